@@ -1,0 +1,134 @@
+"""The command line as a user runs it: output, files and exit status."""
+
+import json
+import os
+from pathlib import Path
+from xml.etree import ElementTree
+
+import onnx
+import pytest
+
+from tests.small_models import ModelBuilder, conv_net, mlp
+from tinyfoa_rt.cli import main
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command in this process and return its exit status."""
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    return int(end.value.code or 0)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    path = tmp_path / "small.onnx"
+    onnx.save(conv_net(), path)
+    return str(path)
+
+
+def test_plan_prints_a_table_and_writes_json_and_chart(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    json_path, chart_path = tmp_path / "plan.json", tmp_path / "plan.svg"
+    arguments = ["plan", "--budget", "64KB", "--target", "c99", model, "-o", str(json_path), "--chart", str(chart_path)]
+    assert run(arguments) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert "conv1" in printed.out
+    assert max(map(len, printed.out.splitlines())) <= 100
+    written = json.loads(json_path.read_text())
+    assert written["format"] == "tinyfoa-plan/1"
+    assert written["feasible"] is True
+    assert ElementTree.parse(chart_path).getroot().tag.endswith("svg")
+
+
+def test_json_on_stdout_is_nothing_but_json(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan", "--budget", "64KB", "--json", model]) == 0
+    assert json.loads(capsys.readouterr().out)["budget_bytes"] == 65_536
+
+
+def test_a_budget_that_cannot_be_met_ends_with_status_3(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan", "--budget", "100", "--json", model]) == 3
+    printed = capsys.readouterr()
+    floor = json.loads(printed.out)["floor_bytes"]
+    assert json.loads(printed.out)["feasible"] is False
+    assert f"{floor:,} bytes" in printed.err
+    assert run(["plan", "--budget", "100", model]) == 3
+    assert f"{floor:,}" in capsys.readouterr().out
+    assert run(["plan", "--budget", str(floor), model]) == 0
+    assert run(["plan", "--budget", str(floor - 1), model]) == 3
+
+
+WRONG_USE = [
+    ["plan", "--budget", "0"],
+    ["plan", "--budget", "-1"],
+    ["plan", "--budget", "12XB"],
+    ["plan", "--budget", "1e400GB"],
+    ["plan"],
+    ["plan", "--budget", "1MB", "--target", "toaster"],
+    ["plan", "--budget", "1MB", "--optimizer", "lamb"],
+    ["plan", "--budget", "1MB", "--train", "last:99"],
+    ["plan", "--budget", "1MB", "--train", "nothing"],
+    ["plan", "--budget", "1MB", "--shape", "input"],
+    ["plan", "--budget", "1MB", "--shape", "other=1x2"],
+    ["plan", "--budget", "1MB", "--batch", "0"],
+    ["plan", "--budget", "1MB", "--nonvolatile", "some"],
+    ["plan", "--budget", "1MB", "--bogus"],
+]
+
+
+@pytest.mark.parametrize("arguments", WRONG_USE, ids=" ".join)
+def test_wrong_use_ends_with_status_2(arguments: list[str], model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*arguments, model]) == 2
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    if not error.startswith("Usage:"):  # click's own refusals show the usage too
+        assert error.count("\n") == 1
+        assert error.startswith("tinyfoa-rt: ")
+
+
+def test_bad_input_ends_with_status_4_and_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, content in (
+        ("empty.onnx", b""),
+        ("text.onnx", b"this is no model\n" * 40),
+        ("cut.onnx", mlp().SerializeToString()[:300]),
+    ):
+        path = tmp_path / name
+        path.write_bytes(content)
+        assert run(["plan", "--budget", "256KB", str(path)]) == 4
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert name in error
+    assert run(["plan", "--budget", "256KB", str(tmp_path / "missing.onnx")]) == 4
+
+
+def test_a_chart_cannot_be_written_where_there_is_no_folder(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan", "--budget", "1MB", model, "--chart", os.path.join("no", "such", "folder.svg")]) == 4
+    assert "folder" in capsys.readouterr().err
+
+
+def test_inspect_says_what_cannot_be_trained_and_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    builder = ModelBuilder((8,))
+    odd = builder.node("Erf", (builder.dense("input", 8, 8, "fc1"),), "odd")
+    path = tmp_path / "odd.onnx"
+    onnx.save(builder.model(builder.dense(odd, 8, 3, "fc2")), path)
+    assert run(["inspect", str(path)]) == 0
+    printed = capsys.readouterr().out
+    table = [line for line in printed.splitlines() if line.startswith("fc")]
+    assert [line.split()[0] for line in table] == ["fc1", "fc2"]
+    assert [line.split()[-1] for line in table] == ["no", "yes"]
+    assert "node 'odd': Erf has no gradient rule" in printed
+    assert max(len(line) for line in table) <= 100
+
+
+def test_zoo_lists_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["zoo"]) == 0
+    assert "mlp-784-256-256-10" in capsys.readouterr().out
+    path = tmp_path / "m.onnx"
+    assert run(["zoo", "mlp-784-256-256-10", "-o", str(path)]) == 0
+    onnx.checker.check_model(path, full_check=True)
+    assert run(["zoo", "mlp-1"]) == 2
+    assert run(["zoo", "-o", str(path)]) == 2
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("tinyfoa-rt 0.")

@@ -1,0 +1,72 @@
+"""The operator table: rows are complete, and memory rules name ports that are there."""
+
+import pytest
+
+from tinyfoa_rt.ir.step import TensorType
+from tinyfoa_rt.ops import DOMAIN, OPERATORS, Operator, memory_rule, operator
+from tinyfoa_rt.ops.geometry import spatial_shape
+
+
+@pytest.mark.parametrize("row", OPERATORS.values(), ids=list(OPERATORS))
+def test_memory_rules_name_ports(row: Operator) -> None:
+    rule = row.memory
+    for output, source in [*rule.views.items(), *rule.updates.items()]:
+        assert 0 <= output < len(row.outputs)
+        assert 0 <= source < len(row.inputs)
+    for output, sources in rule.reuses.items():
+        assert 0 <= output < len(row.outputs)
+        assert all(0 <= source < len(row.inputs) for source in sources)
+    assert all(output < len(row.outputs) for output in rule.streams)
+    assert not set(rule.updates) & set(rule.reuses)
+
+
+@pytest.mark.parametrize("row", OPERATORS.values(), ids=list(OPERATORS))
+def test_rows_explain_themselves(row: Operator) -> None:
+    assert row.doc.endswith(".")
+    assert len({port.name for port in row.inputs}) == len(row.inputs)
+    assert memory_rule(row.name, DOMAIN) is row.memory
+
+
+def test_names_become_files() -> None:
+    assert operator("BinaryDense").file_stem == "binary_dense"
+    assert operator("LRNGrad").file_stem == "lrn_grad"
+
+
+def test_standard_operators() -> None:
+    assert memory_rule("Reshape", "").views == {0: 0}
+    assert memory_rule("Add", "").reuses == {0: (0, 1)}
+    assert memory_rule("Conv", "").reuses == {}
+    assert memory_rule("Relu", "com.example").reuses == {}
+
+
+@pytest.mark.parametrize(
+    ("size", "attributes", "expected"),
+    [
+        ((28, 28), {"kernel_shape": (3, 3)}, (26, 26)),
+        ((28, 28), {"kernel_shape": (3, 3), "pads": (1, 1, 1, 1)}, (28, 28)),
+        ((49, 10), {"kernel_shape": (10, 4), "strides": (2, 2), "pads": (4, 1, 5, 1)}, (25, 5)),
+        ((32,), {"kernel_shape": (5,), "dilations": (2,)}, (24,)),
+        ((7, 7), {"kernel_shape": (3, 3), "strides": (2, 2), "auto_pad": "SAME_UPPER"}, (4, 4)),
+        ((7, 7), {"kernel_shape": (3, 3), "strides": (2, 2), "auto_pad": "VALID"}, (3, 3)),
+    ],
+)
+def test_window_shapes_by_hand(size: tuple[int, ...], attributes: dict[str, object], expected: tuple[int, ...]) -> None:
+    assert spatial_shape(size, attributes) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("shape", "packed", "unpacked"),
+    [((2000, 2000), 2000 * 63 * 4, 2000 * 2000), ((1, 32, 16, 16), 1024, 8192), ((3, 5), 12, 15), ((), 4, 1)],
+)
+def test_bits_fill_whole_words_a_row(shape: tuple[int, ...], packed: int, unpacked: int) -> None:
+    bits = TensorType("bit", shape)
+    assert bits.nbytes(packs_bits=True) == packed
+    assert bits.nbytes(packs_bits=False) == unpacked
+
+
+def test_a_call_that_does_not_match_its_row_is_noticed() -> None:
+    row = operator("SgdUpdate")
+    with pytest.raises(AssertionError, match="needs its input grad"):
+        row.check(("w",), ("w_next",), {})
+    with pytest.raises(AssertionError, match="no attribute"):
+        row.check(("w", "g", "r"), ("w_next",), {"slope": 1})

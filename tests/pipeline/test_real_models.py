@@ -1,0 +1,62 @@
+"""Models that nobody here wrote: each gets a plan, or a floor with its reason, on every target."""
+
+from pathlib import Path
+
+import pytest
+
+from tinyfoa_rt import load, plan
+from tinyfoa_rt.ir.plan import Plan
+from tinyfoa_rt.ir.verify import verify_plan
+from tinyfoa_rt.zoo import write_model, zoo_names
+
+TRAINED = ["ad01", "kws", "resnet8", "vww96"]
+EXPORTS = sorted((Path(__file__).resolve().parents[1] / "exports").glob("*.onnx"))
+TARGETS = ["ort-cpu", "c99"]
+
+
+def check_answer(result: Plan) -> None:
+    """A plan that fits, or a floor: the verifier holds both, and the reason names the floor to the byte."""
+    verify_plan(result)
+    assert result.reason
+    if not result.feasible:
+        assert f"{result.floor_bytes:,} bytes" in result.reason
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", TRAINED)
+def test_trained_models(shared_models: Path, name: str, target: str) -> None:
+    result = plan(load(shared_models / f"{name}.onnx"), "256KB", target=target, head_pool="average")
+    check_answer(result)
+    assert result.feasible or (name, target) == ("vww96", "ort-cpu")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("index", range(9))
+def test_light_models(light_models: list[Path], index: int, target: str) -> None:
+    model = load(light_models[index])
+    everything = plan(model, "256KB", target=target)
+    check_answer(everything)
+    assert not everything.feasible
+    last = plan(model, "64MB", target=target, train="last:1")
+    check_answer(last)
+    assert len(last.blocks) == 1
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", zoo_names())
+def test_zoo_models(tmp_path: Path, name: str, target: str) -> None:
+    path = tmp_path / "model.onnx"
+    write_model(name, path)
+    check_answer(plan(load(path), "256KB", target=target))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("path", EXPORTS, ids=lambda path: path.stem)
+def test_exports_from_pytorch_and_scikit_learn(path: Path, target: str) -> None:
+    result = plan(load(path), "256KB", target=target)
+    check_answer(result)
+    assert result.feasible
+
+
+def test_there_are_exports() -> None:
+    assert len(EXPORTS) >= 10

@@ -1,0 +1,64 @@
+"""The documentation is held to the code: tables, links, and the commands that it shows."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tinyfoa_rt.cli import main
+from tools.operator_table import operator_page
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_the_operator_page_is_what_the_code_says() -> None:
+    assert (ROOT / "docs" / "operators.md").read_text(encoding="utf-8") == operator_page()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)\)", text) + re.findall(r'src="([^"]+)"', text):
+        if not target.startswith("https://"):
+            assert (page.parent / target).exists(), target
+
+
+def commands_in(page: Path) -> list[list[str]]:
+    """The ``tinyfoa-rt`` commands in indented and fenced blocks that a reader can run as they stand."""
+    lines = re.findall(r"^(?:    |\$ )?tinyfoa-rt (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return [shlex.split(line.split("  #")[0]) for line in lines]
+
+
+def test_the_commands_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    commands = commands_in(ROOT / "README.md")
+    assert len(commands) >= 3
+    for command in commands:
+        with pytest.raises(SystemExit) as end:
+            main(command)
+        assert not end.value.code, command
+
+
+def test_the_readme_shows_the_table_that_the_demo_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = tmp_path / "mlp-784-256-256-10.onnx"
+    for arguments in (["zoo", "mlp-784-256-256-10", "-o", str(model)], ["plan", "--budget", "256KB", str(model)]):
+        capsys.readouterr()
+        with pytest.raises(SystemExit):
+            main(arguments)
+    printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    shown = [line.rstrip().removeprefix("    ") for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()]
+    missing = [line for line in printed if line and line not in shown]
+    assert not missing
+
+
+def test_the_picture_of_the_readme_is_what_the_demo_draws(tmp_path: Path) -> None:
+    model, chart = tmp_path / "mlp-784-256-256-10.onnx", tmp_path / "plan.svg"
+    for arguments in (
+        ["zoo", "mlp-784-256-256-10", "-o", str(model)],
+        ["plan", "--budget", "256KB", str(model), "--chart", str(chart)],
+    ):
+        with pytest.raises(SystemExit):
+            main(arguments)
+    assert chart.read_text(encoding="utf-8") == (ROOT / "docs" / "plan.svg").read_text(encoding="utf-8")

@@ -1,0 +1,79 @@
+"""The architecture, held by reading imports: stages import nouns, never each other."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "tinyfoa_rt"
+NOUNS = {"errors", "units", "names", "resources", "ir"}
+MAY_IMPORT = {
+    "ir": {"ir"},
+    "errors": set(),
+    "units": {"errors"},
+    "names": set(),
+    "resources": set(),
+    "targets": NOUNS,
+    "options": NOUNS,
+    "model": NOUNS | {"model"},
+    "zoo": NOUNS | {"zoo"},
+    "partition": NOUNS | {"partition"},
+    "ops": NOUNS | {"ops"},
+    "steps": NOUNS | {"steps", "ops", "partition"},  # partition.slices: how an axis is split
+    "planner": NOUNS | {"planner"},
+}
+ONNX_PACKAGES = {"onnx", "onnx_ir", "onnxscript", "google"}
+
+
+def imports_of(path: Path) -> set[str]:
+    """Dotted names of all modules that a file imports."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
+    return names | {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+
+
+def files_of(part: str) -> list[Path]:
+    single = PACKAGE / f"{part}.py"
+    return [single] if single.exists() else sorted((PACKAGE / part).rglob("*.py"))
+
+
+@pytest.mark.parametrize("part", MAY_IMPORT)
+def test_a_stage_imports_nouns_and_itself(part: str) -> None:
+    files = files_of(part)
+    assert files
+    for path in files:
+        ours = {name.split(".")[1] for name in imports_of(path) if name.startswith("tinyfoa_rt.")}
+        assert ours <= MAY_IMPORT[part], f"{path.name} imports {ours - MAY_IMPORT[part]}"
+
+
+def test_only_the_loader_and_the_zoo_know_onnx() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        part = path.relative_to(PACKAGE).parts[0]
+        if part not in ("model", "zoo"):
+            assert not {name.split(".")[0] for name in imports_of(path)} & ONNX_PACKAGES, path
+
+
+def test_the_planner_knows_no_graph_and_no_operator() -> None:
+    for path in files_of("planner"):
+        assert not imports_of(path) & {"tinyfoa_rt.ir.graph", "tinyfoa_rt.ir.step"}, path
+
+
+def test_the_verifier_shares_no_code_with_the_planner() -> None:
+    assert imports_of(PACKAGE / "ir" / "verify.py") <= {
+        "__future__",
+        "bisect",
+        "collections.abc",
+        "tinyfoa_rt.ir.buffer",
+        "tinyfoa_rt.ir.plan",
+    }
+
+
+def test_there_is_a_place_for_every_module() -> None:
+    parts = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in PACKAGE.rglob("*.py")}
+    assert parts == {*MAY_IMPORT, "__init__", "cli", "pipeline"}
+
+
+def test_the_imports_are_really_read(tmp_path: Path) -> None:
+    sample = tmp_path / "sample.py"
+    sample.write_text("import onnx.helper\nfrom tinyfoa_rt.plan import x\ndef f():\n    from tinyfoa_rt.ops import y\n")
+    assert imports_of(sample) == {"onnx.helper", "tinyfoa_rt.plan", "tinyfoa_rt.ops"}

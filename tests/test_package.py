@@ -1,0 +1,59 @@
+"""The package: its public door, what importing costs, and that a wheel carries its data."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import tinyfoa_rt
+
+ROOT = Path(__file__).resolve().parents[1]
+SLOW = ("onnx", "onnx_ir", "numpy", "networkx", "rich.table")
+
+
+def run_python(code: str, *paths: Path) -> str:
+    arguments = [sys.executable, "-c", code]
+    environment = {"PYTHONPATH": ":".join(map(str, paths)), "PATH": ""} if paths else None
+    return subprocess.run(arguments, capture_output=True, text=True, check=True, env=environment).stdout
+
+
+def test_the_public_names() -> None:
+    assert tinyfoa_rt.__all__ == ["Graph", "Plan", "TinyfoaError", "__version__", "load", "plan"]
+    assert all(getattr(tinyfoa_rt, name) is not None for name in tinyfoa_rt.__all__)
+    assert callable(tinyfoa_rt.plan)
+
+
+def test_importing_the_package_and_help_import_nothing_slow() -> None:
+    code = f"""
+import sys, tinyfoa_rt
+from tinyfoa_rt.cli import main
+try:
+    main(["--help"])
+except SystemExit:
+    pass
+print([name for name in {SLOW!r} if name in sys.modules])
+"""
+    assert run_python(code).splitlines()[-1] == "[]"
+
+
+def test_a_wheel_carries_graphs_and_targets(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet", "-w", str(tmp_path), str(ROOT)]
+    subprocess.run(build, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    site = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    code = """
+import tinyfoa_rt
+from tinyfoa_rt.targets import target_names
+from tinyfoa_rt.zoo import zoo_names
+print(tinyfoa_rt.__file__)
+print(len(target_names()), len(zoo_names()))
+"""
+    installed = Path(sys.prefix) / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+    place, counts = run_python(code, site, installed).splitlines()
+    assert Path(place).is_relative_to(site)
+    from tinyfoa_rt.targets import target_names
+    from tinyfoa_rt.zoo import zoo_names
+
+    assert counts == f"{len(target_names())} {len(zoo_names())}"

@@ -1,0 +1,78 @@
+"""Target profiles: those that come along say what their boards have; others are checked key by key."""
+
+from pathlib import Path
+
+import pytest
+
+from tinyfoa_rt.errors import InputError, UsageError
+from tinyfoa_rt.resources import resource_path
+from tinyfoa_rt.targets import load_target, target_names
+
+KIB = 1024
+BOARDS = {
+    "stm32f746": (320 * KIB, 1024 * KIB),
+    "nrf52840": (256 * KIB, 1024 * KIB),
+    "rp2040": (264 * KIB, 2048 * KIB),
+    "esp32-s3": (512 * KIB, 8192 * KIB),
+}
+
+
+def test_the_profiles_that_come_along() -> None:
+    assert set(target_names()) == {*BOARDS, "c99", "ort-cpu", "raspberry-pi-4"}
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_boards(name: str) -> None:
+    target = load_target(name)
+    assert (target.ram_bytes, target.nonvolatile_bytes) == BOARDS[name]
+    assert target.default_budget_bytes == BOARDS[name][0] - target.reserved_bytes
+    assert target.packs_bits
+    assert target.placement == "arena"
+
+
+def test_profiles_without_ram_have_no_default_budget() -> None:
+    assert load_target("ort-cpu").default_budget_bytes is None
+    assert load_target("c99").nonvolatile_bytes is None
+
+
+def test_an_unknown_target_lists_the_known_ones() -> None:
+    with pytest.raises(UsageError, match=r"stm32f747: is not known; use c99, .*stm32f746"):
+        load_target("stm32f747")
+
+
+def test_a_profile_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text((resource_path("targets/profiles") / "rp2040.toml").read_text().replace("264KB", "100kB"))
+    assert load_target(str(path)).ram_bytes == 100_000
+
+
+CHANGES = [
+    ("264KB", "lots", "ram: is not a size"),
+    ('"264KB"', "264", "ram: is 264"),
+    ("packs_bits = true", 'packs_bits = "yes"', "packs_bits: is 'yes'"),
+    ("packs_bits = true", "", "lacks the key 'packs_bits'"),
+    ("packs_bits", "packs_bites", "lacks the key 'packs_bits'"),
+    ("alignment = 4", "alignment = 3", "alignment: is 3"),
+    ("alignment = 4", "alignment = 4\nspeed = 1", "unknown key 'speed'"),
+    ('"arena"', '"heap"', "placement: is 'heap'"),
+    ('"32KB"', '"300KB"', "reserved: is '300KB'"),
+    ("title", "title =", "is not TOML"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), CHANGES)
+def test_a_faulty_profile_is_refused_by_file_and_key(tmp_path: Path, old: str, new: str, message: str) -> None:
+    text = (resource_path("targets/profiles") / "rp2040.toml").read_text()
+    assert old in text
+    path = tmp_path / "mine.toml"
+    path.write_text(text.replace(old, new))
+    with pytest.raises(InputError) as refusal:
+        load_target(str(path))
+    assert message in str(refusal.value)
+    assert "mine.toml" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_profile_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        load_target(str(tmp_path / "none.toml"))

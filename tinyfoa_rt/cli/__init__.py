@@ -1,0 +1,63 @@
+"""The command line: one command a file, loaded when it is called, so that ``--help`` starts at once."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from tinyfoa_rt.errors import TinyfoaError
+
+__all__ = ["main"]
+
+_COMMANDS = {
+    "inspect": ("tinyfoa_rt.cli.inspect", "Show layers, shapes and blocks: what can be trained and what not, and why."),
+    "plan": ("tinyfoa_rt.cli.plan", "Plan training inside a memory budget."),
+    "zoo": ("tinyfoa_rt.cli.zoo", "List the models that come along, or write one as ONNX."),
+}
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands are imported when they are needed; their help lines are known without."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = importlib.import_module(_COMMANDS[cmd_name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+
+def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        import tinyfoa_rt
+
+        click.echo(f"tinyfoa-rt {tinyfoa_rt.__version__}")
+        ctx.exit()
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version.")
+def _cli() -> None:
+    """Train ONNX models on the device, inside a memory budget that is known before it runs.
+
+    Exit status: 0 done; 2 wrong use; 3 the budget cannot be met; 4 bad input.
+    """
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line; errors meant for people end as one line on stderr and their exit status."""
+    try:
+        _cli.main(args=None if args is None else list(args), prog_name="tinyfoa-rt")
+    except TinyfoaError as error:
+        click.echo(f"tinyfoa-rt: {error}", err=True)
+        sys.exit(error.exit_status)

@@ -1,0 +1,62 @@
+"""Every error a user can meet.
+
+    TinyfoaError                    exit status
+    ├── UsageError                  2   wrong use: a malformed budget, an unknown target
+    ├── BudgetError                 3   the budget cannot be met
+    └── InputError                  4   bad input: a model, data, plan or artifact
+        ├── ModelError              4   the ONNX file cannot be read or is not a valid model
+        └── UnsupportedError        4   a valid model asks for something that cannot be trained
+
+A message is one line: the place, what was found, what was expected; ``mend`` says what to do about it.
+"""
+
+from __future__ import annotations
+
+__all__ = ["BudgetError", "InputError", "ModelError", "TinyfoaError", "UnsupportedError", "UsageError"]
+
+_LONGEST_PLACE = 120
+
+
+class TinyfoaError(Exception):
+    """The root of all errors raised on purpose; ``str()`` is the one line that a user sees."""
+
+    exit_status = 1
+
+    def __init__(self, place: str, problem: str, mend: str = "") -> None:
+        self.place = _one_line(place, limit=_LONGEST_PLACE)
+        self.problem = _one_line(problem)
+        self.mend = _one_line(mend)
+        line = f"{self.place}: {self.problem}" if self.place else self.problem
+        super().__init__(f"{line}; {self.mend}" if self.mend else line)
+
+
+class UsageError(TinyfoaError):
+    """The call itself is wrong: an option, a budget, a name."""
+
+    exit_status = 2
+
+
+class BudgetError(TinyfoaError):
+    """No plan fits the memory budget."""
+
+    exit_status = 3
+
+
+class InputError(TinyfoaError):
+    """A file from outside cannot be used."""
+
+    exit_status = 4
+
+
+class ModelError(InputError):
+    """The model file is damaged, incomplete or not a valid ONNX graph."""
+
+
+class UnsupportedError(InputError):
+    """The model is valid, but what is asked of it is not supported; the message names the node."""
+
+
+def _one_line(text: str, limit: int | None = None) -> str:
+    """Fold whitespace and drop control characters: names come from files, and a message stays one line."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if limit is None or len(line) <= limit else line[: limit - 1] + "…"

@@ -1,0 +1,106 @@
+"""What partitioning yields: trainable layers, the blocks around them, and the slices of a layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tinyfoa_rt.ir.graph import Node
+
+__all__ = ["Block", "Layer", "LayerKind", "Partition", "Slices"]
+
+LayerKind = Literal["dense", "conv", "local"]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One trainable layer: a dense, convolutional or locally connected product with a constant weight.
+
+    The weight is seen as ``groups`` independent matrices over ``taps`` kernel positions: ``out_features`` rows of
+    ``in_features * taps`` elements, where ``in_features`` counts the inputs *of one group*. A locally connected layer has
+    one such matrix for each of its ``positions``.
+    """
+
+    name: str
+    kind: LayerKind
+    nodes: tuple[Node, ...]
+    weight: str
+    bias: str | None
+    input: str
+    output: str
+    in_features: int
+    out_features: int
+    taps: int = 1
+    groups: int = 1
+    positions: int = 1
+
+    @property
+    def row_size(self) -> int:
+        """Weights of one output feature (at one position where the layer is locally connected)."""
+        return self.in_features * self.taps
+
+    @property
+    def weight_copies(self) -> int:
+        """How many weight matrices there are: one a position if locally connected, else one."""
+        return self.positions if self.kind == "local" else 1
+
+    @property
+    def weight_size(self) -> int:
+        return self.out_features * self.row_size * self.weight_copies
+
+    @property
+    def bias_size(self) -> int:
+        return self.out_features * self.weight_copies if self.bias is not None else 0
+
+    @property
+    def parameters(self) -> int:
+        """Trained numbers of the layer: weights and biases."""
+        return self.weight_size + self.bias_size
+
+
+@dataclass(frozen=True)
+class Block:
+    """Layers of one depth that are trained together by one local loss.
+
+    ``nodes`` are all nodes of the block in execution order, those of its layers included. ``inputs`` are the values that enter
+    it (skip tensors too), ``output`` is where its loss attaches, ``exports`` are all values that later blocks or the model's
+    outputs read.
+    """
+
+    name: str
+    depth: int
+    layers: tuple[Layer, ...]
+    nodes: tuple[Node, ...]
+    inputs: tuple[str, ...]
+    output: str
+    exports: tuple[str, ...]
+    is_classifier: bool = False
+
+    @property
+    def parameters(self) -> int:
+        return sum(layer.parameters for layer in self.layers)
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A graph cut into blocks, in execution order; ``stem`` holds the nodes before any trainable layer."""
+
+    stem: tuple[Node, ...]
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, order=True)
+class Slices:
+    """A grid of ``m_in`` x ``m_out`` slices over a layer's weight matrix (paper, Figure 1)."""
+
+    m_in: int
+    m_out: int
+
+    @property
+    def count(self) -> int:
+        return self.m_in * self.m_out
+
+    @property
+    def update_fraction(self) -> float:
+        """Share of a layer's weights that one step updates: 1 / (m_in * m_out)."""
+        return 1 / self.count

@@ -1,0 +1,117 @@
+"""A loaded model: shapes known, constants told apart from data, nodes in execution order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Attribute", "Constant", "Graph", "Node", "Value"]
+
+Attribute = int | float | str | bytes | tuple[int, ...] | tuple[float, ...] | tuple[str, ...] | NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One tensor of the graph.
+
+    ``shape`` holds at batch 1. ``is_batched`` says that the value is computed from a model input, so that batch N holds
+    N times its elements; constants are not batched.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    is_batched: bool
+
+    @property
+    def size(self) -> int:
+        """Elements at batch 1."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A value that does not depend on the input: an initializer, or computed from initializers only.
+
+    ``read`` computes the array when it is asked for, so that a plan of a large model never holds its weights.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    read: Callable[[], NDArray[Any]] = field(compare=False, repr=False)
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    def as_ints(self) -> tuple[int, ...]:
+        """The elements, flattened, as Python integers: axes, shapes, pads."""
+        return tuple(int(x) for x in np.asarray(self.read()).reshape(-1))
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operator call. An absent optional input is the empty string, as in ONNX; ``name`` is unique and not empty."""
+
+    name: str
+    op_type: str
+    domain: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+
+    def input(self, index: int) -> str:
+        """The input's name, or the empty string where it is absent."""
+        return self.inputs[index] if index < len(self.inputs) else ""
+
+    def ints(self, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
+        """An attribute that is a list of integers."""
+        value = self.attributes.get(name)
+        return default if value is None else tuple(int(x) for x in value)  # type: ignore[union-attr]
+
+    def int(self, name: str, default: int) -> int:
+        """An attribute that is one integer."""
+        value = self.attributes.get(name)
+        return default if value is None else int(value)  # type: ignore[arg-type]
+
+    def float(self, name: str, default: float) -> float:
+        """An attribute that is one real number."""
+        value = self.attributes.get(name)
+        return default if value is None else float(value)  # type: ignore[arg-type]
+
+    def string(self, name: str, default: str) -> str:
+        """An attribute that is text."""
+        value = self.attributes.get(name, default)
+        return value.decode() if isinstance(value, bytes) else str(value)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A model as the later stages see it.
+
+    1. ``nodes`` are in topological order, each reaches an output, and none computes a constant.
+    2. ``values`` holds every tensor that a node reads or writes, constants included.
+    3. ``inputs`` are the data inputs: initializers that IR 3 lists as inputs are constants here.
+    4. The operator set of the default domain is ``opset``, at least 18.
+    """
+
+    name: str
+    opset: int
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    values: Mapping[str, Value]
+    constants: Mapping[str, Constant]
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a value at batch 1."""
+        return self.values[name].shape
+
+    def is_constant(self, name: str) -> bool:
+        return name in self.constants

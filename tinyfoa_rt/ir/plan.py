@@ -1,0 +1,89 @@
+"""What planning yields. The field names are those of the JSON form (docs/plan-format.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from tinyfoa_rt.ir.buffer import Place
+
+__all__ = ["PLAN_FORMAT", "Account", "BlockPlan", "Category", "Plan", "PlannedBuffer"]
+
+PLAN_FORMAT = "tinyfoa-plan/1"
+
+Category = Literal["weight", "state", "activation", "gradient", "head", "scratch", "forward"]
+
+
+@dataclass(frozen=True)
+class PlannedBuffer:
+    """One buffer of a block's training step.
+
+    ``offset`` is in bytes from the start of the arena, or ``None`` where an allocator places the buffer and for nonvolatile
+    ones. ``first_step`` and ``last_step`` are both inclusive and index the block's ``steps``.
+    """
+
+    name: str
+    bytes: int
+    place: Place
+    offset: int | None
+    first_step: int
+    last_step: int
+    category: Category
+
+
+@dataclass(frozen=True)
+class BlockPlan:
+    """The plan of one block: its slices and what its training step needs, in bytes.
+
+    ``forward_bytes``, ``gradient_bytes`` and ``update_bytes`` are the most RAM that is live in any step of that phase;
+    ``peak_bytes`` is the arena that holds them all. ``steps`` names the program, one entry a step.
+    """
+
+    name: str
+    layers: tuple[str, ...]
+    parameters: int
+    slices: tuple[int, int]
+    update_fraction: float
+    forward_bytes: int
+    gradient_bytes: int
+    update_bytes: int
+    peak_bytes: int
+    written_bytes_per_epoch: int | None
+    buffers: tuple[PlannedBuffer, ...]
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Account:
+    """What one way of training needs, in bytes (columns a-d of the paper's Figure 1); see docs/accounts.md."""
+
+    forward_bytes: int
+    gradient_bytes: int
+    update_bytes: int
+    peak_bytes: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training plan: the largest update fraction that fits the budget, or, if none does, the floor.
+
+    Where ``feasible`` is false the blocks are those of the smallest plan there is and ``peak_bytes`` equals
+    ``floor_bytes``; ``reason`` is a sentence that says what was chosen and why, or what stands in the way.
+    """
+
+    model: str
+    target: str
+    budget_bytes: int
+    feasible: bool
+    peak_bytes: int
+    floor_bytes: int
+    nonvolatile_bytes: int
+    written_bytes_per_epoch: int | None
+    batch: int
+    optimizer: str
+    schedule: str
+    head: str
+    baselines: Mapping[str, Account]
+    blocks: tuple[BlockPlan, ...]
+    reason: str

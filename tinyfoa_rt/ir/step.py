@@ -1,0 +1,83 @@
+"""A step graph: the domain operators and standard operators that one training step of a block runs, in order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tinyfoa_rt.ir.buffer import Place
+from tinyfoa_rt.ir.graph import Attribute
+from tinyfoa_rt.ir.plan import Category
+
+__all__ = ["WORD_BITS", "Phase", "StepGraph", "StepNode", "StepTensor", "TensorType"]
+
+Phase = Literal["forward", "gradient", "update"]
+
+WORD_BITS = 32
+_ELEMENT_BYTES = {
+    "float32": 4, "float64": 8, "float16": 2, "bfloat16": 2,
+    "int8": 1, "uint8": 1, "bool": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "int64": 8, "uint64": 8,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """Element type and shape, batch included. The element type ``bit`` is binary: one bit where the target packs, else a byte."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    def nbytes(self, *, packs_bits: bool) -> int:
+        """Bytes in storage. Packed bits fill whole 32-bit words per row, a row being all but the first dimension."""
+        if self.dtype != "bit":
+            return self.size * _ELEMENT_BYTES.get(self.dtype, 4)
+        if not packs_bits:
+            return self.size
+        rows = self.shape[0] if self.shape else 1
+        row_bits = math.prod(self.shape[1:])
+        return rows * -(-row_bits // WORD_BITS) * (WORD_BITS // 8)
+
+
+@dataclass(frozen=True, slots=True)
+class StepTensor:
+    """A tensor of a step graph.
+
+    ``is_persistent`` tensors hold their value between steps (a slice's latent weights); nonvolatile ones are read where they
+    lie. ``category`` is for people: it colours charts.
+    """
+
+    name: str
+    type: TensorType
+    category: Category
+    place: Place = "ram"
+    is_persistent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StepNode:
+    """One operator call of a step. An absent optional input is the empty string."""
+
+    name: str
+    op_type: str
+    domain: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    phase: Phase
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StepGraph:
+    """Nodes in execution order; ``inputs`` are the tensors that are there when the step begins and end with it."""
+
+    name: str
+    nodes: tuple[StepNode, ...]
+    tensors: Mapping[str, StepTensor]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]

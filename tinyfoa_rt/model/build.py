@@ -1,0 +1,115 @@
+"""What was inferred -> ``Graph``: names made unique, attributes made plain, weights left where they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import onnx
+
+from tinyfoa_rt.errors import ModelError, UnsupportedError
+from tinyfoa_rt.ir.graph import Constant, Graph, Node, Value
+from tinyfoa_rt.model.draft import Draft
+from tinyfoa_rt.model.infer import Inferred
+from tinyfoa_rt.model.nodes import node_place, read_attributes, read_names
+from tinyfoa_rt.model.order import needed_nodes
+from tinyfoa_rt.model.tensors import dtype_name
+
+__all__ = ["build_graph", "keep_tensor_outputs"]
+
+
+def keep_tensor_outputs(draft: Draft, inferred: Inferred) -> Draft:
+    """Return the draft without the outputs that turned out to be maps or sequences, and without what only they need.
+
+    Raises:
+        UnsupportedError: no output is a tensor.
+    """
+    kept = tuple(name for name in draft.outputs if _is_tensor(name, inferred))
+    if not kept:
+        raise UnsupportedError(draft.place, "has no output that is a tensor", "export it without a map of labels (ZipMap)")
+    return replace(draft, outputs=kept)
+
+
+def _is_tensor(name: str, inferred: Inferred) -> bool:
+    return name in inferred.constants or inferred.types[name].WhichOneof("value") in (None, "tensor_type")
+
+
+def build_graph(draft: Draft, inferred: Inferred) -> Graph:
+    """Return the graph of the nodes that the draft's outputs need.
+
+    Raises:
+        UnsupportedError: a value of unknown type or shape.
+        ModelError: no output depends on an input.
+    """
+    protos = needed_nodes(inferred.nodes, draft.outputs)
+    read = dict.fromkeys(name for proto in protos for name in read_names(proto))
+    wanted = {*read, *draft.outputs}
+    for proto in protos:
+        _check_types(proto, wanted, inferred)
+    if not any(name in inferred.batched for name in draft.outputs):
+        raise ModelError(draft.place, "has no output that depends on an input", "give a model that computes from its inputs")
+    names = _unique_names(protos)
+    nodes = tuple(_build_node(proto, name, inferred) for proto, name in zip(protos, names, strict=True))
+    written = dict.fromkeys(name for node in nodes for name in node.outputs if name)
+    inputs = tuple(name for name in draft.inputs if name in read or name in draft.outputs)
+    used = dict.fromkeys((*inputs, *read, *written, *draft.outputs))
+    return Graph(
+        name=Path(draft.place).stem,
+        opset=draft.opsets[""],
+        inputs=inputs,
+        outputs=draft.outputs,
+        nodes=nodes,
+        values={name: _build_value(name, inferred) for name in used},
+        constants={name: _build_constant(name, inferred) for name in used if name in inferred.constants},
+    )
+
+
+def _check_types(node: onnx.NodeProto, wanted: Collection[str], inferred: Inferred) -> None:
+    """An output that nobody wants may stay unknown: it is dropped."""
+    for name in (*read_names(node), *(name for name in node.output if name in wanted)):
+        if inferred.tensor_shape(name) is not None:
+            continue
+        if not _is_tensor(name, inferred):
+            raise UnsupportedError(node_place(node), f"uses '{name}', which is no tensor", "export it without sequences and maps")
+        problem = f"has the value '{name}', whose type or shape is not known"
+        raise UnsupportedError(node_place(node), problem, "declare it in the model's value_info")
+
+
+def _unique_names(nodes: Sequence[onnx.NodeProto]) -> list[str]:
+    """Keep each node's own name where it is the first of that name; call the others by operator and position."""
+    taken = {node.name for node in nodes}
+    used: set[str] = {""}
+    names: list[str] = []
+    for index, node in enumerate(nodes):
+        name = node.name
+        if name in used:
+            name = f"{node.name or node.op_type}_{index}"
+            while name in taken or name in used:
+                name += "_"
+        used.add(name)
+        names.append(name)
+    return names
+
+
+def _build_node(proto: onnx.NodeProto, name: str, inferred: Inferred) -> Node:
+    return Node(
+        name=name,
+        op_type=proto.op_type,
+        domain="" if proto.domain == "ai.onnx" else proto.domain,
+        inputs=tuple(proto.input),
+        outputs=tuple(name if inferred.tensor_shape(name) else "" for name in proto.output),
+        attributes=read_attributes(proto),
+    )
+
+
+def _build_value(name: str, inferred: Inferred) -> Value:
+    shape = inferred.tensor_shape(name)
+    assert shape is not None, name
+    return Value(name, dtype_name(shape[0]), shape[1], name in inferred.batched)
+
+
+def _build_constant(name: str, inferred: Inferred) -> Constant:
+    elem_type, dims = inferred.constants.types[name]
+    return Constant(name, dtype_name(elem_type), dims, partial(inferred.constants.read, name))

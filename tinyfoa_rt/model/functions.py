@@ -1,0 +1,91 @@
+"""Model-local functions: all are inlined but those of domain ``tinyfoa``, which stand for one operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import onnx
+import onnx.inliner
+
+from tinyfoa_rt.errors import ModelError
+from tinyfoa_rt.model.nodes import subgraphs
+
+__all__ = ["KEPT_DOMAIN", "inline_functions"]
+
+KEPT_DOMAIN = "tinyfoa"
+_MOST_NODES = 200_000
+
+FunctionKey = tuple[str, str]
+
+
+def inline_functions(
+    model: onnx.ModelProto, opsets: Mapping[str, int], place: str
+) -> tuple[Sequence[onnx.NodeProto], tuple[onnx.FunctionProto, ...]]:
+    """Return the nodes of the top graph, calls inlined, and the functions that stay.
+
+    Raises:
+        ModelError: functions that call themselves, or that unfold to more than 200,000 nodes.
+    """
+    functions = {(function.domain, function.name): function for function in model.functions}
+    if len(functions) != len(model.functions):
+        raise ModelError(place, "has two functions of one name", "export it again with its functions inlined")
+    _check_calls(model, functions, place)
+    kept = tuple(function for function in model.functions if function.domain == KEPT_DOMAIN)
+    if len(kept) == len(functions):
+        return model.graph.node, kept
+    for function in model.functions:
+        _check_opsets(function, opsets, place)
+    bare = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import, functions=model.functions)
+    bare.graph.name = "bare"
+    bare.graph.node.extend(model.graph.node)
+    names = [(function.domain, function.name) for function in kept]
+    inlined = onnx.inliner.inline_selected_functions(bare, names, exclude=True)
+    return inlined.graph.node, kept
+
+
+def _check_opsets(function: onnx.FunctionProto, opsets: Mapping[str, int], place: str) -> None:
+    for entry in function.opset_import:
+        domain = "" if entry.domain == "ai.onnx" else entry.domain
+        if opsets.get(domain, entry.version) != entry.version:
+            problem = f"has the function '{function.name}' in opset {entry.version}, itself in opset {opsets[domain]}"
+            raise ModelError(place, problem, "export it again with its functions inlined")
+
+
+def _check_calls(model: onnx.ModelProto, functions: Mapping[FunctionKey, onnx.FunctionProto], place: str) -> None:
+    """Refuse recursion and exponential unfolding before a library follows the calls."""
+    called = {key: _calls(function.node) for key, function in functions.items()}
+    sizes: dict[FunctionKey, int] = {}
+    for key in functions:
+        _measure(key, called, sizes, place)
+    total = sum(1 + sizes.get(call, 0) for call in _calls(model.graph.node))
+    if total > _MOST_NODES:
+        raise ModelError(place, f"unfolds to {total} nodes, at most {_MOST_NODES} are read", "give a smaller model")
+
+
+def _measure(
+    start: FunctionKey, called: Mapping[FunctionKey, Sequence[FunctionKey]], sizes: dict[FunctionKey, int], place: str
+) -> None:
+    """Add the unfolded size of ``start`` and of all that it calls to ``sizes``."""
+    pending, opened = [start], set[FunctionKey]()
+    while pending:
+        key = pending[-1]
+        missing = [call for call in called[key] if call in called and call not in sizes]
+        if key in sizes:
+            pending.pop()
+        elif not missing:
+            sizes[key] = sum(1 + sizes.get(call, 0) for call in called[key])
+        elif key in opened:
+            raise ModelError(place, f"has the function '{key[1]}', which calls itself", "export it with its functions inlined")
+        else:
+            opened.add(key)
+            pending.extend(dict.fromkeys(missing))
+
+
+def _calls(nodes: Sequence[onnx.NodeProto]) -> list[FunctionKey]:
+    """Every node as (domain, operator), those in subgraphs included."""
+    found: list[FunctionKey] = []
+    for node in nodes:
+        found.append((node.domain, node.op_type))
+        for graph in subgraphs(node):
+            found.extend(_calls(graph.node))
+    return found

@@ -1,0 +1,81 @@
+"""The pipeline: file -> draft -> opset 18 -> types and constants -> ``Graph``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tinyfoa_rt.errors import ModelError, TinyfoaError, UnsupportedError
+from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.model.batch import check_reshapes, infer_at_batch_one
+from tinyfoa_rt.model.build import build_graph, keep_tensor_outputs
+from tinyfoa_rt.model.draft import Draft, draft_model
+from tinyfoa_rt.model.infer import infer
+from tinyfoa_rt.model.opset import LOWEST_OPSET, raise_opset
+from tinyfoa_rt.model.order import order_nodes
+from tinyfoa_rt.model.read import read_model
+from tinyfoa_rt.model.schema import check_node
+from tinyfoa_rt.model.shapes import bind_inputs
+from tinyfoa_rt.model.verify import verify_graph
+
+__all__ = ["load"]
+
+_TRAINED_DTYPE = "float32"
+_WRONG_DTYPES = frozenset(("float64", "float16", "bfloat16"))
+_WEIGHT_OPS = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul"))
+
+
+def load(path: str | os.PathLike[str], *, shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
+    """Read an ONNX file of opset 7 to 23.
+
+    Args:
+        path: the file; external data is read from its folder only, and only when a constant is read.
+        shapes: sizes for inputs with dynamic dimensions, by input name; the leading one is the batch and becomes 1.
+
+    Raises:
+        UsageError: ``shapes`` does not fit the model.
+        ModelError: the file cannot be read or is not valid.
+        UnsupportedError: it is valid, but cannot be planned for.
+    """
+    file = Path(path)
+    try:
+        return _load(file, shapes or {})
+    except TinyfoaError:
+        raise
+    except Exception as error:  # the file is untrusted: whatever the libraries below trip over is its fault
+        cause = (str(error).splitlines() or [""])[0][:300]
+        problem = f"cannot be understood ({type(error).__name__}: {cause})"
+        raise ModelError(str(file), problem, "check it with onnx.checker, or export it again") from error
+
+
+def _load(file: Path, shapes: Mapping[str, Sequence[int]]) -> Graph:
+    draft = order_nodes(draft_model(read_model(file), file))
+    _check_operators(draft)
+    inferred = infer_at_batch_one(draft, shapes)
+    draft = keep_tensor_outputs(draft, inferred)
+    if draft.opsets[""] < LOWEST_OPSET:
+        draft = order_nodes(raise_opset(draft, inferred))
+        inferred = infer(draft, bind_inputs(draft, shapes))
+    check_reshapes(inferred)
+    graph = build_graph(draft, inferred)
+    _check_weights(graph)
+    verify_graph(graph)
+    return graph
+
+
+def _check_operators(draft: Draft) -> None:
+    for node in draft.nodes:
+        check_node(node, draft.opsets)
+    for function in draft.functions:
+        opsets = {"" if entry.domain == "ai.onnx" else entry.domain: entry.version for entry in function.opset_import}
+        for node in function.node:
+            check_node(node, opsets, is_in_function=True)
+
+
+def _check_weights(graph: Graph) -> None:
+    for node in graph.nodes:
+        for name in node.inputs if node.op_type in _WEIGHT_OPS and not node.domain else ():
+            if name in graph.constants and graph.constants[name].dtype in _WRONG_DTYPES:
+                place, dtype = f"node '{node.name}' ({node.op_type})", graph.constants[name].dtype
+                raise UnsupportedError(place, f"has {dtype} weights in '{name}'", f"convert the model to {_TRAINED_DTYPE}")

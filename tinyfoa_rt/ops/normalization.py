@@ -1,0 +1,36 @@
+"""Batch normalization inside a trained block::
+
+    y = gain * (x - mean) / sqrt(variance + epsilon) + shift
+
+with running statistics, which are state: they follow the data by an exponential mean, so that batch 1 can train. Gain and shift
+keep the values of the model; the layer's own bias takes the part of a trained shift. At export all four fold into the layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tinyfoa_rt.ir.graph import Attribute
+from tinyfoa_rt.ir.step import TensorType
+from tinyfoa_rt.ops.geometry import known
+from tinyfoa_rt.ops.row import Memory, Operator, Port, Types
+
+__all__ = ["normalization_rows"]
+
+
+def normalization_rows() -> tuple[Operator, ...]:
+    return (
+        Operator(
+            name="RunningBatchNormalization",
+            inputs=(Port("x"), Port("gain"), Port("shift"), Port("mean"), Port("variance")),
+            outputs=(Port("y"), Port("mean_next"), Port("variance_next")),
+            shape_rule=_shapes,
+            doc="Batch normalization by running statistics that are updated on the way.",
+            memory=Memory(reuses={0: (0,)}, updates={1: 3, 2: 4}),
+            attributes=("epsilon", "momentum"),
+        ),
+    )
+
+
+def _shapes(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
+    return known(inputs[0]), known(inputs[3]), known(inputs[4])

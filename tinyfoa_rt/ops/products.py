@@ -1,0 +1,105 @@
+"""The products of a trained layer: dense, convolution and locally connected, each in three precisions.
+
+With sign(0) = +1, alpha = mean |W| over a row (or the tensor) and s the scale of a binary input (design, section 2)::
+
+    Real    z = x . W^T + b
+    Sign    z = alpha * (x . sign(W)^T) + b                              real input, binary weights
+    Binary  z = alpha * s * (2 popcount(x & w) - popcount(x)) + b         binary input, binary weights
+
+The active slice is kept apart in RAM: where ``w_slice`` is given, it stands for the part of ``w`` at ``origin`` (first input,
+first output), and ``abs_sum_slice`` and ``bias_slice`` likewise. Weights are matrices, one row an output feature (for
+locally connected layers one row a position and output feature); ``abs_sum`` holds sum |W| a row, which alpha is computed from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tinyfoa_rt.ir.graph import Attribute
+from tinyfoa_rt.ir.step import TensorType
+from tinyfoa_rt.ir.target import Target
+from tinyfoa_rt.ops.geometry import known, spatial_shape
+from tinyfoa_rt.ops.row import Memory, Operator, Port, ScratchRule, ShapeRule, Types
+
+__all__ = ["PRECISIONS", "WINDOW_ATTRIBUTES", "product_rows"]
+
+PRECISIONS = ("Real", "Sign", "Binary")
+WINDOW_ATTRIBUTES = ("kernel_shape", "strides", "dilations", "pads", "auto_pad", "group")
+
+_INT32 = 4
+
+
+def product_rows() -> tuple[Operator, ...]:
+    """Return the nine rows: {Real, Sign, Binary} x {Dense, Conv, LocallyConnected}."""
+    geometries: tuple[tuple[str, ShapeRule, tuple[str, ...]], ...] = (
+        ("Dense", _dense_shape, ()),
+        ("Conv", _conv_shape, WINDOW_ATTRIBUTES),
+        ("LocallyConnected", _local_shape, WINDOW_ATTRIBUTES),
+    )
+    return tuple(
+        Operator(
+            name=precision + geometry,
+            inputs=_ports(precision),
+            outputs=(Port("z"),),
+            shape_rule=shape_rule,
+            doc=f"{geometry} product, {precision.lower()} precision, with the active slice kept apart.",
+            memory=Memory(scratch=_SCRATCH[precision]),
+            attributes=attributes,
+        )
+        for geometry, shape_rule, attributes in geometries
+        for precision in PRECISIONS
+    )
+
+
+def _ports(precision: str) -> tuple[Port, ...]:
+    is_binary = precision == "Binary"
+    has_alpha = precision != "Real"
+    return (
+        Port("x"),
+        Port("w"),
+        Port("bias", is_optional=True),
+        Port("w_slice", is_optional=True),
+        Port("bias_slice", is_optional=True),
+        Port("origin", is_optional=True),
+        Port("abs_sum", is_optional=not has_alpha),
+        Port("abs_sum_slice", is_optional=True),
+        Port("x_scale", is_optional=not is_binary),
+    )
+
+
+def _dense_shape(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
+    x, w = known(inputs[0]), known(inputs[1])
+    return (TensorType("float32", (*x.shape[:-1], w.shape[0])),)
+
+
+def _conv_shape(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
+    x, w = known(inputs[0]), known(inputs[1])
+    return (TensorType("float32", (x.shape[0], w.shape[0], *spatial_shape(x.shape[2:], attributes))),)
+
+
+def _local_shape(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
+    x, w = known(inputs[0]), known(inputs[1])
+    size = spatial_shape(x.shape[2:], attributes)
+    positions = 1
+    for length in size:
+        positions *= length
+    return (TensorType("float32", (x.shape[0], w.shape[0] // positions, *size)),)
+
+
+def _real_scratch(target: Target, inputs: Types, outputs: Sequence[TensorType]) -> int:
+    return 0
+
+
+def _sign_scratch(target: Target, inputs: Types, outputs: Sequence[TensorType]) -> int:
+    """Bodies quantize the input to 8 bits for MatMulInteger and hold its 32-bit sums; the C kernels hold nothing."""
+    if target.runtime == "c99":
+        return 0
+    return known(inputs[0]).size + _INT32 * outputs[0].size
+
+
+def _binary_scratch(target: Target, inputs: Types, outputs: Sequence[TensorType]) -> int:
+    """Bodies hold the 32-bit sums of MatMulInteger; the C kernels hold nothing."""
+    return 0 if target.runtime == "c99" else _INT32 * outputs[0].size
+
+
+_SCRATCH: Mapping[str, ScratchRule] = {"Real": _real_scratch, "Sign": _sign_scratch, "Binary": _binary_scratch}

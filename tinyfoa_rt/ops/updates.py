@@ -1,0 +1,71 @@
+"""Slice gradients and optimizers (design, section 2)::
+
+    delta_W(i, j) = delta_z(j)^T h_prev(i) * 1[|W(i, j)| <= 1]           DenseSliceGrad, ConvSliceGrad, ...
+    W(i, j) <- clip(W(i, j) - optimizer(delta_W(i, j)), -1, 1)           SgdUpdate, MomentumUpdate, AdamUpdate
+    w(i, j) = sign(W(i, j)), sum |W| a row                               PackSigns
+
+Where parameter and state are whole matrices of which a slice is updated, ``origin`` says where the slice begins. The state of
+an optimizer belongs to the slice, its step count too. Biases and stored heads use the same updates without the
+clip (``limit`` 0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tinyfoa_rt.ir.graph import Attribute
+from tinyfoa_rt.ir.step import TensorType
+from tinyfoa_rt.ops.geometry import known, num_scalars
+from tinyfoa_rt.ops.products import WINDOW_ATTRIBUTES
+from tinyfoa_rt.ops.row import Memory, Operator, Port, Types
+
+__all__ = ["OPTIMIZER_STATES", "update_rows"]
+
+# Names of the tensors, each like the parameter, that an optimizer keeps.
+OPTIMIZER_STATES: Mapping[str, tuple[str, ...]] = {"sgd": (), "momentum": ("velocity",), "adam": ("mean", "variance")}
+
+
+def update_rows() -> tuple[Operator, ...]:
+    gradients = tuple(
+        Operator(
+            name=f"{geometry}SliceGrad",
+            inputs=(Port("grad_z"), Port("x"), Port("x_scale", is_optional=True), Port("origin", is_optional=True)),
+            outputs=(Port("grad_w"), Port("grad_bias", is_optional=True)),
+            shape_rule=_slice_grad_shapes,
+            doc="Gradient of the active slice of a weight matrix, and of its bias.",
+            memory=Memory(streams=frozenset({0, 1})),
+            attributes=("slice_shape", "bias_size", *(() if geometry == "Dense" else WINDOW_ATTRIBUTES)),
+        )
+        for geometry in ("Dense", "Conv", "LocallyConnected")
+    )
+    return (*gradients, *(_update_row(optimizer, states) for optimizer, states in OPTIMIZER_STATES.items()), _pack_row())
+
+
+def _update_row(optimizer: str, states: tuple[str, ...]) -> Operator:
+    kept = (*states, "step_count") if optimizer == "adam" else states
+    return Operator(
+        name=f"{optimizer.capitalize()}Update",
+        inputs=(Port("w"), Port("grad"), Port("rate"), *(Port(state) for state in kept), Port("origin", is_optional=True)),
+        outputs=(Port("w_next"), *(Port(f"{state}_next") for state in kept)),
+        shape_rule=lambda inputs, attributes: (known(inputs[0]), *(known(state) for state in inputs[3 : 3 + len(kept)])),
+        doc=f"One {optimizer} step on a slice, in place; clipped to [-limit, limit] where limit is not 0.",
+        memory=Memory(updates={0: 0, **{1 + i: 3 + i for i in range(len(kept))}}),
+        attributes=("limit",),
+    )
+
+
+def _pack_row() -> Operator:
+    return Operator(
+        name="PackSigns",
+        inputs=(Port("w"), Port("signs"), Port("abs_sum"), Port("origin", is_optional=True)),
+        outputs=(Port("signs_next"), Port("abs_sum_next")),
+        shape_rule=lambda inputs, attributes: (known(inputs[1]), known(inputs[2])),
+        doc="signs = 1[w >= 0] of the slice; abs_sum takes the change of the slice's sum |w|.",
+        memory=Memory(updates={0: 1, 1: 2}),
+    )
+
+
+def _slice_grad_shapes(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
+    shape, bias_size = attributes["slice_shape"], attributes["bias_size"]
+    assert isinstance(shape, tuple) and isinstance(bias_size, int)
+    return TensorType("float32", tuple(int(length) for length in shape)), num_scalars(bias_size)

@@ -1,0 +1,86 @@
+"""What may be asked of a plan: the options of ``tinyfoa-rt plan`` and the keywords of :func:`tinyfoa_rt.plan`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tinyfoa_rt.errors import UsageError
+from tinyfoa_rt.ir.block import Slices
+from tinyfoa_rt.ir.recipe import BINARIZE, HEADS, LOSSES, OPTIMIZERS
+
+__all__ = ["AUTO", "PlanOptions"]
+
+AUTO = "auto"
+SCHEDULES = ("slice", "freeze-diagonal", "full")
+_GRID = re.compile(r"(\d{1,6})x(\d{1,6})")
+_LARGEST_COUNT = 2**31
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """How to plan.
+
+    Attributes:
+        budget: RAM such as ``256KB``, or bytes; ``None`` takes the target board's.
+        target: a profile's name or the path of one.
+        batch: samples a step; ``None`` lets the plan choose.
+        slices: a grid such as ``2x2`` (inputs x outputs) for all layers; ``auto`` lets the plan choose.
+        optimizer: ``sgd``, ``momentum``, ``adam`` or ``auto``.
+        head: ``rademacher``, ``kaiming``, ``learned`` or ``auto``.
+        head_pool: ``none`` (heads see every unit of a block's output) or ``average`` (the mean of each channel).
+        schedule: ``slice``, ``freeze-diagonal`` or ``full``.
+        train: ``all``, ``last:K``, or names of blocks or layers.
+        binarize: ``both``, ``weights`` or ``none``.
+        loss: ``cross-entropy``, ``mean-squared-error`` or ``auto``: the latter where the output is as large as the input.
+        nonvolatile: ``none`` or a size, in place of the target's.
+        samples: of the data set; ``None`` where unknown.
+        rotate_every: steps that a slice stays; ``None`` gives each slice an equal part of an epoch.
+
+    Raises:
+        UsageError: a value is not one of those above.
+    """
+
+    budget: str | int | None = None
+    target: str = "ort-cpu"
+    batch: int | None = None
+    slices: str = AUTO
+    optimizer: str = AUTO
+    head: str = AUTO
+    head_pool: str = "none"
+    schedule: str = "slice"
+    train: str = "all"
+    binarize: str = "both"
+    loss: str = AUTO
+    nonvolatile: str | None = None
+    samples: int | None = None
+    rotate_every: int | None = None
+
+    def __post_init__(self) -> None:
+        _one_of("--optimizer", self.optimizer, (AUTO, *OPTIMIZERS))
+        _one_of("--head", self.head, (AUTO, *HEADS))
+        _one_of("--head-pool", self.head_pool, ("none", "average"))
+        _one_of("--schedule", self.schedule, SCHEDULES)
+        _one_of("--binarize", self.binarize, BINARIZE)
+        _one_of("--loss", self.loss, (AUTO, *LOSSES))
+        for option, value in (("--batch", self.batch), ("--samples", self.samples), ("--rotate-every", self.rotate_every)):
+            if value is not None and not 1 <= value <= _LARGEST_COUNT:
+                raise UsageError(f"{option} {value}", "is not between 1 and 2^31", "give a whole number such as 1 or 100")
+        if self.schedule == "full" and self.slices not in (AUTO, "1x1"):
+            raise UsageError(f"--slices {self.slices}", "the schedule 'full' has no slices", "leave one of the two out")
+        self.grid()
+
+    def grid(self) -> Slices | None:
+        """The grid asked for, or ``None`` where the plan chooses."""
+        if self.slices == AUTO:
+            return None
+        match = _GRID.fullmatch(self.slices)
+        if match is None or not int(match[1]) or not int(match[2]):
+            raise UsageError(f"--slices {self.slices}", "is not a grid", "write inputs x outputs, for example 2x2, or auto")
+        return Slices(int(match[1]), int(match[2]))
+
+
+def _one_of(option: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise UsageError(f"{option} {value}", "is not known", f"use {', '.join(allowed)}")

@@ -1,0 +1,8 @@
+"""Graph -> blocks and slices (docs/partition.md)."""
+
+from tinyfoa_rt.partition.blocks import partition
+from tinyfoa_rt.partition.schedule import active_slices
+from tinyfoa_rt.partition.selection import select_blocks
+from tinyfoa_rt.partition.slices import largest_slice, slice_at, split
+
+__all__ = ["active_slices", "largest_slice", "partition", "select_blocks", "slice_at", "split"]

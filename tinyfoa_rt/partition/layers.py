@@ -1,0 +1,144 @@
+"""Find the trainable layers: Gemm, MatMul (with a bias Add), Conv and LocallyConnected with constant weights.
+
+A node that looks like a layer but cannot be trained (a product of two computed values, a transposed input, a 3-D convolution)
+is no layer; :func:`untrainable_reason` says why, for ``inspect``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from tinyfoa_rt.ir.block import Layer
+from tinyfoa_rt.ir.graph import Graph, Node
+
+__all__ = ["find_layers", "untrainable_reason"]
+
+_PRODUCTS = frozenset({"Gemm", "MatMul", "Conv", "LocallyConnected"})
+
+
+def find_layers(graph: Graph) -> tuple[Layer, ...]:
+    """Return the trainable layers of ``graph`` in execution order."""
+    consumers = _consumers(graph)
+    builders = {"Gemm": _gemm, "MatMul": _matmul, "Conv": _conv, "LocallyConnected": _locally_connected}
+    return tuple(
+        builders[node.op_type](graph, node, consumers)
+        for node in graph.nodes
+        if node.op_type in _PRODUCTS and untrainable_reason(graph, node) is None
+    )
+
+
+def untrainable_reason(graph: Graph, node: Node) -> str | None:
+    """Why a product node cannot be trained, or ``None`` if it can; nodes that are no products give a reason too."""
+    if node.op_type not in _PRODUCTS or node.domain not in ("", "tinyfoa"):
+        return f"{node.op_type} has no weights"
+    if not graph.is_constant(node.input(1)):
+        return "its weight is computed, not constant"
+    if graph.is_constant(node.input(0)):
+        return "its input is constant"
+    if node.input(2) and not graph.is_constant(node.input(2)):
+        return "its bias is computed, not constant"
+    return _shape_reason(graph, node)
+
+
+def _shape_reason(graph: Graph, node: Node) -> str | None:
+    weight_rank = len(graph.shape(node.input(1)))
+    if node.op_type == "Gemm":
+        if node.int("transA", 0):
+            return "its input is transposed (transA=1)"
+        if node.float("alpha", 1.0) != 1.0 or (node.input(2) and node.float("beta", 1.0) != 1.0):
+            return "alpha and beta other than 1 are not supported"
+    if node.op_type == "MatMul" and weight_rank != 2:
+        return f"its weight has {weight_rank} dimensions; 2 are supported"
+    if node.op_type == "Conv" and weight_rank not in (3, 4):
+        return f"it is a {weight_rank - 2}-D convolution; 1-D and 2-D are supported"
+    return None
+
+
+def _consumers(graph: Graph) -> Mapping[str, list[Node]]:
+    readers: dict[str, list[Node]] = {}
+    for node in graph.nodes:
+        for name in dict.fromkeys(node.inputs):
+            if name:
+                readers.setdefault(name, []).append(node)
+    return readers
+
+
+def _gemm(graph: Graph, node: Node, consumers: Mapping[str, list[Node]]) -> Layer:
+    rows, columns = graph.shape(node.input(1))
+    n_in, n_out = (columns, rows) if node.int("transB", 0) else (rows, columns)
+    return _dense(graph, (node,), n_in, n_out, node.input(2) or None)
+
+
+def _matmul(graph: Graph, node: Node, consumers: Mapping[str, list[Node]]) -> Layer:
+    n_in, n_out = graph.shape(node.input(1))
+    add = _bias_add(graph, node.outputs[0], n_out, consumers)
+    if add is None:
+        return _dense(graph, (node,), n_in, n_out, None)
+    bias = add.inputs[1] if add.inputs[0] == node.outputs[0] else add.inputs[0]
+    return _dense(graph, (node, add), n_in, n_out, bias)
+
+
+def _bias_add(graph: Graph, product: str, n_out: int, consumers: Mapping[str, list[Node]]) -> Node | None:
+    """The Add that gives ``product`` its bias: the only reader, with a constant vector along the last axis."""
+    readers = consumers.get(product, [])
+    if len(readers) != 1 or readers[0].op_type != "Add" or product in graph.outputs:
+        return None
+    others = [name for name in readers[0].inputs if name != product]
+    if len(others) != 1 or not graph.is_constant(others[0]):
+        return None
+    shape = graph.shape(others[0])
+    is_vector = bool(shape) and shape[-1] == n_out and math.prod(shape) == n_out
+    return readers[0] if is_vector and len(shape) <= len(graph.shape(product)) else None
+
+
+def _dense(graph: Graph, nodes: tuple[Node, ...], n_in: int, n_out: int, bias: str | None) -> Layer:
+    product = nodes[0]
+    return Layer(
+        name=product.name,
+        kind="dense",
+        nodes=nodes,
+        weight=product.inputs[1],
+        bias=bias,
+        input=product.inputs[0],
+        output=nodes[-1].outputs[0],
+        in_features=n_in,
+        out_features=n_out,
+        positions=graph.values[product.outputs[0]].size // n_out,
+    )
+
+
+def _conv(graph: Graph, node: Node, consumers: Mapping[str, list[Node]]) -> Layer:
+    out_channels, group_channels, *kernel = graph.shape(node.inputs[1])
+    return Layer(
+        name=node.name,
+        kind="conv",
+        nodes=(node,),
+        weight=node.inputs[1],
+        bias=node.input(2) or None,
+        input=node.inputs[0],
+        output=node.outputs[0],
+        in_features=group_channels,
+        out_features=out_channels,
+        taps=math.prod(kernel),
+        groups=node.int("group", 1),
+        positions=graph.values[node.outputs[0]].size // out_channels,
+    )
+
+
+def _locally_connected(graph: Graph, node: Node, consumers: Mapping[str, list[Node]]) -> Layer:
+    positions, row_size, out_channels = graph.shape(node.inputs[1])
+    taps = math.prod(node.ints("kernel_shape", (1, 1)))
+    return Layer(
+        name=node.name,
+        kind="local",
+        nodes=(node,),
+        weight=node.inputs[1],
+        bias=node.input(2) or None,
+        input=node.inputs[0],
+        output=node.outputs[0],
+        in_features=row_size // taps,
+        out_features=out_channels,
+        taps=taps,
+        positions=positions,
+    )

@@ -1,0 +1,45 @@
+"""Which slices are updated when.
+
+``slice`` is the paper's Figure 1: one slice at a time. ``freeze-diagonal`` is what the authors' published code does: in each
+epoch one diagonal slice is frozen and all others are updated; it is here for comparison and saves no memory. ``full``
+updates every weight in every step: layer-wise training alone.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from tinyfoa_rt.ir.block import Slices
+
+__all__ = ["SCHEDULES", "Schedule", "active_slices", "rotations", "update_fraction"]
+
+Schedule = Literal["slice", "freeze-diagonal", "full"]
+SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
+
+
+def active_slices(schedule: Schedule, slices: Slices, *, step: int, steps_per_epoch: int, rotate_every: int) -> tuple[int, ...]:
+    """Return the indices of the slices that training step ``step`` (counted from 0 over all epochs) updates."""
+    if schedule == "slice":
+        return (step // rotate_every % slices.count,)
+    if schedule == "full":
+        return tuple(range(slices.count))
+    diagonal = step // steps_per_epoch % min(slices.m_in, slices.m_out)
+    frozen = diagonal * slices.m_in + diagonal
+    return tuple(index for index in range(slices.count) if index != frozen)
+
+
+def update_fraction(schedule: Schedule, slices: Slices) -> float:
+    """Return the share of a layer's weights that one step updates, with slices taken as equal."""
+    if schedule == "slice":
+        return slices.update_fraction
+    return 1.0 if schedule == "full" or slices.count == 1 else 1 - slices.update_fraction
+
+
+def rotations(steps_per_epoch: int, slices: Slices, rotate_every: int | None) -> int:
+    """Return how often an epoch ends a slice's turn and so writes it back; at least once.
+
+    ``rotate_every`` is in steps; ``None`` spreads the slices evenly over an epoch, so that each is written once.
+    """
+    if rotate_every is None:
+        return slices.count
+    return max(1, -(-steps_per_epoch // rotate_every))

@@ -1,0 +1,101 @@
+"""What ``tinyfoa-rt inspect`` shows: blocks with their layers, what their nodes are, and what cannot be trained and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from tinyfoa_rt.errors import UnsupportedError
+from tinyfoa_rt.ir.block import Block, Slices
+from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.options import PlanOptions
+from tinyfoa_rt.partition.layers import untrainable_reason
+from tinyfoa_rt.pipeline.job import resolve
+from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_step
+
+__all__ = ["BlockFinding", "inspect_blocks", "print_inspection"]
+
+_PRODUCTS = ("Gemm", "MatMul", "Conv", "ConvTranspose", "LocallyConnected")
+
+
+@dataclass(frozen=True)
+class BlockFinding:
+    """One block as inspection finds it; ``reason`` is why it cannot be trained, or ``None`` if it can."""
+
+    block: Block
+    shapes: tuple[tuple[int, ...], tuple[int, ...]]
+    operators: tuple[str, ...]
+    reason: str | None
+
+
+def inspect_blocks(graph: Graph) -> tuple[BlockFinding, ...]:
+    """Return every block with the reason why it cannot be trained, if there is one."""
+    job = resolve(graph, PlanOptions(budget=1))
+    return tuple(_finding(graph, setting) for setting in job.settings)
+
+
+def untrainable_products(graph: Graph) -> dict[str, str]:
+    """Products that are no trainable layers, and why."""
+    reasons = {node.name: untrainable_reason(graph, node) for node in graph.nodes if node.op_type in _PRODUCTS}
+    return {name: reason for name, reason in reasons.items() if reason is not None}
+
+
+def print_inspection(graph: Graph, console: Console | None = None) -> None:
+    """Print the blocks of a model as a table of at most 100 columns."""
+    console = console or Console(highlight=False)
+    findings = inspect_blocks(graph)
+    console.print(_headline(graph, findings), soft_wrap=True, markup=False)
+    console.print(_table(findings))
+    for name, reason in untrainable_products(graph).items():
+        console.print(f"not a trainable layer: {name}: {reason}", soft_wrap=True, markup=False)
+    for finding in findings:
+        if finding.reason is not None:
+            console.print(f"cannot be trained: {finding.reason}", soft_wrap=True, markup=False)
+
+
+def _headline(graph: Graph, findings: tuple[BlockFinding, ...]) -> str:
+    inputs = ", ".join(f"{name} {_shape(graph.shape(name))}" for name in graph.inputs)
+    outputs = ", ".join(f"{name} {_shape(graph.shape(name))}" for name in graph.outputs)
+    parameters = sum(finding.block.parameters for finding in findings)
+    return f"{graph.name}: opset {graph.opset}, {inputs} -> {outputs}, {len(findings)} blocks, {parameters:,} parameters"
+
+
+def _table(findings: tuple[BlockFinding, ...]) -> Table:
+    table = Table(box=None, width=100, pad_edge=False, header_style="bold")
+    for title, options in (
+        ("block", {"ratio": 4}),
+        ("depth", {"justify": "right"}),
+        ("input", {}),
+        ("output", {}),
+        ("operators", {"ratio": 5}),
+        ("parameters", {"justify": "right"}),
+        ("trains", {}),
+    ):
+        table.add_column(title, no_wrap=True, overflow="ellipsis", **options)
+    for finding in findings:
+        block = finding.block
+        trains = "yes" if finding.reason is None else "no"
+        shapes = (_shape(shape) for shape in finding.shapes)
+        cells = (block.name, str(block.depth), *shapes, " ".join(finding.operators), f"{block.parameters:,}", trains)
+        table.add_row(*(cell.replace("[", r"\[") for cell in cells))
+    return table
+
+
+def _finding(graph: Graph, setting: BlockSetting) -> BlockFinding:
+    block = setting.block
+    counts = Counter(node.op_type for node in block.nodes)
+    operators = tuple(name if count == 1 else f"{count}x{name}" for name, count in counts.items())
+    shapes = (graph.shape(block.layers[0].input), graph.shape(block.output))
+    try:
+        assemble_step(setting, StepChoice(Slices(1, 1), 1, False))
+    except UnsupportedError as error:
+        return BlockFinding(block, shapes, operators, str(error))
+    return BlockFinding(block, shapes, operators, None)
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    """A shape without its batch."""
+    return "x".join(str(length) for length in shape[1:]) or "1"

@@ -1,0 +1,133 @@
+"""A planning job: the model cut into blocks, the options resolved, everything refused that can be refused early."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from tinyfoa_rt.errors import UsageError
+from tinyfoa_rt.ir.block import Block, Partition, Slices
+from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.recipe import Head, Loss, Optimizer, Recipe
+from tinyfoa_rt.ir.target import Target
+from tinyfoa_rt.options import AUTO, PlanOptions
+from tinyfoa_rt.partition import partition, select_blocks
+from tinyfoa_rt.planner.search import grid_candidates
+from tinyfoa_rt.steps import BlockSetting
+from tinyfoa_rt.steps.forward import scale_name
+from tinyfoa_rt.targets import load_target
+from tinyfoa_rt.units import format_nbytes, parse_nbytes
+
+__all__ = ["PlanJob", "resolve"]
+
+_BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
+_DIAGONAL = Slices(2, 2)
+
+
+@dataclass(frozen=True)
+class PlanJob:
+    """Everything that planning starts from.
+
+    ``settings`` has one entry for each trained block, in execution order; ``budget_bytes`` is for RAM.
+    """
+
+    graph: Graph
+    parts: Partition
+    options: PlanOptions
+    target: Target
+    budget_bytes: int
+    recipe: Recipe
+    settings: tuple[BlockSetting, ...]
+
+    @property
+    def trained(self) -> Mapping[str, Recipe]:
+        return {setting.block.name: setting.recipe for setting in self.settings}
+
+    @property
+    def batches(self) -> tuple[int, ...]:
+        return _BATCHES if self.options.batch is None else (self.options.batch,)
+
+    def grids(self, block: Block) -> tuple[Slices, ...]:
+        """The grids a block may be cut into, in order of preference."""
+        largest_in = min(layer.in_features for layer in block.layers)
+        largest_out = min(layer.out_features for layer in block.layers)
+        asked = self.options.grid()
+        if asked is None and self.options.schedule == "freeze-diagonal":
+            asked = _DIAGONAL
+        if self.options.schedule == "full":
+            return (Slices(1, 1),)
+        if asked is None:
+            return grid_candidates(largest_in, largest_out)
+        return (Slices(min(asked.m_in, largest_in), min(asked.m_out, largest_out)),)
+
+    def holds_slice(self, slices: Slices) -> bool:
+        """Whether only the active slice is in RAM: it is cut, one slice trains at a time, and the others have a place to lie."""
+        return slices.count > 1 and self.options.schedule == "slice" and self.target.nonvolatile_bytes != 0
+
+
+def resolve(graph: Graph, options: PlanOptions) -> PlanJob:
+    """Return the job for a model and options.
+
+    Raises:
+        UsageError: an option does not fit the model or the target.
+        UnsupportedError: the model has no trainable layer.
+    """
+    target = _target(options)
+    parts = partition(graph)
+    recipe = _recipe(graph, parts, options)
+    selected = select_blocks(parts.blocks, options.train)
+    trained = [block for block in parts.blocks if block.name in selected]
+    is_binary = recipe.binarize == "both"
+    binary = {block.output: scale_name(block.output) for block in trained if is_binary and not block.is_classifier}
+    settings = tuple(BlockSetting(graph, block, recipe, target, _entering(block, binary)) for block in trained)
+    return PlanJob(graph, parts, options, target, _budget(options, target), recipe, settings)
+
+
+def _entering(block: Block, binary: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: binary[name] for name in block.inputs if name in binary}
+
+
+def _target(options: PlanOptions) -> Target:
+    target = load_target(options.target)
+    if options.nonvolatile is None:
+        return target
+    none = options.nonvolatile in ("none", "0")
+    return replace(target, nonvolatile_bytes=0 if none else parse_nbytes(options.nonvolatile, what="--nonvolatile"))
+
+
+def _budget(options: PlanOptions, target: Target) -> int:
+    if options.budget is not None:
+        return parse_nbytes(options.budget)
+    if target.default_budget_bytes is None:
+        raise UsageError(
+            f"target {target.name}",
+            "has no RAM size of its own",
+            "give a budget, for example --budget 256KB, or a board as target",
+        )
+    return target.default_budget_bytes
+
+
+def _recipe(graph: Graph, parts: Partition, options: PlanOptions) -> Recipe:
+    """``auto`` takes the optimizer and head that need least: no choice of sizes fits another that would not fit these."""
+    num_outputs = graph.values[parts.blocks[-1].output].size
+    optimizer: Optimizer = "sgd" if options.optimizer == AUTO else options.optimizer  # type: ignore[assignment]
+    head: Head = "rademacher" if options.head == AUTO else options.head  # type: ignore[assignment]
+    loss: Loss = options.loss if options.loss != AUTO else _loss(graph, num_outputs)  # type: ignore[assignment]
+    pools_head = options.head_pool == "average"
+    return Recipe(optimizer, head, options.binarize, loss, num_outputs, pools_head=pools_head)  # type: ignore[arg-type]
+
+
+def _loss(graph: Graph, num_outputs: int) -> Loss:
+    """A model whose output is as large as its input reconstructs it."""
+    input_size = sum(graph.values[name].size for name in graph.inputs)
+    return "mean-squared-error" if num_outputs == input_size else "cross-entropy"
+
+
+def describe_target(job: PlanJob) -> str:
+    """The target and where parameters lie, for people."""
+    nonvolatile = job.target.nonvolatile_bytes
+    if nonvolatile == 0:
+        return f"{job.target.name} without nonvolatile memory"
+    return (
+        job.target.name if nonvolatile is None else f"{job.target.name} with {format_nbytes(nonvolatile)} of nonvolatile memory"
+    )

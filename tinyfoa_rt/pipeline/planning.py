@@ -1,0 +1,143 @@
+"""Plan the training of a model inside a memory budget."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from tinyfoa_rt.ir.block import Slices
+from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.plan import Account, BlockPlan, Plan
+from tinyfoa_rt.ir.verify import verify_plan
+from tinyfoa_rt.options import PlanOptions
+from tinyfoa_rt.partition.schedule import update_fraction
+from tinyfoa_rt.partition.slices import largest_slice
+from tinyfoa_rt.pipeline.job import PlanJob, resolve
+from tinyfoa_rt.pipeline.measure import Measure
+from tinyfoa_rt.pipeline.reason import explain
+from tinyfoa_rt.planner.accounts import LayerAccount, ModelAccount, accounts
+from tinyfoa_rt.planner.search import Candidate, SearchSpace, find_choice, find_floor
+
+__all__ = ["plan"]
+
+_NUM_STATES = {"sgd": 0, "momentum": 1, "adam": 2}
+_VIEWS = frozenset({"Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
+
+
+def plan(model: Graph | str | os.PathLike[str], budget: str | int | None = None, **options: Any) -> Plan:
+    """Plan the training of ``model`` inside ``budget``.
+
+    Args:
+        model: a loaded model or the path of an ONNX file.
+        budget: RAM such as ``"256KB"``, or bytes; by default that of the target board.
+        **options: fields of :class:`tinyfoa_rt.options.PlanOptions`, such as ``target="stm32f746"`` or ``batch=1``.
+
+    Returns:
+        The plan. Where nothing fits, ``feasible`` is false and the plan is the smallest there is.
+
+    Raises:
+        UsageError: an option is wrong.
+        InputError: the model cannot be read or trained.
+    """
+    if not isinstance(model, Graph):
+        from tinyfoa_rt.model import load  # the loader's dependencies are slow to import
+
+        model = load(model)
+    job = resolve(model, PlanOptions(budget=budget, **options))
+    measure = Measure(job)
+    space = _space(job, measure)
+    floor, smallest = find_floor(space)
+    fits = floor <= job.budget_bytes and _fits_nonvolatile(job, measure)
+    chosen = find_choice(space, job.budget_bytes) if fits else smallest
+    result = _assemble(job, measure, chosen, floor)
+    verify_plan(result)
+    return result
+
+
+def _space(job: PlanJob, measure: Measure) -> SearchSpace:
+    samples = job.options.samples or 1
+    return SearchSpace(
+        slices=[job.grids(setting.block) for setting in job.settings],
+        batches=job.batches,
+        peak=measure.peak,
+        written=lambda index, candidate: measure.written(index, candidate, samples),
+    )
+
+
+def _fits_nonvolatile(job: PlanJob, measure: Measure) -> bool:
+    available = job.target.nonvolatile_bytes
+    return not available or measure.kept_nbytes <= available
+
+
+def _assemble(job: PlanJob, measure: Measure, chosen: Sequence[Candidate], floor: int) -> Plan:
+    blocks = tuple(_block_plan(job, measure, index, candidate) for index, candidate in enumerate(chosen))
+    peak = max(block.peak_bytes for block in blocks)
+    written = [block.written_bytes_per_epoch for block in blocks]
+    feasible = peak <= job.budget_bytes and _fits_nonvolatile(job, measure)
+    return Plan(
+        model=job.graph.name,
+        target=job.target.name,
+        budget_bytes=job.budget_bytes,
+        feasible=feasible,
+        peak_bytes=peak,
+        floor_bytes=floor,
+        nonvolatile_bytes=0 if job.target.nonvolatile_bytes == 0 else measure.kept_nbytes,
+        written_bytes_per_epoch=None if None in written else sum(nbytes or 0 for nbytes in written),
+        batch=chosen[0].batch,
+        optimizer=job.recipe.optimizer,
+        schedule=job.options.schedule,
+        head=job.recipe.head,
+        baselines=_baselines(job, measure, chosen, peak),
+        blocks=blocks,
+        reason=explain(job, measure, blocks, feasible=feasible),
+    )
+
+
+def _block_plan(job: PlanJob, measure: Measure, index: int, candidate: Candidate) -> BlockPlan:
+    block = job.settings[index].block
+    need = measure.footprint(index, candidate)
+    samples = job.options.samples
+    return BlockPlan(
+        name=block.name,
+        layers=tuple(layer.name for layer in block.layers),
+        parameters=block.parameters,
+        slices=(candidate.slices.m_in, candidate.slices.m_out),
+        update_fraction=update_fraction(job.options.schedule, candidate.slices),  # type: ignore[arg-type]
+        forward_bytes=need.phase_nbytes["forward"],
+        gradient_bytes=need.phase_nbytes["gradient"],
+        update_bytes=need.phase_nbytes["update"],
+        peak_bytes=need.peak_nbytes,
+        written_bytes_per_epoch=None if samples is None else measure.written(index, candidate, samples),
+        buffers=need.buffers,
+        steps=need.steps,
+    )
+
+
+def _baselines(job: PlanJob, measure: Measure, chosen: Sequence[Candidate], plan_peak: int) -> dict[str, Account]:
+    """The accounts of other ways to train the same blocks at the same batch."""
+    batch = chosen[0].batch
+    hidden = [(s, c) for s, c in zip(job.settings, chosen) if not s.block.is_classifier] or list(zip(job.settings, chosen))
+    layers = []
+    for setting, candidate in hidden:
+        for layer in setting.block.layers:
+            ins, outs = largest_slice(layer, candidate.slices)
+            layers.append(LayerAccount(layer.weight_size, ins * layer.taps * outs * layer.weight_copies))
+    sizes = [
+        job.graph.values[node.outputs[0]].size * batch
+        for node in job.graph.nodes
+        if node.outputs[0] in job.graph.values and node.op_type not in _VIEWS
+    ]
+    inputs = [job.graph.values[name].size * batch for name in job.graph.inputs]
+    whole = Candidate(Slices(1, 1), batch)
+    model = ModelAccount(
+        layers=layers,
+        parameters=sum(setting.block.parameters for setting in job.settings),
+        activations=sum(sizes) + sum(inputs),
+        largest_activation=max([*sizes, *inputs]),
+        num_states=_NUM_STATES[job.recipe.optimizer],
+        layerwise_peak=max(measure.peak(index, whole) for index in range(len(job.settings))),
+        plan_peak=plan_peak,
+        is_binary=job.recipe.binarize != "none",
+    )
+    return accounts(model)

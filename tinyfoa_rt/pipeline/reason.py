@@ -1,0 +1,81 @@
+"""The sentence of a plan that says what was chosen and why, or what stands in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tinyfoa_rt.ir.block import Slices
+from tinyfoa_rt.ir.plan import BlockPlan, PlannedBuffer
+from tinyfoa_rt.pipeline.job import PlanJob
+from tinyfoa_rt.pipeline.measure import Measure
+from tinyfoa_rt.names import elide
+from tinyfoa_rt.planner.search import Candidate
+from tinyfoa_rt.units import format_nbytes
+
+__all__ = ["explain"]
+
+
+def explain(job: PlanJob, measure: Measure, blocks: Sequence[BlockPlan], *, feasible: bool) -> str:
+    """Return why these blocks are planned as they are."""
+    return _why_chosen(job, measure, blocks) if feasible else _why_not(job, measure, blocks)
+
+
+def _why_not(job: PlanJob, measure: Measure, blocks: Sequence[BlockPlan]) -> str:
+    worst = max(blocks, key=lambda block: block.peak_bytes)
+    available = job.target.nonvolatile_bytes
+    if worst.peak_bytes <= job.budget_bytes:
+        assert available is not None
+        return (
+            f"{job.target.name} has {format_nbytes(available)} of nonvolatile memory, but the model keeps "
+            f"{format_nbytes(measure.kept_nbytes)} ({measure.kept_nbytes:,} bytes) there; "
+            "train fewer blocks (--train last:K) or name external memory (--nonvolatile 64MB)."
+        )
+    largest = max(_at_peak(worst), key=lambda buffer: buffer.bytes)
+    where = (
+        "There is no nonvolatile memory, so all parameters are in RAM."
+        if available == 0
+        else "Weights that are not being updated are read from nonvolatile memory and take no RAM."
+    )
+    mend = " Pooled heads are smaller: --head-pool average." if largest.name == "head" and not job.recipe.pools_head else ""
+    return (
+        f"Block {elide(worst.name)} needs at least {worst.peak_bytes:,} bytes; its largest buffer is {elide(largest.name)} "
+        f"({format_nbytes(largest.bytes)}). The smallest budget that would do is {worst.peak_bytes:,} bytes.{mend} {where}"
+    )
+
+
+def _at_peak(block: BlockPlan) -> list[PlannedBuffer]:
+    """The buffers that are live in the step that needs most."""
+    steps = range(len(block.steps))
+    busiest = max(steps, key=lambda step: sum(b.bytes for b in block.buffers if b.first_step <= step <= b.last_step))
+    return [b for b in block.buffers if b.first_step <= busiest <= b.last_step]
+
+
+def _why_chosen(job: PlanJob, measure: Measure, blocks: Sequence[BlockPlan]) -> str:
+    where = (
+        "all parameters stay in RAM, for there is no nonvolatile memory"
+        if job.target.nonvolatile_bytes == 0
+        else "weights that are not being updated are read from nonvolatile memory"
+    )
+    if job.options.schedule != "slice" or job.options.slices != "auto":
+        return f"The update fractions are as asked for; {where}."
+    cut = [(index, block) for index, block in enumerate(blocks) if block.slices != (1, 1)]
+    if not cut:
+        return f"Every weight is updated in every step: whole layers fit; {where}."
+    index, tightest = min(cut, key=lambda item: item[1].update_fraction)
+    larger = _next_larger(job, measure, index, tightest)
+    needed = f", the next larger one needs {larger:,} bytes" if larger else ""
+    m_in, m_out = tightest.slices
+    return (
+        f"Block {elide(tightest.name)} updates 1/{m_in * m_out} of its weights a step ({m_in} x {m_out} slices), "
+        f"the largest fraction that fits{needed}; {where}."
+    )
+
+
+def _next_larger(job: PlanJob, measure: Measure, index: int, block: BlockPlan) -> int | None:
+    """The least RAM that the next larger update fraction would take, at the smallest batch."""
+    count = Slices(*block.slices).count
+    grids = [g for g in job.grids(job.settings[index].block) if g.count < count]
+    if not grids:
+        return None
+    next_count = max(g.count for g in grids)
+    return min(measure.peak(index, Candidate(g, job.batches[0])) for g in grids if g.count == next_count)

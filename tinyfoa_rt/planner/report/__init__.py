@@ -1,0 +1,7 @@
+"""A plan for people and for programs: table, chart, JSON."""
+
+from tinyfoa_rt.planner.report.chart import render_chart
+from tinyfoa_rt.planner.report.json_form import dumps, to_json
+from tinyfoa_rt.planner.report.table import print_plan
+
+__all__ = ["dumps", "print_plan", "render_chart", "to_json"]

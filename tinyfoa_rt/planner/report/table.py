@@ -1,0 +1,137 @@
+"""A plan as tables in a terminal, at most 100 columns wide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tinyfoa_rt.ir.plan import BlockPlan, Plan, PlannedBuffer
+from tinyfoa_rt.names import elide
+from tinyfoa_rt.planner.report.comparison import comparison_table
+from tinyfoa_rt.units import format_nbytes
+
+__all__ = ["print_plan"]
+
+_WIDTH = 100
+_NAME_WIDTH = 30
+_MOST_BLOCKS = 40
+_SHOWN_AT_ENDS = 12
+
+
+def print_plan(plan: Plan, console: Console | None = None) -> None:
+    """Print the plan: what was planned, block by block, the totals, the comparison, and the reason."""
+    console = console or Console(highlight=False)
+    if not console.is_terminal or console.width > _WIDTH:
+        console = Console(file=console.file, width=_WIDTH, highlight=False)
+    console.print(_headline(plan))
+    console.print(_settings(plan), style="dim")
+    console.print()
+    console.print(_block_table(plan))
+    console.print()
+    console.print(_totals(plan))
+    if not plan.feasible:
+        console.print()
+        console.print(_floor_table(plan))
+    console.print()
+    for part in comparison_table(plan.baselines):
+        console.print(part)
+    console.print()
+    console.print(Text(plan.reason))
+
+
+def _headline(plan: Plan) -> Text:
+    if plan.feasible:
+        verdict, style = f"fits in {format_nbytes(plan.budget_bytes)}", "bold green"
+    elif plan.peak_bytes > plan.budget_bytes:
+        verdict, style = f"does not fit in {format_nbytes(plan.budget_bytes)}", "bold red"
+    else:
+        verdict, style = "does not fit in nonvolatile memory", "bold red"
+    return Text.assemble((elide(plan.model, 50), "bold"), " on ", plan.target, ": training ", (verdict, style))
+
+
+def _settings(plan: Plan) -> Text:
+    return Text(f"batch {plan.batch}, {plan.optimizer}, schedule {plan.schedule}, {plan.head} heads")
+
+
+def _table(*columns: str) -> Table:
+    """A table whose first column is text and whose others are numbers."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for index, title in enumerate(columns):
+        table.add_column(Text(title), justify="right" if index else "left", no_wrap=True)
+    return table
+
+
+def _block_table(plan: Plan) -> Table:
+    table = _table("block", "parameters", "slices", "update", "forward", "gradient", "updating", "peak")
+    largest = max(range(len(plan.blocks)), key=lambda i: plan.blocks[i].peak_bytes)
+    shown = _shown(len(plan.blocks), largest)
+    before = -1
+    for index in shown:
+        if index != before + 1:
+            table.add_row(Text(f"… {index - before - 1} more blocks", style="dim"))
+        table.add_row(*_block_row(plan.blocks[index], is_largest=index == largest))
+        before = index
+    return table
+
+
+def _shown(count: int, largest: int) -> Sequence[int]:
+    """All blocks, or the first, the last and the largest of many."""
+    if count <= _MOST_BLOCKS:
+        return range(count)
+    return sorted({*range(_SHOWN_AT_ENDS), largest, *range(count - _SHOWN_AT_ENDS, count)})
+
+
+def _block_row(block: BlockPlan, *, is_largest: bool) -> list[Text]:
+    name = elide(block.name, _NAME_WIDTH)
+    if len(block.layers) > 1:  # more layers than the one that gives the block its name
+        suffix = f" +{len(block.layers) - 1}"
+        name = elide(block.name, _NAME_WIDTH - len(suffix)) + suffix
+    m_in, m_out = block.slices
+    cells = [name, f"{block.parameters:,}", f"{m_in}x{m_out}", _fraction(block.update_fraction)]
+    cells += [format_nbytes(n) for n in (block.forward_bytes, block.gradient_bytes, block.update_bytes)]
+    cells.append(f"{block.peak_bytes:,}" + ("  <" if is_largest else "   "))
+    return [Text(cell, style="bold" if is_largest else "") for cell in cells]
+
+
+def _fraction(value: float) -> str:
+    """A share such as 1/8, or in percent where it is no unit fraction."""
+    inverse = round(1 / value)
+    if abs(inverse * value - 1) > 1e-9:
+        return f"{value:.1%}"
+    return "all" if inverse == 1 else f"1/{inverse}"
+
+
+def _totals(plan: Plan) -> Table:
+    table = _table("memory", "bytes", "")
+    rows = [("RAM, peak", plan.peak_bytes), ("RAM, budget", plan.budget_bytes), ("RAM, floor", plan.floor_bytes)]
+    if plan.feasible:
+        rows.insert(2, ("RAM, free", plan.budget_bytes - plan.peak_bytes))
+    rows.append(("nonvolatile", plan.nonvolatile_bytes))
+    for name, nbytes in rows:
+        table.add_row(name, f"{nbytes:,}", format_nbytes(nbytes))
+    if plan.written_bytes_per_epoch is None:
+        table.add_row("written an epoch", "unknown", "give --samples")
+    else:
+        table.add_row("written an epoch", f"{plan.written_bytes_per_epoch:,}", format_nbytes(plan.written_bytes_per_epoch))
+    return table
+
+
+def _floor_table(plan: Plan) -> Table:
+    """The largest buffers of the block that needs most, in the step that needs most."""
+    worst = max(plan.blocks, key=lambda block: block.peak_bytes)
+    step, buffers = _busiest_step(worst)
+    table = _table(f"largest buffers of block {elide(worst.name, 40)}, step {step} ({elide(worst.steps[step], 30)})", "bytes")
+    for buffer in sorted(buffers, key=lambda b: (-b.bytes, b.name))[:5]:
+        table.add_row(Text(elide(buffer.name, 70)), f"{buffer.bytes:,}")
+    return table
+
+
+def _busiest_step(block: BlockPlan) -> tuple[int, list[PlannedBuffer]]:
+    def live(step: int) -> list[PlannedBuffer]:
+        return [b for b in block.buffers if b.place == "ram" and b.first_step <= step <= b.last_step]
+
+    step = max(range(len(block.steps)), key=lambda step: sum(b.bytes for b in live(step)))
+    return step, live(step)

@@ -1,0 +1,106 @@
+"""Find the largest update fraction that fits the budget, then the largest batch, then the fewest bytes written.
+
+The blocks are trained one after another, so that each has the whole budget and is searched alone; only the batch is common
+to all. The search is exhaustive over the candidates in the order of preference: a larger budget only adds candidates that fit,
+so it never gives a smaller update fraction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tinyfoa_rt.ir.block import Slices
+
+__all__ = ["Candidate", "SearchSpace", "find_choice", "find_floor", "grid_candidates"]
+
+_MOST_SLICES = 256
+_MOST_UNEVEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Sizes that are tried for one block."""
+
+    slices: Slices
+    batch: int
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """What may be chosen.
+
+    Attributes:
+        slices: the grids of each block, in order of preference.
+        batches: ascending.
+        peak: RAM in bytes of a block (by position) under a candidate.
+        written: nonvolatile bytes written an epoch by a block under a candidate.
+    """
+
+    slices: Sequence[Sequence[Slices]]
+    batches: Sequence[int]
+    peak: Callable[[int, Candidate], int]
+    written: Callable[[int, Candidate], int]
+
+
+def grid_candidates(largest_in: int, largest_out: int) -> tuple[Slices, ...]:
+    """Return the grids a block may be cut into, coarse first, balanced first.
+
+    Sides are powers of two, at most 256 slices in all. One side is at most four times the other, unless the layer has no more
+    to cut on that side (a depthwise convolution has one input a group).
+    """
+    powers = [2**k for k in range(_MOST_SLICES.bit_length())]
+    ins = [m for m in powers if m <= largest_in]
+    outs = [m for m in powers if m <= largest_out]
+    grids = [
+        Slices(m_in, m_out)
+        for m_in in ins
+        for m_out in outs
+        if m_in * m_out <= _MOST_SLICES
+        and (m_out <= _MOST_UNEVEN * m_in or m_in == ins[-1])
+        and (m_in <= _MOST_UNEVEN * m_out or m_out == outs[-1])
+    ]
+    return tuple(sorted(grids, key=_preference))
+
+
+def find_floor(space: SearchSpace) -> tuple[int, tuple[Candidate, ...]]:
+    """Return the least RAM in bytes with which all blocks can be trained, and the candidate of each block that needs it."""
+    smallest = [_smallest(space, block) for block in range(len(space.slices))]
+    return max(peak for peak, _ in smallest), tuple(candidate for _, candidate in smallest)
+
+
+def find_choice(space: SearchSpace, budget: int) -> tuple[Candidate, ...]:
+    """Return the best candidate of each block within ``budget``; the caller knows that the floor fits."""
+    counts = []
+    for block, grids in enumerate(space.slices):
+        counts.append(min(g.count for g in grids if space.peak(block, Candidate(g, space.batches[0])) <= budget))
+    for batch in reversed(space.batches[1:]):
+        chosen = _at_batch(space, budget, counts, batch)
+        if chosen is not None:
+            return chosen
+    smallest_batch = _at_batch(space, budget, counts, space.batches[0])
+    assert smallest_batch is not None, "each block was found to fit at this batch"
+    return smallest_batch
+
+
+def _preference(slices: Slices) -> tuple[int, float, int]:
+    return slices.count, max(slices.m_in, slices.m_out) / min(slices.m_in, slices.m_out), slices.m_in
+
+
+def _smallest(space: SearchSpace, block: int) -> tuple[int, Candidate]:
+    candidates = [Candidate(slices, space.batches[0]) for slices in space.slices[block]]
+    peaks = [space.peak(block, candidate) for candidate in candidates]
+    least = min(range(len(peaks)), key=lambda i: (peaks[i], i))
+    return peaks[least], candidates[least]
+
+
+def _at_batch(space: SearchSpace, budget: int, counts: Sequence[int], batch: int) -> tuple[Candidate, ...] | None:
+    """Every block with its number of slices at one batch, each in the grid that writes least; ``None`` if one does not fit."""
+    chosen = []
+    for block, grids in enumerate(space.slices):
+        candidates = [Candidate(g, batch) for g in grids if g.count == counts[block]]
+        fitting = [candidate for candidate in candidates if space.peak(block, candidate) <= budget]
+        if not fitting:
+            return None
+        chosen.append(min(fitting, key=lambda candidate: space.written(block, candidate)))
+    return tuple(chosen)

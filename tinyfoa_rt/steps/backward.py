@@ -1,0 +1,125 @@
+"""The gradient of a block: from its output back through the nodes it owns to its layers, and no further.
+
+Where every node on the way keeps channels apart, only the channels of the active slice are computed (design, section 2:
+"only the rows of the active slice").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tinyfoa_rt.ir.block import Block, Layer, Slices
+from tinyfoa_rt.ir.graph import Graph, Node
+from tinyfoa_rt.ir.step import TensorType
+from tinyfoa_rt.partition.slices import largest_slice
+from tinyfoa_rt.steps.builder import StepBuilder, refuse
+from tinyfoa_rt.steps.trained_part import nodes_to_output, reached_by_layers
+
+__all__ = ["BackwardPass", "ChannelSlice", "channel_slice"]
+
+
+class ChannelSlice:
+    """The channels ``[origin, origin + rows)`` out of ``channels``, along ``axis``, that gradients are computed for."""
+
+    def __init__(self, rows: int, channels: int, axis: int, origin: str) -> None:
+        self.rows = rows
+        self.channels = channels
+        self.axis = axis
+        self.origin = origin
+
+    def shape(self, full: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of a gradient, given the shape of the value that it belongs to."""
+        axis = self.axis % len(full)
+        return (*full[:axis], full[axis] * self.rows // self.channels, *full[axis + 1 :])
+
+
+class BackwardPass:
+    """Gradients of values while the rules add nodes for them."""
+
+    def __init__(
+        self, builder: StepBuilder, names: Mapping[str, str], reached: frozenset[str], part: ChannelSlice | None
+    ) -> None:
+        self.builder = builder
+        self.names = names
+        self.reached = reached
+        self.part = part
+        self._gradient: dict[str, str] = {}
+
+    @property
+    def origin(self) -> str:
+        """The tensor that says which channels are computed, or the empty string for all."""
+        return self.part.origin if self.part else ""
+
+    def saved(self, value: str) -> str:
+        """The tensor of a value from the forward pass."""
+        return self.names.get(value, value)
+
+    def grad_type(self, value: str) -> TensorType:
+        """Type and shape of the gradient of a value."""
+        full = self.builder.value_type(value)
+        return TensorType("float32", self.part.shape(full.shape) if self.part else full.shape)
+
+    def needs(self, value: str) -> bool:
+        """Whether a gradient of this value leads to a layer."""
+        return value in self.reached
+
+    def of(self, value: str) -> str | None:
+        """The gradient of a value, if there is one."""
+        return self._gradient.get(value)
+
+    def add(self, value: str, gradient: str) -> None:
+        """Record a gradient of a value; a second one is added to the first."""
+        known = self._gradient.get(value)
+        if known is not None:
+            sum_name = f"{gradient}.sum"
+            gradient = self.builder.standard("Add", (known, gradient), (sum_name, self.grad_type(value)), category="gradient")
+        self._gradient[value] = gradient
+
+
+def channel_slice(graph: Graph, block: Block, slices: Slices, origin: str) -> ChannelSlice | None:
+    """The part of the channels that the active slice needs, or ``None`` where all are needed."""
+    sizes = {(layer.out_features, layer.kind == "dense") for layer in block.layers}
+    if slices.m_out == 1 or len(sizes) != 1 or not origin:
+        return None
+    ((channels, is_dense),) = sizes
+    layer = block.layers[0]
+    axis = -1 if is_dense else 1
+    inside = {node.name for each in block.layers for node in each.nodes}
+    reached = reached_by_layers(block)
+    on_the_way = [n for n in nodes_to_output(block) if n.name not in inside and any(x in reached for x in n.inputs)]
+    if not all(_keeps_channels(graph, node, axis) for node in on_the_way):
+        return None
+    return ChannelSlice(largest_slice(layer, slices)[1], channels, axis, origin)
+
+
+_ELEMENTWISE = frozenset(
+    {"Relu", "Clip", "LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid", "Tanh", "Dropout", "Identity", "Add", "Sub", "Mul"}
+    | {"Div", "Sum"}
+)
+_PER_CHANNEL = frozenset({"BatchNormalization", "MaxPool", "AveragePool", "GlobalAveragePool"})
+
+
+def _keeps_channels(graph: Graph, node: Node, axis: int) -> bool:
+    before, after = graph.shape(node.inputs[0]), graph.shape(node.outputs[0])
+    if node.op_type in _ELEMENTWISE:
+        return all(graph.shape(name) == after or graph.is_constant(name) for name in node.inputs if name)
+    if node.op_type in _PER_CHANNEL:
+        return axis == 1 or len(before) == 2
+    is_flattening = node.op_type in ("Flatten", "Reshape", "Squeeze") and len(after) == 2 and len(before) > 2
+    return is_flattening and axis == 1 and before[0] == after[0]
+
+
+def require_rule(node: Node, known: bool) -> None:
+    """Refuse a node through which no gradient rule leads.
+
+    Raises:
+        UnsupportedError: names the node and the operator.
+    """
+    if not known:
+        operator = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+        raise refuse(node.name, f"{operator} has no gradient rule, but a trained block needs one")
+
+
+def layer_of_output(block: Block) -> Mapping[str, Layer]:
+    """The layers of a block by the value they compute."""
+    return {layer.output: layer for layer in block.layers}

@@ -1,0 +1,148 @@
+"""Puts a step graph together: names are made once, types come from the operator table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tinyfoa_rt.errors import UnsupportedError
+from tinyfoa_rt.ir.buffer import Place
+from tinyfoa_rt.ir.graph import Attribute, Graph, Node
+from tinyfoa_rt.ir.plan import Category
+from tinyfoa_rt.ir.step import Phase, StepGraph, StepNode, StepTensor, TensorType
+from tinyfoa_rt.ir.target import Target
+from tinyfoa_rt.ops import DOMAIN, operator
+
+__all__ = ["StepBuilder", "refuse"]
+
+
+class StepBuilder:
+    """A step graph under construction; :meth:`finish` freezes it."""
+
+    def __init__(self, graph: Graph, target: Target, batch: int) -> None:
+        self.graph = graph
+        self.target = target
+        self.batch = batch
+        self.phase: Phase = "forward"
+        self._nodes: list[StepNode] = []
+        self._tensors: dict[str, StepTensor] = {}
+        self._inputs: list[str] = []
+        self._real_of: dict[str, str] = {}
+
+    def value_type(self, name: str) -> TensorType:
+        """The type of a graph value at this step's batch."""
+        value = self.graph.values[name]
+        if not value.is_batched or not value.shape:
+            return TensorType(value.dtype, value.shape)
+        return TensorType(value.dtype, (value.shape[0] * self.batch, *value.shape[1:]))
+
+    def type_of(self, name: str) -> TensorType:
+        return self._tensors[name].type
+
+    def has(self, name: str) -> bool:
+        return name in self._tensors
+
+    def tensor(
+        self, name: str, tensor_type: TensorType, category: Category, *, place: Place = "ram", is_persistent: bool = False
+    ) -> str:
+        """Declare a tensor that no node computes, or one that a standard node computes; return its name."""
+        self._tensors[name] = StepTensor(name, tensor_type, category, place, is_persistent)
+        return name
+
+    def input(self, name: str, tensor_type: TensorType, category: Category = "activation") -> str:
+        """Declare a tensor that is there when the step begins."""
+        if name not in self._tensors:
+            self.tensor(name, tensor_type, category)
+            self._inputs.append(name)
+        return name
+
+    def constant(self, name: str) -> str:
+        """Declare a constant of the model; it lies in nonvolatile memory where the target has any.
+
+        Integer constants are shapes and axes: they are part of the program, not data.
+        """
+        if name not in self._tensors:
+            self.tensor(name, self.value_type(name), "weight", place=self.parameter_place, is_persistent=True)
+        return name
+
+    @property
+    def parameter_place(self) -> Place:
+        return "ram" if self.target.nonvolatile_bytes == 0 else "nonvolatile"
+
+    def call(
+        self,
+        op_type: str,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        attributes: Mapping[str, Attribute] | None = None,
+        category: Category = "activation",
+    ) -> tuple[str, ...]:
+        """Add a domain operator; its outputs get their types from the table's shape rule."""
+        row = operator(op_type)
+        given = dict(attributes or {})
+        while inputs and not inputs[-1]:
+            inputs = inputs[:-1]
+        row.check(inputs, outputs, given)
+        types = row.shape_rule([self._tensors[name].type if name else None for name in _padded(inputs, len(row.inputs))], given)
+        for position, (name, tensor_type) in enumerate(zip(outputs, types)):
+            source = row.memory.updates.get(position)
+            if name:
+                kept = self._tensors[inputs[source]] if source is not None and source < len(inputs) else None
+                self._tensors[name] = StepTensor(
+                    name, tensor_type, kept.category if kept else category, is_persistent=bool(kept and kept.is_persistent)
+                )
+        self._add(op_type, DOMAIN, inputs, outputs, given)
+        return tuple(outputs)
+
+    def standard(
+        self,
+        op_type: str,
+        inputs: Sequence[str],
+        output: tuple[str, TensorType],
+        attributes: Mapping[str, Attribute] | None = None,
+        category: Category = "activation",
+    ) -> str:
+        """Add a standard operator with one output of a known type."""
+        name, tensor_type = output
+        self.tensor(name, tensor_type, category)
+        self._add(op_type, "", inputs, (name,), attributes or {})
+        return name
+
+    def copy_node(self, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+        """Add a node of the model as it is; outputs take the types of the graph's values."""
+        for name, value in zip(outputs, node.outputs):
+            if name:
+                self.tensor(name, self.value_type(value), "activation")
+        self._nodes.append(
+            StepNode(node.name, node.op_type, node.domain, tuple(inputs), tuple(outputs), self.phase, node.attributes)
+        )
+
+    def real(self, name: str, scale: str) -> str:
+        """The real form of a binary tensor, unpacked once."""
+        if name not in self._real_of:
+            self._real_of[name] = self.call("BinaryToReal", (name, scale), (f"{name}.real",))[0]
+        return self._real_of[name]
+
+    @property
+    def num_nodes(self) -> int:
+        return len(self._nodes)
+
+    def finish(self, name: str, outputs: Sequence[str]) -> StepGraph:
+        return StepGraph(name, tuple(self._nodes), self._tensors, tuple(self._inputs), tuple(outputs))
+
+    def _add(
+        self, op_type: str, domain: str, inputs: Sequence[str], outputs: Sequence[str], attributes: Mapping[str, Attribute]
+    ) -> None:
+        label = next(name for name in outputs if name)
+        node = StepNode(f"{op_type}({label})", op_type, domain, tuple(inputs), tuple(outputs), self.phase, attributes)
+        self._nodes.append(node)
+
+
+def _padded(inputs: Sequence[str], count: int) -> list[str]:
+    return [*inputs, *[""] * (count - len(inputs))]
+
+
+def refuse(node_name: str, problem: str) -> UnsupportedError:
+    """The error for a node that cannot take part in training."""
+    return UnsupportedError(
+        f"node '{node_name}'", problem, "train only what is behind it, for example --train last:1 (what is before stays frozen)"
+    )

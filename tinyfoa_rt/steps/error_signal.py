@@ -1,0 +1,92 @@
+"""Where the error at a block's output comes from.
+
+A block has a local head: logits = B h, the loss of the logits, delta_h = B^T delta_logits. The model's own classifier is trained
+with its true loss, on its own output. The error leaves here in the form that the block's nodes take it: behind the
+straight-through window where the output is binary.
+"""
+
+from __future__ import annotations
+
+from tinyfoa_rt.ir.graph import Attribute
+from tinyfoa_rt.ir.recipe import Recipe
+from tinyfoa_rt.ir.step import TensorType
+from tinyfoa_rt.ops.updates import OPTIMIZER_STATES
+from tinyfoa_rt.steps.backward import BackwardPass
+from tinyfoa_rt.steps.builder import StepBuilder
+from tinyfoa_rt.steps.forward import ForwardPass
+from tinyfoa_rt.steps.setting import BlockSetting
+
+__all__ = ["add_error_signal"]
+
+_LOSS_OPERATORS = {"cross-entropy": "SoftmaxCrossEntropy", "mean-squared-error": "MeanSquaredError"}
+
+
+def add_error_signal(setting: BlockSetting, forward: ForwardPass, backward: BackwardPass) -> str:
+    """Add head, loss and their gradient; return the gradient of the block's (real) output."""
+    builder = forward.builder
+    output = setting.block.output
+    target = _declare_target(setting, builder)
+    if setting.block.is_classifier:
+        grad, _ = _loss(setting.recipe, builder, (output, target))
+        return grad
+    head = _declare_head(setting, builder)
+    scale = forward.binary.get(output, "")
+    pools = int(setting.pools_head)
+    attributes: dict[str, Attribute] = {"num_classes": setting.recipe.num_outputs, "seed": setting.recipe.seed, "pools": pools}
+    logits = builder.call("HeadLogits", (output, scale, head), ("logits",), attributes, "head")[0]
+    grad_logits, _ = _loss(setting.recipe, builder, (logits, target))
+    builder.phase = "gradient"
+    shape = backward.grad_type(output).shape
+    grad_attributes: dict[str, Attribute] = {"output_shape": shape, "seed": setting.recipe.seed, "pools": pools}
+    grad_h = builder.call("HeadGrad", (grad_logits, head, "", backward.origin), (f"grad.{output}",), grad_attributes, "gradient")[
+        0
+    ]
+    if setting.recipe.head == "learned":
+        _learn_head(setting, builder, head, scale)
+    if not setting.is_binary:
+        return grad_h
+    inputs = (grad_h, f"{output}.window", backward.origin)
+    return builder.call("StraightThroughGrad", inputs, (f"grad.{output}.preactivation",), {}, "gradient")[0]
+
+
+def _declare_target(setting: BlockSetting, builder: StepBuilder) -> str:
+    if setting.recipe.loss == "mean-squared-error":
+        target_type = TensorType("float32", (builder.batch, setting.recipe.num_outputs))
+    else:
+        # onnxruntime's operators index with 64-bit numbers.
+        target_type = TensorType("int64" if setting.target.runtime == "ort" else "int32", (builder.batch,))
+    return builder.tensor("target", target_type, "activation", is_persistent=True)
+
+
+def _loss(recipe: Recipe, builder: StepBuilder, inputs: tuple[str, str]) -> tuple[str, ...]:
+    return builder.call(_LOSS_OPERATORS[recipe.loss], inputs, ("grad.logits", "loss"), {}, "head")
+
+
+def _declare_head(setting: BlockSetting, builder: StepBuilder) -> str:
+    """The stored head, or the empty string where it is computed from its hash."""
+    shape = (setting.recipe.num_outputs, setting.head_units)
+    if setting.recipe.head == "rademacher":
+        if setting.target.computes_head:
+            return ""
+        return builder.tensor("head", TensorType("int8", shape), "head", is_persistent=True)
+    head_type = TensorType("float32", shape)
+    if setting.recipe.head == "kaiming":
+        return builder.tensor("head", head_type, "head", place=builder.parameter_place, is_persistent=True)
+    builder.tensor("head", head_type, "head", is_persistent=True)
+    for state in OPTIMIZER_STATES[setting.recipe.optimizer]:
+        builder.tensor(f"head.{state}", head_type, "state", is_persistent=True)
+    return "head"
+
+
+def _learn_head(setting: BlockSetting, builder: StepBuilder, head: str, scale: str) -> None:
+    """Mono-Forward: the head takes a gradient step of its own."""
+    shape = builder.type_of(head).shape
+    attributes: dict[str, Attribute] = {"slice_shape": shape, "bias_size": 0}
+    inputs = ("grad.logits", setting.block.output, scale)
+    grad = builder.call("DenseSliceGrad", inputs, ("grad.head",), attributes, "gradient")[0]
+    optimizer = setting.recipe.optimizer
+    states = [f"head.{state}" for state in OPTIMIZER_STATES[optimizer]]
+    if optimizer == "adam":
+        states.append(builder.tensor("head.step_count", TensorType("int32", ()), "state", is_persistent=True))
+    outputs = tuple(f"{name}.next" for name in (head, *states))
+    builder.call(f"{optimizer.capitalize()}Update", (head, grad, "rate", *states), outputs, {"limit": 0.0})

@@ -1,0 +1,153 @@
+"""The forward pass of a block, and of everything before a block: what both training and prediction run.
+
+A trained layer becomes a product of its precision, a BatchNormalization keeps running statistics where it is trained, and every
+other node runs as it is. A trailing Relu is absorbed by the binary activation: h = s * 1[z > 0] is the same for z and relu(z).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tinyfoa_rt.ir.block import Block, Layer, Partition
+from tinyfoa_rt.ir.graph import Attribute, Graph, Node
+from tinyfoa_rt.ir.recipe import Recipe
+from tinyfoa_rt.ir.step import StepGraph, TensorType
+from tinyfoa_rt.ir.target import Target
+from tinyfoa_rt.ops.products import WINDOW_ATTRIBUTES
+from tinyfoa_rt.steps.builder import StepBuilder
+from tinyfoa_rt.steps.parameters import LayerTensors, declare_read_only
+from tinyfoa_rt.steps.trained_part import absorbed_relu
+
+__all__ = ["GEOMETRY", "ForwardPass", "assemble_forward", "scale_name", "window_attributes"]
+
+GEOMETRY = {"dense": "Dense", "conv": "Conv", "local": "LocallyConnected"}
+
+
+def scale_name(value: str) -> str:
+    """The tensor that holds the scale s of a binary value."""
+    return f"{value}.scale"
+
+
+class ForwardPass:
+    """Adds forward nodes to a builder.
+
+    ``binary`` maps the values that are bits to their scales; ``renamed`` maps a value to the tensor that stands for it.
+    """
+
+    def __init__(self, builder: StepBuilder, recipe: Recipe, binary: dict[str, str]) -> None:
+        self.builder = builder
+        self.recipe = recipe
+        self.binary = binary
+        self.renamed: dict[str, str] = {}
+
+    def name(self, value: str) -> str:
+        return self.renamed.get(value, value)
+
+    def run_node(self, node: Node) -> None:
+        """Run a node of the model as it is, on real inputs."""
+        inputs = [self.real_input(value) for value in node.inputs]
+        self.builder.copy_node(node, inputs, [self.name(value) for value in node.outputs])
+
+    def real_input(self, value: str) -> str:
+        """The tensor to read for a graph value, unpacked if it is binary; the empty string for structure and absent inputs."""
+        graph = self.builder.graph
+        if value in self.renamed:
+            return self.renamed[value]
+        if not value or (graph.is_constant(value) and graph.values[value].dtype != "float32"):
+            return ""
+        if graph.is_constant(value):
+            return self.builder.constant(value)
+        return self.builder.real(value, self.binary[value]) if value in self.binary else value
+
+    def run_layer(self, layer: Layer, tensors: LayerTensors) -> None:
+        """Run a trained layer's product."""
+        is_bit_input = self.recipe.binarize == "both" and layer.input in self.binary
+        x = layer.input if is_bit_input else self.real_input(layer.input)
+        precision = "Real" if self.recipe.binarize == "none" else "Binary" if is_bit_input else "Sign"
+        inputs = (
+            *(x, tensors.w, tensors.bias, tensors.w_slice, tensors.bias_slice, tensors.origin),
+            *(tensors.abs_sum, tensors.abs_sum_slice, self.binary[layer.input] if is_bit_input else ""),
+        )
+        output = self.name(layer.output)
+        self.builder.call(precision + GEOMETRY[layer.kind], inputs, (output,), window_attributes(self.builder.graph, layer))
+        shape = self.builder.type_of(output).shape
+        expected = self.builder.value_type(layer.output).shape
+        assert shape == expected, f"{layer.name}: shape rule gives {shape}, the model {expected}"
+
+    def prepare_binary_output(self, block: Block) -> tuple[Node | None, str]:
+        """Rename the block's output to its real form; return the Relu that is skipped and the name of that form."""
+        relu = absorbed_relu(self.builder.graph, block)
+        self.renamed[block.output] = f"{block.output}.preactivation"
+        if relu is not None:
+            self.renamed[relu.outputs[0]] = self.name(relu.inputs[0])
+        return relu, self.renamed[block.output]
+
+
+def window_attributes(graph: Graph, layer: Layer) -> Mapping[str, Attribute]:
+    """The attributes of a layer's window; the kernel shape is always given."""
+    if layer.kind == "dense":
+        return {}
+    node = layer.nodes[0]
+    given = {name: value for name, value in node.attributes.items() if name in WINDOW_ATTRIBUTES}
+    if layer.kind == "conv":
+        given.setdefault("kernel_shape", graph.shape(layer.weight)[2:])
+    return given
+
+
+def assemble_forward(
+    graph: Graph, parts: Partition, trained: Mapping[str, Recipe], target: Target, batch: int
+) -> tuple[StepGraph, Mapping[str, int]]:
+    """Assemble the forward pass of the whole model.
+
+    Args:
+        graph: the model.
+        parts: its blocks.
+        trained: the recipe of each trained block, by name; the others run in the model's own precision.
+        target: where it runs.
+        batch: samples at once.
+
+    Returns:
+        The step graph, and for each block's name the step at which its forward pass begins.
+    """
+    builder = StepBuilder(graph, target, batch)
+    for name in graph.inputs:
+        builder.input(name, builder.value_type(name))
+    binary: dict[str, str] = {}
+    default = Recipe(binarize="none")
+    stem = ForwardPass(builder, default, binary)
+    for node in parts.stem:
+        stem.run_node(node)
+    starts: dict[str, int] = {}
+    for block in parts.blocks:
+        starts[block.name] = builder.num_nodes
+        recipe = trained.get(block.name)
+        forward = ForwardPass(builder, recipe or default, binary)
+        if recipe is None:
+            _run_all(forward, block.nodes)
+        else:
+            _run_trained(forward, block)
+    return builder.finish("forward", graph.outputs), starts
+
+
+def _run_all(forward: ForwardPass, nodes: Sequence[Node]) -> None:
+    for node in nodes:
+        forward.run_node(node)
+
+
+def _run_trained(forward: ForwardPass, block: Block) -> None:
+    """Run a block whose training is over: parameters and scale are read where they lie."""
+    builder = forward.builder
+    layer_of = {node.name: layer for layer in block.layers for node in layer.nodes}
+    is_binary = forward.recipe.binarize == "both" and not block.is_classifier
+    relu, preactivation = forward.prepare_binary_output(block) if is_binary else (None, "")
+    for node in block.nodes:
+        layer = layer_of.get(node.name)
+        if layer is None and node is not relu:
+            forward.run_node(node)
+        elif layer is not None and node is layer.nodes[0]:
+            forward.run_layer(layer, declare_read_only(builder, layer, forward.recipe))
+    if is_binary:
+        scale = scale_name(block.output)
+        builder.tensor(scale, TensorType("float32", ()), "weight", place=builder.parameter_place, is_persistent=True)
+        builder.call("BinaryActivation", (preactivation, scale), (block.output,))
+        forward.binary[block.output] = scale

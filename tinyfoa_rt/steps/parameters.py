@@ -1,0 +1,142 @@
+"""Where the parameters of a layer lie during a step.
+
+Three cases, by what the target and the choice allow:
+
+1. *sliced*: the layer lies in nonvolatile memory and only its active slice is in RAM, with its latent values, bits and state.
+2. *resident*: the whole layer is in RAM (one slice, or no nonvolatile memory to keep the others in).
+3. *read-only*: the layer is not trained in this step; it is read where it lies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyfoa_rt.ir.block import Layer
+from tinyfoa_rt.ir.recipe import Recipe
+from tinyfoa_rt.ir.step import TensorType
+from tinyfoa_rt.ops.updates import OPTIMIZER_STATES
+from tinyfoa_rt.partition.slices import largest_slice
+from tinyfoa_rt.steps.builder import StepBuilder
+from tinyfoa_rt.steps.setting import StepChoice
+
+__all__ = ["LayerTensors", "Parameter", "declare_read_only", "declare_trained"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A trained tensor: its latent values, and the optimizer state of the same shape. ``grad_type`` is what one step updates."""
+
+    latent: str
+    states: tuple[str, ...]
+    grad_type: TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class LayerTensors:
+    """Names of a layer's tensors; the empty string where there is none."""
+
+    w: str
+    bias: str = ""
+    w_slice: str = ""
+    bias_slice: str = ""
+    origin: str = ""
+    abs_sum: str = ""
+    abs_sum_slice: str = ""
+    weight: Parameter | None = None
+    bias_parameter: Parameter | None = None
+
+    @property
+    def updated_signs(self) -> tuple[str, str]:
+        """The bits and row sums that follow the latent weights."""
+        return (self.w_slice or self.w), (self.abs_sum_slice or self.abs_sum)
+
+
+def weight_type(layer: Layer, *, is_binary: bool) -> TensorType:
+    """The whole weight as a matrix, one row an output feature (and position, where locally connected)."""
+    return TensorType("bit" if is_binary else "float32", (layer.out_features * layer.weight_copies, layer.row_size))
+
+
+def declare_read_only(builder: StepBuilder, layer: Layer, recipe: Recipe) -> LayerTensors:
+    """Declare a layer that an earlier stage of training has finished."""
+    is_binary = recipe.binarize != "none"
+    place = builder.parameter_place
+    rows = layer.out_features * layer.weight_copies
+    w = builder.tensor(f"{layer.name}.w", weight_type(layer, is_binary=is_binary), "weight", place=place, is_persistent=True)
+    bias = abs_sum = ""
+    if layer.bias is not None:
+        bias_type = TensorType("float32", (layer.bias_size,))
+        bias = builder.tensor(f"{layer.name}.bias", bias_type, "weight", place=place, is_persistent=True)
+    if is_binary:
+        sum_type = TensorType("float32", (rows,))
+        abs_sum = builder.tensor(f"{layer.name}.abs_sum", sum_type, "weight", place=place, is_persistent=True)
+    return LayerTensors(w, bias, abs_sum=abs_sum)
+
+
+def declare_trained(builder: StepBuilder, layer: Layer, recipe: Recipe, choice: StepChoice) -> LayerTensors:
+    """Declare a layer that this step trains."""
+    ins, outs = largest_slice(layer, choice.slices)
+    slice_type = TensorType("float32", (outs * layer.weight_copies, ins * layer.taps))
+    if choice.holds_slice:
+        return _sliced(builder, layer, recipe, slice_type)
+    return _resident(builder, layer, recipe, (slice_type, choice.slices.count > 1))
+
+
+def _sliced(builder: StepBuilder, layer: Layer, recipe: Recipe, slice_type: TensorType) -> LayerTensors:
+    read_only = declare_read_only(builder, layer, recipe)
+    name, rows = layer.name, slice_type.shape[0]
+    origin = builder.tensor(f"{name}.origin", TensorType("int32", (2,)), "state", is_persistent=True)
+    weight = _parameter(builder, f"{name}.w_slice", slice_type, recipe)
+    w_slice, abs_sum_slice = weight.latent, ""
+    if recipe.binarize != "none":
+        bits = TensorType("bit", slice_type.shape)
+        w_slice = builder.tensor(f"{name}.w_slice.bits", bits, "weight", is_persistent=True)
+        sums = TensorType("float32", (rows,))
+        abs_sum_slice = builder.tensor(f"{name}.abs_sum_slice", sums, "state", is_persistent=True)
+    bias_parameter = None
+    if layer.bias is not None:
+        bias_parameter = _parameter(builder, f"{name}.bias_slice", TensorType("float32", (rows,)), recipe)
+    return LayerTensors(
+        w=read_only.w,
+        bias=read_only.bias,
+        w_slice=w_slice,
+        bias_slice=bias_parameter.latent if bias_parameter else "",
+        origin=origin,
+        abs_sum=read_only.abs_sum,
+        abs_sum_slice=abs_sum_slice,
+        weight=weight,
+        bias_parameter=bias_parameter,
+    )
+
+
+def _resident(builder: StepBuilder, layer: Layer, recipe: Recipe, part: tuple[TensorType, bool]) -> LayerTensors:
+    slice_type, has_slices = part
+    name = layer.name
+    whole = weight_type(layer, is_binary=False)
+    rows = TensorType("float32", (whole.shape[0],))
+    origin = ""
+    if has_slices:
+        origin = builder.tensor(f"{name}.origin", TensorType("int32", (2,)), "state", is_persistent=True)
+    weight = _parameter(builder, f"{name}.w", whole, recipe)
+    weight = Parameter(weight.latent, weight.states, slice_type)
+    w, abs_sum = weight.latent, ""
+    if recipe.binarize != "none":
+        w = builder.tensor(f"{name}.w.bits", TensorType("bit", whole.shape), "weight", is_persistent=True)
+        abs_sum = builder.tensor(f"{name}.abs_sum", rows, "state", is_persistent=True)
+    bias_parameter = None
+    if layer.bias is not None:
+        declared = _parameter(builder, f"{name}.bias", rows, recipe)
+        bias_parameter = Parameter(declared.latent, declared.states, TensorType("float32", slice_type.shape[:1]))
+    bias = bias_parameter.latent if bias_parameter else ""
+    return LayerTensors(w, bias, origin=origin, abs_sum=abs_sum, weight=weight, bias_parameter=bias_parameter)
+
+
+def _parameter(builder: StepBuilder, name: str, tensor_type: TensorType, recipe: Recipe) -> Parameter:
+    """Declare latent values and optimizer state in RAM."""
+    latent = builder.tensor(name, tensor_type, "weight", is_persistent=True)
+    states = [
+        builder.tensor(f"{name}.{state}", tensor_type, "state", is_persistent=True)
+        for state in OPTIMIZER_STATES[recipe.optimizer]
+    ]
+    if recipe.optimizer == "adam":
+        states.append(builder.tensor(f"{name}.step_count", TensorType("int32", ()), "state", is_persistent=True))
+    return Parameter(latent, tuple(states), tensor_type)

@@ -1,0 +1,64 @@
+"""What a block keeps between steps: latent values, bits, sums, optimizer state, stored heads and constants.
+
+Where the target has nonvolatile memory this lies there; else it takes RAM all the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tinyfoa_rt.ir.block import Layer, Slices
+from tinyfoa_rt.ir.graph import Graph, Node
+from tinyfoa_rt.ir.recipe import Recipe
+from tinyfoa_rt.ir.step import TensorType
+from tinyfoa_rt.ir.target import Target
+from tinyfoa_rt.ops.updates import OPTIMIZER_STATES
+from tinyfoa_rt.partition.slices import slice_at
+from tinyfoa_rt.steps.parameters import weight_type
+from tinyfoa_rt.steps.setting import BlockSetting
+
+__all__ = ["constant_nbytes", "slice_nbytes", "trained_nbytes"]
+
+_FLOAT32 = 4
+
+
+def constant_nbytes(graph: Graph, nodes: Iterable[Node]) -> int:
+    """Bytes of the real constants that nodes run as they are read; integer constants are part of the program."""
+    names = {name for node in nodes for name in node.inputs if graph.is_constant(name)}
+    return sum(_FLOAT32 * graph.constants[name].size for name in names if graph.constants[name].dtype == "float32")
+
+
+def trained_nbytes(setting: BlockSetting) -> int:
+    """Bytes that a trained block keeps: its parameters, their state, its head, its scale and its other constants."""
+    block, recipe = setting.block, setting.recipe
+    inside = {node.name for layer in block.layers for node in layer.nodes}
+    owned = [node for node in block.nodes if node.name not in inside]
+    total = constant_nbytes(setting.graph, owned) + sum(_layer_nbytes(layer, recipe, setting.target) for layer in block.layers)
+    if setting.is_binary:
+        total += _FLOAT32
+    if not block.is_classifier and recipe.head != "rademacher":
+        copies = 1 + (len(OPTIMIZER_STATES[recipe.optimizer]) if recipe.head == "learned" else 0)
+        total += _FLOAT32 * recipe.num_outputs * setting.head_units * copies
+    return total
+
+
+def slice_nbytes(layer: Layer, recipe: Recipe, target: Target, at: tuple[Slices, int]) -> int:
+    """Bytes that are written back when slice ``at = (slices, index)`` ends its turn: latent values, state, bits, sums, bias."""
+    part = slice_at(layer, *at)
+    rows, columns = part.num_outputs * layer.weight_copies, part.num_inputs * layer.taps
+    return _rows_nbytes((rows, columns), layer.bias is not None, recipe, target)
+
+
+def _layer_nbytes(layer: Layer, recipe: Recipe, target: Target) -> int:
+    rows, columns = weight_type(layer, is_binary=False).shape
+    return _rows_nbytes((rows, columns), layer.bias is not None, recipe, target)
+
+
+def _rows_nbytes(shape: tuple[int, int], has_bias: bool, recipe: Recipe, target: Target) -> int:
+    rows, columns = shape
+    copies = 1 + len(OPTIMIZER_STATES[recipe.optimizer])
+    total = _FLOAT32 * copies * (rows * columns + (rows if has_bias else 0))
+    if recipe.binarize != "none":
+        bits = TensorType("bit", shape).nbytes(packs_bits=target.packs_bits)
+        total += bits + _FLOAT32 * rows
+    return total

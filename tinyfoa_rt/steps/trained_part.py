@@ -1,0 +1,55 @@
+"""Which nodes of a block take part in training, and how they are simplified."""
+
+from __future__ import annotations
+
+from tinyfoa_rt.ir.block import Block
+from tinyfoa_rt.ir.graph import Graph, Node
+
+__all__ = ["absorbed_relu", "nodes_to_output", "reached_by_layers"]
+
+_VIEWS = frozenset({"Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
+
+
+def nodes_to_output(block: Block) -> tuple[Node, ...]:
+    """The nodes that the block's output is computed from, in execution order; what only reads the output is left out."""
+    needed = {block.output}
+    kept: list[Node] = []
+    for node in reversed(block.nodes):
+        if any(name in needed for name in node.outputs):
+            needed.update(node.inputs)
+            kept.append(node)
+    return tuple(reversed(kept))
+
+
+def reached_by_layers(block: Block) -> frozenset[str]:
+    """The values of the block through which a gradient passes on its way to a layer, the layers' outputs included."""
+    reached = {layer.output for layer in block.layers}
+    inside_layers = {node.name for layer in block.layers for node in layer.nodes}
+    for node in block.nodes:
+        if node.name not in inside_layers and any(name in reached for name in node.inputs):
+            reached.update(name for name in node.outputs if name)
+    return frozenset(reached)
+
+
+def absorbed_relu(graph: Graph, block: Block) -> Node | None:
+    """The Relu (or Clip from 0) that the binary activation at the block's output makes superfluous, if there is one.
+
+    Between it and the output there may be only views, and nothing else may read what lies between.
+    """
+    producer = {name: node for node in block.nodes for name in node.outputs}
+    name = block.output
+    while True:
+        node = producer.get(name)
+        is_exported = name != block.output and name in block.exports
+        if node is None or is_exported or sum(name in other.inputs for other in block.nodes) > (name != block.output):
+            return None
+        if node.op_type == "Relu" or (node.op_type == "Clip" and _clips_at_zero(graph, node)):
+            return node
+        if node.op_type not in _VIEWS:
+            return None
+        name = node.inputs[0]
+
+
+def _clips_at_zero(graph: Graph, node: Node) -> bool:
+    lowest = node.input(1)
+    return graph.is_constant(lowest) and float(graph.constants[lowest].read()) == 0.0

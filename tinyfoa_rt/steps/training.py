@@ -1,0 +1,168 @@
+"""One training step of a block: forward, local loss, gradient back to its layers, update of the active slice.
+
+Where the error at the block's output comes from is one part, :mod:`tinyfoa_rt.steps.error_signal`, so that other local
+methods can take its place.
+"""
+
+from __future__ import annotations
+
+from tinyfoa_rt.ir.block import Layer
+from tinyfoa_rt.ir.graph import Node
+from tinyfoa_rt.ir.step import StepGraph, TensorType
+from tinyfoa_rt.ops.products import WINDOW_ATTRIBUTES
+from tinyfoa_rt.steps.backward import BackwardPass, channel_slice, require_rule
+from tinyfoa_rt.steps.builder import StepBuilder, refuse
+from tinyfoa_rt.steps.error_signal import add_error_signal
+from tinyfoa_rt.steps.forward import GEOMETRY, ForwardPass, scale_name, window_attributes
+from tinyfoa_rt.steps.parameters import LayerTensors, Parameter, declare_trained
+from tinyfoa_rt.steps.setting import BlockSetting, StepChoice
+from tinyfoa_rt.steps.trained_part import nodes_to_output, reached_by_layers
+from tinyfoa_rt.steps.vjp import VJP_RULES
+
+__all__ = ["assemble_step"]
+
+
+def assemble_step(setting: BlockSetting, choice: StepChoice) -> StepGraph:
+    """Return the step graph of a block.
+
+    Raises:
+        UnsupportedError: the gradient would have to pass a node without a rule, or does not reach a layer.
+    """
+    builder = StepBuilder(setting.graph, setting.target, choice.batch)
+    step = _StepAssembly(setting, choice, builder)
+    step.declare()
+    step.run_forward()
+    step.run_backward()
+    return builder.finish(setting.block.name, ("loss",))
+
+
+class _StepAssembly:
+    """The parts of one step while they are added to the builder."""
+
+    def __init__(self, setting: BlockSetting, choice: StepChoice, builder: StepBuilder) -> None:
+        self.setting = setting
+        self.choice = choice
+        self.builder = builder
+        self.block = setting.block
+        self.forward = ForwardPass(builder, setting.recipe, dict(setting.binary_values))
+        self.tensors: dict[str, LayerTensors] = {}
+        self.layer_of = {node.name: layer for layer in self.block.layers for node in layer.nodes}
+
+    def declare(self) -> None:
+        """Declare what is there when the step begins: inputs, target, parameters."""
+        for value in self.block.inputs:
+            value_type = self.builder.value_type(value)
+            if value in self.setting.binary_values:
+                value_type = TensorType("bit", value_type.shape)
+                scale = self.setting.binary_values[value]
+                if not self.builder.has(scale):
+                    place = self.builder.parameter_place
+                    self.builder.tensor(scale, TensorType("float32", ()), "weight", place=place, is_persistent=True)
+            self.builder.input(value, value_type)
+        self.builder.tensor("rate", TensorType("float32", ()), "state", is_persistent=True)
+        for layer in self.block.layers:
+            self.tensors[layer.name] = declare_trained(self.builder, layer, self.setting.recipe, self.choice)
+
+    def run_forward(self) -> None:
+        is_binary = self.setting.is_binary
+        relu, preactivation = self.forward.prepare_binary_output(self.block) if is_binary else (None, "")
+        reached = reached_by_layers(self.block)
+        for node in nodes_to_output(self.block):
+            layer = self.layer_of.get(node.name)
+            if layer is not None and node is layer.nodes[0]:
+                self.forward.run_layer(layer, self.tensors[layer.name])
+            elif layer is None and node is not relu:
+                self._run_owned(node, reached)
+        if is_binary:
+            self._binarize(preactivation)
+
+    def run_backward(self) -> None:
+        origin = self.tensors[self.block.layers[0].name].origin
+        # The classifier's loss gives the error of all its outputs at once.
+        is_local = not self.block.is_classifier
+        part = channel_slice(self.setting.graph, self.block, self.choice.slices, origin) if is_local else None
+        reached = reached_by_layers(self.block)
+        backward = BackwardPass(self.builder, self.forward.renamed, reached, part)
+        backward.add(self.block.output, add_error_signal(self.setting, self.forward, backward))
+        self.builder.phase = "gradient"
+        for node in reversed(nodes_to_output(self.block)):
+            layer = self.layer_of.get(node.name)
+            if layer is not None:
+                if node is layer.nodes[-1]:
+                    self._update_layer(layer, backward)
+            elif any(value in reached for value in node.inputs):
+                self._propagate(node, backward)
+        missing = [layer.name for layer in self.block.layers if backward.of(layer.output) is None]
+        if missing:
+            raise refuse(missing[0], f"it does not reach its block's output '{self.block.output}', so no error reaches it")
+
+    def _run_owned(self, node: Node, reached: frozenset[str]) -> None:
+        """A node that the block owns; batch normalization behind a layer keeps running statistics."""
+        if node.op_type != "BatchNormalization" or node.inputs[0] not in reached:
+            self.forward.run_node(node)
+            return
+        statistics = []
+        for value in node.inputs[3:5]:
+            state_type = self.builder.value_type(value)
+            statistics.append(self.builder.tensor(f"{value}.running", state_type, "state", is_persistent=True))
+        inputs = (
+            self.forward.real_input(node.inputs[0]),
+            *(self.builder.constant(name) for name in node.inputs[1:3]),
+            *statistics,
+        )
+        outputs = (self.forward.name(node.outputs[0]), *(f"{name}.next" for name in statistics))
+        attributes = {"epsilon": node.float("epsilon", 1e-5), "momentum": node.float("momentum", 0.9)}
+        self.builder.call("RunningBatchNormalization", inputs, outputs, attributes)
+        self.forward.renamed[node.inputs[4]] = outputs[2]
+
+    def _binarize(self, preactivation: str) -> None:
+        output = self.block.output
+        scale = scale_name(output)
+        self.builder.tensor(scale, TensorType("float32", ()), "state", is_persistent=True)
+        self.builder.call("BinaryActivation", (preactivation, scale), (output, f"{scale}.next", f"{output}.window"))
+        self.forward.binary[output] = f"{scale}.next"
+
+    def _propagate(self, node: Node, backward: BackwardPass) -> None:
+        grad = backward.of(node.outputs[0])
+        if grad is None:
+            return
+        # The straight-through window has already taken the part of an absorbed Relu.
+        if self.forward.renamed.get(node.outputs[0], "") == self.forward.name(node.inputs[0]):
+            backward.add(node.inputs[0], grad)
+            return
+        require_rule(node, node.op_type in VJP_RULES and node.domain == "")
+        VJP_RULES[node.op_type](backward, node, grad)
+
+    def _update_layer(self, layer: Layer, backward: BackwardPass) -> None:
+        grad_z = backward.of(layer.output)
+        if grad_z is None:
+            return
+        tensors = self.tensors[layer.name]
+        assert tensors.weight is not None
+        self.builder.phase = "gradient"
+        bias = tensors.bias_parameter
+        attributes = {name: v for name, v in window_attributes(self.setting.graph, layer).items() if name in WINDOW_ATTRIBUTES}
+        attributes["slice_shape"] = tensors.weight.grad_type.shape
+        attributes["bias_size"] = bias.grad_type.size if bias else 0
+        is_bit_input = self.setting.recipe.binarize == "both" and layer.input in self.forward.binary
+        x = layer.input if is_bit_input else self.forward.real_input(layer.input)
+        x_scale = self.forward.binary[layer.input] if is_bit_input else ""
+        outputs = (f"grad.{tensors.weight.latent}", f"grad.{bias.latent}") if bias else (f"grad.{tensors.weight.latent}",)
+        inputs = (grad_z, x, x_scale, tensors.origin)
+        self.builder.call(f"{GEOMETRY[layer.kind]}SliceGrad", inputs, outputs, attributes, "gradient")
+        self.builder.phase = "update"
+        for parameter, grad in zip((tensors.weight, bias), outputs):
+            assert parameter is not None
+            self._update(parameter, grad, tensors.origin if tensors.weight.latent == f"{layer.name}.w" else "")
+        if self.setting.recipe.binarize != "none":
+            signs, sums = tensors.updated_signs
+            latent = f"{tensors.weight.latent}.next"
+            self.builder.call("PackSigns", (latent, signs, sums, tensors.origin), (f"{signs}.next", f"{sums}.next"))
+        self.builder.phase = "gradient"
+
+    def _update(self, parameter: Parameter, grad: str, origin: str) -> None:
+        optimizer = self.setting.recipe.optimizer
+        is_clipped = self.setting.recipe.binarize != "none" and self.builder.type_of(parameter.latent).shape[1:] != ()
+        inputs = (parameter.latent, grad, "rate", *parameter.states, origin)
+        outputs = tuple(f"{name}.next" for name in (parameter.latent, *parameter.states))
+        self.builder.call(f"{optimizer.capitalize()}Update", inputs, outputs, {"limit": 1.0 if is_clipped else 0.0})

@@ -1,0 +1,105 @@
+"""Reads target profiles: those that come along, and a user's own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from tinyfoa_rt.errors import InputError, UsageError
+from tinyfoa_rt.ir.target import Target
+from tinyfoa_rt.resources import resource_path
+from tinyfoa_rt.units import parse_nbytes
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["load_target", "target_names"]
+
+_FOLDER = "targets/profiles"
+_LARGEST_PROFILE = 64 * 1024
+_SIZES = ("ram", "reserved", "nonvolatile")
+_FLAGS = ("packs_bits", "streams_gradients", "computes_head")
+_CHOICES = {"runtime": ("ort", "c99"), "placement": ("arena", "allocator")}
+_KEYS = ("title", *_CHOICES, *_SIZES, *_FLAGS, "alignment")
+
+
+def target_names() -> tuple[str, ...]:
+    """The names of the profiles that come along."""
+    return tuple(sorted(path.stem for path in resource_path(_FOLDER).glob("*.toml")))
+
+
+def load_target(name: str) -> Target:
+    """Return the profile ``name``, or the one in the file ``name`` if it ends in ``.toml``.
+
+    Raises:
+        UsageError: there is no such profile.
+        InputError: a file is not a profile.
+    """
+    if name.endswith(".toml"):
+        return _read(Path(name))
+    if name not in target_names():
+        raise UsageError(f"--target {name}", "is not known", f"use {', '.join(target_names())} or the path of a .toml file")
+    return _read(resource_path(_FOLDER) / f"{name}.toml")
+
+
+def _read(path: Path) -> Target:
+    mend = "see targets/profiles for examples"
+    try:
+        if path.stat().st_size > _LARGEST_PROFILE:
+            raise InputError(str(path), "is too large for a profile", mend)
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(str(path), f"cannot be read ({error.strerror})", "check the path") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(str(path), f"is not TOML ({error})", mend) from error
+    missing = [key for key in _KEYS if key not in table]
+    unknown = [key for key in table if key not in _KEYS]
+    if missing or unknown:
+        fault = f"lacks the key '{missing[0]}'" if missing else f"has the unknown key '{unknown[0]}'"
+        raise InputError(str(path), fault, f"a profile has the keys {', '.join(_KEYS)}")
+    return _target(path, table)
+
+
+def _target(path: Path, table: dict[str, Any]) -> Target:
+    for key, allowed in _CHOICES.items():
+        if table[key] not in allowed:
+            raise InputError(f"{path}, {key}", f"is {table[key]!r}", f"use {' or '.join(allowed)}")
+    for key in _FLAGS:
+        if not isinstance(table[key], bool):
+            raise InputError(f"{path}, {key}", f"is {table[key]!r}", "use true or false")
+    alignment = table["alignment"]
+    if alignment not in (1, 2, 4, 8, 16, 32, 64):
+        raise InputError(f"{path}, alignment", f"is {alignment!r}", "use a power of two from 1 to 64, in bytes")
+    ram, reserved, nonvolatile = (_size(path, key, table[key]) for key in _SIZES)
+    if reserved is None or (ram is not None and reserved >= ram):
+        raise InputError(f"{path}, reserved", f"is {table['reserved']!r}", "use a size smaller than ram, or 'none'")
+    return Target(
+        name=path.stem,
+        title=str(table["title"]),
+        runtime=table["runtime"],
+        ram_bytes=ram,
+        reserved_bytes=reserved,
+        nonvolatile_bytes=nonvolatile,
+        packs_bits=table["packs_bits"],
+        streams_gradients=table["streams_gradients"],
+        computes_head=table["computes_head"],
+        placement=table["placement"],
+        alignment=alignment,
+    )
+
+
+def _size(path: Path, key: str, value: Any) -> int | None:
+    """Bytes; ``none`` is 0 and ``unlimited`` is ``None``."""
+    if value == "unlimited":
+        return None
+    if value == "none":
+        return 0
+    if not isinstance(value, str):
+        raise InputError(f"{path}, {key}", f"is {value!r}", 'use a size such as "320KB", "none" or "unlimited"')
+    try:
+        return parse_nbytes(value, what=key)
+    except UsageError as error:
+        raise InputError(f"{path}, {key}", error.problem, error.mend) from error

@@ -1,0 +1,47 @@
+"""Print docs/operators.md: the operator table as the code has it.
+
+    python tools/operator_table.py > docs/operators.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tinyfoa_rt.ops import OPERATORS, Operator, Port
+
+_INTRODUCTION = """# Operators of the domain `tinyfoa`
+
+One row an operator in `tinyfoa_rt/ops/`: signature, shape rule, memory rule. What belongs to it elsewhere is found by name: the
+function body `graphs/ops/<name>.onnxtxt` and the C99 kernel `tfoa_<name>`. Optional inputs are in brackets. *Storage* tells which
+output shares an input's bytes: `=` always (an update), `~` where the input is no longer needed; a *streamed* output has none where
+the target streams gradients. `tools/operator_table.py` prints this page, and a test holds it to the code.
+
+| operator | inputs | outputs | storage | what it does |
+|---|---|---|---|---|"""
+
+
+def operator_page() -> str:
+    """Return the page as Markdown."""
+    return "\n".join([_INTRODUCTION, *(_row(row) for row in OPERATORS.values())]) + "\n"
+
+
+def _row(row: Operator) -> str:
+    cells = (row.name, _ports(row.inputs), _ports(row.outputs), _storage(row), row.doc.replace("|", "\\|"))
+    return f"| {' | '.join(cells)} |"
+
+
+def _ports(ports: Sequence[Port]) -> str:
+    return ", ".join(f"[{port.name}]" if port.is_optional else port.name for port in ports)
+
+
+def _storage(row: Operator) -> str:
+    shared = {**row.memory.updates, **row.memory.views}
+    notes = [f"{row.outputs[output].name} = {row.inputs[source].name}" for output, source in shared.items()]
+    for output, sources in row.memory.reuses.items():
+        notes.append(f"{row.outputs[output].name} ~ {' or '.join(row.inputs[source].name for source in sources)}")
+    notes += [f"{row.outputs[output].name} streamed" for output in sorted(row.memory.streams)]
+    return "; ".join(notes)
+
+
+if __name__ == "__main__":
+    print(operator_page(), end="")
