@@ -35,10 +35,15 @@ class ModelBuilder:
         self._initializers.append(numpy_helper.from_array(np.array(values, dtype=np.int64), name))
         return name
 
+    def scalar(self, value: float) -> str:
+        name = f"s{len(self._initializers)}"
+        self._initializers.append(numpy_helper.from_array(np.array(value, dtype=np.float32), name))
+        return name
+
     def node(self, op_type: str, inputs: Sequence[str], name: str = "", **attributes: object) -> str:
         name = name or f"{op_type.lower()}{len(self._nodes)}"
         output = f"{name}_out"
-        self._nodes.append(helper.make_node(op_type, list(inputs), [output], name=name, **attributes))
+        self._nodes.append(helper.make_node(op_type, list(inputs), [output], name=name, **attributes))  # type: ignore[arg-type]
         return output
 
     def dense(self, x: str, n_in: int, n_out: int, name: str = "") -> str:

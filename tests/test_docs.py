@@ -31,6 +31,18 @@ def commands_in(page: Path) -> list[list[str]]:
     return [shlex.split(line.split("  #")[0]) for line in lines]
 
 
+def test_the_python_of_the_readme_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main(["zoo", "mlp-784-256-256-10"])
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    capsys.readouterr()
+    exec(compile(code, "README.md", "exec"), {})
+    assert int(capsys.readouterr().out.split()[0]) <= 262_144
+
+
 def test_the_commands_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     commands = commands_in(ROOT / "README.md")

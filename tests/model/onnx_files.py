@@ -36,7 +36,7 @@ def make_model(
     opsets: Mapping[str, int] | None = None,
 ) -> onnx.ModelProto:
     """Return an unchecked model; the default is one float input ``x`` of Nx8, one output ``y``, opset 18."""
-    given = {"x": ["N", 8]} if inputs is None else inputs
+    given: Mapping[str, Dims | None] = {"x": ["N", 8]} if inputs is None else inputs
     graph = helper.make_graph(
         list(nodes),
         "net",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,11 @@ from tinyfoa_rt.model import load
 _WEIGHT = floats(8, 4)
 
 
-def _model(location: str, *, dtype: int = TensorProto.FLOAT, **entries: object) -> onnx.ModelProto:
+def _model(location: str, entries: Mapping[str, object] | None = None, *, dtype: int = TensorProto.FLOAT) -> onnx.ModelProto:
     """x -> MatMul(w) -> y with w stored outside."""
     model = make_model([node("MatMul", ["x", "w"], ["y"])])
     tensor = model.graph.initializer.add(name="w", data_type=dtype, dims=(8, 4), data_location=TensorProto.EXTERNAL)
-    for key, value in {"location": location, **entries}.items():
+    for key, value in {"location": location, **(entries or {})}.items():
         tensor.external_data.add(key=key, value=str(value))
     return model
 
@@ -35,7 +36,7 @@ def _refuse(model: onnx.ModelProto, folder: Path) -> str:
 @pytest.mark.parametrize("offset", [0, 4, 3])
 def test_weights_beside_the_model(tmp_path: Path, offset: int) -> None:
     (tmp_path / "w.bin").write_bytes(bytes(offset) + _WEIGHT.tobytes() + b"tail")
-    graph = load(save(_model("w.bin", offset=offset, length=128), tmp_path))
+    graph = load(save(_model("w.bin", {"offset": offset, "length": 128}), tmp_path))
     np.testing.assert_array_equal(graph.constants["w"].read(), _WEIGHT)
 
 
@@ -109,4 +110,4 @@ def test_pipe(tmp_path: Path) -> None:
 )
 def test_range_that_does_not_fit(tmp_path: Path, entries: dict[str, object], message: str) -> None:
     (tmp_path / "w.bin").write_bytes(_WEIGHT.tobytes())
-    assert message in _refuse(_model("w.bin", **entries), tmp_path)
+    assert message in _refuse(_model("w.bin", entries), tmp_path)

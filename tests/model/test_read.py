@@ -77,7 +77,7 @@ def test_no_opset(tmp_path: Path) -> None:
 def test_two_versions_of_one_opset(tmp_path: Path) -> None:
     model = dense_model()
     model.opset_import.add(domain="ai.onnx", version=17)
-    with pytest.raises(ModelError, match="two versions of the operator set 'ai.onnx'"):
+    with pytest.raises(ModelError, match=r"two versions of the operator set 'ai.onnx'"):
         load(save(model, tmp_path))
 
 

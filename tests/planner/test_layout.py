@@ -126,3 +126,9 @@ def test_brute_force_bounds_the_loss() -> None:
     assert min(ratios) >= 1
     assert max(ratios) <= 1.17
     assert sum(ratios) / len(ratios) <= 1.005
+
+
+def test_buffers_that_are_asked_to_lie_low_do_so() -> None:
+    both = [buffer("large", 100, 0, 2), buffer("handed over", 4, 0, 3)]
+    assert offsets(plan_layout(both)) == {"large": 0, "handed over": 100}
+    assert offsets(plan_layout(both, low={"handed over"})) == {"large": 4, "handed over": 0}

@@ -34,7 +34,7 @@ class ProgramBuffer:
 
 @dataclass(frozen=True)
 class Program:
-    """Steps in order, and the RAM buffers they use."""
+    """Steps in order, and the buffers they use, in RAM and in nonvolatile memory."""
 
     name: str
     steps: tuple[Step, ...]

@@ -24,7 +24,7 @@ def inline_functions(
     """Return the nodes of the top graph, calls inlined, and the functions that stay.
 
     Raises:
-        ModelError: functions that call themselves, or that unfold to more than 200,000 nodes.
+        ModelError: functions that call themselves, unfold to more than 200,000 nodes, or are called with too many inputs.
     """
     functions = {(function.domain, function.name): function for function in model.functions}
     if len(functions) != len(model.functions):
@@ -39,7 +39,13 @@ def inline_functions(
     bare.graph.name = "bare"
     bare.graph.node.extend(model.graph.node)
     names = [(function.domain, function.name) for function in kept]
-    inlined = onnx.inliner.inline_selected_functions(bare, names, exclude=True)
+    try:
+        inlined = onnx.inliner.inline_selected_functions(bare, names, exclude=True)
+    except Exception as error:  # the bindings raise RuntimeError with the place in their source
+        cause = str(error).rpartition("failed: ")[2].partition("\n")[0][:200]
+        raise ModelError(
+            place, f"has a function that cannot be inlined ({cause})", "export it with its functions inlined"
+        ) from error
     return inlined.graph.node, kept
 
 

@@ -35,6 +35,9 @@ def raise_opset(draft: Draft, inferred: Inferred) -> Draft:
         cause = (str(error).splitlines() or [type(error).__name__])[0][:300]
         problem = f"cannot be raised from opset {draft.opsets['']} to {LOWEST_OPSET} ({cause})"
         raise UnsupportedError(draft.place, problem, f"export it with opset {LOWEST_OPSET} or newer") from error
+    names = {output: node.name for node in inferred.visited for output in node.output if output}
+    for node in raised.graph.node:  # the converter forgets the name of a node that it replaces
+        node.name = node.name or next((names[output] for output in node.output if output in names), "")
     tensors = {**inferred.constants.tensors, **{tensor.name: tensor for tensor in raised.graph.initializer}}
     return replace(draft, opsets={**draft.opsets, "": LOWEST_OPSET}, nodes=tuple(raised.graph.node), tensors=tensors)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.block import Block, Slices
@@ -14,7 +15,9 @@ from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.options import PlanOptions
 from tinyfoa_rt.partition.layers import untrainable_reason
 from tinyfoa_rt.pipeline.job import resolve
+from tinyfoa_rt.names import elide
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_step
+from tinyfoa_rt.terminal import print_parts
 
 __all__ = ["BlockFinding", "inspect_blocks", "print_inspection"]
 
@@ -44,16 +47,12 @@ def untrainable_products(graph: Graph) -> dict[str, str]:
 
 
 def print_inspection(graph: Graph, console: Console | None = None) -> None:
-    """Print the blocks of a model as a table of at most 100 columns."""
-    console = console or Console(highlight=False)
+    """Print the blocks of a model as a table, and below it what cannot be trained and why."""
     findings = inspect_blocks(graph)
-    console.print(_headline(graph, findings), soft_wrap=True, markup=False)
-    console.print(_table(findings))
-    for name, reason in untrainable_products(graph).items():
-        console.print(f"not a trainable layer: {name}: {reason}", soft_wrap=True, markup=False)
-    for finding in findings:
-        if finding.reason is not None:
-            console.print(f"cannot be trained: {finding.reason}", soft_wrap=True, markup=False)
+    products = (f"not a trainable layer: {name}: {reason}" for name, reason in untrainable_products(graph).items())
+    blocks = (f"cannot be trained: {finding.reason}" for finding in findings if finding.reason is not None)
+    parts = (Text(_headline(graph, findings)), _table(findings), *map(Text, products), *map(Text, blocks))
+    print_parts(parts, console)
 
 
 def _headline(graph: Graph, findings: tuple[BlockFinding, ...]) -> str:
@@ -64,23 +63,16 @@ def _headline(graph: Graph, findings: tuple[BlockFinding, ...]) -> str:
 
 
 def _table(findings: tuple[BlockFinding, ...]) -> Table:
-    table = Table(box=None, width=100, pad_edge=False, header_style="bold")
-    for title, options in (
-        ("block", {"ratio": 4}),
-        ("depth", {"justify": "right"}),
-        ("input", {}),
-        ("output", {}),
-        ("operators", {"ratio": 5}),
-        ("parameters", {"justify": "right"}),
-        ("trains", {}),
-    ):
-        table.add_column(title, no_wrap=True, overflow="ellipsis", **options)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for title in ("block", "depth", "input", "output", "operators", "parameters", "trains"):
+        table.add_column(title, no_wrap=True, justify="right" if title in ("depth", "parameters") else "left")
     for finding in findings:
         block = finding.block
-        trains = "yes" if finding.reason is None else "no"
         shapes = (_shape(shape) for shape in finding.shapes)
-        cells = (block.name, str(block.depth), *shapes, " ".join(finding.operators), f"{block.parameters:,}", trains)
-        table.add_row(*(cell.replace("[", r"\[") for cell in cells))
+        operators = elide(" ".join(finding.operators), 26)
+        trains = "yes" if finding.reason is None else "no"
+        cells = (elide(block.name, 24), str(block.depth), *shapes, operators, f"{block.parameters:,}", trains)
+        table.add_row(*map(Text, cells))
     return table
 
 

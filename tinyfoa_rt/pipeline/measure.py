@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 
+from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.program import Program
 from tinyfoa_rt.partition.schedule import rotations
@@ -14,6 +15,10 @@ from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assembl
 from tinyfoa_rt.steps.storage import constant_nbytes, slice_nbytes, trained_nbytes
 
 __all__ = ["Measure"]
+
+
+# What is updated is not one slice, so nothing is saved by cutting.
+_WHOLE = Slices(1, 1)
 
 
 class Measure:
@@ -51,7 +56,8 @@ class Measure:
         return footprint(program, before, is_arena=self._is_arena, alignment=self.job.target.alignment)
 
     def program(self, index: int, candidate: Candidate) -> Program:
-        choice = StepChoice(candidate.slices, candidate.batch, self.job.holds_slice(candidate.slices))
+        slices = candidate.slices if self.job.options.schedule == "slice" else _WHOLE
+        choice = StepChoice(slices, candidate.batch, self.job.holds_slice(slices))
         return to_program(assemble_step(self.job.settings[index], choice), self.job.target)
 
     def written(self, index: int, candidate: Candidate, samples: int) -> int:

@@ -66,7 +66,8 @@ def footprint(program: Program, before: Before, *, is_arena: bool, alignment: in
     peak = peak_nbytes(program, before, is_arena=is_arena, alignment=alignment)
     names = ("forward",) * shift + tuple(step.name for step in program.steps)
     phases = ("forward",) * shift + tuple(step.phase for step in program.steps)
-    return Footprint(peak, _phase_nbytes(placed, phases), tuple(placed), names)
+    buffers = (*placed, *_nonvolatile(program, num_steps))
+    return Footprint(peak, _phase_nbytes(placed, phases), buffers, names)
 
 
 def _aligned(nbytes: int, alignment: int) -> int:
@@ -74,13 +75,13 @@ def _aligned(nbytes: int, alignment: int) -> int:
 
 
 def _persistent_nbytes(program: Program, before: Before, alignment: int) -> int:
-    own = sum(_aligned(b.buffer.nbytes, alignment) for b in program.buffers if b.is_persistent)
+    own = sum(_aligned(b.buffer.nbytes, alignment) for b in _persistent_in_ram(program))
     return own + _aligned(before.resident_nbytes, alignment)
 
 
 def _persistent(program: Program, before: Before, num_steps: int, alignment: int | None) -> list[PlannedBuffer]:
     """Persistent buffers one behind the other; without an alignment an allocator places them."""
-    rows = [(b.buffer.name, b.buffer.nbytes, b.category) for b in program.buffers if b.is_persistent]
+    rows = [(b.buffer.name, b.buffer.nbytes, b.category) for b in _persistent_in_ram(program)]
     if before.resident_nbytes:
         rows.append((_RESIDENT, before.resident_nbytes, "weight"))
     placed, offset = [], 0
@@ -89,6 +90,19 @@ def _persistent(program: Program, before: Before, num_steps: int, alignment: int
         placed.append(PlannedBuffer(name, nbytes, "ram", at, 0, num_steps - 1, category))
         offset += _aligned(nbytes, alignment or 1)
     return placed
+
+
+def _persistent_in_ram(program: Program) -> list[ProgramBuffer]:
+    return [b for b in program.buffers if b.is_persistent and b.buffer.place == "ram"]
+
+
+def _nonvolatile(program: Program, num_steps: int) -> list[PlannedBuffer]:
+    """What the block's step reads where it lies."""
+    return [
+        PlannedBuffer(b.buffer.name, b.buffer.nbytes, "nonvolatile", None, 0, num_steps - 1, b.category)
+        for b in program.buffers
+        if b.buffer.place == "nonvolatile"
+    ]
 
 
 def _transient(program: Program, before: Before, shift: int, base: int | None) -> list[PlannedBuffer]:
@@ -151,7 +165,9 @@ def before_each(
     transient = [b for b in program.buffers if not b.is_persistent]
     offset_of: dict[str, int] = {}
     if is_arena:
-        placements = plan_layout([b.buffer for b in transient]).placements
+        entering = {name for names in inputs_of.values() for name in names}
+        low = {b.buffer.name for b in transient if not entering.isdisjoint(b.tensors)}
+        placements = plan_layout([b.buffer for b in transient], low=low).placements
         by_buffer = {p.buffer.name: p.offset for p in placements}
         offset_of = {name: by_buffer[b.buffer.name] for b in transient for name in b.tensors}
     peaks = _running_peaks(transient, len(program.steps), offset_of if is_arena else None)

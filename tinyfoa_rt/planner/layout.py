@@ -1,8 +1,9 @@
 """Place buffers in one arena.
 
 1. Pinned buffers go to their offsets.
-2. The others follow, largest first, each into the lowest gap that is free during its lifetime.
-3. If that arena is larger than the most bytes that are ever live, two more orders are tried, by size times duration and by
+2. Those that are asked to lie low come next: another program will find them pinned, and plan around them.
+3. The others follow, largest first, each into the lowest gap that is free during its lifetime.
+4. If that arena is larger than the most bytes that are ever live, two more orders are tried, by size times duration and by
    birth, and the smallest arena is kept.
 
 Not optimal: the problem is NP-hard. A test bounds the loss against brute force. The result does not depend on the order in
@@ -11,7 +12,7 @@ which the buffers are given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from tinyfoa_rt.ir.buffer import Buffer, Layout, Lifetime, Placement
 
@@ -21,14 +22,19 @@ __all__ = ["peak_live_nbytes", "plan_layout"]
 _FEW = 48
 
 
-def plan_layout(buffers: Sequence[Buffer]) -> Layout:
-    """Return where each RAM buffer lies, in the order given, and the size of the arena."""
+def plan_layout(buffers: Sequence[Buffer], *, low: Collection[str] = ()) -> Layout:
+    """Return where each RAM buffer lies, in the order given, and the size of the arena.
+
+    Args:
+        buffers: all with different names.
+        low: names of buffers that are placed before the others, at the lower end of the arena.
+    """
     assert all(buffer.place == "ram" for buffer in buffers), "only RAM is laid out"
     least = peak_live_nbytes(buffers)
     best: dict[str, Placement] = {}
     arena = -1
     for order in _ORDERS:
-        placed = _place_in_order(buffers, order)
+        placed = _place_in_order(buffers, order, low)
         extent = max((p.end for p in placed), default=0)
         if arena < 0 or extent < arena:
             best, arena = {p.buffer.name: p for p in placed}, extent
@@ -69,14 +75,14 @@ def _earliest_first(buffer: Buffer) -> tuple[int, int, str]:
 _ORDERS: tuple[_Key, ...] = (_largest_first, _largest_area_first, _earliest_first)
 
 
-def _place_in_order(buffers: Sequence[Buffer], order: _Key) -> list[Placement]:
+def _place_in_order(buffers: Sequence[Buffer], order: _Key, low: Collection[str]) -> list[Placement]:
     index: _Scan | _TimeTree = _Scan() if len(buffers) <= _FEW else _TimeTree(buffers)
     placed = []
     for buffer in sorted((b for b in buffers if b.offset is not None), key=order):
         assert buffer.offset is not None
         placed.append(Placement(buffer, buffer.offset))
         index.add(placed[-1])
-    for buffer in sorted((b for b in buffers if b.offset is None), key=order):
+    for buffer in sorted((b for b in buffers if b.offset is None), key=lambda b: (b.name not in low, *order(b))):
         placed.append(Placement(buffer, _lowest_gap(index.overlapping(buffer.lifetime), buffer) if buffer.nbytes else 0))
         index.add(placed[-1])
     return placed

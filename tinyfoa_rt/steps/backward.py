@@ -96,7 +96,7 @@ _ELEMENTWISE = frozenset(
     {"Relu", "Clip", "LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid", "Tanh", "Dropout", "Identity", "Add", "Sub", "Mul"}
     | {"Div", "Sum"}
 )
-_PER_CHANNEL = frozenset({"BatchNormalization", "MaxPool", "AveragePool", "GlobalAveragePool"})
+_PER_CHANNEL = frozenset({"BatchNormalization", "MaxPool", "AveragePool", "GlobalAveragePool", "ReduceMean"})
 
 
 def _keeps_channels(graph: Graph, node: Node, axis: int) -> bool:
@@ -105,8 +105,10 @@ def _keeps_channels(graph: Graph, node: Node, axis: int) -> bool:
         return all(graph.shape(name) == after or graph.is_constant(name) for name in node.inputs if name)
     if node.op_type in _PER_CHANNEL:
         return axis == 1 or len(before) == 2
-    is_flattening = node.op_type in ("Flatten", "Reshape", "Squeeze") and len(after) == 2 and len(before) > 2
-    return is_flattening and axis == 1 and before[0] == after[0]
+    if node.op_type not in ("Flatten", "Reshape", "Squeeze"):
+        return False
+    is_flattening = len(after) == 2 and len(before) > 2 and axis == 1 and before[0] == after[0]
+    return before == after or is_flattening
 
 
 def require_rule(node: Node, known: bool) -> None:

@@ -24,7 +24,7 @@ __all__ = ["to_program"]
 
 
 def to_program(graph: StepGraph, target: Target) -> Program:
-    """Return the program of a step graph on a target: its steps and the RAM buffers they need."""
+    """Return the program of a step graph on a target: its steps, the RAM they need, and what they read in nonvolatile memory."""
     analysis = _Liveness(graph, target)
     for time, node in enumerate(graph.nodes):
         analysis.visit(time, node)
@@ -83,6 +83,10 @@ class _Liveness:
             lifetime = Lifetime(0, num_steps) if throughout else Lifetime(storage.start, storage.end)
             buffer = Buffer(storage.tensors[0], storage.nbytes, lifetime, alignment)
             result.append(ProgramBuffer(buffer, storage.category, storage.is_persistent, tuple(storage.tensors)))
+        for tensor in self._graph.tensors.values():
+            if tensor.place == "nonvolatile":
+                buffer = Buffer(tensor.name, self._nbytes(tensor), Lifetime(0, num_steps), 1, "nonvolatile")
+                result.append(ProgramBuffer(buffer, tensor.category, True, (tensor.name,)))
         for name, nbytes, time in self._scratch:
             buffer = Buffer(name, nbytes, Lifetime(time, time + 1), alignment)
             result.append(ProgramBuffer(buffer, "scratch", False, (name,)))

@@ -30,7 +30,7 @@ class Axis:
         return self.bottom - (self.bottom - self.top) * min(1.0, nbytes / self.top_nbytes)
 
 
-def axis_of(plan: Plan, left: float, right: float, top: float, bottom: float) -> Axis:  # noqa: PLR0913, PLR0917
+def axis_of(plan: Plan, left: float, right: float, top: float, bottom: float) -> Axis:
     """Return an axis on which the peak fits, and the budget too unless it is far above."""
     peak = max(1, plan.peak_bytes)
     highest = peak if _is_far(plan) else max(peak, plan.budget_bytes)

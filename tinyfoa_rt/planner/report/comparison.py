@@ -36,7 +36,7 @@ def comparison_table(baselines: Mapping[str, Account]) -> list[RenderableType]:
         table.add_column(_WAYS[way], justify="right")
     for label, field in _ROWS.items():
         table.add_row(label, *(_cell(baselines, way, field) for way in ways))
-    title = Text("Ways to train this model: forward, gradient and update count weights only, the peak everything", overflow="fold")
+    title = Text("Ways to train the model; (weights): weights only, without the output layer (docs/accounts.md)", overflow="fold")
     return [title, table]
 
 

@@ -28,8 +28,8 @@ def to_json(plan: Plan) -> Mapping[str, object]:
 
 
 def dumps(plan: Plan) -> str:
-    """Return the plan as JSON text."""
-    return json.dumps(to_json(plan), indent=1, ensure_ascii=False)
+    """Return the plan as JSON text in ASCII: any output can take it."""
+    return json.dumps(to_json(plan), indent=1)
 
 
 def _block(block: BlockPlan) -> Mapping[str, object]:

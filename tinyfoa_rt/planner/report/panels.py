@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from tinyfoa_rt.ir.plan import BlockPlan, Category, PlannedBuffer
 from tinyfoa_rt.planner.report.axis import Axis
@@ -33,7 +34,7 @@ def draw_panel(block: BlockPlan, axis: Axis, x: float, step_width: float) -> lis
         top, bottom = axis.y(offset + buffer.bytes), axis.y(offset)
         tooltip = f"{buffer.name}: {buffer.bytes:,} bytes, steps {buffer.first_step} to {buffer.last_step} ({buffer.category})"
         shape = (x + first * step_width, top, (last - first + 1) * step_width, bottom - top)
-        edge = {"stroke": "#ffffff", "stroke_width": 0.6} if bottom - top > 3 and step_width > 3 else {}
+        edge: dict[str, Any] = {"stroke": "#ffffff", "stroke_width": 0.6} if bottom - top > 3 and step_width > 3 else {}
         parts.append(rect(*shape, tooltip=tooltip, fill=COLORS[buffer.category], **edge))
     for step in range(num_steps(block)):
         name = block.steps[step] if step < len(block.steps) else "step"

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tinyfoa_rt.ir.plan import BlockPlan, Plan, PlannedBuffer
+from tinyfoa_rt.ir.plan import BlockPlan, Plan
 from tinyfoa_rt.names import elide
 from tinyfoa_rt.planner.report.comparison import comparison_table
+from tinyfoa_rt.planner.report.peaks import largest_at_peak, peak_block, peak_step
+from tinyfoa_rt.terminal import print_parts
 from tinyfoa_rt.units import format_nbytes
 
 __all__ = ["print_plan"]
 
-_WIDTH = 100
 _NAME_WIDTH = 30
 _MOST_BLOCKS = 40
 _SHOWN_AT_ENDS = 12
@@ -23,23 +24,23 @@ _SHOWN_AT_ENDS = 12
 
 def print_plan(plan: Plan, console: Console | None = None) -> None:
     """Print the plan: what was planned, block by block, the totals, the comparison, and the reason."""
-    console = console or Console(highlight=False)
-    if not console.is_terminal or console.width > _WIDTH:
-        console = Console(file=console.file, width=_WIDTH, highlight=False)
-    console.print(_headline(plan))
-    console.print(_settings(plan), style="dim")
-    console.print()
-    console.print(_block_table(plan))
-    console.print()
-    console.print(_totals(plan))
+    print_parts(_parts(plan), console)
+
+
+def _parts(plan: Plan) -> Iterator[RenderableType]:
+    yield _headline(plan)
+    yield _settings(plan)
+    yield ""
+    yield _block_table(plan)
+    yield ""
+    yield _totals(plan)
     if not plan.feasible:
-        console.print()
-        console.print(_floor_table(plan))
-    console.print()
-    for part in comparison_table(plan.baselines):
-        console.print(part)
-    console.print()
-    console.print(Text(plan.reason))
+        yield ""
+        yield _floor_table(plan)
+    yield ""
+    yield from comparison_table(plan.baselines)
+    yield ""
+    yield Text(plan.reason)
 
 
 def _headline(plan: Plan) -> Text:
@@ -53,7 +54,7 @@ def _headline(plan: Plan) -> Text:
 
 
 def _settings(plan: Plan) -> Text:
-    return Text(f"batch {plan.batch}, {plan.optimizer}, schedule {plan.schedule}, {plan.head} heads")
+    return Text(f"batch {plan.batch}, {plan.optimizer}, schedule {plan.schedule}, {plan.head} heads", style="dim")
 
 
 def _table(*columns: str) -> Table:
@@ -121,17 +122,9 @@ def _totals(plan: Plan) -> Table:
 
 def _floor_table(plan: Plan) -> Table:
     """The largest buffers of the block that needs most, in the step that needs most."""
-    worst = max(plan.blocks, key=lambda block: block.peak_bytes)
-    step, buffers = _busiest_step(worst)
+    worst = peak_block(plan)
+    step = peak_step(worst)
     table = _table(f"largest buffers of block {elide(worst.name, 40)}, step {step} ({elide(worst.steps[step], 30)})", "bytes")
-    for buffer in sorted(buffers, key=lambda b: (-b.bytes, b.name))[:5]:
+    for buffer in largest_at_peak(worst)[:5]:
         table.add_row(Text(elide(buffer.name, 70)), f"{buffer.bytes:,}")
     return table
-
-
-def _busiest_step(block: BlockPlan) -> tuple[int, list[PlannedBuffer]]:
-    def live(step: int) -> list[PlannedBuffer]:
-        return [b for b in block.buffers if b.place == "ram" and b.first_step <= step <= b.last_step]
-
-    step = max(range(len(block.steps)), key=lambda step: sum(b.bytes for b in live(step)))
-    return step, live(step)

@@ -1,0 +1,18 @@
+"""Texts that are compared with files; UPDATE_GOLDEN=1 writes the files anew."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["check_golden"]
+
+_FOLDER = Path(__file__).parent / "golden"
+
+
+def check_golden(name: str, text: str) -> None:
+    """Assert that ``text`` is what the golden file ``name`` holds."""
+    path = _FOLDER / name
+    if os.environ.get("UPDATE_GOLDEN") == "1":
+        path.write_text(text, encoding="utf-8", newline="\n")
+    assert text == path.read_text(encoding="utf-8"), f"{name} differs; look at it, then run with UPDATE_GOLDEN=1"

@@ -1,0 +1,68 @@
+"""The models that come along: each is a TOML file in ``graphs/models``, built as ONNX when it is asked for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import onnx
+
+from tinyfoa_rt.errors import InputError, UsageError
+from tinyfoa_rt.resources import resource_path
+from tinyfoa_rt.zoo.build import assemble, lay_out
+from tinyfoa_rt.zoo.network import Network
+from tinyfoa_rt.zoo.spec import ModelSpec, read_spec
+
+__all__ = ["build_model", "describe", "write_model", "zoo_names"]
+
+_FOLDER = "graphs/models"
+
+
+def zoo_names() -> tuple[str, ...]:
+    """The names of the models, sorted."""
+    return tuple(sorted(path.stem for path in resource_path(_FOLDER).glob("*.toml")))
+
+
+def describe(name: str) -> str:
+    """Return one line on a model: its title, its input and its number of trained parameters."""
+    spec, network = _load(name)
+    shape = "x".join(map(str, spec.input_shape))
+    count = sum(parameter.size for parameter in network.parameters if parameter.is_trained)
+    return f"{spec.title} ({shape}, {count:,} parameters)"
+
+
+def build_model(name: str) -> onnx.ModelProto:
+    """Build the model ``name``: float32, He-initialised by the seed of its specification, the same on every build.
+
+    Raises:
+        UsageError: there is no such model.
+    """
+    return assemble(*_load(name))
+
+
+def write_model(name: str, path: str | Path) -> None:
+    """Write the model ``name`` to ``path``, which is either complete or as it was before.
+
+    Raises:
+        UsageError: there is no such model.
+        InputError: the file cannot be written.
+    """
+    data = build_model(name).SerializeToString(deterministic=True)
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        try:
+            temporary.write_bytes(data)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(str(path), f"cannot be written ({error.strerror})", "check the folder and its permissions") from error
+
+
+def _load(name: str) -> tuple[ModelSpec, Network]:
+    if name not in zoo_names():
+        raise UsageError(f"model '{name}'", "is not in the zoo", f"use {', '.join(zoo_names())}")
+    path = resource_path(_FOLDER) / f"{name}.toml"
+    spec = read_spec(path)
+    return spec, lay_out(spec, path.name)
