@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "tinyfoa_rt"
-NOUNS = {"errors", "units", "names", "terminal", "resources", "ir"}
+NOUNS = {"errors", "units", "names", "terminal", "resources", "files", "ir"}
 MAY_IMPORT = {
     "ir": {"ir"},
     "errors": set(),
     "units": {"errors"},
     "names": set(),
+    "files": {"errors"},
     "terminal": set(),
     "resources": set(),
     "targets": NOUNS,

@@ -1,6 +1,6 @@
 """Print docs/operators.md: the operator table as the code has it.
 
-    python tools/operator_table.py > docs/operators.md
+python tools/operator_table.py > docs/operators.md
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ _INTRODUCTION = """# Operators of the domain `tinyfoa`
 
 One row an operator in `tinyfoa_rt/ops/`: signature, shape rule, memory rule. What belongs to it elsewhere is found by name: the
 function body `graphs/ops/<name>.onnxtxt` and the C99 kernel `tfoa_<name>`. Optional inputs are in brackets. *Storage* tells which
-output shares an input's bytes: `=` always (an update), `~` where the input is no longer needed; a *streamed* output has none where
-the target streams gradients. `tools/operator_table.py` prints this page, and a test holds it to the code.
+output shares an input's bytes: `=` always (an update), `~` where the input is no longer needed; a *streamed* output has none
+where the target streams gradients. `tools/operator_table.py` prints this page, and a test holds it to the code.
 
 | operator | inputs | outputs | storage | what it does |
 |---|---|---|---|---|"""

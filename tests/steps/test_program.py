@@ -44,7 +44,7 @@ def steps() -> Iterator[tuple[str, Recipe, tuple[int, int]]]:
     for binarize in ("both", "weights", "none"):
         for optimizer in ("sgd", "adam"):
             for grid in ((1, 1), (2, 2)):
-                yield f"{binarize}-{optimizer}-{grid[0]}", Recipe(optimizer, "learned", binarize, num_outputs=3), grid  # type: ignore[arg-type]
+                yield f"{binarize}-{optimizer}-{grid[0]}", Recipe(optimizer, "learned", binarize, num_outputs=3), grid
 
 
 @pytest.mark.parametrize("target", [ARENA, ALLOCATOR], ids=lambda target: target.name)

@@ -69,7 +69,15 @@ def step_through(case: str, folder: Path, slices: Slices) -> StepGraph:
     builder = ModelBuilder(SHAPE)
     x = CASES[case](builder, builder.conv("input", (8, 8), name="conv"))
     x = builder.node("Flatten", (builder.node("Tanh", (x,), "behind"),))
-    width = {"Concat": 576, "GlobalAveragePool": 8, "ReduceMean": 8, "Squeeze": 8, "Pad": 512, "AveragePool": 200, "MaxPool": 200}.get(case, 288)
+    width = {
+        "Concat": 576,
+        "GlobalAveragePool": 8,
+        "ReduceMean": 8,
+        "Squeeze": 8,
+        "Pad": 512,
+        "AveragePool": 200,
+        "MaxPool": 200,
+    }.get(case, 288)
     graph = builder.load(folder, builder.dense(x, width, 3, "fc"))
     recipe = Recipe(binarize="weights", num_outputs=3)
     return assemble_step(settings_of(graph, ARENA, recipe)[0], StepChoice(slices, 2, holds_slice=slices.count > 1))

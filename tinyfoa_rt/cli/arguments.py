@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from tinyfoa_rt.errors import InputError, UsageError
+from tinyfoa_rt.errors import UsageError
 
-__all__ = ["model_argument", "parse_shapes", "shape_option", "write_text"]
+__all__ = ["model_argument", "parse_shapes", "shape_option"]
 
 _Command = TypeVar("_Command")
 
@@ -45,23 +43,3 @@ def parse_shapes(texts: tuple[str, ...]) -> Mapping[str, tuple[int, ...]]:
             raise UsageError(f"--shape {text}", "is not a shape", "write NAME=1x3x224x224")
         shapes[name] = tuple(int(part) for part in parts)
     return shapes
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all.
-
-    Raises:
-        InputError: the folder is not there or cannot be written to.
-    """
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-    except OSError as error:
-        raise InputError(str(path), f"cannot be written ({error.strerror})", "name a file in a folder that exists") from error

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from tinyfoa_rt.cli.arguments import model_argument, parse_shapes, shape_option, write_text
+from tinyfoa_rt.cli.arguments import model_argument, parse_shapes, shape_option
 from tinyfoa_rt.errors import BudgetError
+from tinyfoa_rt.files import write_whole
 
 __all__ = ["command"]
 
@@ -50,9 +51,9 @@ def command(model: Path, shapes: tuple[str, ...], as_json: bool, output: Path | 
     PlanOptions(**options)  # refuse wrong use before the model is read
     result = plan(load(model, shapes=parse_shapes(shapes)), **options)
     if output is not None:
-        write_text(output, dumps(result) + "\n")
+        write_whole(output, (dumps(result) + "\n").encode())
     if chart is not None:
-        write_text(chart, render_chart(result))
+        write_whole(chart, render_chart(result).encode())
     if as_json:
         click.echo(dumps(result))
     else:

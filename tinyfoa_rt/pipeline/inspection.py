@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.block import Block, Slices
 from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.names import elide
 from tinyfoa_rt.options import PlanOptions
 from tinyfoa_rt.partition.layers import untrainable_reason
 from tinyfoa_rt.pipeline.job import resolve
-from tinyfoa_rt.names import elide
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_step
 from tinyfoa_rt.terminal import print_parts
 
@@ -51,7 +51,12 @@ def print_inspection(graph: Graph, console: Console | None = None) -> None:
     findings = inspect_blocks(graph)
     products = (f"not a trainable layer: {name}: {reason}" for name, reason in untrainable_products(graph).items())
     blocks = (f"cannot be trained: {finding.reason}" for finding in findings if finding.reason is not None)
-    parts = (Text(_headline(graph, findings)), _table(findings), *map(Text, products), *map(Text, blocks))
+    parts: tuple[RenderableType, ...] = (
+        Text(_headline(graph, findings)),
+        _table(findings),
+        *map(Text, products),
+        *map(Text, blocks),
+    )
     print_parts(parts, console)
 
 

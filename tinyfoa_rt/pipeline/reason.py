@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.plan import BlockPlan, PlannedBuffer
+from tinyfoa_rt.names import elide
 from tinyfoa_rt.pipeline.job import PlanJob
 from tinyfoa_rt.pipeline.measure import Measure
-from tinyfoa_rt.names import elide
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.units import format_nbytes
 

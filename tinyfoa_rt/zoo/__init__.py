@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import onnx
 
-from tinyfoa_rt.errors import InputError, UsageError
+from tinyfoa_rt.errors import UsageError
+from tinyfoa_rt.files import write_whole
 from tinyfoa_rt.resources import resource_path
 from tinyfoa_rt.zoo.build import assemble, lay_out
 from tinyfoa_rt.zoo.network import Network
@@ -47,17 +47,7 @@ def write_model(name: str, path: str | Path) -> None:
         UsageError: there is no such model.
         InputError: the file cannot be written.
     """
-    data = build_model(name).SerializeToString(deterministic=True)
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        try:
-            temporary.write_bytes(data)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(str(path), f"cannot be written ({error.strerror})", "check the folder and its permissions") from error
+    write_whole(Path(path), build_model(name).SerializeToString(deterministic=True))
 
 
 def _load(name: str) -> tuple[ModelSpec, Network]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import onnx
 import onnx.parser
 from onnx import helper, numpy_helper
@@ -60,6 +58,6 @@ def locally_connected_function() -> onnx.FunctionProto:
     """Read the function that says what LocallyConnected does, in standard operators."""
     path = resource_path(_FUNCTION)
     try:
-        return onnx.parser.parse_function(Path(path).read_text(encoding="utf-8"))
+        return onnx.parser.parse_function(path.read_text(encoding="utf-8"))
     except (OSError, onnx.parser.ParseError) as error:
         raise InputError(str(path), f"cannot be used ({error})", "install tinyfoa-rt again") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import onnx
 from onnx import TensorProto, helper
@@ -39,7 +40,7 @@ class Network:
         self.parameters.append(Parameter(name, tuple(shape), fill=fill, is_trained=is_trained))
         return name
 
-    def node(self, layer: LayerSpec, op_type: str, inputs: Sequence[str], shape: tuple[int, ...], **attributes: object) -> None:
+    def node(self, layer: LayerSpec, op_type: str, inputs: Sequence[str], shape: tuple[int, ...], **attributes: Any) -> None:
         """Append the node of ``layer``, whose output has ``shape``."""
         self.nodes.append(helper.make_node(op_type, inputs, [layer.name], name=layer.name, **attributes))
         self.shapes[layer.name] = shape

@@ -95,7 +95,7 @@ def _layer(path: str, number: int, row: Any) -> LayerSpec:
     if not isinstance(row, dict):
         raise InputError(place, f"is {row!r}, not a table", _MEND)
     kind, name = row.get("kind"), row.get("name")
-    if kind not in LAYER_KEYS:
+    if not isinstance(kind, str) or kind not in LAYER_KEYS:
         raise InputError(place, f"has the kind {kind!r}", f"use {', '.join(LAYER_KEYS)}")
     if not isinstance(name, str) or not name:
         raise InputError(place, "has no name", 'give one, such as "fc1"')
@@ -128,8 +128,9 @@ def _check_option(place: str, key: str, value: Any) -> None:
 
 
 def _check_sizes(place: str, values: Any, smallest: int = 1) -> None:
-    are_sizes = isinstance(values, list) and bool(values) and all(type(v) is int and smallest <= v <= _LARGEST_SIZE for v in values)
-    if not are_sizes:
+    # The exact type, since True is an int too.
+    is_list = isinstance(values, list) and bool(values)
+    if not is_list or not all(type(value) is int and smallest <= value <= _LARGEST_SIZE for value in values):
         raise InputError(place, f"is {values!r}", f"use whole numbers from {smallest} to {_LARGEST_SIZE}")
 
 

@@ -44,4 +44,5 @@ def _he_uniform(bits: np.random.PCG64, parameter: Parameter) -> npt.NDArray[np.f
     words = np.asarray(bits.random_raw((parameter.size + 1) // 2), dtype="<u8").view("<u4")[: parameter.size]
     # 24 bits fill a float32 significand: unit is a multiple of 2**-23 in [-1, 1), without rounding.
     unit = (words >> 8).astype(np.float32) * np.float32(2.0**-23) - np.float32(1.0)
-    return (unit * np.float32(math.sqrt(6.0 / parameter.fan_in))).reshape(parameter.shape)
+    values: npt.NDArray[np.float32] = unit * np.float32(math.sqrt(6.0 / parameter.fan_in))
+    return values.reshape(parameter.shape)
