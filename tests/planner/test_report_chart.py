@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.planner.golden_files import check_golden
+from tests.golden_files import check_golden
 from tests.planner.plans import allocator_plan, arena_plan, block, infeasible_plan, long_plan, plan_of
 from tinyfoa_rt.ir.plan import Plan
 from tinyfoa_rt.planner.report import render_chart
@@ -24,6 +25,8 @@ PLANS = {
     "bars": lambda: long_plan(25),
     "many": lambda: long_plan(500),
 }
+
+GOLDEN = Path(__file__).parent / "golden"
 
 
 def parse(plan: Plan) -> ET.Element:
@@ -47,7 +50,7 @@ def rectangles(root: ET.Element, prefix: str) -> list[tuple[float, float, float,
 
 @pytest.mark.parametrize("make", [arena_plan, allocator_plan, infeasible_plan])
 def test_golden_chart(make: Callable[[], Plan]) -> None:
-    check_golden(f"{make.__name__}.svg", render_chart(make()))
+    check_golden(GOLDEN / f"{make.__name__}.svg", render_chart(make()))
 
 
 @pytest.mark.parametrize("make", PLANS.values(), ids=PLANS)

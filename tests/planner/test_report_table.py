@@ -5,16 +5,19 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from tests.planner.golden_files import check_golden
+from tests.golden_files import check_golden
 from tests.planner.plans import allocator_plan, arena_plan, block, infeasible_plan, long_plan, plan_of
 from tinyfoa_rt.ir.plan import Plan
 from tinyfoa_rt.planner.report import print_plan
 from tinyfoa_rt.planner.report.comparison import ratio
+
+GOLDEN = Path(__file__).parent / "golden"
 
 
 def printed(plan: Plan, *, width: int = 100) -> str:
@@ -25,7 +28,7 @@ def printed(plan: Plan, *, width: int = 100) -> str:
 
 @pytest.mark.parametrize("make", [arena_plan, allocator_plan, infeasible_plan])
 def test_golden_text(make: Callable[[], Plan]) -> None:
-    check_golden(f"{make.__name__}.txt", printed(make()))
+    check_golden(GOLDEN / f"{make.__name__}.txt", printed(make()))
 
 
 @pytest.mark.parametrize("count", [1, 3, 26, 40, 41, 300])
