@@ -7,7 +7,7 @@ import pytest
 from tests.small_models import ModelBuilder, conv_net, load_model, mlp, residual_net
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.partition import partition
-from tinyfoa_rt.partition.layers import find_layers, untrainable_reason
+from tinyfoa_rt.partition.layers import find_layers, untrainable_products
 
 
 def test_a_chain_gives_one_block_a_layer(tmp_path: Path) -> None:
@@ -101,7 +101,16 @@ def test_products_that_cannot_be_trained_say_why(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError, match="no trainable layer"):
         partition(builder.load(tmp_path, product))
     graph = builder.load(tmp_path, product)
-    assert untrainable_reason(graph, graph.nodes[0]) == "its weight is computed, not constant"
+    assert untrainable_products(graph) == {"square": "its weight is computed, not constant"}
+
+
+def test_layers_that_share_a_weight_are_not_trained(tmp_path: Path) -> None:
+    builder = ModelBuilder((8,))
+    tied = builder.weight(8, 8)
+    x = builder.node("MatMul", (builder.node("MatMul", ("input", tied), "first"), tied), "second")
+    graph = builder.load(tmp_path, builder.dense(x, 8, 3, "fc"))
+    assert [layer.name for layer in find_layers(graph)] == ["fc"]
+    assert untrainable_products(graph)["first"] == f"its weight '{tied}' is shared with another layer"
 
 
 def test_a_depthwise_convolution_has_one_input_a_group(tmp_path: Path) -> None:

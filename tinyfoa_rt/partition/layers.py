@@ -1,18 +1,19 @@
 """Find the trainable layers: Gemm, MatMul (with a bias Add), Conv and LocallyConnected with constant weights.
 
 A node that looks like a layer but cannot be trained (a product of two computed values, a transposed input, a 3-D convolution)
-is no layer; :func:`untrainable_reason` says why, for ``inspect``.
+is no layer; :func:`untrainable_products` says why, for ``inspect``.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 
 from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.graph import Graph, Node
 
-__all__ = ["find_layers", "untrainable_reason"]
+__all__ = ["find_layers", "untrainable_products"]
 
 _PRODUCTS = frozenset({"Gemm", "MatMul", "Conv", "LocallyConnected"})
 
@@ -20,18 +21,34 @@ _PRODUCTS = frozenset({"Gemm", "MatMul", "Conv", "LocallyConnected"})
 def find_layers(graph: Graph) -> tuple[Layer, ...]:
     """Return the trainable layers of ``graph`` in execution order."""
     consumers = _consumers(graph)
+    untrainable = untrainable_products(graph)
     builders = {"Gemm": _gemm, "MatMul": _matmul, "Conv": _conv, "LocallyConnected": _locally_connected}
     return tuple(
         builders[node.op_type](graph, node, consumers)
         for node in graph.nodes
-        if node.op_type in _PRODUCTS and untrainable_reason(graph, node) is None
+        if _is_product(node) and node.name not in untrainable
     )
 
 
-def untrainable_reason(graph: Graph, node: Node) -> str | None:
-    """Why a product node cannot be trained, or ``None`` if it can; nodes that are no products give a reason too."""
-    if node.op_type not in _PRODUCTS or node.domain not in ("", "tinyfoa"):
-        return f"{node.op_type} has no weights"
+def untrainable_products(graph: Graph) -> Mapping[str, str]:
+    """Return why products that look like layers cannot be trained, by the node's name."""
+    products = [node for node in graph.nodes if _is_product(node)]
+    users = Counter(node.input(1) for node in products)
+    reasons: dict[str, str] = {}
+    for node in products:
+        reason = _reason(graph, node)
+        if reason is None and users[node.input(1)] > 1:
+            reason = f"its weight '{node.input(1)}' is shared with another layer"
+        if reason is not None:
+            reasons[node.name] = reason
+    return reasons
+
+
+def _is_product(node: Node) -> bool:
+    return node.op_type in _PRODUCTS and node.domain in ("", "tinyfoa")
+
+
+def _reason(graph: Graph, node: Node) -> str | None:
     if not graph.is_constant(node.input(1)):
         return "its weight is computed, not constant"
     if graph.is_constant(node.input(0)):

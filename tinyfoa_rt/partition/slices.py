@@ -10,10 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tinyfoa_rt.ir.block import Layer, Slices
+from tinyfoa_rt.ir.step import WORD_BITS
 
-__all__ = ["WORD_BITS", "SliceRange", "largest_slice", "slice_at", "split"]
-
-WORD_BITS = 32
+__all__ = ["SliceRange", "largest_slice", "slice_at", "split"]
 
 
 @dataclass(frozen=True, slots=True)

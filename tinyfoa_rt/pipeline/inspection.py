@@ -14,14 +14,12 @@ from tinyfoa_rt.ir.block import Block, Slices
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.names import elide
 from tinyfoa_rt.options import PlanOptions
-from tinyfoa_rt.partition.layers import untrainable_reason
+from tinyfoa_rt.partition.layers import untrainable_products
 from tinyfoa_rt.pipeline.job import resolve
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_step
 from tinyfoa_rt.terminal import print_parts
 
 __all__ = ["BlockFinding", "inspect_blocks", "print_inspection"]
-
-_PRODUCTS = ("Gemm", "MatMul", "Conv", "ConvTranspose", "LocallyConnected")
 
 
 @dataclass(frozen=True)
@@ -38,12 +36,6 @@ def inspect_blocks(graph: Graph) -> tuple[BlockFinding, ...]:
     """Return every block with the reason why it cannot be trained, if there is one."""
     job = resolve(graph, PlanOptions(budget=1))
     return tuple(_finding(graph, setting) for setting in job.settings)
-
-
-def untrainable_products(graph: Graph) -> dict[str, str]:
-    """Products that are no trainable layers, and why."""
-    reasons = {node.name: untrainable_reason(graph, node) for node in graph.nodes if node.op_type in _PRODUCTS}
-    return {name: reason for name, reason in reasons.items() if reason is not None}
 
 
 def print_inspection(graph: Graph, console: Console | None = None) -> None:

@@ -16,7 +16,7 @@ from tinyfoa_rt.planner.search import grid_candidates
 from tinyfoa_rt.steps import BlockSetting
 from tinyfoa_rt.steps.forward import scale_name
 from tinyfoa_rt.targets import load_target
-from tinyfoa_rt.units import format_nbytes, parse_nbytes
+from tinyfoa_rt.units import parse_nbytes
 
 __all__ = ["PlanJob", "resolve"]
 
@@ -121,13 +121,3 @@ def _loss(graph: Graph, num_outputs: int) -> Loss:
     """A model whose output is as large as its input reconstructs it."""
     input_size = sum(graph.values[name].size for name in graph.inputs)
     return "mean-squared-error" if num_outputs == input_size else "cross-entropy"
-
-
-def describe_target(job: PlanJob) -> str:
-    """The target and where parameters lie, for people."""
-    nonvolatile = job.target.nonvolatile_bytes
-    if nonvolatile == 0:
-        return f"{job.target.name} without nonvolatile memory"
-    return (
-        job.target.name if nonvolatile is None else f"{job.target.name} with {format_nbytes(nonvolatile)} of nonvolatile memory"
-    )

@@ -100,7 +100,7 @@ def _frozen_nbytes(job: PlanJob) -> int:
 
 def _signature(setting: BlockSetting) -> Hashable:
     """What the bytes of a block's step depend on: its structure, without the names."""
-    graph, block = setting.graph, setting.block
+    block = setting.block
     number: dict[str, int] = {"": -1}
     nodes = []
     for node in block.nodes:
@@ -110,7 +110,6 @@ def _signature(setting: BlockSetting) -> Hashable:
     layers = tuple((number[layer.output], layer.kind, layer.groups, layer.bias is None) for layer in block.layers)
     inputs = tuple(number[name] for name in block.inputs)
     exports = tuple(number[name] for name in block.exports if name in number)
-    del graph
     return (tuple(nodes), layers, inputs, number[block.output], exports, block.is_classifier)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tinyfoa_rt.ir.block import Block, Layer, Slices
+from tinyfoa_rt.ir.block import Block, Slices
 from tinyfoa_rt.ir.graph import Graph, Node
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.partition.slices import largest_slice
@@ -120,8 +120,3 @@ def require_rule(node: Node, known: bool) -> None:
     if not known:
         operator = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
         raise refuse(node.name, f"{operator} has no gradient rule, but a trained block needs one")
-
-
-def layer_of_output(block: Block) -> Mapping[str, Layer]:
-    """The layers of a block by the value they compute."""
-    return {layer.output: layer for layer in block.layers}
