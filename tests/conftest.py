@@ -29,6 +29,12 @@ def shared_models() -> Path:
 
 
 @pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of data sets."""
+    return _required(_SHARED / "data", "the data sets")
+
+
+@pytest.fixture(scope="session")
 def light_models() -> list[Path]:
     """The nine networks without weights inside the onnx package."""
     folder = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"

@@ -53,9 +53,13 @@ CHANGES = [
     ("packs_bits = true", "", "lacks the key 'packs_bits'"),
     ("packs_bits", "packs_bites", "lacks the key 'packs_bits'"),
     ("alignment = 4", "alignment = 3", "alignment: is 3"),
+    ("alignment = 4", "alignment = 4.0", "alignment: is 4.0"),
+    ("alignment = 4", "alignment = true", "alignment: is True"),
     ("alignment = 4", "alignment = 4\nspeed = 1", "unknown key 'speed'"),
     ('"arena"', '"heap"', "placement: is 'heap'"),
     ('"32KB"', '"300KB"', "reserved: is '300KB'"),
+    ('"264KB"', '"none"', "ram: is 'none'"),
+    ("title =", "title = 5 #", "title: is 5"),
     ("title", "title =", "is not TOML"),
 ]
 
@@ -69,6 +73,15 @@ def test_a_faulty_profile_is_refused_by_file_and_key(tmp_path: Path, old: str, n
     with pytest.raises(InputError) as refusal:
         load_target(str(path))
     assert message in str(refusal.value)
+    assert "mine.toml" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_profile_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f"title = {'[' * 5000}{']' * 5000}")
+    with pytest.raises(InputError) as refusal:
+        load_target(str(path))
     assert "mine.toml" in str(refusal.value)
     assert "\n" not in str(refusal.value)
 

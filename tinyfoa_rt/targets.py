@@ -53,6 +53,8 @@ def _read(path: Path) -> Target:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(str(path), f"cannot be read ({error.strerror})", "check the path") from error
+    except RecursionError as error:
+        raise InputError(str(path), "is nested too deeply", mend) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(str(path), f"is not TOML ({error})", mend) from error
     missing = [key for key in _KEYS if key not in table]
@@ -64,6 +66,8 @@ def _read(path: Path) -> Target:
 
 
 def _target(path: Path, table: dict[str, Any]) -> Target:
+    if not isinstance(table["title"], str):
+        raise InputError(f"{path}, title", f"is {table['title']!r}", "use a text in quotes")
     for key, allowed in _CHOICES.items():
         if table[key] not in allowed:
             raise InputError(f"{path}, {key}", f"is {table[key]!r}", f"use {' or '.join(allowed)}")
@@ -71,14 +75,17 @@ def _target(path: Path, table: dict[str, Any]) -> Target:
         if not isinstance(table[key], bool):
             raise InputError(f"{path}, {key}", f"is {table[key]!r}", "use true or false")
     alignment = table["alignment"]
-    if alignment not in (1, 2, 4, 8, 16, 32, 64):
+    # 4.0 and true equal whole numbers, but offsets made from them would not be whole numbers.
+    if type(alignment) is not int or alignment not in (1, 2, 4, 8, 16, 32, 64):
         raise InputError(f"{path}, alignment", f"is {alignment!r}", "use a power of two from 1 to 64, in bytes")
     ram, reserved, nonvolatile = (_size(path, key, table[key]) for key in _SIZES)
+    if ram == 0:
+        raise InputError(f"{path}, ram", f"is {table['ram']!r}", 'use a size such as "320KB" or "unlimited"')
     if reserved is None or (ram is not None and reserved >= ram):
         raise InputError(f"{path}, reserved", f"is {table['reserved']!r}", "use a size smaller than ram, or 'none'")
     return Target(
         name=path.stem,
-        title=str(table["title"]),
+        title=table["title"],
         runtime=table["runtime"],
         ram_bytes=ram,
         reserved_bytes=reserved,

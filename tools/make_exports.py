@@ -46,6 +46,19 @@ class Residual(nn.Module):
         return torch.relu(self.bn2(self.conv2(hidden)) + self.shortcut(x))
 
 
+class Viewed(nn.Module):
+    """Reads the batch size from its input to reshape it: exported as a chain of Shape, Gather, Concat and Reshape."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.25))
+        self.classifier = nn.Linear(8 * 8 * 8, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        features = self.features(x)
+        return self.classifier(features.view(features.size(0), -1))
+
+
 def mlp() -> nn.Module:
     hidden = [nn.Linear(20, 32), nn.BatchNorm1d(32), nn.LeakyReLU(0.1), nn.Dropout(0.25)]
     return nn.Sequential(*hidden, nn.Linear(32, 24), nn.LeakyReLU(0.1), nn.Dropout(0.25), nn.Linear(24, 4))
@@ -94,6 +107,18 @@ def export_network(name: str) -> None:
     _clean(script)
 
 
+def export_in_training_mode() -> None:
+    """Export a network that still trains: its BatchNormalization and Dropout stay. Only the TorchScript exporter keeps them."""
+    torch.manual_seed(0)
+    path = _FOLDER / "torch_script_training.onnx"
+    training: dict[str, Any] = {"training": torch.onnx.TrainingMode.TRAINING, "do_constant_folding": False}
+    names: dict[str, Any] = {"input_names": ["input"], "output_names": ["logits"], "dynamic_axes": {"input": {0: "batch"}}}
+    torch.onnx.export(Viewed().train(), (torch.randn(2, 3, 16, 16),), path, dynamo=False, **training, **names)
+    _clean(path)
+    modes = [a.i for node in onnx.load(path).graph.node for a in node.attribute if a.name == "training_mode"]
+    assert modes == [1], f"BatchNormalization was exported with training_mode {modes}"
+
+
 def export_estimators() -> None:
     """Export scikit-learn's perceptrons; the classifier with its default ZipMap and without."""
     rng = np.random.default_rng(0)
@@ -130,6 +155,7 @@ def main() -> None:
     _FOLDER.mkdir(exist_ok=True)
     for name in _NETWORKS:
         export_network(name)
+    export_in_training_mode()
     export_estimators()
 
 

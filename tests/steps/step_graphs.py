@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.graph import Graph
-from tinyfoa_rt.ir.recipe import Binarize, Recipe
+from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import StepGraph
 from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.partition import partition
@@ -22,12 +22,10 @@ def settings_of(graph: Graph, target: Target, recipe: Recipe) -> list[BlockSetti
     return [BlockSetting(graph, b, recipe, target, {x: binary[x] for x in b.inputs if x in binary}) for b in blocks]
 
 
-def step_of(
-    graph: Graph, index: int, target: Target, choice: StepChoice, *, binarize: Binarize = "both", optimizer: str = "sgd"
-) -> StepGraph:
-    """The step graph of one block."""
-    recipe = Recipe(optimizer=optimizer, binarize=binarize, num_outputs=3)  # type: ignore[arg-type]
-    return assemble_step(settings_of(graph, target, recipe)[index], choice)
+def step_of(graph: Graph, index: int, target: Target, choice: StepChoice, **recipe: object) -> StepGraph:
+    """The step graph of one block; ``recipe`` are fields of :class:`Recipe`."""
+    chosen = Recipe(**{"num_outputs": 3, **recipe})  # type: ignore[arg-type]
+    return assemble_step(settings_of(graph, target, chosen)[index], choice)
 
 
 def all_steps(graph: Graph, target: Target, recipe: Recipe, grid: tuple[int, int] = (1, 1)) -> list[StepGraph]:

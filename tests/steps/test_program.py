@@ -56,8 +56,8 @@ def test_no_read_finds_its_storage_written_over(tmp_path: Path, target: Target, 
 
 
 def test_the_replay_notices_a_reuse_that_loses_a_value(tmp_path: Path) -> None:
-    step = step_of(load_model(conv_net(), tmp_path), 0, ALLOCATOR, StepChoice(Slices(1, 1), 2, False))
-    program = to_program(step, ALLOCATOR)
+    step = step_of(load_model(conv_net(), tmp_path), 0, ARENA, StepChoice(Slices(1, 1), 2, False))
+    program = to_program(step, ARENA)
     pooled = next(b for b in program.buffers if "maxpool2_out.preactivation" in b.tensors)
     conv = next(b for b in program.buffers if "conv1_out" in b.tensors)
     joined = type(conv)(conv.buffer, conv.category, False, (*conv.tensors, *pooled.tensors))

@@ -66,7 +66,7 @@ def test_without_nonvolatile_memory_the_whole_layer_is_in_ram(tmp_path: Path) ->
 
 @pytest.mark.parametrize(("binarize", "product"), [("both", "SignDense"), ("weights", "SignDense"), ("none", "RealDense")])
 def test_precision_follows_binarization(tmp_path: Path, binarize: str, product: str) -> None:
-    step = step_of(load_model(mlp(), tmp_path), 0, ARENA, WHOLE, binarize=binarize)  # type: ignore[arg-type]
+    step = step_of(load_model(mlp(), tmp_path), 0, ARENA, WHOLE, binarize=binarize)
     names = [node.op_type for node in step.nodes]
     assert names[0] == product
     assert ("BinaryActivation" in names) == (binarize == "both")

@@ -66,6 +66,7 @@ def test_it_is_a_valid_model(model: onnx.ModelProto) -> None:
     assert model.ir_version == 9
     assert {entry.domain: entry.version for entry in model.opset_import}[""] == 18
     assert model.doc_string
+    assert {entry.key: entry.value for entry in model.metadata_props}["weights"] == "He initialisation, untrained"
     names = [node.name for node in model.graph.node]
     assert len(set(names)) == len(names)
     assert all(names)
@@ -98,6 +99,11 @@ def test_weights_do_not_change_between_versions() -> None:
     digest = hashlib.sha256(b"".join(values.astype("<f4").tobytes() for values in weights.values())).hexdigest()
     assert digest == "3fff4ac361092ccc333e20529c8dcb2ff718dffebd05ffa4596759466f70f314"
     assert not weights["fc1.bias"].any()
+
+
+@pytest.mark.parametrize(("name", "seed"), [("mlp-784-256-256-10", "8"), ("ds-cnn-kws", "10")])
+def test_a_model_says_its_seed(name: str, seed: str) -> None:
+    assert {entry.key: entry.value for entry in build_model(name).metadata_props}["seed"] == seed
 
 
 def test_weights_follow_he() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
+from tinyfoa_rt.ops.body_scratch import body_scratch
 from tinyfoa_rt.ops.geometry import known, same_as_first, scalar
 from tinyfoa_rt.ops.row import Memory, Operator, Port, Types
 
@@ -25,7 +26,8 @@ def activation_rows() -> tuple[Operator, ...]:
             shape_rule=_binarize_shapes,
             doc="h = 1[z > 0] as bits; scale_next is the running mean of |z|; window = 1[0 < z < 1] as bits.",
             # Bits could be packed over z, but would then hold the storage of real numbers for as long as they live.
-            memory=Memory(updates={1: 1}),
+            memory=Memory(updates={1: 1}, scratch=body_scratch("BinaryActivation")),
+            attributes=("momentum",),
         ),
         Operator(
             name="BinaryToReal",
@@ -33,6 +35,7 @@ def activation_rows() -> tuple[Operator, ...]:
             outputs=(Port("x"),),
             shape_rule=_to_real_shape,
             doc="x = scale * h in float32: for operators that have no binary form.",
+            memory=Memory(scratch=body_scratch("BinaryToReal")),
         ),
         Operator(
             name="StraightThroughGrad",
@@ -40,7 +43,7 @@ def activation_rows() -> tuple[Operator, ...]:
             outputs=(Port("grad_z"),),
             shape_rule=same_as_first,
             doc="grad_z = grad_h * window, for the rows of the active slice.",
-            memory=Memory(reuses={0: (0,)}),
+            memory=Memory(reuses={0: (0,)}, scratch=body_scratch("StraightThroughGrad")),
         ),
     )
 

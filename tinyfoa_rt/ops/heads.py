@@ -1,12 +1,12 @@
 """Local heads and losses (design, section 2)::
 
-    a = B h                                                              HeadLogits
+    a = g B h                                                            HeadLogits
     p = softmax(a), loss = -log p_y, delta_a = (p - y) / N               SoftmaxCrossEntropy
     loss = mean (a - y)^2 / 2, delta_a = (a - y) / (N T)                 MeanSquaredError
-    delta_h = B^T delta_a, only the rows of the active slice             HeadGrad
+    delta_h = g B^T delta_a, only the rows of the active slice           HeadGrad
 
 With ``pools`` the head sees the mean of each channel over all positions. Where no ``head`` is given (``rademacher``), B is
-+-1 from a counter-based hash of (seed, class, unit); else it is stored.
++-1 from a counter-based hash of (seed, class, unit); else it is stored. The gain g keeps logits of many units in range.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Mapping
 
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
+from tinyfoa_rt.ops.body_scratch import body_scratch
 from tinyfoa_rt.ops.geometry import known, scalar
 from tinyfoa_rt.ops.row import Memory, Operator, Port, Types
 
@@ -29,7 +30,7 @@ def head_rows() -> tuple[Operator, ...]:
             outputs=(Port("grad_logits"), Port("loss")),
             shape_rule=_loss_shapes,
             doc=doc,
-            memory=Memory(reuses={0: (0,)}),
+            memory=Memory(reuses={0: (0,)}, scratch=body_scratch(name)),
         )
         for name, doc in (
             ("SoftmaxCrossEntropy", "Mean cross entropy of softmax(logits) against class numbers, and its gradient."),
@@ -49,7 +50,8 @@ def head_rows() -> tuple[Operator, ...]:
             outputs=(Port("logits"),),
             shape_rule=_logits_shape,
             doc="logits = B h over the flattened or pooled block output; B is hashed where head is absent.",
-            attributes=("num_classes", "seed", "pools"),
+            memory=Memory(scratch=body_scratch("HeadLogits")),
+            attributes=("num_classes", "seed", "pools", "gain"),
         ),
         *losses,
         Operator(
@@ -63,7 +65,8 @@ def head_rows() -> tuple[Operator, ...]:
             outputs=(Port("grad_h"),),
             shape_rule=_grad_shape,
             doc="grad_h = B^T grad_logits for the rows of the active slice.",
-            attributes=("output_shape", "seed", "pools"),
+            memory=Memory(scratch=body_scratch("HeadGrad")),
+            attributes=("output_shape", "seed", "pools", "gain"),
         ),
     )
 

@@ -7,26 +7,28 @@ With sign(0) = +1, alpha = mean |W| over a row (or the tensor) and s the scale o
     Binary  z = alpha * s * (2 popcount(x & w) - popcount(x)) + b         binary input, binary weights
 
 The active slice is kept apart in RAM: where ``w_slice`` is given, it stands for the part of ``w`` at ``origin`` (first input,
-first output), and ``abs_sum_slice`` and ``bias_slice`` likewise. Weights are matrices, one row an output feature (for
-locally connected layers one row a position and output feature); ``abs_sum`` holds sum |W| a row, which alpha is computed from.
+first output), and ``bias_slice`` for that of ``bias``. ``abs_sum`` holds sum |W| of each output, which alpha is computed from;
+with a slice apart it leaves that slice out, and ``abs_sum_slice`` has the slice's own sums.
+
+Weights are matrices. Packed, they have one row an output feature (and position, where locally connected), so that a product is
+AND and popcount along a row. Unpacked weights of a dense layer have one column an output feature, as MatMul wants them, and
+hold zeros where the slice is apart, so that a body adds two products.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
-from tinyfoa_rt.ir.target import Target
+from tinyfoa_rt.ops.body_scratch import body_scratch
 from tinyfoa_rt.ops.geometry import known, spatial_shape
-from tinyfoa_rt.ops.row import Memory, Operator, Port, ScratchRule, ShapeRule, Types
+from tinyfoa_rt.ops.row import Memory, Operator, Port, ShapeRule, Types
 
 __all__ = ["PRECISIONS", "WINDOW_ATTRIBUTES", "product_rows"]
 
 PRECISIONS = ("Real", "Sign", "Binary")
 WINDOW_ATTRIBUTES = ("kernel_shape", "strides", "dilations", "pads", "auto_pad", "group")
-
-_INT32 = 4
 
 
 def product_rows() -> tuple[Operator, ...]:
@@ -43,7 +45,7 @@ def product_rows() -> tuple[Operator, ...]:
             outputs=(Port("z"),),
             shape_rule=shape_rule,
             doc=f"{geometry} product, {precision.lower()} precision, with the active slice kept apart.",
-            memory=Memory(scratch=_SCRATCH[precision]),
+            memory=Memory(scratch=body_scratch(precision + geometry)),
             attributes=attributes,
         )
         for geometry, shape_rule, attributes in geometries
@@ -69,7 +71,7 @@ def _ports(precision: str) -> tuple[Port, ...]:
 
 def _dense_shape(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
     x, w = known(inputs[0]), known(inputs[1])
-    return (TensorType("float32", (*x.shape[:-1], w.shape[0])),)
+    return (TensorType("float32", (*x.shape[:-1], w.size // x.shape[-1])),)
 
 
 def _conv_shape(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
@@ -84,22 +86,3 @@ def _local_shape(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[Te
     for length in size:
         positions *= length
     return (TensorType("float32", (x.shape[0], w.shape[0] // positions, *size)),)
-
-
-def _real_scratch(target: Target, inputs: Types, outputs: Sequence[TensorType]) -> int:
-    return 0
-
-
-def _sign_scratch(target: Target, inputs: Types, outputs: Sequence[TensorType]) -> int:
-    """Bodies quantize the input to 8 bits for MatMulInteger and hold its 32-bit sums; the C kernels hold nothing."""
-    if target.runtime == "c99":
-        return 0
-    return known(inputs[0]).size + _INT32 * outputs[0].size
-
-
-def _binary_scratch(target: Target, inputs: Types, outputs: Sequence[TensorType]) -> int:
-    """Bodies hold the 32-bit sums of MatMulInteger; the C kernels hold nothing."""
-    return 0 if target.runtime == "c99" else _INT32 * outputs[0].size
-
-
-_SCRATCH: Mapping[str, ScratchRule] = {"Real": _real_scratch, "Sign": _sign_scratch, "Binary": _binary_scratch}

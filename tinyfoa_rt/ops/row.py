@@ -15,7 +15,7 @@ from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.ir.target import Target
 
-__all__ = ["DOMAIN", "Memory", "Operator", "Port", "ScratchRule", "ShapeRule", "no_scratch"]
+__all__ = ["DOMAIN", "Memory", "Operator", "Port", "ScratchRule", "ShapeRule", "no_scratch", "snake_case"]
 
 DOMAIN = "tinyfoa"
 
@@ -30,6 +30,11 @@ class Port:
 
     name: str
     is_optional: bool = False
+
+
+def snake_case(name: str) -> str:
+    """``BinaryDense`` is ``binary_dense``, ``LRNGrad`` is ``lrn_grad``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def no_scratch(target: Target, inputs: Types, outputs: Sequence[TensorType]) -> int:
@@ -71,7 +76,7 @@ class Operator:
     @property
     def file_stem(self) -> str:
         """The name in snake case: ``BinaryDense`` is ``binary_dense``."""
-        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", self.name).lower()
+        return snake_case(self.name)
 
     def check(self, inputs: Sequence[str], outputs: Sequence[str], attributes: Mapping[str, Attribute]) -> None:
         """Assert that a call of ours matches the signature."""

@@ -6,7 +6,7 @@
 
 Where parameter and state are whole matrices of which a slice is updated, ``origin`` says where the slice begins. The state of
 an optimizer belongs to the slice, its step count too. Biases and stored heads use the same updates without the
-clip (``limit`` 0).
+clip (``limit`` is the largest float).
 """
 
 from __future__ import annotations
@@ -15,11 +15,15 @@ from collections.abc import Mapping
 
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
+from tinyfoa_rt.ops.body_scratch import body_scratch
 from tinyfoa_rt.ops.geometry import known, num_scalars
 from tinyfoa_rt.ops.products import WINDOW_ATTRIBUTES
 from tinyfoa_rt.ops.row import Memory, Operator, Port, Types
 
-__all__ = ["OPTIMIZER_STATES", "update_rows"]
+__all__ = ["LARGEST", "OPTIMIZER_STATES", "update_rows"]
+
+# A limit that clips nothing.
+LARGEST = 3.4028234663852886e38
 
 # Names of the tensors, each like the parameter, that an optimizer keeps.
 OPTIMIZER_STATES: Mapping[str, tuple[str, ...]] = {"sgd": (), "momentum": ("velocity",), "adam": ("mean", "variance")}
@@ -33,8 +37,8 @@ def update_rows() -> tuple[Operator, ...]:
             outputs=(Port("grad_w"), Port("grad_bias", is_optional=True)),
             shape_rule=_slice_grad_shapes,
             doc="Gradient of the active slice of a weight matrix, and of its bias.",
-            memory=Memory(streams=frozenset({0, 1})),
-            attributes=("slice_shape", "bias_size", *(() if geometry == "Dense" else WINDOW_ATTRIBUTES)),
+            memory=Memory(streams=frozenset({0, 1}), scratch=body_scratch(f"{geometry}SliceGrad")),
+            attributes=("slice_shape", "bias_size", "has_all_rows", *(() if geometry == "Dense" else WINDOW_ATTRIBUTES)),
         )
         for geometry in ("Dense", "Conv", "LocallyConnected")
     )
@@ -48,8 +52,10 @@ def _update_row(optimizer: str, states: tuple[str, ...]) -> Operator:
         inputs=(Port("w"), Port("grad"), Port("rate"), *(Port(state) for state in kept), Port("origin", is_optional=True)),
         outputs=(Port("w_next"), *(Port(f"{state}_next") for state in kept)),
         shape_rule=lambda inputs, attributes: (known(inputs[0]), *(known(state) for state in inputs[3 : 3 + len(kept)])),
-        doc=f"One {optimizer} step on a slice, in place; clipped to [-limit, limit] where limit is not 0.",
-        memory=Memory(updates={0: 0, **{1 + i: 3 + i for i in range(len(kept))}}),
+        doc=f"One {optimizer} step on a slice, in place; the result is clipped to [-limit, limit].",
+        memory=Memory(
+            updates={0: 0, **{1 + i: 3 + i for i in range(len(kept))}}, scratch=body_scratch(f"{optimizer.capitalize()}Update")
+        ),
         attributes=("limit",),
     )
 
@@ -60,8 +66,8 @@ def _pack_row() -> Operator:
         inputs=(Port("w"), Port("signs"), Port("abs_sum"), Port("origin", is_optional=True)),
         outputs=(Port("signs_next"), Port("abs_sum_next")),
         shape_rule=lambda inputs, attributes: (known(inputs[1]), known(inputs[2])),
-        doc="signs = 1[w >= 0] of the slice; abs_sum takes the change of the slice's sum |w|.",
-        memory=Memory(updates={0: 1, 1: 2}),
+        doc="signs = sign(w) with sign(0) = +1, and abs_sum = sum |w| of each output, both of what is given.",
+        memory=Memory(updates={0: 1, 1: 2}, scratch=body_scratch("PackSigns")),
     )
 
 

@@ -7,10 +7,12 @@ straight-through window where the output is binary.
 
 from __future__ import annotations
 
+import math
+
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import TensorType
-from tinyfoa_rt.ops.updates import OPTIMIZER_STATES
+from tinyfoa_rt.ops.updates import LARGEST, OPTIMIZER_STATES
 from tinyfoa_rt.steps.backward import BackwardPass
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.forward import ForwardPass
@@ -32,21 +34,22 @@ def add_error_signal(setting: BlockSetting, forward: ForwardPass, backward: Back
     head = _declare_head(setting, builder)
     scale = forward.binary.get(output, "")
     pools = int(setting.pools_head)
-    attributes: dict[str, Attribute] = {"num_classes": setting.recipe.num_outputs, "seed": setting.recipe.seed, "pools": pools}
+    gain = math.sqrt(2 / setting.head_units)  # of Kaiming's initialization
+    drawn: dict[str, Attribute] = {"seed": setting.recipe.seed, "pools": pools, "gain": gain}
+    attributes = {"num_classes": setting.recipe.num_outputs, **drawn}
     logits = builder.call("HeadLogits", (output, scale, head), ("logits",), attributes, "head")[0]
     grad_logits, _ = _loss(setting.recipe, builder, (logits, target))
     builder.phase = "gradient"
     shape = backward.grad_type(output).shape
-    grad_attributes: dict[str, Attribute] = {"output_shape": shape, "seed": setting.recipe.seed, "pools": pools}
-    grad_h = builder.call("HeadGrad", (grad_logits, head, "", backward.origin), (f"grad.{output}",), grad_attributes, "gradient")[
-        0
-    ]
+    grad_attributes = {"output_shape": shape, **drawn}
+    inputs = (grad_logits, head, "", backward.origin)
+    grad_h = builder.call("HeadGrad", inputs, (f"grad.{output}",), grad_attributes, "gradient")[0]
     if setting.recipe.head == "learned":
         _learn_head(setting, builder, head, scale)
     if not setting.is_binary:
         return grad_h
-    inputs = (grad_h, f"{output}.window", backward.origin)
-    return builder.call("StraightThroughGrad", inputs, (f"grad.{output}.preactivation",), {}, "gradient")[0]
+    windowed = (grad_h, f"{output}.window", backward.origin)
+    return builder.call("StraightThroughGrad", windowed, (f"grad.{output}.preactivation",), {}, "gradient")[0]
 
 
 def _declare_target(setting: BlockSetting, builder: StepBuilder) -> str:
@@ -81,7 +84,7 @@ def _declare_head(setting: BlockSetting, builder: StepBuilder) -> str:
 def _learn_head(setting: BlockSetting, builder: StepBuilder, head: str, scale: str) -> None:
     """Mono-Forward: the head takes a gradient step of its own."""
     shape = builder.type_of(head).shape
-    attributes: dict[str, Attribute] = {"slice_shape": shape, "bias_size": 0}
+    attributes: dict[str, Attribute] = {"slice_shape": shape, "bias_size": 0, "has_all_rows": 1}
     inputs = ("grad.logits", setting.block.output, scale)
     grad = builder.call("DenseSliceGrad", inputs, ("grad.head",), attributes, "gradient")[0]
     optimizer = setting.recipe.optimizer
@@ -89,4 +92,4 @@ def _learn_head(setting: BlockSetting, builder: StepBuilder, head: str, scale: s
     if optimizer == "adam":
         states.append(builder.tensor("head.step_count", TensorType("int32", ()), "state", is_persistent=True))
     outputs = tuple(f"{name}.next" for name in (head, *states))
-    builder.call(f"{optimizer.capitalize()}Update", (head, grad, "rate", *states), outputs, {"limit": 0.0})
+    builder.call(f"{optimizer.capitalize()}Update", (head, grad, "rate", *states), outputs, {"limit": LARGEST})

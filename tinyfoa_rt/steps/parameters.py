@@ -10,10 +10,12 @@ Three cases, by what the target and the choice allow:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import TensorType
+from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.ops.updates import OPTIMIZER_STATES
 from tinyfoa_rt.partition.slices import largest_slice
 from tinyfoa_rt.steps.builder import StepBuilder
@@ -51,9 +53,12 @@ class LayerTensors:
         return (self.w_slice or self.w), (self.abs_sum_slice or self.abs_sum)
 
 
-def weight_type(layer: Layer, *, is_binary: bool) -> TensorType:
-    """The whole weight as a matrix, one row an output feature (and position, where locally connected)."""
-    return TensorType("bit" if is_binary else "float32", (layer.out_features * layer.weight_copies, layer.row_size))
+def matrix_type(layer: Layer, target: Target, dtype: str, part: tuple[int, int] | None = None) -> TensorType:
+    """The weight, or a part of it given as (inputs, outputs), as a matrix; see ops/products.py for its orientation."""
+    ins, outs = part or (layer.in_features, layer.out_features)
+    rows, columns = outs * layer.weight_copies, ins * layer.taps
+    is_transposed = layer.kind == "dense" and not target.packs_bits
+    return TensorType(dtype, (columns, rows) if is_transposed else (rows, columns))
 
 
 def declare_read_only(builder: StepBuilder, layer: Layer, recipe: Recipe) -> LayerTensors:
@@ -61,7 +66,8 @@ def declare_read_only(builder: StepBuilder, layer: Layer, recipe: Recipe) -> Lay
     is_binary = recipe.binarize != "none"
     place = builder.parameter_place
     rows = layer.out_features * layer.weight_copies
-    w = builder.tensor(f"{layer.name}.w", weight_type(layer, is_binary=is_binary), "weight", place=place, is_persistent=True)
+    w_type = matrix_type(layer, builder.target, "bit" if is_binary else "float32")
+    w = builder.tensor(f"{layer.name}.w", w_type, "weight", place=place, is_persistent=True)
     bias = abs_sum = ""
     if layer.bias is not None:
         bias_type = TensorType("float32", (layer.bias_size,))
@@ -75,26 +81,33 @@ def declare_read_only(builder: StepBuilder, layer: Layer, recipe: Recipe) -> Lay
 def declare_trained(builder: StepBuilder, layer: Layer, recipe: Recipe, choice: StepChoice) -> LayerTensors:
     """Declare a layer that this step trains."""
     ins, outs = largest_slice(layer, choice.slices)
-    slice_type = TensorType("float32", (outs * layer.weight_copies, ins * layer.taps))
-    if choice.holds_slice:
-        return _sliced(builder, layer, recipe, slice_type)
-    return _resident(builder, layer, recipe, (slice_type, choice.slices.count > 1))
+    part = _Part(matrix_type(layer, builder.target, "float32", (ins, outs)), outs * layer.weight_copies, choice.slices.count > 1)
+    declare = _sliced if choice.holds_slice else _resident
+    return declare(builder, layer, recipe, part)
 
 
-def _sliced(builder: StepBuilder, layer: Layer, recipe: Recipe, slice_type: TensorType) -> LayerTensors:
+class _Part(NamedTuple):
+    """What one step updates of a layer: the type of the weight's part, how many outputs it has, whether there is more."""
+
+    weight: TensorType
+    num_outputs: int
+    is_slice: bool
+
+
+def _sliced(builder: StepBuilder, layer: Layer, recipe: Recipe, part: _Part) -> LayerTensors:
     read_only = declare_read_only(builder, layer, recipe)
-    name, rows = layer.name, slice_type.shape[0]
+    name = layer.name
+    vector = TensorType("float32", (part.num_outputs,))
     origin = builder.tensor(f"{name}.origin", TensorType("int32", (2,)), "state", is_persistent=True)
-    weight = _parameter(builder, f"{name}.w_slice", slice_type, recipe)
+    weight = _parameter(builder, f"{name}.w_slice", part.weight, recipe)
     w_slice, abs_sum_slice = weight.latent, ""
     if recipe.binarize != "none":
-        bits = TensorType("bit", slice_type.shape)
+        bits = TensorType("bit", part.weight.shape)
         w_slice = builder.tensor(f"{name}.w_slice.bits", bits, "weight", is_persistent=True)
-        sums = TensorType("float32", (rows,))
-        abs_sum_slice = builder.tensor(f"{name}.abs_sum_slice", sums, "state", is_persistent=True)
+        abs_sum_slice = builder.tensor(f"{name}.abs_sum_slice", vector, "state", is_persistent=True)
     bias_parameter = None
     if layer.bias is not None:
-        bias_parameter = _parameter(builder, f"{name}.bias_slice", TensorType("float32", (rows,)), recipe)
+        bias_parameter = _parameter(builder, f"{name}.bias_slice", vector, recipe)
     return LayerTensors(
         w=read_only.w,
         bias=read_only.bias,
@@ -108,24 +121,23 @@ def _sliced(builder: StepBuilder, layer: Layer, recipe: Recipe, slice_type: Tens
     )
 
 
-def _resident(builder: StepBuilder, layer: Layer, recipe: Recipe, part: tuple[TensorType, bool]) -> LayerTensors:
-    slice_type, has_slices = part
+def _resident(builder: StepBuilder, layer: Layer, recipe: Recipe, part: _Part) -> LayerTensors:
     name = layer.name
-    whole = weight_type(layer, is_binary=False)
-    rows = TensorType("float32", (whole.shape[0],))
+    whole = matrix_type(layer, builder.target, "float32")
+    vector = TensorType("float32", (layer.out_features * layer.weight_copies,))
     origin = ""
-    if has_slices:
+    if part.is_slice:
         origin = builder.tensor(f"{name}.origin", TensorType("int32", (2,)), "state", is_persistent=True)
     weight = _parameter(builder, f"{name}.w", whole, recipe)
-    weight = Parameter(weight.latent, weight.states, slice_type)
+    weight = Parameter(weight.latent, weight.states, part.weight)
     w, abs_sum = weight.latent, ""
     if recipe.binarize != "none":
         w = builder.tensor(f"{name}.w.bits", TensorType("bit", whole.shape), "weight", is_persistent=True)
-        abs_sum = builder.tensor(f"{name}.abs_sum", rows, "state", is_persistent=True)
+        abs_sum = builder.tensor(f"{name}.abs_sum", vector, "state", is_persistent=True)
     bias_parameter = None
     if layer.bias is not None:
-        declared = _parameter(builder, f"{name}.bias", rows, recipe)
-        bias_parameter = Parameter(declared.latent, declared.states, TensorType("float32", slice_type.shape[:1]))
+        declared = _parameter(builder, f"{name}.bias", vector, recipe)
+        bias_parameter = Parameter(declared.latent, declared.states, TensorType("float32", (part.num_outputs,)))
     bias = bias_parameter.latent if bias_parameter else ""
     return LayerTensors(w, bias, origin=origin, abs_sum=abs_sum, weight=weight, bias_parameter=bias_parameter)
 

@@ -3,7 +3,7 @@
 1. A view and an update share their input's storage, always.
 2. An output may take the storage of an input that dies in this step, if the operator's memory rule says so and it is large
    enough, but not over twice as large: a small tensor would keep it from others. What the step was given is never
-   overwritten: two of its inputs may be views of the same bytes.
+   overwritten: two of its inputs may be views of the same bytes. A runtime with an allocator of its own reuses nothing.
 3. A streamed gradient has no storage; what it is computed from lives until it has been consumed.
 4. A storage lives from the step that first writes it to the step that last reads it; persistent ones live throughout.
 5. Where an allocator runs the graph, its inputs belong to the caller and live throughout too.
@@ -120,7 +120,8 @@ class _Liveness:
             else:
                 self._place(tensor, start=time)
             return
-        for candidate in rule.reuses.get(position, ()):
+        may_reuse = self._target.placement == "arena"
+        for candidate in rule.reuses.get(position, ()) if may_reuse else ():
             storage = self._storage.get(node.inputs[candidate]) if candidate < len(node.inputs) else None
             if storage is not None and self._may_take(storage, tensor, time):
                 self._join(tensor, storage)

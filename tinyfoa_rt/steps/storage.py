@@ -14,7 +14,6 @@ from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.ops.updates import OPTIMIZER_STATES
 from tinyfoa_rt.partition.slices import slice_at
-from tinyfoa_rt.steps.parameters import weight_type
 from tinyfoa_rt.steps.setting import BlockSetting
 
 __all__ = ["constant_nbytes", "slice_nbytes", "trained_nbytes"]
@@ -50,8 +49,7 @@ def slice_nbytes(layer: Layer, recipe: Recipe, target: Target, at: tuple[Slices,
 
 
 def _layer_nbytes(layer: Layer, recipe: Recipe, target: Target) -> int:
-    rows, columns = weight_type(layer, is_binary=False).shape
-    return _rows_nbytes((rows, columns), layer.bias is not None, recipe, target)
+    return _rows_nbytes((layer.out_features * layer.weight_copies, layer.row_size), layer.bias is not None, recipe, target)
 
 
 def _rows_nbytes(shape: tuple[int, int], has_bias: bool, recipe: Recipe, target: Target) -> int:

@@ -10,6 +10,7 @@ from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.graph import Node
 from tinyfoa_rt.ir.step import StepGraph, TensorType
 from tinyfoa_rt.ops.products import WINDOW_ATTRIBUTES
+from tinyfoa_rt.ops.updates import LARGEST
 from tinyfoa_rt.steps.backward import BackwardPass, channel_slice, require_rule
 from tinyfoa_rt.steps.builder import StepBuilder, refuse
 from tinyfoa_rt.steps.error_signal import add_error_signal
@@ -144,6 +145,7 @@ class _StepAssembly:
         attributes = {name: v for name, v in window_attributes(self.setting.graph, layer).items() if name in WINDOW_ATTRIBUTES}
         attributes["slice_shape"] = tensors.weight.grad_type.shape
         attributes["bias_size"] = bias.grad_type.size if bias else 0
+        attributes["has_all_rows"] = int(backward.part is None)
         is_bit_input = self.setting.recipe.binarize == "both" and layer.input in self.forward.binary
         x = layer.input if is_bit_input else self.forward.real_input(layer.input)
         x_scale = self.forward.binary[layer.input] if is_bit_input else ""
@@ -165,4 +167,4 @@ class _StepAssembly:
         is_clipped = self.setting.recipe.binarize != "none" and self.builder.type_of(parameter.latent).shape[1:] != ()
         inputs = (parameter.latent, grad, "rate", *parameter.states, origin)
         outputs = tuple(f"{name}.next" for name in (parameter.latent, *parameter.states))
-        self.builder.call(f"{optimizer.capitalize()}Update", inputs, outputs, {"limit": 1.0 if is_clipped else 0.0})
+        self.builder.call(f"{optimizer.capitalize()}Update", inputs, outputs, {"limit": 1.0 if is_clipped else LARGEST})

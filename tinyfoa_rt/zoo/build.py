@@ -51,6 +51,7 @@ def assemble(spec: ModelSpec, network: Network) -> onnx.ModelProto:
         functions.append(locally_connected_function())
     model = helper.make_model(graph, opset_imports=opsets, functions=functions, ir_version=_IR_VERSION)
     model.producer_name, model.doc_string = "tinyfoa-rt", spec.title
+    helper.set_model_props(model, {"weights": "He initialisation, untrained", "seed": str(spec.seed)})
     return model
 
 

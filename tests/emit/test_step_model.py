@@ -1,0 +1,81 @@
+"""Emitted steps are ordinary ONNX models; without a body, or with arguments that are not kept, they are refused."""
+
+from pathlib import Path
+
+import onnx
+import pytest
+
+from tests.small_models import ModelBuilder, conv_net, load_model, mlp
+from tests.steps.step_graphs import step_of
+from tests.targets_for_tests import ALLOCATOR
+from tinyfoa_rt.emit import emit_step, load_functions
+from tinyfoa_rt.errors import UnsupportedError
+from tinyfoa_rt.ir.block import Slices
+from tinyfoa_rt.ops import DOMAIN, OPERATORS
+from tinyfoa_rt.ops.row import snake_case
+from tinyfoa_rt.resources import resource_path
+from tinyfoa_rt.steps import StepChoice
+
+SLICED = StepChoice(Slices(2, 2), 6, holds_slice=True)
+WHOLE = StepChoice(Slices(1, 1), 6, holds_slice=False)
+BODIES = sorted(resource_path("graphs/ops").glob("*.onnxtxt"))
+
+
+@pytest.mark.parametrize("choice", [SLICED, WHOLE], ids=["sliced", "whole"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("binarize", ["both", "weights", "none"])
+def test_the_full_checker_accepts_every_step(tmp_path: Path, choice: StepChoice, optimizer: str, binarize: str) -> None:
+    graph = load_model(mlp((40, 24, 20, 4)), tmp_path)
+    for index in range(3):
+        model = emit_step(step_of(graph, index, ALLOCATOR, choice, optimizer=optimizer, binarize=binarize))
+        onnx.checker.check_model(model, full_check=True)
+        assert {opset.domain: opset.version for opset in model.opset_import} == {"": 18, DOMAIN: 1}
+        assert model.ir_version == 9
+
+
+def test_every_update_has_the_type_of_what_it_updates(tmp_path: Path) -> None:
+    model = emit_step(step_of(load_model(mlp((40, 24, 20, 4)), tmp_path), 0, ALLOCATOR, SLICED, optimizer="adam"))
+    inputs = {each.name: each.type for each in model.graph.input}
+    updates = [each for each in model.graph.output if each.name.endswith(".next")]
+    assert {each.name for each in updates} >= {"fc1.w_slice.next", "fc1.w_slice.bits.next", "relu1_out.scale.next"}
+    assert all(inputs[each.name.removesuffix(".next")] == each.type for each in updates)
+
+
+def test_emission_is_deterministic(tmp_path: Path) -> None:
+    graph = load_model(mlp(), tmp_path)
+    first, second = (emit_step(step_of(graph, 0, ALLOCATOR, SLICED)).SerializeToString(deterministic=True) for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize("path", BODIES, ids=lambda path: path.stem)
+def test_bodies_match_their_rows_and_use_standard_operators(path: Path) -> None:
+    function = onnx.parser.parse_function(path.read_text(encoding="utf-8"))
+    assert function.domain == DOMAIN
+    assert path.name.split(".")[0] == snake_case(function.name)
+    row = OPERATORS.get(function.name)
+    if row is not None:
+        assert list(function.input) == [port.name for port in row.inputs]
+        assert list(function.output) == [port.name for port in row.outputs]
+    own = {onnx.parser.parse_function(other.read_text(encoding="utf-8")).name for other in BODIES}
+    for node in function.node:
+        assert node.op_type in own or onnx.defs.has(node.op_type, ""), node.op_type
+
+
+def test_callees_come_along() -> None:
+    names = [function.name for function in load_functions(["BinaryDense"], sliced=True)]
+    assert set(names) == {"BinaryDense", "SplitOrigin", "SliceColumns", "PlaceColumns", "ScaleSums"}
+    assert [f.name for f in load_functions(["BinaryDense"], sliced=False)] == ["ScaleSums", "BinaryDense"]
+
+
+def test_an_operator_without_a_body_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError, match="SignConv: cannot run on onnxruntime yet"):
+        emit_step(step_of(load_model(conv_net(), tmp_path), 0, ALLOCATOR, WHOLE))
+
+
+def test_arguments_that_are_not_kept_are_refused(tmp_path: Path) -> None:
+    builder = ModelBuilder((8,))
+    clipped = builder.node("Clip", (builder.dense("input", 8, 8, "fc1"), builder.scalar(-1.0), builder.scalar(1.0)))
+    reshaped = builder.node("Unsqueeze", (clipped, builder.ints(1)), "odd")
+    graph = builder.load(tmp_path, builder.dense(builder.node("Flatten", (reshaped,)), 8, 3, "fc2"))
+    with pytest.raises(UnsupportedError, match="node 'odd': Unsqueeze cannot be emitted yet"):
+        emit_step(step_of(graph, 0, ALLOCATOR, WHOLE, binarize="weights"))

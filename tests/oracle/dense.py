@@ -1,0 +1,100 @@
+"""One training step of a dense block (design, section 2; Huang and Aminifar, AAAI 2025), in float64.
+
+Weights are (n_out, n_in), inputs (N, n_in). A slice is ``(in_start, in_stop, out_start, out_stop)``; only it is updated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["DenseBlock", "Slice"]
+
+Array = NDArray[Any]
+Slice = tuple[int, int, int, int]
+
+
+@dataclass
+class DenseBlock:
+    """Latent weights, bias, local head and the running scale; state of the optimizer for each slice."""
+
+    weight: Array
+    bias: Array
+    head: Array | None
+    binarize: str = "both"
+    optimizer: str = "sgd"
+    scale: float = 0.0
+    momentum: float = 0.99
+    states: dict[Slice, dict[str, Array]] = field(default_factory=dict)
+
+    def forward(self, x: Array) -> Array:
+        """Return z = alpha (x . sign(W)^T) + b, or x . W^T + b without binarization."""
+        if self.binarize == "none":
+            return np.asarray(x @ self.weight.T + self.bias)
+        signs = np.where(self.weight >= 0, 1.0, -1.0)
+        alpha = np.abs(self.weight).mean(axis=1)
+        return np.asarray(x @ signs.T * alpha + self.bias)
+
+    def step(self, x: Array, target: Array, rate: float, part: Slice) -> float:
+        """Update slice ``part`` and return the loss; ``x`` is real (a binary input comes as scale times bits)."""
+        z = self.forward(x)
+        logits = self._logits(z)
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        logarithms = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        truth = np.eye(logits.shape[1])[target]
+        loss = -(logarithms * truth).sum() / len(x)
+        grad_logits = (np.exp(logarithms) - truth) / len(x)
+        grad_z = self._grad_z(grad_logits, z)
+        i0, i1, j0, j1 = part
+        grad_w = grad_z[:, j0:j1].T @ x[:, i0:i1]
+        grad_b = grad_z[:, j0:j1].sum(axis=0)
+        self._update(part, grad_w, grad_b, rate)
+        return float(loss)
+
+    def _logits(self, z: Array) -> Array:
+        if self.head is None:
+            return z
+        if self.binarize == "both":
+            self.scale = self.momentum * self.scale + (1 - self.momentum) * float(np.abs(z).mean())
+            h = self.scale * (z > 0)
+        else:
+            h = np.maximum(z, 0)
+        return np.asarray(self.gain * (h @ self.head.T))
+
+    @property
+    def gain(self) -> float:
+        assert self.head is not None
+        return float(np.sqrt(2 / self.head.shape[1]))
+
+    def _grad_z(self, grad_logits: Array, z: Array) -> Array:
+        if self.head is None:
+            return grad_logits
+        grad_h = self.gain * (grad_logits @ self.head)
+        window = (z > 0) & (z < 1) if self.binarize == "both" else z > 0
+        return np.asarray(grad_h * window)
+
+    def _update(self, part: Slice, grad_w: Array, grad_b: Array, rate: float) -> None:
+        i0, i1, j0, j1 = part
+        state = self.states.setdefault(part, {})
+        change_w = self._change(state, "w", grad_w)
+        change_b = self._change(state, "b", grad_b)
+        moved = self.weight[j0:j1, i0:i1] - rate * change_w
+        self.weight[j0:j1, i0:i1] = moved if self.binarize == "none" else np.clip(moved, -1, 1)
+        self.bias[j0:j1] -= rate * change_b
+
+    def _change(self, state: dict[str, Array], name: str, grad: Array) -> Array:
+        if self.optimizer == "sgd":
+            return grad
+        if self.optimizer == "momentum":
+            state[name] = 0.9 * state.get(name, np.zeros_like(grad)) + grad
+            return state[name]
+        count = int(state.get(f"{name}.count", np.zeros(()))) + 1
+        state[f"{name}.count"] = np.array(count)
+        state[f"{name}.mean"] = 0.9 * state.get(f"{name}.mean", 0) + 0.1 * grad
+        state[f"{name}.variance"] = 0.999 * state.get(f"{name}.variance", 0) + 0.001 * grad**2
+        mean = state[f"{name}.mean"] / (1 - 0.9**count)
+        variance = state[f"{name}.variance"] / (1 - 0.999**count)
+        return np.asarray(mean / (np.sqrt(variance) + 1e-8))

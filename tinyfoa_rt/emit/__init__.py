@@ -1,0 +1,6 @@
+"""Step graph -> ONNX: nodes of the domain ``tinyfoa`` and the function bodies that say what they do in standard operators."""
+
+from tinyfoa_rt.emit.bodies import load_functions
+from tinyfoa_rt.emit.step_model import emit_step
+
+__all__ = ["emit_step", "load_functions"]

@@ -1,0 +1,65 @@
+"""Function bodies, read from graphs/ops: ONNX's text form, standard operators only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+
+import onnx
+import onnx.parser
+
+from tinyfoa_rt.errors import UnsupportedError
+from tinyfoa_rt.ops import DOMAIN, OPERATORS
+from tinyfoa_rt.ops.row import snake_case
+from tinyfoa_rt.resources import resource_path
+
+__all__ = ["has_body", "load_functions"]
+
+_FOLDER = "graphs/ops"
+_SLICED = ".sliced"
+
+
+def has_body(op_type: str) -> bool:
+    """Whether an operator of the domain can run on stock onnxruntime."""
+    return (resource_path(_FOLDER) / f"{snake_case(op_type)}.onnxtxt").exists()
+
+
+def load_functions(op_types: Iterable[str], *, sliced: bool) -> list[onnx.FunctionProto]:
+    """Return the bodies of operators and of all that they call, callees first.
+
+    Args:
+        op_types: operators of the domain ``tinyfoa``.
+        sliced: take the bodies that read the active slice apart, where an operator has both.
+
+    Raises:
+        UnsupportedError: an operator has no body.
+    """
+    found: dict[str, onnx.FunctionProto] = {}
+    for op_type in op_types:
+        _collect(op_type, sliced, found)
+    return list(found.values())
+
+
+def _collect(op_type: str, sliced: bool, found: dict[str, onnx.FunctionProto]) -> None:
+    if op_type in found:
+        return
+    function = _read(op_type, sliced=sliced)
+    for node in function.node:
+        if node.domain == DOMAIN:
+            _collect(node.op_type, sliced, found)
+    found[op_type] = function
+
+
+@cache
+def _read(op_type: str, *, sliced: bool) -> onnx.FunctionProto:
+    folder, stem = resource_path(_FOLDER), snake_case(op_type)
+    path = folder / f"{stem}{_SLICED}.onnxtxt"
+    if not sliced or not path.exists():
+        path = folder / f"{stem}.onnxtxt"
+    if not path.exists():
+        raise UnsupportedError(f"operator {op_type}", "cannot run on onnxruntime yet", "plan it for c99, or train other blocks")
+    function = onnx.parser.parse_function(path.read_text(encoding="utf-8"))
+    for node in function.node:
+        if node.op_type in OPERATORS or has_body(node.op_type):
+            node.domain = DOMAIN
+    return function

@@ -1,0 +1,129 @@
+"""What the function bodies of graphs/ops hold while onnxruntime runs them, beside an operator's inputs and outputs, in bytes.
+
+onnxruntime frees a value after its last use, and does not write the result of Mul, Add or Sub over an input. The rules below
+add up the intermediate values of the busiest step of each body; `tools/bench/ort_memory.py` measures whole steps with a counting
+allocator. The C kernels hold nothing. Bodies of convolutions are not written yet;
+theirs will multiply in float32.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from tinyfoa_rt.ir.step import TensorType
+from tinyfoa_rt.ir.target import Target
+from tinyfoa_rt.ops.row import ScratchRule, Types
+
+__all__ = ["body_scratch"]
+
+_REAL = 4  # bytes of float32 and int32
+
+
+def body_scratch(name: str) -> ScratchRule:
+    """Return the scratch rule of an operator: that of its body on onnxruntime, nothing elsewhere."""
+    rule = _RULES.get(name)
+
+    def scratch(target: Target, inputs: Types, outputs: Sequence[TensorType]) -> int:
+        return rule(inputs, outputs) if rule is not None and target.runtime == "ort" else 0
+
+    return scratch
+
+
+def _size(types: Types, position: int) -> int:
+    """Elements of an input, or 0 where it is absent."""
+    found = types[position] if position < len(types) else None
+    return found.size if found is not None else 0
+
+
+def _sign_product(inputs: Types, outputs: Sequence[TensorType]) -> int:
+    """16-bit split: the input twice in float32 and its high half; then the sums of both halves, joined."""
+    x, z, is_sliced = _size(inputs, 0), outputs[0].size, _size(inputs, 3) > 0
+    return max(9 * x, (4 if is_sliced else 3) * _REAL * z)
+
+
+def _binary_product(inputs: Types, outputs: Sequence[TensorType]) -> int:
+    """32-bit sums; a slice apart adds its padded sums, and the two added up."""
+    return (3 if _size(inputs, 3) else 1) * _REAL * outputs[0].size
+
+
+def _signs_in_float(inputs: Types, outputs: Sequence[TensorType]) -> int:
+    """Signs, and an input of bits, in float32."""
+    x = inputs[0]
+    return _REAL * (_size(inputs, 1) + (x.size if x is not None and x.dtype == "bit" else 0))
+
+
+def _real_product(inputs: Types, outputs: Sequence[TensorType]) -> int:
+    """The product; with a slice apart, the slice's inputs and product beside it, then the padded product and the sum."""
+    w_slice = inputs[3] if len(inputs) > 3 else None
+    z = outputs[0].size
+    if w_slice is None:
+        return _REAL * z
+    batch = outputs[0].shape[0]
+    return _REAL * max(z + batch * sum(w_slice.shape), 3 * z)
+
+
+def _binary_activation(inputs: Types, outputs: Sequence[TensorType]) -> int:
+    """Three comparisons, a byte an element."""
+    return 3 * _size(inputs, 0)
+
+
+def _head_logits(inputs: Types, outputs: Sequence[TensorType]) -> int:
+    """The units and the head in float32, and the product."""
+    return _REAL * (_size(inputs, 0) + _size(inputs, 2) + outputs[0].size)
+
+
+def _head_grad(inputs: Types, outputs: Sequence[TensorType]) -> int:
+    """The head's rows of the slice, as bytes and in float32; a pooled head has a row a channel."""
+    num_outputs = inputs[0].shape[1] if inputs[0] is not None else 0
+    rows = math.prod(outputs[0].shape[1:])
+    return (1 + _REAL) * min(num_outputs * rows, _size(inputs, 1))
+
+
+def _loss(inputs: Types, outputs: Sequence[TensorType]) -> int:
+    return 4 * _REAL * outputs[0].size
+
+
+def _straight_through(inputs: Types, outputs: Sequence[TensorType]) -> int:
+    """The window of the slice, as bytes and in float32."""
+    return (1 + _REAL) * outputs[0].size
+
+
+def _slice_grad(inputs: Types, outputs: Sequence[TensorType]) -> int:
+    """The slice's inputs and errors; bits are turned into float32, and the errors are scaled."""
+    grad_z, x = inputs[0], inputs[1]
+    assert grad_z is not None and x is not None
+    batch = x.shape[0]
+    ins, outs = batch * outputs[0].shape[0], batch * outputs[0].shape[1]
+    if x.dtype == "bit":
+        return max(2 * _REAL * outs, _REAL * outs + (1 + _REAL) * ins)
+    return _REAL * (ins + outs)
+
+
+def _changes(count: int) -> Callable[[Types, Sequence[TensorType]], int]:
+    """Copies of the updated tensor in float32."""
+    return lambda inputs, outputs: count * _REAL * outputs[0].size
+
+
+def _pack_signs(inputs: Types, outputs: Sequence[TensorType]) -> int:
+    return 2 * outputs[0].size
+
+
+_RULES: dict[str, Callable[[Types, Sequence[TensorType]], int]] = {
+    "SignDense": _sign_product,
+    "BinaryDense": _binary_product,
+    "RealDense": _real_product,
+    **{name + geometry: _signs_in_float for name in ("Sign", "Binary") for geometry in ("Conv", "LocallyConnected")},
+    "BinaryActivation": _binary_activation,
+    "BinaryToReal": _changes(1),
+    "HeadLogits": _head_logits,
+    "HeadGrad": _head_grad,
+    "SoftmaxCrossEntropy": _loss,
+    "MeanSquaredError": _loss,
+    "StraightThroughGrad": _straight_through,
+    "DenseSliceGrad": _slice_grad,
+    "SgdUpdate": _changes(1),
+    "MomentumUpdate": _changes(1),
+    "AdamUpdate": _changes(2),
+    "PackSigns": _pack_signs,
+}

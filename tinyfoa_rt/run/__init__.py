@@ -1,0 +1,1 @@
+"""Training on onnxruntime: state, sessions. Imports numpy and onnxruntime, never onnx, so that a board needs no more."""
