@@ -51,7 +51,8 @@ class Viewed(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.features = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.25))
+        features = [nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.25)]
+        self.features = nn.Sequential(*features)
         self.classifier = nn.Linear(8 * 8 * 8, 10)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -33,7 +33,7 @@ class _Occupancy:
         insort(self._intervals, (start, end, owner))
 
     def release(self, start: int, end: int, owner: str) -> None:
-        self._intervals.remove((start, end, owner))
+        del self._intervals[bisect_left(self._intervals, (start, end, owner))]
 
 
 # name, first byte, byte behind the last, first step, step behind the last
@@ -47,10 +47,13 @@ def verify_layout(layout: Layout, buffers: Sequence[Buffer]) -> None:
         LayoutFault: names the first fault found.
     """
     placed = {placement.buffer.name: placement for placement in layout.placements}
-    if len(placed) != len(layout.placements) or set(placed) != {buffer.name for buffer in buffers}:
+    names = {buffer.name for buffer in buffers}
+    if set(placed) != names or not len(names) == len(layout.placements) == len(buffers):
         raise LayoutFault("the layout does not place each buffer once")
     for buffer in buffers:
         placement = placed[buffer.name]
+        if buffer.place != "ram" or buffer.nbytes < 0 or buffer.lifetime.start >= buffer.lifetime.end:
+            raise LayoutFault(f"{buffer.name} is not in RAM, or has no valid lifetime or size")
         if placement.buffer != buffer:
             raise LayoutFault(f"{buffer.name} was changed")
         if placement.offset < 0 or placement.offset + buffer.nbytes > layout.arena_nbytes:
@@ -71,13 +74,13 @@ def verify_plan(plan: Plan) -> None:
     Raises:
         LayoutFault: names the first fault found.
     """
+    if not plan.blocks:
+        raise LayoutFault("the plan trains no block")
+    if min(plan.nonvolatile_bytes, plan.written_bytes_per_epoch or 0) < 0:
+        raise LayoutFault("the plan keeps or writes less than nothing")
     for block in plan.blocks:
         _verify_block(block)
-        m_in, m_out = block.slices
-        if plan.schedule == "slice" and abs(block.update_fraction * m_in * m_out - 1) > 1e-9:
-            raise LayoutFault(
-                f"block {block.name}: {m_in} x {m_out} slices do not give an update fraction of {block.update_fraction}"
-            )
+        _verify_fraction(plan, block)
     if plan.peak_bytes != max((block.peak_bytes for block in plan.blocks), default=0):
         raise LayoutFault("the plan's peak is not that of its largest block")
     if plan.feasible and not plan.floor_bytes <= plan.peak_bytes <= plan.budget_bytes:
@@ -86,14 +89,38 @@ def verify_plan(plan: Plan) -> None:
         raise LayoutFault("a plan that does not fit must be the smallest there is")
 
 
-def _verify_block(block: BlockPlan) -> None:
-    in_ram = [buffer for buffer in block.buffers if buffer.place == "ram"]
+def _verify_fraction(plan: Plan, block: BlockPlan) -> None:
+    """Written so that NaN, which compares false with everything, is refused."""
+    m_in, m_out = block.slices
+    fraction = block.update_fraction
+    follows = plan.schedule != "slice" or abs(fraction * m_in * m_out - 1) <= 1e-9
+    if min(m_in, m_out) < 1 or not 0 < fraction <= 1 or not follows:
+        raise LayoutFault(f"block {block.name}: {m_in} x {m_out} slices do not give an update fraction of {fraction}")
+
+
+def _verify_buffers(block: BlockPlan) -> None:
+    names = set()
     for buffer in block.buffers:
         if not 0 <= buffer.first_step <= buffer.last_step < len(block.steps) or buffer.bytes < 0:
             raise LayoutFault(f"block {block.name}: {buffer.name} has no valid lifetime or size")
+        if buffer.offset is not None and (buffer.place != "ram" or buffer.offset < 0):
+            raise LayoutFault(f"block {block.name}: {buffer.name} lies outside the arena")
+        if buffer.name in names:
+            raise LayoutFault(f"block {block.name}: two buffers are named {buffer.name}")
+        names.add(buffer.name)
+
+
+def _verify_block(block: BlockPlan) -> None:
+    _verify_buffers(block)
+    in_ram = [buffer for buffer in block.buffers if buffer.place == "ram"]
     most = _most_live([(b.bytes, b.first_step, b.last_step) for b in in_ram], len(block.steps))
     if most > block.peak_bytes:
         raise LayoutFault(f"block {block.name}: {most} bytes are live, but its peak is {block.peak_bytes}")
+    phases = (block.forward_bytes, block.gradient_bytes, block.update_bytes)
+    if min(*phases, block.written_bytes_per_epoch or 0) < 0:
+        raise LayoutFault(f"block {block.name}: a figure is below 0")
+    if max(phases) != most:
+        raise LayoutFault(f"block {block.name}: {most} bytes are live at most, but its phases say {max(phases)}")
     spans: list[_Span] = [
         (b.name, b.offset, b.offset + b.bytes, b.first_step, b.last_step + 1) for b in in_ram if b.offset is not None
     ]

@@ -1,0 +1,11 @@
+"""Data for training, from a file, a folder or scikit-learn: ``load_data("mnist/")``. Files are untrusted, and checked."""
+
+from __future__ import annotations
+
+from tinyfoa_rt.run.data.data_set import DataSet
+from tinyfoa_rt.run.data.fit import fit_to_shape
+from tinyfoa_rt.run.data.labels import check_labels
+from tinyfoa_rt.run.data.load import load_data
+from tinyfoa_rt.run.data.normalization import Normalization
+
+__all__ = ["DataSet", "Normalization", "check_labels", "fit_to_shape", "load_data"]
