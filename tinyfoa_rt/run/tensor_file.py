@@ -1,0 +1,144 @@
+"""Tensors in a safetensors file, read and written with numpy alone, so that a board needs no other package.
+
+The file may come from anywhere: nothing in it is executed, and no memory is taken before the header is checked against the
+size of the file.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyfoa_rt.errors import InputError
+from tinyfoa_rt.files import replacing
+from tinyfoa_rt.names import elide
+from tinyfoa_rt.run.tensor_header import LENGTH_NBYTES, TensorEntry, encode_header, layout, parse_header
+from tinyfoa_rt.units import format_nbytes
+
+__all__ = ["TensorFile", "read_tensors", "write_tensors"]
+
+# The format allows 100 MB; JSON takes about ten times its length in memory while it is read.
+_LONGEST_HEADER = 2**24
+_PIECE_NUMEL = 2**18
+_AGAIN = "get the file again"
+
+
+@dataclass(frozen=True)
+class TensorFile:
+    """What a file holds: tensors by name in the byte order of the machine, and strings by name."""
+
+    tensors: dict[str, NDArray[Any]]
+    metadata: dict[str, str]
+
+
+def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
+    """Write ``tensors`` to ``path`` piece by piece; even after a power cut the file is the old one or the new one.
+
+    The same tensors and metadata give the same bytes. The elements begin at a multiple of 64 bytes.
+
+    Args:
+        path: of the file, which may be there already.
+        tensors: of type bool, int8, uint8, int32, int64, float16, float32 or float64, finite, any shape and strides.
+        metadata: strings that go into the header.
+
+    Raises:
+        InputError: the file cannot be written, or a tensor holds NaN or Inf: nothing is replaced by a failed training.
+    """
+    for name, array in tensors.items():
+        if not _is_finite(array):
+            problem = f"is not written: tensor '{elide(name)}' holds NaN or Inf"
+            raise InputError(str(path), problem, "the training has diverged: lower the rate")
+    entries = layout(tensors)
+    with replacing(path) as append:
+        append(encode_header(entries, metadata))
+        for entry in entries:
+            array = np.ascontiguousarray(tensors[entry.name], dtype=entry.dtype)
+            append(array.reshape(-1).view(np.uint8).data)
+
+
+def read_tensors(path: Path, *, mapped: bool = False) -> TensorFile:
+    """Read a file of tensors.
+
+    Args:
+        path: of the file.
+        mapped: leave the elements in the file and return read-only views of them; else they are copied to RAM, writable.
+
+    Raises:
+        InputError: no such file, no safetensors file, damaged, of a type that is not read here, NaN or Inf in a tensor.
+    """
+    try:
+        with _open_regular(path) as file:
+            file_nbytes = os.fstat(file.fileno()).st_size
+            header = _read_header(file, file_nbytes, str(path))
+            start = LENGTH_NBYTES + len(header)
+            entries, metadata = parse_header(header, file_nbytes - start, str(path))
+            if mapped:
+                content = np.memmap(file, dtype=np.uint8, mode="r", shape=(file_nbytes,)).view(np.ndarray)
+                pieces = [content[start + entry.start : start + entry.stop] for entry in entries]
+            else:
+                pieces = [_read_piece(file, entry, str(path)) for entry in entries]
+    except OSError as error:
+        raise InputError(str(path), f"cannot be read ({error.strerror or error})", _AGAIN) from error
+    return TensorFile({entry.name: _array_of(piece, entry, str(path)) for entry, piece in zip(entries, pieces)}, metadata)
+
+
+def _open_regular(path: Path) -> FileIO:
+    if path.exists() and not stat.S_ISREG(path.stat().st_mode):  # a pipe would wait for ever
+        raise InputError(str(path), "is no file", "name a safetensors file")
+    return path.open("rb", buffering=0)
+
+
+def _read_header(file: FileIO, file_nbytes: int, place: str) -> bytes:
+    start = file.read(LENGTH_NBYTES)
+    length = int.from_bytes(start, "little")
+    if len(start) < LENGTH_NBYTES or length > file_nbytes - LENGTH_NBYTES:
+        raise InputError(place, "is no safetensors file: it ends inside its header", _AGAIN)
+    if length > _LONGEST_HEADER:
+        problem = f"has a header of {format_nbytes(length)}, the limit is {format_nbytes(_LONGEST_HEADER)}"
+        raise InputError(place, problem, "store fewer tensors in a file")
+    header = file.read(length)
+    if len(header) < length:
+        raise InputError(place, "ends inside its header", _AGAIN)
+    return header
+
+
+def _read_piece(file: FileIO, entry: TensorEntry, place: str) -> NDArray[np.uint8]:
+    """Read the next tensor into memory of its own; the size is checked against the file already."""
+    nbytes = entry.stop - entry.start
+    try:
+        piece = np.empty(nbytes, dtype=np.uint8)
+    except MemoryError as error:
+        raise InputError(place, f"needs {format_nbytes(nbytes)} of memory", "use a machine with more memory") from error
+    filled = 0
+    while filled < nbytes:
+        count = file.readinto(piece.data[filled:])
+        if not count:
+            raise InputError(place, f"ends inside tensor '{elide(entry.name)}'", _AGAIN)
+        filled += count
+    return piece
+
+
+def _array_of(piece: NDArray[np.uint8], entry: TensorEntry, place: str) -> NDArray[Any]:
+    """Return the bytes as a tensor of its type, checked to hold values of that type."""
+    if entry.dtype == np.bool_ and piece.max(initial=0) > 1:
+        raise InputError(place, f"tensor '{elide(entry.name)}' holds bytes that are neither true nor false", _AGAIN)
+    array = piece.view(entry.dtype).reshape(entry.shape)
+    if not _is_finite(array):
+        raise InputError(place, f"tensor '{elide(entry.name)}' holds NaN or Inf", "use a file from before the training diverged")
+    return array.astype(entry.dtype.newbyteorder("="), copy=False)
+
+
+def _is_finite(array: NDArray[Any]) -> bool:
+    """Whether no element is NaN or infinite; looked at in pieces, to take no memory of the array's size."""
+    if array.dtype.kind != "f":
+        return True
+    flat = array.reshape(-1) if array.flags.c_contiguous else array.ravel()
+    return all(bool(np.isfinite(flat[i : i + _PIECE_NUMEL]).all()) for i in range(0, flat.size, _PIECE_NUMEL))
