@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "tinyfoa_rt"
-NOUNS = {"errors", "units", "names", "terminal", "resources", "files", "ir"}
+NOUNS = {"errors", "units", "names", "terminal", "resources", "files", "drawing", "ir"}
 MAY_IMPORT = {
     "ir": {"ir"},
     "errors": set(),
     "units": {"errors"},
     "names": set(),
     "files": {"errors"},
+    "drawing": {"names", "drawing"},
     "terminal": set(),
     "resources": set(),
     "targets": NOUNS,

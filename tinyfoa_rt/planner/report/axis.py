@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tinyfoa_rt.drawing.svg import line, text
 from tinyfoa_rt.ir.plan import Plan
-from tinyfoa_rt.planner.report.svg import line, text
 from tinyfoa_rt.units import format_nbytes
 
 __all__ = ["Axis", "axis_of", "draw_limits", "draw_ticks"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from xml.sax.saxutils import escape, quoteattr
 
 from tinyfoa_rt.names import visible
 
-__all__ = ["document", "line", "rect", "text", "text_width"]
+__all__ = ["circle", "document", "line", "polygon", "polyline", "rect", "text", "text_width"]
+
+Point = tuple[float, float]
 
 _FONT = "Helvetica, Arial, sans-serif"
 
@@ -35,6 +38,20 @@ def line(start: tuple[float, float], end: tuple[float, float], **style: object) 
     return f"<line {' '.join(f'{key}={quoteattr(_number(value))}' for key, value in points)}{_attributes(style)}/>"
 
 
+def polyline(points: Sequence[Point], **style: object) -> str:
+    """Return a line through all points, without an area."""
+    return f'<polyline points="{_points(points)}" fill="none"{_attributes(style)}/>'
+
+
+def polygon(points: Sequence[Point], **style: object) -> str:
+    return f'<polygon points="{_points(points)}"{_attributes(style)}/>'
+
+
+def circle(center: Point, radius: float, *, tooltip: str, **style: object) -> str:
+    shape = " ".join(f'{k}="{_number(v)}"' for k, v in zip(("cx", "cy", "r"), (*center, radius)))
+    return f"<circle {shape}{_attributes(style)}><title>{_escaped(tooltip)}</title></circle>"
+
+
 def text(x: float, y: float, content: str, **style: object) -> str:
     return f'<text x="{_number(x)}" y="{_number(y)}"{_attributes(style)}>{_escaped(content)}</text>'
 
@@ -46,6 +63,10 @@ def text_width(content: str, size: float = 12) -> float:
 
 def _attributes(style: dict[str, object]) -> str:
     return "".join(f" {key.replace('_', '-')}={quoteattr(str(value))}" for key, value in style.items())
+
+
+def _points(points: Sequence[Point]) -> str:
+    return " ".join(f"{_number(x)},{_number(y)}" for x, y in points)
 
 
 def _number(value: float) -> str:
