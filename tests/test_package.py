@@ -9,7 +9,7 @@ from pathlib import Path
 import tinyfoa_rt
 
 ROOT = Path(__file__).resolve().parents[1]
-SLOW = ("onnx", "onnx_ir", "numpy", "networkx", "rich.table")
+SLOW = ("onnx", "onnxruntime", "numpy", "networkx", "rich.table")
 
 
 def run_python(code: str, folder: Path, *paths: Path) -> str:
@@ -20,7 +20,9 @@ def run_python(code: str, folder: Path, *paths: Path) -> str:
 
 
 def test_the_public_names() -> None:
-    assert tinyfoa_rt.__all__ == ["Graph", "Plan", "TinyfoaError", "__version__", "load", "plan"]
+    assert tinyfoa_rt.__all__ == [
+        *("Artifact", "Graph", "Plan", "TinyfoaError", "Trainer", "__version__", "build", "load", "plan"),
+    ]
     assert all(getattr(tinyfoa_rt, name) is not None for name in tinyfoa_rt.__all__)
     assert callable(tinyfoa_rt.plan)
 

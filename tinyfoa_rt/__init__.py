@@ -16,16 +16,22 @@ if TYPE_CHECKING:
     from tinyfoa_rt.ir.graph import Graph
     from tinyfoa_rt.ir.plan import Plan
     from tinyfoa_rt.model import load
+    from tinyfoa_rt.pipeline.building import build
     from tinyfoa_rt.pipeline.planning import plan
+    from tinyfoa_rt.run.artifact import Artifact
+    from tinyfoa_rt.run.trainer import Trainer
 
 __version__ = "0.1.0"
 
-__all__ = ["Graph", "Plan", "TinyfoaError", "__version__", "load", "plan"]
+__all__ = ["Artifact", "Graph", "Plan", "TinyfoaError", "Trainer", "__version__", "build", "load", "plan"]
 
 # Imported when they are first used: onnx and networkx are slow to import, and `tinyfoa-rt --help` needs neither.
 _LAZY = {
+    "Artifact": "tinyfoa_rt.run.artifact",
     "Graph": "tinyfoa_rt.ir.graph",
     "Plan": "tinyfoa_rt.ir.plan",
+    "Trainer": "tinyfoa_rt.run.trainer",
+    "build": "tinyfoa_rt.pipeline.building",
     "load": "tinyfoa_rt.model",
     "plan": "tinyfoa_rt.pipeline.planning",
 }

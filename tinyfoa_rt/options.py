@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.block import Slices
-from tinyfoa_rt.ir.recipe import BINARIZE, HEADS, LOSSES, OPTIMIZERS
+from tinyfoa_rt.ir.recipe import ALPHAS, BINARIZE, HEADS, LOSSES, OPTIMIZERS, SCALES, WINDOWS
 
 __all__ = ["AUTO", "PlanOptions"]
 
@@ -35,6 +35,10 @@ class PlanOptions:
         binarize: ``both``, ``weights`` or ``none``.
         loss: ``cross-entropy``, ``mean-squared-error`` or ``auto``: the latter where the output is as large as the input.
         nonvolatile: ``none`` or a size, in place of the target's.
+        alpha: ``row`` or ``tensor``: what the scale of binary weights is the mean of.
+        scale: ``running`` or ``batch``: what the scale of binary activations is the mean of.
+        window: ``symmetric`` or ``relu``: where the straight-through estimator lets the error pass.
+        seed: of the heads.
         samples: of the data set; ``None`` where unknown.
         rotate_every: steps that a slice stays; ``None`` gives each slice an equal part of an epoch.
 
@@ -54,6 +58,10 @@ class PlanOptions:
     binarize: str = "both"
     loss: str = AUTO
     nonvolatile: str | None = None
+    alpha: str = "row"
+    scale: str = "running"
+    window: str = "symmetric"
+    seed: int = 0
     samples: int | None = None
     rotate_every: int | None = None
 
@@ -64,6 +72,9 @@ class PlanOptions:
         _one_of("--schedule", self.schedule, SCHEDULES)
         _one_of("--binarize", self.binarize, BINARIZE)
         _one_of("--loss", self.loss, (AUTO, *LOSSES))
+        _one_of("--alpha", self.alpha, ALPHAS)
+        _one_of("--scale", self.scale, SCALES)
+        _one_of("--window", self.window, WINDOWS)
         for option, value in (("--batch", self.batch), ("--samples", self.samples), ("--rotate-every", self.rotate_every)):
             if value is not None and not 1 <= value <= _LARGEST_COUNT:
                 raise UsageError(f"{option} {value}", "is not between 1 and 2^31", "give a whole number such as 1 or 100")

@@ -28,6 +28,8 @@ class DenseBlock:
     optimizer: str = "sgd"
     scale: float = 0.0
     momentum: float = 0.99
+    window_floor: float = 0.0
+    alpha: str = "row"
     states: dict[Slice, dict[str, Array]] = field(default_factory=dict)
 
     def forward(self, x: Array) -> Array:
@@ -35,7 +37,7 @@ class DenseBlock:
         if self.binarize == "none":
             return np.asarray(x @ self.weight.T + self.bias)
         signs = np.where(self.weight >= 0, 1.0, -1.0)
-        alpha = np.abs(self.weight).mean(axis=1)
+        alpha = np.abs(self.weight).mean(axis=1) if self.alpha == "row" else np.abs(self.weight).mean()
         return np.asarray(x @ signs.T * alpha + self.bias)
 
     def step(self, x: Array, target: Array, rate: float, part: Slice) -> float:
@@ -73,7 +75,7 @@ class DenseBlock:
         if self.head is None:
             return grad_logits
         grad_h = self.gain * (grad_logits @ self.head)
-        window = (z > 0) & (z < 1) if self.binarize == "both" else z > 0
+        window = (z > self.window_floor) & (z < 1) if self.binarize == "both" else z > 0
         return np.asarray(grad_h * window)
 
     def _update(self, part: Slice, grad_w: Array, grad_b: Array, rate: float) -> None:

@@ -3,49 +3,77 @@
 import numpy as np
 import pytest
 
-from tinyfoa_rt.run.state import DenseState
+from tinyfoa_rt.run.state import DenseState, Grid
 
-PARTS = [(0, 5, 0, 4), (5, 9, 0, 4), (0, 5, 4, 7), (5, 9, 4, 7)]
+GRID = Grid((0, 5, 9), (0, 4, 7))
 
 
-def layer(*, is_binary: bool = True, optimizer: str = "sgd") -> DenseState:
+def layer(*, is_binary: bool = True, optimizer: str = "sgd", grid: Grid = GRID) -> DenseState:
     rng = np.random.default_rng(0)
     weight = rng.uniform(-1, 1, (9, 7)).astype(np.float32)
-    return DenseState("fc", weight, rng.normal(size=7).astype(np.float32), optimizer, is_binary)
+    return DenseState("fc", weight, rng.normal(size=7).astype(np.float32), grid, optimizer, is_binary)
 
 
 @pytest.mark.parametrize("is_binary", [True, False])
-def test_a_turn_without_steps_changes_nothing(is_binary: bool) -> None:
-    state = layer(is_binary=is_binary)
-    before = (state.weight.copy(), state.signs.copy(), state.bias.copy() if state.bias is not None else None)
-    for part in PARTS:
-        state.begin_turn(part)
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+def test_turns_without_steps_change_nothing_bit_for_bit(is_binary: bool, optimizer: str) -> None:
+    state = layer(is_binary=is_binary, optimizer=optimizer)
+    before = {name: array.copy() for name, array in {**state.arrays(), **state.forward_tensors()}.items()}
+    for _ in range(2):
+        for index in range(GRID.count):
+            state.begin_turn(index)
     state.end_turn()
-    np.testing.assert_array_equal(state.weight, before[0])
-    np.testing.assert_array_equal(state.signs, before[1])
-    assert state.bias is not None
-    np.testing.assert_array_equal(state.bias, before[2])
-    # float32 sums of 9 numbers
-    np.testing.assert_allclose(state.abs_sum, np.abs(state.weight).sum(axis=0), rtol=1e-6)
+    for name, array in {**state.arrays(), **state.forward_tensors()}.items():
+        np.testing.assert_array_equal(array, before[name], err_msg=name)
+
+
+def test_an_interrupted_turn_gives_the_same_tensors() -> None:
+    state = layer(optimizer="momentum")
+    tensors = state.begin_turn(2)
+    tensors["fc.w_slice"] += 0.01
+    tensors["fc.abs_sum_slice"] += np.float32(0.1)
+    first = {name: array.copy() for name, array in tensors.items()}
+    state.end_turn()
+    for name, array in state.begin_turn(2).items():
+        np.testing.assert_array_equal(array, first[name], err_msg=name)
 
 
 def test_the_active_slice_is_apart() -> None:
     state = layer()
-    whole, sums = state.signs.copy(), state.abs_sum.copy()
-    tensors = state.begin_turn((0, 5, 4, 7))
+    whole = state.signs.copy()
+    sums = np.abs(state.weight).sum(axis=0)
+    tensors = state.begin_turn(2)
+    assert list(tensors["fc.origin"]) == [0, 4, 5, 3]
     assert (state.signs[0:5, 4:7] == 0).all()
     np.testing.assert_array_equal(tensors["fc.w_slice.bits"], whole[0:5, 4:7])
-    np.testing.assert_allclose(state.abs_sum[4:7] + tensors["fc.abs_sum_slice"], sums[4:7], rtol=1e-6)
-    assert list(tensors["fc.origin"]) == [0, 4]
+    # float32 sums of 9 numbers
+    np.testing.assert_allclose(tensors["fc.abs_sum"][4:7] + tensors["fc.abs_sum_slice"], sums[4:7], rtol=1e-6)
 
 
 def test_optimizer_state_belongs_to_its_slice() -> None:
     state = layer(optimizer="adam")
-    state.begin_turn(PARTS[0])["fc.w_slice.mean"][...] = 3
-    assert (state.begin_turn(PARTS[1])["fc.w_slice.mean"] == 0).all()
-    assert (state.begin_turn(PARTS[0])["fc.w_slice.mean"] == 3).all()
+    tensors = state.begin_turn(0)
+    tensors["fc.w_slice.mean"][...] = 3
+    tensors["fc.w_slice.step_count"][...] = 5
+    tensors = state.begin_turn(1)
+    assert (tensors["fc.w_slice.mean"] == 0).all()
+    assert tensors["fc.w_slice.step_count"] == 0
+    tensors = state.begin_turn(0)
+    assert (tensors["fc.w_slice.mean"] == 3).all()
+    assert tensors["fc.w_slice.step_count"] == 5
+    state.end_turn()
+    assert list(state.states["step_count"]) == [5, 0, 0, 0]
+
+
+def test_one_slice_is_trained_in_place() -> None:
+    state = layer(grid=Grid((0, 9), (0, 7)))
+    tensors = state.begin_turn(0)
+    assert tensors["fc.w"] is state.weight
+    tensors["fc.abs_sum"][...] = 2
+    state.end_turn()
+    assert (state.abs_sums == 2).all()
 
 
 def test_sign_of_zero_is_plus_one() -> None:
-    state = DenseState("fc", np.zeros((2, 2), dtype=np.float32), None)
+    state = DenseState("fc", np.zeros((2, 2), dtype=np.float32), None, Grid((0, 2), (0, 2)))
     assert (state.signs == 1).all()

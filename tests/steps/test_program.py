@@ -78,7 +78,7 @@ def test_bytes_of_a_dense_block_by_hand(tmp_path: Path) -> None:
         "input": 4 * 8 * 4,
         "rate": 4,
         "target": 4 * 4,
-        "fc1.origin": 2 * 4,
+        "fc1.origin": 4 * 4,
         "fc1.w_slice": 8 * 4 * 4,
         "fc1.w_slice.bits": 8 * 4,  # 4 inputs fill one word a row
         "fc1.abs_sum_slice": 8 * 4,
@@ -96,10 +96,16 @@ def test_bytes_of_a_dense_block_by_hand(tmp_path: Path) -> None:
 def test_a_target_that_does_not_stream_holds_the_slice_gradient(tmp_path: Path) -> None:
     choice = StepChoice(Slices(2, 2), 4, holds_slice=True)
     graph = load_model(mlp(), tmp_path)
-    held = bytes_of(to_program(step_of(graph, 0, ALLOCATOR, choice), ALLOCATOR))
+    held = bytes_of(to_program(step_of(graph, 0, ALLOCATOR, choice, optimizer="momentum"), ALLOCATOR))
     assert held["grad.fc1.w_slice"] == 8 * 4 * 4
     assert held["relu1_out"] == 4 * 16  # a byte an element
     assert held["head"] == 3 * 16
+
+
+def test_plain_sgd_never_holds_the_gradient(tmp_path: Path) -> None:
+    choice = StepChoice(Slices(2, 2), 4, holds_slice=True)
+    step = step_of(load_model(mlp(), tmp_path), 0, ALLOCATOR, choice)
+    assert not any("grad.fc1.w" in name for name in step.tensors)
 
 
 def test_streaming_keeps_what_the_gradient_is_computed_from(tmp_path: Path) -> None:

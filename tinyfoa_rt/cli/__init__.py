@@ -13,8 +13,11 @@ from tinyfoa_rt.errors import TinyfoaError
 __all__ = ["main"]
 
 _COMMANDS = {
+    "build": ("tinyfoa_rt.cli.build", "Build a plan: an artifact of step graphs that train on onnxruntime."),
+    "eval": ("tinyfoa_rt.cli.eval", "Measure a trained model on test data."),
     "inspect": ("tinyfoa_rt.cli.inspect", "Show layers, shapes and blocks: what can be trained and what not, and why."),
     "plan": ("tinyfoa_rt.cli.plan", "Plan training inside a memory budget."),
+    "train": ("tinyfoa_rt.cli.train", "Train a model or an artifact, with progress, metrics and checkpoints."),
     "zoo": ("tinyfoa_rt.cli.zoo", "List the models that come along, or write one as ONNX."),
 }
 

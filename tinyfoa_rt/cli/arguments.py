@@ -10,7 +10,7 @@ import click
 
 from tinyfoa_rt.errors import UsageError
 
-__all__ = ["model_argument", "parse_shapes", "shape_option"]
+__all__ = ["data_option", "model_argument", "parse_shapes", "recipe_options", "runtime_options", "shape_option"]
 
 _Command = TypeVar("_Command")
 
@@ -27,6 +27,45 @@ def shape_option(command: Any) -> Any:
         metavar="NAME=1x3x224x224",
         help="Shape of an input whose size the model leaves open; the first number is the batch.",
     )(command)
+
+
+def recipe_options(command: Any) -> Any:
+    """What training does and a plan does not hold."""
+    for option in reversed(
+        (
+            click.option(
+                "--binarize", default="both", show_default=True, help="both (weights and activations), weights or none."
+            ),
+            click.option("--loss", default="auto", show_default=True, help="cross-entropy or mean-squared-error."),
+            click.option("--head-pool", default="none", show_default=True, help="What a head sees: none or average (channels)."),
+            click.option("--alpha", default="row", show_default=True, help="Scale of binary weights: row, or tensor (paper)."),
+            click.option(
+                "--scale", default="running", show_default=True, help="Scale of activations: running, or batch (paper)."
+            ),
+            click.option("--window", default="symmetric", show_default=True, help="|z| < 1: symmetric; 0 < z < 1: relu (paper)."),
+            click.option("--head-seed", default=0, show_default=True, help="Seed of the local heads."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def data_option(command: Any) -> Any:
+    return click.option(
+        "--data",
+        required=True,
+        metavar="SPEC",
+        help="A folder of idx or CIFAR binary files, an .npz, a .csv (label last), or digits.",
+    )(command)
+
+
+def runtime_options(command: Any) -> Any:
+    """How onnxruntime runs."""
+    threads = click.option("--threads", type=click.IntRange(1, 1024), help="Threads. Default: one a core.")
+    providers = click.option(
+        "--provider", "providers", multiple=True, default=("CPUExecutionProvider",), show_default=True, help="In order."
+    )
+    return threads(providers(command))
 
 
 def parse_shapes(texts: tuple[str, ...]) -> Mapping[str, tuple[int, ...]]:

@@ -1,6 +1,7 @@
 """Step graph -> ONNX: nodes of the domain ``tinyfoa`` and the function bodies that say what they do in standard operators."""
 
 from tinyfoa_rt.emit.bodies import load_functions
+from tinyfoa_rt.emit.forward_model import ExternalTensor, emit_forward, emit_inference
 from tinyfoa_rt.emit.step_model import emit_step
 
-__all__ = ["emit_step", "load_functions"]
+__all__ = ["ExternalTensor", "emit_forward", "emit_inference", "emit_step", "load_functions"]

@@ -16,7 +16,8 @@ from tinyfoa_rt.resources import resource_path
 __all__ = ["has_body", "load_functions"]
 
 _FOLDER = "graphs/ops"
-_SLICED = ".sliced"
+# A body with a variant in its name stands for the plain one where that variant is asked for.
+VARIANTS = ("forward", "sliced", "tensor_alpha")
 
 
 def has_body(op_type: str) -> bool:
@@ -24,38 +25,38 @@ def has_body(op_type: str) -> bool:
     return (resource_path(_FOLDER) / f"{snake_case(op_type)}.onnxtxt").exists()
 
 
-def load_functions(op_types: Iterable[str], *, sliced: bool) -> list[onnx.FunctionProto]:
+def load_functions(op_types: Iterable[str], *, variants: frozenset[str] = frozenset()) -> list[onnx.FunctionProto]:
     """Return the bodies of operators and of all that they call, callees first.
 
     Args:
         op_types: operators of the domain ``tinyfoa``.
-        sliced: take the bodies that read the active slice apart, where an operator has both.
+        variants: bodies to take where an operator has them: ``forward`` ones compute no state, ``sliced`` ones read the active
+            slice apart, ``tensor_alpha`` ones scale by the mean of the whole tensor.
 
     Raises:
         UnsupportedError: an operator has no body.
     """
     found: dict[str, onnx.FunctionProto] = {}
     for op_type in op_types:
-        _collect(op_type, sliced, found)
+        _collect(op_type, variants, found)
     return list(found.values())
 
 
-def _collect(op_type: str, sliced: bool, found: dict[str, onnx.FunctionProto]) -> None:
+def _collect(op_type: str, variants: frozenset[str], found: dict[str, onnx.FunctionProto]) -> None:
     if op_type in found:
         return
-    function = _read(op_type, sliced=sliced)
+    function = _read(op_type, variants)
     for node in function.node:
         if node.domain == DOMAIN:
-            _collect(node.op_type, sliced, found)
+            _collect(node.op_type, variants, found)
     found[op_type] = function
 
 
 @cache
-def _read(op_type: str, *, sliced: bool) -> onnx.FunctionProto:
+def _read(op_type: str, variants: frozenset[str]) -> onnx.FunctionProto:
     folder, stem = resource_path(_FOLDER), snake_case(op_type)
-    path = folder / f"{stem}{_SLICED}.onnxtxt"
-    if not sliced or not path.exists():
-        path = folder / f"{stem}.onnxtxt"
+    named = [folder / f"{stem}.{variant}.onnxtxt" for variant in VARIANTS if variant in variants]
+    path = next((path for path in named if path.exists()), folder / f"{stem}.onnxtxt")
     if not path.exists():
         raise UnsupportedError(f"operator {op_type}", "cannot run on onnxruntime yet", "plan it for c99, or train other blocks")
     function = onnx.parser.parse_function(path.read_text(encoding="utf-8"))

@@ -5,17 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["BINARIZE", "HEADS", "LOSSES", "OPTIMIZERS", "Binarize", "Head", "Loss", "Optimizer", "Recipe"]
+__all__ = [
+    "ALPHAS", "BINARIZE", "HEADS", "LOSSES", "OPTIMIZERS", "SCALES", "WINDOWS",
+    "Alpha", "Binarize", "Head", "Loss", "Optimizer", "Recipe", "Scale", "Window",
+]  # fmt: skip
 
 Optimizer = Literal["sgd", "momentum", "adam"]
 Head = Literal["rademacher", "kaiming", "learned"]
 Binarize = Literal["both", "weights", "none"]
 Loss = Literal["cross-entropy", "mean-squared-error"]
+Alpha = Literal["row", "tensor"]
+Scale = Literal["running", "batch"]
+Window = Literal["symmetric", "relu"]
 
 OPTIMIZERS: tuple[Optimizer, ...] = ("sgd", "momentum", "adam")
 HEADS: tuple[Head, ...] = ("rademacher", "kaiming", "learned")
 BINARIZE: tuple[Binarize, ...] = ("both", "weights", "none")
 LOSSES: tuple[Loss, ...] = ("cross-entropy", "mean-squared-error")
+ALPHAS: tuple[Alpha, ...] = ("row", "tensor")
+SCALES: tuple[Scale, ...] = ("running", "batch")
+WINDOWS: tuple[Window, ...] = ("symmetric", "relu")
+
+# Of a batch of 100; smaller batches keep more, so that the mean is over as many samples.
+_SCALE_MOMENTUM = 0.99
+_REFERENCE_BATCH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +43,9 @@ class Recipe:
         num_outputs: classes, or the size of the target of a regression.
         seed: of the hashed head.
         pools_head: a local head sees the mean of each channel over all positions, not every position.
+        alpha: mean |W| of each output, or of the whole tensor as in the paper.
+        scale: s is a running mean of |z|, or the mean over the batch as in the paper.
+        window: where the straight-through estimator lets the error pass: |z| < 1, or 0 < z < 1 as in the paper.
     """
 
     optimizer: Optimizer = "sgd"
@@ -39,3 +55,15 @@ class Recipe:
     num_outputs: int = 10
     seed: int = 0
     pools_head: bool = False
+    alpha: Alpha = "row"
+    scale: Scale = "running"
+    window: Window = "symmetric"
+
+    def scale_momentum(self, batch: int) -> float:
+        """The share of s that a step keeps; 0 where s is the mean over the batch."""
+        return 0.0 if self.scale == "batch" else float(_SCALE_MOMENTUM ** (batch / _REFERENCE_BATCH))
+
+    @property
+    def window_floor(self) -> float:
+        """Where the straight-through window begins."""
+        return -1.0 if self.window == "symmetric" else 0.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tinyfoa_rt.ir.buffer import Place
-from tinyfoa_rt.ir.graph import Attribute
+from tinyfoa_rt.ir.graph import Attribute, Constant
 from tinyfoa_rt.ir.plan import Category
 
 __all__ = ["WORD_BITS", "Phase", "StepGraph", "StepNode", "StepTensor", "TensorType"]
@@ -49,7 +49,8 @@ class StepTensor:
     """A tensor of a step graph.
 
     ``is_persistent`` tensors hold their value between steps (a slice's latent weights); nonvolatile ones are read where they
-    lie. ``category`` is for people: it colours charts.
+    lie. ``category`` is for people: it colours charts. Where ``varies``, the size depends on which slice is active, and ``type``
+    is that of the largest.
     """
 
     name: str
@@ -57,6 +58,7 @@ class StepTensor:
     category: Category
     place: Place = "ram"
     is_persistent: bool = False
+    varies: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +76,14 @@ class StepNode:
 
 @dataclass(frozen=True)
 class StepGraph:
-    """Nodes in execution order; ``inputs`` are the tensors that are there when the step begins and end with it."""
+    """Nodes in execution order; ``inputs`` are the tensors that are there when the step begins and end with it.
+
+    ``constants`` are those of the model that nodes read, shapes and axes (which are no tensors) included.
+    """
 
     name: str
     nodes: tuple[StepNode, ...]
     tensors: Mapping[str, StepTensor]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    constants: Mapping[str, Constant] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """Binary activations (design, section 2)::
 
 h = s * 1[z > 0],  s = mean |z| (running mean, kept as state)         BinaryActivation
-delta_z = delta_h * 1[0 < z < 1]                                      StraightThroughGrad
+delta_z = delta_h * 1[f < z < 1], f = 0 (paper) or -1                 StraightThroughGrad
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ def activation_rows() -> tuple[Operator, ...]:
             inputs=(Port("z"), Port("scale")),
             outputs=(Port("h"), Port("scale_next", is_optional=True), Port("window", is_optional=True)),
             shape_rule=_binarize_shapes,
-            doc="h = 1[z > 0] as bits; scale_next is the running mean of |z|; window = 1[0 < z < 1] as bits.",
+            doc="h = 1[z > 0] as bits; scale_next is the running mean of |z|; window = 1[window_floor < z < 1] as bits.",
             # Bits could be packed over z, but would then hold the storage of real numbers for as long as they live.
             memory=Memory(updates={1: 1}, scratch=body_scratch("BinaryActivation")),
-            attributes=("momentum",),
+            attributes=("momentum", "window_floor"),
         ),
         Operator(
             name="BinaryToReal",

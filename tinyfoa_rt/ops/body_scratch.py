@@ -100,6 +100,14 @@ def _slice_grad(inputs: Types, outputs: Sequence[TensorType]) -> int:
     return _REAL * (ins + outs)
 
 
+def _sgd_step(inputs: Types, outputs: Sequence[TensorType]) -> int:
+    """The moved slice, beside its inputs and errors as :func:`_slice_grad` has them."""
+    w, grad_z, x = inputs[0], inputs[1], inputs[2]
+    assert w is not None and grad_z is not None and x is not None
+    ins, outs = (x.shape[0] * length for length in w.shape)
+    return _REAL * (outputs[0].size + ins + outs)
+
+
 def _changes(count: int) -> Callable[[Types, Sequence[TensorType]], int]:
     """Copies of the updated tensor in float32."""
     return lambda inputs, outputs: count * _REAL * outputs[0].size
@@ -122,6 +130,8 @@ _RULES: dict[str, Callable[[Types, Sequence[TensorType]], int]] = {
     "MeanSquaredError": _loss,
     "StraightThroughGrad": _straight_through,
     "DenseSliceGrad": _slice_grad,
+    "DenseSgdStep": _sgd_step,
+    "BiasSliceGrad": lambda inputs, outputs: _size(inputs, 0) * _REAL,
     "SgdUpdate": _changes(1),
     "MomentumUpdate": _changes(1),
     "AdamUpdate": _changes(2),

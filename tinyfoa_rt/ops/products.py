@@ -6,9 +6,11 @@ With sign(0) = +1, alpha = mean |W| over a row (or the tensor) and s the scale o
     Sign    z = alpha * (x . sign(W)^T) + b                              real input, binary weights
     Binary  z = alpha * s * (2 popcount(x & w) - popcount(x)) + b         binary input, binary weights
 
+alpha is the mean of each output's row, or of all of them where the attribute ``alpha`` is ``tensor``.
+
 The active slice is kept apart in RAM: where ``w_slice`` is given, it stands for the part of ``w`` at ``origin`` (first input,
-first output), and ``bias_slice`` for that of ``bias``. ``abs_sum`` holds sum |W| of each output, which alpha is computed from;
-with a slice apart it leaves that slice out, and ``abs_sum_slice`` has the slice's own sums.
+first output, number of inputs and of outputs), and ``bias_slice`` for that of ``bias``. ``abs_sum`` holds sum |W| of each
+output, which alpha is computed from; with a slice apart it leaves that slice out, and ``abs_sum_slice`` has the slice's own.
 
 Weights are matrices. Packed, they have one row an output feature (and position, where locally connected), so that a product is
 AND and popcount along a row. Unpacked weights of a dense layer have one column an output feature, as MatMul wants them, and
@@ -34,9 +36,9 @@ WINDOW_ATTRIBUTES = ("kernel_shape", "strides", "dilations", "pads", "auto_pad",
 def product_rows() -> tuple[Operator, ...]:
     """Return the nine rows: {Real, Sign, Binary} x {Dense, Conv, LocallyConnected}."""
     geometries: tuple[tuple[str, ShapeRule, tuple[str, ...]], ...] = (
-        ("Dense", _dense_shape, ()),
-        ("Conv", _conv_shape, WINDOW_ATTRIBUTES),
-        ("LocallyConnected", _local_shape, WINDOW_ATTRIBUTES),
+        ("Dense", _dense_shape, ("alpha",)),
+        ("Conv", _conv_shape, ("alpha", *WINDOW_ATTRIBUTES)),
+        ("LocallyConnected", _local_shape, ("alpha", *WINDOW_ATTRIBUTES)),
     )
     return tuple(
         Operator(

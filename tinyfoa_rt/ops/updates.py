@@ -42,7 +42,38 @@ def update_rows() -> tuple[Operator, ...]:
         )
         for geometry in ("Dense", "Conv", "LocallyConnected")
     )
-    return (*gradients, *(_update_row(optimizer, states) for optimizer, states in OPTIMIZER_STATES.items()), _pack_row())
+    return (
+        *gradients,
+        _bias_row(),
+        _sgd_step_row(),
+        *(_update_row(optimizer, states) for optimizer, states in OPTIMIZER_STATES.items()),
+        _pack_row(),
+    )
+
+
+def _bias_row() -> Operator:
+    return Operator(
+        name="BiasSliceGrad",
+        inputs=(Port("grad_z"), Port("origin", is_optional=True)),
+        outputs=(Port("grad_bias"),),
+        shape_rule=lambda inputs, attributes: (num_scalars(int(attributes["bias_size"])),),  # type: ignore[arg-type]
+        doc="Gradient of the biases of the active slice.",
+        memory=Memory(streams=frozenset({0}), scratch=body_scratch("BiasSliceGrad")),
+        attributes=("bias_size", "has_all_rows"),
+    )
+
+
+def _sgd_step_row() -> Operator:
+    ports = (Port("w"), Port("grad_z"), Port("x"), Port("x_scale", is_optional=True), Port("rate"))
+    return Operator(
+        name="DenseSgdStep",
+        inputs=(*ports, Port("origin", is_optional=True)),
+        outputs=(Port("w_next"),),
+        shape_rule=lambda inputs, attributes: (known(inputs[0]),),
+        doc="DenseSliceGrad and SgdUpdate in one, so that the gradient is never stored.",
+        memory=Memory(updates={0: 0}, scratch=body_scratch("DenseSgdStep")),
+        attributes=("has_all_rows", "limit"),
+    )
 
 
 def _update_row(optimizer: str, states: tuple[str, ...]) -> Operator:

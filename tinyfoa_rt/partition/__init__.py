@@ -3,6 +3,6 @@
 from tinyfoa_rt.partition.blocks import partition
 from tinyfoa_rt.partition.schedule import active_slices
 from tinyfoa_rt.partition.selection import select_blocks
-from tinyfoa_rt.partition.slices import largest_slice, slice_at, split
+from tinyfoa_rt.partition.slices import bounds, largest_slice, slice_at, split
 
-__all__ = ["active_slices", "largest_slice", "partition", "select_blocks", "slice_at", "split"]
+__all__ = ["active_slices", "bounds", "largest_slice", "partition", "select_blocks", "slice_at", "split"]

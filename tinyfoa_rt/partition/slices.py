@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tinyfoa_rt.ir.block import Layer, Slices
 from tinyfoa_rt.ir.step import WORD_BITS
 
-__all__ = ["SliceRange", "largest_slice", "slice_at", "split"]
+__all__ = ["SliceRange", "bounds", "is_even", "largest_slice", "slice_at", "split"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,16 @@ def slice_at(layer: Layer, slices: Slices, index: int) -> SliceRange:
     ins = _input_bounds(layer, slices)
     outs = split(layer.out_features, slices.m_out)
     return SliceRange(ins[i], ins[i + 1], outs[j], outs[j + 1])
+
+
+def bounds(layer: Layer, slices: Slices) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the bounds of the slices along the inputs and along the outputs."""
+    return _input_bounds(layer, slices), split(layer.out_features, slices.m_out)
+
+
+def is_even(layer: Layer, slices: Slices) -> bool:
+    """Whether all slices have one size."""
+    return all(len({b - a for a, b in zip(along, along[1:])}) == 1 for along in bounds(layer, slices))
 
 
 def largest_slice(layer: Layer, slices: Slices) -> tuple[int, int]:

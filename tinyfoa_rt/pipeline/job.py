@@ -114,7 +114,18 @@ def _recipe(graph: Graph, parts: Partition, options: PlanOptions) -> Recipe:
     head: Head = "rademacher" if options.head == AUTO else options.head  # type: ignore[assignment]
     loss: Loss = options.loss if options.loss != AUTO else _loss(graph, num_outputs)  # type: ignore[assignment]
     pools_head = options.head_pool == "average"
-    return Recipe(optimizer, head, options.binarize, loss, num_outputs, pools_head=pools_head)  # type: ignore[arg-type]
+    return Recipe(
+        optimizer=optimizer,
+        head=head,
+        binarize=options.binarize,  # type: ignore[arg-type]
+        loss=loss,
+        num_outputs=num_outputs,
+        seed=options.seed,
+        pools_head=pools_head,
+        alpha=options.alpha,  # type: ignore[arg-type]
+        scale=options.scale,  # type: ignore[arg-type]
+        window=options.window,  # type: ignore[arg-type]
+    )
 
 
 def _loss(graph: Graph, num_outputs: int) -> Loss:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.buffer import Place
-from tinyfoa_rt.ir.graph import Attribute, Graph, Node
+from tinyfoa_rt.ir.graph import Attribute, Constant, Graph, Node
 from tinyfoa_rt.ir.plan import Category
 from tinyfoa_rt.ir.step import Phase, StepGraph, StepNode, StepTensor, TensorType
 from tinyfoa_rt.ir.target import Target
@@ -27,6 +28,7 @@ class StepBuilder:
         self._tensors: dict[str, StepTensor] = {}
         self._inputs: list[str] = []
         self._real_of: dict[str, str] = {}
+        self._constants: dict[str, Constant] = {}
 
     def value_type(self, name: str) -> TensorType:
         """The type of a graph value at this step's batch."""
@@ -48,6 +50,11 @@ class StepBuilder:
         self._tensors[name] = StepTensor(name, tensor_type, category, place, is_persistent)
         return name
 
+    def vary(self, *names: str) -> None:
+        """Mark tensors whose size depends on which slice is active."""
+        for name in names:
+            self._tensors[name] = replace(self._tensors[name], varies=True)
+
     def input(self, name: str, tensor_type: TensorType, category: Category = "activation") -> str:
         """Declare a tensor that is there when the step begins."""
         if name not in self._tensors:
@@ -60,8 +67,16 @@ class StepBuilder:
 
         Integer constants are shapes and axes: they are part of the program, not data.
         """
-        if name not in self._tensors:
+        if name not in self._constants:
+            if name in self._tensors:
+                raise UnsupportedError(f"constant '{name}'", "has the name of a trained tensor", "rename it in the model")
+            self._constants[name] = self.graph.constants[name]
             self.tensor(name, self.value_type(name), "weight", place=self.parameter_place, is_persistent=True)
+        return name
+
+    def structure(self, name: str) -> str:
+        """Note a constant that is part of the program, such as a shape: it is no tensor of the step."""
+        self._constants[name] = self.graph.constants[name]
         return name
 
     @property
@@ -87,8 +102,8 @@ class StepBuilder:
             source = row.memory.updates.get(position)
             if name:
                 kept = self._tensors[inputs[source]] if source is not None and source < len(inputs) else None
-                self._tensors[name] = StepTensor(
-                    name, tensor_type, kept.category if kept else category, is_persistent=bool(kept and kept.is_persistent)
+                self._tensors[name] = (
+                    replace(kept, name=name, type=tensor_type, place="ram") if kept else StepTensor(name, tensor_type, category)
                 )
         self._add(op_type, DOMAIN, inputs, outputs, given)
         return tuple(outputs)
@@ -127,7 +142,7 @@ class StepBuilder:
         return len(self._nodes)
 
     def finish(self, name: str, outputs: Sequence[str]) -> StepGraph:
-        return StepGraph(name, tuple(self._nodes), self._tensors, tuple(self._inputs), tuple(outputs))
+        return StepGraph(name, tuple(self._nodes), self._tensors, tuple(self._inputs), tuple(outputs), self._constants)
 
     def _add(
         self, op_type: str, domain: str, inputs: Sequence[str], outputs: Sequence[str], attributes: Mapping[str, Attribute]

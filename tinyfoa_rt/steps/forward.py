@@ -45,7 +45,7 @@ class ForwardPass:
 
     def run_node(self, node: Node) -> None:
         """Run a node of the model as it is, on real inputs."""
-        inputs = [self.real_input(value) for value in node.inputs]
+        inputs = [self.real_input(value) or self._structure(value) for value in node.inputs]
         self.builder.copy_node(node, inputs, [self.name(value) for value in node.outputs])
 
     def real_input(self, value: str) -> str:
@@ -59,6 +59,10 @@ class ForwardPass:
             return self.builder.constant(value)
         return self.builder.real(value, self.binary[value]) if value in self.binary else value
 
+    def _structure(self, value: str) -> str:
+        """The name of a constant that is part of the program, such as a shape; the empty string for an absent input."""
+        return self.builder.structure(value) if value and self.builder.graph.is_constant(value) else ""
+
     def run_layer(self, layer: Layer, tensors: LayerTensors) -> None:
         """Run a trained layer's product."""
         is_bit_input = self.recipe.binarize == "both" and layer.input in self.binary
@@ -69,7 +73,8 @@ class ForwardPass:
             *(tensors.abs_sum, tensors.abs_sum_slice, self.binary[layer.input] if is_bit_input else ""),
         )
         output = self.name(layer.output)
-        self.builder.call(precision + GEOMETRY[layer.kind], inputs, (output,), window_attributes(self.builder.graph, layer))
+        attributes = {**window_attributes(self.builder.graph, layer), "alpha": self.recipe.alpha}
+        self.builder.call(precision + GEOMETRY[layer.kind], inputs, (output,), attributes)
         shape = self.builder.type_of(output).shape
         expected = self.builder.value_type(layer.output).shape
         assert shape == expected, f"{layer.name}: shape rule gives {shape}, the model {expected}"

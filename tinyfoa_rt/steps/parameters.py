@@ -17,7 +17,7 @@ from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.ops.updates import OPTIMIZER_STATES
-from tinyfoa_rt.partition.slices import largest_slice
+from tinyfoa_rt.partition.slices import is_even, largest_slice
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.setting import StepChoice
 
@@ -81,7 +81,8 @@ def declare_read_only(builder: StepBuilder, layer: Layer, recipe: Recipe) -> Lay
 def declare_trained(builder: StepBuilder, layer: Layer, recipe: Recipe, choice: StepChoice) -> LayerTensors:
     """Declare a layer that this step trains."""
     ins, outs = largest_slice(layer, choice.slices)
-    part = _Part(matrix_type(layer, builder.target, "float32", (ins, outs)), outs * layer.weight_copies, choice.slices.count > 1)
+    weight = matrix_type(layer, builder.target, "float32", (ins, outs))
+    part = _Part(weight, outs * layer.weight_copies, choice.slices.count > 1, is_even(layer, choice.slices))
     declare = _sliced if choice.holds_slice else _resident
     return declare(builder, layer, recipe, part)
 
@@ -92,13 +93,14 @@ class _Part(NamedTuple):
     weight: TensorType
     num_outputs: int
     is_slice: bool
+    is_even: bool = True
 
 
 def _sliced(builder: StepBuilder, layer: Layer, recipe: Recipe, part: _Part) -> LayerTensors:
     read_only = declare_read_only(builder, layer, recipe)
     name = layer.name
     vector = TensorType("float32", (part.num_outputs,))
-    origin = builder.tensor(f"{name}.origin", TensorType("int32", (2,)), "state", is_persistent=True)
+    origin = builder.tensor(f"{name}.origin", TensorType("int32", (4,)), "state", is_persistent=True)
     weight = _parameter(builder, f"{name}.w_slice", part.weight, recipe)
     w_slice, abs_sum_slice = weight.latent, ""
     if recipe.binarize != "none":
@@ -108,6 +110,10 @@ def _sliced(builder: StepBuilder, layer: Layer, recipe: Recipe, part: _Part) -> 
     bias_parameter = None
     if layer.bias is not None:
         bias_parameter = _parameter(builder, f"{name}.bias_slice", vector, recipe)
+    if not part.is_even:
+        parameters = [parameter for parameter in (weight, bias_parameter) if parameter is not None]
+        sized = [name for p in parameters for name in (p.latent, *p.states) if not name.endswith(".step_count")]
+        builder.vary(*sized, *(name for name in (w_slice, abs_sum_slice) if name and name not in sized))
     return LayerTensors(
         w=read_only.w,
         bias=read_only.bias,
@@ -127,7 +133,7 @@ def _resident(builder: StepBuilder, layer: Layer, recipe: Recipe, part: _Part) -
     vector = TensorType("float32", (layer.out_features * layer.weight_copies,))
     origin = ""
     if part.is_slice:
-        origin = builder.tensor(f"{name}.origin", TensorType("int32", (2,)), "state", is_persistent=True)
+        origin = builder.tensor(f"{name}.origin", TensorType("int32", (4,)), "state", is_persistent=True)
     weight = _parameter(builder, f"{name}.w", whole, recipe)
     weight = Parameter(weight.latent, weight.states, part.weight)
     w, abs_sum = weight.latent, ""

@@ -47,8 +47,13 @@ class BlockSetting:
 
 @dataclass(frozen=True, slots=True)
 class StepChoice:
-    """Sizes of a training step. ``holds_slice`` is true where only the active slice is in RAM, false where all is."""
+    """Sizes of a training step.
+
+    ``holds_slice`` is true where only the active slice is in RAM, false where all is; ``hands_on`` where the block's output is
+    kept for the next block, which trains on the same batch.
+    """
 
     slices: Slices
     batch: int
     holds_slice: bool
+    hands_on: bool = False

@@ -7,7 +7,7 @@ methods can take its place.
 from __future__ import annotations
 
 from tinyfoa_rt.ir.block import Layer
-from tinyfoa_rt.ir.graph import Node
+from tinyfoa_rt.ir.graph import Attribute, Node
 from tinyfoa_rt.ir.step import StepGraph, TensorType
 from tinyfoa_rt.ops.products import WINDOW_ATTRIBUTES
 from tinyfoa_rt.ops.updates import LARGEST
@@ -34,7 +34,7 @@ def assemble_step(setting: BlockSetting, choice: StepChoice) -> StepGraph:
     step.declare()
     step.run_forward()
     step.run_backward()
-    return builder.finish(setting.block.name, ("loss",))
+    return builder.finish(setting.block.name, ("loss", *step.reported))
 
 
 class _StepAssembly:
@@ -48,6 +48,14 @@ class _StepAssembly:
         self.forward = ForwardPass(builder, setting.recipe, dict(setting.binary_values))
         self.tensors: dict[str, LayerTensors] = {}
         self.layer_of = {node.name: layer for layer in self.block.layers for node in layer.nodes}
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """What a step on onnxruntime also hands out: the logits, and the block's output where the next block trains on it."""
+        if self.setting.target.runtime != "ort":
+            return ()
+        logits = self.block.output if self.block.is_classifier else "logits"
+        return (logits, self.block.output) if self.choice.hands_on and not self.block.is_classifier else (logits,)
 
     def declare(self) -> None:
         """Declare what is there when the step begins: inputs, target, parameters."""
@@ -120,7 +128,13 @@ class _StepAssembly:
         output = self.block.output
         scale = scale_name(output)
         self.builder.tensor(scale, TensorType("float32", ()), "state", is_persistent=True)
-        self.builder.call("BinaryActivation", (preactivation, scale), (output, f"{scale}.next", f"{output}.window"))
+        recipe = self.setting.recipe
+        attributes: dict[str, Attribute] = {
+            "momentum": recipe.scale_momentum(self.choice.batch),
+            "window_floor": recipe.window_floor,
+        }
+        outputs = (output, f"{scale}.next", f"{output}.window")
+        self.builder.call("BinaryActivation", (preactivation, scale), outputs, attributes)
         self.forward.binary[output] = f"{scale}.next"
 
     def _propagate(self, node: Node, backward: BackwardPass) -> None:
@@ -141,14 +155,15 @@ class _StepAssembly:
         tensors = self.tensors[layer.name]
         assert tensors.weight is not None
         self.builder.phase = "gradient"
+        if layer.kind == "dense" and self.setting.recipe.optimizer == "sgd" and self.setting.target.runtime == "ort":
+            self._step_down(layer, tensors, backward, grad_z)
+            return
         bias = tensors.bias_parameter
         attributes = {name: v for name, v in window_attributes(self.setting.graph, layer).items() if name in WINDOW_ATTRIBUTES}
         attributes["slice_shape"] = tensors.weight.grad_type.shape
         attributes["bias_size"] = bias.grad_type.size if bias else 0
         attributes["has_all_rows"] = int(backward.part is None)
-        is_bit_input = self.setting.recipe.binarize == "both" and layer.input in self.forward.binary
-        x = layer.input if is_bit_input else self.forward.real_input(layer.input)
-        x_scale = self.forward.binary[layer.input] if is_bit_input else ""
+        x, x_scale = self._layer_input(layer)
         outputs = (f"grad.{tensors.weight.latent}", f"grad.{bias.latent}") if bias else (f"grad.{tensors.weight.latent}",)
         inputs = (grad_z, x, x_scale, tensors.origin)
         self.builder.call(f"{GEOMETRY[layer.kind]}SliceGrad", inputs, outputs, attributes, "gradient")
@@ -156,6 +171,32 @@ class _StepAssembly:
         for parameter, grad in zip((tensors.weight, bias), outputs):
             assert parameter is not None
             self._update(parameter, grad, tensors.origin if tensors.weight.latent == f"{layer.name}.w" else "")
+        self._pack(tensors)
+
+    def _step_down(self, layer: Layer, tensors: LayerTensors, backward: BackwardPass, grad_z: str) -> None:
+        """Plain SGD where gradients have a buffer of their own: gradient and update of the weights are one operator."""
+        weight, bias = tensors.weight, tensors.bias_parameter
+        assert weight is not None
+        attributes: dict[str, Attribute] = {"has_all_rows": int(backward.part is None)}
+        if bias is not None:
+            size: dict[str, Attribute] = {"bias_size": bias.grad_type.size, **attributes}
+            grad = self.builder.call("BiasSliceGrad", (grad_z, tensors.origin), (f"grad.{bias.latent}",), size, "gradient")[0]
+        self.builder.phase = "update"
+        limit = 1.0 if self.setting.recipe.binarize != "none" else LARGEST
+        inputs = (weight.latent, grad_z, *self._layer_input(layer), "rate", tensors.origin)
+        self.builder.call("DenseSgdStep", inputs, (f"{weight.latent}.next",), {**attributes, "limit": limit})
+        if bias is not None:
+            self._update(bias, grad, "")
+        self._pack(tensors)
+
+    def _layer_input(self, layer: Layer) -> tuple[str, str]:
+        """What a layer multiplies, and its scale where it is binary."""
+        is_bits = self.setting.recipe.binarize == "both" and layer.input in self.forward.binary
+        return (layer.input, self.forward.binary[layer.input]) if is_bits else (self.forward.real_input(layer.input), "")
+
+    def _pack(self, tensors: LayerTensors) -> None:
+        """Signs and sums follow the weights."""
+        assert tensors.weight is not None
         if self.setting.recipe.binarize != "none":
             signs, sums = tensors.updated_signs
             latent = f"{tensors.weight.latent}.next"

@@ -1,0 +1,195 @@
+"""The trainer learns, predicts, stops and goes on to the same weights; what does not fit is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from numpy.typing import NDArray
+
+from tests.run.trained_models import artifact_of, blobs
+from tinyfoa_rt.errors import InputError, UsageError
+from tinyfoa_rt.run import Artifact, Trainer
+from tinyfoa_rt.run.settings import TrainSettings
+
+X, Y = blobs()
+X_TEST, Y_TEST = blobs(200, seed=1)
+LONG: Mapping[str, Any] = {"epochs": 30}
+
+
+def arrays_of(trainer: Trainer) -> Mapping[str, NDArray[Any]]:
+    return {name: array.copy() for name, array in trainer.state.arrays().items()}
+
+
+def assert_equal_weights(one: Mapping[str, NDArray[Any]], other: Mapping[str, NDArray[Any]]) -> None:
+    assert one.keys() == other.keys()
+    for name, array in one.items():
+        np.testing.assert_array_equal(array, other[name], err_msg=name)
+
+
+@pytest.mark.parametrize("schedule", ["slice", "freeze-diagonal", "full"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+def test_it_learns(tmp_path: Path, schedule: str, optimizer: str) -> None:
+    trainer = Trainer(artifact_of(tmp_path, schedule=schedule, optimizer=optimizer))
+    before = trainer.evaluate(X_TEST, Y_TEST)
+    # Adam's steps do not grow with the error, and 600 steps of the recipe's size are few.
+    after = trainer.fit(X, Y, **LONG, rate=20.0 if optimizer == "adam" else 1.0).evaluate(X_TEST, Y_TEST)
+    assert trainer.is_done
+    assert before.accuracy is not None and after.accuracy is not None
+    assert after.accuracy > max(0.85, before.accuracy)  # untrained it is at chance, a quarter
+    assert after.loss < before.loss
+
+
+@pytest.mark.parametrize("binarize", ["both", "weights", "none"])
+def test_it_learns_with_any_binarization(tmp_path: Path, binarize: str) -> None:
+    trainer = Trainer(artifact_of(tmp_path, binarize=binarize)).fit(X, Y, **LONG)
+    accuracy = trainer.evaluate(X_TEST, Y_TEST).accuracy
+    assert accuracy is not None and accuracy > 0.85
+
+
+def test_interleaved_blocks_learn_together(tmp_path: Path) -> None:
+    trainer = Trainer(artifact_of(tmp_path, order="interleaved")).fit(X, Y, **LONG)
+    accuracy = trainer.evaluate(X_TEST, Y_TEST).accuracy
+    assert accuracy is not None and accuracy > 0.85
+
+
+@pytest.mark.parametrize(("order", "rate"), [("layerwise", 0.3), ("interleaved", 0.1)])
+def test_a_stream_is_learnt_from(tmp_path: Path, order: str, rate: float) -> None:
+    trainer = Trainer(artifact_of(tmp_path, order=order))
+    trainer.progress.settings = TrainSettings(rate=rate)
+    for block in range(3 if order == "layerwise" else 1):
+        if block:
+            trainer.next_block()
+        losses = [trainer.partial_fit(X[i : i + 6], Y[i : i + 6]) for _ in range(30) for i in range(0, 120, 6)]
+        assert np.mean(losses[-20:]) < 0.9 * np.mean(losses[:20])
+    accuracy = trainer.evaluate(X_TEST, Y_TEST).accuracy
+    assert accuracy is not None and accuracy > 0.5  # a quarter is chance
+
+
+@pytest.mark.parametrize("order", ["layerwise", "interleaved"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_interruptions_change_nothing_bit_for_bit(tmp_path: Path, order: str, optimizer: str) -> None:
+    artifact = artifact_of(tmp_path, order=order, optimizer=optimizer)
+    straight = Trainer(artifact).fit(X, Y, epochs=2)
+    broken = Trainer(artifact)
+    settings: dict[str, Any] = {"epochs": 2}
+    for stop in (1, 7, 13, 30, 31):
+        for count, _ in enumerate(broken.iterate(X, Y, **settings), 1):
+            if count == stop:
+                break
+        broken.save(tmp_path / "run")
+        broken = Trainer.load(tmp_path / "run")
+        settings = {}
+    broken.fit(X, Y)
+    assert_equal_weights(arrays_of(straight), arrays_of(broken))
+
+
+def test_predicting_meanwhile_changes_nothing(tmp_path: Path) -> None:
+    artifact = artifact_of(tmp_path)
+    straight = Trainer(artifact).fit(X, Y, epochs=1)
+    watched = Trainer(artifact)
+    for _ in watched.iterate(X, Y, epochs=1):
+        watched.predict(X_TEST[:5])
+    assert_equal_weights(arrays_of(straight), arrays_of(watched))
+
+
+def test_seeds_give_other_orders_of_samples(tmp_path: Path) -> None:
+    artifact = artifact_of(tmp_path)
+    first, again, other = (arrays_of(Trainer(artifact).fit(X, Y, epochs=1, seed=seed)) for seed in (0, 0, 1))
+    assert_equal_weights(first, again)
+    assert any((first[name] != other[name]).any() for name in first)
+
+
+def test_the_inference_model_is_what_the_trainer_predicts(tmp_path: Path) -> None:
+    trainer = Trainer(artifact_of(tmp_path)).fit(X, Y, epochs=2)
+    trainer.save(tmp_path / "run")
+    path = tmp_path / "run" / "inference.onnx"
+    onnx.checker.check_model(str(path), full_check=True)
+    session = onnxruntime.InferenceSession(path)
+    assert [each.name for each in session.get_inputs()] == ["input"]
+    np.testing.assert_array_equal(session.run(None, {"input": X_TEST})[0], trainer.scores(X_TEST))
+    trainer = Trainer.load(tmp_path / "run")
+    np.testing.assert_array_equal(session.run(None, {"input": X_TEST})[0], trainer.scores(X_TEST))
+
+
+def test_a_saved_artifact_is_the_same_one(tmp_path: Path) -> None:
+    artifact = artifact_of(tmp_path)
+    artifact.save(tmp_path / "artifact")
+    again = Artifact.load(tmp_path / "artifact")
+    assert again.id == artifact.id
+    assert again.manifest == artifact.manifest
+    assert_equal_weights(arrays_of(Trainer(artifact).fit(X, Y, epochs=1)), arrays_of(Trainer(again).fit(X, Y, epochs=1)))
+
+
+BAD_DATA = [
+    (X[:0], Y[:0], "has no samples"),
+    (X, Y[:-1], "120 samples and 119 targets"),
+    (X[:, :5], Y, "samples have shape"),
+    (X, Y + 3, "is outside 0 to 3"),
+    (X, Y - 1, "is outside 0 to 3"),
+    (X, Y.astype(float), "give one whole number"),
+    (np.where(np.arange(120)[:, None] == 7, np.nan, X), Y, "row 7: holds NaN or Inf"),
+]
+
+
+@pytest.mark.parametrize(("x", "y", "message"), BAD_DATA)
+def test_bad_data_is_refused_and_nothing_is_lost(tmp_path: Path, x: NDArray[Any], y: NDArray[Any], message: str) -> None:
+    trainer = Trainer(artifact_of(tmp_path)).fit(X, Y, epochs=1)
+    before = arrays_of(trainer)
+    with pytest.raises(InputError, match=message):
+        Trainer(trainer.artifact).fit(x, y, epochs=1)
+    with pytest.raises(InputError, match=message):
+        trainer.evaluate(x, y)
+    assert_equal_weights(before, arrays_of(trainer))
+
+
+def test_wrong_settings_are_refused(tmp_path: Path) -> None:
+    artifact = artifact_of(tmp_path)
+    for settings in ({"epochs": 0}, {"rate": -1.0}, {"rate": float("nan")}, {"rate_schedule": "x"}, {"rotate_every": 0}):
+        with pytest.raises(UsageError):
+            Trainer(artifact).fit(X, Y, **settings)
+    with pytest.raises(UsageError, match="is not in this onnxruntime"):
+        Trainer(artifact, providers=["NoSuchProvider"])
+
+
+def test_a_checkpoint_of_another_artifact_is_refused(tmp_path: Path) -> None:
+    Trainer(artifact_of(tmp_path)).fit(X, Y, epochs=1).save(tmp_path / "one")
+    Trainer(artifact_of(tmp_path, optimizer="adam")).fit(X, Y, epochs=1).save(tmp_path / "other")
+    for path in (tmp_path / "one" / "checkpoint").iterdir():
+        path.unlink()
+    for path in (tmp_path / "other" / "checkpoint").iterdir():
+        (tmp_path / "one" / "checkpoint" / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(InputError, match="another artifact"):
+        Trainer.load(tmp_path / "one")
+
+
+DAMAGE = ["manifest.json", "steps/1.onnx", "forward/1.onnx", "initial.safetensors"]
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+@pytest.mark.parametrize("how", ["missing", "cut", "changed"])
+def test_a_damaged_artifact_is_refused(tmp_path: Path, name: str, how: str) -> None:
+    artifact_of(tmp_path).save(tmp_path / "artifact")
+    path = tmp_path / "artifact" / name
+    content = path.read_bytes()
+    path.unlink()
+    if how == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    elif how == "changed":
+        path.write_bytes(bytes([content[0] ^ 0xFF]) + content[1:])
+    with pytest.raises(InputError):
+        Trainer(tmp_path / "artifact")
+
+
+def test_a_manifest_that_points_outside_its_folder_is_refused(tmp_path: Path) -> None:
+    artifact_of(tmp_path).save(tmp_path / "artifact")
+    manifest = tmp_path / "artifact" / "manifest.json"
+    (tmp_path / "out.onnx").write_bytes((tmp_path / "artifact" / "steps" / "1.onnx").read_bytes())
+    manifest.write_text(manifest.read_text().replace("steps/1.onnx", "../out.onnx"))
+    with pytest.raises(InputError, match="lies outside the artifact's folder"):
+        Trainer(tmp_path / "artifact")

@@ -1,0 +1,37 @@
+"""Small artifacts and data that can be learnt, for tests of training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.small_models import load_model, mlp
+from tinyfoa_rt.pipeline import plan
+from tinyfoa_rt.pipeline.building import build
+from tinyfoa_rt.run.artifact import Artifact
+
+__all__ = ["SIZES", "artifact_of", "blobs"]
+
+SIZES = (12, 16, 16, 4)
+
+
+def artifact_of(folder: Path, *, order: str = "layerwise", budget: str = "1MB", **options: Any) -> Artifact:
+    """An artifact of a perceptron 12-16-16-4 in steps of 6 samples, slices 2 x 2."""
+    graph = load_model(mlp(SIZES), folder)
+    planning = {"batch": 6, "slices": "2x2", **options}
+    if planning.get("schedule", "slice") != "slice":
+        planning["slices"] = "auto"
+    kept = ("binarize", "alpha", "scale", "window", "head_pool", "loss", "seed")
+    recipe = {name: planning[name] for name in kept if name in planning}
+    return build(graph, plan(graph, budget, **planning), order=order, **recipe)
+
+
+def blobs(num_samples: int = 120, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Four clouds of points in twelve dimensions, well apart."""
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(99).normal(0, 2, (4, 12))
+    y = rng.integers(0, 4, num_samples)
+    return (centres[y] + rng.normal(0, 1, (num_samples, 12))).astype(np.float32), y

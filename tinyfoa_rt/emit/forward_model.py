@@ -1,0 +1,72 @@
+"""The forward pass, or a stage of it, as an ONNX model of any batch.
+
+Parameters of trained layers are inputs of a stage, which a trainer binds to the memory where it keeps them; in the inference
+model they are initializers in a file beside it. Everything else of the model is an initializer inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import onnx
+from onnx import TensorProto, helper
+
+from tinyfoa_rt.emit.nodes import NodeEmission, element_type, finish_model, value_info, variants_of
+from tinyfoa_rt.ir.step import StepGraph, StepTensor
+
+__all__ = ["ExternalTensor", "emit_forward", "emit_inference"]
+
+_BATCH = "batch"
+
+
+class ExternalTensor(NamedTuple):
+    """Where a parameter lies: bytes ``[offset, offset + nbytes)`` of a file in the model's folder."""
+
+    file: str
+    offset: int
+    nbytes: int
+
+
+def emit_forward(stage: StepGraph) -> onnx.ModelProto:
+    """Return a stage of the forward pass, its parameters as inputs.
+
+    Raises:
+        UnsupportedError: an operator has no function body.
+    """
+    return _emit(stage, {}, "forward", f"Forward pass: {stage.name}.")
+
+
+def emit_inference(forward: StepGraph, external: Mapping[str, ExternalTensor]) -> onnx.ModelProto:
+    """Return the whole trained model: the user's input and output names, parameters in the files that ``external`` names.
+
+    Raises:
+        UnsupportedError: an operator has no function body.
+    """
+    doc = "The trained model. Its parameters lie in a safetensors file beside it, which training writes anew."
+    return _emit(forward, external, "inference", doc)
+
+
+def _emit(forward: StepGraph, external: Mapping[str, ExternalTensor], kind: str, doc: str) -> onnx.ModelProto:
+    emission = NodeEmission(forward, keeps_batch=False)
+    nodes = [emission.node(node) for node in forward.nodes]
+    known = {*external, *forward.constants, *(name for node in forward.nodes for name in node.outputs)}
+    read = [name for name in forward.inputs if name not in known]
+    read += [name for node in forward.nodes for name in node.inputs if name and name not in known]
+    parameters = [_external(forward.tensors[name], where) for name, where in external.items()]
+    graph = helper.make_graph(
+        nodes,
+        forward.name,
+        [value_info(forward.tensors[name], batch=_BATCH) for name in dict.fromkeys(read)],
+        [value_info(forward.tensors[name], batch=_BATCH) for name in forward.outputs],
+        [*emission.initializers, *parameters],
+    )
+    return finish_model(graph, {"kind": kind}, doc, {*variants_of(forward), "forward"})
+
+
+def _external(tensor: StepTensor, where: ExternalTensor) -> onnx.TensorProto:
+    proto = TensorProto(name=tensor.name, data_type=element_type(tensor), dims=tensor.type.shape)
+    proto.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", where.file), ("offset", where.offset), ("length", where.nbytes)):
+        proto.external_data.add(key=key, value=str(value))
+    return proto

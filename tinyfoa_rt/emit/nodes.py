@@ -1,0 +1,111 @@
+"""Step nodes -> ONNX nodes: every input that a body reads is there, constants of the model become initializers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from tinyfoa_rt.emit.bodies import load_functions
+from tinyfoa_rt.ir.step import StepGraph, StepNode, StepTensor
+from tinyfoa_rt.ops import DOMAIN, operator
+
+__all__ = ["NodeEmission", "element_type", "finish_model", "value_info", "variants_of"]
+
+_OPSET = 18
+# What no slice reaches: a slice of this size from the first element on is the whole.
+_EVERYTHING = np.array([0, 0, 2**31 - 1, 2**31 - 1], dtype=np.int32)
+
+
+def element_type(tensor: StepTensor) -> int:
+    """The ONNX element type of a tensor: binary activations are uint8, signs of weights int8."""
+    if tensor.type.dtype == "bit":
+        return TensorProto.INT8 if tensor.category == "weight" else TensorProto.UINT8
+    return helper.np_dtype_to_tensor_dtype(np.dtype(tensor.type.dtype))
+
+
+def value_info(tensor: StepTensor, *, batch: str | None = None) -> onnx.ValueInfoProto:
+    """Name, element type and shape; sizes that depend on the active slice get a name, and so may the batch."""
+    shape: list[int | str] = list(tensor.type.shape)
+    if tensor.varies:
+        shape = [f"{tensor.name}.{axis}" for axis in range(len(shape))]
+    elif batch is not None and shape and not tensor.is_persistent:
+        shape[0] = batch
+    return helper.make_tensor_value_info(tensor.name, element_type(tensor), shape)
+
+
+class NodeEmission:
+    """Turns the nodes of one step graph into ONNX nodes, and collects the initializers that they need.
+
+    With ``keeps_batch`` shapes are those of the step's own batch; else the first axis of a Reshape is left open.
+    """
+
+    def __init__(self, step: StepGraph, *, keeps_batch: bool) -> None:
+        self._step = step
+        self._keeps_batch = keeps_batch
+        self._initializers: dict[str, onnx.TensorProto] = {}
+
+    @property
+    def initializers(self) -> list[onnx.TensorProto]:
+        return list(self._initializers.values())
+
+    def node(self, node: StepNode) -> onnx.NodeProto:
+        inputs = self._domain_inputs(node) if node.domain == DOMAIN else self._standard_inputs(node)
+        attributes: dict[str, Any] = {name: list(v) if isinstance(v, tuple) else v for name, v in node.attributes.items()}
+        return helper.make_node(node.op_type, inputs, list(node.outputs), name=node.name, domain=node.domain, **attributes)
+
+    def _domain_inputs(self, node: StepNode) -> list[str]:
+        ports = operator(node.op_type).inputs
+        given = [*node.inputs, *[""] * (len(ports) - len(node.inputs))]
+        return [self._given(name) if name else self._neutral(node, port.name) for name, port in zip(given, ports)]
+
+    def _neutral(self, node: StepNode, port: str) -> str:
+        """The constant that an absent input stands for."""
+        if port == "origin":
+            return self._constant("everything", _EVERYTHING)
+        if port in ("scale", "x_scale"):
+            return self._constant("one", np.ones((), dtype=np.float32))
+        like = {"bias": node.outputs[0], "bias_slice": node.inputs[3] if len(node.inputs) > 3 else ""}.get(port, "")
+        if not like:
+            return ""
+        size = self._step.tensors[like].type.shape[-1]
+        return self._constant(f"no_bias_{size}", np.zeros(size, dtype=np.float32))
+
+    def _standard_inputs(self, node: StepNode) -> list[str]:
+        if node.op_type == "Reshape":
+            shape = self._step.tensors[node.outputs[0]].type.shape
+            name = f"shape_of.{node.outputs[0]}"
+            return [node.inputs[0], self._constant(name, np.array(shape if self._keeps_batch else (-1, *shape[1:])))]
+        return [self._given(name) for name in node.inputs]
+
+    def _given(self, name: str) -> str:
+        return self._constant(name, self._step.constants[name].read()) if name in self._step.constants else name
+
+    def _constant(self, name: str, value: NDArray[Any]) -> str:
+        if name not in self._initializers:
+            self._initializers[name] = numpy_helper.from_array(np.asarray(value), name)
+        return name
+
+
+def finish_model(graph: onnx.GraphProto, properties: dict[str, str], doc: str, variants: Iterable[str]) -> onnx.ModelProto:
+    """Return a model of ``graph`` with the function bodies that it needs and metadata that says what it is."""
+    ours = dict.fromkeys(node.op_type for node in graph.node if node.domain == DOMAIN)
+    opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(DOMAIN, 1)]
+    functions = load_functions(ours, variants=frozenset(variants))
+    model = helper.make_model(graph, opset_imports=opsets, functions=functions)
+    model.ir_version = 9
+    model.producer_name = "tinyfoa-rt"
+    model.doc_string = doc
+    helper.set_model_props(model, {f"tinyfoa.{key}": value for key, value in properties.items()})
+    return model
+
+
+def variants_of(step: StepGraph) -> set[str]:
+    """Which variants of bodies a step needs: ``sliced`` ones read the active slice apart."""
+    products = [node for node in step.nodes if node.domain == DOMAIN and "alpha" in node.attributes]
+    found = {"sliced"} if any(len(node.inputs) > 3 and node.inputs[3] for node in products) else set()
+    return found | ({"tensor_alpha"} if any(node.attributes["alpha"] == "tensor" for node in products) else set())

@@ -1,0 +1,165 @@
+"""Build a plan: step graphs, forward graphs and the initial state as an artifact that trains without onnx."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from tinyfoa_rt.emit import ExternalTensor, emit_forward, emit_inference, emit_step
+from tinyfoa_rt.errors import InputError, UnsupportedError
+from tinyfoa_rt.ir.block import Layer, Slices
+from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.plan import BlockPlan, Plan
+from tinyfoa_rt.options import PlanOptions
+from tinyfoa_rt.partition import bounds
+from tinyfoa_rt.pipeline.initial import initial_tensors
+from tinyfoa_rt.pipeline.job import PlanJob, resolve
+from tinyfoa_rt.pipeline.measure import Measure
+from tinyfoa_rt.planner.search import Candidate
+from tinyfoa_rt.run.artifact import INFERENCE, INFERENCE_TENSORS, Artifact
+from tinyfoa_rt.run.inference import inference_layout
+from tinyfoa_rt.run.records import ARTIFACT_FORMAT, BlockRecord, LayerRecord, Manifest
+from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
+from tinyfoa_rt.steps.forward import scale_name
+from tinyfoa_rt.steps.stages import cut_stages
+
+__all__ = ["build"]
+
+
+def build(model: Graph | str | os.PathLike[str], plan: Plan, *, order: str = "layerwise", **options: Any) -> Artifact:
+    """Build what ``plan`` plans.
+
+    Args:
+        model: a loaded model or the path of an ONNX file: the one that was planned.
+        plan: a feasible plan for a target that runs onnxruntime.
+        order: ``layerwise``, or ``interleaved``: all blocks take a step on each batch.
+        **options: fields of :class:`tinyfoa_rt.options.PlanOptions` that a plan does not hold (``binarize``, ``loss``,
+            ``head_pool``, ``alpha``, ``scale``, ``window``, ``seed``), as they were when it was made.
+
+    Raises:
+        InputError: the plan does not fit, is for another runtime, or is not a plan of this model with these options.
+        UnsupportedError: a block cannot run on onnxruntime.
+    """
+    if not isinstance(model, Graph):
+        from tinyfoa_rt.model import load
+
+        model = load(model)
+    if not plan.feasible:
+        raise InputError("plan", f"does not fit its budget of {plan.budget_bytes:,} bytes", "plan with a larger budget")
+    job = _job(model, plan, order, options)
+    choices = _checked_choices(job, plan, order)
+    return _Building(job, plan, order).artifact(choices)
+
+
+def _job(graph: Graph, plan: Plan, order: str, options: Mapping[str, Any]) -> PlanJob:
+    known = {"budget": plan.budget_bytes, "target": plan.target, "batch": plan.batch, "optimizer": plan.optimizer}
+    known |= {"schedule": plan.schedule, "head": plan.head}
+    names = ",".join(block.name for block in plan.blocks)
+    job = resolve(graph, PlanOptions(**{**known, "train": names, **options}))
+    if job.target.runtime != "ort":
+        raise InputError("plan", f"is for the target {plan.target}, which does not run onnxruntime", "plan for ort-cpu")
+    if job.recipe.head == "learned":
+        raise UnsupportedError("head 'learned'", "cannot run on onnxruntime yet", "use --head rademacher or kaiming")
+    if order not in ("layerwise", "interleaved"):
+        raise InputError(f"order {order}", "is not known", "use layerwise or interleaved")
+    if len(graph.inputs) != 1:
+        raise UnsupportedError(f"model '{graph.name}'", f"has {len(graph.inputs)} inputs", "train a model with one input")
+    return job
+
+
+def _checked_choices(job: PlanJob, plan: Plan, order: str) -> list[StepChoice]:
+    """The sizes of each block, after the plan's bytes were counted again: so a plan of another model or recipe is refused."""
+    measure = Measure(job)
+    choices = []
+    for index, (setting, block) in enumerate(zip(job.settings, plan.blocks)):
+        candidate = Candidate(Slices(*block.slices), plan.batch)
+        if setting.block.parameters != block.parameters or measure.peak(index, candidate) != block.peak_bytes:
+            raise _wrong_plan(job, block)
+        slices = candidate.slices if plan.schedule == "slice" else Slices(1, 1)
+        choices.append(StepChoice(slices, plan.batch, job.holds_slice(slices), hands_on=order == "interleaved"))
+    return choices
+
+
+def _wrong_plan(job: PlanJob, block: BlockPlan) -> InputError:
+    problem = f"block {block.name} of model '{job.graph.name}' does not need the {block.peak_bytes:,} bytes that it says"
+    return InputError("plan", problem, "plan this model again, with the options that it is built with")
+
+
+class _Building:
+    """The parts of one artifact while they are made."""
+
+    def __init__(self, job: PlanJob, plan: Plan, order: str) -> None:
+        self._job = job
+        self._plan = plan
+        self._order = order
+        self._models: dict[str, bytes] = {}
+
+    def artifact(self, choices: list[StepChoice]) -> Artifact:
+        job = self._job
+        blocks = tuple(self._block(n, setting, choice) for n, (setting, choice) in enumerate(zip(job.settings, choices), 1))
+        forward, starts = assemble_forward(job.graph, job.parts, job.trained, job.target, 1)
+        stages = []
+        trained = [setting.block for setting in job.settings]
+        for number, stage in enumerate(cut_stages(forward, starts, trained, self._score)):
+            stages.append(f"forward/{number}.onnx" if stage.nodes else "")
+            if stage.nodes:
+                self._models[stages[-1]] = emit_forward(stage).SerializeToString(deterministic=True)
+        initial = initial_tensors(job, blocks)
+        manifest = self._manifest(tuple(stages), blocks)
+        where = inference_layout(manifest, initial, INFERENCE_TENSORS)
+        external = {name: ExternalTensor(*place) for name, place in where.items()}
+        self._models[INFERENCE] = emit_inference(forward, external).SerializeToString(deterministic=True)
+        return Artifact(manifest, self._models, initial)
+
+    @property
+    def _score(self) -> str:
+        last = self._job.parts.blocks[-1]
+        return last.output if last.is_classifier else self._job.graph.outputs[0]
+
+    def _block(self, number: int, setting: BlockSetting, choice: StepChoice) -> BlockRecord:
+        block = setting.block
+        step = assemble_step(setting, choice)
+        path = f"steps/{number}.onnx"
+        self._models[path] = emit_step(step).SerializeToString(deterministic=True)
+        layers = tuple(self._layer(layer, choice.slices) for layer in block.layers)
+        return BlockRecord(
+            name=block.name,
+            step=path,
+            inputs=tuple(name for name in step.inputs if name not in step.constants),
+            output=block.output,
+            scale=scale_name(block.output) if setting.is_binary else "",
+            scale_momentum=setting.recipe.scale_momentum(choice.batch),
+            head="head" in step.tensors,
+            is_classifier=block.is_classifier,
+            layers=layers,
+        )
+
+    def _layer(self, layer: Layer, slices: Slices) -> LayerRecord:
+        if layer.kind == "conv":
+            raise UnsupportedError(f"layer '{layer.name}'", "convolutions cannot run on onnxruntime yet", "train other blocks")
+        ins, outs = bounds(layer, slices)
+        is_binary = self._job.recipe.binarize != "none"
+        return LayerRecord(layer.name, layer.kind, layer.row_size, ins, outs, is_binary)
+
+    def _manifest(self, stages: tuple[str, ...], blocks: tuple[BlockRecord, ...]) -> Manifest:
+        job, plan = self._job, self._plan
+        (name,) = job.graph.inputs
+        return Manifest(
+            format=ARTIFACT_FORMAT,
+            model=job.graph.name,
+            input=name,
+            input_shape=job.graph.shape(name),
+            output=job.graph.outputs[0],
+            score=self._score,
+            num_outputs=job.recipe.num_outputs,
+            loss=job.recipe.loss,
+            batch=plan.batch,
+            optimizer=plan.optimizer,
+            schedule=plan.schedule,
+            binarize=job.recipe.binarize,
+            order=self._order,
+            peak_bytes=plan.peak_bytes,
+            stages=stages,
+            blocks=blocks,
+        )

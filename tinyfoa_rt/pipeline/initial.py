@@ -1,0 +1,59 @@
+"""The state that training begins with: the model's own weights, the heads, and scales that the trainer measures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyfoa_rt.ir.block import Layer
+from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ops.head_hash import rademacher_head
+from tinyfoa_rt.pipeline.job import PlanJob
+from tinyfoa_rt.run.records import BlockRecord
+from tinyfoa_rt.steps import BlockSetting
+
+__all__ = ["initial_tensors"]
+
+Array = NDArray[Any]
+
+
+def initial_tensors(job: PlanJob, blocks: Iterable[BlockRecord]) -> dict[str, Array]:
+    """Return the tensors by name: ``LAYER.weight`` (inputs x outputs), ``LAYER.bias``, ``BLOCK.head``, and scales of 0."""
+    tensors: dict[str, Array] = {}
+    for setting, record in zip(job.settings, blocks):
+        for layer in setting.block.layers:
+            tensors.update(_layer_tensors(job.graph, layer, is_binary=job.recipe.binarize != "none"))
+        if record.head:
+            tensors[f"{record.name}.head"] = _head(setting)
+        if record.scale:
+            tensors[record.scale] = np.zeros((), dtype=np.float32)
+    return tensors
+
+
+def _layer_tensors(graph: Graph, layer: Layer, *, is_binary: bool) -> dict[str, Array]:
+    weight = np.asarray(graph.constants[layer.weight].read(), dtype=np.float32)
+    node = layer.nodes[0]
+    if node.op_type == "Gemm" and node.int("transB", 0):
+        weight = weight.T
+    if is_binary:
+        weight = weight.clip(-1, 1)  # what an update keeps latent weights in
+    tensors = {f"{layer.name}.weight": np.array(weight, order="C")}
+    if layer.bias is not None:
+        bias = np.asarray(graph.constants[layer.bias].read(), dtype=np.float32)
+        tensors[f"{layer.name}.bias"] = np.array(np.broadcast_to(bias.reshape(-1), (layer.bias_size,)))
+    return tensors
+
+
+def _head(setting: BlockSetting) -> Array:
+    """The stored head: hashed signs, or Kaiming's uniform distribution as in the authors' code."""
+    recipe, units = setting.recipe, setting.head_units
+    if recipe.head == "rademacher":
+        return rademacher_head(recipe.seed, recipe.num_outputs, units)
+    bits = np.random.PCG64(recipe.seed).random_raw(recipe.num_outputs * units)
+    unit = (bits >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-23) - np.float32(1.0)
+    # Uniform on +-sqrt(3) has the variance 1 of the hashed head; the gain of the operators does the rest.
+    return (unit * np.float32(math.sqrt(3.0))).reshape(recipe.num_outputs, units)

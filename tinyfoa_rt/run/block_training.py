@@ -1,0 +1,103 @@
+"""Training steps of one block: its session, the buffers that it is bound to, and the slices' turns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyfoa_rt.run.artifact import Artifact
+from tinyfoa_rt.run.frozen_slice import FrozenSlice
+from tinyfoa_rt.run.model_state import ModelState
+from tinyfoa_rt.run.session import Runtime
+
+__all__ = ["BlockTraining", "StepResult"]
+
+Array = NDArray[Any]
+
+
+class StepResult(NamedTuple):
+    """Mean loss of a batch, and the share of its samples that the block's head classified right."""
+
+    loss: float
+    accuracy: float
+
+
+class BlockTraining:
+    """Takes steps of block ``index`` on the arrays of ``state``.
+
+    ``inputs`` are the arrays that a step reads its batch from, by name; the caller fills them. An array in ``given`` is read
+    where it lies: the output of the block before, where blocks are trained in turn.
+    """
+
+    def __init__(
+        self, artifact: Artifact, index: int, state: ModelState, runtime: Runtime, given: Mapping[str, Array] | None = None
+    ) -> None:
+        self.record = artifact.blocks[index]
+        self._state = state
+        self._layers = [state.layers[layer.name] for layer in self.record.layers]
+        self._session = runtime.open(artifact.models[self.record.step])
+        self.num_slices = max(layer.grid.count for layer in self._layers)
+        self.inputs = {name: (given or {}).get(name, self._empty(name)) for name in self.record.inputs}
+        self.target = self._empty("target")
+        self.rate: Array = np.zeros((), dtype=np.float32)
+        self.outputs = {name: self._empty(name) for name in self._session.outputs if not name.endswith(".next")}
+        self._logits = self.outputs[next(name for name in self.outputs if name not in ("loss", self._handed_on))]
+        self._session.bind({**self.inputs, **self.outputs, "target": self.target, "rate": self.rate, **self._others()})
+        self._frozen: Sequence[FrozenSlice] = ()
+
+    @property
+    def output(self) -> Array:
+        """The block's output of the last batch, where the step hands it on."""
+        return self.outputs[self.record.output]
+
+    def begin_turn(self, turn: int) -> None:
+        """Let slice ``turn`` be trained; nothing happens where it is active already."""
+        if all(layer.active == turn % layer.grid.count for layer in self._layers):
+            return
+        tensors: dict[str, Array] = {}
+        for layer in self._layers:
+            tensors.update(layer.begin_turn(turn % layer.grid.count))
+        self._session.bind(tensors)
+
+    def freeze(self, frozen: Sequence[FrozenSlice]) -> None:
+        """Keep slices as they are while the rest is trained (schedule ``freeze-diagonal``)."""
+        self._frozen = frozen
+
+    def end_turn(self) -> None:
+        """Copy the active slice back, so that the state is whole."""
+        for layer in self._layers:
+            layer.end_turn()
+
+    def step(self, rate: float) -> StepResult:
+        """Take one step on the batch in ``inputs`` and ``target``."""
+        assert all(layer.active is not None for layer in self._layers), "a slice must be active"
+        self.rate[...] = rate
+        self._session.run()
+        for frozen in self._frozen:
+            frozen.restore()
+        is_right = self._logits.argmax(axis=1) == self.target if self.target.ndim == 1 else np.zeros(1)
+        return StepResult(float(self.outputs["loss"]), float(is_right.mean()))
+
+    def reset_optimizer(self) -> None:
+        """Forget what the optimizer has gathered; turns end."""
+        self.end_turn()
+        for layer in self._layers:
+            layer.reset_optimizer()
+
+    @property
+    def _handed_on(self) -> str:
+        return "" if self.record.is_classifier else self.record.output
+
+    def _others(self) -> dict[str, Array]:
+        """Scales and heads, by their names in the step."""
+        others = {name: array for name, array in self._state.others.items() if name.endswith(".scale")}
+        if self.record.head:
+            others["head"] = self._state.others[f"{self.record.name}.head"]
+        return others
+
+    def _empty(self, name: str) -> Array:
+        declared = {**self._session.inputs, **self._session.outputs}[name]
+        return np.zeros(declared.shape, dtype=self._session.dtype(name))

@@ -1,0 +1,68 @@
+"""The activation cache: what enters the block in training, computed once, since the blocks before it no longer change.
+
+Binary values take a bit each. What is larger than a limit lies in a memory-mapped file, which has no name and so goes with the
+process.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ActivationCache"]
+
+Array = NDArray[Any]
+
+
+class ActivationCache:
+    """Rows of several values: filled in order, read in any.
+
+    Args:
+        num_rows: samples.
+        limit_nbytes: a value that takes more lies in a file.
+        folder: of that file; ``None`` for the system's temporary folder.
+    """
+
+    def __init__(self, num_rows: int, limit_nbytes: int = 2**28, folder: str | None = None) -> None:
+        self.num_rows = num_rows
+        self.limit_nbytes = limit_nbytes
+        self._folder = folder
+        self._rows: dict[str, Array] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._rows)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(rows.nbytes for rows in self._rows.values())
+
+    def put(self, start: int, values: Mapping[str, Array]) -> None:
+        """Store rows from ``start`` on; uint8 values are binary, 0 and 1."""
+        for name, value in values.items():
+            flat = value.reshape(len(value), -1)
+            rows = np.packbits(flat, axis=1) if value.dtype == np.uint8 else flat
+            if name not in self._rows:
+                self._shapes[name] = value.shape[1:]
+                self._rows[name] = self._allocate((self.num_rows, rows.shape[1]), rows.dtype)
+            self._rows[name][start : start + len(rows)] = rows
+
+    def gather(self, rows: Array, name: str) -> Array:
+        """Return rows ``rows`` of a value, (len(rows), ...), as they were put."""
+        shape = self._shapes[name]
+        found = self._rows[name][rows]
+        if found.dtype == np.uint8:
+            found = np.unpackbits(found, axis=1, count=math.prod(shape))
+        return found.reshape(len(rows), *shape)
+
+    def _allocate(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        if math.prod(shape) * dtype.itemsize <= self.limit_nbytes:
+            return np.empty(shape, dtype)
+        with tempfile.TemporaryFile(dir=self._folder) as file:
+            return np.memmap(file, dtype, "w+", shape=shape)

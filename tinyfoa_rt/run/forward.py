@@ -1,0 +1,81 @@
+"""The forward pass in stages, from samples to the block in training and to the output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyfoa_rt.run.artifact import Artifact
+from tinyfoa_rt.run.cache import ActivationCache
+from tinyfoa_rt.run.feed import Samples
+from tinyfoa_rt.run.model_state import ModelState
+from tinyfoa_rt.run.session import Runtime, Session
+
+__all__ = ["ForwardPass"]
+
+Array = NDArray[Any]
+_ROWS = 250
+
+
+class ForwardPass:
+    """Runs stages on the state as it is; sessions are opened when they are needed."""
+
+    def __init__(self, artifact: Artifact, state: ModelState, runtime: Runtime) -> None:
+        self._artifact = artifact
+        self._state = state
+        self._runtime = runtime
+        self._sessions: dict[int, Session] = {}
+
+    def run_stage(self, index: int, values: Mapping[str, Array]) -> dict[str, Array]:
+        """Return ``values`` and what stage ``index`` computes from them."""
+        path = self._artifact.manifest.stages[index]
+        if not path:
+            return dict(values)
+        session = self._session(index, path)
+        feeds = {**self._state.forward_tensors(), **values}
+        return {**values, **session.call(feeds, list(session.outputs))}
+
+    def to_block(self, index: int, x: Array) -> dict[str, Array]:
+        """The values that are there when block ``index`` begins, from normalized samples (N, ...)."""
+        values = {self._artifact.manifest.input: x}
+        for stage in range(index + 1):
+            values = self.run_stage(stage, values)
+        return values
+
+    def collect(self, index: int, samples: Samples) -> ActivationCache:
+        """Return the cache of what enters block ``index``, computed from the samples."""
+        cache = ActivationCache(len(samples.x))
+        for start in range(0, len(samples.x), _ROWS):
+            values = self.to_block(index, samples.gather(slice(start, start + _ROWS)))
+            cache.put(start, {name: values[name] for name in self.needed(index, values)})
+        return cache
+
+    def scores(self, x: Array) -> Array:
+        """The scores (N, outputs) of normalized samples: before Softmax, where the model ends in one."""
+        values = self.to_block(len(self._artifact.blocks), x)
+        return values[self._artifact.manifest.score].reshape(len(x), -1)
+
+    def advance(self, cache: ActivationCache, index: int) -> ActivationCache:
+        """Return the cache of what enters block ``index``, from that of the block before."""
+        filled = ActivationCache(cache.num_rows, cache.limit_nbytes)
+        for start in range(0, cache.num_rows, _ROWS):
+            rows = np.arange(start, min(start + _ROWS, cache.num_rows))
+            values = self.run_stage(index, {name: cache.gather(rows, name) for name in cache.names})
+            filled.put(start, {name: values[name] for name in self.needed(index, values)})
+        return filled
+
+    def needed(self, index: int, values: Mapping[str, Array]) -> list[str]:
+        """What block ``index`` or a stage behind it reads."""
+        wanted = {name for block in self._artifact.blocks[index:] for name in block.inputs}
+        for stage, path in enumerate(self._artifact.manifest.stages):
+            if stage > index and path:
+                wanted.update(self._session(stage, path).inputs)
+        return [name for name in values if name in wanted]
+
+    def _session(self, index: int, path: str) -> Session:
+        if index not in self._sessions:
+            self._sessions[index] = self._runtime.open(self._artifact.models[path])
+        return self._sessions[index]

@@ -1,0 +1,49 @@
+"""The schedule of the authors' published code: one diagonal slice is frozen for an epoch, and all the rest is trained.
+
+It is here for comparison and saves no memory: the step updates the whole layer, and the frozen slice is put back.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyfoa_rt.run.state import DenseState
+
+__all__ = ["FrozenSlice"]
+
+
+class FrozenSlice:
+    """Weights and optimizer state of one slice of a layer that is trained as a whole; outputs keep their biases free.
+
+    Args:
+        layer: with one slice.
+        ins: inputs of the frozen slice.
+        outs: its outputs.
+    """
+
+    def __init__(self, layer: DenseState, ins: slice, outs: slice) -> None:
+        assert layer.grid.count == 1
+        self._layer = layer
+        self._place = (ins, outs)
+        self._outs = outs
+        kept = [layer.weight, *(state for key, state in layer.states.items() if key.startswith("weight."))]
+        self._kept: list[tuple[NDArray[Any], NDArray[Any]]] = [(array, array[ins, outs].copy()) for array in kept]
+
+    @classmethod
+    def of_epoch(cls, layer: DenseState, epoch: int) -> FrozenSlice:
+        """The diagonal slice of an epoch, out of halves."""
+        half = epoch % 2
+        (ins, outs) = (slice(half * n // 2, (half + 1) * n // 2) for n in layer.weight.shape)
+        return cls(layer, ins, outs)
+
+    def restore(self) -> None:
+        """Undo what the step did to the slice, its signs and its outputs' sums included."""
+        for array, before in self._kept:
+            array[self._place] = before
+        layer = self._layer
+        if layer.is_binary:
+            layer.signs[self._place] = np.where(layer.weight[self._place] >= 0, 1, -1)
+            layer.abs_sums[0, self._outs] = np.abs(layer.weight[:, self._outs]).sum(axis=0)

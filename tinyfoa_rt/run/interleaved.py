@@ -1,0 +1,98 @@
+"""Interleaved order: every block takes a step on each batch, on what the block before it hands on.
+
+All active slices are in RAM together, so the plan's peak, which is for one block at a time, does not hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyfoa_rt.errors import UnsupportedError
+from tinyfoa_rt.run.artifact import Artifact
+from tinyfoa_rt.run.block_training import BlockTraining, StepResult
+from tinyfoa_rt.run.feed import Samples, order_of_samples
+from tinyfoa_rt.run.forward import ForwardPass
+from tinyfoa_rt.run.loop import Report, calibrate, input_power, starting_rate
+from tinyfoa_rt.run.model_state import ModelState
+from tinyfoa_rt.run.progress import Progress
+from tinyfoa_rt.run.session import Runtime
+from tinyfoa_rt.run.settings import rate_at
+
+__all__ = ["InterleavedLoop"]
+
+Array = NDArray[Any]
+
+
+class InterleavedLoop:
+    """Trains from where ``progress`` stands; changes ``state`` and ``progress`` step by step.
+
+    Raises:
+        UnsupportedError: a block reads something else than the output of the block before.
+    """
+
+    def __init__(self, artifact: Artifact, state: ModelState, progress: Progress, runtime: Runtime) -> None:
+        self._artifact = artifact
+        self._state = state
+        self._progress = progress
+        self._forward = ForwardPass(artifact, state, runtime)
+        self._blocks: list[BlockTraining] = []
+        for index, record in enumerate(artifact.blocks):
+            given = {}
+            if index:
+                before = self._blocks[-1]
+                if record.inputs != (before.record.output,):
+                    problem = f"reads {', '.join(record.inputs)}, not only the output of {before.record.name}"
+                    raise UnsupportedError(f"block {record.name}", problem, "train it with --order layerwise")
+                given = {before.record.output: before.output}
+            self._blocks.append(BlockTraining(artifact, index, state, runtime, given))
+
+    def epochs(self, samples: Samples, target: Array) -> Iterator[Report]:
+        """Train all blocks together for the epochs of one, and report the last block's steps."""
+        settings, batch = self._progress.settings, self._artifact.manifest.batch
+        per_epoch = len(order_of_samples(len(target), batch, (settings.seed, 0, 0)))
+        num_steps = settings.epochs * per_epoch
+        name = self._blocks[-1].record.name
+        while not self._progress.block and self._progress.step < num_steps:
+            epoch, within = divmod(self._progress.step, per_epoch)
+            for rows in order_of_samples(len(target), batch, (settings.seed, 0, epoch))[within:]:
+                step = self._progress.step
+                factor = rate_at(settings.rate, settings.rate_schedule, step, num_steps)
+                result = self._step(samples, target, rows, (factor, per_epoch))
+                yield Report(name, epoch, step, num_steps, self._progress.total_steps, *result)
+        self._state.end_turns()
+        self._progress.block = len(self._blocks)
+        self._progress.step = 0
+
+    def stream(self, samples: Samples, target: Array) -> float:
+        """Take a step of all blocks on each batch; return the mean loss of the last one."""
+        batch = self._artifact.manifest.batch
+        slots = (-(-len(target) // batch), batch)
+        rate = self._progress.settings.rate
+        losses = [self._step(samples, target, rows, (rate, 1000)).loss for rows in np.resize(np.arange(len(target)), slots)]
+        self._state.end_turns()
+        return float(np.mean(losses))
+
+    def _step(self, samples: Samples, target: Array, rows: Array, pace: tuple[float, int]) -> StepResult:
+        factor, per_epoch = pace
+        first = self._blocks[0]
+        values = self._forward.to_block(0, samples.gather(rows)) if self._artifact.manifest.stages[0] else None
+        for name, array in first.inputs.items():
+            array[...] = (samples.gather(rows) if values is None else values[name]).reshape(array.shape)
+        for training in self._blocks:
+            training.target[...] = target[rows]
+            if training.record.name not in self._progress.rates:
+                training.begin_turn(0)
+                power = calibrate(training, self._state, lambda _: None, len(rows))
+                self._progress.rates[training.record.name] = starting_rate(self._artifact, training, power)
+            stays = self._progress.settings.steps_a_turn(per_epoch, training.num_slices)
+            training.begin_turn(self._progress.step // stays % training.num_slices)
+            # The blocks before change, and with them what this one reads: its rate follows.
+            rate = starting_rate(self._artifact, training, input_power(training, self._state))
+            result = training.step(rate * factor)
+        self._progress.step += 1
+        self._progress.total_steps += 1
+        return result

@@ -1,0 +1,119 @@
+"""Layer-wise order: block after block; what enters a block is computed once and kept as bits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyfoa_rt.run.artifact import Artifact
+from tinyfoa_rt.run.block_training import BlockTraining
+from tinyfoa_rt.run.cache import ActivationCache
+from tinyfoa_rt.run.feed import Samples, fill_batch, order_of_samples
+from tinyfoa_rt.run.forward import ForwardPass
+from tinyfoa_rt.run.frozen_slice import FrozenSlice
+from tinyfoa_rt.run.loop import Report, calibrate, starting_rate
+from tinyfoa_rt.run.model_state import ModelState
+from tinyfoa_rt.run.progress import Progress
+from tinyfoa_rt.run.session import Runtime
+from tinyfoa_rt.run.settings import rate_at
+
+__all__ = ["LayerwiseLoop"]
+
+Array = NDArray[Any]
+Feed = Samples | ActivationCache
+
+
+class LayerwiseLoop:
+    """Trains from where ``progress`` stands; changes ``state`` and ``progress`` step by step."""
+
+    def __init__(self, artifact: Artifact, state: ModelState, progress: Progress, runtime: Runtime) -> None:
+        self._artifact = artifact
+        self._state = state
+        self._progress = progress
+        self._runtime = runtime
+        self._forward = ForwardPass(artifact, state, runtime)
+        self._training: BlockTraining | None = None
+
+    def epochs(self, samples: Samples, target: Array) -> Iterator[Report]:
+        """Train all blocks that are left, and report every step."""
+        feed: Feed | None = None
+        while self._progress.block < len(self._artifact.blocks):
+            index = self._progress.block
+            feed = self._feed(index, feed, samples)
+            yield from self._train_block(index, feed, target)
+            self._progress.block += 1
+            self._progress.step = 0
+
+    def stream(self, samples: Samples, target: Array) -> float:
+        """Take a step on each batch; return the mean loss."""
+        index, batch = self._progress.block, self._artifact.manifest.batch
+        training = self._training or BlockTraining(self._artifact, index, self._state, self._runtime)
+        self._training = training
+        losses = []
+        for rows in np.resize(np.arange(len(target)), (-(-len(target) // batch), batch)):
+            values = self._forward.to_block(index, samples.gather(rows))
+            for name, array in training.inputs.items():
+                array[...] = values[name].reshape(array.shape)
+            training.target[...] = target[rows]
+            if training.record.name not in self._progress.rates:
+                self._begin(training, lambda _: None)
+            training.begin_turn(self._turn(training, steps_per_epoch=training.num_slices * 100))
+            losses.append(training.step(self._progress.rates[training.record.name] * self._progress.settings.rate).loss)
+            self._count_step()
+        training.end_turn()
+        return float(np.mean(losses))
+
+    def _train_block(self, index: int, feed: Feed, target: Array) -> Iterator[Report]:
+        settings, batch = self._progress.settings, self._artifact.manifest.batch
+        training = BlockTraining(self._artifact, index, self._state, self._runtime)
+        name = training.record.name
+        steps_per_epoch = len(order_of_samples(len(target), batch, (settings.seed, index, 0)))
+        num_steps = settings.epochs * steps_per_epoch
+        if name not in self._progress.rates:
+            first = order_of_samples(len(target), batch, (settings.seed, index, settings.epochs))
+            self._begin(training, lambda k: self._fill(training, feed, (first[k % len(first)], target)))
+        while self._progress.step < num_steps:
+            epoch, within = divmod(self._progress.step, steps_per_epoch)
+            order = order_of_samples(len(target), batch, (settings.seed, index, epoch))
+            self._freeze(training, epoch)
+            for rows in order[within:]:
+                self._fill(training, feed, (rows, target))
+                training.begin_turn(self._turn(training, steps_per_epoch))
+                step = self._progress.step
+                rate = rate_at(self._progress.rates[name] * settings.rate, settings.rate_schedule, step, num_steps)
+                result = training.step(rate)
+                self._count_step()
+                yield Report(name, epoch, step, num_steps, self._progress.total_steps, *result)
+        training.end_turn()
+
+    def _turn(self, training: BlockTraining, steps_per_epoch: int) -> int:
+        stays = self._progress.settings.steps_a_turn(steps_per_epoch, training.num_slices)
+        return self._progress.step // stays % training.num_slices
+
+    def _begin(self, training: BlockTraining, fill: Any) -> None:
+        """Measure the block's scale and its rate, once."""
+        training.begin_turn(0)
+        power = calibrate(training, self._state, fill, self._artifact.manifest.batch)
+        self._progress.rates[training.record.name] = starting_rate(self._artifact, training, power)
+
+    def _count_step(self) -> None:
+        self._progress.step += 1
+        self._progress.total_steps += 1
+
+    def _freeze(self, training: BlockTraining, epoch: int) -> None:
+        if self._artifact.manifest.schedule == "freeze-diagonal":
+            training.freeze([FrozenSlice.of_epoch(self._state.layers[layer.name], epoch) for layer in training.record.layers])
+
+    def _fill(self, training: BlockTraining, feed: Feed, batch: tuple[Array, Array]) -> None:
+        rows, target = batch
+        fill_batch(feed, rows, training.inputs)
+        training.target[...] = target[rows]
+
+    def _feed(self, index: int, before: Feed | None, samples: Samples) -> Feed:
+        """What enters block ``index``: the samples themselves where nothing is computed before it."""
+        if isinstance(before, ActivationCache):
+            return self._forward.advance(before, index)
+        return self._forward.collect(index, samples) if any(self._artifact.manifest.stages[: index + 1]) else samples

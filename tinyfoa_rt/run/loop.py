@@ -1,0 +1,92 @@
+"""What both orders of training share: a report of a step, and the calibration with which a block begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyfoa_rt.run.artifact import Artifact
+from tinyfoa_rt.run.block_training import BlockTraining
+from tinyfoa_rt.run.model_state import ModelState
+from tinyfoa_rt.run.settings import BlockSize, rate_of_block
+
+__all__ = ["Report", "calibrate", "input_power", "starting_rate"]
+
+Array = NDArray[Any]
+# Samples from which the scale of a block is measured before it trains.
+_CALIBRATION_SAMPLES = 500
+
+
+@dataclass(frozen=True)
+class Report:
+    """One step, for people and for the log.
+
+    Attributes:
+        block: its name.
+        epoch: of the block, from 0.
+        step: of the block, from 0.
+        num_steps: steps that the block takes in all.
+        total_steps: steps of all blocks so far, this one included.
+        loss: mean of the batch.
+        accuracy: of the block's head on the batch.
+    """
+
+    block: str
+    epoch: int
+    step: int
+    num_steps: int
+    total_steps: int
+    loss: float
+    accuracy: float
+
+
+def calibrate(training: BlockTraining, state: ModelState, fill: Callable[[int], None], batch: int) -> float:
+    """Measure the scale of a block's output, and return the mean square of what its layers read.
+
+    Steps at rate 0 change nothing but the scale: from 0 a running mean with share m reaches (1 - m^k) of the mean in k steps.
+
+    Args:
+        training: the block, with an active slice.
+        state: where its scale is.
+        fill: puts batch ``k`` into the block's inputs.
+        batch: samples a step.
+    """
+    record = training.record
+    num_batches = max(1, _CALIBRATION_SAMPLES // batch)
+    power = []
+    scales = []
+    for index in range(num_batches):
+        fill(index)
+        power.append(input_power(training, state))
+        if record.scale:
+            state.others[record.scale][...] = 0
+            training.step(0.0)
+            scales.append(float(state.others[record.scale]))
+    if record.scale:
+        # One step from 0 leaves the new share of the batch's mean.
+        state.others[record.scale][...] = np.mean(scales) / (1 - record.scale_momentum)
+    training.reset_optimizer()
+    return float(np.mean(power))
+
+
+def input_power(training: BlockTraining, state: ModelState) -> float:
+    """Mean x^2 over the batch in the block's inputs; of a binary input it is s^2 times the share of ones."""
+    powers = []
+    for name, array in training.inputs.items():
+        if array.dtype == np.uint8:
+            powers.append(float(state.others[f"{name}.scale"]) ** 2 * float(array.mean()))
+        else:
+            powers.append(float(np.mean(np.square(array, dtype=np.float64))))
+    return float(np.mean(powers))
+
+
+def starting_rate(artifact: Artifact, training: BlockTraining, power: float) -> float:
+    """The rate of the recipe for a block whose inputs have the mean square ``power``."""
+    manifest, record = artifact.manifest, training.record
+    units = max(layer.outs[-1] for layer in record.layers)
+    fan_in = max(layer.fan_in for layer in record.layers)
+    return rate_of_block(manifest.optimizer, manifest.batch, BlockSize(units, fan_in, training.num_slices, power))

@@ -1,0 +1,97 @@
+"""The state of all blocks: parameters, optimizer state, scales and heads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyfoa_rt.errors import InputError
+from tinyfoa_rt.run.records import BlockRecord, LayerRecord, Manifest
+from tinyfoa_rt.run.state import DenseState, Grid
+
+__all__ = ["ModelState"]
+
+Array = NDArray[Any]
+
+
+class ModelState:
+    """Arrays by name, and the state of each layer by its name.
+
+    Args:
+        manifest: of the artifact.
+        initial: the tensors that training begins with; they are copied.
+
+    Raises:
+        InputError: a tensor is missing, or has another shape or type.
+    """
+
+    def __init__(self, manifest: Manifest, initial: Mapping[str, Array]) -> None:
+        self.layers: dict[str, DenseState] = {}
+        self.others: dict[str, Array] = {}
+        for block in manifest.blocks:
+            for layer in block.layers:
+                self.layers[layer.name] = _layer_state(layer, initial, manifest.optimizer)
+            for name in _other_names(block):
+                self.others[name] = np.array(_required(initial, name))
+
+    def arrays(self) -> dict[str, Array]:
+        """All that must be kept, by name; turns end."""
+        self.end_turns()
+        found = dict(self.others)
+        for layer in self.layers.values():
+            found.update(layer.arrays())
+        return found
+
+    def restore(self, tensors: Mapping[str, Array]) -> None:
+        """Take over the tensors of a checkpoint.
+
+        Raises:
+            InputError: one is missing, or has another shape or type.
+        """
+        arrays = self.arrays()
+        for name, array in arrays.items():
+            found = _required(tensors, name)
+            if found.shape != array.shape or found.dtype != array.dtype:
+                problem = f"is {found.dtype}{list(found.shape)}, expected {array.dtype}{list(array.shape)}"
+                raise InputError(f"checkpoint, tensor '{name}'", problem, "start training anew")
+        for name, array in arrays.items():
+            array[...] = tensors[name]
+        for layer in self.layers.values():
+            layer.refresh()
+
+    def forward_tensors(self) -> dict[str, Array]:
+        """What the forward pass reads; turns end."""
+        self.end_turns()
+        found = {name: array for name, array in self.others.items() if name.endswith(".scale")}
+        for layer in self.layers.values():
+            found.update(layer.forward_tensors())
+        return found
+
+    def end_turns(self) -> None:
+        """End the turn of every layer: after this, arrays are whole."""
+        for layer in self.layers.values():
+            layer.end_turn()
+
+
+def _other_names(block: BlockRecord) -> list[str]:
+    return [*([f"{block.name}.head"] if block.head else []), *([block.scale] if block.scale else [])]
+
+
+def _layer_state(layer: LayerRecord, initial: Mapping[str, Array], optimizer: str) -> DenseState:
+    weight = np.array(_required(initial, f"{layer.name}.weight"))
+    bias = initial.get(f"{layer.name}.bias")
+    shape = (layer.ins[-1], layer.outs[-1])
+    if weight.shape != shape or weight.dtype != np.float32:
+        problem = f"is {weight.dtype}{list(weight.shape)}, expected float32{list(shape)}"
+        raise InputError(f"initial state, tensor '{layer.name}.weight'", problem, "build the artifact again")
+    grid = Grid(layer.ins, layer.outs)
+    return DenseState(layer.name, weight, None if bias is None else np.array(bias), grid, optimizer, layer.is_binary)
+
+
+def _required(tensors: Mapping[str, Array], name: str) -> Array:
+    if name not in tensors:
+        raise InputError(f"tensor '{name}'", "is missing", "build the artifact again, or start training anew")
+    return tensors[name]

@@ -1,0 +1,94 @@
+"""An onnxruntime session whose inputs and outputs are bound to numpy arrays: a run copies no tensor.
+
+Loading is lazy, so that only what runs takes memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from tinyfoa_rt.errors import UsageError
+
+__all__ = ["Runtime", "Session"]
+
+Array = NDArray[Any]
+
+_TYPES: Mapping[str, type[np.generic]] = {
+    "tensor(float)": np.float32,
+    "tensor(int8)": np.int8,
+    "tensor(uint8)": np.uint8,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+    "tensor(bool)": np.bool_,
+}
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """How sessions run: execution providers by name, in order of preference, and threads (``None``: one a core)."""
+
+    providers: tuple[str, ...] = ("CPUExecutionProvider",)
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        known = onnxruntime.get_available_providers()
+        for name in self.providers:
+            if name not in known:
+                raise UsageError(f"provider {name}", "is not in this onnxruntime", f"use {', '.join(known)}")
+
+    def open(self, model: bytes) -> Session:
+        """Return a session of an ONNX model."""
+        options = onnxruntime.SessionOptions()
+        # The arena keeps what it once took, and a pattern packs worse than freeing: both would break the plan.
+        options.enable_cpu_mem_arena = options.enable_mem_pattern = False
+        options.log_severity_level = 3
+        if self.threads is not None:
+            options.intra_op_num_threads = self.threads
+        # Weights change, so a packed copy would be stale; it would also double them.
+        options.add_session_config_entry("session.disable_prepacking", "1")
+        return Session(onnxruntime.InferenceSession(model, options, providers=list(self.providers)))
+
+
+class Session:
+    """One model, bound once and run again and again."""
+
+    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+        self._session = session
+        self._binding = session.io_binding()
+        self._bound: dict[str, Array] = {}
+        self.inputs: Mapping[str, Any] = {each.name: each for each in session.get_inputs()}
+        self.outputs: Mapping[str, Any] = {each.name: each for each in session.get_outputs()}
+
+    def dtype(self, name: str) -> np.dtype[Any]:
+        """The numpy type of an input or output."""
+        return np.dtype(_TYPES[{**self.inputs, **self.outputs}[name].type])
+
+    def bind(self, tensors: Mapping[str, Array]) -> None:
+        """Bind inputs and outputs to contiguous arrays, which stay the caller's; an output ``X.next`` goes to ``X``."""
+        for name in self.inputs:
+            if name in tensors:
+                self._bind(name, tensors[name], self._binding.bind_input)
+        for name in self.outputs:
+            source = name if name in tensors else name.removesuffix(".next")
+            if source in tensors:
+                self._bind(name, tensors[source], self._binding.bind_output)
+
+    def run(self) -> None:
+        """Run once, from bound inputs into bound outputs."""
+        self._session.run_with_iobinding(self._binding)
+
+    def call(self, feeds: Mapping[str, Array], names: Sequence[str]) -> dict[str, Array]:
+        """Run on ``feeds`` and return new arrays: for shapes that change from call to call."""
+        results = self._session.run(list(names), {name: feeds[name] for name in self.inputs})
+        return dict(zip(names, results))
+
+    def _bind(self, name: str, array: Array, bind: Any) -> None:
+        assert array.flags.c_contiguous and array.dtype == self.dtype(name), name
+        self._bound[f"{bind.__name__} {name}"] = array  # kept alive as long as the binding points to it
+        bind(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)

@@ -1,0 +1,83 @@
+"""How long and how fast to train: what a user may set, and the rate that follows where nothing is set (docs/recipe.md)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from tinyfoa_rt.errors import UsageError
+
+__all__ = ["TrainSettings", "rate_at", "rate_of_block"]
+
+# Steps of plain SGD on standardized inputs, batch 100, per sqrt(units) of the block's output; see docs/recipe.md.
+_BASE_RATES = {"sgd": 0.04, "momentum": 0.004, "adam": 6e-5}
+_REFERENCE_BATCH = 100
+_REFERENCE_INPUTS = 784
+_MOST_BOOST = 8.0
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """What ``fit`` is told.
+
+    Attributes:
+        epochs: passes over the data for each block.
+        rate: factor on the rate that follows from optimizer, batch, slices and inputs.
+        rate_schedule: ``cosine`` (to zero over a block's epochs) or ``constant``.
+        rotate_every: steps that a slice stays; ``None`` for the recipe's own.
+        seed: of the order of samples.
+
+    Raises:
+        UsageError: a value is out of range.
+    """
+
+    epochs: int = 10
+    rate: float = 1.0
+    rate_schedule: str = "cosine"
+    rotate_every: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.epochs <= 1_000_000:
+            raise UsageError(f"--epochs {self.epochs}", "is not between 1 and 1,000,000", "give a whole number such as 10")
+        if not 0 < self.rate < math.inf:
+            raise UsageError(f"--rate {self.rate}", "is not above 0", "it multiplies the recipe's rate: begin with 1")
+        if self.rate_schedule not in ("cosine", "constant"):
+            raise UsageError(f"--rate-schedule {self.rate_schedule}", "is not known", "use cosine or constant")
+        if self.rotate_every is not None and self.rotate_every < 1:
+            raise UsageError(f"--rotate-every {self.rotate_every}", "is below 1", "give a number of steps")
+
+    def steps_a_turn(self, steps_per_epoch: int, num_slices: int) -> int:
+        """Steps that a slice stays: two rounds an epoch, but turns of at least 8 steps."""
+        if self.rotate_every is not None:
+            return self.rotate_every
+        return max(8, steps_per_epoch // (2 * num_slices))
+
+
+@dataclass(frozen=True)
+class BlockSize:
+    """What the rate of a block depends on: outputs, inputs of each, slices, and the mean square of an input."""
+
+    num_units: int
+    fan_in: int
+    num_slices: int
+    input_power: float
+
+
+def rate_of_block(optimizer: str, batch: int, size: BlockSize) -> float:
+    """Return the rate at which a block starts.
+
+    A gradient grows with the error that the head returns, g = sqrt(2 / units), and with its input's power; its noise falls
+    with the batch, and a slice has fewer steps to move in. Adam's step does not depend on the gradient's size.
+    """
+    base: float = _BASE_RATES[optimizer]
+    boost = min(_MOST_BOOST, math.sqrt(size.num_slices))
+    if optimizer == "adam":
+        return base * math.sqrt(batch / _REFERENCE_BATCH * 2000 * boost)
+    input_energy = size.fan_in * max(size.input_power, 1e-6)
+    return base * math.sqrt(size.num_units) * batch / _REFERENCE_BATCH * boost * _REFERENCE_INPUTS / input_energy
+
+
+def rate_at(start: float, schedule: str, step: int, num_steps: int) -> float:
+    """The rate of step ``step`` of ``num_steps``: constant, or half a cosine wave down to zero."""
+    return start if schedule == "constant" else start * 0.5 * (1 + math.cos(math.pi * step / num_steps))

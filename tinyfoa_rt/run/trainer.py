@@ -1,0 +1,175 @@
+"""The trainer: an artifact and data go in, a trained model comes out; it can stop at any step and go on later.
+
+>>> trainer = Trainer(build(model, plan))            # doctest: +SKIP
+>>> trainer.fit(x_train, y_train, epochs=10)         # doctest: +SKIP
+>>> trainer.evaluate(x_test, y_test).accuracy        # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyfoa_rt.errors import UsageError
+from tinyfoa_rt.run.artifact import INFERENCE_TENSORS, Artifact
+from tinyfoa_rt.run.checkpoint import load_checkpoint, save_checkpoint
+from tinyfoa_rt.run.data import Normalization
+from tinyfoa_rt.run.evaluation import Evaluation, evaluate_scores
+from tinyfoa_rt.run.feed import Samples, check_targets
+from tinyfoa_rt.run.forward import ForwardPass
+from tinyfoa_rt.run.inference import write_inference_tensors
+from tinyfoa_rt.run.interleaved import InterleavedLoop
+from tinyfoa_rt.run.layerwise import LayerwiseLoop
+from tinyfoa_rt.run.loop import Report
+from tinyfoa_rt.run.model_state import ModelState
+from tinyfoa_rt.run.progress import Progress
+from tinyfoa_rt.run.session import Runtime
+from tinyfoa_rt.run.settings import TrainSettings
+
+__all__ = ["Trainer"]
+
+Array = NDArray[Any]
+_CHECKPOINT = "checkpoint"
+_ROWS = 500
+
+
+class Trainer:
+    """Trains the blocks of an artifact.
+
+    Args:
+        artifact: what ``build`` returned, or the folder where it was saved.
+        providers: execution providers of onnxruntime by name, in order of preference.
+        threads: of a session; ``None`` for one a core.
+
+    Raises:
+        InputError: the artifact cannot be read.
+        UsageError: onnxruntime has no such provider.
+    """
+
+    def __init__(
+        self, artifact: Artifact | str | Path, *, providers: Sequence[str] = ("CPUExecutionProvider",), threads: int | None = None
+    ) -> None:
+        self.artifact = artifact if isinstance(artifact, Artifact) else Artifact.load(Path(artifact))
+        self.progress = Progress(TrainSettings())
+        self.state = ModelState(self.artifact.manifest, self.artifact.initial)
+        self._runtime = Runtime(tuple(providers), threads)
+        self._forward = ForwardPass(self.artifact, self.state, self._runtime)
+        self._stream: LayerwiseLoop | InterleavedLoop | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every block has had its epochs."""
+        return self.progress.block >= len(self.artifact.blocks)
+
+    def fit(self, x: Array, y: Array, *, normalization: Normalization | None = None, **settings: Any) -> Trainer:
+        """Train every block on ``x`` and ``y`` from where training stands.
+
+        Args:
+            x: samples (N, ...), raw; any shape that fits the model's input in one way.
+            y: classes (N,), whole numbers from 0; or targets (N, outputs).
+            normalization: of the samples, kept with the model; ``None`` takes them as they are.
+            **settings: fields of :class:`tinyfoa_rt.run.settings.TrainSettings`, such as ``epochs=10``.
+
+        Raises:
+            InputError: the data do not fit the model.
+            UsageError: a setting is out of range.
+        """
+        for _ in self.iterate(x, y, normalization=normalization, **settings):
+            pass
+        return self
+
+    def iterate(self, x: Array, y: Array, *, normalization: Normalization | None = None, **settings: Any) -> Iterator[Report]:
+        """As :meth:`fit`, step by step; between two steps the trainer may be saved or asked to predict."""
+        if self.progress.total_steps == 0 and not self.progress.rates:
+            self.progress = Progress(TrainSettings(**settings), normalization)
+        elif settings:
+            self.progress.settings = replace(self.progress.settings, **settings)
+        target = check_targets(self.artifact.manifest, x, y)
+        return self._loop().epochs(self._samples(x), target)
+
+    def partial_fit(self, x: Array, y: Array) -> float:
+        """Train on a stream: take one step for each batch in ``x`` at a constant rate; return the mean loss.
+
+        With the order ``layerwise`` the block in training learns, and :meth:`next_block` goes on to the next one; with
+        ``interleaved`` all blocks do. Samples that do not fill a batch are repeated.
+
+        Raises:
+            InputError: the data do not fit the model.
+        """
+        target = check_targets(self.artifact.manifest, x, y)
+        if self._stream is None:
+            self._stream = self._loop()
+        return self._stream.stream(self._samples(x), target)
+
+    def next_block(self) -> None:
+        """End the training of the current block on a stream.
+
+        Raises:
+            UsageError: all blocks are trained.
+        """
+        if self.is_done:
+            raise UsageError("next_block", "all blocks are trained", "save the model")
+        self._stream = None
+        self.progress.block += 1
+        self.progress.step = 0
+
+    def scores(self, x: Array) -> Array:
+        """Return the scores (N, outputs), float32: the output before Softmax, where the model ends in one.
+
+        Raises:
+            InputError: the samples do not fit the model.
+        """
+        samples = self._samples(x)
+        parts = [self._forward.scores(samples.gather(slice(i, i + _ROWS))) for i in range(0, len(x), _ROWS)]
+        return np.concatenate(parts) if parts else np.zeros((0, self.artifact.manifest.num_outputs), np.float32)
+
+    def predict(self, x: Array) -> Array:
+        """Return the class (N,) of each sample; of a regression its output (N, outputs)."""
+        scores = self.scores(x)
+        return scores.argmax(axis=1) if self.artifact.manifest.loss == "cross-entropy" else scores
+
+    def evaluate(self, x: Array, y: Array) -> Evaluation:
+        """Return loss, accuracy and balanced accuracy on ``x`` and ``y``."""
+        target = check_targets(self.artifact.manifest, x, y)
+        return evaluate_scores(self.scores(x), target, self.artifact.manifest.loss)
+
+    def save(self, folder: str | Path) -> None:
+        """Write artifact, checkpoint and inference model; a power cut leaves the old checkpoint or the new one.
+
+        Raises:
+            InputError: the folder cannot be written.
+        """
+        folder = Path(folder)
+        if not (folder / "manifest.json").exists() or Artifact.load(folder).id != self.artifact.id:
+            self.artifact.save(folder)
+        arrays = self.state.arrays()
+        save_checkpoint(folder / _CHECKPOINT, arrays, self.progress.to_json(), self.artifact.id)
+        write_inference_tensors(folder / INFERENCE_TENSORS, self.state)
+
+    @classmethod
+    def load(
+        cls, folder: str | Path, *, providers: Sequence[str] = ("CPUExecutionProvider",), threads: int | None = None
+    ) -> Trainer:
+        """Return a trainer that goes on from the checkpoint in ``folder``.
+
+        Raises:
+            InputError: artifact or checkpoint are missing, damaged, or do not belong together.
+        """
+        trainer = cls(Path(folder), providers=providers, threads=threads)
+        checkpoint = load_checkpoint(Path(folder) / _CHECKPOINT, trainer.artifact.id)
+        trainer.state.restore(checkpoint.tensors)
+        trainer.progress = Progress.from_json(checkpoint.progress)
+        return trainer
+
+    def _samples(self, x: Array) -> Samples:
+        manifest = self.artifact.manifest
+        return Samples(np.asarray(x), manifest.input, manifest.input_shape, self.progress.normalization)
+
+    def _loop(self) -> LayerwiseLoop | InterleavedLoop:
+        kind = InterleavedLoop if self.artifact.manifest.order == "interleaved" else LayerwiseLoop
+        return kind(self.artifact, self.state, self.progress, self._runtime)
