@@ -14,6 +14,8 @@ _BASE_RATES = {"sgd": 0.04, "momentum": 0.004, "adam": 6e-5}
 _REFERENCE_BATCH = 100
 _REFERENCE_INPUTS = 784
 _MOST_BOOST = 8.0
+# Inputs that are far smaller would ask for steps beyond the range of latent weights, which is -1 to 1.
+_LEAST_INPUT_POWER = 0.25
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def rate_of_block(optimizer: str, batch: int, size: BlockSize) -> float:
     boost = min(_MOST_BOOST, math.sqrt(size.num_slices))
     if optimizer == "adam":
         return base * math.sqrt(batch / _REFERENCE_BATCH * 2000 * boost)
-    input_energy = size.fan_in * max(size.input_power, 1e-6)
+    input_energy = size.fan_in * max(size.input_power, _LEAST_INPUT_POWER)
     return base * math.sqrt(size.num_units) * batch / _REFERENCE_BATCH * boost * _REFERENCE_INPUTS / input_energy
 
 

@@ -1,0 +1,127 @@
+"""build, train and eval as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import onnx
+import pytest
+
+from tests.cli.test_commands import run
+from tests.run.trained_models import blobs
+from tests.small_models import mlp
+
+OPTIONS = ["--budget", "64KB", "--batch", "6", "--slices", "2x2"]
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    onnx.save(mlp((12, 16, 16, 4)), tmp_path / "small.onnx")
+    return str(tmp_path / "small.onnx")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> str:
+    x, y = blobs()
+    x_test, y_test = blobs(60, seed=1)
+    np.savez(tmp_path / "data.npz", x_train=x, y_train=y, x_test=x_test, y_test=y_test)
+    return str(tmp_path / "data.npz")
+
+
+def test_train_leaves_what_the_documentation_names(
+    model: str, data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert run(["train", model, "--data", data, "-o", str(out), *OPTIONS, "--epochs", "10"]) == 0
+    printed = capsys.readouterr().out
+    result = json.loads((out / "evaluation.json").read_text())
+    assert f"accuracy {result['accuracy']:.2%}" in printed
+    assert result["accuracy"] > 0.85
+    assert ElementTree.parse(out / "curve.svg").getroot().tag.endswith("svg")
+    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert {row["block"] for row in rows} == {"fc1", "fc2", "fc3"}
+    assert [row["step"] for row in rows] == sorted({row["step"] for row in rows})
+    assert run(["eval", str(out), "--data", data, "--json"]) == 0
+    measured = json.loads(capsys.readouterr().out)
+    assert measured["accuracy"] == result["accuracy"]
+    assert measured["samples"] == 60
+
+
+def test_a_built_plan_trains_to_what_train_gives(model: str, data: str, tmp_path: Path) -> None:
+    plan = str(tmp_path / "plan.json")
+    assert run(["plan", model, *OPTIONS, "-o", plan]) == 0
+    assert run(["build", model, "--plan", plan, "-o", str(tmp_path / "artifact")]) == 0
+    assert run(["train", str(tmp_path / "artifact"), "--data", data, "-o", str(tmp_path / "one"), "--epochs", "2"]) == 0
+    assert run(["train", model, "--data", data, "-o", str(tmp_path / "other"), *OPTIONS, "--epochs", "2"]) == 0
+    weights = [(tmp_path / name / "inference.safetensors").read_bytes() for name in ("one", "other")]
+    assert weights[0] == weights[1]
+
+
+def test_ctrl_c_leaves_a_checkpoint_and_resume_ends_in_the_same_weights(model: str, data: str, tmp_path: Path) -> None:
+    straight, broken = tmp_path / "straight", tmp_path / "broken"
+    arguments = ["--data", data, *OPTIONS, "--epochs", "150", "--threads", "1"]
+    assert run(["train", model, "-o", str(straight), *arguments]) == 0
+    command = [sys.executable, "-c", "from tinyfoa_rt.cli import main; main()", "train", model, "-o", str(broken), *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    metrics = broken / "metrics.jsonl"
+    while process.poll() is None and not (metrics.exists() and metrics.stat().st_size > 2000):
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "go on with --resume" in err
+    assert run(["train", model, "--data", data, "-o", str(broken), "--resume", "--threads", "1"]) == 0
+    assert (broken / "inference.safetensors").read_bytes() == (straight / "inference.safetensors").read_bytes()
+    steps = [json.loads(line)["step"] for line in metrics.read_text().splitlines()]
+    assert steps == sorted(set(steps))
+
+
+def wrong(status: int, message: str, *arguments: str) -> Any:
+    return pytest.param(list(arguments), status, message, id=message)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        wrong(2, "a model needs a memory budget", "train", "MODEL", "--data", "DATA", "-o", "out"),
+        wrong(3, "budget 100", "train", "MODEL", "--data", "DATA", "-o", "out", "--budget", "100"),
+        wrong(4, "is not a file that is there", "train", "MODEL", "--data", "nowhere.npz", "-o", "out", "--budget", "64KB"),
+        wrong(4, "holds no checkpoint", "train", "MODEL", "--data", "DATA", "-o", "out", "--budget", "64KB", "--resume"),
+        wrong(2, "--epochs 0", "train", "MODEL", "--data", "DATA", "-o", "out", "--budget", "64KB", "--epochs", "0"),
+        wrong(4, "label 4 is outside 0 to 3", "train", "MODEL", "--data", "digits", "-o", "out", "--budget", "64KB"),
+        wrong(4, "cannot be read", "eval", "nowhere", "--data", "DATA"),
+        wrong(4, "is not JSON", "build", "MODEL", "--plan", "MODEL", "-o", "out"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(
+    arguments: list[str], status: int, message: str, model: str, data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = {"MODEL": model, "DATA": data, "out": str(tmp_path / "out")}
+    assert run([names.get(argument, argument) for argument in arguments]) == status
+    err = capsys.readouterr().err
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_folder_in_use_is_not_written_over(model: str, data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["train", model, "--data", data, "-o", str(tmp_path / "out"), *OPTIONS, "--epochs", "1"]
+    assert run(arguments) == 0
+    assert run(arguments) == 4
+    assert "give --resume" in capsys.readouterr().err
+
+
+def test_a_plan_of_another_model_is_refused(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    onnx.save(mlp((12, 18, 16, 4)), tmp_path / "other.onnx")
+    plan = str(tmp_path / "plan.json")
+    assert run(["plan", str(tmp_path / "other.onnx"), *OPTIONS, "-o", plan]) == 0
+    assert run(["build", model, "--plan", plan, "-o", str(tmp_path / "artifact")]) == 4
+    assert "plan this model again" in capsys.readouterr().err
