@@ -61,7 +61,7 @@ class InterleavedLoop:
             for rows in order_of_samples(len(target), batch, (settings.seed, 0, epoch))[within:]:
                 step = self._progress.step
                 factor = rate_at(settings.rate, settings.rate_schedule, step, num_steps)
-                result = self._step(samples, target, rows, (factor, per_epoch))
+                result = self._step(samples, target, rows, factor)
                 yield Report(name, epoch, step, num_steps, self._progress.total_steps, *result)
         self._state.end_turns()
         self._progress.block = len(self._blocks)
@@ -72,12 +72,11 @@ class InterleavedLoop:
         batch = self._artifact.manifest.batch
         slots = (-(-len(target) // batch), batch)
         rate = self._progress.settings.rate
-        losses = [self._step(samples, target, rows, (rate, 1000)).loss for rows in np.resize(np.arange(len(target)), slots)]
+        losses = [self._step(samples, target, rows, rate).loss for rows in np.resize(np.arange(len(target)), slots)]
         self._state.end_turns()
         return float(np.mean(losses))
 
-    def _step(self, samples: Samples, target: Array, rows: Array, pace: tuple[float, int]) -> StepResult:
-        factor, per_epoch = pace
+    def _step(self, samples: Samples, target: Array, rows: Array, factor: float) -> StepResult:
         first = self._blocks[0]
         values = self._forward.to_block(0, samples.gather(rows)) if self._artifact.manifest.stages[0] else None
         for name, array in first.inputs.items():
@@ -88,8 +87,7 @@ class InterleavedLoop:
                 training.begin_turn(0)
                 power = calibrate(training, self._state, lambda _: None, len(rows))
                 self._progress.rates[training.record.name] = starting_rate(self._artifact, training, power)
-            stays = self._progress.settings.steps_a_turn(per_epoch, training.num_slices)
-            training.begin_turn(self._progress.step // stays % training.num_slices)
+            training.begin_turn(self._progress.step // self._progress.settings.steps_a_turn % training.num_slices)
             # The blocks before change, and with them what this one reads: its rate follows.
             rate = starting_rate(self._artifact, training, input_power(training, self._state))
             result = training.step(rate * factor)

@@ -60,7 +60,7 @@ class LayerwiseLoop:
             training.target[...] = target[rows]
             if training.record.name not in self._progress.rates:
                 self._begin(training, lambda _: None)
-            training.begin_turn(self._turn(training, steps_per_epoch=training.num_slices * 100))
+            training.begin_turn(self._turn(training))
             losses.append(training.step(self._progress.rates[training.record.name] * self._progress.settings.rate).loss)
             self._count_step()
         training.end_turn()
@@ -81,7 +81,7 @@ class LayerwiseLoop:
             self._freeze(training, epoch)
             for rows in order[within:]:
                 self._fill(training, feed, (rows, target))
-                training.begin_turn(self._turn(training, steps_per_epoch))
+                training.begin_turn(self._turn(training))
                 step = self._progress.step
                 rate = rate_at(self._progress.rates[name] * settings.rate, settings.rate_schedule, step, num_steps)
                 result = training.step(rate)
@@ -89,9 +89,8 @@ class LayerwiseLoop:
                 yield Report(name, epoch, step, num_steps, self._progress.total_steps, *result)
         training.end_turn()
 
-    def _turn(self, training: BlockTraining, steps_per_epoch: int) -> int:
-        stays = self._progress.settings.steps_a_turn(steps_per_epoch, training.num_slices)
-        return self._progress.step // stays % training.num_slices
+    def _turn(self, training: BlockTraining) -> int:
+        return self._progress.step // self._progress.settings.steps_a_turn % training.num_slices
 
     def _begin(self, training: BlockTraining, fill: Any) -> None:
         """Measure the block's scale and its rate, once."""

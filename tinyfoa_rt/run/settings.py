@@ -14,6 +14,7 @@ _BASE_RATES = {"sgd": 0.04, "momentum": 0.004, "adam": 6e-5}
 _REFERENCE_BATCH = 100
 _REFERENCE_INPUTS = 784
 _MOST_BOOST = 8.0
+_STEPS_A_TURN = 10
 # Inputs that are far smaller would ask for steps beyond the range of latent weights, which is -1 to 1.
 _LEAST_INPUT_POWER = 0.25
 
@@ -49,11 +50,10 @@ class TrainSettings:
         if self.rotate_every is not None and self.rotate_every < 1:
             raise UsageError(f"--rotate-every {self.rotate_every}", "is below 1", "give a number of steps")
 
-    def steps_a_turn(self, steps_per_epoch: int, num_slices: int) -> int:
-        """Steps that a slice stays: two rounds an epoch, but turns of at least 8 steps."""
-        if self.rotate_every is not None:
-            return self.rotate_every
-        return max(8, steps_per_epoch // (2 * num_slices))
+    @property
+    def steps_a_turn(self) -> int:
+        """Steps that a slice stays; short turns learn better, long ones write less (docs/training.md)."""
+        return _STEPS_A_TURN if self.rotate_every is None else self.rotate_every
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,64 @@
+"""Train a model of the zoo with several seeds and print accuracies on the test set, as a row of docs/RESULTS.md.
+
+    python tools/accuracy.py mlp-784-256-256-10 --data MNIST_FOLDER --budget 256KB --epochs 30 --seeds 0,1,2
+
+Seeds are those of the order of samples and of the heads; initial weights are the zoo's. Options of the plan come last, as
+``name=value``: ``batch=100 slices=2x2 binarize=none``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import tinyfoa_rt
+from tinyfoa_rt.run.data import DataSet, load_data
+from tinyfoa_rt.zoo import write_model
+
+_RECIPE = ("binarize", "alpha", "scale", "window", "head_pool", "loss")
+
+
+def main() -> None:
+    """Run one experiment and print its row."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--budget", required=True)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--seeds", default="0")
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("options", nargs="*", metavar="name=value")
+    arguments = parser.parse_args()
+    data = load_data(arguments.data)
+    options = dict(option.split("=", 1) for option in arguments.options)
+    runs = [_train(arguments, data, options, int(seed)) for seed in arguments.seeds.split(",")]
+    accuracies, balanced, seconds = zip(*runs)
+    spread = f" (spread {max(accuracies) - min(accuracies):.2%})" if len(runs) > 1 else ""
+    print(f"{arguments.model} {' '.join(arguments.options)}, {arguments.epochs} epochs, seeds {arguments.seeds}: ", end="")
+    print(f"accuracy {statistics.mean(accuracies):.2%}{spread}, balanced {statistics.mean(balanced):.2%}, ", end="")
+    print(f"{statistics.mean(seconds):.0f} s a run", flush=True)
+
+
+def _train(arguments: Any, data: DataSet, options: dict[str, str], seed: int) -> tuple[float, float, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        write_model(arguments.model, path)
+        model = tinyfoa_rt.load(path)
+    planning: dict[str, Any] = {**options, **({"batch": int(options["batch"])} if "batch" in options else {})}
+    plan = tinyfoa_rt.plan(model, arguments.budget, **planning)
+    recipe = {name: value for name, value in options.items() if name in _RECIPE}
+    trainer = tinyfoa_rt.Trainer(tinyfoa_rt.build(model, plan, seed=seed, **recipe), threads=arguments.threads)
+    start = time.perf_counter()
+    trainer.fit(data.x_train, data.y_train, normalization=data.normalization, epochs=arguments.epochs, seed=seed)
+    seconds = time.perf_counter() - start
+    result = trainer.evaluate(data.x_test, data.y_test)
+    assert result.accuracy is not None and result.balanced_accuracy is not None
+    return result.accuracy, result.balanced_accuracy, seconds
+
+
+if __name__ == "__main__":
+    main()
