@@ -108,7 +108,7 @@ def _budget(options: PlanOptions, target: Target) -> int:
 
 
 def _recipe(graph: Graph, parts: Partition, options: PlanOptions) -> Recipe:
-    """``auto`` takes the optimizer and head that need least: no choice of sizes fits another that would not fit these."""
+    """``auto`` takes the optimizer that needs least and the hashed head, which is not stored where a loop computes it."""
     num_outputs = graph.values[parts.blocks[-1].output].size
     optimizer: Optimizer = "sgd" if options.optimizer == AUTO else options.optimizer  # type: ignore[assignment]
     head: Head = "rademacher" if options.head == AUTO else options.head  # type: ignore[assignment]
