@@ -1,16 +1,23 @@
 """Plans of known models: the paper's arithmetic, known floors, frozen prefixes, targets."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
+import onnx
 import pytest
 
-from tests.small_models import ModelBuilder, conv_net, load_model, mlp
+from tests.small_models import ModelBuilder, conv_net, load_model, mlp, residual_net
 from tinyfoa_rt import plan
 from tinyfoa_rt.errors import UnsupportedError, UsageError
+from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.verify import verify_plan
 from tinyfoa_rt.model import load
+from tinyfoa_rt.options import PlanOptions
+from tinyfoa_rt.pipeline.job import resolve
+from tinyfoa_rt.pipeline.measure import Measure
+from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.zoo import write_model
 
 KIB = 1024
@@ -92,6 +99,24 @@ def test_a_frozen_prefix_counts_its_forward_peak(tmp_path: Path) -> None:
     # conv1's result, 8x8x8 floats; its input beside it, 3x8x8 floats
     assert forward.bytes == 4 * (8 * 8 * 8 + 3 * 8 * 8)
     assert (forward.first_step, forward.last_step) == (0, 0)
+
+
+@pytest.mark.parametrize("make", [conv_net, residual_net, mlp])
+def test_a_block_reads_its_inputs_where_the_forward_pass_left_them(tmp_path: Path, make: Callable[[], onnx.ModelProto]) -> None:
+    """Nothing moves them in between: no step of the program copies."""
+    job = resolve(load_model(make(), tmp_path), PlanOptions(budget="64KB", target="c99"))
+    measure = Measure(job)
+    pinned = 0
+    for index, setting in enumerate(job.settings[1:], start=1):
+        before = measure.before(index, 2)
+        buffers = {b.name: b for b in measure.footprint(index, Candidate(Slices(1, 1), 2)).buffers}
+        base = buffers["forward through the blocks before"].offset
+        assert base is not None
+        for name in setting.block.inputs:
+            if name in buffers:  # a view lies in the buffer of what it views
+                assert buffers[name].offset == base + before.offsets[name]
+                pinned += 1
+    assert pinned >= 2
 
 
 def test_an_operator_without_gradient_is_fine_in_the_frozen_prefix(tmp_path: Path) -> None:
