@@ -119,6 +119,16 @@ def test_a_block_reads_its_inputs_where_the_forward_pass_left_them(tmp_path: Pat
     assert pinned >= 2
 
 
+@pytest.mark.parametrize("target", ["ort-cpu", "c99"])
+def test_blocks_that_are_alike_differ_by_what_is_before_them(tmp_path: Path, target: str) -> None:
+    """fc2 and fc5 are alike, but before fc5 there are activations of 2,048: what was measured for one is not the other's."""
+    graph = load_model(mlp((16, 64, 64, 2048, 64, 64, 4)), tmp_path)
+    measure = Measure(resolve(graph, PlanOptions(budget="1MB", target=target)))
+    peaks = [measure.peak(index, Candidate(Slices(4, 4), 1)) for index in range(6)]
+    assert peaks == [measure.footprint(index, Candidate(Slices(4, 4), 1)).peak_nbytes for index in range(6)]
+    assert peaks[4] > peaks[1]
+
+
 def test_an_operator_without_gradient_is_fine_in_the_frozen_prefix(tmp_path: Path) -> None:
     builder = ModelBuilder((8,))
     odd = builder.node("Erf", (builder.dense("input", 8, 8, "fc1"),), "odd")
