@@ -34,7 +34,7 @@ class PlanOptions:
         train: ``all``, ``last:K``, or names of blocks or layers.
         binarize: ``both``, ``weights`` or ``none``.
         loss: ``cross-entropy``, ``mean-squared-error`` or ``auto``: the latter where the output is as large as the input.
-        nonvolatile: ``none`` or a size, in place of the target's.
+        nonvolatile: ``none``, ``unlimited`` or a size, in place of the target's.
         samples: of the data set; ``None`` where unknown.
         rotate_every: steps that a slice stays; ``None`` gives each slice an equal part of an epoch.
 

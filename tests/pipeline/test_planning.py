@@ -201,6 +201,11 @@ def test_fewer_blocks_are_advised_only_where_they_fit_into_flash(tmp_path: Path,
     assert plan(graph, "1MB", target="c99", nonvolatile=size[1]).feasible
 
 
+def test_nonvolatile_memory_is_named_as_in_a_profile(fc_3072: Graph) -> None:
+    assert plan(fc_3072, target="stm32f746", nonvolatile="unlimited").feasible
+    assert plan(fc_3072, target="stm32f746", nonvolatile="none").nonvolatile_bytes == 0
+
+
 def test_where_ram_and_flash_are_too_small_both_are_named(tmp_path: Path) -> None:
     """Else who raises the budget as told meets the next refusal."""
     reason = plan(load_model(mlp((8, 96, 96, 4)), tmp_path), "100", target="c99", nonvolatile="4KB").reason

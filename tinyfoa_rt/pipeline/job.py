@@ -91,8 +91,10 @@ def _target(options: PlanOptions) -> Target:
     target = load_target(options.target)
     if options.nonvolatile is None:
         return target
-    none = options.nonvolatile in ("none", "0")
-    return replace(target, nonvolatile_bytes=0 if none else parse_nbytes(options.nonvolatile, what="--nonvolatile"))
+    words = {"none": 0, "0": 0, "unlimited": None}  # as in a profile
+    if options.nonvolatile in words:
+        return replace(target, nonvolatile_bytes=words[options.nonvolatile])
+    return replace(target, nonvolatile_bytes=parse_nbytes(options.nonvolatile, what="--nonvolatile"))
 
 
 def _budget(options: PlanOptions, target: Target) -> int:
