@@ -28,7 +28,7 @@ def test_sizes(text: str | int, nbytes: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["0", "-1", "12XB", "1e400GB", "", "KB", "1,5KB", "nan", "inf", "9" * 30, "0.1B", "1kb", "٣KB\n\n٣"]
+    "text", ["0", "-1", "12XB", "1e400GB", "", "KB", "1,5KB", "nan", "inf", "9" * 30, "0.1B", "1kb", "٣KB\n\n٣", "٣KB"]
 )
 def test_what_is_no_size_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(UsageError) as refusal:

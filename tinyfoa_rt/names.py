@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["elide", "visible"]
+from collections.abc import Sequence
+
+__all__ = ["elide", "elide_all", "visible"]
 
 
 def visible(name: str) -> str:
@@ -17,3 +19,12 @@ def elide(name: str, width: int = 48) -> str:
         return shown
     tail = (width - 1) * 2 // 3  # exporters put what tells names apart at their end
     return f"{shown[: width - 1 - tail]}…{shown[len(shown) - tail :]}"
+
+
+def elide_all(names: Sequence[str], width: int) -> list[str]:
+    """Return ``names`` in at most ``width`` characters each, all with their number, from 1, where two would look alike."""
+    shown = [elide(name, width) for name in names]
+    if len(set(shown)) == len(set(names)):
+        return shown
+    numbers = [f"{position}: " for position in range(1, len(names) + 1)]
+    return [number + elide(name, width - len(number)) for number, name in zip(numbers, names)]

@@ -34,7 +34,7 @@ class PlanOptions:
         train: ``all``, ``last:K``, or names of blocks or layers.
         binarize: ``both``, ``weights`` or ``none``.
         loss: ``cross-entropy``, ``mean-squared-error`` or ``auto``: the latter where the output is as large as the input.
-        nonvolatile: ``none`` or a size, in place of the target's.
+        nonvolatile: ``none``, ``unlimited`` or a size, in place of the target's.
         alpha: ``row`` or ``tensor``: what the scale of binary weights is the mean of.
         scale: ``running`` or ``batch``: what the scale of binary activations is the mean of.
         window: ``symmetric`` or ``relu``: where the straight-through estimator lets the error pass.

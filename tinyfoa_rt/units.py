@@ -27,7 +27,7 @@ _UNITS = {
     "GiB": 1024**3,
     "G": 1024**3,
 }
-_SIZE = re.compile(r"\s*(?P<number>\d{1,24}(?:\.\d{1,24})?)\s*(?P<unit>[A-Za-z]*)\s*")
+_SIZE = re.compile(r"\s*(?P<number>\d{1,24}(?:\.\d{1,24})?)\s*(?P<unit>[A-Za-z]*)\s*", re.ASCII)
 _LARGEST = 2**62
 
 

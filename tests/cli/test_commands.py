@@ -1,6 +1,8 @@
 """The command line as a user runs it: output, files and exit status."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -115,7 +117,60 @@ def test_inspect_says_what_cannot_be_trained_and_why(tmp_path: Path, capsys: pyt
     assert [line.split()[0] for line in table] == ["fc1", "fc2"]
     assert [line.split()[-1] for line in table] == ["no", "yes"]
     assert "node 'odd': Erf has no gradient rule" in printed
+    assert "--train last:1 trains what is behind" in printed
     assert max(len(line) for line in table) <= 100
+
+
+def test_inspect_shows_a_model_without_layers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The refusal of ``plan`` sends its reader here."""
+    builder = ModelBuilder((4, 6, 6, 6))
+    output = builder.node("Conv", ("input", builder.weight(3, 4, 3, 3, 3)), "volume")
+    path = tmp_path / "volume.onnx"
+    onnx.save(builder.model(output), path)
+    assert run(["plan", "--budget", "1MB", str(path)]) == 4
+    assert "see 'tinyfoa-rt inspect'" in capsys.readouterr().err
+    assert run(["inspect", str(path)]) == 0
+    printed = capsys.readouterr().out
+    assert "no layer can be trained" in printed
+    assert "volume: it is a 3-D convolution" in printed
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        ({"group": 0}, "in 0 groups"),
+        ({"group": 2}, "its input 3 channels"),
+        ({"kernel_shape": [5, 5]}, "its kernel_shape is not"),
+    ],
+)
+def test_a_kernel_that_does_not_fit_is_no_layer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], attributes: dict[str, object], reason: str
+) -> None:
+    """onnx's shape inference accepts all three."""
+    builder = ModelBuilder((3, 8, 8))
+    output = builder.node("Conv", ("input", builder.weight(4, 3, 3, 3)), "odd", **attributes)
+    path = tmp_path / "odd.onnx"
+    onnx.save(builder.model(output), path)
+    assert run(["plan", "--budget", "1MB", str(path)]) == 4
+    assert run(["inspect", str(path)]) == 0
+    assert reason in capsys.readouterr().out
+
+
+def test_a_wrong_name_does_not_fill_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    builder = ModelBuilder((8,))
+    x = "input"
+    for index in range(12):
+        x = builder.dense(x, 8, 8, f"{'merged/' * 40}{index}")
+    path = tmp_path / "long.onnx"
+    onnx.save(builder.model(x), path)
+    assert run(["plan", "--budget", "1MB", "--train", "nothing", str(path)]) == 2
+    assert len(capsys.readouterr().err) < 400
+
+
+def test_the_package_runs_as_a_module() -> None:
+    done = subprocess.run([sys.executable, "-m", "tinyfoa_rt", "--version"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("tinyfoa-rt 0.")
 
 
 def test_zoo_lists_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,15 +1,23 @@
 """Plans of known models: the paper's arithmetic, known floors, frozen prefixes, targets."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
+import onnx
 import pytest
 
-from tests.small_models import ModelBuilder, conv_net, load_model, mlp
+from tests.small_models import ModelBuilder, conv_net, load_model, mlp, residual_net
 from tinyfoa_rt import plan
 from tinyfoa_rt.errors import UnsupportedError, UsageError
+from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.verify import verify_plan
 from tinyfoa_rt.model import load
+from tinyfoa_rt.options import PlanOptions
+from tinyfoa_rt.pipeline.job import resolve
+from tinyfoa_rt.pipeline.measure import Measure
+from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.zoo import write_model
 
 KIB = 1024
@@ -93,6 +101,34 @@ def test_a_frozen_prefix_counts_its_forward_peak(tmp_path: Path) -> None:
     assert (forward.first_step, forward.last_step) == (0, 0)
 
 
+@pytest.mark.parametrize("make", [conv_net, residual_net, mlp])
+def test_a_block_reads_its_inputs_where_the_forward_pass_left_them(tmp_path: Path, make: Callable[[], onnx.ModelProto]) -> None:
+    """Nothing moves them in between: no step of the program copies."""
+    job = resolve(load_model(make(), tmp_path), PlanOptions(budget="64KB", target="c99"))
+    measure = Measure(job)
+    pinned = 0
+    for index, setting in enumerate(job.settings[1:], start=1):
+        before = measure.before(index, 2)
+        buffers = {b.name: b for b in measure.footprint(index, Candidate(Slices(1, 1), 2)).buffers}
+        base = buffers["forward through the blocks before"].offset
+        assert base is not None
+        for name in setting.block.inputs:
+            if name in buffers:  # a view lies in the buffer of what it views
+                assert buffers[name].offset == base + before.offsets[name]
+                pinned += 1
+    assert pinned >= 2
+
+
+@pytest.mark.parametrize("target", ["ort-cpu", "c99"])
+def test_blocks_that_are_alike_differ_by_what_is_before_them(tmp_path: Path, target: str) -> None:
+    """fc2 and fc5 are alike, but before fc5 there are activations of 2,048: what was measured for one is not the other's."""
+    graph = load_model(mlp((16, 64, 64, 2048, 64, 64, 4)), tmp_path)
+    measure = Measure(resolve(graph, PlanOptions(budget="1MB", target=target)))
+    peaks = [measure.peak(index, Candidate(Slices(4, 4), 1)) for index in range(6)]
+    assert peaks == [measure.footprint(index, Candidate(Slices(4, 4), 1)).peak_nbytes for index in range(6)]
+    assert peaks[4] > peaks[1]
+
+
 def test_an_operator_without_gradient_is_fine_in_the_frozen_prefix(tmp_path: Path) -> None:
     builder = ModelBuilder((8,))
     odd = builder.node("Erf", (builder.dense("input", 8, 8, "fc1"),), "odd")
@@ -100,6 +136,25 @@ def test_an_operator_without_gradient_is_fine_in_the_frozen_prefix(tmp_path: Pat
     with pytest.raises(UnsupportedError, match=r"node 'odd'.*Erf has no gradient rule.*--train last:1"):
         plan(graph, "64KB")
     assert plan(graph, "64KB", train="last:1").feasible
+
+
+def test_a_refusal_says_how_much_can_be_trained(tmp_path: Path) -> None:
+    """Two refused operators: only what is behind the second can be trained; behind the last layer is nothing."""
+    builder = ModelBuilder((8,))
+    x = "input"
+    for index, operator in enumerate(["Relu", "Erf", "Relu", "Erf", "Relu", "Relu"]):
+        x = builder.node(operator, (builder.dense(x, 8, 8, f"fc{index}"),), f"act{index}")
+    graph = builder.load(tmp_path, x)
+    with pytest.raises(UnsupportedError, match=r"node 'act1'.*: --train last:2 "):
+        plan(graph, "64KB")
+    assert plan(graph, "64KB", train="last:2").feasible
+    with pytest.raises(UnsupportedError, match=r"node 'act3'"):
+        plan(graph, "64KB", train="last:3")
+    builder = ModelBuilder((8,))
+    odd = builder.node("Erf", (builder.dense("input", 8, 8, "fc"),), "odd")
+    with pytest.raises(UnsupportedError, match="no layer is behind it") as refusal:
+        plan(builder.load(tmp_path, odd), "64KB")
+    assert "--train" not in str(refusal.value)
 
 
 def test_named_layers_are_trained(tmp_path: Path) -> None:
@@ -124,6 +179,61 @@ def test_flash_that_is_too_small_is_the_reason(fc_3072: Graph) -> None:
     assert result.peak_bytes <= result.budget_bytes
     assert "1.00 MiB of nonvolatile memory" in result.reason
     assert result.nonvolatile_bytes > 4 * 18_164_000
+
+
+@pytest.mark.parametrize("available", [5_000, 60_000])
+def test_fewer_blocks_are_advised_only_where_they_fit_into_flash(tmp_path: Path, available: int) -> None:
+    """8-96-96-96-96-4: 29,000 weights of 4 bytes, and bits for those of trained blocks alone."""
+    graph = load_model(mlp((8, 96, 96, 96, 96, 4)), tmp_path)
+    kept = plan(graph, "1MB", target="c99").nonvolatile_bytes
+    frozen = plan(graph, "1MB", target="c99", train="last:1").nonvolatile_bytes
+    available = frozen + (kept - frozen) // 2 if available > 5_000 else available
+    result = plan(graph, "1MB", target="c99", nonvolatile=str(available))
+    assert not result.feasible
+    advised = re.search(r"--train last:(\d)", result.reason)
+    assert (advised is not None) == (frozen <= available)
+    if advised is not None:
+        assert plan(graph, "1MB", target="c99", nonvolatile=str(available), train=f"last:{advised[1]}").feasible
+        more = plan(graph, "1MB", target="c99", nonvolatile=str(available), train=f"last:{int(advised[1]) + 1}")
+        assert not more.feasible
+    size = re.search(r"--nonvolatile (\w+)\)", result.reason)
+    assert size is not None
+    assert plan(graph, "1MB", target="c99", nonvolatile=size[1]).feasible
+
+
+def test_nonvolatile_memory_is_named_as_in_a_profile(fc_3072: Graph) -> None:
+    assert plan(fc_3072, target="stm32f746", nonvolatile="unlimited").feasible
+    assert plan(fc_3072, target="stm32f746", nonvolatile="none").nonvolatile_bytes == 0
+
+
+def test_where_ram_and_flash_are_too_small_both_are_named(tmp_path: Path) -> None:
+    """Else who raises the budget as told meets the next refusal."""
+    reason = plan(load_model(mlp((8, 96, 96, 4)), tmp_path), "100", target="c99", nonvolatile="4KB").reason
+    assert "The smallest budget that would do" in reason
+    assert "has 4.00 KiB of nonvolatile memory" in reason
+
+
+def test_the_buffer_that_stands_in_the_way_is_in_ram(fc_3072: Graph) -> None:
+    """The 24 MB of fc1's weights lie in nonvolatile memory; it is the active slice that fills a small RAM."""
+    result = plan(fc_3072, "50KB", target="c99")
+    assert not result.feasible
+    name = re.search(r"largest buffer is (\S+) \(", result.reason)
+    assert name is not None
+    worst = max(result.blocks, key=lambda block: block.peak_bytes)
+    named = next(buffer for buffer in worst.buffers if buffer.name == name[1])
+    assert named.place == "ram"
+    assert named.bytes <= worst.peak_bytes
+
+
+@pytest.mark.parametrize("head", ["rademacher", "kaiming", "learned"])
+def test_pooled_heads_are_advised_where_a_head_fills_the_memory(tmp_path: Path, head: str) -> None:
+    graph = load_model(conv_net(), tmp_path)
+    result = plan(graph, "1", head=head)
+    assert "--head-pool average" in result.reason
+    pooled = plan(graph, "1", head=head, head_pool="average")
+    assert pooled.floor_bytes < result.floor_bytes
+    assert "--head-pool" not in pooled.reason
+    assert "--head-pool" not in plan(load_model(mlp(), tmp_path), "1", head=head).reason
 
 
 def test_an_autoencoder_reconstructs_its_input(shared_models: Path) -> None:

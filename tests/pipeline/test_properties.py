@@ -71,10 +71,14 @@ def test_a_larger_budget_never_gives_a_smaller_update_fraction(tmp_path: Path, m
 @settings(max_examples=40)
 @given(random_models(), st.sampled_from(TARGETS))
 def test_auto_takes_what_needs_least(tmp_path: Path, model: onnx.ModelProto, target: str) -> None:
-    """The search leaves out other optimizers and heads: none of them may have a lower floor."""
+    """The search leaves out other optimizers and heads: none of them may have a lower floor.
+
+    But for one: onnxruntime reads a stored head where it lies, and widens a hashed one (docs/memory.md).
+    """
     graph = load_model(model, tmp_path)
     least = plan(graph, 1, target=target).floor_bytes
-    for optimizer, head in itertools.product(["sgd", "momentum", "adam"], ["rademacher", "learned"]):
+    heads = ["rademacher", "learned", *(["kaiming"] if target == "c99" else [])]
+    for optimizer, head in itertools.product(["sgd", "momentum", "adam"], heads):
         assert plan(graph, 1, target=target, optimizer=optimizer, head=head).floor_bytes >= least
 
 

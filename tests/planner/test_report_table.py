@@ -50,6 +50,15 @@ def test_of_many_blocks_the_ends_and_the_largest_are_shown() -> None:
     assert sum(left_out) + len(shown) == 60
 
 
+def test_blocks_whose_names_look_alike_are_numbered() -> None:
+    """Exporters write names that differ in their middle only, which is what a narrow column leaves out."""
+    names = [f"{'model/' * 9}conv_{index}/{'Conv2D/' * 9}" for index in range(3)]
+    text = printed(plan_of(tuple(block(name) for name in names), 65_536))
+    rows = [line.split("  ")[0] for line in text.splitlines() if "model/" in line]
+    assert [row.split(":")[0] for row in rows[:3]] == ["1", "2", "3"]
+    assert "1: " not in printed(arena_plan())
+
+
 def test_the_largest_block_is_marked() -> None:
     marked = [line for line in printed(arena_plan()).splitlines() if line.rstrip().endswith("<")]
     assert [line.split()[0] for line in marked] == ["hidden"]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.planner.plans import allocator_plan
 from tests.small_models import load_model, residual_net
 from tinyfoa_rt import plan
 from tinyfoa_rt.ir.buffer import Buffer, Layout, Lifetime, Placement
@@ -111,10 +112,35 @@ PLAN_FAULTS: dict[str, tuple[Callable[[Plan], Plan], str]] = {
         lambda p: with_block(p, lambda b: replace(b, update_fraction=b.update_fraction * 1.01)),
         "update fraction",
     ),
+    "phases that need less than is live": (
+        lambda p: with_block(p, lambda b: replace(b, forward_bytes=1, gradient_bytes=1, update_bytes=1)),
+        "its phases say",
+    ),
+    "a phase below nothing": (lambda p: with_block(p, lambda b: replace(b, update_bytes=-1)), "below 0"),
+    "two buffers of one name": (
+        lambda p: with_block(p, lambda b: replace(b, buffers=(*b.buffers, replace(b.buffers[0], bytes=0)))),
+        "two buffers are named",
+    ),
+    "an offset outside RAM": (lambda p: with_block(p, lambda b: with_buffer(b, -1, offset=0)), "outside the arena"),
+    "a negative offset": (lambda p: with_block(p, lambda b: with_buffer(b, 0, offset=-4)), "outside the arena"),
+    "no block": (lambda p: replace(p, blocks=()), "trains no block"),
+    "less than nothing in flash": (lambda p: replace(p, nonvolatile_bytes=-1), "less than nothing"),
+    "no fit, and yet not the smallest": (
+        lambda p: replace(p, feasible=False, floor_bytes=p.peak_bytes - 1),
+        "smallest there is",
+    ),
     "a plan's peak below its blocks'": (lambda p: replace(p, peak_bytes=p.peak_bytes - 1), "largest block"),
     "a budget below the peak": (lambda p: replace(p, budget_bytes=p.peak_bytes - 1), "is not between"),
     "a floor above the peak": (lambda p: replace(p, floor_bytes=p.peak_bytes + 1), "is not between"),
 }
+
+
+def test_an_allocator_cannot_have_more_live_than_its_peak() -> None:
+    """Without offsets the peak is the sum of what is live, and nothing else holds it."""
+    whole = allocator_plan()
+    verify_plan(whole)
+    with pytest.raises(LayoutFault, match="are live"):
+        verify_plan(with_block(whole, lambda b: replace(b, peak_bytes=b.peak_bytes - 1)))
 
 
 def test_a_whole_plan_is_accepted(whole_plan: Plan) -> None:

@@ -30,7 +30,7 @@ __all__ = ["command"]
 @click.option("--train", default="all", show_default=True, metavar="all|last:K|NAMES", help="What to train; the rest is frozen.")
 @click.option("--binarize", default="both", show_default=True, help="both (weights and activations), weights or none.")
 @click.option("--loss", default="auto", show_default=True, help="cross-entropy or mean-squared-error.")
-@click.option("--nonvolatile", metavar="SIZE|none", help="Nonvolatile memory, in place of the target's.")
+@click.option("--nonvolatile", metavar="SIZE|none|unlimited", help="Nonvolatile memory, in place of the target's.")
 @click.option("--samples", type=int, help="Samples of the data set: then the bytes written an epoch are known.")
 @click.option("--rotate-every", type=int, metavar="STEPS", help="Steps that a slice stays. Default: an equal part of an epoch.")
 @shape_option

@@ -69,6 +69,17 @@ def _shape_reason(graph: Graph, node: Node) -> str | None:
         return f"its weight has {weight_rank} dimensions; 2 are supported"
     if node.op_type == "Conv" and weight_rank not in (3, 4):
         return f"it is a {weight_rank - 2}-D convolution; 1-D and 2-D are supported"
+    return _kernel_reason(graph, node) if node.op_type == "Conv" else None
+
+
+def _kernel_reason(graph: Graph, node: Node) -> str | None:
+    """What onnx's shape inference lets pass: a kernel that does not go with the input or with its own attributes."""
+    out_channels, group_channels, *kernel = graph.shape(node.input(1))
+    groups, in_channels = node.int("group", 1), graph.shape(node.input(0))[1]
+    if groups < 1 or out_channels % groups or group_channels * groups != in_channels:
+        return f"its weight has {out_channels} x {group_channels} channels in {groups} groups, its input {in_channels} channels"
+    if tuple(node.ints("kernel_shape", tuple(kernel))) != tuple(kernel):
+        return "its kernel_shape is not that of its weight"
     return None
 
 

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.block import Block
+from tinyfoa_rt.names import elide
 
 __all__ = ["select_blocks"]
 
+_MOST_SHOWN = 4
 _LAST = re.compile(r"last:(\d{1,9})")
 
 
@@ -38,5 +40,7 @@ def _named_block(blocks: Sequence[Block], name: str) -> str:
     for block in blocks:
         if name == block.name or any(name == layer.name for layer in block.layers):
             return block.name
-    known = ", ".join(block.name for block in blocks[:8]) + (", ..." if len(blocks) > 8 else "")
-    raise UsageError(f"--train {name}", "no block or layer has this name", f"use all, last:K or names such as {known}")
+    # Some exporters join the names of all nodes that they merged: eight of those would fill a page.
+    known = ", ".join(elide(block.name) for block in blocks[:_MOST_SHOWN]) + (", …" if len(blocks) > _MOST_SHOWN else "")
+    mend = f"use all, last:K or names such as {known} ('tinyfoa-rt plan --json' prints them in full)"
+    raise UsageError(f"--train {name}", "no block or layer has this name", mend)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tinyfoa_rt.errors import UnsupportedError
-from tinyfoa_rt.ir.block import Block, Slices
+from tinyfoa_rt.ir.block import Block
 from tinyfoa_rt.ir.graph import Graph
-from tinyfoa_rt.names import elide
+from tinyfoa_rt.names import elide, elide_all
 from tinyfoa_rt.options import PlanOptions
-from tinyfoa_rt.partition.layers import untrainable_products
+from tinyfoa_rt.partition.layers import find_layers, untrainable_products
 from tinyfoa_rt.pipeline.job import resolve
-from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_step
+from tinyfoa_rt.pipeline.refusal import find_refusal
+from tinyfoa_rt.steps import BlockSetting
 from tinyfoa_rt.terminal import print_parts
 
 __all__ = ["BlockFinding", "inspect_blocks", "print_inspection"]
@@ -34,6 +35,8 @@ class BlockFinding:
 
 def inspect_blocks(graph: Graph) -> tuple[BlockFinding, ...]:
     """Return every block with the reason why it cannot be trained, if there is one."""
+    if not find_layers(graph):
+        return ()
     job = resolve(graph, PlanOptions(budget=1))
     return tuple(_finding(graph, setting) for setting in job.settings)
 
@@ -45,11 +48,29 @@ def print_inspection(graph: Graph, console: Console | None = None) -> None:
     blocks = (f"cannot be trained: {finding.reason}" for finding in findings if finding.reason is not None)
     parts: tuple[RenderableType, ...] = (
         Text(_headline(graph, findings)),
-        _table(findings),
+        _table(findings) if findings else Text(_no_layer(graph)),
         *map(Text, products),
         *map(Text, blocks),
+        *map(Text, _way_out(findings)),
     )
     print_parts(parts, console)
+
+
+def _no_layer(graph: Graph) -> str:
+    operators = " ".join(_counted(node.op_type for node in graph.nodes))
+    return f"no layer can be trained (Gemm, MatMul or Conv with a constant weight); what is there: {operators or 'nothing'}"
+
+
+def _way_out(findings: tuple[BlockFinding, ...]) -> Iterator[str]:
+    """What can be trained where not all can: the blocks behind the last that is refused."""
+    refused = [index for index, finding in enumerate(findings) if finding.reason is not None]
+    behind = len(findings) - 1 - refused[-1] if refused else 0
+    if behind:
+        yield f"--train last:{behind} trains what is behind; what is before stays frozen"
+
+
+def _counted(operators: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name if count == 1 else f"{count}x{name}" for name, count in Counter(operators).items())
 
 
 def _headline(graph: Graph, findings: tuple[BlockFinding, ...]) -> str:
@@ -63,26 +84,23 @@ def _table(findings: tuple[BlockFinding, ...]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for title in ("block", "depth", "input", "output", "operators", "parameters", "trains"):
         table.add_column(title, no_wrap=True, justify="right" if title in ("depth", "parameters") else "left")
-    for finding in findings:
+    names = elide_all([finding.block.name for finding in findings], 24)
+    for name, finding in zip(names, findings):
         block = finding.block
         shapes = (_shape(shape) for shape in finding.shapes)
         operators = elide(" ".join(finding.operators), 26)
         trains = "yes" if finding.reason is None else "no"
-        cells = (elide(block.name, 24), str(block.depth), *shapes, operators, f"{block.parameters:,}", trains)
+        cells = (name, str(block.depth), *shapes, operators, f"{block.parameters:,}", trains)
         table.add_row(*map(Text, cells))
     return table
 
 
 def _finding(graph: Graph, setting: BlockSetting) -> BlockFinding:
     block = setting.block
-    counts = Counter(node.op_type for node in block.nodes)
-    operators = tuple(name if count == 1 else f"{count}x{name}" for name, count in counts.items())
+    operators = _counted(node.op_type for node in block.nodes)
     shapes = (graph.shape(block.layers[0].input), graph.shape(block.output))
-    try:
-        assemble_step(setting, StepChoice(Slices(1, 1), 1, False))
-    except UnsupportedError as error:
-        return BlockFinding(block, shapes, operators, str(error))
-    return BlockFinding(block, shapes, operators, None)
+    refusal = find_refusal(setting)
+    return BlockFinding(block, shapes, operators, None if refusal is None else f"{refusal.place}: {refusal.problem}")
 
 
 def _shape(shape: tuple[int, ...]) -> str:

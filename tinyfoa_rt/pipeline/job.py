@@ -91,8 +91,10 @@ def _target(options: PlanOptions) -> Target:
     target = load_target(options.target)
     if options.nonvolatile is None:
         return target
-    none = options.nonvolatile in ("none", "0")
-    return replace(target, nonvolatile_bytes=0 if none else parse_nbytes(options.nonvolatile, what="--nonvolatile"))
+    words = {"none": 0, "0": 0, "unlimited": None}  # as in a profile
+    if options.nonvolatile in words:
+        return replace(target, nonvolatile_bytes=words[options.nonvolatile])
+    return replace(target, nonvolatile_bytes=parse_nbytes(options.nonvolatile, what="--nonvolatile"))
 
 
 def _budget(options: PlanOptions, target: Target) -> int:
@@ -108,7 +110,7 @@ def _budget(options: PlanOptions, target: Target) -> int:
 
 
 def _recipe(graph: Graph, parts: Partition, options: PlanOptions) -> Recipe:
-    """``auto`` takes the optimizer and head that need least: no choice of sizes fits another that would not fit these."""
+    """``auto`` takes the optimizer that needs least and the hashed head, which is not stored where a loop computes it."""
     num_outputs = graph.values[parts.blocks[-1].output].size
     optimizer: Optimizer = "sgd" if options.optimizer == AUTO else options.optimizer  # type: ignore[assignment]
     head: Head = "rademacher" if options.head == AUTO else options.head  # type: ignore[assignment]

@@ -38,6 +38,19 @@ class Measure:
         """Bytes that the whole model keeps between steps: nonvolatile, or RAM where there is no such memory."""
         return self._frozen + sum(self._kept)
 
+    def most_last_blocks(self, available_nbytes: int) -> int:
+        """The largest K for which ``--train last:K`` keeps at most ``available_nbytes``; 0 where there is none."""
+        kept_nbytes = self.kept_nbytes
+        blocks = self.job.parts.blocks
+        first = len(blocks) - len(self.job.settings)
+        if any(setting.block is not block for setting, block in zip(self.job.settings, blocks[first:])):
+            return 0  # the choice of blocks has gaps; what to leave out is the user's to say
+        for index in range(len(self._kept) - 1):
+            kept_nbytes += constant_nbytes(self.job.graph, blocks[first + index].nodes) - self._kept[index]
+            if kept_nbytes <= available_nbytes:
+                return len(self._kept) - 1 - index
+        return 0
+
     def peak(self, index: int, candidate: Candidate) -> int:
         """RAM in bytes that training block ``index`` needs."""
         before = self.before(index, candidate.batch)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.plan import Account, BlockPlan, Plan
@@ -16,6 +17,7 @@ from tinyfoa_rt.partition.slices import largest_slice
 from tinyfoa_rt.pipeline.job import PlanJob, resolve
 from tinyfoa_rt.pipeline.measure import Measure
 from tinyfoa_rt.pipeline.reason import explain
+from tinyfoa_rt.pipeline.refusal import with_way_out
 from tinyfoa_rt.planner.accounts import LayerAccount, ModelAccount, accounts
 from tinyfoa_rt.planner.search import Candidate, SearchSpace, find_choice, find_floor
 
@@ -47,7 +49,10 @@ def plan(model: Graph | str | os.PathLike[str], budget: str | int | None = None,
     job = resolve(model, PlanOptions(budget=budget, **options))
     measure = Measure(job)
     space = _space(job, measure)
-    floor, smallest = find_floor(space)
+    try:
+        floor, smallest = find_floor(space)
+    except UnsupportedError as error:
+        raise with_way_out(job, error) from error
     fits = floor <= job.budget_bytes and _fits_nonvolatile(job, measure)
     chosen = find_choice(space, job.budget_bytes) if fits else smallest
     result = _assemble(job, measure, chosen, floor)

@@ -21,33 +21,59 @@ def explain(job: PlanJob, measure: Measure, blocks: Sequence[BlockPlan], *, feas
 
 
 def _why_not(job: PlanJob, measure: Measure, blocks: Sequence[BlockPlan]) -> str:
+    """RAM, nonvolatile memory or both: who mends one only must not learn of the other afterwards."""
     worst = max(blocks, key=lambda block: block.peak_bytes)
+    sentences = []
+    if worst.peak_bytes > job.budget_bytes:
+        sentences.append(_too_little_ram(job, worst))
     available = job.target.nonvolatile_bytes
-    if worst.peak_bytes <= job.budget_bytes:
-        assert available is not None
-        return (
-            f"{job.target.name} has {format_nbytes(available)} of nonvolatile memory, but the model keeps "
-            f"{format_nbytes(measure.kept_nbytes)} ({measure.kept_nbytes:,} bytes) there; "
-            "train fewer blocks (--train last:K) or name external memory (--nonvolatile 64MB)."
-        )
-    largest = max(_at_peak(worst), key=lambda buffer: buffer.bytes)
+    if available and measure.kept_nbytes > available:
+        sentences.append(_too_little_nonvolatile(job, measure, available))
+    return " ".join(sentences)
+
+
+def _too_little_ram(job: PlanJob, worst: BlockPlan) -> str:
+    largest = max(_in_ram_at_peak(worst), key=lambda buffer: buffer.bytes)
     where = (
         "There is no nonvolatile memory, so all parameters are in RAM."
-        if available == 0
+        if job.target.nonvolatile_bytes == 0
         else "Weights that are not being updated are read from nonvolatile memory and take no RAM."
     )
-    mend = " Pooled heads are smaller: --head-pool average." if largest.name == "head" and not job.recipe.pools_head else ""
+    mend = " Pooled heads are smaller: --head-pool average." if _pooling_helps(job, worst, largest) else ""
     return (
         f"Block {elide(worst.name)} needs at least {worst.peak_bytes:,} bytes; its largest buffer is {elide(largest.name)} "
         f"({format_nbytes(largest.bytes)}). The smallest budget that would do is {worst.peak_bytes:,} bytes.{mend} {where}"
     )
 
 
-def _at_peak(block: BlockPlan) -> list[PlannedBuffer]:
-    """The buffers that are live in the step that needs most."""
+def _too_little_nonvolatile(job: PlanJob, measure: Measure, available: int) -> str:
+    fitting = measure.most_last_blocks(available)
+    fewer = f"train fewer blocks (--train last:{fitting}) or " if fitting else ""
+    return (
+        f"{job.target.name} has {format_nbytes(available)} of nonvolatile memory, but the model keeps "
+        f"{format_nbytes(measure.kept_nbytes)} ({measure.kept_nbytes:,} bytes) there; "
+        f"{fewer}name external memory (--nonvolatile {_next_size(measure.kept_nbytes)})."
+    )
+
+
+def _next_size(nbytes: int) -> str:
+    """The smallest power of two of at least 1 MB that holds ``nbytes``, as --nonvolatile takes it."""
+    return f"{1 << max(0, (nbytes - 1) >> 20).bit_length()}MB"
+
+
+def _pooling_helps(job: PlanJob, block: BlockPlan, largest: PlannedBuffer) -> bool:
+    """Whether what fills the memory is a head over every position of a block's output."""
+    setting = next(setting for setting in job.settings if setting.block.name == block.name)
+    is_of_head = largest.category == "head" or largest.name.startswith(("HeadLogits(", "HeadGrad("))
+    return is_of_head and not job.recipe.pools_head and len(job.graph.shape(setting.block.output)) > 2
+
+
+def _in_ram_at_peak(block: BlockPlan) -> list[PlannedBuffer]:
+    """The RAM buffers that are live in the step that needs most; a plan lists nonvolatile ones beside them."""
+    in_ram = [buffer for buffer in block.buffers if buffer.place == "ram"]
     steps = range(len(block.steps))
-    busiest = max(steps, key=lambda step: sum(b.bytes for b in block.buffers if b.first_step <= step <= b.last_step))
-    return [b for b in block.buffers if b.first_step <= busiest <= b.last_step]
+    busiest = max(steps, key=lambda step: sum(b.bytes for b in in_ram if b.first_step <= step <= b.last_step))
+    return [b for b in in_ram if b.first_step <= busiest <= b.last_step]
 
 
 def _why_chosen(job: PlanJob, measure: Measure, blocks: Sequence[BlockPlan]) -> str:

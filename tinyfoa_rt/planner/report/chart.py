@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinyfoa_rt.drawing.svg import document, line, rect, text, text_width
 from tinyfoa_rt.ir.plan import Plan
-from tinyfoa_rt.names import elide
+from tinyfoa_rt.names import elide, elide_all
 from tinyfoa_rt.planner.report.axis import Axis, axis_of, draw_limits, draw_ticks
 from tinyfoa_rt.planner.report.panels import COLORS, draw_bar, draw_panel
 from tinyfoa_rt.planner.report.peaks import num_steps, peak_block, ram_buffers
@@ -80,10 +80,12 @@ def _panels(plan: Plan, axis: Axis) -> tuple[list[str], float]:
     is_level = min(widths) >= _LEAST_LEVEL
     parts: list[str] = []
     x = axis.left + gap
-    for block, width in zip(plan.blocks, widths):
+    names = [block.name for block in plan.blocks]
+    shown = names if is_level else elide_all(names, _LONGEST_LABEL)
+    for block, name, width in zip(plan.blocks, shown, widths):
         parts += draw_panel(block, axis, x, step_width)
         style: dict[str, object] = {"font_weight": "bold"} if block is peak_block(plan) else {}
-        parts.append(_label(block.name, x + width / 2, axis.bottom + 28, style, int(width / 7.2) if is_level else None))
+        parts.append(_label(name, x + width / 2, axis.bottom + 28, style, int(width / 7.2) if is_level else None))
         x += width + gap
     return parts, _LEVEL_ROOM if is_level else _SLANTED_ROOM
 
@@ -108,4 +110,4 @@ def _label(name: str, x: float, y: float, style: dict[str, object], room: int | 
     if room is not None:
         return text(x, y, elide(name, room), text_anchor="middle", **style)
     turn = f"rotate({_SLANT} {x:.2f} {y - 6:.2f})"
-    return text(x - 3, y - 4, elide(name, _LONGEST_LABEL), text_anchor="start", transform=turn, **style)
+    return text(x - 3, y - 4, name, text_anchor="start", transform=turn, **style)

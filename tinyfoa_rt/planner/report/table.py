@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tinyfoa_rt.ir.plan import BlockPlan, Plan
-from tinyfoa_rt.names import elide
+from tinyfoa_rt.names import elide, elide_all
 from tinyfoa_rt.planner.report.comparison import comparison_table
 from tinyfoa_rt.planner.report.peaks import largest_at_peak, peak_block, peak_step
 from tinyfoa_rt.terminal import print_parts
@@ -69,11 +69,12 @@ def _block_table(plan: Plan) -> Table:
     table = _table("block", "parameters", "slices", "update", "forward", "gradient", "updating", "peak")
     largest = max(range(len(plan.blocks)), key=lambda i: plan.blocks[i].peak_bytes)
     shown = _shown(len(plan.blocks), largest)
+    labels = _labels(plan.blocks)
     before = -1
     for index in shown:
         if index != before + 1:
             table.add_row(Text(f"… {index - before - 1} more blocks", style="dim"))
-        table.add_row(*_block_row(plan.blocks[index], is_largest=index == largest))
+        table.add_row(*_block_row(plan.blocks[index], labels[index], is_largest=index == largest))
         before = index
     return table
 
@@ -85,13 +86,16 @@ def _shown(count: int, largest: int) -> Sequence[int]:
     return sorted({*range(_SHOWN_AT_ENDS), largest, *range(count - _SHOWN_AT_ENDS, count)})
 
 
-def _block_row(block: BlockPlan, *, is_largest: bool) -> list[Text]:
-    name = elide(block.name, _NAME_WIDTH)
-    if len(block.layers) > 1:  # more layers than the one that gives the block its name
-        suffix = f" +{len(block.layers) - 1}"
-        name = elide(block.name, _NAME_WIDTH - len(suffix)) + suffix
+def _labels(blocks: Sequence[BlockPlan]) -> list[str]:
+    """The names, and how many layers a block has beside the one that gives it its name."""
+    suffixes = [f" +{len(block.layers) - 1}" if len(block.layers) > 1 else "" for block in blocks]
+    names = elide_all([block.name for block in blocks], _NAME_WIDTH - max(map(len, suffixes)))
+    return [name + suffix for name, suffix in zip(names, suffixes)]
+
+
+def _block_row(block: BlockPlan, label: str, *, is_largest: bool) -> list[Text]:
     m_in, m_out = block.slices
-    cells = [name, f"{block.parameters:,}", f"{m_in}x{m_out}", _fraction(block.update_fraction)]
+    cells = [label, f"{block.parameters:,}", f"{m_in}x{m_out}", _fraction(block.update_fraction)]
     cells += [format_nbytes(n) for n in (block.forward_bytes, block.gradient_bytes, block.update_bytes)]
     cells.append(f"{block.peak_bytes:,}" + ("  <" if is_largest else "   "))
     return [Text(cell, style="bold" if is_largest else "") for cell in cells]
