@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--threads", type=int)
     parser.add_argument("options", nargs="*", metavar="name=value")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     data = load_data(arguments.data)
     options = dict(option.split("=", 1) for option in arguments.options)
     runs = [_train(arguments, data, options, int(seed)) for seed in arguments.seeds.split(",")]
