@@ -10,13 +10,14 @@ import onnx.parser
 import pytest
 
 from tests.ops.body_cases import BodyCase, dense_cases
+from tests.ops.local_cases import local_cases
 from tests.ops.one_node import EVALUATORS, check_equal, one_node_model
 from tests.ops.references import REFERENCES
 from tinyfoa_rt.ops.row import snake_case
 from tinyfoa_rt.resources import resource_path
 
 BODIES = sorted(resource_path("graphs/ops").glob("*.onnxtxt"))
-CASES = [*dense_cases()]
+CASES = [*dense_cases(), *local_cases()]
 
 
 def read(path: Path) -> onnx.FunctionProto:

@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tests.ops.references import activation, arithmetic, dense, gradients, heads, updates
+from tests.ops.references import activation, arithmetic, dense, gradients, heads, local, updates
 
 __all__ = ["REFERENCES", "Reference"]
 
@@ -33,6 +33,18 @@ REFERENCES: Mapping[str, Reference] = {
     "DenseSliceGrad": gradients.dense_slice_grad,
     "BiasSliceGrad": gradients.bias_slice_grad,
     "DenseSgdStep": gradients.dense_sgd_step,
+    "RealLocallyConnected": local.real_local,
+    "SignLocallyConnected": local.binary_local,
+    "BinaryLocallyConnected": local.binary_local,
+    "LocallyConnectedSliceGrad": local.local_slice_grad,
+    "ScaleLocationSums": local.scale_location_sums,
+    "WindowPlaces": local.window_places,
+    "WindowSteps": local.window_steps,
+    "PadImage": local.pad_image,
+    "GatherPatches": local.gather_patches,
+    "GatherColumns": local.gather_columns,
+    "PlaceLocations": local.place_locations,
+    "PlaceBias": local.place_bias,
     "SgdUpdate": updates.sgd_update,
     "MomentumUpdate": updates.momentum_update,
     "AdamUpdate": updates.adam_update,
