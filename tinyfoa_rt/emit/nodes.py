@@ -79,7 +79,9 @@ class NodeEmission:
         if node.op_type == "Reshape":
             shape = self._step.tensors[node.outputs[0]].type.shape
             name = f"shape_of.{node.outputs[0]}"
-            return [node.inputs[0], self._constant(name, np.array(shape if self._keeps_batch else (-1, *shape[1:])))]
+            # Where the batch is known, channels stay open: how many there are depends on the active slice.
+            sizes = (shape[0], -1, *shape[2:]) if self._keeps_batch and len(shape) > 1 else (-1, *shape[1:])
+            return [node.inputs[0], self._constant(name, np.array(sizes))]
         return [self._given(name) for name in node.inputs]
 
     def _given(self, name: str) -> str:

@@ -44,6 +44,7 @@ def activation_rows() -> tuple[Operator, ...]:
             shape_rule=same_as_first,
             doc="grad_z = grad_h * window, for the rows of the active slice.",
             memory=Memory(reuses={0: (0,)}, scratch=body_scratch("StraightThroughGrad")),
+            attributes=("channel_size",),
         ),
     )
 

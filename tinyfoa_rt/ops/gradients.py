@@ -1,7 +1,7 @@
 """Vector-Jacobian products of the standard operators a block may own, one row each.
 
 Each takes the gradient of the operator's output (all channels, or those of the active slice, the first of which ``origin``
-tells) and what it saved from the forward pass.
+tells) and what it saved from the forward pass. In a flattened value a channel takes ``channel_size`` columns.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["gradient_rows"]
 _WINDOW = ("kernel_shape", "strides", "dilations", "pads", "auto_pad", "ceil_mode", "count_include_pad", "input_shape")
 
 _FROM_OUTPUT = {
-    "ReluGrad": ("1[y > 0]", ()),
+    "ReluGrad": ("1[y > 0]", ("channel_size",)),
     "ClipGrad": ("1[min < y < max]", ("min", "max")),
     "LeakyReluGrad": ("1 where y > 0, else alpha", ("alpha",)),
     "SigmoidGrad": ("y (1 - y)", ()),

@@ -7,6 +7,7 @@
 
 With ``pools`` the head sees the mean of each channel over all positions. Where no ``head`` is given (``rademacher``), B is
 +-1 from a counter-based hash of (seed, class, unit); else it is stored. The gain g keeps logits of many units in range.
+The rows of a slice are its channels, each of which has ``channel_units`` units where the block's output has positions.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def head_rows() -> tuple[Operator, ...]:
             shape_rule=_grad_shape,
             doc="grad_h = B^T grad_logits for the rows of the active slice.",
             memory=Memory(scratch=body_scratch("HeadGrad")),
-            attributes=("output_shape", "seed", "pools", "gain"),
+            attributes=("output_shape", "seed", "pools", "gain", "channel_units"),
         ),
     )
 

@@ -14,11 +14,14 @@ output, which alpha is computed from; with a slice apart it leaves that slice ou
 
 Weights are matrices. Packed, they have one row an output feature (and position, where locally connected), so that a product is
 AND and popcount along a row. Unpacked weights of a dense layer have one column an output feature, as MatMul wants them, and
-hold zeros where the slice is apart, so that a body adds two products.
+hold zeros where the slice is apart, so that a body adds two products. Unpacked weights of a locally connected layer are one such
+matrix a position, (positions, taps x inputs, outputs): a row of a patch goes tap by tap, and input by input within a tap, so that
+im2col copies whole runs of channels. Their sums are (positions, outputs); biases are (outputs x positions) everywhere.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from tinyfoa_rt.ir.graph import Attribute
@@ -27,10 +30,11 @@ from tinyfoa_rt.ops.body_scratch import body_scratch
 from tinyfoa_rt.ops.geometry import known, spatial_shape
 from tinyfoa_rt.ops.row import Memory, Operator, Port, ShapeRule, Types
 
-__all__ = ["PRECISIONS", "WINDOW_ATTRIBUTES", "product_rows"]
+__all__ = ["LOCAL_ATTRIBUTES", "PRECISIONS", "WINDOW_ATTRIBUTES", "product_rows"]
 
 PRECISIONS = ("Real", "Sign", "Binary")
 WINDOW_ATTRIBUTES = ("kernel_shape", "strides", "dilations", "pads", "auto_pad", "group")
+LOCAL_ATTRIBUTES = ("kernel_shape", "strides", "pads")
 
 
 def product_rows() -> tuple[Operator, ...]:
@@ -38,7 +42,7 @@ def product_rows() -> tuple[Operator, ...]:
     geometries: tuple[tuple[str, ShapeRule, tuple[str, ...]], ...] = (
         ("Dense", _dense_shape, ("alpha",)),
         ("Conv", _conv_shape, ("alpha", *WINDOW_ATTRIBUTES)),
-        ("LocallyConnected", _local_shape, ("alpha", *WINDOW_ATTRIBUTES)),
+        ("LocallyConnected", _local_shape, ("alpha", *LOCAL_ATTRIBUTES)),
     )
     return tuple(
         Operator(
@@ -84,7 +88,5 @@ def _conv_shape(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[Ten
 def _local_shape(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
     x, w = known(inputs[0]), known(inputs[1])
     size = spatial_shape(x.shape[2:], attributes)
-    positions = 1
-    for length in size:
-        positions *= length
-    return (TensorType("float32", (x.shape[0], w.shape[0] // positions, *size)),)
+    outputs = w.shape[2] if len(w.shape) == 3 else w.shape[0] // math.prod(size)
+    return (TensorType("float32", (x.shape[0], outputs, *size)),)

@@ -17,7 +17,7 @@ from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.ops.body_scratch import body_scratch
 from tinyfoa_rt.ops.geometry import known, num_scalars
-from tinyfoa_rt.ops.products import WINDOW_ATTRIBUTES
+from tinyfoa_rt.ops.products import LOCAL_ATTRIBUTES, WINDOW_ATTRIBUTES
 from tinyfoa_rt.ops.row import Memory, Operator, Port, Types
 
 __all__ = ["LARGEST", "OPTIMIZER_STATES", "update_rows"]
@@ -38,9 +38,9 @@ def update_rows() -> tuple[Operator, ...]:
             shape_rule=_slice_grad_shapes,
             doc="Gradient of the active slice of a weight matrix, and of its bias.",
             memory=Memory(streams=frozenset({0, 1}), scratch=body_scratch(f"{geometry}SliceGrad")),
-            attributes=("slice_shape", "bias_size", "has_all_rows", *(() if geometry == "Dense" else WINDOW_ATTRIBUTES)),
+            attributes=("slice_shape", "bias_size", "has_all_rows", *window),
         )
-        for geometry in ("Dense", "Conv", "LocallyConnected")
+        for geometry, window in (("Dense", ()), ("Conv", WINDOW_ATTRIBUTES), ("LocallyConnected", LOCAL_ATTRIBUTES))
     )
     return (
         *gradients,

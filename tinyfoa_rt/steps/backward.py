@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tinyfoa_rt.ir.block import Block, Slices
-from tinyfoa_rt.ir.graph import Graph, Node
+from tinyfoa_rt.ir.graph import Attribute, Graph, Node
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.partition.slices import largest_slice
 from tinyfoa_rt.steps.builder import StepBuilder, refuse
@@ -31,6 +31,10 @@ class ChannelSlice:
         """The shape of a gradient, given the shape of the value that it belongs to."""
         axis = self.axis % len(full)
         return (*full[:axis], full[axis] * self.rows // self.channels, *full[axis + 1 :])
+
+    def channel_size(self, full: tuple[int, ...]) -> int:
+        """How many elements a channel has along the axis: more than one where positions were flattened into it."""
+        return full[self.axis % len(full)] // self.channels
 
 
 class BackwardPass:
@@ -58,6 +62,11 @@ class BackwardPass:
         """Type and shape of the gradient of a value."""
         full = self.builder.value_type(value)
         return TensorType("float32", self.part.shape(full.shape) if self.part else full.shape)
+
+    def channel_size(self, value: str) -> dict[str, Attribute]:
+        """The attribute that says how many columns of a value belong to a channel; none where it is one."""
+        size = self.part.channel_size(self.builder.value_type(value).shape) if self.part else 1
+        return {"channel_size": size} if size > 1 else {}
 
     def needs(self, value: str) -> bool:
         """Whether a gradient of this value leads to a layer."""

@@ -41,7 +41,7 @@ def add_error_signal(setting: BlockSetting, forward: ForwardPass, backward: Back
     grad_logits, _ = _loss(setting.recipe, builder, (logits, target))
     builder.phase = "gradient"
     shape = backward.grad_type(output).shape
-    grad_attributes = {"output_shape": shape, **drawn}
+    grad_attributes = {"output_shape": shape, **drawn, **_channel_units(setting, backward)}
     inputs = (grad_logits, head, "", backward.origin)
     grad_h = builder.call("HeadGrad", inputs, (f"grad.{output}",), grad_attributes, "gradient")[0]
     if setting.recipe.head == "learned":
@@ -49,7 +49,14 @@ def add_error_signal(setting: BlockSetting, forward: ForwardPass, backward: Back
     if not setting.is_binary:
         return grad_h
     windowed = (grad_h, f"{output}.window", backward.origin)
-    return builder.call("StraightThroughGrad", windowed, (f"grad.{output}.preactivation",), {}, "gradient")[0]
+    name = f"grad.{output}.preactivation"
+    return builder.call("StraightThroughGrad", windowed, (name,), backward.channel_size(output), "gradient")[0]
+
+
+def _channel_units(setting: BlockSetting, backward: BackwardPass) -> dict[str, Attribute]:
+    """The attribute that says how many units of the head a channel of the active slice has; none where it is one."""
+    units = setting.head_units // backward.part.channels if backward.part else 1
+    return {"channel_units": units} if units > 1 else {}
 
 
 def _declare_target(setting: BlockSetting, builder: StepBuilder) -> str:

@@ -57,15 +57,22 @@ def matrix_type(layer: Layer, target: Target, dtype: str, part: tuple[int, int] 
     """The weight, or a part of it given as (inputs, outputs), as a matrix; see ops/products.py for its orientation."""
     ins, outs = part or (layer.in_features, layer.out_features)
     rows, columns = outs * layer.weight_copies, ins * layer.taps
-    is_transposed = layer.kind == "dense" and not target.packs_bits
-    return TensorType(dtype, (columns, rows) if is_transposed else (rows, columns))
+    if target.packs_bits or layer.kind == "conv":
+        return TensorType(dtype, (rows, columns))
+    return TensorType(dtype, (layer.positions, columns, outs) if layer.kind == "local" else (columns, outs))
+
+
+def sum_type(layer: Layer, target: Target, num_outputs: int) -> TensorType:
+    """Sums of |W|, one an output and position."""
+    if layer.kind == "local" and not target.packs_bits:
+        return TensorType("float32", (layer.positions, num_outputs))
+    return TensorType("float32", (num_outputs * layer.weight_copies,))
 
 
 def declare_read_only(builder: StepBuilder, layer: Layer, recipe: Recipe) -> LayerTensors:
     """Declare a layer that an earlier stage of training has finished."""
     is_binary = recipe.binarize != "none"
     place = builder.parameter_place
-    rows = layer.out_features * layer.weight_copies
     w_type = matrix_type(layer, builder.target, "bit" if is_binary else "float32")
     w = builder.tensor(f"{layer.name}.w", w_type, "weight", place=place, is_persistent=True)
     bias = abs_sum = ""
@@ -73,8 +80,8 @@ def declare_read_only(builder: StepBuilder, layer: Layer, recipe: Recipe) -> Lay
         bias_type = TensorType("float32", (layer.bias_size,))
         bias = builder.tensor(f"{layer.name}.bias", bias_type, "weight", place=place, is_persistent=True)
     if is_binary:
-        sum_type = TensorType("float32", (rows,))
-        abs_sum = builder.tensor(f"{layer.name}.abs_sum", sum_type, "weight", place=place, is_persistent=True)
+        sums = sum_type(layer, builder.target, layer.out_features)
+        abs_sum = builder.tensor(f"{layer.name}.abs_sum", sums, "weight", place=place, is_persistent=True)
     return LayerTensors(w, bias, abs_sum=abs_sum)
 
 
@@ -82,31 +89,32 @@ def declare_trained(builder: StepBuilder, layer: Layer, recipe: Recipe, choice: 
     """Declare a layer that this step trains."""
     ins, outs = largest_slice(layer, choice.slices)
     weight = matrix_type(layer, builder.target, "float32", (ins, outs))
-    part = _Part(weight, outs * layer.weight_copies, choice.slices.count > 1, is_even(layer, choice.slices))
+    part = _Part(weight, outs, choice.slices.count > 1, is_even(layer, choice.slices))
     declare = _sliced if choice.holds_slice else _resident
     return declare(builder, layer, recipe, part)
 
 
 class _Part(NamedTuple):
-    """What one step updates of a layer: the type of the weight's part, how many outputs it has, whether there is more."""
+    """What one step updates of a layer: the type of the weight's part, how many output features it has, whether there is more."""
 
     weight: TensorType
     num_outputs: int
     is_slice: bool
-    is_even: bool = True
+    is_even: bool
 
 
 def _sliced(builder: StepBuilder, layer: Layer, recipe: Recipe, part: _Part) -> LayerTensors:
     read_only = declare_read_only(builder, layer, recipe)
     name = layer.name
-    vector = TensorType("float32", (part.num_outputs,))
+    vector = TensorType("float32", (part.num_outputs * layer.weight_copies,))
     origin = builder.tensor(f"{name}.origin", TensorType("int32", (4,)), "state", is_persistent=True)
     weight = _parameter(builder, f"{name}.w_slice", part.weight, recipe)
     w_slice, abs_sum_slice = weight.latent, ""
     if recipe.binarize != "none":
         bits = TensorType("bit", part.weight.shape)
         w_slice = builder.tensor(f"{name}.w_slice.bits", bits, "weight", is_persistent=True)
-        abs_sum_slice = builder.tensor(f"{name}.abs_sum_slice", vector, "state", is_persistent=True)
+        sums = sum_type(layer, builder.target, part.num_outputs)
+        abs_sum_slice = builder.tensor(f"{name}.abs_sum_slice", sums, "state", is_persistent=True)
     bias_parameter = None
     if layer.bias is not None:
         bias_parameter = _parameter(builder, f"{name}.bias_slice", vector, recipe)
@@ -139,11 +147,13 @@ def _resident(builder: StepBuilder, layer: Layer, recipe: Recipe, part: _Part) -
     w, abs_sum = weight.latent, ""
     if recipe.binarize != "none":
         w = builder.tensor(f"{name}.w.bits", TensorType("bit", whole.shape), "weight", is_persistent=True)
-        abs_sum = builder.tensor(f"{name}.abs_sum", vector, "state", is_persistent=True)
+        sums = sum_type(layer, builder.target, layer.out_features)
+        abs_sum = builder.tensor(f"{name}.abs_sum", sums, "state", is_persistent=True)
     bias_parameter = None
     if layer.bias is not None:
         declared = _parameter(builder, f"{name}.bias", vector, recipe)
-        bias_parameter = Parameter(declared.latent, declared.states, TensorType("float32", (part.num_outputs,)))
+        updated = TensorType("float32", (part.num_outputs * layer.weight_copies,))
+        bias_parameter = Parameter(declared.latent, declared.states, updated)
     bias = bias_parameter.latent if bias_parameter else ""
     return LayerTensors(w, bias, origin=origin, abs_sum=abs_sum, weight=weight, bias_parameter=bias_parameter)
 

@@ -22,6 +22,11 @@ def _from_output(operator: str, *names: str) -> VjpRule:
     return rule
 
 
+def _relu(backward: BackwardPass, node: Node, grad: str) -> None:
+    y = node.outputs[0]
+    _call(backward, node, ("ReluGrad", grad, backward.saved(y)), backward.channel_size(y))
+
+
 def _hard_swish(backward: BackwardPass, node: Node, grad: str) -> None:
     _call(backward, node, ("HardSwishGrad", grad, backward.saved(node.inputs[0])), {})
 
@@ -53,7 +58,7 @@ ELEMENTWISE_RULES: Mapping[str, VjpRule] = {
     "HardSigmoid": _from_output("HardSigmoidGrad", "alpha"),
     "HardSwish": _hard_swish,
     "LeakyRelu": _from_output("LeakyReluGrad", "alpha"),
-    "Relu": _from_output("ReluGrad"),
+    "Relu": _relu,
     "Sigmoid": _from_output("SigmoidGrad"),
     "Softmax": _softmax,
     "Tanh": _from_output("TanhGrad"),

@@ -1,0 +1,43 @@
+"""Gradients of a slice (i, j): delta_W = delta_z(j)^T h_prev(i), and its bias."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+__all__ = ["bias_slice_grad", "dense_sgd_step", "dense_slice_grad"]
+
+
+def rows_of(grad_z: Array, origin: Array, has_all_rows: int) -> Array:
+    """The errors of the slice's outputs: ``grad_z`` holds those alone, or those of all outputs."""
+    _, first, _, count = (int(x) for x in origin)
+    rows = grad_z[:, first : first + count] if has_all_rows else grad_z[:, :count]
+    return rows.astype(np.float64)
+
+
+def inputs_of(x: Array, x_scale: Array, origin: Array) -> Array:
+    """The slice's inputs, as real numbers."""
+    first, _, count, _ = (int(x) for x in origin)
+    return x[:, first : first + count].astype(np.float64) * float(x_scale)
+
+
+def dense_slice_grad(
+    grad_z: Array, x: Array, x_scale: Array, origin: Array, *, has_all_rows: int = 0, **_: object
+) -> tuple[Array, ...]:
+    rows = rows_of(grad_z, origin, has_all_rows)
+    return inputs_of(x, x_scale, origin).T @ rows, rows.sum(axis=0)
+
+
+def bias_slice_grad(grad_z: Array, origin: Array, *, has_all_rows: int = 0, **_: object) -> tuple[Array, ...]:
+    return (rows_of(grad_z, origin, has_all_rows).sum(axis=0),)
+
+
+def dense_sgd_step(
+    w: Array, grad_z: Array, x: Array, x_scale: Array, rate: Array, origin: Array, *, has_all_rows: int = 0, limit: float = 1.0
+) -> tuple[Array, ...]:
+    grad = inputs_of(x, x_scale, origin).T @ rows_of(grad_z, origin, has_all_rows)
+    return (np.clip(w - float(rate) * grad, -limit, limit),)

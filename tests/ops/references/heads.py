@@ -1,0 +1,42 @@
+"""Local heads and losses: a = g B h, p = softmax(a), delta_a = (p - y) / N, delta_h = g B^T delta_a."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+__all__ = ["head_grad", "head_logits", "mean_squared_error", "softmax_cross_entropy"]
+
+
+def head_logits(
+    h: Array, scale: Array, head: Array, *_: Array | None, gain: float = 1.0, num_classes: int = 0
+) -> tuple[Array, ...]:
+    units = h.reshape(len(h), -1).astype(np.float64)
+    return (units @ head.astype(np.float64).T * float(scale) * gain,)
+
+
+def head_grad(
+    grad_logits: Array, head: Array, head_slice: Array | None, origin: Array, *,
+    output_shape: tuple[int, ...], gain: float = 1.0, channel_units: int = 1,
+) -> tuple[Array, ...]:  # fmt: skip
+    first, count = int(origin[1]) * channel_units, int(origin[3]) * channel_units
+    grad = grad_logits.astype(np.float64) @ head.astype(np.float64)[:, first : first + count] * gain
+    return (grad.reshape(len(grad_logits), -1, *output_shape[2:]),)
+
+
+def softmax_cross_entropy(logits: Array, target: Array) -> tuple[Array, ...]:
+    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    probabilities = powers / powers.sum(axis=1, keepdims=True)
+    rows = np.arange(len(logits))
+    loss = -np.log(probabilities[rows, target]).mean()
+    probabilities[rows, target] -= 1
+    return probabilities / len(logits), np.asarray(loss)
+
+
+def mean_squared_error(logits: Array, target: Array) -> tuple[Array, ...]:
+    difference = logits.astype(np.float64) - target
+    return difference / difference.size, np.asarray((difference**2).mean() / 2)
