@@ -37,14 +37,14 @@ def _size(types: Types, position: int) -> int:
 
 
 def _sign_product(inputs: Types, outputs: Sequence[TensorType]) -> int:
-    """16-bit split: the input twice in float32 and its high half; then the sums of both halves, joined."""
+    """16-bit split, before there is an output: the input twice in float32 and its high half; then the sums of both halves."""
     x, z, is_sliced = _size(inputs, 0), outputs[0].size, _size(inputs, 3) > 0
-    return max(9 * x, (4 if is_sliced else 3) * _REAL * z)
+    return max(9 * x - _REAL * z, (3 if is_sliced else 2) * _REAL * z)
 
 
 def _binary_product(inputs: Types, outputs: Sequence[TensorType]) -> int:
-    """32-bit sums; a slice apart adds its padded sums, and the two added up."""
-    return (3 if _size(inputs, 3) else 1) * _REAL * outputs[0].size
+    """32-bit sums; a slice apart adds its padded sums. What they add up to is counted as the output."""
+    return (2 if _size(inputs, 3) else 1) * _REAL * outputs[0].size
 
 
 def _signs_in_float(inputs: Types, outputs: Sequence[TensorType]) -> int:

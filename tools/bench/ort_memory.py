@@ -2,7 +2,7 @@
 
     python tools/bench/ort_memory.py
 
-Compiles a counting malloc, runs itself with it preloaded, and runs emitted steps of mlp-784-256-256-10 with onnxruntime's memory
+Compiles a counting allocator, runs itself with it preloaded, and runs emitted steps of mlp-784-256-256-10 with onnxruntime's memory
 arena off. "measured" is the most that a run holds beyond its inputs and outputs, which the caller has bound; "planned" is the
 same by the program that the plan is made from. Needs a C compiler and Linux.
 """
@@ -33,12 +33,12 @@ from tinyfoa_rt.planner.layout import peak_live_nbytes
 from tinyfoa_rt.steps import StepChoice, assemble_step, to_program
 from tinyfoa_rt.zoo import write_model
 
-_LIBRARY = "TINYFOA_COUNT_MALLOC"
+_LIBRARY = "TINYFOA_COUNT_ALIGNED"
 _CASES = [(0, (2, 4), 8), (1, (1, 4), 8), (2, (2, 1), 8), (0, (2, 2), 1), (1, (2, 2), 1), (0, (2, 2), 100), (1, (2, 2), 100)]
 
 
 def main() -> None:
-    """Compile, start again under the counting malloc, and print the table."""
+    """Compile, start again under the counting allocator, and print the table."""
     if _LIBRARY not in os.environ:
         sys.exit(_run_preloaded())
     counter = ctypes.CDLL(os.environ[_LIBRARY])
@@ -49,15 +49,15 @@ def main() -> None:
         for index, grid, batch in _CASES:
             step = assemble_step(job.settings[index], StepChoice(Slices(*grid), batch, holds_slice=True))
             planned = _planned_transient(step, to_program(step, job.target))
-            measured = _measure(emit_step(step), counter)
+            measured = _measure(step, counter)
             shape = f"{grid[0]}x{grid[1]}"
             print(f"{optimizer:10}{step.name:12}{shape:>7}{batch:6}{planned:10,}{measured:10,}{measured - planned:+12,}")
 
 
 def _run_preloaded() -> int:
     with tempfile.TemporaryDirectory() as folder:
-        library = Path(folder) / "count_malloc.so"
-        source = Path(__file__).with_name("count_malloc.c")
+        library = Path(folder) / "count_aligned.so"
+        source = Path(__file__).with_name("count_aligned.c")
         subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"], check=True)
         environment = {**os.environ, "LD_PRELOAD": str(library), _LIBRARY: str(library)}
         return subprocess.run([sys.executable, __file__], env=environment, check=False).returncode
@@ -76,19 +76,24 @@ def _planned_transient(step: StepGraph, program: Program) -> int:
     return peak_live_nbytes(buffers)
 
 
-def _measure(model: onnx.ModelProto, counter: Any) -> int:
+def _measure(step: StepGraph, counter: Any) -> int:
+    model = emit_step(step)
     options = onnxruntime.SessionOptions()
     options.enable_cpu_mem_arena = options.enable_mem_pattern = False
     options.intra_op_num_threads = 1
     options.add_session_config_entry("session.disable_prepacking", "1")
     session = onnxruntime.InferenceSession(model.SerializeToString(), options)
     binding = session.io_binding()
-    held = {each.name: _value(each) for each in model.graph.input}
+    held = {each.name: _value(each, step) for each in model.graph.input}
+    for name, value in held.items():
+        if name.endswith(".origin"):  # the first slice
+            part = held[name.replace(".origin", ".w_slice")].shape()
+            value.update_inplace(np.array((0, 0, *part), dtype=np.int32))
     for name, value in held.items():
         binding.bind_ortvalue_input(name, value)
     for each in model.graph.output:
         source = each.name.removesuffix(".next")
-        held[each.name] = held[source] if source in held else _value(each)
+        held[each.name] = held[source] if source in held else _value(each, step)
         binding.bind_ortvalue_output(each.name, held[each.name])
     for _ in range(2):  # the first runs allocate what later ones reuse
         session.run_with_iobinding(binding)
@@ -98,10 +103,9 @@ def _measure(model: onnx.ModelProto, counter: Any) -> int:
     return int(counter.counted_peak_bytes() - before)
 
 
-def _value(info: onnx.ValueInfoProto) -> Any:
+def _value(info: onnx.ValueInfoProto, step: StepGraph) -> Any:
     """Zeros of the declared type: any values do, and class 0 and slice 0 are valid."""
-    tensor = info.type.tensor_type
-    shape = [dim.dim_value for dim in tensor.shape.dim]
+    tensor, shape = info.type.tensor_type, step.tensors[info.name].type.shape
     zeros: NDArray[Any] = np.zeros(shape, onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
     return onnxruntime.OrtValue.ortvalue_from_numpy(zeros)
 
