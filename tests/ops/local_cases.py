@@ -8,7 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tests.ops.body_cases import (
-    BATCHES, EVERYTHING, FLOAT32, SIXTEEN_BITS, Array, BodyCase, bits, number, origin_of, real, signs,
+    BATCHES,
+    EVERYTHING,
+    FLOAT32,
+    SIXTEEN_BITS,
+    Array,
+    BodyCase,
+    bits,
+    number,
+    origin_of,
+    real,
+    signs,
 )  # fmt: skip
 
 __all__ = ["local_cases"]
