@@ -1,5 +1,7 @@
 """The state of a locally connected layer while its slices take turns: at all positions and taps, nothing is lost."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -56,7 +58,8 @@ def test_what_a_step_writes_is_kept_in_its_place_and_nowhere_else() -> None:
     state.end_turn()
     after = state.arrays()
     place = (slice(None), slice(None), slice(0, 2), slice(4, 7))
-    for name, where in {"weight": place, "weight.mean": place, "bias": slice(4, 7), "bias.variance": (0, slice(4, 7))}.items():
+    places: dict[str, Any] = {"weight": place, "weight.mean": place, "bias": slice(4, 7), "bias.variance": (0, slice(4, 7))}
+    for name, where in places.items():
         expected = before[f"lc.{name}"]
         expected[where] = 3
         np.testing.assert_array_equal(after[f"lc.{name}"], expected, err_msg=name)
