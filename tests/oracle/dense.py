@@ -50,11 +50,13 @@ class DenseBlock:
         loss = -(logarithms * truth).sum() / len(x)
         grad_logits = (np.exp(logarithms) - truth) / len(x)
         grad_z = self._grad_z(grad_logits, z)
-        i0, i1, j0, j1 = part
-        grad_w = grad_z[:, j0:j1].T @ x[:, i0:i1]
-        grad_b = grad_z[:, j0:j1].sum(axis=0)
+        grad_w, grad_b = self._gradients(grad_z, x, part)
         self._update(part, grad_w, grad_b, rate)
         return float(loss)
+
+    def _gradients(self, grad_z: Array, x: Array, part: Slice) -> tuple[Array, Array]:
+        i0, i1, j0, j1 = part
+        return grad_z[:, j0:j1].T @ x[:, i0:i1], grad_z[:, j0:j1].sum(axis=0)
 
     def _logits(self, z: Array) -> Array:
         if self.head is None:

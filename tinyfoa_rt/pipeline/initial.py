@@ -22,7 +22,11 @@ Array = NDArray[Any]
 
 
 def initial_tensors(job: PlanJob, blocks: Iterable[BlockRecord]) -> dict[str, Array]:
-    """Return the tensors by name: ``LAYER.weight`` (inputs x outputs), ``LAYER.bias``, ``BLOCK.head``, and scales of 0."""
+    """Return the tensors by name: ``LAYER.weight``, ``LAYER.bias``, ``BLOCK.head``, and scales of 0.
+
+    Weights are inputs x outputs; of a locally connected layer, positions x taps x inputs x outputs, and its biases outputs x
+    positions.
+    """
     tensors: dict[str, Array] = {}
     for setting, record in zip(job.settings, blocks):
         for layer in setting.block.layers:
@@ -39,12 +43,17 @@ def _layer_tensors(graph: Graph, layer: Layer, *, is_binary: bool) -> dict[str, 
     node = layer.nodes[0]
     if node.op_type == "Gemm" and node.int("transB", 0):
         weight = weight.T
+    if layer.kind == "local":  # the model has a row's inputs channel by channel, and tap by tap within a channel
+        split = (layer.positions, layer.in_features, layer.taps, layer.out_features)
+        weight = weight.reshape(split).transpose(0, 2, 1, 3)
     if is_binary:
         weight = weight.clip(-1, 1)  # what an update keeps latent weights in
     tensors = {f"{layer.name}.weight": np.array(weight, order="C")}
     if layer.bias is not None:
         bias = np.asarray(graph.constants[layer.bias].read(), dtype=np.float32)
-        tensors[f"{layer.name}.bias"] = np.array(np.broadcast_to(bias.reshape(-1), (layer.bias_size,)))
+        flat = np.broadcast_to(bias.reshape(-1), (layer.bias_size,))
+        shape = (layer.out_features, layer.positions) if layer.kind == "local" else (layer.out_features,)
+        tensors[f"{layer.name}.bias"] = np.array(flat.reshape(shape))
     return tensors
 
 

@@ -27,16 +27,16 @@ class FrozenSlice:
     def __init__(self, layer: DenseState, ins: slice, outs: slice) -> None:
         assert layer.grid.count == 1
         self._layer = layer
-        self._place = (ins, outs)
+        self._place = (..., ins, outs)
         self._outs = outs
         kept = [layer.weight, *(state for key, state in layer.states.items() if key.startswith("weight."))]
-        self._kept: list[tuple[NDArray[Any], NDArray[Any]]] = [(array, array[ins, outs].copy()) for array in kept]
+        self._kept: list[tuple[NDArray[Any], NDArray[Any]]] = [(array, array[..., ins, outs].copy()) for array in kept]
 
     @classmethod
     def of_epoch(cls, layer: DenseState, epoch: int) -> FrozenSlice:
         """The diagonal slice of an epoch, out of halves."""
         half = epoch % 2
-        (ins, outs) = (slice(half * n // 2, (half + 1) * n // 2) for n in layer.weight.shape)
+        (ins, outs) = (slice(half * n // 2, (half + 1) * n // 2) for n in layer.weight.shape[-2:])
         return cls(layer, ins, outs)
 
     def restore(self) -> None:
@@ -46,4 +46,4 @@ class FrozenSlice:
         layer = self._layer
         if layer.is_binary:
             layer.signs[self._place] = np.where(layer.weight[self._place] >= 0, 1, -1)
-            layer.abs_sums[0, self._outs] = np.abs(layer.weight[:, self._outs]).sum(axis=0)
+            layer.abs_sums[0, ..., self._outs] = layer.sum_inputs(layer.weight[..., self._outs])

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import InputError
+from tinyfoa_rt.run.local_state import LocalState
 from tinyfoa_rt.run.records import BlockRecord, LayerRecord, Manifest
 from tinyfoa_rt.run.state import DenseState, Grid
 
@@ -83,12 +84,15 @@ def _other_names(block: BlockRecord) -> list[str]:
 def _layer_state(layer: LayerRecord, initial: Mapping[str, Array], optimizer: str) -> DenseState:
     weight = np.array(_required(initial, f"{layer.name}.weight"))
     bias = initial.get(f"{layer.name}.bias")
-    shape = (layer.ins[-1], layer.outs[-1])
+    shape: tuple[int, ...] = (layer.ins[-1], layer.outs[-1])
+    if layer.kind == "local":
+        shape = (*weight.shape[:1], layer.fan_in // layer.ins[-1], *shape)
     if weight.shape != shape or weight.dtype != np.float32:
         problem = f"is {weight.dtype}{list(weight.shape)}, expected float32{list(shape)}"
         raise InputError(f"initial state, tensor '{layer.name}.weight'", problem, "build the artifact again")
     grid = Grid(layer.ins, layer.outs)
-    return DenseState(layer.name, weight, None if bias is None else np.array(bias), grid, optimizer, layer.is_binary)
+    kind = LocalState if layer.kind == "local" else DenseState
+    return kind(layer.name, weight, None if bias is None else np.array(bias), grid, optimizer, layer.is_binary)
 
 
 def _required(tensors: Mapping[str, Array], name: str) -> Array:

@@ -75,16 +75,20 @@ class DenseState:
     _tensors: dict[str, Array] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        bands = [np.abs(self.weight[i:k]).sum(axis=0, dtype=np.float32) for i, k in zip(self.grid.ins, self.grid.ins[1:])]
+        bands = [self.sum_inputs(self.weight[..., i:k, :]) for i, k in zip(self.grid.ins, self.grid.ins[1:])]
         self.abs_sums = np.stack(bands)
         self.states = {}
         for kind in _STATES[self.optimizer]:
             self.states[f"weight.{kind}"] = np.zeros_like(self.weight, subok=False)
             if self.bias is not None:
-                self.states[f"bias.{kind}"] = np.zeros_like(self.abs_sums)
+                self.states[f"bias.{kind}"] = np.zeros((self.grid.num_bands, *self.bias.shape), dtype=np.float32)
         if self.optimizer == "adam":
             self.states["step_count"] = np.zeros(self.grid.count, dtype=np.int32)
         self.refresh()
+
+    def sum_inputs(self, weight: Array) -> Array:
+        """Sum |W| over the inputs of each output, given the weights or a part of them."""
+        return np.asarray(np.abs(weight).sum(axis=0, dtype=np.float32))
 
     def refresh(self) -> None:
         """Derive signs and sums anew, after the arrays were changed from outside."""
@@ -147,15 +151,15 @@ class DenseState:
             return
         name = self.name
         band, ins, outs = self.grid.part(index)
-        self.weight[ins, outs] = tensors[f"{name}.w_slice"]
+        self.weight[..., ins, outs] = tensors[f"{name}.w_slice"]
         if self.is_binary:
-            self.signs[ins, outs] = tensors[f"{name}.w_slice.bits"]
-            self.abs_sums[band, outs] = tensors[f"{name}.abs_sum_slice"]
-            self._abs_sum[outs] = self.abs_sums[:, outs].sum(axis=0)
+            self.signs[..., ins, outs] = tensors[f"{name}.w_slice.bits"]
+            self.abs_sums[band, ..., outs] = tensors[f"{name}.abs_sum_slice"]
+            self._abs_sum[..., outs] = self.abs_sums[..., outs].sum(axis=0)
         if self.bias is not None:
             self.bias[outs] = tensors[f"{name}.bias_slice"]
         for kind in _STATES[self.optimizer]:
-            self.states[f"weight.{kind}"][ins, outs] = tensors[f"{name}.w_slice.{kind}"]
+            self.states[f"weight.{kind}"][..., ins, outs] = tensors[f"{name}.w_slice.{kind}"]
             if self.bias is not None:
                 self.states[f"bias.{kind}"][band, outs] = tensors[f"{name}.bias_slice.{kind}"]
         if self.optimizer == "adam":
@@ -182,17 +186,17 @@ class DenseState:
         band, ins, outs = self.grid.part(index)
         origin = (ins.start, outs.start, ins.stop - ins.start, outs.stop - outs.start)
         tensors = {f"{name}.w": self.signs, f"{name}.origin": np.array(origin, dtype=np.int32)}
-        tensors[f"{name}.w_slice"] = np.array(self.weight[ins, outs], order="C", subok=False)
+        tensors[f"{name}.w_slice"] = np.array(self.weight[..., ins, outs], order="C", subok=False)
         if self.is_binary:
-            tensors[f"{name}.w_slice.bits"] = np.array(self.signs[ins, outs], order="C", subok=False)
-            tensors[f"{name}.abs_sum_slice"] = self.abs_sums[band, outs].copy()
+            tensors[f"{name}.w_slice.bits"] = np.array(self.signs[..., ins, outs], order="C", subok=False)
+            tensors[f"{name}.abs_sum_slice"] = self.abs_sums[band, ..., outs].copy()
             tensors[f"{name}.abs_sum"] = self._abs_sum
             others = [b for b in range(self.grid.num_bands) if b != band]
-            self._abs_sum[outs] = self.abs_sums[others, outs].sum(axis=0)
-        self.signs[ins, outs] = 0
+            self._abs_sum[..., outs] = self.abs_sums[others][..., outs].sum(axis=0)
+        self.signs[..., ins, outs] = 0
         parameters = ["w_slice"]
         for kind in _STATES[self.optimizer]:
-            tensors[f"{name}.w_slice.{kind}"] = np.array(self.states[f"weight.{kind}"][ins, outs], order="C", subok=False)
+            tensors[f"{name}.w_slice.{kind}"] = np.array(self.states[f"weight.{kind}"][..., ins, outs], order="C", subok=False)
         if self.bias is not None:
             parameters.append("bias_slice")
             tensors[f"{name}.bias"] = self.bias

@@ -1,0 +1,160 @@
+"""Emitted steps of locally connected blocks on onnxruntime against the oracle: losses and every weight over 20 steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+
+from tests.emit.test_trajectory import BATCH, CLEARANCE, RATES, RELATIVE, STEPS, TURN, Onnxruntime, balanced_head
+from tests.oracle.local import LocalBlock
+from tests.small_models import load_model
+from tests.steps.step_graphs import step_of
+from tests.targets_for_tests import ALLOCATOR
+from tinyfoa_rt.emit import emit_step
+from tinyfoa_rt.ir.block import Slices
+from tinyfoa_rt.partition import bounds, partition, slice_at
+from tinyfoa_rt.run.local_state import LocalState
+from tinyfoa_rt.run.state import Grid
+from tinyfoa_rt.steps import StepChoice
+from tinyfoa_rt.zoo.build import assemble, lay_out
+from tinyfoa_rt.zoo.spec import LayerSpec, ModelSpec
+
+SEED = 6  # with 5, one bias of the first block has a gradient near zero, of which Adam takes the direction
+# The second block's output is flattened, and its windows skip and reach over the edge.
+WINDOWS: list[dict[str, Any]] = [
+    {"channels": 6, "kernel": [3, 3]},
+    {"channels": 5, "kernel": [2, 3], "strides": [1, 2], "pads": [1, 0, 0, 2]},
+]
+
+
+def local_net() -> onnx.ModelProto:
+    """lc1 - Relu - lc2 - Relu - Flatten - fc, on 2x6x5 and 4 classes."""
+    layers = []
+    for number, window in enumerate(WINDOWS, 1):
+        layers += [LayerSpec("locally_connected", f"lc{number}", None, window), LayerSpec("relu", f"relu{number}", None, {})]
+    layers += [LayerSpec("flatten", "flatten", None, {}), LayerSpec("dense", "fc", None, {"units": 4})]
+    spec = ModelSpec("local", "A small locally connected net", (2, 6, 5), 1, tuple(layers))
+    return assemble(spec, lay_out(spec, "local"))
+
+
+class LocalCase:
+    """One block under both: the same weights, the same batches."""
+
+    def __init__(self, folder: Path, index: int, options: Mapping[str, str], slices: Slices) -> None:
+        self.rng = rng = np.random.default_rng(SEED + index)
+        graph = load_model(local_net(), folder)
+        block = partition(graph).blocks[index]
+        self.layer = layer = block.layers[0]
+        shape = (layer.out_features, layer.in_features, layer.positions, layer.taps)
+        weight = rng.uniform(-1, 1, shape).astype(np.float32)
+        bias = rng.normal(0, 0.1, (shape[0], shape[2])).astype(np.float32)
+        head = balanced_head(rng, bias.size)
+        binarize, optimizer = options["binarize"], options["optimizer"]
+        window = WINDOWS[index]
+        self.oracle = LocalBlock(
+            weight=weight.astype(float),
+            bias=bias.astype(float),
+            head=head,
+            binarize=binarize,
+            optimizer=optimizer,
+            scale=0.5,
+            momentum=0.99 ** (BATCH / 100),
+            window_floor=-1.0,
+            alpha=options.get("alpha", "row"),
+            kernel=tuple(window["kernel"]),
+            strides=tuple(window.get("strides", (1, 1))),
+            pads=tuple(window.get("pads", (0, 0, 0, 0))),
+        )
+        self.slices = slices
+        kept = np.ascontiguousarray(weight.transpose(2, 3, 1, 0))
+        grid = Grid(*bounds(layer, slices))
+        self.state = LocalState(layer.name, kept, bias.copy(), grid, optimizer, binarize != "none")
+        choice = StepChoice(slices, BATCH, holds_slice=slices.count > 1)
+        model = emit_step(step_of(graph, index, ALLOCATOR, choice, num_outputs=4, **options))
+        onnx.checker.check_model(model, full_check=True)
+        self.runtime = Onnxruntime(model, self.state)
+        self.runtime.others["head"] = head
+        self.runtime.others[f"{block.output}.scale"] = np.array(0.5, dtype=np.float32)
+        self.is_bits = binarize == "both" and index > 0
+        self.input = block.inputs[0]
+        self.input_shape = (BATCH, *graph.shape(self.input)[1:])
+
+    def batch(self) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
+        """The oracle's real input, and the feeds of the step; no z lies where rounding would decide its bit."""
+        while True:
+            feeds: dict[str, NDArray[Any]] = {"target": self.rng.integers(0, 4, BATCH)}
+            if self.is_bits:
+                feeds[self.input] = self.rng.integers(0, 2, self.input_shape).astype(np.uint8)
+                feeds[f"{self.input}.scale"] = np.array(0.7, dtype=np.float32)
+                x = feeds[self.input] * float(feeds[f"{self.input}.scale"])
+            else:
+                feeds[self.input] = self.rng.normal(0, 1, self.input_shape).astype(np.float32)
+                x = feeds[self.input].astype(float)
+            z = self.oracle.forward(x)
+            if min(np.abs(z - edge).min() for edge in (-1, 0, 1)) > CLEARANCE:
+                return x, feeds
+
+    def run(self) -> list[tuple[float, float]]:
+        """Losses of both, step by step."""
+        losses = []
+        for step in range(STEPS):
+            if step % TURN == 0:
+                turn = step // TURN % self.slices.count
+                part = slice_at(self.layer, self.slices, turn)
+                place = (part.in_start, part.in_stop, part.out_start, part.out_stop)
+                tensors = self.state.begin_turn(turn)
+            x, feeds = self.batch()
+            ours = self.runtime.step(feeds, tensors)
+            losses.append((ours, self.oracle.step(x, feeds["target"], RATES[self.state.optimizer], place)))
+        self.state.end_turn()
+        return losses
+
+
+def check_equal(case: LocalCase, losses: list[tuple[float, float]]) -> None:
+    ours, expected = np.array(losses).T
+    np.testing.assert_allclose(ours, expected, rtol=RELATIVE)
+    # Adam divides by the root of tiny variances: where a gradient is near zero, rounding decides its direction.
+    slack = 1e-3 if case.oracle.optimizer == "adam" else RELATIVE
+    np.testing.assert_allclose(case.state.weight.transpose(3, 2, 0, 1), case.oracle.weight, rtol=slack, atol=slack)
+    assert case.state.bias is not None
+    np.testing.assert_allclose(case.state.bias, case.oracle.bias, rtol=slack, atol=slack)
+
+
+@pytest.mark.parametrize("slices", [Slices(1, 1), Slices(2, 2)], ids=["whole", "2x2"])
+@pytest.mark.parametrize("index", range(2))
+@pytest.mark.parametrize("binarize", ["both", "weights", "none"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+def test_20_steps(tmp_path: Path, index: int, binarize: str, optimizer: str, slices: Slices) -> None:
+    case = LocalCase(tmp_path, index, {"binarize": binarize, "optimizer": optimizer}, slices)
+    check_equal(case, case.run())
+    if binarize != "none":
+        np.testing.assert_array_equal(case.state.signs, np.where(case.state.weight >= 0, 1, -1))
+
+
+@pytest.mark.parametrize("slices", [Slices(1, 4), Slices(2, 1), Slices(2, 3)], ids=["1x4", "2x1", "2x3"])
+def test_any_grid_and_the_paper_s_alpha(tmp_path: Path, slices: Slices) -> None:
+    case = LocalCase(tmp_path, 1, {"binarize": "both", "optimizer": "sgd", "alpha": "tensor"}, slices)
+    check_equal(case, case.run())
+
+
+@pytest.mark.parametrize("wrong", ["rate", "head", "bias", "weight"])
+@pytest.mark.parametrize("index", range(2))
+def test_a_one_percent_error_is_noticed(tmp_path: Path, index: int, wrong: str) -> None:
+    case = LocalCase(tmp_path, index, {"binarize": "both", "optimizer": "sgd"}, Slices(2, 2))
+    assert case.state.bias is not None and case.oracle.head is not None
+    if wrong == "rate":
+        case.runtime.others["rate"] = np.array(RATES["sgd"] * 1.01, dtype=np.float32)
+    elif wrong == "bias":
+        case.state.bias *= 1.01
+    elif wrong == "weight":
+        case.oracle.weight *= 1.01
+    else:
+        case.oracle.head = case.oracle.head * 1.01
+    with pytest.raises(AssertionError):
+        check_equal(case, case.run())

@@ -1,0 +1,47 @@
+"""The state of a locally connected layer while its slices take turns.
+
+A slice is inputs x outputs at all positions and taps, so the weights are kept as (positions, taps, inputs, outputs) and biases
+as (outputs, positions). A step sees them as the function bodies do (ops/products.py): one matrix of taps x inputs and outputs a
+position, and flat biases. Both are the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tinyfoa_rt.run.state import Array, DenseState
+
+__all__ = ["LocalState"]
+
+
+class LocalState(DenseState):
+    """One layer; as :class:`DenseState`, with these shapes.
+
+    ``weight`` is (positions, taps, inputs, outputs), ``bias`` (outputs, positions), ``abs_sums`` (m_in, positions, outputs).
+    """
+
+    def sum_inputs(self, weight: Array) -> Array:
+        """Sum |W| over taps and inputs: (positions, outputs)."""
+        return np.asarray(np.abs(weight).sum(axis=(1, 2), dtype=np.float32))
+
+    def forward_tensors(self) -> Mapping[str, Array]:
+        """What a forward pass reads; no slice may be active."""
+        return self._as_steps_see(super().forward_tensors())
+
+    def begin_turn(self, index: int) -> Mapping[str, Array]:
+        """Make slice ``index`` active; return all tensors of the layer that a step reads: views of what is kept."""
+        return self._as_steps_see(super().begin_turn(index))
+
+    def _as_steps_see(self, tensors: Mapping[str, Array]) -> dict[str, Array]:
+        """Taps and inputs become one axis, biases flat; the bytes are shared, so what a step writes is kept."""
+        seen = {}
+        for name, array in tensors.items():
+            assert array.flags.c_contiguous, name
+            is_bias = array.ndim == 2 and name.startswith(f"{self.name}.bias")
+            seen[name] = array.reshape(-1) if is_bias else array
+            if array.ndim == 4:
+                positions, taps, inputs, outputs = array.shape
+                seen[name] = array.reshape(positions, taps * inputs, outputs)
+        return seen
