@@ -53,6 +53,11 @@ class BlockTraining:
         """The block's output of the last batch, where the step hands it on."""
         return self.outputs[self.record.output]
 
+    @property
+    def head_units(self) -> int:
+        """How many numbers the stored head sees; 0 without one."""
+        return int(self._state.others[f"{self.record.name}.head"].shape[1]) if self.record.head else 0
+
     def begin_turn(self, turn: int) -> None:
         """Let slice ``turn`` be trained; nothing happens where it is active already."""
         if all(layer.active == turn % layer.grid.count for layer in self._layers):

@@ -87,6 +87,6 @@ def input_power(training: BlockTraining, state: ModelState) -> float:
 def starting_rate(artifact: Artifact, training: BlockTraining, power: float) -> float:
     """The rate of the recipe for a block whose inputs have the mean square ``power``."""
     manifest, record = artifact.manifest, training.record
-    units = max(layer.outs[-1] for layer in record.layers)
+    units = training.head_units or max(layer.outs[-1] for layer in record.layers)
     fan_in = max(layer.fan_in for layer in record.layers)
     return rate_of_block(manifest.optimizer, manifest.batch, BlockSize(units, fan_in, training.num_slices, power))

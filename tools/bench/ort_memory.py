@@ -2,9 +2,9 @@
 
     python tools/bench/ort_memory.py
 
-Compiles a counting allocator, runs itself with it preloaded, and runs emitted steps of mlp-784-256-256-10 with onnxruntime's memory
-arena off. "measured" is the most that a run holds beyond its inputs and outputs, which the caller has bound; "planned" is the
-same by the program that the plan is made from. Needs a C compiler and Linux.
+Compiles a counting allocator, runs itself with it preloaded, and runs emitted steps of mlp-784-256-256-10, onnxruntime's memory
+arena off. "measured" is the most that a run holds beyond its inputs and outputs, which the caller has bound; "planned" is
+the same by the program that the plan is made from. Needs a C compiler and Linux.
 """
 
 from __future__ import annotations
