@@ -9,10 +9,11 @@ theirs will multiply in float32.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.ir.target import Target
+from tinyfoa_rt.ops.local_scratch import LOCAL_RULES
 from tinyfoa_rt.ops.row import ScratchRule, Types
 
 __all__ = ["body_scratch"]
@@ -85,7 +86,7 @@ def _loss(inputs: Types, outputs: Sequence[TensorType]) -> int:
 
 
 def _straight_through(inputs: Types, outputs: Sequence[TensorType]) -> int:
-    """The window of the slice, as bytes and in float32."""
+    """The window of the slice, or where its outputs are positive, as bytes and in float32."""
     return (1 + _REAL) * outputs[0].size
 
 
@@ -117,11 +118,12 @@ def _pack_signs(inputs: Types, outputs: Sequence[TensorType]) -> int:
     return 2 * outputs[0].size
 
 
-_RULES: dict[str, Callable[[Types, Sequence[TensorType]], int]] = {
+_RULES: Mapping[str, Callable[[Types, Sequence[TensorType]], int]] = {
     "SignDense": _sign_product,
     "BinaryDense": _binary_product,
     "RealDense": _real_product,
-    **{name + geometry: _signs_in_float for name in ("Sign", "Binary") for geometry in ("Conv", "LocallyConnected")},
+    **LOCAL_RULES,
+    **{f"{precision}Conv": _signs_in_float for precision in ("Sign", "Binary")},
     "BinaryActivation": _binary_activation,
     "BinaryToReal": _changes(1),
     "HeadLogits": _head_logits,
@@ -129,6 +131,7 @@ _RULES: dict[str, Callable[[Types, Sequence[TensorType]], int]] = {
     "SoftmaxCrossEntropy": _loss,
     "MeanSquaredError": _loss,
     "StraightThroughGrad": _straight_through,
+    "ReluGrad": _straight_through,
     "DenseSliceGrad": _slice_grad,
     "DenseSgdStep": _sgd_step,
     "BiasSliceGrad": lambda inputs, outputs: _size(inputs, 0) * _REAL,
