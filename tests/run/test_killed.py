@@ -18,7 +18,7 @@ from tinyfoa_rt.run.artifact import Artifact
 
 KILLS = 50
 SEED = 5
-EPOCHS = 12
+EPOCHS = 40
 # In seconds from the first checkpoint of a process on; all of training takes longer than 50 such lives.
 LONGEST_LIFE = 0.12
 
