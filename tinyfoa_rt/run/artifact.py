@@ -24,9 +24,10 @@ from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.files import write_whole
 from tinyfoa_rt.run.manifest import parse_manifest
 from tinyfoa_rt.run.records import BlockRecord, Manifest
+from tinyfoa_rt.run.strict_json import parse_object
 from tinyfoa_rt.run.tensor_file import read_tensors, write_tensors
 
-__all__ = ["INFERENCE", "INFERENCE_TENSORS", "Artifact"]
+__all__ = ["INFERENCE", "INFERENCE_TENSORS", "MANIFEST", "Artifact"]
 
 MANIFEST = "manifest.json"
 INITIAL = "initial.safetensors"
@@ -94,10 +95,10 @@ def _read_manifest(path: Path) -> Any:
     try:
         if path.stat().st_size > _LARGEST_MANIFEST:
             raise InputError(str(path), "is too large for a manifest", mend)
-        return parse_manifest(str(path), json.loads(path.read_text(encoding="utf-8")))
+        return parse_manifest(str(path), parse_object(path.read_bytes()))
     except OSError as error:
         raise InputError(str(path), f"cannot be read ({error.strerror})", mend) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InputError(str(path), f"is not JSON ({error})", "build the artifact again") from error
 
 

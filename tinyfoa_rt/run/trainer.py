@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import UsageError
-from tinyfoa_rt.run.artifact import INFERENCE_TENSORS, Artifact
+from tinyfoa_rt.run.artifact import INFERENCE_TENSORS, MANIFEST, Artifact
 from tinyfoa_rt.run.checkpoint import load_checkpoint, save_checkpoint
 from tinyfoa_rt.run.data import Normalization
 from tinyfoa_rt.run.evaluation import Evaluation, evaluate_scores
@@ -60,6 +60,7 @@ class Trainer:
         self._runtime = Runtime(tuple(providers), threads)
         self._forward = ForwardPass(self.artifact, self.state, self._runtime)
         self._stream: LayerwiseLoop | InterleavedLoop | None = None
+        self._home: Path | None = None
 
     @property
     def is_done(self) -> bool:
@@ -145,8 +146,10 @@ class Trainer:
             InputError: the folder cannot be written.
         """
         folder = Path(folder)
-        if not (folder / "manifest.json").exists() or Artifact.load(folder).id != self.artifact.id:
-            self.artifact.save(folder)
+        if folder != self._home or not (folder / MANIFEST).exists():  # its files are read and compared once, not at every save
+            if not (folder / MANIFEST).exists() or Artifact.load(folder).id != self.artifact.id:
+                self.artifact.save(folder)
+            self._home = folder
         arrays = self.state.arrays()
         save_checkpoint(folder / _CHECKPOINT, arrays, self.progress.to_json(), self.artifact.id)
         write_inference_tensors(folder / INFERENCE_TENSORS, self.state)
