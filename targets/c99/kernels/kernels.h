@@ -13,10 +13,6 @@ extern "C" {
 
 #define TFOA_WORDS(bits) (((bits) + 31) / 32)
 
-/* exp and log, the same bits on every platform. */
-float tfoa_expf(float x);
-float tfoa_logf(float x);
-
 /* Number of ones in x & w, and in x. */
 int32_t tfoa_packed_dot(const uint32_t *x, const uint32_t *w, int32_t num_words);
 int32_t tfoa_packed_count(const uint32_t *x, int32_t num_words);
@@ -27,12 +23,14 @@ int32_t tfoa_signed_sum(const int16_t *q, const uint32_t *w, int32_t n);
 /* q = x / step, to 16 bits; returns step, the largest |x| by 32512. */
 float tfoa_quantize(const float *x, int32_t n, int16_t *q);
 
-/* h = 1[z > 0] as bits, window = 1[floor < z < 1] as bits (NULL: not wanted). */
-void tfoa_binarize(const float *z, int32_t rows, int32_t units, uint32_t *h);
-void tfoa_window(const float *z, int32_t rows, int32_t units, float floor, uint32_t *window);
+/* h = 1[z > 0] as bits. */
+void tfoa_binary_activation(const float *z, int32_t rows, int32_t units, uint32_t *h);
 
-/* Mean of |z|. */
-float tfoa_mean_magnitude(const float *z, int32_t count);
+/* window = 1[floor < z < 1] as bits. */
+void tfoa_straight_through_window(const float *z, int32_t rows, int32_t units, float floor, uint32_t *window);
+
+/* scale = momentum * scale + (1 - momentum) * mean |z|. */
+void tfoa_follow_scale(float *scale, const float *z, int32_t count, float momentum);
 
 /* x = scale * h. */
 void tfoa_binary_to_real(const uint32_t *h, int32_t rows, int32_t units, float scale, float *x);
@@ -54,10 +52,10 @@ void tfoa_head_logits(const tfoa_head *head, const float *h, int32_t rows, float
 void tfoa_head_grad(const tfoa_head *head, const float *grad_logits, int32_t rows, int32_t first, int32_t count, float *grad_h);
 
 /* Mean cross entropy of softmax(logits), and its gradient in their place; *correct counts the samples classified right. */
-float tfoa_softmax_cross_entropy(float *logits, const int32_t *target, int32_t rows, int32_t classes, int32_t *correct);
+void tfoa_softmax_cross_entropy(float *logits, const int32_t *target, int32_t rows, int32_t classes, float *loss, int32_t *correct);
 
 /* Half the mean squared error, and its gradient in the place of the output. */
-float tfoa_mean_squared_error(float *output, const float *target, int32_t rows, int32_t size);
+void tfoa_mean_squared_error(float *output, const float *target, int32_t rows, int32_t size, float *loss);
 
 /* grad *= window, whose columns begin at `first`. */
 void tfoa_straight_through_grad(float *grad, const uint32_t *window, int32_t rows, int32_t count, int32_t first, int32_t units);

@@ -1,4 +1,7 @@
-/* The active slice of a layer, for the updates. */
+/* What is in RAM while a slice has its turn: the slice, for the updates, and the scale of its block. */
+#include <string.h>
+
+#include "header.h"
 #include "products.h"
 #include "turns.h"
 
@@ -27,4 +30,22 @@ void tfoa_pack_active_slice(const tfoa_context *context, const tfoa_layer *layer
     const tfoa_part part = tfoa_part_of(layer, (uint32_t)context->turn);
     uint32_t *bits = (uint32_t *)(void *)(context->arena + layer->resident.bits);
     tfoa_pack_signs(floats(context, layer->resident.latent), part.outs, part.ins, bits, floats(context, layer->resident.sums));
+}
+
+tfoa_status tfoa_scale(const tfoa_context *context, uint32_t number, float *scale)
+{
+    if (context->turn >= 0) {
+        const tfoa_block *block = &context->model->blocks[context->block];
+        if (block->scale != TFOA_NONE && block->scale_number == number) {
+            memcpy(scale, context->arena + block->scale, sizeof *scale);
+            return TFOA_OK;
+        }
+    }
+    return tfoa_kept_scale(context, number, scale);
+}
+
+float tfoa_scale_momentum(const tfoa_context *context, float momentum)
+{
+    const float measured = (float)context->calibrated;
+    return context->is_calibrating ? measured / (measured + 1.0f) : momentum;
 }

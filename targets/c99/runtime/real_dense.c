@@ -1,22 +1,16 @@
-/* z = x W^T + b with the latent values themselves; x is real, or bits. */
+/* z = x W^T + b with the latent values themselves. */
 #include <string.h>
 
 #include "header.h"
 #include "layer_view.h"
 #include "products.h"
 
-/* Add w . x to a sum, for inputs [first, first + count). */
-static float add_products(float sum, const tfoa_operand *x, int32_t row, int32_t first, const void *weights, int32_t count)
+static float add_products(float sum, const float *x, const void *weights, int32_t count)
 {
     for (int32_t i = 0; i < count; i++) {
         float w;
         memcpy(&w, (const uint8_t *)weights + 4 * i, 4); /* the storage holds words */
-        const int32_t in = first + i;
-        if (x->bits == NULL) {
-            sum += x->real[row * x->units + in] * w;
-        } else if ((x->bits[row * TFOA_WORDS(x->units) + in / 32] >> (in % 32)) & 1u) {
-            sum += w;
-        }
+        sum += x[i] * w;
     }
     return sum;
 }
@@ -30,9 +24,10 @@ typedef struct row_piece {
     uint32_t offset;
 } row_piece;
 
-static tfoa_status add_row(const tfoa_view *view, const row_piece *piece, const tfoa_operand *x, int32_t rows, float *z)
+static tfoa_status add_row(const tfoa_view *view, const row_piece *piece, const float *x, int32_t rows, float *z)
 {
     const int32_t num_outs = view->layer->outs[view->layer->num_out_parts];
+    const int32_t num_ins = view->layer->ins[view->layer->num_bands];
     for (uint32_t done = 0; done < (uint32_t)piece->ins;) {
         uint32_t chunk[TFOA_CHUNK];
         const uint32_t *words = NULL;
@@ -47,14 +42,14 @@ static tfoa_status add_row(const tfoa_view *view, const row_piece *piece, const 
         }
         for (int32_t row = 0; row < rows; row++) {
             float *sum = &z[row * num_outs + piece->out];
-            *sum = add_products(*sum, x, row, piece->first_in + (int32_t)done, weights, (int32_t)count);
+            *sum = add_products(*sum, x + row * num_ins + piece->first_in + (int32_t)done, weights, (int32_t)count);
         }
         done += count;
     }
     return TFOA_OK;
 }
 
-static tfoa_status add_slice(const tfoa_view *view, uint32_t slice, const tfoa_operand *x, int32_t rows, float *z)
+static tfoa_status add_slice(const tfoa_view *view, uint32_t slice, const float *x, int32_t rows, float *z)
 {
     const tfoa_layer *layer = view->layer;
     const tfoa_part part = tfoa_part_of(layer, slice);
@@ -73,7 +68,7 @@ static tfoa_status add_slice(const tfoa_view *view, uint32_t slice, const tfoa_o
     return status;
 }
 
-static tfoa_status add_biases(const tfoa_view *view, const tfoa_operand *x, int32_t rows, float *z)
+static tfoa_status add_biases(const tfoa_view *view, int32_t rows, float *z)
 {
     const int32_t num_outs = view->layer->outs[view->layer->num_out_parts];
     for (int32_t first = 0; first < num_outs; first += TFOA_CHUNK) {
@@ -85,15 +80,14 @@ static tfoa_status add_biases(const tfoa_view *view, const tfoa_operand *x, int3
         }
         for (int32_t row = 0; row < rows; row++) {
             for (int32_t i = 0; i < count; i++) {
-                float *sum = &z[row * num_outs + first + i];
-                *sum = (x->bits == NULL ? *sum : *sum * x->scale) + biases[i];
+                z[row * num_outs + first + i] += biases[i];
             }
         }
     }
     return TFOA_OK;
 }
 
-tfoa_status tfoa_real_dense(const tfoa_context *context, const tfoa_layer *layer, const tfoa_operand *x, int32_t rows, float *z)
+tfoa_status tfoa_real_dense(const tfoa_context *context, const tfoa_layer *layer, const float *x, int32_t rows, float *z)
 {
     const tfoa_view view = tfoa_view_of(context, layer);
     const uint32_t num_slices = (uint32_t)(layer->num_bands * layer->num_out_parts);
@@ -108,5 +102,5 @@ tfoa_status tfoa_real_dense(const tfoa_context *context, const tfoa_layer *layer
             return status;
         }
     }
-    return add_biases(&view, x, rows, z);
+    return add_biases(&view, rows, z);
 }

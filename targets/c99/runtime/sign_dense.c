@@ -57,7 +57,7 @@ tfoa_status tfoa_sign_dense(const tfoa_context *context, const tfoa_layer *layer
             for (int32_t i = 0; i < count && status == TFOA_OK; i++) {
                 int32_t sum;
                 status = row_sum(&view, first + i, sample->q, &sum);
-                z[row * num_outs + first + i] = (float)sum * (alphas[i] * sample->step) + biases[i];
+                z[row * num_outs + first + i] = (float)sum * sample->step * alphas[i] + biases[i];
             }
         }
         if (status != TFOA_OK) {

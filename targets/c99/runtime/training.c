@@ -162,6 +162,9 @@ tfoa_status tfoa_calibrate(tfoa_context *context, const float *x)
     if (context->step > 0u) {
         return TFOA_ERROR_ARGUMENT; /* the scale of a block that has learnt follows its steps */
     }
+    if (context->model->blocks[context->block].scale == TFOA_NONE) {
+        return TFOA_OK; /* real activations have no scale */
+    }
     context->is_calibrating = 1;
     const tfoa_status status = run_step(context, x, NULL, 0.0f);
     context->is_calibrating = 0;

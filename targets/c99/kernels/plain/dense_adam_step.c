@@ -55,7 +55,7 @@ void tfoa_dense_adam_step(const tfoa_slice *slice, const float *grad_z, const tf
         const float *errors = grad_z + slice->first_grad + out;
         for (int32_t in = 0; in < slice->ins; in++) {
             const float grad = tfoa_weight_grad(slice, errors, x, rows, in);
-            latent[in] = tfoa_clip(latent[in] - direction(mean++, variance++, grad, bias) * rate, slice->limit);
+            latent[in] = tfoa_limited(latent[in] - direction(mean++, variance++, grad, bias) * rate, slice->limit);
         }
     }
 }

@@ -11,7 +11,7 @@ void tfoa_dense_momentum_step(const tfoa_slice *slice, const float *grad_z, cons
         const float *errors = grad_z + slice->first_grad + out;
         for (int32_t in = 0; in < slice->ins; in++, velocity++) {
             *velocity = *velocity * DECAY + tfoa_weight_grad(slice, errors, x, rows, in);
-            latent[in] = tfoa_clip(latent[in] - *velocity * rate, slice->limit);
+            latent[in] = tfoa_limited(latent[in] - *velocity * rate, slice->limit);
         }
     }
 }

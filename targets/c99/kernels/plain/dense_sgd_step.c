@@ -6,7 +6,7 @@
 static void step_on_reals(float *latent, const tfoa_slice *slice, float error, const float *x)
 {
     for (int32_t in = 0; in < slice->ins; in++) {
-        latent[in] = tfoa_clip(latent[in] - error * x[in], slice->limit);
+        latent[in] = tfoa_limited(latent[in] - error * x[in], slice->limit);
     }
 }
 
@@ -16,7 +16,7 @@ static void step_on_bits(float *latent, const tfoa_slice *slice, float error, co
     const float moves[2] = {error * (0.0f - x->center), error * (1.0f - x->center)};
     for (int32_t in = 0; in < slice->ins; in++) {
         const int32_t i = slice->first_in + in;
-        latent[in] = tfoa_clip(latent[in] - moves[(x->bits[i / 32] >> (i % 32)) & 1u], slice->limit);
+        latent[in] = tfoa_limited(latent[in] - moves[(x->bits[i / 32] >> (i % 32)) & 1u], slice->limit);
     }
 }
 
@@ -24,7 +24,7 @@ static void step_on_batch(float *latent, const tfoa_slice *slice, const float *e
                           float rate)
 {
     for (int32_t in = 0; in < slice->ins; in++) {
-        latent[in] = tfoa_clip(latent[in] - rate * tfoa_weight_grad(slice, errors, x, rows, in), slice->limit);
+        latent[in] = tfoa_limited(latent[in] - rate * tfoa_weight_grad(slice, errors, x, rows, in), slice->limit);
     }
 }
 

@@ -32,7 +32,7 @@ static inline float tfoa_bias_grad(const tfoa_slice *slice, const float *grad_z,
     return sum;
 }
 
-static inline float tfoa_clip(float value, float limit)
+static inline float tfoa_limited(float value, float limit)
 {
     return value > limit ? limit : (value < -limit ? -limit : value);
 }

@@ -1,7 +1,7 @@
 /* Binary activations: h = 1[z > 0], and the window in which the error passes straight through. */
 #include "../kernels.h"
 
-void tfoa_binarize(const float *z, int32_t rows, int32_t units, uint32_t *h)
+void tfoa_binary_activation(const float *z, int32_t rows, int32_t units, uint32_t *h)
 {
     for (int32_t row = 0; row < rows; row++) {
         for (int32_t first = 0; first < units; first += 32) {
@@ -16,7 +16,7 @@ void tfoa_binarize(const float *z, int32_t rows, int32_t units, uint32_t *h)
     }
 }
 
-void tfoa_window(const float *z, int32_t rows, int32_t units, float floor, uint32_t *window)
+void tfoa_straight_through_window(const float *z, int32_t rows, int32_t units, float floor, uint32_t *window)
 {
     for (int32_t row = 0; row < rows; row++) {
         for (int32_t first = 0; first < units; first += 32) {
@@ -31,13 +31,13 @@ void tfoa_window(const float *z, int32_t rows, int32_t units, float floor, uint3
     }
 }
 
-float tfoa_mean_magnitude(const float *z, int32_t count)
+void tfoa_follow_scale(float *scale, const float *z, int32_t count, float momentum)
 {
     float sum = 0.0f;
     for (int32_t i = 0; i < count; i++) {
         sum += z[i] < 0.0f ? -z[i] : z[i];
     }
-    return sum / (float)count;
+    *scale = *scale * momentum + sum / (float)count * (1.0f - momentum);
 }
 
 void tfoa_binary_to_real(const uint32_t *h, int32_t rows, int32_t units, float scale, float *x)
