@@ -74,7 +74,8 @@ def rate_of_block(optimizer: str, batch: int, size: BlockSize) -> float:
     with the batch, and a slice has fewer steps to move in. Adam's step does not depend on the gradient's size.
     """
     base: float = _BASE_RATES[optimizer]
-    boost = max(1.0, 0.75 * math.sqrt(size.num_slices))
+    # Slices get longer steps, since each has fewer; a whole layer would run away: all of its weights move at once.
+    boost = min(0.5 * size.num_slices, 0.75 * math.sqrt(size.num_slices))
     if optimizer == "adam":
         return base * math.sqrt(batch / _REFERENCE_BATCH * 2000 * boost)
     input_energy = size.fan_in * max(size.input_power, _LEAST_INPUT_POWER)
