@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.block import Slices
-from tinyfoa_rt.ir.recipe import ALPHAS, BINARIZE, HEADS, LOSSES, OPTIMIZERS, SCALES, WINDOWS
+from tinyfoa_rt.ir.recipe import ALPHAS, BINARIZE, CLASSIFIERS, HANDOVERS, HEADS, LOSSES, OPTIMIZERS, SCALES, WINDOWS
 
 __all__ = ["AUTO", "PlanOptions"]
 
@@ -38,6 +38,8 @@ class PlanOptions:
         alpha: ``row`` or ``tensor``: what the scale of binary weights is the mean of.
         scale: ``running`` or ``batch``: what the scale of binary activations is the mean of.
         window: ``symmetric`` or ``relu``: where the straight-through estimator lets the error pass.
+        handover: ``bits`` or ``scaled``: whether the next block reads {0, 1} or {0, s}.
+        classifier: ``real`` or ``binary``: weights of the model's own classifier.
         seed: of the heads.
         samples: of the data set; ``None`` where unknown.
         rotate_every: steps that a slice stays; ``None`` gives each slice an equal part of an epoch.
@@ -61,6 +63,8 @@ class PlanOptions:
     alpha: str = "row"
     scale: str = "running"
     window: str = "symmetric"
+    handover: str = "bits"
+    classifier: str = "real"
     seed: int = 0
     samples: int | None = None
     rotate_every: int | None = None
@@ -75,6 +79,8 @@ class PlanOptions:
         _one_of("--alpha", self.alpha, ALPHAS)
         _one_of("--scale", self.scale, SCALES)
         _one_of("--window", self.window, WINDOWS)
+        _one_of("--handover", self.handover, HANDOVERS)
+        _one_of("--classifier", self.classifier, CLASSIFIERS)
         for option, value in (("--batch", self.batch), ("--samples", self.samples), ("--rotate-every", self.rotate_every)):
             if value is not None and not 1 <= value <= _LARGEST_COUNT:
                 raise UsageError(f"{option} {value}", "is not between 1 and 2^31", "give a whole number such as 1 or 100")

@@ -19,7 +19,7 @@ import tinyfoa_rt
 from tinyfoa_rt.run.data import DataSet, load_data
 from tinyfoa_rt.zoo import write_model
 
-_RECIPE = ("binarize", "alpha", "scale", "window", "head_pool", "loss")
+_RECIPE = ("binarize", "alpha", "scale", "window", "handover", "classifier", "head_pool", "loss")
 
 
 def main() -> None:

@@ -64,12 +64,13 @@ class LocalCase:
             binarize=binarize,
             optimizer=optimizer,
             scale=0.5,
-            momentum=0.99 ** (BATCH / 100),
+            momentum=0.9 ** (BATCH / 100),
             window_floor=-1.0,
             alpha=options.get("alpha", "row"),
             kernel=tuple(window["kernel"]),
             strides=tuple(window.get("strides", (1, 1))),
             pads=tuple(window.get("pads", (0, 0, 0, 0))),
+            input_center=0.5 if binarize == "both" and index > 0 else 0.0,
         )
         self.slices = slices
         kept = np.ascontiguousarray(weight.transpose(2, 3, 1, 0))
@@ -91,8 +92,7 @@ class LocalCase:
             feeds: dict[str, NDArray[Any]] = {"target": self.rng.integers(0, 4, BATCH)}
             if self.is_bits:
                 feeds[self.input] = self.rng.integers(0, 2, self.input_shape).astype(np.uint8)
-                feeds[f"{self.input}.scale"] = np.array(0.7, dtype=np.float32)
-                x = feeds[self.input] * float(feeds[f"{self.input}.scale"])
+                x = feeds[self.input].astype(float)
             else:
                 feeds[self.input] = self.rng.normal(0, 1, self.input_shape).astype(np.float32)
                 x = feeds[self.input].astype(float)

@@ -25,7 +25,7 @@ from tinyfoa_rt.steps import StepChoice
 STEPS, BATCH, TURN = 20, 6, 3
 RATES = {"sgd": 0.5, "momentum": 0.2, "adam": 0.01}
 SIZES = (40, 24, 20, 4)
-SEED = 8  # with some, rounding decides the sign of a latent weight that comes to lie at zero
+SEED = 10  # with some, rounding decides the sign of a latent weight or of a tiny gradient, which Adam makes large
 CLEARANCE = 3e-4  # ten times the quantization of real inputs
 GRID = Slices(2, 2)
 
@@ -79,10 +79,16 @@ class Case:
             binarize=binarize,
             optimizer=optimizer,
             scale=0.5,
-            momentum=0.0 if options.get("scale") == "batch" else 0.99 ** (BATCH / 100),
+            momentum=0.0 if options.get("scale") == "batch" else 0.9 ** (BATCH / 100),
             window_floor=0.0 if options.get("window") == "relu" else -1.0,
             alpha=options.get("alpha", "row"),
         )
+        self.is_bits = binarize == "both" and index > 0
+        self.scale = 0.7 if options.get("handover") == "scaled" else 1.0
+        if block.is_classifier and options.get("classifier") != "binary":
+            binarize = self.oracle.binarize = "none"
+        elif self.is_bits and self.scale == 1:
+            self.oracle.input_center = 0.5
         grid = Grid(*bounds(self.layer, slices))
         self.state = DenseState(self.layer.name, weight.T.copy(), bias.copy(), grid, optimizer, binarize != "none")
         choice = StepChoice(slices, BATCH, holds_slice=slices.count > 1)
@@ -91,7 +97,6 @@ class Case:
         if head is not None:
             self.runtime.others["head"] = head
             self.runtime.others[f"{block.output}.scale"] = np.array(0.5, dtype=np.float32)
-        self.is_bits = binarize == "both" and index > 0
         self.input = block.inputs[0]
         self.rng = rng
 
@@ -110,7 +115,7 @@ class Case:
             x = self.rng.normal(0, 1, (BATCH, self.layer.in_features)).astype(np.float32)
             return x.astype(float), {self.input: x, "target": target}
         bits = self.rng.integers(0, 2, (BATCH, self.layer.in_features)).astype(np.uint8)
-        scale = np.array(0.7, dtype=np.float32)
+        scale = np.array(self.scale, dtype=np.float32)
         return bits * float(scale), {self.input: bits, f"{self.input}.scale": scale, "target": target}
 
     def run(self) -> list[tuple[float, float]]:
@@ -147,7 +152,7 @@ def check_equal(case: Case, losses: list[tuple[float, float]]) -> None:
 def test_20_steps(tmp_path: Path, index: int, binarize: str, optimizer: str) -> None:
     case = Case(tmp_path, index, {"binarize": binarize, "optimizer": optimizer})
     check_equal(case, case.run())
-    if binarize != "none":
+    if case.state.is_binary:
         np.testing.assert_array_equal(case.state.signs, np.where(case.state.weight >= 0, 1, -1))
 
 
@@ -158,7 +163,9 @@ def test_any_grid(tmp_path: Path, slices: Slices, optimizer: str) -> None:
     check_equal(case, case.run())
 
 
-@pytest.mark.parametrize("option", [{"alpha": "tensor"}, {"scale": "batch"}, {"window": "relu"}])
+@pytest.mark.parametrize(
+    "option", [{"alpha": "tensor"}, {"scale": "batch"}, {"window": "relu"}, {"handover": "scaled"}, {"classifier": "binary"}]
+)
 @pytest.mark.parametrize("index", range(3))
 def test_the_paper_s_own_scales_and_window(tmp_path: Path, index: int, option: dict[str, str]) -> None:
     case = Case(tmp_path, index, {"binarize": "both", "optimizer": "sgd", **option})

@@ -62,6 +62,7 @@ def origin_of(ins: slice, outs: slice) -> Array:
     return np.array((ins.start, outs.start, ins.stop - ins.start, outs.stop - outs.start), dtype=np.int32)
 
 
+CENTERED = frozenset({"centered"})
 EVERYTHING = np.array((0, 0, 2**31 - 1, 2**31 - 1), dtype=np.int32)
 
 
@@ -92,7 +93,7 @@ def _products(rng: np.random.Generator, batch: int) -> Iterator[BodyCase]:
     sign_rest[ins, outs] = 0
     for precision in ("Sign", "Binary"):
         given = x if precision == "Sign" else bits(rng, batch, n_in)
-        x_scale = None if precision == "Sign" else scale
+        x_scale = number(1) if precision == "Sign" else scale
         tolerance = SIXTEEN_BITS if precision == "Sign" else FLOAT32
         whole = (given, signs(w), bias, None, None, None, sums, None, x_scale)
         sliced = (given, sign_rest, bias_rest, signs(apart), *parts, rest_sums, part_sums, x_scale)
@@ -101,10 +102,10 @@ def _products(rng: np.random.Generator, batch: int) -> Iterator[BodyCase]:
             op = f"{precision}Dense"
             yield BodyCase(f"{op}-{alpha}-{batch}", op, whole, variants=frozenset(variant), **kind)
             yield BodyCase(f"{op}-sliced-{alpha}-{batch}", op, sliced, variants=frozenset({"sliced", *variant}), **kind)
-    whole = (x, w, bias, None, None, None, None, None, None)
-    sliced = (x, w_rest, bias_rest, apart, *parts, None, None, None)
-    yield BodyCase(f"RealDense-{batch}", "RealDense", whole)
-    yield BodyCase(f"RealDense-sliced-{batch}", "RealDense", sliced, variants=frozenset({"sliced"}))
+    real_whole = (x, w, bias, None, None, None, None, None, None)
+    real_sliced = (x, w_rest, bias_rest, apart, *parts, None, None, None)
+    yield BodyCase(f"RealDense-{batch}", "RealDense", real_whole)
+    yield BodyCase(f"RealDense-sliced-{batch}", "RealDense", real_sliced, variants=frozenset({"sliced"}))
     integer_sums = rng.integers(-n_in, n_in, (batch, n_out)).astype(np.int32)
     for alpha, variant in (("row", ()), ("tensor", ("tensor_alpha",))):
         label, given_sums = f"ScaleSums-{alpha}-{batch}", (integer_sums, signs(w), sums, scale, bias)
@@ -164,11 +165,16 @@ def _gradients(rng: np.random.Generator, batch: int) -> Iterator[BodyCase]:
             grad_z, label = real(rng, batch, columns), f"{'bits' if is_binary else 'real'}-{columns}-{batch}"
             attributes = {"slice_shape": (5, 3), "bias_size": 3, "has_all_rows": has_all_rows}
             part = origin_of(ins, outs)
-            yield BodyCase(f"DenseSliceGrad-{label}", "DenseSliceGrad", (grad_z, x, scale, part), attributes)
+            given = (grad_z, x, scale, part)
+            yield BodyCase(f"DenseSliceGrad-{label}", "DenseSliceGrad", given, attributes)
             w = rng.uniform(-1, 1, (5, 3)).astype(np.float32)
             step = (w, grad_z, x, scale, number(0.4), part)
             kept = {"has_all_rows": has_all_rows, "limit": 1.0}
             yield BodyCase(f"DenseSgdStep-{label}", "DenseSgdStep", step, kept)
+            if is_binary:
+                center = {"input_center": 0.5}
+                yield BodyCase(f"DenseSliceGrad-centered-{label}", "DenseSliceGrad", given, attributes | center, CENTERED)
+                yield BodyCase(f"DenseSgdStep-centered-{label}", "DenseSgdStep", step, kept | center, CENTERED)
             bias = {"bias_size": 3, "has_all_rows": has_all_rows}
             yield BodyCase(f"BiasSliceGrad-{label}", "BiasSliceGrad", (grad_z, part), bias)
         whole = (real(rng, batch, 8), x, scale, EVERYTHING)
@@ -209,5 +215,10 @@ def _arithmetic(rng: np.random.Generator) -> Iterator[BodyCase]:
     for shape in ((1, 40), (7, 3, 5, 5)):
         yield BodyCase(f"SplitSixteenBits-{len(shape)}d", "SplitSixteenBits", (real(rng, *shape),))
     yield BodyCase("SplitSixteenBits-zeros", "SplitSixteenBits", (np.zeros((2, 3), dtype=np.float32),))
-    halves = tuple(rng.integers(-3000, 3000, (7, 4)).astype(np.int32) for _ in range(2))
-    yield BodyCase("JoinSixteenBits", "JoinSixteenBits", halves)
+    for sums_shape in ((7, 4), (5, 7, 4)):
+        halves = tuple(rng.integers(-3000, 3000, sums_shape).astype(np.int32) for _ in range(2))
+        steps = rng.uniform(0.1, 1, (7, 1)).astype(np.float32)
+        yield BodyCase(f"JoinSixteenBits-{len(sums_shape)}d", "JoinSixteenBits", (*halves, steps))
+    for ones in (bits(rng, 3, 9), bits(rng, 2, 3, 4, 4)):
+        yield BodyCase(f"CenterInput-{ones.ndim}d", "CenterInput", (ones,))
+        yield BodyCase(f"CenterInput-centered-{ones.ndim}d", "CenterInput", (ones,), {"input_center": 0.5}, CENTERED)

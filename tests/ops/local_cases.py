@@ -82,7 +82,7 @@ def _products(rng: np.random.Generator, window: Window, sizes: tuple[int, int], 
     apart_signs, sign_rest = _cut(signs(w), channels, ins, outs)
     for precision in ("Sign", "Binary"):
         given = x if precision == "Sign" else bits(rng, batch, channels, *window.image)
-        x_scale = None if precision == "Sign" else number(0.7)
+        x_scale = number(1 if precision == "Sign" else 0.7)
         whole = (given, signs(w), bias, None, None, None, sums, None, x_scale)
         sliced = (given, sign_rest, bias_rest, apart_signs, bias_slice, origin, rest_sums, part_sums, x_scale)
         for alpha, variant in (("row", ()), ("tensor", ("tensor_alpha",))):
@@ -94,8 +94,8 @@ def _products(rng: np.random.Generator, window: Window, sizes: tuple[int, int], 
             yield BodyCase(f"{op}-sliced-{alpha}-{label}", op, sliced, attributes, variants, **kind)
     op, nothing = "RealLocallyConnected", (None, None, None)
     yield BodyCase(f"{op}-{label}", op, (x, w, bias, *nothing, *nothing), window.attributes)
-    sliced = (x, w_rest, bias_rest, apart, bias_slice, origin, *nothing)
-    yield BodyCase(f"{op}-sliced-{label}", op, sliced, window.attributes, frozenset({"sliced"}))
+    real_sliced = (x, w_rest, bias_rest, apart, bias_slice, origin, *nothing)
+    yield BodyCase(f"{op}-sliced-{label}", op, real_sliced, window.attributes, frozenset({"sliced"}))
 
 
 def _cut(w: Array, channels: int, ins: slice, outs: slice) -> tuple[Array, Array]:

@@ -65,7 +65,9 @@ class DequantizeLinear(OpRun):
     op_domain = ""
 
     def _run(self, x: Array, scale: Array, zero_point: Array, **_: object) -> tuple[Array]:
-        return ((x.astype(np.int32) - zero_point.astype(np.int32)).astype(np.float32) * scale,)
+        rows = (-1, *[1] * (x.ndim - 1))  # the bodies' axis is 0
+        levels = x.astype(np.int32) - zero_point.astype(np.int32).reshape(rows)
+        return (levels.astype(np.float32) * scale.reshape(rows),)
 
 
 def _on_reference(case: BodyCase, model: onnx.ModelProto) -> list[Array]:

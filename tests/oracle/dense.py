@@ -19,7 +19,10 @@ Slice = tuple[int, int, int, int]
 
 @dataclass
 class DenseBlock:
-    """Latent weights, bias, local head and the running scale; state of the optimizer for each slice."""
+    """Latent weights, bias, local head and the running scale; state of the optimizer for each slice.
+
+    ``input_center`` is what the gradient takes off the input: 1/2 where that is bits that carry no scale.
+    """
 
     weight: Array
     bias: Array
@@ -30,6 +33,7 @@ class DenseBlock:
     momentum: float = 0.99
     window_floor: float = 0.0
     alpha: str = "row"
+    input_center: float = 0.0
     states: dict[Slice, dict[str, Array]] = field(default_factory=dict)
 
     def forward(self, x: Array) -> Array:
@@ -50,7 +54,7 @@ class DenseBlock:
         loss = -(logarithms * truth).sum() / len(x)
         grad_logits = (np.exp(logarithms) - truth) / len(x)
         grad_z = self._grad_z(grad_logits, z)
-        grad_w, grad_b = self._gradients(grad_z, x, part)
+        grad_w, grad_b = self._gradients(grad_z, x - self.input_center, part)
         self._update(part, grad_w, grad_b, rate)
         return float(loss)
 

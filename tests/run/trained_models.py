@@ -24,7 +24,7 @@ def artifact_of(folder: Path, *, order: str = "layerwise", budget: str = "1MB", 
     planning = {"batch": 6, "slices": "2x2", **options}
     if planning.get("schedule", "slice") != "slice":
         planning["slices"] = "auto"
-    kept = ("binarize", "alpha", "scale", "window", "head_pool", "loss", "seed")
+    kept = ("binarize", "alpha", "scale", "window", "handover", "classifier", "head_pool", "loss", "seed")
     recipe = {name: planning[name] for name in kept if name in planning}
     return build(graph, plan(graph, budget, **planning), order=order, **recipe)
 

@@ -8,18 +8,14 @@ from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import StepGraph
 from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.partition import partition
-from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_step
-from tinyfoa_rt.steps.forward import scale_name
+from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_step, block_settings
 
 __all__ = ["all_steps", "settings_of", "step_of"]
 
 
 def settings_of(graph: Graph, target: Target, recipe: Recipe) -> list[BlockSetting]:
     """The settings of all blocks, all of them trained."""
-    blocks = partition(graph).blocks
-    is_binary = recipe.binarize == "both"
-    binary = {block.output: scale_name(block.output) for block in blocks if is_binary and not block.is_classifier}
-    return [BlockSetting(graph, b, recipe, target, {x: binary[x] for x in b.inputs if x in binary}) for b in blocks]
+    return [*block_settings(graph, partition(graph).blocks, recipe, target)]
 
 
 def step_of(graph: Graph, index: int, target: Target, choice: StepChoice, **recipe: object) -> StepGraph:

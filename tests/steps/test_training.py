@@ -50,9 +50,22 @@ def test_later_blocks_read_bits(tmp_path: Path) -> None:
 def test_the_classifier_has_its_true_loss_and_no_head(tmp_path: Path) -> None:
     step = step_of(load_model(mlp(), tmp_path), 2, ARENA, SLICED)
     names = [node.op_type for node in step.nodes]
-    assert names[:3] == ["BinaryDense", "SoftmaxCrossEntropy", "DenseSliceGrad"]
+    assert names[:4] == ["BinaryToReal", "RealDense", "SoftmaxCrossEntropy", "DenseSliceGrad"]
     assert "HeadLogits" not in names
     assert "BinaryActivation" not in names
+
+
+def test_the_paper_s_classifier_is_binary(tmp_path: Path) -> None:
+    step = step_of(load_model(mlp(), tmp_path), 2, ARENA, SLICED, classifier="binary")
+    assert step.nodes[0].op_type == "BinaryDense"
+
+
+def test_bits_are_centered_in_the_gradient_and_carry_no_scale(tmp_path: Path) -> None:
+    graph = load_model(mlp(), tmp_path)
+    for handover, center, scale in (("bits", 0.5, ""), ("scaled", None, "relu1_out.scale")):
+        gradient = next(n for n in step_of(graph, 1, ARENA, SLICED, handover=handover).nodes if n.op_type == "DenseSliceGrad")
+        assert gradient.attributes.get("input_center") == center
+        assert gradient.inputs[2] == scale
 
 
 def test_without_nonvolatile_memory_the_whole_layer_is_in_ram(tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ import click
 
 from tinyfoa_rt.errors import UsageError
 
-__all__ = ["data_option", "model_argument", "parse_shapes", "recipe_options", "runtime_options", "shape_option"]
+__all__ = ["RECIPE", "data_option", "model_argument", "parse_shapes", "recipe_options", "runtime_options", "shape_option"]
 
 _Command = TypeVar("_Command")
+# What :func:`recipe_options` asks for, apart from the heads' seed.
+RECIPE = ("binarize", "loss", "head_pool", "alpha", "scale", "window", "handover", "classifier")
 
 
 def model_argument(command: _Command) -> _Command:
@@ -30,7 +32,7 @@ def shape_option(command: Any) -> Any:
 
 
 def recipe_options(command: Any) -> Any:
-    """What training does and a plan does not hold."""
+    """How blocks are trained; a plan's bytes follow from it, but its JSON does not hold it."""
     for option in reversed(
         (
             click.option(
@@ -43,6 +45,12 @@ def recipe_options(command: Any) -> Any:
                 "--scale", default="running", show_default=True, help="Scale of activations: running, or batch (paper)."
             ),
             click.option("--window", default="symmetric", show_default=True, help="|z| < 1: symmetric; 0 < z < 1: relu (paper)."),
+            click.option(
+                "--handover", default="bits", show_default=True, help="The next block reads 0 or 1: bits; 0 or s: scaled (paper)."
+            ),
+            click.option(
+                "--classifier", default="real", show_default=True, help="Weights of the model's classifier: real or binary."
+            ),
             click.option("--head-seed", default=0, show_default=True, help="Seed of the local heads."),
         )
     ):

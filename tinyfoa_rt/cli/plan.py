@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from tinyfoa_rt.cli.arguments import model_argument, parse_shapes, shape_option
+from tinyfoa_rt.cli.arguments import model_argument, parse_shapes, recipe_options, shape_option
 from tinyfoa_rt.errors import BudgetError
 from tinyfoa_rt.files import write_whole
 
@@ -25,14 +25,12 @@ __all__ = ["command"]
     "--optimizer", default="auto", show_default=True, help="sgd, momentum or adam; auto takes the one that needs least."
 )
 @click.option("--head", default="auto", show_default=True, help="Local heads: rademacher, kaiming or learned.")
-@click.option("--head-pool", default="none", show_default=True, help="What a head sees: none (every unit) or average (channels).")
 @click.option("--schedule", default="slice", show_default=True, help="slice, freeze-diagonal or full.")
 @click.option("--train", default="all", show_default=True, metavar="all|last:K|NAMES", help="What to train; the rest is frozen.")
-@click.option("--binarize", default="both", show_default=True, help="both (weights and activations), weights or none.")
-@click.option("--loss", default="auto", show_default=True, help="cross-entropy or mean-squared-error.")
 @click.option("--nonvolatile", metavar="SIZE|none|unlimited", help="Nonvolatile memory, in place of the target's.")
 @click.option("--samples", type=int, help="Samples of the data set: then the bytes written an epoch are known.")
 @click.option("--rotate-every", type=int, metavar="STEPS", help="Steps that a slice stays. Default: an equal part of an epoch.")
+@recipe_options
 @shape_option
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON in place of the table.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the plan as JSON to a file.")
@@ -48,6 +46,7 @@ def command(model: Path, shapes: tuple[str, ...], as_json: bool, output: Path | 
     from tinyfoa_rt.pipeline import plan
     from tinyfoa_rt.planner.report import dumps, print_plan, render_chart
 
+    options["seed"] = options.pop("head_seed")
     PlanOptions(**options)  # refuse wrong use before the model is read
     result = plan(load(model, shapes=parse_shapes(shapes)), **options)
     if output is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tinyfoa_rt.cli.arguments import data_option, recipe_options, runtime_options
+from tinyfoa_rt.cli.arguments import RECIPE, data_option, recipe_options, runtime_options
 from tinyfoa_rt.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _new(source: Path, options: dict[str, Any]) -> Trainer:
     from tinyfoa_rt.pipeline.building import build
 
     graph = load(source)
-    recipe = {name: options[name] for name in ("binarize", "loss", "head_pool", "alpha", "scale", "window")}
+    recipe = {name: options[name] for name in RECIPE}
     planned = plan(graph, options["budget"], **{name: options[name] for name in _PLANNING}, **recipe)
     if not planned.feasible:
         raise BudgetError(f"budget {options['budget']}", planned.reason)

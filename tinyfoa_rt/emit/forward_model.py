@@ -53,7 +53,8 @@ def _emit(forward: StepGraph, external: Mapping[str, ExternalTensor], kind: str,
     known = {*external, *forward.constants, *(name for node in forward.nodes for name in node.outputs)}
     read = [name for name in forward.inputs if name not in known]
     read += [name for node in forward.nodes for name in node.inputs if name and name not in known]
-    parameters = [_external(forward.tensors[name], where) for name, where in external.items()]
+    used = {name for node in forward.nodes for name in node.inputs}
+    parameters = [_external(forward.tensors[name], where) for name, where in external.items() if name in used]
     graph = helper.make_graph(
         nodes,
         forward.name,

@@ -110,4 +110,5 @@ def variants_of(step: StepGraph) -> set[str]:
     """Which variants of bodies a step needs: ``sliced`` ones read the active slice apart."""
     products = [node for node in step.nodes if node.domain == DOMAIN and "alpha" in node.attributes]
     found = {"sliced"} if any(len(node.inputs) > 3 and node.inputs[3] for node in products) else set()
-    return found | ({"tensor_alpha"} if any(node.attributes["alpha"] == "tensor" for node in products) else set())
+    found |= {"tensor_alpha"} if any(node.attributes["alpha"] == "tensor" for node in products) else set()
+    return found | ({"centered"} if any("input_center" in node.attributes for node in step.nodes) else set())

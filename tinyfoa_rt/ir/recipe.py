@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 __all__ = [
-    "ALPHAS", "BINARIZE", "HEADS", "LOSSES", "OPTIMIZERS", "SCALES", "WINDOWS",
-    "Alpha", "Binarize", "Head", "Loss", "Optimizer", "Recipe", "Scale", "Window",
+    "ALPHAS", "BINARIZE", "CLASSIFIERS", "HANDOVERS", "HEADS", "LOSSES", "OPTIMIZERS", "SCALES", "WINDOWS",
+    "Alpha", "Binarize", "Classifier", "Handover", "Head", "Loss", "Optimizer", "Recipe", "Scale", "Window",
 ]  # fmt: skip
 
 Optimizer = Literal["sgd", "momentum", "adam"]
@@ -17,6 +17,8 @@ Loss = Literal["cross-entropy", "mean-squared-error"]
 Alpha = Literal["row", "tensor"]
 Scale = Literal["running", "batch"]
 Window = Literal["symmetric", "relu"]
+Handover = Literal["bits", "scaled"]
+Classifier = Literal["real", "binary"]
 
 OPTIMIZERS: tuple[Optimizer, ...] = ("sgd", "momentum", "adam")
 HEADS: tuple[Head, ...] = ("rademacher", "kaiming", "learned")
@@ -25,9 +27,11 @@ LOSSES: tuple[Loss, ...] = ("cross-entropy", "mean-squared-error")
 ALPHAS: tuple[Alpha, ...] = ("row", "tensor")
 SCALES: tuple[Scale, ...] = ("running", "batch")
 WINDOWS: tuple[Window, ...] = ("symmetric", "relu")
+HANDOVERS: tuple[Handover, ...] = ("bits", "scaled")
+CLASSIFIERS: tuple[Classifier, ...] = ("real", "binary")
 
 # Of a batch of 100; smaller batches keep more, so that the mean is over as many samples.
-_SCALE_MOMENTUM = 0.99
+_SCALE_MOMENTUM = 0.9
 _REFERENCE_BATCH = 100
 
 
@@ -46,6 +50,8 @@ class Recipe:
         alpha: mean |W| of each output, or of the whole tensor as in the paper.
         scale: s is a running mean of |z|, or the mean over the batch as in the paper.
         window: where the straight-through estimator lets the error pass: |z| < 1, or 0 < z < 1 as in the paper.
+        handover: the next block reads h in {0, 1}, whose gradient takes h - 1/2, or h in {0, s} as in the paper.
+        classifier: weights of the model's own classifier stay real, or are binarized as all others.
     """
 
     optimizer: Optimizer = "sgd"
@@ -58,10 +64,21 @@ class Recipe:
     alpha: Alpha = "row"
     scale: Scale = "running"
     window: Window = "symmetric"
+    handover: Handover = "bits"
+    classifier: Classifier = "real"
 
     def scale_momentum(self, batch: int) -> float:
         """The share of s that a step keeps; 0 where s is the mean over the batch."""
         return 0.0 if self.scale == "batch" else float(_SCALE_MOMENTUM ** (batch / _REFERENCE_BATCH))
+
+    @property
+    def input_center(self) -> float:
+        """What a gradient takes off a binary input: bits are never negative, so all samples would push a weight the same way."""
+        return 0.5 if self.handover == "bits" else 0.0
+
+    def of_classifier(self) -> Recipe:
+        """The recipe of the model's own classifier: its output is never binarized, its weights where they are asked to be."""
+        return replace(self, binarize="none") if self.classifier == "real" else self
 
     @property
     def window_floor(self) -> float:

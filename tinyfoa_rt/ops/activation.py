@@ -21,7 +21,7 @@ def activation_rows() -> tuple[Operator, ...]:
     return (
         Operator(
             name="BinaryActivation",
-            inputs=(Port("z"), Port("scale")),
+            inputs=(Port("z"), Port("scale", is_optional=True)),
             outputs=(Port("h"), Port("scale_next", is_optional=True), Port("window", is_optional=True)),
             shape_rule=_binarize_shapes,
             doc="h = 1[z > 0] as bits; scale_next is the running mean of |z|; window = 1[window_floor < z < 1] as bits.",
@@ -31,10 +31,10 @@ def activation_rows() -> tuple[Operator, ...]:
         ),
         Operator(
             name="BinaryToReal",
-            inputs=(Port("h"), Port("scale")),
+            inputs=(Port("h"), Port("scale", is_optional=True)),
             outputs=(Port("x"),),
             shape_rule=_to_real_shape,
-            doc="x = scale * h in float32: for operators that have no binary form.",
+            doc="x = scale * h in float32, or h itself: for operators that have no binary form.",
             memory=Memory(scratch=body_scratch("BinaryToReal")),
         ),
         Operator(

@@ -4,7 +4,7 @@ With sign(0) = +1, alpha = mean |W| over a row (or the tensor) and s the scale o
 
     Real    z = x . W^T + b
     Sign    z = alpha * (x . sign(W)^T) + b                              real input, binary weights
-    Binary  z = alpha * s * (2 popcount(x & w) - popcount(x)) + b         binary input, binary weights
+    Binary  z = alpha * s * (2 popcount(x & w) - popcount(x)) + b         binary input, binary weights, s = 1 if it has none
 
 alpha is the mean of each output's row, or of all of them where the attribute ``alpha`` is ``tensor``.
 
@@ -60,7 +60,6 @@ def product_rows() -> tuple[Operator, ...]:
 
 
 def _ports(precision: str) -> tuple[Port, ...]:
-    is_binary = precision == "Binary"
     has_alpha = precision != "Real"
     return (
         Port("x"),
@@ -71,7 +70,7 @@ def _ports(precision: str) -> tuple[Port, ...]:
         Port("origin", is_optional=True),
         Port("abs_sum", is_optional=not has_alpha),
         Port("abs_sum_slice", is_optional=True),
-        Port("x_scale", is_optional=not is_binary),
+        Port("x_scale", is_optional=True),
     )
 
 

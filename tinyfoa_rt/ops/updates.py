@@ -4,6 +4,9 @@
     W(i, j) <- clip(W(i, j) - optimizer(delta_W(i, j)), -1, 1)           SgdUpdate, MomentumUpdate, AdamUpdate
     w(i, j) = sign(W(i, j)), sum |W| a row                               PackSigns
 
+With ``input_center`` c the gradient takes h_prev - c in place of bits: sum_b delta_z (h_prev - c). Bits are never negative, so
+without it every sample moves a weight the way its output's error points (docs/training.md).
+
 Where parameter and state are whole matrices of which a slice is updated, ``origin`` says where the slice begins. The state of
 an optimizer belongs to the slice, its step count too. Biases and stored heads use the same updates without the
 clip (``limit`` is the largest float).
@@ -38,7 +41,7 @@ def update_rows() -> tuple[Operator, ...]:
             shape_rule=_slice_grad_shapes,
             doc="Gradient of the active slice of a weight matrix, and of its bias.",
             memory=Memory(streams=frozenset({0, 1}), scratch=body_scratch(f"{geometry}SliceGrad")),
-            attributes=("slice_shape", "bias_size", "has_all_rows", *window),
+            attributes=("slice_shape", "bias_size", "has_all_rows", "input_center", *window),
         )
         for geometry, window in (("Dense", ()), ("Conv", WINDOW_ATTRIBUTES), ("LocallyConnected", LOCAL_ATTRIBUTES))
     )
@@ -72,7 +75,7 @@ def _sgd_step_row() -> Operator:
         shape_rule=lambda inputs, attributes: (known(inputs[0]),),
         doc="DenseSliceGrad and SgdUpdate in one, so that the gradient is never stored.",
         memory=Memory(updates={0: 0}, scratch=body_scratch("DenseSgdStep")),
-        attributes=("has_all_rows", "limit"),
+        attributes=("has_all_rows", "input_center", "limit"),
     )
 
 

@@ -21,7 +21,7 @@ from tinyfoa_rt.run.artifact import INFERENCE, INFERENCE_TENSORS, Artifact
 from tinyfoa_rt.run.inference import inference_layout
 from tinyfoa_rt.run.records import ARTIFACT_FORMAT, BlockRecord, LayerRecord, Manifest
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
-from tinyfoa_rt.steps.forward import scale_name
+from tinyfoa_rt.steps.setting import scale_name
 from tinyfoa_rt.steps.stages import cut_stages
 
 __all__ = ["build"]
@@ -35,7 +35,7 @@ def build(model: Graph | str | os.PathLike[str], plan: Plan, *, order: str = "la
         plan: a feasible plan for a target that runs onnxruntime.
         order: ``layerwise``, or ``interleaved``: all blocks take a step on each batch.
         **options: fields of :class:`tinyfoa_rt.options.PlanOptions` that a plan does not hold (``binarize``, ``loss``,
-            ``head_pool``, ``alpha``, ``scale``, ``window``, ``seed``), as they were when it was made.
+            ``head_pool``, ``alpha``, ``scale``, ``window``, ``handover``, ``classifier``, ``seed``), as when it was made.
 
     Raises:
         InputError: the plan does not fit, is for another runtime, or is not a plan of this model with these options.
@@ -122,7 +122,7 @@ class _Building:
         step = assemble_step(setting, choice)
         path = f"steps/{number}.onnx"
         self._models[path] = emit_step(step).SerializeToString(deterministic=True)
-        layers = tuple(self._layer(layer, choice.slices) for layer in block.layers)
+        layers = tuple(self._layer(setting, layer, choice.slices) for layer in block.layers)
         return BlockRecord(
             name=block.name,
             step=path,
@@ -135,11 +135,11 @@ class _Building:
             layers=layers,
         )
 
-    def _layer(self, layer: Layer, slices: Slices) -> LayerRecord:
+    def _layer(self, setting: BlockSetting, layer: Layer, slices: Slices) -> LayerRecord:
         if layer.kind == "conv":
             raise UnsupportedError(f"layer '{layer.name}'", "convolutions cannot run on onnxruntime yet", "train other blocks")
         ins, outs = bounds(layer, slices)
-        is_binary = self._job.recipe.binarize != "none"
+        is_binary = setting.recipe.binarize != "none"
         return LayerRecord(layer.name, layer.kind, layer.row_size, ins, outs, is_binary)
 
     def _manifest(self, stages: tuple[str, ...], blocks: tuple[BlockRecord, ...]) -> Manifest:
@@ -158,6 +158,7 @@ class _Building:
             optimizer=plan.optimizer,
             schedule=plan.schedule,
             binarize=job.recipe.binarize,
+            handover=job.recipe.handover,
             order=self._order,
             peak_bytes=plan.peak_bytes,
             stages=stages,

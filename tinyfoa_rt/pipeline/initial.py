@@ -30,7 +30,7 @@ def initial_tensors(job: PlanJob, blocks: Iterable[BlockRecord]) -> dict[str, Ar
     tensors: dict[str, Array] = {}
     for setting, record in zip(job.settings, blocks):
         for layer in setting.block.layers:
-            tensors.update(_layer_tensors(job.graph, layer, is_binary=job.recipe.binarize != "none"))
+            tensors.update(_layer_tensors(job.graph, layer, is_binary=setting.recipe.binarize != "none"))
         if record.head:
             tensors[f"{record.name}.head"] = _head(setting)
         if record.scale:

@@ -13,8 +13,7 @@ from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.options import AUTO, PlanOptions
 from tinyfoa_rt.partition import partition, select_blocks
 from tinyfoa_rt.planner.search import grid_candidates
-from tinyfoa_rt.steps import BlockSetting
-from tinyfoa_rt.steps.forward import scale_name
+from tinyfoa_rt.steps import BlockSetting, block_settings
 from tinyfoa_rt.targets import load_target
 from tinyfoa_rt.units import parse_nbytes
 
@@ -77,14 +76,8 @@ def resolve(graph: Graph, options: PlanOptions) -> PlanJob:
     recipe = _recipe(graph, parts, options)
     selected = select_blocks(parts.blocks, options.train)
     trained = [block for block in parts.blocks if block.name in selected]
-    is_binary = recipe.binarize == "both"
-    binary = {block.output: scale_name(block.output) for block in trained if is_binary and not block.is_classifier}
-    settings = tuple(BlockSetting(graph, block, recipe, target, _entering(block, binary)) for block in trained)
+    settings = block_settings(graph, trained, recipe, target)
     return PlanJob(graph, parts, options, target, _budget(options, target), recipe, settings)
-
-
-def _entering(block: Block, binary: Mapping[str, str]) -> Mapping[str, str]:
-    return {name: binary[name] for name in block.inputs if name in binary}
 
 
 def _target(options: PlanOptions) -> Target:
@@ -127,6 +120,8 @@ def _recipe(graph: Graph, parts: Partition, options: PlanOptions) -> Recipe:
         alpha=options.alpha,  # type: ignore[arg-type]
         scale=options.scale,  # type: ignore[arg-type]
         window=options.window,  # type: ignore[arg-type]
+        handover=options.handover,  # type: ignore[arg-type]
+        classifier=options.classifier,  # type: ignore[arg-type]
     )
 
 

@@ -39,6 +39,7 @@ class BlockTraining:
         self._state = state
         self._layers = [state.layers[layer.name] for layer in self.record.layers]
         self._session = runtime.open(artifact.models[self.record.step])
+        self.has_scaled_inputs = artifact.manifest.handover == "scaled"
         self.num_slices = max(layer.grid.count for layer in self._layers)
         self.inputs = {name: (given or {}).get(name, self._empty(name)) for name in self.record.inputs}
         self.target = self._empty("target")
@@ -55,7 +56,7 @@ class BlockTraining:
 
     @property
     def head_units(self) -> int:
-        """How many numbers the stored head sees; 0 without one."""
+        """How many numbers the block's head sees; 0 without one."""
         return int(self._state.others[f"{self.record.name}.head"].shape[1]) if self.record.head else 0
 
     def begin_turn(self, turn: int) -> None:

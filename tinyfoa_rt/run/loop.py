@@ -74,11 +74,12 @@ def calibrate(training: BlockTraining, state: ModelState, fill: Callable[[int], 
 
 
 def input_power(training: BlockTraining, state: ModelState) -> float:
-    """Mean x^2 over the batch in the block's inputs; of a binary input it is s^2 times the share of ones."""
+    """Mean x^2 over the batch in the block's inputs; of bits it is the share of ones, times s^2 where they have a scale."""
     powers = []
     for name, array in training.inputs.items():
         if array.dtype == np.uint8:
-            powers.append(float(state.others[f"{name}.scale"]) ** 2 * float(array.mean()))
+            scale = float(state.others[f"{name}.scale"]) if training.has_scaled_inputs else 1.0
+            powers.append(scale**2 * float(array.mean()))
         else:
             powers.append(float(np.mean(np.square(array, dtype=np.float64))))
     return float(np.mean(powers))
@@ -87,6 +88,5 @@ def input_power(training: BlockTraining, state: ModelState) -> float:
 def starting_rate(artifact: Artifact, training: BlockTraining, power: float) -> float:
     """The rate of the recipe for a block whose inputs have the mean square ``power``."""
     manifest, record = artifact.manifest, training.record
-    units = training.head_units or max(layer.outs[-1] for layer in record.layers)
     fan_in = max(layer.fan_in for layer in record.layers)
-    return rate_of_block(manifest.optimizer, manifest.batch, BlockSize(units, fan_in, training.num_slices, power))
+    return rate_of_block(manifest.optimizer, manifest.batch, BlockSize(training.head_units, fan_in, training.num_slices, power))

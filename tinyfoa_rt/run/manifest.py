@@ -19,6 +19,7 @@ _CHOICES = {
     "optimizer": ("sgd", "momentum", "adam"),
     "schedule": ("slice", "freeze-diagonal", "full"),
     "binarize": ("both", "weights", "none"),
+    "handover": ("bits", "scaled"),
     "order": ("layerwise", "interleaved"),
 }
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -74,6 +74,7 @@ class Manifest:
         optimizer: ``sgd``, ``momentum`` or ``adam``.
         schedule: ``slice``, ``freeze-diagonal`` or ``full``.
         binarize: ``both``, ``weights`` or ``none``.
+        handover: ``bits`` ({0, 1}) or ``scaled`` ({0, s}): what a block hands to the next one.
         order: ``layerwise``, or ``interleaved`` where steps hand their output on.
         peak_bytes: RAM that the plan says.
         stages: paths of the forward pass up to each block and behind the last; empty where there is nothing to compute.
@@ -92,6 +93,7 @@ class Manifest:
     optimizer: str
     schedule: str
     binarize: str
+    handover: str
     order: str
     peak_bytes: int
     stages: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""How long and how fast to train: what a user may set, and the rate that follows where nothing is set (docs/recipe.md)."""
+"""How long and how fast to train: what a user may set, and the rate that follows where nothing is set (docs/training.md)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from tinyfoa_rt.errors import UsageError
 
 __all__ = ["TrainSettings", "rate_at", "rate_of_block"]
 
-# Steps of plain SGD on standardized inputs, batch 100, per sqrt(units) of the block's output; see docs/recipe.md.
-_BASE_RATES = {"sgd": 0.04, "momentum": 0.004, "adam": 6e-5}
+# Steps of plain SGD on standardized inputs, batch 100, per sqrt(units) of the block's output; see docs/training.md.
+_BASE_RATES = {"sgd": 0.05, "momentum": 0.005, "adam": 6e-5}
+# Of the model's own classifier, whose error is not spread by a head of gain sqrt(2 / units).
+_CLASSIFIER_SPREAD = 0.3
 _REFERENCE_BATCH = 100
 _REFERENCE_INPUTS = 784
-_MOST_BOOST = 8.0
 _STEPS_A_TURN = 10
 # Inputs that are far smaller would ask for steps beyond the range of latent weights, which is -1 to 1.
 _LEAST_INPUT_POWER = 0.25
@@ -58,9 +59,9 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class BlockSize:
-    """What the rate of a block depends on: outputs, inputs of each, slices, and the mean square of an input."""
+    """What the rate of a block depends on: units of its head (0: a classifier), inputs of an output, slices, mean x^2."""
 
-    num_units: int
+    head_units: int
     fan_in: int
     num_slices: int
     input_power: float
@@ -73,11 +74,12 @@ def rate_of_block(optimizer: str, batch: int, size: BlockSize) -> float:
     with the batch, and a slice has fewer steps to move in. Adam's step does not depend on the gradient's size.
     """
     base: float = _BASE_RATES[optimizer]
-    boost = min(_MOST_BOOST, math.sqrt(size.num_slices))
+    boost = max(1.0, 0.75 * math.sqrt(size.num_slices))
     if optimizer == "adam":
         return base * math.sqrt(batch / _REFERENCE_BATCH * 2000 * boost)
     input_energy = size.fan_in * max(size.input_power, _LEAST_INPUT_POWER)
-    return base * math.sqrt(size.num_units) * batch / _REFERENCE_BATCH * boost * _REFERENCE_INPUTS / input_energy
+    spread = math.sqrt(size.head_units) if size.head_units else _CLASSIFIER_SPREAD
+    return base * spread * batch / _REFERENCE_BATCH * boost * _REFERENCE_INPUTS / input_energy
 
 
 def rate_at(start: float, schedule: str, step: int, num_steps: int) -> float:

@@ -2,7 +2,7 @@
 
 from tinyfoa_rt.steps.forward import assemble_forward
 from tinyfoa_rt.steps.program import to_program
-from tinyfoa_rt.steps.setting import BlockSetting, StepChoice
+from tinyfoa_rt.steps.setting import BlockSetting, StepChoice, block_settings
 from tinyfoa_rt.steps.training import assemble_step
 
-__all__ = ["BlockSetting", "StepChoice", "assemble_forward", "assemble_step", "to_program"]
+__all__ = ["BlockSetting", "StepChoice", "assemble_forward", "assemble_step", "block_settings", "to_program"]

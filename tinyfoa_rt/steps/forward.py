@@ -16,22 +16,19 @@ from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.ops.products import WINDOW_ATTRIBUTES
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.parameters import LayerTensors, declare_read_only
+from tinyfoa_rt.steps.setting import scale_name
 from tinyfoa_rt.steps.trained_part import absorbed_relu
 
-__all__ = ["GEOMETRY", "ForwardPass", "assemble_forward", "scale_name", "window_attributes"]
+__all__ = ["GEOMETRY", "ForwardPass", "assemble_forward", "window_attributes"]
 
 GEOMETRY = {"dense": "Dense", "conv": "Conv", "local": "LocallyConnected"}
-
-
-def scale_name(value: str) -> str:
-    """The tensor that holds the scale s of a binary value."""
-    return f"{value}.scale"
 
 
 class ForwardPass:
     """Adds forward nodes to a builder.
 
-    ``binary`` maps the values that are bits to their scales; ``renamed`` maps a value to the tensor that stands for it.
+    ``binary`` maps the values that are bits to their scales, or to nothing where they have none; ``renamed`` maps a value to the
+    tensor that stands for it.
     """
 
     def __init__(self, builder: StepBuilder, recipe: Recipe, binary: dict[str, str]) -> None:
@@ -152,7 +149,9 @@ def _run_trained(forward: ForwardPass, block: Block) -> None:
         elif layer is not None and node is layer.nodes[0]:
             forward.run_layer(layer, declare_read_only(builder, layer, forward.recipe))
     if is_binary:
-        scale = scale_name(block.output)
-        builder.tensor(scale, TensorType("float32", ()), "weight", place=builder.parameter_place, is_persistent=True)
+        scale = ""
+        if forward.recipe.handover == "scaled":
+            scale = scale_name(block.output)
+            builder.tensor(scale, TensorType("float32", ()), "weight", place=builder.parameter_place, is_persistent=True)
         builder.call("BinaryActivation", (preactivation, scale), (block.output,))
         forward.binary[block.output] = scale

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from tinyfoa_rt.ir.block import Block, Slices
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.target import Target
 
-__all__ = ["BlockSetting", "Encoding", "StepChoice"]
+__all__ = ["BlockSetting", "StepChoice", "block_settings", "scale_name"]
 
-Encoding = Literal["real", "binary"]
+
+def scale_name(value: str) -> str:
+    """The tensor that holds the scale s of a binary value."""
+    return f"{value}.scale"
 
 
 @dataclass(frozen=True)
 class BlockSetting:
     """A block and what it is surrounded by; the same for all sizes that are tried.
 
-    ``binary_values`` names the graph values that trained blocks hand over as bits and a scale.
+    ``binary_values`` names the inputs that trained blocks hand over as bits, with the tensor of their scale; the empty string
+    where they hand over none.
     """
 
     graph: Graph
@@ -57,3 +60,17 @@ class StepChoice:
     batch: int
     holds_slice: bool
     hands_on: bool = False
+
+
+def block_settings(graph: Graph, blocks: Sequence[Block], recipe: Recipe, target: Target) -> tuple[BlockSetting, ...]:
+    """The settings of the blocks that are trained, in their order."""
+    hands_scale = recipe.handover == "scaled"
+    binary: dict[str, str] = {}
+    settings = []
+    for block in blocks:
+        own = recipe.of_classifier() if block.is_classifier else recipe
+        entering = {name: binary[name] for name in block.inputs if name in binary}
+        settings.append(BlockSetting(graph, block, own, target, entering))
+        if settings[-1].is_binary:
+            binary[block.output] = scale_name(block.output) if hands_scale else ""
+    return tuple(settings)

@@ -14,9 +14,9 @@ from tinyfoa_rt.ops.updates import LARGEST
 from tinyfoa_rt.steps.backward import BackwardPass, channel_slice, require_rule
 from tinyfoa_rt.steps.builder import StepBuilder, refuse
 from tinyfoa_rt.steps.error_signal import add_error_signal
-from tinyfoa_rt.steps.forward import GEOMETRY, ForwardPass, scale_name, window_attributes
+from tinyfoa_rt.steps.forward import GEOMETRY, ForwardPass, window_attributes
 from tinyfoa_rt.steps.parameters import LayerTensors, Parameter, declare_trained
-from tinyfoa_rt.steps.setting import BlockSetting, StepChoice
+from tinyfoa_rt.steps.setting import BlockSetting, StepChoice, scale_name
 from tinyfoa_rt.steps.trained_part import nodes_to_output, reached_by_layers
 from tinyfoa_rt.steps.vjp import VJP_RULES
 
@@ -64,7 +64,7 @@ class _StepAssembly:
             if value in self.setting.binary_values:
                 value_type = TensorType("bit", value_type.shape)
                 scale = self.setting.binary_values[value]
-                if not self.builder.has(scale):
+                if scale and not self.builder.has(scale):
                     place = self.builder.parameter_place
                     self.builder.tensor(scale, TensorType("float32", ()), "weight", place=place, is_persistent=True)
             self.builder.input(value, value_type)
@@ -163,6 +163,7 @@ class _StepAssembly:
         attributes["slice_shape"] = tensors.weight.grad_type.shape
         attributes["bias_size"] = bias.grad_type.size if bias else 0
         attributes["has_all_rows"] = int(backward.part is None)
+        attributes |= self._input_center(layer)
         x, x_scale = self._layer_input(layer)
         outputs = (f"grad.{tensors.weight.latent}", f"grad.{bias.latent}") if bias else (f"grad.{tensors.weight.latent}",)
         inputs = (grad_z, x, x_scale, tensors.origin)
@@ -184,15 +185,25 @@ class _StepAssembly:
         self.builder.phase = "update"
         limit = 1.0 if self.setting.recipe.binarize != "none" else LARGEST
         inputs = (weight.latent, grad_z, *self._layer_input(layer), "rate", tensors.origin)
-        self.builder.call("DenseSgdStep", inputs, (f"{weight.latent}.next",), {**attributes, "limit": limit})
+        attributes |= {"limit": limit, **self._input_center(layer)}
+        self.builder.call("DenseSgdStep", inputs, (f"{weight.latent}.next",), attributes)
         if bias is not None:
             self._update(bias, grad, "")
         self._pack(tensors)
 
+    def _reads_bits(self, layer: Layer) -> bool:
+        return self.setting.recipe.binarize == "both" and layer.input in self.forward.binary
+
     def _layer_input(self, layer: Layer) -> tuple[str, str]:
-        """What a layer multiplies, and its scale where it is binary."""
-        is_bits = self.setting.recipe.binarize == "both" and layer.input in self.forward.binary
-        return (layer.input, self.forward.binary[layer.input]) if is_bits else (self.forward.real_input(layer.input), "")
+        """What a layer multiplies, and its scale where it is binary and has one."""
+        if self._reads_bits(layer):
+            return layer.input, self.forward.binary[layer.input]
+        return self.forward.real_input(layer.input), ""
+
+    def _input_center(self, layer: Layer) -> dict[str, Attribute]:
+        """The attribute that says what the gradient takes off the input; none where that is nothing."""
+        center = self.setting.recipe.input_center if self._reads_bits(layer) else 0.0
+        return {"input_center": center} if center else {}
 
     def _pack(self, tensors: LayerTensors) -> None:
         """Signs and sums follow the weights."""

@@ -31,6 +31,7 @@ REFERENCES: Mapping[str, Reference] = {
     "SoftmaxCrossEntropy": heads.softmax_cross_entropy,
     "MeanSquaredError": heads.mean_squared_error,
     "DenseSliceGrad": gradients.dense_slice_grad,
+    "CenterInput": gradients.center_input,
     "BiasSliceGrad": gradients.bias_slice_grad,
     "DenseSgdStep": gradients.dense_sgd_step,
     "RealLocallyConnected": local.real_local,

@@ -32,19 +32,21 @@ def place_columns(whole: Array, part: Array, start: Array) -> tuple[Array, ...]:
 
 
 def split_sixteen_bits(x: Array) -> tuple[Array, ...]:
-    """x = step * (256 (high - 128) + low - 128) to half a step; step is such that 127 of the high byte suffice.
+    """x = step * (256 (high - 128) + low - 128) to half a step; each sample's step is such that 127 of the high byte suffice.
 
     In float32 like the bodies, where a number half way between two levels goes to the same side.
     """
-    largest = max(float(np.abs(x).max()), 1e-30)
-    step = np.float32(np.float32(largest) / np.float32(32512))
-    coarse_step = np.float32(step * np.float32(256))
+    rows = x.reshape(len(x), -1)
+    largest = np.maximum(np.abs(rows).max(axis=1, keepdims=True), np.float32(1e-30))
+    row_step = (largest / np.float32(32512)).astype(np.float32)
+    step = row_step.reshape(-1, *[1] * (x.ndim - 1))
+    coarse_step = step * np.float32(256)
     high = np.clip(np.rint(x / coarse_step), -128, 127)
     rest = x - high.astype(np.float32) * coarse_step
     low = np.clip(np.rint(rest / step), -128, 127)
     middle = np.array(128, dtype=np.uint8)
-    return (high + 128).astype(np.uint8), (low + 128).astype(np.uint8), np.asarray(step), middle
+    return (high + 128).astype(np.uint8), (low + 128).astype(np.uint8), row_step, middle
 
 
-def join_sixteen_bits(high_sums: Array, low_sums: Array) -> tuple[Array, ...]:
-    return (256.0 * high_sums + low_sums,)
+def join_sixteen_bits(high_sums: Array, low_sums: Array, step: Array) -> tuple[Array, ...]:
+    return ((256.0 * high_sums + low_sums) * step.astype(np.float64),)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-__all__ = ["bias_slice_grad", "dense_sgd_step", "dense_slice_grad"]
+__all__ = ["bias_slice_grad", "center_input", "dense_sgd_step", "dense_slice_grad", "inputs_of", "rows_of"]
 
 
 def rows_of(grad_z: Array, origin: Array, has_all_rows: int) -> Array:
@@ -19,17 +19,22 @@ def rows_of(grad_z: Array, origin: Array, has_all_rows: int) -> Array:
     return rows.astype(np.float64)
 
 
-def inputs_of(x: Array, x_scale: Array, origin: Array) -> Array:
+def center_input(x: Array, *, input_center: float = 0.0) -> tuple[Array, ...]:
+    """Bits as real numbers, less the center."""
+    return (x.astype(np.float64) - input_center,)
+
+
+def inputs_of(x: Array, x_scale: Array, origin: Array, input_center: float) -> Array:
     """The slice's inputs, as real numbers."""
     first, _, count, _ = (int(x) for x in origin)
-    return x[:, first : first + count].astype(np.float64) * float(x_scale)
+    return center_input(x[:, first : first + count], input_center=input_center)[0] * float(x_scale)
 
 
 def dense_slice_grad(
-    grad_z: Array, x: Array, x_scale: Array, origin: Array, *, has_all_rows: int = 0, **_: object
+    grad_z: Array, x: Array, x_scale: Array, origin: Array, *, has_all_rows: int = 0, input_center: float = 0.0, **_: object
 ) -> tuple[Array, ...]:
     rows = rows_of(grad_z, origin, has_all_rows)
-    return inputs_of(x, x_scale, origin).T @ rows, rows.sum(axis=0)
+    return inputs_of(x, x_scale, origin, input_center).T @ rows, rows.sum(axis=0)
 
 
 def bias_slice_grad(grad_z: Array, origin: Array, *, has_all_rows: int = 0, **_: object) -> tuple[Array, ...]:
@@ -37,7 +42,8 @@ def bias_slice_grad(grad_z: Array, origin: Array, *, has_all_rows: int = 0, **_:
 
 
 def dense_sgd_step(
-    w: Array, grad_z: Array, x: Array, x_scale: Array, rate: Array, origin: Array, *, has_all_rows: int = 0, limit: float = 1.0
-) -> tuple[Array, ...]:
-    grad = inputs_of(x, x_scale, origin).T @ rows_of(grad_z, origin, has_all_rows)
+    w: Array, grad_z: Array, x: Array, x_scale: Array, rate: Array, origin: Array, *, has_all_rows: int = 0,
+    input_center: float = 0.0, limit: float = 1.0,
+) -> tuple[Array, ...]:  # fmt: skip
+    grad = inputs_of(x, x_scale, origin, input_center).T @ rows_of(grad_z, origin, has_all_rows)
     return (np.clip(w - float(rate) * grad, -limit, limit),)

@@ -91,10 +91,10 @@ def binary_local(
 
 def local_slice_grad(
     grad_z: Array, x: Array, x_scale: Array, origin: Array, *,
-    kernel_shape: Ints, strides: Ints, pads: Ints, has_all_rows: int = 0, **_: object,
+    kernel_shape: Ints, strides: Ints, pads: Ints, has_all_rows: int = 0, input_center: float = 0.0, **_: object,
 ) -> tuple[Array, ...]:  # fmt: skip
     rows = rows_of(grad_z, origin, has_all_rows)
-    image = padded(inputs_of(x, x_scale, origin), pads)
+    image = padded(inputs_of(x, x_scale, origin, input_center), pads)
     errors = rows.reshape(*rows.shape[:2], -1)
     grads = []
     for location, places in enumerate(windows(x.shape[2:], kernel_shape, strides, pads)):
