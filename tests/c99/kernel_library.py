@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from numpy.typing import NDArray
 
-__all__ = ["FLAGS", "KERNELS", "build_library", "call", "required_tool"]
+__all__ = ["FLAGS", "KERNELS", "as_c", "build_library", "call", "required_tool"]
 
 KERNELS = Path(__file__).resolve().parents[2] / "targets" / "c99" / "kernels"
 FLAGS = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-ffp-contract=off"]
@@ -43,10 +43,11 @@ def call(library: ctypes.CDLL, name: str, *arguments: Any) -> None:
     """Call a kernel: arrays go by address, structures by reference, Python numbers as int32_t and float."""
     kernel = getattr(library, name)
     kernel.restype = None
-    kernel(*map(_as_c, arguments))
+    kernel(*map(as_c, arguments))
 
 
-def _as_c(argument: Any) -> Any:
+def as_c(argument: Any) -> Any:
+    """An argument of a kernel as ctypes passes it."""
     if argument is None:
         return ctypes.c_void_p()
     if isinstance(argument, ctypes.Structure):
