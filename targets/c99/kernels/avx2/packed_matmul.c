@@ -6,48 +6,53 @@
 
 enum { TILE = 4 };
 
-/* Sums of the ones that x has in common with each of TILE rows of w, in four parts each. */
-typedef struct tile_sums {
-    __m256i row[TILE];
-} tile_sums;
-
 /* Rows of w that lie stride words apart. */
 typedef struct tile_rows {
     const uint32_t *first;
     size_t stride;
 } tile_rows;
 
-static inline void add_vector(tile_sums *counts, __m256i x, __m256i w0, __m256i w1, __m256i w2, __m256i w3)
+/* A vector for each row of a tile: counts by bytes, or sums in four parts. */
+typedef struct tile_sums {
+    __m256i row0, row1, row2, row3;
+} tile_sums;
+
+static inline tile_sums no_sums(void)
 {
-    counts->row[0] = tfoa_add_counts(counts->row[0], _mm256_and_si256(x, w0));
-    counts->row[1] = tfoa_add_counts(counts->row[1], _mm256_and_si256(x, w1));
-    counts->row[2] = tfoa_add_counts(counts->row[2], _mm256_and_si256(x, w2));
-    counts->row[3] = tfoa_add_counts(counts->row[3], _mm256_and_si256(x, w3));
+    const __m256i zero = _mm256_setzero_si256();
+    const tile_sums sums = {zero, zero, zero, zero};
+    return sums;
 }
 
-/* By bytes; num_words <= TFOA_CHUNK_WORDS. */
+/* Ones in x and each row of a tile, by bytes; num_words <= TFOA_CHUNK_WORDS. */
 static inline tile_sums count_chunk(const uint32_t *x, tile_rows rows, int32_t num_words)
 {
-    tile_sums counts = {{_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256()}};
     const uint32_t *w0 = rows.first, *w1 = w0 + rows.stride, *w2 = w1 + rows.stride, *w3 = w2 + rows.stride;
+    tile_sums counts = no_sums();
     int32_t i = 0;
     for (; i + TFOA_VECTOR_WORDS <= num_words; i += TFOA_VECTOR_WORDS) {
-        add_vector(&counts, tfoa_load_words(x + i), tfoa_load_words(w0 + i), tfoa_load_words(w1 + i), tfoa_load_words(w2 + i),
-                   tfoa_load_words(w3 + i));
+        const __m256i words = tfoa_load_words(x + i);
+        counts.row0 = tfoa_add_counts(counts.row0, _mm256_and_si256(words, tfoa_load_words(w0 + i)));
+        counts.row1 = tfoa_add_counts(counts.row1, _mm256_and_si256(words, tfoa_load_words(w1 + i)));
+        counts.row2 = tfoa_add_counts(counts.row2, _mm256_and_si256(words, tfoa_load_words(w2 + i)));
+        counts.row3 = tfoa_add_counts(counts.row3, _mm256_and_si256(words, tfoa_load_words(w3 + i)));
     }
     const int32_t rest = num_words - i;
     if (rest > 0) {
-        add_vector(&counts, tfoa_load_some_words(x + i, rest), tfoa_load_some_words(w0 + i, rest),
-                   tfoa_load_some_words(w1 + i, rest), tfoa_load_some_words(w2 + i, rest), tfoa_load_some_words(w3 + i, rest));
+        const __m256i words = tfoa_load_some_words(x + i, rest);
+        counts.row0 = tfoa_add_counts(counts.row0, _mm256_and_si256(words, tfoa_load_some_words(w0 + i, rest)));
+        counts.row1 = tfoa_add_counts(counts.row1, _mm256_and_si256(words, tfoa_load_some_words(w1 + i, rest)));
+        counts.row2 = tfoa_add_counts(counts.row2, _mm256_and_si256(words, tfoa_load_some_words(w2 + i, rest)));
+        counts.row3 = tfoa_add_counts(counts.row3, _mm256_and_si256(words, tfoa_load_some_words(w3 + i, rest)));
     }
     return counts;
 }
 
-/* The four sums of each row to one; each part is less than 2^32, so that two rows fit into one vector. */
-static inline __m128i add_across(const tile_sums *sums)
+/* The four parts of each row to one sum; each is less than 2^32, so that two rows fit into one vector. */
+static inline __m128i add_across(tile_sums sums)
 {
-    const __m256i first = _mm256_or_si256(sums->row[0], _mm256_slli_epi64(sums->row[1], 32));
-    const __m256i second = _mm256_or_si256(sums->row[2], _mm256_slli_epi64(sums->row[3], 32));
+    const __m256i first = _mm256_or_si256(sums.row0, _mm256_slli_epi64(sums.row1, 32));
+    const __m256i second = _mm256_or_si256(sums.row2, _mm256_slli_epi64(sums.row3, 32));
     const __m256i low = _mm256_unpacklo_epi64(first, second), high = _mm256_unpackhi_epi64(first, second);
     const __m256i both = _mm256_add_epi32(low, high);
     return _mm_add_epi32(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1));
@@ -55,16 +60,17 @@ static inline __m128i add_across(const tile_sums *sums)
 
 static inline __m128i count_tile(const uint32_t *x, tile_rows rows, int32_t num_words)
 {
-    tile_sums sums = {{_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256()}};
+    tile_sums sums = no_sums();
     for (int32_t i = 0; i < num_words; i += TFOA_CHUNK_WORDS) {
         const int32_t count = num_words - i < TFOA_CHUNK_WORDS ? num_words - i : TFOA_CHUNK_WORDS;
         const tile_rows chunk_rows = {rows.first + i, rows.stride};
         const tile_sums counts = count_chunk(x + i, chunk_rows, count);
-        for (int row = 0; row < TILE; row++) {
-            sums.row[row] = tfoa_add_bytes(sums.row[row], counts.row[row]);
-        }
+        sums.row0 = tfoa_add_bytes(sums.row0, counts.row0);
+        sums.row1 = tfoa_add_bytes(sums.row1, counts.row1);
+        sums.row2 = tfoa_add_bytes(sums.row2, counts.row2);
+        sums.row3 = tfoa_add_bytes(sums.row3, counts.row3);
     }
-    return add_across(&sums);
+    return add_across(sums);
 }
 
 /* Adds twice the common ones to the outputs [first, outputs) that fill no tile. */
