@@ -1,5 +1,6 @@
-/* Prints a digest of what each kernel computes from fixed random inputs, for machines that cannot be called from Python: the same lines
- * must come out everywhere. Links with one variant of each kernel, and with write_line.c or cortex_m/startup.c. */
+/* Prints a digest of what each kernel computes from fixed random inputs, for machines that cannot be called from Python:
+ * the same lines must come out everywhere. Links with one variant of each kernel, and with write_line.c or
+ * cortex_m/startup.c. */
 #include <stddef.h>
 #include <stdint.h>
 

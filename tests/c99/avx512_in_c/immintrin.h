@@ -1,5 +1,5 @@
-/* The intrinsics of AVX-512 that the kernels use, in plain C as Intel's guide defines them: so the kernels are tested on processors
- * without AVX-512 too. Takes the place of the compiler's header. */
+/* The intrinsics of AVX-512 that the kernels use, in plain C as Intel's guide defines them: so the kernels are tested on
+ * processors without AVX-512 too. Takes the place of the compiler's header. */
 #ifndef AVX512_IN_C_H
 #define AVX512_IN_C_H
 

@@ -1,5 +1,5 @@
-/* Starts main on an emulated Cortex-M, with the debugger's calls (semihosting) as standard output and exit. All memory is one region that
- * is loaded whole, so nothing is copied; what C wants zero is zero already. */
+/* Starts main on an emulated Cortex-M, with the debugger's calls (semihosting) as standard output and exit. All memory is
+ * one region that is loaded whole, so nothing is copied; what C wants zero is zero already. */
 #include <stdint.h>
 
 #include "../write_line.h"

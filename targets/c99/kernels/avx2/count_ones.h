@@ -1,5 +1,5 @@
-/* Ones in 256-bit vectors: a table of the 16 nibbles, looked up 32 at a time (Mula, Kurz and Lemire, Faster Population Counts Using
- * AVX2 Instructions, 2018). */
+/* Ones in 256-bit vectors: a table of the 16 nibbles, looked up 32 at a time (Mula, Kurz and Lemire, Faster Population
+ * Counts Using AVX2 Instructions, 2018). */
 #ifndef TFOA_AVX2_COUNT_ONES_H
 #define TFOA_AVX2_COUNT_ONES_H
 
@@ -26,7 +26,7 @@ static inline __m256i tfoa_load_some_words(const uint32_t *words, int32_t count)
 /* Adds the ones in each byte of `bits` to the bytes of `counts`. */
 static inline __m256i tfoa_add_counts(__m256i counts, __m256i bits)
 {
-    const __m256i ones = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
+    const __m256i ones = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
     const __m256i nibble = _mm256_set1_epi8(0x0F);
     const __m256i low = _mm256_shuffle_epi8(ones, _mm256_and_si256(bits, nibble));
     const __m256i high = _mm256_shuffle_epi8(ones, _mm256_and_si256(_mm256_srli_epi16(bits, 4), nibble));

@@ -1,5 +1,5 @@
-/* Sums of 16-bit numbers with signs as bits, 16 at a time. A predicate of MVE (Helium) has a bit for each of 16 bytes, which is what
- * 16 signs are. So numbers are split into low and high bytes, and signs choose which of them are summed. */
+/* Sums of 16-bit numbers with signs as bits, 16 at a time. A predicate of MVE (Helium) has a bit for each of 16 bytes,
+ * which is what 16 signs are. So numbers are split into low and high bytes, and signs choose which of them are summed. */
 #include <arm_mve.h>
 
 #include "../kernels.h"
