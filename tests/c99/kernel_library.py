@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 from numpy.typing import NDArray
 
-__all__ = ["FLAGS", "KERNELS", "as_c", "build_library", "call", "required_tool"]
+__all__ = ["FLAGS", "KERNELS", "SANITIZE", "SANITIZED", "as_c", "build_library", "call", "required_tool"]
 
+SANITIZED = "TINYFOA_SANITIZED_KERNELS"  # set where the sanitizers' runtime is loaded already
 KERNELS = Path(__file__).resolve().parents[2] / "targets" / "c99" / "kernels"
+SANITIZE = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 FLAGS = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-ffp-contract=off"]
 
 
@@ -33,6 +35,8 @@ def required_tool(name: str) -> str:
 def build_library(folder: Path, compiler: str, sources: Sequence[Path], *, flags: Sequence[str] = ()) -> ctypes.CDLL:
     """Compile ``sources`` with the project's flags and load the result; warnings are errors."""
     library = folder / f"kernels-{compiler}.so"
+    if os.environ.get(SANITIZED):
+        flags = [*flags, *SANITIZE]
     command = [required_tool(compiler), *FLAGS, *flags, "-shared", "-fPIC", *map(str, sources), "-o", str(library)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.c99.kernel_library import FLAGS, KERNELS, required_tool
+from tests.c99.kernel_library import FLAGS, KERNELS, SANITIZE, required_tool
 
 __all__ = ["PLATFORMS", "Platform", "kernel_sources", "run_on"]
 
 _HERE = Path(__file__).parent
 _KERNELS = ("packed_dot", "packed_matmul", "signed_sum", "signed_matmul", "expf", "logf", "conv", "softmax")
-_SANITIZE = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 _BARE_METAL = ("-mthumb", "--specs=nosys.specs", "-nostartfiles", "-T", str(_HERE / "cortex_m" / "memory.ld"))
 
 
@@ -46,13 +45,13 @@ def _linux(name: str, target: str, emulator: str, *, variant: str = "plain") -> 
 
 PLATFORMS = [
     Platform("x86-64", "plain", "clang"),
-    Platform("x86-64-sanitized", "plain", "gcc", _SANITIZE),
+    Platform("x86-64-sanitized", "plain", "gcc", SANITIZE),
     Platform("swar", "swar", "clang"),
-    Platform("swar-sanitized", "swar", "gcc", _SANITIZE),
+    Platform("swar-sanitized", "swar", "gcc", SANITIZE),
     Platform("avx2", "avx2", "clang", ("-mavx2",), requires="avx2"),
-    Platform("avx2-sanitized", "avx2", "gcc", ("-mavx2", *_SANITIZE), requires="avx2"),
+    Platform("avx2-sanitized", "avx2", "gcc", ("-mavx2", *SANITIZE), requires="avx2"),
     Platform("avx512-in-c", "avx512", "clang", ("-I", str(_HERE / "avx512_in_c"))),
-    Platform("avx512-in-c-sanitized", "avx512", "gcc", ("-I", str(_HERE / "avx512_in_c"), *_SANITIZE)),
+    Platform("avx512-in-c-sanitized", "avx512", "gcc", ("-I", str(_HERE / "avx512_in_c"), *SANITIZE)),
     Platform("avx512", "avx512", "gcc", ("-mavx512f", "-mavx512bw", "-mavx512vpopcntdq"), requires="avx512_vpopcntdq"),
     _linux("aarch64", "aarch64", "qemu-aarch64"),
     _linux("neon", "aarch64", "qemu-aarch64", variant="neon"),

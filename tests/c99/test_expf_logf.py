@@ -1,7 +1,7 @@
 """tfoa_expf and tfoa_logf against float64, whose own error (below 1e-16) is nothing beside an ulp of float32 (6e-8).
 
-The bound is what the headers promise, 1 ulp. A run over every float32 (EXHAUSTIVE=1, five minutes) gives 0.990 ulp for expf, at
-x = -5.85, and 0.904 ulp for logf, at x = 0.707; without it every 4,099th is tried: a prime, so that all low bits occur.
+The bounds are what the headers promise: the worst over all float32, which EXHAUSTIVE=1 tries (three minutes a function). Else
+every 4,099th is tried: a prime, so that all low bits occur.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Array = NDArray[np.float32]
 Real = NDArray[np.float64]
 
 EXACT = {"expf": np.exp, "logf": np.log}
-MAX_ULPS = 1.0
+MAX_ULPS = {"expf": 0.991, "logf": 0.904}  # at x = -5.85 and x = 0.707
 STRIDE = 1 if os.environ.get("EXHAUSTIVE") else 4099
 CHUNK = 1 << 22
 LARGEST = float(np.finfo(np.float32).max)
@@ -71,12 +71,12 @@ def worst_error(library: ctypes.CDLL, name: str, batches: Iterable[Array], *, fa
 
 @pytest.mark.parametrize("name", EXACT)
 def test_error_over_all_numbers(library: ctypes.CDLL, name: str) -> None:
-    assert worst_error(library, name, all_floats()) <= MAX_ULPS
+    assert worst_error(library, name, all_floats()) <= MAX_ULPS[name]
 
 
 @pytest.mark.parametrize("name", EXACT)
 def test_a_result_two_ulps_off_is_found(library: ctypes.CDLL, name: str) -> None:
-    assert worst_error(library, name, all_floats(), factor=1 + 2.0**-22) > MAX_ULPS
+    assert worst_error(library, name, all_floats(), factor=1 + 2.0**-22) > MAX_ULPS[name]
 
 
 @pytest.mark.parametrize(
@@ -101,4 +101,4 @@ def test_where_the_method_changes(library: ctypes.CDLL, name: str) -> None:
     """All neighbours of the limits: overflow, underflow, subnormal results and arguments, 1, sqrt(1/2), half of ln 2."""
     limits = np.array([88.72284, -103.97208, -87.33655, 1.0, np.sqrt(0.5), 2.0**-126, np.log(2) / 2], np.float32).view(np.int32)
     neighbours = (np.arange(limit - 2000, limit + 2000, dtype=np.int32).view(np.float32) for limit in limits)
-    assert worst_error(library, name, neighbours) <= MAX_ULPS
+    assert worst_error(library, name, neighbours) <= MAX_ULPS[name]
