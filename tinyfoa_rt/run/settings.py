@@ -15,7 +15,7 @@ _BASE_RATES = {"sgd": 0.05, "momentum": 0.005, "adam": 6e-5}
 _CLASSIFIER_SPREAD = 0.3
 _REFERENCE_BATCH = 100
 _REFERENCE_INPUTS = 784
-_STEPS_A_TURN = 10
+_STEPS_A_TURN = 1
 # Inputs that are far smaller would ask for steps beyond the range of latent weights, which is -1 to 1.
 _LEAST_INPUT_POWER = 0.25
 
