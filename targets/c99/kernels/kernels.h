@@ -1,0 +1,113 @@
+/* The kernels of the training step: plain loops over memory that the caller gives. They cannot fail and hold nothing.
+ *
+ * Bits are packed into rows of 32-bit words: bit i of a row is bit i % 32 of word i / 32, and what is left of the last word is
+ * zero. Matrices are row by row. Every sum runs in order of its index, so that all platforms give the same bits. */
+#ifndef TFOA_KERNELS_H
+#define TFOA_KERNELS_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TFOA_WORDS(bits) (((bits) + 31) / 32)
+
+/* Number of ones in x & w, and in x. */
+int32_t tfoa_packed_dot(const uint32_t *x, const uint32_t *w, int32_t num_words);
+int32_t tfoa_packed_count(const uint32_t *x, int32_t num_words);
+
+/* Sum of q[i], i < n, added where bit i of w is one and subtracted where it is zero. */
+int32_t tfoa_signed_sum(const int16_t *q, const uint32_t *w, int32_t n);
+
+/* q = x / step, to 16 bits; returns step, the largest |x| by 32512. */
+float tfoa_quantize(const float *x, int32_t n, int16_t *q);
+
+/* h = 1[z > 0] as bits. */
+void tfoa_binary_activation(const float *z, int32_t rows, int32_t units, uint32_t *h);
+
+/* window = 1[floor < z < 1] as bits. */
+void tfoa_straight_through_window(const float *z, int32_t rows, int32_t units, float floor, uint32_t *window);
+
+/* scale = momentum * scale + (1 - momentum) * mean |z|. */
+void tfoa_follow_scale(float *scale, const float *z, int32_t count, float momentum);
+
+/* x = scale * h. */
+void tfoa_binary_to_real(const uint32_t *h, int32_t rows, int32_t units, float scale, float *x);
+
+/* The local head: B[class][unit] is stored, or where `stored` is NULL +1 or -1 from a hash of seed, class and unit. */
+typedef struct tfoa_head {
+    const float *stored;
+    uint32_t seed;
+    int32_t classes;
+    int32_t units;
+    float gain;
+} tfoa_head;
+
+/* logits = gain * scale * B h, of bits and of real numbers. */
+void tfoa_head_logits_of_bits(const tfoa_head *head, const uint32_t *h, int32_t rows, float scale, float *logits);
+void tfoa_head_logits(const tfoa_head *head, const float *h, int32_t rows, float *logits);
+
+/* grad_h = gain * B^T grad_logits, for the units [first, first + count). */
+void tfoa_head_grad(const tfoa_head *head, const float *grad_logits, int32_t rows, int32_t first, int32_t count, float *grad_h);
+
+/* Mean cross entropy of softmax(logits), and its gradient in their place; *correct counts the samples classified right. */
+void tfoa_softmax_cross_entropy(float *logits, const int32_t *target, int32_t rows, int32_t classes, float *loss, int32_t *correct);
+
+/* Half the mean squared error, and its gradient in the place of the output. */
+void tfoa_mean_squared_error(float *output, const float *target, int32_t rows, int32_t size, float *loss);
+
+/* grad *= window, whose columns begin at `first`. */
+void tfoa_straight_through_grad(float *grad, const uint32_t *window, int32_t rows, int32_t count, int32_t first, int32_t units);
+
+/* grad *= 1[y > 0], where y has `units` columns and grad those from `first`. */
+void tfoa_relu_grad(float *grad, const float *y, int32_t rows, int32_t count, int32_t first, int32_t units);
+
+/* What a layer multiplies: bits or real numbers, rows x units; a gradient reads x - center. */
+typedef struct tfoa_operand {
+    const uint32_t *bits; /* NULL where x is real */
+    const float *real;
+    int32_t units;
+    float scale; /* of bits */
+    float center;
+} tfoa_operand;
+
+/* A slice in RAM: latent values, outs x ins, of the inputs from first_in on. grad_z has grad_columns columns, and those of the
+ * slice begin at first_grad. */
+typedef struct tfoa_slice {
+    float *latent;
+    float *bias;
+    int32_t ins;
+    int32_t outs;
+    int32_t first_in;
+    int32_t first_grad;
+    int32_t grad_columns;
+    float limit; /* latent values are kept in [-limit, limit] */
+} tfoa_slice;
+
+/* Gradient and update in one, so that the gradient is never stored: w -= rate * optimizer(sum over the batch of grad_z x). */
+void tfoa_dense_sgd_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate);
+void tfoa_bias_sgd_step(const tfoa_slice *slice, const float *grad_z, int32_t rows, float rate);
+void tfoa_dense_momentum_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate,
+                              float *velocity);
+void tfoa_bias_momentum_step(const tfoa_slice *slice, const float *grad_z, int32_t rows, float rate, float *velocity);
+
+/* Moments of Adam, and how many steps they have taken. */
+typedef struct tfoa_moments {
+    float *mean;
+    float *variance;
+    int32_t *count;
+} tfoa_moments;
+
+void tfoa_dense_adam_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate,
+                          const tfoa_moments *moments);
+void tfoa_bias_adam_step(const tfoa_slice *slice, const float *grad_z, int32_t rows, float rate, const tfoa_moments *moments);
+
+/* Signs of latent values as bits (sign(0) = +1), and sum |w| of each output. */
+void tfoa_pack_signs(const float *latent, int32_t outs, int32_t ins, uint32_t *bits, float *abs_sums);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

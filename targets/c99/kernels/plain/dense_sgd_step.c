@@ -1,0 +1,64 @@
+/* W <- clip(W - rate * sum over the batch of delta x): gradient and update in one pass over the slice.
+ *
+ * An output whose error is zero for the whole batch, which the straight-through window makes common, leaves its row as it is. */
+#include "dense_steps.h"
+
+static void step_on_reals(float *latent, const tfoa_slice *slice, float error, const float *x)
+{
+    for (int32_t in = 0; in < slice->ins; in++) {
+        latent[in] = tfoa_limited(latent[in] - error * x[in], slice->limit);
+    }
+}
+
+/* A bit moves its weight by one of two amounts. */
+static void step_on_bits(float *latent, const tfoa_slice *slice, float error, const tfoa_operand *x)
+{
+    const float moves[2] = {error * (0.0f - x->center), error * (1.0f - x->center)};
+    for (int32_t in = 0; in < slice->ins; in++) {
+        const int32_t i = slice->first_in + in;
+        latent[in] = tfoa_limited(latent[in] - moves[(x->bits[i / 32] >> (i % 32)) & 1u], slice->limit);
+    }
+}
+
+static void step_on_batch(float *latent, const tfoa_slice *slice, const float *errors, const tfoa_operand *x, int32_t rows,
+                          float rate)
+{
+    for (int32_t in = 0; in < slice->ins; in++) {
+        latent[in] = tfoa_limited(latent[in] - rate * tfoa_weight_grad(slice, errors, x, rows, in), slice->limit);
+    }
+}
+
+static int has_error(const tfoa_slice *slice, const float *errors, int32_t rows)
+{
+    for (int32_t row = 0; row < rows; row++) {
+        if (errors[row * slice->grad_columns] != 0.0f) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+void tfoa_dense_sgd_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate)
+{
+    for (int32_t out = 0; out < slice->outs; out++) {
+        float *latent = slice->latent + out * slice->ins;
+        const float *errors = grad_z + slice->first_grad + out;
+        if (!has_error(slice, errors, rows)) {
+            continue;
+        }
+        if (rows > 1) {
+            step_on_batch(latent, slice, errors, x, rows, rate);
+        } else if (x->bits != 0) {
+            step_on_bits(latent, slice, *errors * (rate * x->scale), x);
+        } else {
+            step_on_reals(latent, slice, *errors * rate, x->real + slice->first_in);
+        }
+    }
+}
+
+void tfoa_bias_sgd_step(const tfoa_slice *slice, const float *grad_z, int32_t rows, float rate)
+{
+    for (int32_t out = 0; out < slice->outs; out++) {
+        slice->bias[out] -= rate * tfoa_bias_grad(slice, grad_z, rows, out);
+    }
+}

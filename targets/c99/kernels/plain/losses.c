@@ -1,0 +1,43 @@
+/* Losses and their gradients, which take the place of what they are computed from. */
+#include "../kernels.h"
+#include "expf.h"
+#include "logf.h"
+
+void tfoa_softmax_cross_entropy(float *logits, const int32_t *target, int32_t rows, int32_t classes, float *loss, int32_t *correct)
+{
+    float total = 0.0f;
+    *correct = 0;
+    for (int32_t row = 0; row < rows; row++) {
+        int32_t best = 0;
+        for (int32_t c = 1; c < classes; c++) {
+            best = logits[c] > logits[best] ? c : best;
+        }
+        const float largest = logits[best];
+        const float chosen = logits[target[row]];
+        float sum = 0.0f;
+        for (int32_t c = 0; c < classes; c++) {
+            logits[c] = tfoa_expf(logits[c] - largest);
+            sum += logits[c];
+        }
+        total += tfoa_logf(sum) - (chosen - largest);
+        for (int32_t c = 0; c < classes; c++) {
+            const float truth = c == target[row] ? 1.0f : 0.0f;
+            logits[c] = (logits[c] / sum - truth) / (float)rows;
+        }
+        *correct += best == target[row];
+        logits += classes;
+    }
+    *loss = total / (float)rows;
+}
+
+void tfoa_mean_squared_error(float *output, const float *target, int32_t rows, int32_t size, float *loss)
+{
+    const int32_t count = rows * size;
+    float total = 0.0f;
+    for (int32_t i = 0; i < count; i++) {
+        const float difference = output[i] - target[i];
+        output[i] = difference / (float)count;
+        total += difference * output[i];
+    }
+    *loss = total * 0.5f;
+}

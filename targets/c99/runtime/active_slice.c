@@ -1,0 +1,51 @@
+/* What is in RAM while a slice has its turn: the slice, for the updates, and the scale of its block. */
+#include <string.h>
+
+#include "header.h"
+#include "products.h"
+#include "turns.h"
+
+static float *floats(const tfoa_context *context, uint32_t offset)
+{
+    return offset == TFOA_NONE ? NULL : (float *)(void *)(context->arena + offset);
+}
+
+tfoa_slice tfoa_active_slice(const tfoa_context *context, const tfoa_layer *layer, int has_all_rows, float limit)
+{
+    const tfoa_part part = tfoa_part_of(layer, (uint32_t)context->turn);
+    tfoa_slice slice;
+    slice.latent = floats(context, layer->resident.latent);
+    slice.bias = floats(context, layer->resident.bias);
+    slice.ins = part.ins;
+    slice.outs = part.outs;
+    slice.first_in = part.first_in;
+    slice.first_grad = has_all_rows ? part.first_out : 0;
+    slice.grad_columns = has_all_rows ? layer->outs[layer->num_out_parts] : part.outs;
+    slice.limit = limit;
+    return slice;
+}
+
+void tfoa_pack_active_slice(const tfoa_context *context, const tfoa_layer *layer)
+{
+    const tfoa_part part = tfoa_part_of(layer, (uint32_t)context->turn);
+    uint32_t *bits = (uint32_t *)(void *)(context->arena + layer->resident.bits);
+    tfoa_pack_signs(floats(context, layer->resident.latent), part.outs, part.ins, bits, floats(context, layer->resident.sums));
+}
+
+tfoa_status tfoa_scale(const tfoa_context *context, uint32_t number, float *scale)
+{
+    if (context->turn >= 0) {
+        const tfoa_block *block = &context->model->blocks[context->block];
+        if (block->scale != TFOA_NONE && block->scale_number == number) {
+            memcpy(scale, context->arena + block->scale, sizeof *scale);
+            return TFOA_OK;
+        }
+    }
+    return tfoa_kept_scale(context, number, scale);
+}
+
+float tfoa_scale_momentum(const tfoa_context *context, float momentum)
+{
+    const float measured = (float)context->calibrated;
+    return context->is_calibrating ? measured / (measured + 1.0f) : momentum;
+}

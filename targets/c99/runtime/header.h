@@ -1,0 +1,36 @@
+/* The header of the state: how far training has come, the scales, and which slot holds which slice.
+ *
+ * There are two headers, written in turns: the newest one with a right checksum counts. Writing a header is what makes everything that
+ * was written before it the state. */
+#ifndef TFOA_HEADER_H
+#define TFOA_HEADER_H
+
+#include "model.h"
+
+enum {
+    TFOA_WORD_MAGIC,
+    TFOA_WORD_FORMAT,
+    TFOA_WORD_ID,
+    TFOA_WORD_SEQUENCE,
+    TFOA_WORD_BLOCK,
+    TFOA_WORD_STEP,
+    TFOA_WORD_TOTAL_STEPS,
+    TFOA_WORD_TURN, /* one more than the slice that ended its turn last, 0 for none: its bits may have to be written again */
+    TFOA_WORD_SCALES
+};
+
+#define TFOA_MAGIC 0x414F4654u /* "TFOA" */
+
+/* One word of the newest header. */
+tfoa_status tfoa_header_word(const tfoa_context *context, uint32_t word, uint32_t *value);
+
+/* The scale of a block's activation, as the storage has it. */
+tfoa_status tfoa_kept_scale(const tfoa_context *context, uint32_t number, float *scale);
+
+/* Find the newest header; TFOA_ERROR_STATE where there is none. */
+tfoa_status tfoa_find_header(tfoa_context *context);
+
+/* Write a new header: the state becomes what the context says. `ended` is the turn that ends, or -1; its slices change slots. */
+tfoa_status tfoa_commit(tfoa_context *context, int32_t ended);
+
+#endif

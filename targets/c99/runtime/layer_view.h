@@ -1,0 +1,29 @@
+/* A layer as a product sees it: most of it in the storage, the active slice in RAM. */
+#ifndef TFOA_LAYER_VIEW_H
+#define TFOA_LAYER_VIEW_H
+
+#include "model.h"
+#include "storage.h"
+#include "turns.h"
+
+typedef struct tfoa_view {
+    const tfoa_context *context;
+    const tfoa_layer *layer;
+    int is_active; /* whether a slice of the layer is in RAM */
+    tfoa_part part;
+} tfoa_view;
+
+tfoa_view tfoa_view_of(const tfoa_context *context, const tfoa_layer *layer);
+
+int tfoa_is_resident(const tfoa_view *view, int32_t band, int32_t out);
+
+/* alpha of outputs [first, first + count), count <= TFOA_CHUNK. */
+tfoa_status tfoa_view_alphas(const tfoa_view *view, int32_t first, int32_t count, float *alphas);
+
+/* Biases likewise; 0 where the layer has none. */
+tfoa_status tfoa_view_biases(const tfoa_view *view, int32_t first, int32_t count, float *biases);
+
+/* Make the words [first, ...) of a row's bits within a band readable, as tfoa_peek does. */
+uint32_t tfoa_view_bits(const tfoa_view *view, int32_t band, int32_t out, uint32_t first, uint32_t *chunk, const uint32_t **words);
+
+#endif

@@ -1,0 +1,99 @@
+/* What a generated model is made of: constant data, read by the runtime. */
+#ifndef TFOA_MODEL_H
+#define TFOA_MODEL_H
+
+#include "../tinyfoa.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TFOA_NONE UINT32_MAX
+#define TFOA_MAX_STATES 2
+
+/* Where the active slice of a layer lies in the arena, in bytes; TFOA_NONE for what the layer has not. */
+typedef struct tfoa_resident {
+    uint32_t latent;
+    uint32_t states[TFOA_MAX_STATES]; /* of the optimizer, each like the latent values */
+    uint32_t bias;
+    uint32_t bias_states[TFOA_MAX_STATES];
+    uint32_t step_counts[2]; /* of weights and biases */
+    uint32_t bits;
+    uint32_t sums;
+    uint32_t origin; /* first input, first output, number of inputs and of outputs */
+} tfoa_resident;
+
+/* Where a layer lies in the storage, in bytes.
+ *
+ * Latent values are kept slice by slice, each in one of count + 1 slots: a slice that ends its turn is written to the free slot, and
+ * the header, which says who is where, makes that the slice in one write. Bits lie band after band (a band is a column of slices),
+ * row after row, every row from a word on: the bits of a slice are one piece. */
+typedef struct tfoa_kept {
+    uint32_t slots;
+    uint32_t slot_nbytes;
+    uint32_t map;  /* first word of the layer's map in the header: the slot of each slice, then the free one */
+    uint32_t bits; /* TFOA_NONE where products use the latent values */
+    uint32_t sums; /* sum |w|, bands x outputs */
+    uint32_t bias;
+} tfoa_kept;
+
+/* A trained dense layer, z = x W^T + b. Bounds cut inputs and outputs into the slices. */
+typedef struct tfoa_layer {
+    int32_t num_bands;
+    int32_t num_out_parts;
+    const int32_t *ins;
+    const int32_t *outs;
+    int32_t num_states;
+    int32_t is_tensor_alpha; /* alpha is the mean |w| of the whole layer, not of each output */
+    uint32_t block;
+    tfoa_resident resident;
+    tfoa_kept kept;
+} tfoa_layer;
+
+/* A block: its step, and what the step reads and writes in the arena, in bytes. */
+typedef struct tfoa_block {
+    tfoa_status (*step)(tfoa_context *context);
+    const tfoa_layer *layers;
+    uint32_t num_layers;
+    uint32_t num_slices;
+    uint32_t base; /* of the part that the forward pass and the step share */
+    uint32_t target;
+    uint32_t rate;
+    uint32_t loss;
+    uint32_t scale;        /* of the block's own activation, TFOA_NONE where it is real */
+    uint32_t scale_number; /* of that scale in the header */
+    float starting_rate;
+} tfoa_block;
+
+/* Bytes of the first state; what no piece covers is zero. */
+typedef struct tfoa_piece {
+    uint32_t offset;
+    uint32_t num_words;
+    const uint32_t *words;
+} tfoa_piece;
+
+struct tfoa_model {
+    uint32_t id; /* of everything that the storage's layout depends on */
+    uint32_t arena_nbytes;
+    uint32_t storage_nbytes;
+    uint32_t header_words;
+    uint32_t header_stride; /* bytes from the first header to the second */
+    uint32_t num_scales;
+    int32_t batch;
+    int32_t input_size;
+    uint32_t input; /* where a sample begins, from the base on */
+    int32_t output_size;
+    int32_t takes_vectors; /* targets are vectors */
+    const tfoa_block *blocks;
+    uint32_t num_blocks;
+    const tfoa_piece *pieces;
+    uint32_t num_pieces;
+    /* Compute scores of `rows` samples at the input; says where in the arena they are. */
+    tfoa_status (*forward)(tfoa_context *context, uint32_t base, int32_t rows, uint32_t *scores);
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,30 @@
+/* Dense products of layers that lie in the storage, their active slice in RAM. Each call is one operator of the step. */
+#ifndef TFOA_PRODUCTS_H
+#define TFOA_PRODUCTS_H
+
+#include "../kernels/kernels.h"
+#include "model.h"
+
+/* z = alpha s (2 popcount(x & w) - popcount(x)) + b, of bits. */
+tfoa_status tfoa_binary_dense(const tfoa_context *context, const tfoa_layer *layer, const uint32_t *x, float x_scale, int32_t rows,
+                              float *z);
+
+/* z = alpha (x . sign(W)) + b, of real numbers, which `scratch` takes as 16-bit integers: rows x (4 + 4 ceil(inputs / 2)) bytes. */
+tfoa_status tfoa_sign_dense(const tfoa_context *context, const tfoa_layer *layer, const float *x, int32_t rows, void *scratch, float *z);
+
+/* z = x W^T + b. */
+tfoa_status tfoa_real_dense(const tfoa_context *context, const tfoa_layer *layer, const float *x, int32_t rows, float *z);
+
+/* The active slice of a layer, as an update takes it. grad_z holds the slice's outputs alone, or with `has_all_rows` all of them. */
+tfoa_slice tfoa_active_slice(const tfoa_context *context, const tfoa_layer *layer, int has_all_rows, float limit);
+
+/* The scale of a block's activation: in RAM while the block has a slice there, else in the storage. */
+tfoa_status tfoa_scale(const tfoa_context *context, uint32_t number, float *scale);
+
+/* The share of its scale that a step keeps: the recipe's, or what makes the scale a mean while it is being measured. */
+float tfoa_scale_momentum(const tfoa_context *context, float momentum);
+
+/* Signs and sums follow the latent values of the active slice. */
+void tfoa_pack_active_slice(const tfoa_context *context, const tfoa_layer *layer);
+
+#endif

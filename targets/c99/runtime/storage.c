@@ -1,0 +1,82 @@
+/* Numbers in the storage: little endian, words of 32 bits. */
+#include "storage.h"
+
+#include <string.h>
+
+static int is_little_endian(void)
+{
+    const uint32_t one = 1u;
+    uint8_t first;
+    memcpy(&first, &one, 1);
+    return first == 1u;
+}
+
+static uint32_t swapped(uint32_t word)
+{
+    return (word >> 24) | ((word >> 8) & 0xFF00u) | ((word << 8) & 0xFF0000u) | (word << 24);
+}
+
+static void swap_words(void *words, uint32_t num_words)
+{
+    uint8_t *bytes = (uint8_t *)words;
+    for (uint32_t i = 0; i < num_words; i++) {
+        uint32_t word;
+        memcpy(&word, bytes + 4u * i, 4);
+        word = swapped(word);
+        memcpy(bytes + 4u * i, &word, 4);
+    }
+}
+
+tfoa_status tfoa_load(const tfoa_storage *storage, uint32_t offset, void *to, uint32_t num_words)
+{
+    if (storage->mapped != NULL) {
+        memcpy(to, (const uint8_t *)storage->mapped + offset, 4u * (size_t)num_words);
+    } else if (storage->read(storage->device, offset, to, 4u * num_words) != 0) {
+        return TFOA_ERROR_STORAGE;
+    }
+    if (!is_little_endian()) {
+        swap_words(to, num_words);
+    }
+    return TFOA_OK;
+}
+
+tfoa_status tfoa_store(const tfoa_storage *storage, uint32_t offset, const void *from, uint32_t num_words)
+{
+    if (is_little_endian()) {
+        const int failed = num_words > 0u && storage->write(storage->device, offset, from, 4u * num_words) != 0;
+        return failed ? TFOA_ERROR_STORAGE : TFOA_OK;
+    }
+    for (uint32_t done = 0; done < num_words; done += TFOA_CHUNK) {
+        uint32_t chunk[TFOA_CHUNK];
+        const uint32_t count = num_words - done < TFOA_CHUNK ? num_words - done : TFOA_CHUNK;
+        memcpy(chunk, (const uint8_t *)from + 4u * done, 4u * (size_t)count);
+        swap_words(chunk, count);
+        if (storage->write(storage->device, offset + 4u * done, chunk, 4u * count) != 0) {
+            return TFOA_ERROR_STORAGE;
+        }
+    }
+    return TFOA_OK;
+}
+
+uint32_t tfoa_peek(const tfoa_storage *storage, uint32_t offset, uint32_t num_words, uint32_t *chunk, const uint32_t **words)
+{
+    if (storage->mapped != NULL && is_little_endian()) {
+        *words = (const uint32_t *)(const void *)((const uint8_t *)storage->mapped + offset);
+        return num_words;
+    }
+    const uint32_t count = num_words < TFOA_CHUNK ? num_words : TFOA_CHUNK;
+    *words = chunk;
+    return tfoa_load(storage, offset, chunk, count) == TFOA_OK ? count : 0u;
+}
+
+uint32_t tfoa_crc32(uint32_t crc, uint32_t word)
+{
+    static const uint32_t of_nibble[16] = {0x00000000u, 0x1DB71064u, 0x3B6E20C8u, 0x26D930ACu, 0x76DC4190u, 0x6B6B51F4u,
+                                           0x4DB26158u, 0x5005713Cu, 0xEDB88320u, 0xF00F9344u, 0xD6D6A3E8u, 0xCB61B38Cu,
+                                           0x9B64C2B0u, 0x86D3D2D4u, 0xA00AE278u, 0xBDBDF21Cu};
+    crc = ~crc;
+    for (int shift = 0; shift < 32; shift += 4) {
+        crc = (crc >> 4) ^ of_nibble[(crc ^ (word >> shift)) & 15u];
+    }
+    return ~crc;
+}

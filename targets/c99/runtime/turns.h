@@ -1,0 +1,30 @@
+/* Turns of slices: the active slice of each layer of a block is in RAM, all else in the storage. */
+#ifndef TFOA_TURNS_H
+#define TFOA_TURNS_H
+
+#include "model.h"
+
+/* A slice of a layer: the band of inputs and the outputs that it covers. */
+typedef struct tfoa_part {
+    int32_t band;
+    int32_t first_in;
+    int32_t ins;
+    int32_t first_out;
+    int32_t outs;
+} tfoa_part;
+
+tfoa_part tfoa_part_of(const tfoa_layer *layer, uint32_t turn);
+
+/* Read the slices of `turn` into the arena. */
+tfoa_status tfoa_begin_turn(tfoa_context *context, uint32_t turn);
+
+/* Write the active slices back: after this the state in the storage is whole, and no slice is active. */
+tfoa_status tfoa_end_turn(tfoa_context *context);
+
+/* After a power cut: write bits, sums and biases of the turn that ended last again. */
+tfoa_status tfoa_redo_turn(tfoa_context *context, uint32_t turn);
+
+/* Where the bits of a band begin in the storage, in bytes. */
+uint32_t tfoa_band_offset(const tfoa_layer *layer, int32_t band);
+
+#endif
