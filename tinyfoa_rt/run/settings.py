@@ -11,8 +11,6 @@ __all__ = ["TrainSettings", "rate_at", "rate_of_block"]
 
 # Steps of plain SGD on standardized inputs, batch 100, per sqrt(units) of the block's output; see docs/training.md.
 _BASE_RATES = {"sgd": 0.05, "momentum": 0.005, "adam": 6e-5}
-# Of the model's own classifier, whose error is not spread by a head of gain sqrt(2 / units).
-_CLASSIFIER_SPREAD = 0.3
 _REFERENCE_BATCH = 100
 _REFERENCE_INPUTS = 784
 _STEPS_A_TURN = 1
@@ -79,7 +77,8 @@ def rate_of_block(optimizer: str, batch: int, size: BlockSize) -> float:
     if optimizer == "adam":
         return base * math.sqrt(batch / _REFERENCE_BATCH * 2000 * boost)
     input_energy = size.fan_in * max(size.input_power, _LEAST_INPUT_POWER)
-    spread = math.sqrt(size.head_units) if size.head_units else _CLASSIFIER_SPREAD
+    # sqrt(2) / gain: the head's gain is sqrt(2 / units), and that of the model's own classifier is 1.
+    spread = math.sqrt(size.head_units or 2)
     return base * spread * batch / _REFERENCE_BATCH * boost * _REFERENCE_INPUTS / input_energy
 
 
