@@ -127,9 +127,7 @@ class _Assembly:
         )
 
 
-def _resident(
-    layer: LayerSource, optimizer: str, offsets: Mapping[str, int]
-) -> dict[str, int | None | tuple[int | None, ...]]:
+def _resident(layer: LayerSource, optimizer: str, offsets: Mapping[str, int]) -> dict[str, int | tuple[int | None, ...] | None]:
     """Offsets of a layer's tensors while it is trained: of its active slice, or of all of it."""
     name = layer.layer.name
     is_sliced = f"{name}.w_slice" in offsets

@@ -106,7 +106,7 @@ class CLayer:
     num_states: int
     is_tensor_alpha: bool
     block: int
-    resident: dict[str, int | None | tuple[int | None, ...]]
+    resident: dict[str, int | tuple[int | None, ...] | None]
     kept: dict[str, int | None]
 
 

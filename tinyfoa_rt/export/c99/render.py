@@ -9,7 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyfoa_rt.export.c99.program import (
-    Address, Argument, Call, CBlock, CFunction, CLayer, CProgram, Fields, LayerRef, Name, Number, Real, Statement, StopIf, Value,
+    Address,
+    Argument,
+    Call,
+    CBlock,
+    CFunction,
+    CLayer,
+    CProgram,
+    Fields,
+    LayerRef,
+    Name,
+    Number,
+    Real,
+    Statement,
+    StopIf,
+    Value,
 )  # fmt: skip
 
 __all__ = ["render", "render_float"]
@@ -63,7 +77,7 @@ def _source(program: CProgram) -> str:
         *(_bounds(number, block) for number, block in enumerate(program.blocks)),
         *(_layers(number, block) for number, block in enumerate(program.blocks)),
         *(_stage(stage) for stage in program.stages),
-        *(_step(number, block.step) for number, block in enumerate(program.blocks)),
+        *(_step(number, block.step, block.base, program.batch) for number, block in enumerate(program.blocks)),
         _forward(program),
         _blocks(program),
         *(_words(f"piece_{number}", piece.words) for number, piece in enumerate(program.pieces)),
@@ -117,7 +131,7 @@ def _lines(items: Iterable[str], count: int = _WORDS_A_LINE) -> str:
 
 def _real_array(prefix: str, name: str, values: NDArray[Any]) -> str:
     flat = np.asarray(values, dtype=np.float32).reshape(-1)
-    return f"static const float {name}[{flat.size}] = {{\n    {_lines(render_float(x) for x in flat)},\n}};\n"
+    return f"static const float {name}[{flat.size}] = {{\n    {_lines(render_float(float(x)) for x in flat)},\n}};\n"
 
 
 def _words(name: str, words: NDArray[Any]) -> str:
@@ -133,7 +147,7 @@ def _bounds(number: int, block: CBlock) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _place(value: int | None | tuple[int | None, ...]) -> str:
+def _place(value: int | tuple[int | None, ...] | None) -> str:
     if isinstance(value, tuple):
         return "{" + ", ".join(_place(each) for each in value) + "}"
     return "TFOA_NONE" if value is None else f"{value}u"
@@ -200,8 +214,8 @@ def _stage(stage: CFunction) -> str:
     return f"{opening}{arena}{unused}{_body(stage)}    return TFOA_OK;\n}}\n"
 
 
-def _step(number: int, step: CFunction) -> str:
-    before = "".join(f"    TRY(forward_{stage}(context, base_{number}, BATCH));\n" for stage in range(number + 1))
+def _step(number: int, step: CFunction, base: int, batch: int) -> str:
+    before = "".join(f"    TRY(forward_{stage}(context, {base}u, {batch}));\n" for stage in range(number + 1))
     return (
         f"static tfoa_status {step.name}(tfoa_context *context)\n{{\n    uint8_t *const arena = context->arena;\n"
         f"{before}{_body(step)}    return TFOA_OK;\n}}\n"
@@ -219,7 +233,9 @@ def _forward(program: CProgram) -> str:
 def _blocks(program: CProgram) -> str:
     rows = []
     for number, block in enumerate(program.blocks):
-        places = ", ".join(_place(each) for each in (block.base, block.target, block.rate, block.loss, block.scale, block.scale_number))
+        places = ", ".join(
+            _place(each) for each in (block.base, block.target, block.rate, block.loss, block.scale, block.scale_number)
+        )
         counts = f"{len(block.layers)}u, {block.num_slices}u"
         rate = render_float(block.starting_rate)
         rows.append(f"    {{{block.step.name}, layers_{number}, {counts}, {places}, {rate}}}")

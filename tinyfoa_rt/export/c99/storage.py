@@ -103,7 +103,7 @@ def _record_words(layer: LayerSource, optimizer: str, index: int) -> int:
     copies = 1 + len(OPTIMIZER_STATES[optimizer])
     num_outs, has_bias = outs.stop - outs.start, layer.layer.bias is not None
     counts = (2 if has_bias else 1) if optimizer == "adam" else 0
-    return copies * num_outs * (ins.stop - ins.start + has_bias) + counts
+    return int(copies * num_outs * (ins.stop - ins.start + has_bias) + counts)
 
 
 def model_id(model: ModelSource, layout: StorageLayout) -> int:
