@@ -12,7 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import InputError, UsageError
-from tinyfoa_rt.export.c99 import lower
+from tinyfoa_rt.export.c99 import ModelSource, lower
 from tinyfoa_rt.export.c99.program import CProgram
 from tinyfoa_rt.export.c99.project import write_project
 from tinyfoa_rt.ir.block import Slices
@@ -29,7 +29,7 @@ from tinyfoa_rt.run.settings import BlockSize, rate_of_block
 from tinyfoa_rt.run.source import MODEL, OPTIONS
 from tinyfoa_rt.steps.setting import scale_name
 
-__all__ = ["c_program", "export"]
+__all__ = ["c_source", "export"]
 
 _TARGETS = ("c99",)
 
@@ -57,16 +57,17 @@ def export(folder: str | Path, output: str | Path, *, target: str = "c99") -> CP
         raise InputError(str(output), "is not empty", "name a new folder")
     if (folder / "checkpoint" / CHECKPOINT).exists():
         trainer = Trainer.load(folder)
-        program = c_program(trainer.artifact, trainer.state.arrays(), trainer.progress.rates)
+        source = c_source(trainer.artifact, trainer.state.arrays(), trainer.progress.rates)
     else:
         artifact = Artifact.load(folder)
-        program = c_program(artifact, artifact.initial, {})
+        source = c_source(artifact, artifact.initial, {})
+    program = lower(source)
     write_project(program, output)
     return program
 
 
-def c_program(artifact: Artifact, state: Mapping[str, NDArray[Any]], rates: Mapping[str, float]) -> CProgram:
-    """Return the lowered program of an artifact that was built from a plan for generated C.
+def c_source(artifact: Artifact, state: Mapping[str, NDArray[Any]], rates: Mapping[str, float]) -> ModelSource:
+    """Return an artifact that was built from a plan for generated C as :func:`tinyfoa_rt.export.c99.lower` takes it.
 
     Args:
         artifact: with the model and the plan's options inside.
@@ -75,7 +76,6 @@ def c_program(artifact: Artifact, state: Mapping[str, NDArray[Any]], rates: Mapp
 
     Raises:
         InputError: the artifact is of a plan for onnxruntime.
-        UnsupportedError: an operator has no C99 kernel.
     """
     job = _job(artifact)
     manifest = artifact.manifest
@@ -89,7 +89,7 @@ def c_program(artifact: Artifact, state: Mapping[str, NDArray[Any]], rates: Mapp
         name = setting.block.name
         if setting.is_binary and scale_name(setting.block.output) not in tensors:
             raise InputError(f"state, block {name}", "has no scale", "build the artifact again")
-    return lower(model_source(job, candidates, {**_rates(manifest, job), **rates}, tensors, manifest.score))
+    return model_source(job, candidates, {**_rates(manifest, job), **rates}, tensors, manifest.score)
 
 
 def _job(artifact: Artifact) -> PlanJob:

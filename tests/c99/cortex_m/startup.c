@@ -27,8 +27,21 @@ void write_line(const char *text)
     call_debugger(WRITE_TEXT, text);
 }
 
+extern uint32_t stack_bottom[];
+
+/* Paint the stack below this call, so that its use can be measured. */
+static void paint_stack(void)
+{
+    uint32_t *stack_pointer;
+    __asm__ volatile("mov %0, sp" : "=r"(stack_pointer));
+    for (volatile uint32_t *word = stack_bottom; word < stack_pointer; word++) {
+        *word = 0xA5A5A5A5u;
+    }
+}
+
 void reset(void)
 {
+    paint_stack();
     volatile uint32_t *const coprocessor_access = (volatile uint32_t *)0xE000ED88u;
     *coprocessor_access |= 0xFu << 20; /* the FPU, and MVE with it */
     __asm__ volatile("dsb\n isb");
