@@ -7,7 +7,7 @@
 enum { WRITE_TEXT = 0x04, EXIT_WITH_CODE = 0x20, APPLICATION_EXIT = 0x20026 };
 
 void reset(void);
-int main(void);
+int main(int argc, char **argv); /* one without arguments ignores them */
 
 static void call_debugger(uint32_t operation, const void *argument)
 {
@@ -45,7 +45,7 @@ void reset(void)
     volatile uint32_t *const coprocessor_access = (volatile uint32_t *)0xE000ED88u;
     *coprocessor_access |= 0xFu << 20; /* the FPU, and MVE with it */
     __asm__ volatile("dsb\n isb");
-    exit_with((uint32_t)main());
+    exit_with((uint32_t)main(0, 0));
 }
 
 static void fault(void)
