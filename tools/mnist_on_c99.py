@@ -2,9 +2,9 @@
 
     python -m tools.mnist_on_c99 MNIST_FOLDER [--platform x86-64|avx2|cortex-m7|...] [--steps N] [--ram 256KB] [--test N]
 
-The plan is for the RAM that is left of --ram when 16 KB are kept for the stack and the program's own data. Samples come in one shuffled
-order, again and again (seed 0); the rate of each block falls to zero by a cosine. Every platform gives the same bits: compare the
-digest of the storage.
+The plan is for the RAM that is left of --ram when 16 KB are kept for the stack and the program's own data. Samples come in one
+shuffled order, again and again (seed 0); the rate of each block falls to zero by a cosine. Every platform gives the same bits:
+compare the digest of the storage.
 """
 
 from __future__ import annotations
@@ -57,9 +57,8 @@ def main() -> None:
         outcome = run_driver(folder, artifact, run, platform, is_mapped=True, timeout=36000)
         seconds = time.perf_counter() - start
     grids = ", ".join(f"{block.name} {block.slices[0]}x{block.slices[1]}" for block in planned.blocks)
-    print(
-        f"{platform.name}: arena {planned.peak_bytes:,} bytes, batch {planned.batch}, {grids}, {arguments.steps} steps a block, {seconds:.0f} s"
-    )
+    sizes = f"arena {planned.peak_bytes:,} bytes, batch {planned.batch}, {grids}"
+    print(f"{platform.name}: {sizes}, {arguments.steps} steps a block, {seconds:.0f} s")
     print(f"  right {outcome.num_right} of {arguments.test}, stack {outcome.stack_nbytes} bytes, ticks a step {outcome.ticks}")
     print(f"  storage {hashlib.sha256(outcome.storage).hexdigest()[:16]}")
 

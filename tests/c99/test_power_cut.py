@@ -1,4 +1,4 @@
-"""Power cuts: at every write of a short run the device dies in the middle of that write; training then goes on from what is left."""
+"""Power cuts: at every write of a short run the device dies in the middle of it; training then goes on from what is left."""
 
 from __future__ import annotations
 
