@@ -86,11 +86,11 @@ class Outcome:
     ticks: tuple[int, ...] = ()
 
 
-def build_artifact(folder: Path, sizes: Sequence[int], **options: Any) -> Artifact:
+def build_artifact(folder: Path, sizes: Sequence[int], *, name: str = "net", **options: Any) -> Artifact:
     """Build a perceptron as planned for generated C, save it in ``folder``/artifact and export it to ``folder``/project."""
     import onnx
 
-    path = folder / "net.onnx"
+    path = folder / f"{name}.onnx"
     onnx.save(mlp(tuple(sizes)), path)
     graph = load(path)
     artifact = build(graph, plan(graph, "16MB", target="c99", **options), **_recipe(options))
