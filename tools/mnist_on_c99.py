@@ -1,6 +1,6 @@
 """Train mlp-784-256-256-10 on MNIST with the exported C99, here or on an emulated board, and print what docs/RESULTS.md holds.
 
-    python -m tools.mnist_on_c99 MNIST_FOLDER [--platform x86-64|avx2|cortex-m7|...] [--steps N] [--ram 256KB] [--test N]
+    python -m tools.mnist_on_c99 MNIST_FOLDER [--platform x86-64|avx2|cortex-m7|onnxruntime|...] [--steps N] [--ram 256KB] [--test N]
 
 The plan is for the RAM that is left of --ram when 16 KB are kept for the stack and the program's own data. Samples come in one
 shuffled order, again and again (seed 0); the rate of each block falls to zero by a cosine. Every platform gives the same bits:
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.c99.exported import Run, run_driver
+from tests.c99.exported import Run, run_driver, run_trainer
 from tests.c99.platforms import PLATFORMS
 from tinyfoa_rt.model import load
 from tinyfoa_rt.pipeline import plan
@@ -41,7 +41,6 @@ def main() -> None:
     parser.add_argument("--turn", type=int, default=1)
     parser.add_argument("--test", type=int, default=10000)
     arguments = parser.parse_args()
-    platform = next(each for each in PLATFORMS if each.name == arguments.platform)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_model("mlp-784-256-256-10", folder / "net.onnx")
@@ -54,11 +53,15 @@ def main() -> None:
         rates = tuple(block.starting_rate for block in source.blocks)
         run = _run(arguments, rates)
         start = time.perf_counter()
-        outcome = run_driver(folder, artifact, run, platform, is_mapped=True, timeout=36000)
+        if arguments.platform == "onnxruntime":
+            outcome = run_trainer(artifact, run)
+        else:
+            platform = next(each for each in PLATFORMS if each.name == arguments.platform)
+            outcome = run_driver(folder, artifact, run, platform, is_mapped=True, timeout=36000)
         seconds = time.perf_counter() - start
     grids = ", ".join(f"{block.name} {block.slices[0]}x{block.slices[1]}" for block in planned.blocks)
     sizes = f"arena {planned.peak_bytes:,} bytes, batch {planned.batch}, {grids}"
-    print(f"{platform.name}: {sizes}, {arguments.steps} steps a block, {seconds:.0f} s")
+    print(f"{arguments.platform}: {sizes}, {arguments.steps} steps a block, {seconds:.0f} s")
     print(f"  right {outcome.num_right} of {arguments.test}, stack {outcome.stack_nbytes} bytes, ticks a step {outcome.ticks}")
     print(f"  storage {hashlib.sha256(outcome.storage).hexdigest()[:16]}")
 

@@ -26,6 +26,7 @@ from tinyfoa_rt.run.forward import ForwardPass
 from tinyfoa_rt.run.loop import calibrate
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.session import Runtime
+from tinyfoa_rt.run.settings import rate_at
 
 __all__ = [
     "DRIVER",
@@ -206,8 +207,13 @@ def run_trainer(artifact: Artifact, run: Run) -> Outcome:
         calibrate(training, state, fill, 500 // run.calibration)
         for step in range(run.steps):
             fill(step)
-            losses.append(training.step(run.rates[index]).loss)
+            rate = rate_at(run.rates[index], "cosine" if run.is_cosine else "constant", step, run.steps)
+            losses.append(training.step(rate).loss)
         training.end_turn()
         assert record.name == artifact.blocks[index].name
-    scores = ForwardPass(artifact, state, runtime).scores(run.x[run.rows(0, batch)].astype(np.float32))
-    return Outcome(np.array(losses), scores.reshape(-1), state.arrays())
+    forward = ForwardPass(artifact, state, runtime)
+    scores = forward.scores(run.x[run.rows(0, batch)].astype(np.float32))
+    num_right = 0
+    if run.x_test is not None:
+        num_right = int((forward.scores(run.x_test.astype(np.float32)).argmax(axis=1) == run.y_test).sum())
+    return Outcome(np.array(losses), scores.reshape(-1), state.arrays(), num_right=num_right)
