@@ -26,8 +26,19 @@ from tinyfoa_rt.run.forward import ForwardPass
 from tinyfoa_rt.run.loop import calibrate
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.session import Runtime
+from tinyfoa_rt.run.settings import rate_at
 
-__all__ = ["DRIVER", "Outcome", "Run", "build_artifact", "compile_driver", "project_sources", "run_driver", "run_trainer"]
+__all__ = [
+    "DRIVER",
+    "Outcome",
+    "Run",
+    "build_artifact",
+    "compile_driver",
+    "project_sources",
+    "run_driver",
+    "run_trainer",
+    "state_of",
+]
 
 Array = NDArray[Any]
 DRIVER = Path(__file__).with_name("driver.c")
@@ -35,7 +46,7 @@ DRIVER = Path(__file__).with_name("driver.c")
 
 @dataclass(frozen=True)
 class Run:
-    """What is trained on: samples (N, inputs), labels, steps of a block, a rate a block."""
+    """What is trained on: samples (N, inputs), labels, steps of a block, a rate a block; and what it is tested on."""
 
     x: Array
     y: Array
@@ -43,15 +54,24 @@ class Run:
     steps: int
     turn: int
     rates: tuple[float, ...]
+    is_cosine: bool = False
+    x_test: Array | None = None
+    y_test: Array | None = None
 
     def rows(self, step: int, batch: int) -> Array:
         return (step * batch + np.arange(batch)) % len(self.x)
 
     def write(self, path: Path, order: str) -> None:
         """Write it for the driver, as a processor of that byte order has words."""
-        head = np.array((len(self.x), self.calibration, self.steps, self.turn), dtype=f"{order}u4").tobytes()
-        numbers = (np.array(self.rates, dtype=f"{order}f4"), self.x.astype(f"{order}f4"), self.y.astype(f"{order}i4"))
-        path.write_bytes(head + b"".join(each.tobytes() for each in numbers))
+        num_test = 0 if self.x_test is None else len(self.x_test)
+        sizes = (len(self.x), self.calibration, self.steps, self.turn, int(self.is_cosine), num_test)
+        with path.open("wb") as file:
+            file.write(np.array(sizes, dtype=f"{order}u4").tobytes())
+            file.write(np.array(self.rates, dtype=f"{order}f4").tobytes())
+            for x, y in ((self.x, self.y), (self.x_test, self.y_test)):
+                if x is not None and y is not None:
+                    file.write(x.astype(f"{order}f4").tobytes())
+                    file.write(y.astype(f"{order}i4").tobytes())
 
 
 @dataclass(frozen=True)
@@ -62,15 +82,16 @@ class Outcome:
     scores: Array
     state: Mapping[str, Array]
     storage: bytes = b""
+    num_right: int = 0
     stack_nbytes: int = 0
     ticks: tuple[int, ...] = ()
 
 
-def build_artifact(folder: Path, sizes: Sequence[int], **options: Any) -> Artifact:
+def build_artifact(folder: Path, sizes: Sequence[int], *, name: str = "net", **options: Any) -> Artifact:
     """Build a perceptron as planned for generated C, save it in ``folder``/artifact and export it to ``folder``/project."""
     import onnx
 
-    path = folder / "net.onnx"
+    path = folder / f"{name}.onnx"
     onnx.save(mlp(tuple(sizes)), path)
     graph = load(path)
     artifact = build(graph, plan(graph, "16MB", target="c99", **options), **_recipe(options))
@@ -93,7 +114,13 @@ def project_sources(project: Path, variant: str = "plain") -> list[Path]:
 
 
 def run_driver(
-    folder: Path, artifact: Artifact, run: Run, platform: Platform = PLATFORMS[0], *, is_mapped: bool = False
+    folder: Path,
+    artifact: Artifact,
+    run: Run,
+    platform: Platform = PLATFORMS[0],
+    *,
+    is_mapped: bool = False,
+    timeout: float = 600,
 ) -> Outcome:
     """Compile the exported project with the driver, train, and read what it writes."""
     binary = compile_driver(folder, platform, is_mapped=is_mapped)
@@ -105,7 +132,7 @@ def run_driver(
     if platform.is_bare_metal:
         emulator[-1:-1] = ("-icount", "shift=0")
     command = [*emulator, str(binary)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=600)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=timeout)
     assert done.returncode == 0, f"status {done.returncode}: {done.stderr}"
     return _read_outcome(folder / "output.bin", c_source(artifact, artifact.initial, {}), run, order)
 
@@ -131,13 +158,14 @@ def _read_outcome(path: Path, source: ModelSource, run: Run, order: str) -> Outc
     storage = raw[len(raw) - layout.nbytes :]
     words = raw[: len(raw) - layout.nbytes]
     num_blocks, num_losses = len(source.blocks), run.steps * len(source.blocks)
-    measures = np.frombuffer(words, dtype=f"{order}u4")[-1 - num_blocks :]
-    numbers = np.frombuffer(words, dtype=f"{order}f4")[: -1 - num_blocks]
-    state = _state(np.frombuffer(storage, dtype="<u4"), layout, source)
-    return Outcome(numbers[:num_losses], numbers[num_losses:], state, storage, int(measures[0]), tuple(map(int, measures[1:])))
+    measures = np.frombuffer(words, dtype=f"{order}u4")[-2 - num_blocks :]
+    numbers = np.frombuffer(words, dtype=f"{order}f4")[: -2 - num_blocks]
+    state = state_of(np.frombuffer(storage, dtype="<u4"), layout, source)
+    right, stack, *ticks = map(int, measures)
+    return Outcome(numbers[:num_losses], numbers[num_losses:], state, storage, right, stack, tuple(ticks))
 
 
-def _state(words: Array, layout: StorageLayout, source: ModelSource) -> dict[str, Array]:
+def state_of(words: Array, layout: StorageLayout, source: ModelSource) -> dict[str, Array]:
     """Latent weights and biases, read back from the storage's words."""
     headers = [words[: layout.header_words], words[layout.header_words : 2 * layout.header_words]]
     header = max(headers, key=lambda each: int(each[3]))
@@ -179,8 +207,13 @@ def run_trainer(artifact: Artifact, run: Run) -> Outcome:
         calibrate(training, state, fill, 500 // run.calibration)
         for step in range(run.steps):
             fill(step)
-            losses.append(training.step(run.rates[index]).loss)
+            rate = rate_at(run.rates[index], "cosine" if run.is_cosine else "constant", step, run.steps)
+            losses.append(training.step(rate).loss)
         training.end_turn()
         assert record.name == artifact.blocks[index].name
-    scores = ForwardPass(artifact, state, runtime).scores(run.x[run.rows(0, batch)].astype(np.float32))
-    return Outcome(np.array(losses), scores.reshape(-1), state.arrays())
+    forward = ForwardPass(artifact, state, runtime)
+    scores = forward.scores(run.x[run.rows(0, batch)].astype(np.float32))
+    num_right = 0
+    if run.x_test is not None:
+        num_right = int((forward.scores(run.x_test.astype(np.float32)).argmax(axis=1) == run.y_test).sum())
+    return Outcome(np.array(losses), scores.reshape(-1), state.arrays(), num_right=num_right)

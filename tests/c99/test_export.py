@@ -36,7 +36,7 @@ CASES: list[dict[str, Any]] = [
     {"slices": "2x2", "batch": 1},
     {"slices": "2x2", "batch": 5},
     {"slices": "3x2", "batch": 4, "optimizer": "momentum"},
-    # Adam makes differences of rounding as large as its rate: bits would flip, and hashed heads of equal signs give rounding alone.
+    # Adam makes differences of rounding as large as its rate: bits would flip, and heads of equal signs give rounding alone.
     {"slices": "1x4", "batch": 4, "optimizer": "adam", "binarize": "none", "head": "kaiming"},
     {"slices": "2x2", "batch": 4, "alpha": "tensor", "window": "relu"},
     {"slices": "2x2", "batch": 4, "handover": "scaled", "classifier": "binary", "scale": "batch"},
