@@ -107,8 +107,9 @@ def finish_model(graph: onnx.GraphProto, properties: dict[str, str], doc: str, v
 
 
 def variants_of(step: StepGraph) -> set[str]:
-    """Which variants of bodies a step needs: ``sliced`` ones read the active slice apart."""
+    """Which variants of bodies a step needs: see :func:`tinyfoa_rt.emit.bodies.load_functions`."""
     products = [node for node in step.nodes if node.domain == DOMAIN and "alpha" in node.attributes]
     found = {"sliced"} if any(len(node.inputs) > 3 and node.inputs[3] for node in products) else set()
     found |= {"tensor_alpha"} if any(node.attributes["alpha"] == "tensor" for node in products) else set()
-    return found | ({"centered"} if any("input_center" in node.attributes for node in step.nodes) else set())
+    found |= {"centered"} if any("input_center" in node.attributes for node in step.nodes) else set()
+    return found | ({"pooled"} if any(node.attributes.get("pools") for node in step.nodes) else set())
