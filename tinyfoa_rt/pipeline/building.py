@@ -154,6 +154,7 @@ class _Building:
             scale=scale_name(block.output) if setting.is_binary else "",
             scale_momentum=setting.recipe.scale_momentum(choice.batch),
             head="head" in step.tensors,
+            head_positions=setting.head_positions,
             is_classifier=block.is_classifier,
             layers=layers,
         )
