@@ -1,6 +1,6 @@
 """Train mlp-784-256-256-10 on MNIST with the exported C99, here or on an emulated board, and print what docs/RESULTS.md holds.
 
-    python -m tools.mnist_on_c99 MNIST_FOLDER [--platform x86-64|avx2|cortex-m7|onnxruntime|...] [--steps N] [--ram 256KB] [--test N]
+    python -m tools.mnist_on_c99 MNIST_FOLDER [--platform x86-64|avx2|cortex-m7|onnxruntime|...] [--steps N] [--ram SIZE]
 
 The plan is for the RAM that is left of --ram when 16 KB are kept for the stack and the program's own data. Samples come in one
 shuffled order, again and again (seed 0); the rate of each block falls to zero by a cosine. Every platform gives the same bits:

@@ -112,6 +112,6 @@ def _rates(manifest: Manifest, job: PlanJob) -> dict[str, float]:
         layer = record.layers[0]
         num_slices = (len(layer.ins) - 1) * (len(layer.outs) - 1)
         power = 0.5 if setting.binary_values else 1.0
-        size = BlockSize(head_units, max(each.fan_in for each in record.layers), num_slices, power)
+        size = BlockSize(head_units, record.head_positions, max(each.fan_in for each in record.layers), num_slices, power)
         rates[record.name] = rate_of_block(manifest.optimizer, manifest.batch, size)
     return rates
