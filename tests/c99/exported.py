@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from tests.c99.kernel_library import FLAGS, required_tool
@@ -87,12 +88,10 @@ class Outcome:
     ticks: tuple[int, ...] = ()
 
 
-def build_artifact(folder: Path, sizes: Sequence[int], *, name: str = "net", **options: Any) -> Artifact:
-    """Build a perceptron as planned for generated C, save it in ``folder``/artifact and export it to ``folder``/project."""
-    import onnx
-
+def build_artifact(folder: Path, model: tuple[int, ...] | onnx.ModelProto, *, name: str = "net", **options: Any) -> Artifact:
+    """Build a model, or a perceptron of these sizes, as planned for C, in ``folder``/artifact; export to ``folder``/project."""
     path = folder / f"{name}.onnx"
-    onnx.save(mlp(tuple(sizes)), path)
+    onnx.save(mlp(model) if isinstance(model, tuple) else model, path)
     graph = load(path)
     artifact = build(graph, plan(graph, "16MB", target="c99", **options), **_recipe(options))
     artifact.save(folder / "artifact")
@@ -186,6 +185,11 @@ def state_of(words: Array, layout: StorageLayout, source: ModelSource) -> dict[s
     return found
 
 
+def samples_of(artifact: Artifact, x: Array) -> Array:
+    """Samples as the model takes them."""
+    return x.reshape(len(x), *artifact.manifest.input_shape[1:]).astype(np.float32)
+
+
 def run_trainer(artifact: Artifact, run: Run) -> Outcome:
     """The same steps on onnxruntime."""
     runtime, batch = Runtime(threads=1), artifact.manifest.batch
@@ -197,7 +201,7 @@ def run_trainer(artifact: Artifact, run: Run) -> Outcome:
         def fill(step: int, training: BlockTraining = training, forward: ForwardPass = forward, index: int = index) -> None:
             training.end_turn()
             rows = run.rows(step, batch)
-            values = forward.to_block(index, run.x[rows].astype(np.float32))
+            values = forward.to_block(index, samples_of(artifact, run.x[rows]))
             for name, array in training.inputs.items():
                 array[...] = values[name].reshape(array.shape)
             training.target[...] = run.y[rows]
@@ -212,8 +216,8 @@ def run_trainer(artifact: Artifact, run: Run) -> Outcome:
         training.end_turn()
         assert record.name == artifact.blocks[index].name
     forward = ForwardPass(artifact, state, runtime)
-    scores = forward.scores(run.x[run.rows(0, batch)].astype(np.float32))
+    scores = forward.scores(samples_of(artifact, run.x[run.rows(0, batch)]))
     num_right = 0
     if run.x_test is not None:
-        num_right = int((forward.scores(run.x_test.astype(np.float32)).argmax(axis=1) == run.y_test).sum())
+        num_right = int((forward.scores(samples_of(artifact, run.x_test)).argmax(axis=1) == run.y_test).sum())
     return Outcome(np.array(losses), scores.reshape(-1), state.arrays(), num_right=num_right)

@@ -11,6 +11,7 @@ import pytest
 from tests.c99.exported import Outcome, Run, build_artifact, run_driver, run_trainer
 from tests.c99.platforms import PLATFORMS, Platform
 from tests.run.trained_models import blobs
+from tests.small_models import conv_net
 from tinyfoa_rt.run.artifact import Artifact
 
 SIZES = (12, 40, 33, 4)
@@ -88,3 +89,12 @@ def test_the_arena_is_the_plan_s_peak(tmp_path: Path) -> None:
     artifact = build_artifact(tmp_path, SIZES, slices="2x2", batch=1)
     header = (tmp_path / "project" / "net_model.h").read_text()
     assert f"#define NET_ARENA_NBYTES {artifact.manifest.peak_bytes}\n" in header
+
+
+def test_a_convolutional_prefix_is_frozen(tmp_path: Path) -> None:
+    """Convolutions, pools and the like run forward in C; the last block is trained behind them."""
+    artifact = build_artifact(tmp_path, conv_net(), train="last:1", slices="2x1", batch=2)
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(0, 1, (20, int(np.prod(artifact.manifest.input_shape)))), rng.integers(0, 3, 20)
+    run = Run(x, y, 25, 24, 5, (0.02,))
+    check_equal(run_driver(tmp_path, artifact, run), run_trainer(artifact, run))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
 
 from tinyfoa_rt.export.c99 import BlockSource, LayerSource, ModelSource
+from tinyfoa_rt.ir.program import Program
 from tinyfoa_rt.ir.step import StepGraph
 from tinyfoa_rt.partition import bounds
 from tinyfoa_rt.pipeline.job import PlanJob
@@ -18,6 +20,9 @@ from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assembl
 from tinyfoa_rt.steps.setting import scale_name
 
 __all__ = ["model_source"]
+
+# Longer than a trainer's turn on a computer, for each one writes a slice to the storage; an application may set its own.
+_STEPS_A_TURN = 10
 
 
 def model_source(
@@ -36,14 +41,17 @@ def model_source(
     batch = candidates[0].batch
     forward, starts = assemble_forward(job.graph, job.parts, job.trained, job.target, batch)
     inputs_of = {block.name: block.inputs for block in job.parts.blocks}
-    offsets = place_forward(to_program(forward, job.target), inputs_of)
+    program = to_program(forward, job.target)
+    offsets = place_forward(program, inputs_of)
+    extent = _end(program, offsets)
     blocks = [
         _block(measure, index, setting, candidate, rates.get(setting.block.name, 0.0))
         for index, (setting, candidate) in enumerate(zip(job.settings, candidates))
     ]
     return ModelSource(
         name=job.graph.name,
-        blocks=tuple(blocks),
+        # The forward pass lies where the step does.
+        blocks=tuple(replace(block, end=max(block.end, block.base + extent)) for block in blocks),
         forward=forward,
         starts=tuple(starts[setting.block.name] for setting in job.settings),
         offsets=offsets,
@@ -51,6 +59,7 @@ def model_source(
         optimizer=job.recipe.optimizer,
         alpha=job.recipe.alpha,
         loss=job.recipe.loss,
+        rotate_every=job.options.rotate_every or _STEPS_A_TURN,
         state=state,
     )
 
@@ -62,12 +71,16 @@ def _block(measure: Measure, index: int, setting: BlockSetting, candidate: Candi
     layers = [
         LayerSource(layer, *bounds(layer, candidate.slices), setting.recipe.binarize != "none") for layer in setting.block.layers
     ]
+    offsets = _offsets(measure, index, candidate, step)
+    program = to_program(step, job.target)
+    base = transient_base(program, before, job.target.alignment)
     return BlockSource(
         name=setting.block.name,
         layers=tuple(layers),
         step=step,
-        offsets=_offsets(measure, index, candidate, step),
-        base=transient_base(measure.program(index, candidate), before, job.target.alignment),
+        offsets=offsets,
+        base=base,
+        end=_end(program, offsets),
         peak_nbytes=measure.peak(index, candidate),
         scale=scale_name(setting.block.output) if setting.is_binary else "",
         starting_rate=rate,
@@ -88,3 +101,9 @@ def _offsets(measure: Measure, index: int, candidate: Candidate, step: StepGraph
         if offset is not None:
             offsets.update(dict.fromkeys(each.tensors, offset))
     return offsets
+
+
+def _end(program: Program, offsets: Mapping[str, int]) -> int:
+    """The byte behind the last buffer in RAM."""
+    in_ram = [each for each in program.buffers if each.buffer.place == "ram" and each.tensors[0] in offsets]
+    return max(offsets[each.tensors[0]] + each.buffer.nbytes for each in in_ram)

@@ -12,7 +12,7 @@ tfoa_status tfoa_binary_dense(const tfoa_context *context, const tfoa_layer *lay
 /* z = alpha (x . sign(W)) + b, of real numbers, which `scratch` takes as 16-bit integers: rows x (4 + 4 ceil(inputs / 2)) bytes. */
 tfoa_status tfoa_sign_dense(const tfoa_context *context, const tfoa_layer *layer, const float *x, int32_t rows, void *scratch, float *z);
 
-/* z = x W^T + b, of real numbers or bits. */
+/* z = x W^T + b. */
 tfoa_status tfoa_real_dense(const tfoa_context *context, const tfoa_layer *layer, const tfoa_operand *x, int32_t rows, float *z);
 
 /* The active slice of a layer, as an update takes it. grad_z holds the slice's outputs alone, or with `has_all_rows` all of them. */

@@ -1,32 +1,22 @@
-/* z = x W^T + b with the latent values themselves. */
+/* z = x W^T + b with the latent values themselves; x is real, or bits. */
 #include <string.h>
 
 #include "header.h"
 #include "layer_view.h"
 #include "products.h"
 
-static float weight_at(const void *weights, int32_t i)
-{
-    float w;
-    memcpy(&w, (const uint8_t *)weights + 4 * i, 4); /* the storage holds words */
-    return w;
-}
-
-/* Add the products of inputs [first, first + count) of a sample. */
+/* Add w . x to a sum, for inputs [first, first + count). */
 static float add_products(float sum, const tfoa_operand *x, int32_t row, int32_t first, const void *weights, int32_t count)
 {
-    if (x->bits == NULL) {
-        const float *sample = x->real + row * x->units + first;
-        for (int32_t i = 0; i < count; i++) {
-            sum += sample[i] * weight_at(weights, i);
-        }
-        return sum;
-    }
-    const uint32_t *sample = x->bits + row * TFOA_WORDS(x->units);
+    const uint32_t *bits = x->bits == NULL ? NULL : x->bits + row * TFOA_WORDS(x->units);
     for (int32_t i = 0; i < count; i++) {
-        const int32_t input = first + i;
-        if ((sample[input / 32] >> (input % 32)) & 1u) {
-            sum += x->scale * weight_at(weights, i);
+        const int32_t in = first + i;
+        float w;
+        memcpy(&w, (const uint8_t *)weights + 4 * i, 4); /* the storage holds words */
+        if (bits == NULL) {
+            sum += x->real[row * x->units + in] * w;
+        } else if ((bits[in / 32] >> (in % 32)) & 1u) {
+            sum += w;
         }
     }
     return sum;
@@ -84,7 +74,7 @@ static tfoa_status add_slice(const tfoa_view *view, uint32_t slice, const tfoa_o
     return status;
 }
 
-static tfoa_status add_biases(const tfoa_view *view, int32_t rows, float *z)
+static tfoa_status add_biases(const tfoa_view *view, float x_scale, int32_t rows, float *z)
 {
     const int32_t num_outs = view->layer->outs[view->layer->num_out_parts];
     for (int32_t first = 0; first < num_outs; first += TFOA_CHUNK) {
@@ -96,7 +86,8 @@ static tfoa_status add_biases(const tfoa_view *view, int32_t rows, float *z)
         }
         for (int32_t row = 0; row < rows; row++) {
             for (int32_t i = 0; i < count; i++) {
-                z[row * num_outs + first + i] += biases[i];
+                float *sum = &z[row * num_outs + first + i];
+                *sum = *sum * x_scale + biases[i];
             }
         }
     }
@@ -118,5 +109,5 @@ tfoa_status tfoa_real_dense(const tfoa_context *context, const tfoa_layer *layer
             return status;
         }
     }
-    return add_biases(&view, rows, z);
+    return add_biases(&view, x->bits == NULL ? 1.0f : x->scale, rows, z);
 }

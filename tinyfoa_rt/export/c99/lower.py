@@ -8,8 +8,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tinyfoa_rt.errors import UnsupportedError
-from tinyfoa_rt.export.c99.operators import DOMAIN_RULES, Lowering
-from tinyfoa_rt.export.c99.program import CBlock, CFunction, CLayer, CProgram, LayerRef, Name, Number, RealArray, Statement
+from tinyfoa_rt.export.c99.operators import CONTEXT, DOMAIN_RULES, Lowering
+from tinyfoa_rt.export.c99.program import (
+    Call,
+    CBlock,
+    CFunction,
+    CLayer,
+    CProgram,
+    LayerRef,
+    Name,
+    Number,
+    RealArray,
+    Statement,
+)  # fmt: skip
 from tinyfoa_rt.export.c99.source import BlockSource, LayerSource, ModelSource
 from tinyfoa_rt.export.c99.standard_operators import STANDARD_RULES
 from tinyfoa_rt.export.c99.storage import KeptLayer, StorageLayout, lay_out, model_id, pieces_of, slice_count
@@ -47,6 +58,7 @@ def lower(model: ModelSource) -> CProgram:
         input=model.offsets[input_name],
         output_size=score.size // score.shape[0],
         takes_vectors=model.loss == "mean-squared-error",
+        rotate_every=model.rotate_every,
         arena_nbytes=max(block.peak_nbytes for block in model.blocks),
         storage_nbytes=layout.nbytes,
         header_words=layout.header_words,
@@ -81,14 +93,16 @@ class _Assembly:
         name = Name(f"head_{number}") if head in self.constants else None
         batch = Number(self._batch)
         lowering = Lowering(block.step, offsets, batch, self._layers, self._scales, name, self.constants)
-        function = _function(f"step_{number}", lowering, block.step.nodes)
+        before = [self._stage_call(stage, block.base) for stage in range(number + 1)]
+        function = _function(f"step_{number}", lowering, block.step.nodes, before)
         return CBlock(
             name=block.name,
             layers=tuple(self._layer(layer, number, offsets) for layer in block.layers),
             step=function,
             num_slices=max(slice_count(layer) for layer in block.layers),
             base=block.base,
-            end=block.peak_nbytes,
+            end=block.end,
+            planned=block.peak_nbytes,
             target=offsets["target"],
             rate=offsets["rate"],
             loss=offsets["loss"],
@@ -98,9 +112,10 @@ class _Assembly:
         )
 
     def stages(self) -> tuple[CFunction, ...]:
-        """The forward pass, cut where trained blocks begin."""
+        """The forward pass up to the scores, cut where trained blocks begin; a Softmax behind them may write over them."""
         nodes = self._model.forward.nodes
-        bounds = [0, *self._model.starts, len(nodes)]
+        end = next(number for number, node in enumerate(nodes) if self._model.score in node.outputs) + 1
+        bounds = [0, *self._model.starts, end]
         stages = []
         for number, (start, end) in enumerate(zip(bounds, bounds[1:])):
             lowering = Lowering(
@@ -108,6 +123,10 @@ class _Assembly:
             )  # fmt: skip
             stages.append(_function(f"forward_{number}", lowering, nodes[start:end]))
         return tuple(stages)
+
+    def _stage_call(self, stage: int, base: int) -> Call:
+        """A part of the forward pass, which leaves the block's inputs where its step reads them."""
+        return Call(f"forward_{stage}", (CONTEXT, Number(base), Number(self._batch)), may_fail=True)
 
     @property
     def _batch(self) -> int:
@@ -149,8 +168,8 @@ def _resident(layer: LayerSource, optimizer: str, offsets: Mapping[str, int]) ->
     }
 
 
-def _function(name: str, lowering: Lowering, nodes: Sequence[StepNode]) -> CFunction:
-    statements: list[Statement] = []
+def _function(name: str, lowering: Lowering, nodes: Sequence[StepNode], before: Sequence[Statement] = ()) -> CFunction:
+    statements: list[Statement] = [*before]
     for node in nodes:
         statements += _statements(lowering, node)
     return CFunction(name, tuple(statements), tuple(lowering.locals.values()))

@@ -75,6 +75,21 @@ class Lowering:
             self.constants[value.name] = RealArray(f"constant_{len(self.constants)}", value.read())
         return Name(self.constants[value.name].name)
 
+    def times(self, count: int) -> Argument:
+        """``count`` for each of the samples."""
+        return Number(self.rows.value * count) if isinstance(self.rows, Number) else Name(f"rows * {count}")
+
+    def elements(self, name: str) -> Argument:
+        """How many elements of a tensor the samples have; all of it where it does not begin with the batch."""
+        return (
+            self.times(self.columns(name)) if self.type_of(name).shape[:1] == (self.batch,) else Number(self.type_of(name).size)
+        )
+
+    @property
+    def batch(self) -> int:
+        """Samples of the plan."""
+        return self.graph.tensors[self.graph.inputs[0]].type.shape[0]
+
     def columns(self, name: str) -> int:
         """Elements of one sample."""
         tensor = self.type_of(name)
@@ -95,18 +110,30 @@ def _input(node: StepNode, position: int) -> str:
     return node.inputs[position] if position < len(node.inputs) else ""
 
 
+def _real(node: StepNode, name: str, default: float | None = None) -> float:
+    value = node.attributes[name] if default is None else node.attributes.get(name, default)
+    assert isinstance(value, int | float)
+    return float(value)
+
+
+def _whole(node: StepNode, name: str) -> int:
+    value = node.attributes[name]
+    assert isinstance(value, int)
+    return value
+
+
 def _product(lowering: Lowering, node: StepNode) -> list[Statement]:
-    """Z = x W^T + b, W the latent values or their signs."""
+    """Dense: z = x W^T + b, W the latent values or their signs."""
     x, z = node.inputs[0], node.outputs[0]
     layer = lowering.layers[node.inputs[1]]
     if node.op_type == "BinaryDense":
         load, scale = _scale(lowering, _input(node, 8))
-        bits = lowering.at(x, "const uint32_t")
-        return [*load, Call("tfoa_binary_dense", (CONTEXT, layer, bits, scale, lowering.rows, lowering.at(z)), may_fail=True)]
+        bits = (lowering.at(x, "const uint32_t"), scale)
+        return [*load, Call("tfoa_binary_dense", (CONTEXT, layer, *bits, lowering.rows, lowering.at(z)), may_fail=True)]
     if node.op_type == "SignDense":
         scratch = lowering.at(f"{node.name}.scratch", "void")
-        arguments = (CONTEXT, layer, lowering.real(x), lowering.rows, scratch, lowering.at(z))
-        return [Call("tfoa_sign_dense", arguments, may_fail=True)]
+        given = (CONTEXT, layer, lowering.real(x), lowering.rows, scratch)
+        return [Call("tfoa_sign_dense", (*given, lowering.at(z)), may_fail=True)]
     load, operand = _operand(lowering, x, _input(node, 8), 0.0)
     return [*load, Call("tfoa_real_dense", (CONTEXT, layer, operand, lowering.rows, lowering.at(z)), may_fail=True)]
 
@@ -128,7 +155,7 @@ def _binary_activation(lowering: Lowering, node: StepNode) -> list[Statement]:
     units = Number(lowering.columns(z))
     statements: list[Statement] = []
     if len(node.outputs) > 1:
-        kept = Real(float(node.attributes["momentum"]))  # type: ignore[arg-type]
+        kept = Real(_real(node, "momentum"))
         momentum = Call("tfoa_scale_momentum", (CONTEXT, kept))
         count = Number(lowering.type_of(z).size)
         scale = lowering.at(node.outputs[1])
@@ -137,7 +164,7 @@ def _binary_activation(lowering: Lowering, node: StepNode) -> list[Statement]:
         Call("tfoa_binary_activation", (lowering.at(z), lowering.rows, units, lowering.at(h, "uint32_t")))
     )  # fmt: skip
     if len(node.outputs) > 2 and node.outputs[2]:
-        floor = Real(float(node.attributes["window_floor"]))  # type: ignore[arg-type]
+        floor = Real(_real(node, "window_floor"))
         window = lowering.at(node.outputs[2], "uint32_t")
         statements.append(Call("tfoa_straight_through_window", (lowering.at(z), lowering.rows, units, floor, window)))
     return statements
@@ -156,8 +183,8 @@ def _head(lowering: Lowering, node: StepNode, stored: str, sizes: tuple[int, int
         raise UnsupportedError(f"step '{node.name}'", "has a pooled head", "export a model whose heads see every unit")
     classes, units = sizes
     head = lowering.head if stored and lowering.head is not None else NULL
-    seed = int(node.attributes["seed"]) & 0xFFFFFFFF  # type: ignore[arg-type]
-    gain = Real(float(node.attributes["gain"]))  # type: ignore[arg-type]
+    seed = _whole(node, "seed") & 0xFFFFFFFF
+    gain = Real(_real(node, "gain"))
     return Fields("tfoa_head", (head, Number(seed), Number(classes), Number(units), gain))
 
 
@@ -242,11 +269,11 @@ def _update(lowering: Lowering, node: StepNode) -> list[Statement]:
     is_weight = grad == source.outputs[0]
     statements: list[Statement] = []
     if is_weight:
-        limit = Real(float(node.attributes["limit"]))  # type: ignore[arg-type]
-        arguments = (CONTEXT, lowering.layers[latent], Number(int(source.attributes["has_all_rows"])), limit)  # type: ignore[arg-type]
+        limit = Real(_real(node, "limit"))
+        arguments = (CONTEXT, lowering.layers[latent], Number(_whole(source, "has_all_rows")), limit)
         lowering.locals["slice"] = "tfoa_slice slice"
         statements.append(Call("tfoa_active_slice", arguments, result="slice"))
-    center = float(source.attributes.get("input_center", 0.0))  # type: ignore[arg-type]
+    center = _real(source, "input_center", 0.0)
     load, operand = _operand(lowering, source.inputs[1], _input(source, 2), center)
     given = (Name("&slice"), lowering.at(source.inputs[0]), *((operand,) if is_weight else ()), lowering.rows)
     states = [lowering.at(name, "int32_t" if name.endswith(".step_count") else "float") for name in node.inputs[3:] if name]
@@ -258,7 +285,7 @@ def _update(lowering: Lowering, node: StepNode) -> list[Statement]:
 
 
 def _operand(lowering: Lowering, x: str, x_scale: str, center: float) -> tuple[list[Statement], Fields]:
-    """What a layer multiplies: real numbers, or bits with a scale and what a gradient takes off them."""
+    """What a layer multiplies: bits with their scale, or real numbers."""
     units = Number(lowering.columns(x))
     if lowering.type_of(x).dtype != "bit":
         return [], Fields("tfoa_operand", (NULL, lowering.real(x), units, Real(1.0), Real(0.0)))

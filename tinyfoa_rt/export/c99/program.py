@@ -67,6 +67,13 @@ class Fields:
 
 
 @dataclass(frozen=True, slots=True)
+class Braces:
+    """Values of an array or structure inside of :class:`Fields`."""
+
+    values: tuple[Argument, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """A call. One that ``may_fail`` returns a status; ``result`` is the variable that takes what another returns."""
 
@@ -83,7 +90,7 @@ class StopIf:
     condition: str
 
 
-Argument = Address | Value | Number | Real | Name | LayerRef | Fields | Call
+Argument = Address | Value | Number | Real | Name | LayerRef | Fields | Braces | Call
 Statement = Call | StopIf
 
 
@@ -120,6 +127,7 @@ class CBlock:
     num_slices: int
     base: int
     end: int
+    planned: int
     target: int
     rate: int
     loss: int
@@ -156,6 +164,7 @@ class CProgram:
     input: int
     output_size: int
     takes_vectors: bool
+    rotate_every: int
     arena_nbytes: int
     storage_nbytes: int
     header_words: int

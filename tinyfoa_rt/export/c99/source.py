@@ -34,6 +34,7 @@ class BlockSource:
         step: its training step.
         offsets: of every tensor of the step in the arena, in bytes.
         base: where the arena's transient part begins.
+        end: the byte behind all that the step and the forward pass write to.
         peak_nbytes: the arena that the plan says the block needs.
         scale: the tensor of the scale of its output; empty where that is real.
         starting_rate: by the recipe.
@@ -44,6 +45,7 @@ class BlockSource:
     step: StepGraph
     offsets: Mapping[str, int]
     base: int
+    end: int
     peak_nbytes: int
     scale: str
     starting_rate: float
@@ -63,6 +65,7 @@ class ModelSource:
         optimizer: ``sgd``, ``momentum`` or ``adam``.
         alpha: ``row`` or ``tensor``.
         loss: ``cross-entropy`` or ``mean-squared-error``.
+        rotate_every: steps that a slice stays.
         state: tensors by name as a checkpoint has them; what is missing is zero.
         progress: block, step and total steps that training goes on from.
     """
@@ -76,5 +79,6 @@ class ModelSource:
     optimizer: str
     alpha: str
     loss: str
+    rotate_every: int
     state: Mapping[str, NDArray[Any]] = field(repr=False)
     progress: tuple[int, int, int] = (0, 0, 0)
