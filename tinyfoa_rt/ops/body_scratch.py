@@ -1,8 +1,8 @@
-"""What the function bodies of graphs/ops hold while onnxruntime runs them, beside an operator's inputs and outputs, in bytes.
+"""What operators hold beside inputs and outputs, in bytes: the function bodies of graphs/ops on onnxruntime, and C kernels.
 
 onnxruntime frees a value after its last use, and does not write the result of Mul, Add or Sub over an input. The rules below
 add up the intermediate values of the busiest step of each body; `tools/bench/ort_memory.py` measures whole steps with a counting
-allocator. The C kernels hold nothing. Bodies of convolutions are not written yet;
+allocator. The C kernels hold nothing but an input that they quantize. Bodies of convolutions are not written yet;
 theirs will multiply in float32.
 """
 
@@ -22,11 +22,12 @@ _REAL = 4  # bytes of float32 and int32
 
 
 def body_scratch(name: str) -> ScratchRule:
-    """Return the scratch rule of an operator: that of its body on onnxruntime, nothing elsewhere."""
-    rule = _RULES.get(name)
+    """Return the scratch rule of an operator: that of its body on onnxruntime, of its kernel in C99."""
+    rules = {"ort": _RULES.get(name), "c99": _KERNEL_RULES.get(name)}
 
     def scratch(target: Target, inputs: Types, outputs: Sequence[TensorType]) -> int:
-        return rule(inputs, outputs) if rule is not None and target.runtime == "ort" else 0
+        rule = rules[target.runtime]
+        return rule(inputs, outputs) if rule is not None else 0
 
     return scratch
 
@@ -150,3 +151,14 @@ _RULES: Mapping[str, Callable[[Types, Sequence[TensorType]], int]] = {
     "AdamUpdate": _changes(2),
     "PackSigns": _pack_signs,
 }
+
+
+def _quantized_samples(inputs: Types, outputs: Sequence[TensorType]) -> int:
+    """Of each sample its step, and 16 bits an input in whole words (targets/c99/runtime/sign_dense.c)."""
+    x = inputs[0]
+    assert x is not None
+    num_inputs = x.shape[-1]
+    return x.size // num_inputs * (4 + 4 * -(-num_inputs // 2))
+
+
+_KERNEL_RULES: Mapping[str, Callable[[Types, Sequence[TensorType]], int]] = {"SignDense": _quantized_samples}
