@@ -18,6 +18,7 @@ from tests.small_models import mlp
 from tinyfoa_rt.export.c99 import ModelSource
 from tinyfoa_rt.export.c99.storage import StorageLayout, lay_out
 from tinyfoa_rt.model import load
+from tinyfoa_rt.options import RECIPE
 from tinyfoa_rt.pipeline import plan
 from tinyfoa_rt.pipeline.building import build
 from tinyfoa_rt.pipeline.exporting import c_source, export
@@ -93,15 +94,11 @@ def build_artifact(folder: Path, model: tuple[int, ...] | onnx.ModelProto, *, na
     path = folder / f"{name}.onnx"
     onnx.save(mlp(model) if isinstance(model, tuple) else model, path)
     graph = load(path)
-    artifact = build(graph, plan(graph, "16MB", target="c99", **options), **_recipe(options))
+    recipe = {name: options[name] for name in RECIPE if name in options}
+    artifact = build(graph, plan(graph, "16MB", target="c99", **options), **recipe)
     artifact.save(folder / "artifact")
     export(folder / "artifact", folder / "project")
     return artifact
-
-
-def _recipe(options: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("binarize", "alpha", "scale", "window", "handover", "classifier", "loss")
-    return {name: options[name] for name in names if name in options}
 
 
 def project_sources(project: Path, variant: str = "plain") -> list[Path]:
@@ -195,7 +192,7 @@ def run_trainer(artifact: Artifact, run: Run) -> Outcome:
     runtime, batch = Runtime(threads=1), artifact.manifest.batch
     state = ModelState(artifact.manifest, artifact.initial)
     losses = []
-    for index, record in enumerate(artifact.blocks):
+    for index in range(len(artifact.blocks)):
         training, forward = BlockTraining(artifact, index, state, runtime), ForwardPass(artifact, state, runtime)
 
         def fill(step: int, training: BlockTraining = training, forward: ForwardPass = forward, index: int = index) -> None:
@@ -214,7 +211,6 @@ def run_trainer(artifact: Artifact, run: Run) -> Outcome:
             rate = rate_at(run.rates[index], "cosine" if run.is_cosine else "constant", step, run.steps)
             losses.append(training.step(rate).loss)
         training.end_turn()
-        assert record.name == artifact.blocks[index].name
     forward = ForwardPass(artifact, state, runtime)
     scores = forward.scores(samples_of(artifact, run.x[run.rows(0, batch)]))
     num_right = 0
