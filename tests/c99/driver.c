@@ -92,7 +92,7 @@ static int train_block(tfoa_context *context, uint32_t block)
         const float rate = head[4] != 0u ? tfoa_cosine_rate(rates[block], step, head[2]) : rates[block];
         const uint32_t before = io_ticks();
         const tfoa_status status = tfoa_train_step(context, batch, labels, rate, &result);
-        ticks[block] = (io_ticks() - before) & 0xFFFFFFu;
+        ticks[block] = (io_ticks() - before) & 0xFFFFFFu; /* where it is a counter, it has 24 bits */
         if (status != TFOA_OK || io_append(&result.loss, 4u) != 0) {
             return 1;
         }

@@ -48,10 +48,7 @@ tfoa_status tfoa_sign_dense(const tfoa_context *context, const tfoa_layer *layer
         const int32_t count = num_outs - first < TFOA_CHUNK ? num_outs - first : TFOA_CHUNK;
         float alphas[TFOA_CHUNK];
         float biases[TFOA_CHUNK];
-        tfoa_status status = tfoa_view_alphas(&view, first, count, alphas);
-        if (status == TFOA_OK) {
-            status = tfoa_view_biases(&view, first, count, biases);
-        }
+        tfoa_status status = tfoa_view_scaling(&view, first, count, alphas, biases);
         for (int32_t row = 0; row < rows && status == TFOA_OK; row++) {
             const quantized *sample = (const quantized *)(const void *)(samples + (size_t)row * sample_nbytes(num_ins));
             for (int32_t i = 0; i < count && status == TFOA_OK; i++) {

@@ -1,21 +1,14 @@
 /* The driver's files by the debugger's calls, its stack by paint, its instructions by SysTick (QEMU's -icount drives it). */
 #include "../driver_io.h"
+#include "debugger.h"
+#include "ticks.h"
 
-enum { OPEN = 0x01, CLOSE = 0x02, WRITE = 0x05, READ = 0x06, SEEK = 0x0A, READ_BINARY = 1, WRITE_BINARY = 5, COUNTER_BITS = 0xFFFFFF };
+enum { OPEN = 0x01, CLOSE = 0x02, WRITE = 0x05, READ = 0x06, SEEK = 0x0A, READ_BINARY = 1, WRITE_BINARY = 5 };
 
 extern uint32_t stack_bottom[];
 extern uint32_t stack_top[];
-static volatile uint32_t *const systick = (volatile uint32_t *)0xE000E010u; /* control, reload, current value */
 static uint32_t in;
 static uint32_t out;
-
-static uint32_t ask_debugger(uint32_t operation, const void *argument)
-{
-    register uint32_t r0 __asm__("r0") = operation;
-    register const void *r1 __asm__("r1") = argument;
-    __asm__ volatile("bkpt 0xAB" : "+r"(r0) : "r"(r1) : "memory");
-    return r0;
-}
 
 static uint32_t length(const char *text)
 {
@@ -36,11 +29,7 @@ int io_open(const char *input, const char *output)
 {
     in = open_file(input, READ_BINARY);
     out = open_file(output, WRITE_BINARY);
-    systick[1] = COUNTER_BITS;
-    systick[2] = 0u;
-    systick[0] = 5u; /* the processor's clock, no interrupt */
-    while (systick[2] == 0u) {
-    }
+    start_ticks();
     return in == UINT32_MAX || out == UINT32_MAX;
 }
 
@@ -73,5 +62,5 @@ uint32_t io_stack_nbytes(void)
 
 uint32_t io_ticks(void)
 {
-    return COUNTER_BITS - systick[2];
+    return ticks();
 }
