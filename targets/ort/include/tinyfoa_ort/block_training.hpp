@@ -129,7 +129,7 @@ public:
         return rate_of_block(manifest_.optimizer, static_cast<double>(manifest_.batch), size);
     }
 
-    // RAM that the plan counts and this trainer holds during a step: the batch, results, the active slice.
+    // RAM that the plan counts and this trainer holds during a step: the batch, results, the head, the active slice.
     std::size_t held_nbytes() const {
         std::size_t total = target_.nbytes() + rate_.nbytes();
         for (const auto& [name, tensor] : inputs_) {
@@ -141,6 +141,7 @@ public:
         for (const Layer* layer : layers_) {
             total += layer->active() == Layer::none ? 0 : layer->turn_nbytes();
         }
+        total += record_.has_head ? state_.other(record_.name + ".head").nbytes() : 0;
         return total + (record_.scale.empty() ? 0 : sizeof(float));
     }
 

@@ -118,7 +118,7 @@ public:
         memory_.reset_optimizer();
     }
 
-    // Bytes that a plan counts as the active slice in RAM: latent weights, optimizer state, signs, bias and sums.
+    // Bytes that a plan counts as the active slice in RAM: latent weights, optimizer state, signs, bias, sums, its origin.
     std::size_t turn_nbytes() const {
         const Part part = grid().part(active_);
         const std::size_t copies = 1 + memory_.states.size(), num_biases = memory_.has_bias() ? part.num_outs * memory_.positions : 0;
@@ -126,7 +126,8 @@ public:
         const std::size_t num_signs = memory_.is_binary ? num_weights : 0;
         const std::size_t num_sums = memory_.is_binary ? part.num_outs * memory_.positions : 0;
         const std::size_t num_counts = memory_.step_counts.empty() ? 0 : memory_.has_bias() ? 2 : 1;
-        return sizeof(float) * (copies * (num_weights + num_biases) + num_sums + num_counts) + num_signs;
+        const std::size_t num_numbers = copies * (num_weights + num_biases) + num_sums + num_counts;
+        return sizeof(float) * num_numbers + num_signs + (is_sliced() ? sizeof origin_ : 0);
     }
 
 private:

@@ -205,7 +205,8 @@ private:
         // The arena keeps what it once took, and a pattern packs worse than freeing: both would break the plan.
         check(ort().DisableCpuMemArena(raw));
         check(ort().DisableMemPattern(raw));
-        check(ort().SetSessionLogSeverityLevel(raw, ORT_LOGGING_LEVEL_ERROR));
+        // A failed run is a status; onnxruntime would print it too.
+        check(ort().SetSessionLogSeverityLevel(raw, ORT_LOGGING_LEVEL_FATAL));
         if (options.threads > 0) {
             check(ort().SetIntraOpNumThreads(raw, options.threads));
         }

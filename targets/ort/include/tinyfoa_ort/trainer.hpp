@@ -55,6 +55,8 @@ public:
     const Manifest& manifest() const { return parts_->artifact.manifest(); }
     const Progress& progress() const { return parts_->progress; }
     const MemoryUse& memory() const { return parts_->memory; }
+    // Numbers of a sample.
+    std::size_t sample_size() const { return parts_->reader.size(); }
     bool is_done() const { return progress().block >= static_cast<std::int64_t>(manifest().blocks.size()); }
 
     // Set what a training is begun with; a checkpoint brings its own.
@@ -92,6 +94,16 @@ public:
             throw usage_error("next_block", "all blocks are trained", "save the model");
         }
         finish_block();
+    }
+
+    // Go (back) to a block on a stream: a model that was trained goes on learning in its last one, say. Its rate is the one it began with.
+    void train_block(std::size_t index) {
+        if (index >= manifest().blocks.size()) {
+            throw usage_error("train_block", "there are " + std::to_string(manifest().blocks.size()) + " blocks", "count them from 0");
+        }
+        close_block();
+        parts_->progress.block = static_cast<std::int64_t>(index);
+        parts_->progress.step = 0;
     }
 
     // Train every block on a fixed set from where training stands.
@@ -189,11 +201,15 @@ private:
         return *parts_->training;
     }
 
-    void finish_block() {
+    void close_block() {
         if (parts_->training) {
             parts_->training->end_turn();
             parts_->training.reset();
         }
+    }
+
+    void finish_block() {
+        close_block();
         ++parts_->progress.block;
         parts_->progress.step = 0;
     }
