@@ -10,7 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.ort.driver import Driver
+from tests.run import test_local_training as local
 from tests.run.trained_models import artifact_of, blobs
+from tests.small_models import ModelBuilder, load_model, mlp
+from tinyfoa_rt.pipeline import plan
+from tinyfoa_rt.pipeline.building import build
 from tinyfoa_rt.run import Artifact, Trainer
 
 X, Y = blobs(600)
@@ -71,6 +75,51 @@ def test_the_trajectories_agree(options: dict[str, Any], driver: Driver, tmp_pat
     python, expected = in_python(artifact, X, Y, 201)
     words = [*commands(3, 201), f"save:{tmp_path / 'saved'}"]
     losses = driver.steps(tmp_path / "artifact", X, Y, *words)
+    np.testing.assert_allclose(losses, expected, rtol=LOSS_TOLERANCE)
+    assert_same(python, tmp_path / "saved")
+
+
+def test_locally_connected_layers(driver: Driver, tmp_path: Path) -> None:
+    artifact = local.artifact_of(tmp_path)
+    artifact.save(tmp_path / "artifact")
+    python, expected = in_python(artifact, local.X, local.Y, 90)
+    losses = driver.steps(tmp_path / "artifact", local.X, local.Y, *commands(3, 90), f"save:{tmp_path / 'saved'}")
+    np.testing.assert_allclose(losses, expected, rtol=LOSS_TOLERANCE)
+    assert_same(python, tmp_path / "saved")
+
+
+def test_a_regression(driver: Driver, tmp_path: Path) -> None:
+    artifact = artifact_of(tmp_path, loss="mean-squared-error")
+    artifact.save(tmp_path / "artifact")
+    y = X[:, :4] / 4
+    python, expected = in_python(artifact, X, y, 90)
+    words = [*commands(3, 90), f"save:{tmp_path / 'saved'}", "evaluate"]
+    losses = driver.steps(tmp_path / "artifact", X, y, *words)
+    np.testing.assert_allclose(losses, [*expected, python.evaluate(X, y).loss], rtol=LOSS_TOLERANCE)
+    assert_same(python, tmp_path / "saved")
+
+
+def test_a_value_that_skips_a_block(driver: Driver, tmp_path: Path) -> None:
+    builder = ModelBuilder((12,))
+    first = builder.node("Relu", (builder.dense("input", 12, 16, "fc1"),))
+    second = builder.node("Add", (builder.dense(first, 16, 16, "fc2"), first))
+    graph = load_model(builder.model(builder.dense(builder.node("Relu", (second,)), 16, 4, "fc3")), tmp_path)
+    artifact = build(graph, plan(graph, "1MB", batch=6, slices="2x2"))
+    artifact.save(tmp_path / "artifact")
+    _, expected = in_python(artifact, X, Y, 90)
+    np.testing.assert_allclose(driver.steps(tmp_path / "artifact", X, Y, *commands(3, 90)), expected, rtol=LOSS_TOLERANCE)
+
+
+def test_wide_layers_differ_in_no_more_than_one_sign_in_ten_thousand(driver: Driver, tmp_path: Path) -> None:
+    """Enough weights for such a share to be seen: 0.7 million."""
+    graph = load_model(mlp((400, 600, 600, 10)), tmp_path)
+    artifact = build(graph, plan(graph, "32MB", batch=20, slices="2x2"))
+    artifact.save(tmp_path / "artifact")
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 10, 400)
+    x = (rng.normal(0, 1, (10, 400))[y] + rng.normal(0, 1, (400, 400))).astype(np.float32)
+    python, expected = in_python(artifact, x, y, 201)
+    losses = driver.steps(tmp_path / "artifact", x, y, *commands(3, 201), f"save:{tmp_path / 'saved'}")
     np.testing.assert_allclose(losses, expected, rtol=LOSS_TOLERANCE)
     assert_same(python, tmp_path / "saved")
 
