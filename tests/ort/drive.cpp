@@ -4,6 +4,7 @@
 //
 // Commands: steps:FIRST:LAST (batches of the data, LAST not included), next, block:I, fit[:STOP], settings:EPOCHS:RATE:ROTATE,
 // normalize:MEAN:STD, save:DIR, scores, predict, evaluate, info. One that fails prints its status and message, and the rest goes on.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -22,7 +23,9 @@ std::vector<T> read_numbers(const char* path) {
     std::ifstream file(path, std::ios::binary);
     const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
     std::vector<T> numbers(bytes.size() / sizeof(T));
-    std::memcpy(numbers.data(), bytes.data(), numbers.size() * sizeof(T));
+    if (!numbers.empty()) {
+        std::memcpy(numbers.data(), bytes.data(), numbers.size() * sizeof(T));
+    }
     return numbers;
 }
 
@@ -92,7 +95,9 @@ private:
 
     tinyfoa_ort_status steps(std::size_t first, std::size_t last) {
         for (std::size_t i = first; i < last; ++i) {
-            const tinyfoa_ort_samples batch = samples(i * info_.batch % num_samples(), info_.batch);
+            // As many as there are: a damaged manifest may name a batch beyond the data.
+            const std::size_t start = num_samples() == 0 ? 0 : i * info_.batch % num_samples();
+            const tinyfoa_ort_samples batch = samples(start, std::min(info_.batch, num_samples() - start));
             tinyfoa_ort_result result = {0, 0};
             const tinyfoa_ort_status status = tinyfoa_ort_train_step(trainer_, &batch, &result);
             if (status != TINYFOA_ORT_OK) {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,10 @@ from tinyfoa_rt.run.data import Normalization
 from tinyfoa_rt.run.tensor_file import read_tensors
 
 X, Y = blobs(240)
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def steps_in_python(trainer: Trainer, first: int, last: int) -> list[float]:
@@ -63,8 +66,8 @@ def test_what_was_read_is_written_as_the_same_bytes(normalization: Normalization
     for name in ("manifest.json", "initial.safetensors", "inference.onnx", "steps/1.onnx", "inference.safetensors"):
         assert (tmp_path / "copy" / name).read_bytes() == (tmp_path / "run" / name).read_bytes(), name
     here, there = tmp_path / "run" / "checkpoint", tmp_path / "copy" / "checkpoint"
-    assert sorted(os.listdir(there)) == ["checkpoint.json", "state-000001.safetensors"]
-    for name in os.listdir(there):
+    assert names_in(there) == ["checkpoint.json", "state-000001.safetensors"]
+    for name in names_in(there):
         assert (there / name).read_bytes() == (here / name).read_bytes(), name
 
 
@@ -131,7 +134,7 @@ def test_saving_replaces_what_a_killed_save_has_left(driver: Driver, tmp_path: P
     for name in ("state-000007.safetensors", ".state-000008.safetensors.42", ".checkpoint.json.42", "mine.txt"):
         (folder / name).write_bytes(b"")
     driver.run(tmp_path / "run", X, Y, "steps:0:3", f"save:{tmp_path / 'run'}")
-    assert sorted(os.listdir(folder)) == ["checkpoint.json", "mine.txt", "state-000009.safetensors"]
+    assert names_in(folder) == ["checkpoint.json", "mine.txt", "state-000009.safetensors"]
     assert Trainer.load(tmp_path / "run").progress.step == 3
 
 

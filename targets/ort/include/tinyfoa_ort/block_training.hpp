@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -70,7 +71,8 @@ public:
 
     // Take one step on the batch in `inputs` and `target`. When it throws, the state is as it was.
     StepResult step(double rate) {
-        *rate_.data<float>() = static_cast<float>(rate);
+        constexpr double largest = std::numeric_limits<float>::max();
+        *rate_.data<float>() = rate > largest ? std::numeric_limits<float>::infinity() : static_cast<float>(rate);
         const float scale = record_.scale.empty() ? 0 : state_.scale(record_.scale);
         try {
             memory_.run(held_nbytes(), [this] { session_.run(); });

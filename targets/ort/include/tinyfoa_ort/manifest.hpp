@@ -95,11 +95,11 @@ inline LayerRecord read_layer(const std::string& place, const Json& content) {
             is_rising = is_rising && bounds[i - 1] < bounds[i];
         }
         if (!is_rising) {
-            throw input_error(place, "its slices have the bounds " + to_text(bounds), build_again);
+            throw input_error(place, "slices have the bounds " + to_text(bounds), build_again);
         }
     }
     if (layer.kind == "local" ? layer.fan_in % layer.ins.back() != 0 : layer.fan_in != layer.ins.back()) {
-        throw input_error(place, "its fan_in does not fit its inputs", build_again);
+        throw input_error(place, "fan_in does not fit its inputs", build_again);
     }
     return layer;
 }
