@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -101,7 +102,7 @@ class Driver:
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=300)
         assert done.returncode == 0, f"exit {done.returncode}: {done.stdout[-500:]}{done.stderr[-3000:]}"
         assert not done.stderr, done.stderr[-3000:]
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        return [json.loads(re.sub(r": -?nan\b", ": NaN", line)) for line in done.stdout.splitlines()]
 
     def steps(self, artifact: Path, x: NDArray[Any], y: NDArray[Any], *words: str) -> list[float]:
         """The losses of steps; nothing may fail."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,18 @@ def test_what_was_read_is_written_as_the_same_bytes(normalization: Normalization
     assert names_in(there) == ["checkpoint.json", "state-000001.safetensors"]
     for name in names_in(there):
         assert (there / name).read_bytes() == (here / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("momentum", [0.5, 1e-7, 1 / 3, 2.0**-44, 0.99999999999999989, 5e-324])
+def test_both_tell_artifacts_apart_alike(momentum: float, driver: Driver, tmp_path: Path) -> None:
+    """The id is a hash of JSON, so C++ must write numbers and names as Python does."""
+    artifact = artifact_of(tmp_path)
+    blocks = tuple(replace(block, scale_momentum=momentum) for block in artifact.blocks)
+    manifest = replace(artifact.manifest, model='\x7f na\u00efve "\\\t\u2028 \U0001f600', blocks=blocks)
+    artifact = replace(artifact, manifest=manifest)
+    artifact.save(tmp_path / "artifact")
+    driver.run(tmp_path / "artifact", X, Y, f"save:{tmp_path / 'run'}")
+    assert Trainer.load(tmp_path / "run").artifact.id == artifact.id
 
 
 def test_a_fixed_set_is_learnt_and_python_finishes_the_run(driver: Driver, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.ort.driver import ROOT, Driver, installed_library, missing
-from tests.run.test_local_training import X as PICTURES
-from tests.run.test_local_training import Y as LABELS
-from tests.run.test_local_training import artifact_of as local_artifact
+from tests.ort.driver import ROOT, Driver, missing
 from tests.run.trained_models import artifact_of, blobs
 
 X, Y = blobs(60)
@@ -36,13 +32,6 @@ def test_the_same_binary_takes_the_same_steps(optimizer: str, driver: Driver, ol
     np.testing.assert_allclose(oldest.steps(tmp_path / "artifact", X, Y, *words), expected, rtol=1e-4)
 
 
-def test_locally_connected_layers(driver: Driver, oldest: Driver, tmp_path: Path) -> None:
-    local_artifact(tmp_path).save(tmp_path / "artifact")
-    words = ("--threads", "1", "steps:0:20", "next", "steps:0:20")
-    expected = driver.steps(tmp_path / "artifact", PICTURES, LABELS, *words)
-    np.testing.assert_allclose(oldest.steps(tmp_path / "artifact", PICTURES, LABELS, *words), expected, rtol=1e-4)
-
-
 def test_a_budget_holds_there_too(oldest: Driver, tmp_path: Path) -> None:
     artifact_of(tmp_path).save(tmp_path / "artifact")
     (step,) = oldest.run(tmp_path / "artifact", X, Y, "--threads", "1", "--budget", "1000000", "steps:0:1")
@@ -53,4 +42,3 @@ def test_a_budget_holds_there_too(oldest: Driver, tmp_path: Path) -> None:
 def test_a_binary_asks_for_no_newer_symbols(drive_binary: Path) -> None:
     """It was linked against a stub: a library with versioned symbols would be asked for by its version."""
     assert not re.search(rb"VERS_1\.[0-9]+", drive_binary.read_bytes())
-    assert os.environ.get("CI") is None or OLDEST != installed_library()
