@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "planner": NOUNS | {"planner"},
     "emit": NOUNS | {"emit", "ops"},
     "run": NOUNS | {"run"},
+    "export": NOUNS | {"export", "ops"},
 }
 ONNX_PACKAGES = {"onnx", "onnx_ir", "onnxscript", "google"}
 

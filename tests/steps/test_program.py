@@ -85,6 +85,7 @@ def test_bytes_of_a_dense_block_by_hand(tmp_path: Path) -> None:
         "fc1.bias_slice": 8 * 4,
         "relu1_out.scale": 4,
         "fc1_out": 4 * 16 * 4,
+        "SignDense(fc1_out).scratch": 4 * (4 + 8 * 2),  # a sample's step, and 16 bits an input
         "relu1_out": 4 * 4,  # 16 bits fill one word a sample
         "relu1_out.window": 4 * 4,
         "logits": 4 * 3 * 4,

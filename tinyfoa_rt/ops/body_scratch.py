@@ -1,8 +1,8 @@
-"""What the function bodies of graphs/ops hold while onnxruntime runs them, beside an operator's inputs and outputs, in bytes.
+"""What operators hold beside inputs and outputs, in bytes: the function bodies of graphs/ops on onnxruntime, and C kernels.
 
 onnxruntime frees a value after its last use, and does not write the result of Mul, Add or Sub over an input. The rules below
 add up the intermediate values of the busiest step of each body; `tools/bench/ort_memory.py` measures whole steps with a counting
-allocator. The C kernels hold nothing. Bodies of convolutions are not written yet;
+allocator. The C kernels hold nothing but an input that they quantize. Bodies of convolutions are not written yet;
 theirs will multiply in float32.
 """
 
@@ -22,11 +22,12 @@ _REAL = 4  # bytes of float32 and int32
 
 
 def body_scratch(name: str) -> ScratchRule:
-    """Return the scratch rule of an operator: that of its body on onnxruntime, nothing elsewhere."""
-    rule = _RULES.get(name)
+    """Return the scratch rule of an operator: that of its body on onnxruntime, of its kernel in C99."""
+    rules = {"ort": _RULES.get(name), "c99": _KERNEL_RULES.get(name)}
 
     def scratch(target: Target, inputs: Types, outputs: Sequence[TensorType]) -> int:
-        return rule(inputs, outputs) if rule is not None and target.runtime == "ort" else 0
+        rule = rules[target.runtime]
+        return rule(inputs, outputs) if rule is not None else 0
 
     return scratch
 
@@ -72,15 +73,21 @@ def _binary_activation(inputs: Types, outputs: Sequence[TensorType]) -> int:
 
 
 def _head_logits(inputs: Types, outputs: Sequence[TensorType]) -> int:
-    """The units and the head in float32, and the product."""
-    return _REAL * (_size(inputs, 0) + _size(inputs, 2) + outputs[0].size)
+    """The units and the head in float32, and the product; a pooled head has the means of channels, and then the product."""
+    h, head, logits = inputs[0], _size(inputs, 2), outputs[0]
+    assert h is not None
+    if not head or head // logits.shape[1] == h.size // h.shape[0]:
+        return _REAL * (h.size + head + logits.size)
+    unpacked = h.size if h.dtype == "bit" else 0
+    return _REAL * (h.shape[0] * h.shape[1] + head + max(unpacked, logits.size))
 
 
 def _head_grad(inputs: Types, outputs: Sequence[TensorType]) -> int:
-    """The head's rows of the slice, as bytes and in float32; a pooled head has a row a channel."""
+    """The head's rows of the slice, as bytes and in float32; a pooled head has a row a channel, and shares beside."""
     num_outputs = inputs[0].shape[1] if inputs[0] is not None else 0
-    rows = math.prod(outputs[0].shape[1:])
-    return (1 + _REAL) * min(num_outputs * rows, _size(inputs, 1))
+    batch, channels, *positions = outputs[0].shape
+    rows = (1 + _REAL) * min(num_outputs * channels * math.prod(positions), _size(inputs, 1))
+    return max(rows, _REAL * (batch + num_outputs) * channels) if positions else rows
 
 
 def _loss(inputs: Types, outputs: Sequence[TensorType]) -> int:
@@ -118,7 +125,8 @@ def _changes(count: int) -> Callable[[Types, Sequence[TensorType]], int]:
 
 
 def _pack_signs(inputs: Types, outputs: Sequence[TensorType]) -> int:
-    return 2 * outputs[0].size
+    """Magnitudes in float32; the bytes before the signs are fewer."""
+    return _REAL * outputs[0].size
 
 
 _RULES: Mapping[str, Callable[[Types, Sequence[TensorType]], int]] = {
@@ -143,3 +151,14 @@ _RULES: Mapping[str, Callable[[Types, Sequence[TensorType]], int]] = {
     "AdamUpdate": _changes(2),
     "PackSigns": _pack_signs,
 }
+
+
+def _quantized_samples(inputs: Types, outputs: Sequence[TensorType]) -> int:
+    """Of each sample its step, and 16 bits an input in whole words (targets/c99/runtime/sign_dense.c)."""
+    x = inputs[0]
+    assert x is not None
+    num_inputs = x.shape[-1]
+    return x.size // num_inputs * (4 + 4 * -(-num_inputs // 2))
+
+
+_KERNEL_RULES: Mapping[str, Callable[[Types, Sequence[TensorType]], int]] = {"SignDense": _quantized_samples}

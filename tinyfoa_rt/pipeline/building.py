@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from tinyfoa_rt.emit import ExternalTensor, emit_forward, emit_inference, emit_step
@@ -20,6 +23,7 @@ from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.run.artifact import INFERENCE, INFERENCE_TENSORS, Artifact
 from tinyfoa_rt.run.inference import inference_layout
 from tinyfoa_rt.run.records import ARTIFACT_FORMAT, BlockRecord, LayerRecord, Manifest
+from tinyfoa_rt.run.source import MODEL, OPTIONS
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
 from tinyfoa_rt.steps.setting import scale_name
 from tinyfoa_rt.steps.stages import cut_stages
@@ -32,13 +36,15 @@ def build(model: Graph | str | os.PathLike[str], plan: Plan, *, order: str = "la
 
     Args:
         model: a loaded model or the path of an ONNX file: the one that was planned.
-        plan: a feasible plan for a target that runs onnxruntime.
+        plan: a feasible plan. One for a target that runs generated C trains here on onnxruntime, and its artifact can be
+            exported.
         order: ``layerwise``, or ``interleaved``: all blocks take a step on each batch.
         **options: fields of :class:`tinyfoa_rt.options.PlanOptions` that a plan does not hold (``binarize``, ``loss``,
             ``head_pool``, ``alpha``, ``scale``, ``window``, ``handover``, ``classifier``, ``seed``), as when it was made.
 
     Raises:
-        InputError: the plan does not fit, is for another runtime, or is not a plan of this model with these options.
+        InputError: the plan does not fit, or is not a plan of this model with these options; or the model, which an artifact for
+            another target carries, cannot be read again.
         UnsupportedError: a block cannot run on onnxruntime.
     """
     if not isinstance(model, Graph):
@@ -49,7 +55,12 @@ def build(model: Graph | str | os.PathLike[str], plan: Plan, *, order: str = "la
         raise InputError("plan", f"does not fit its budget of {plan.budget_bytes:,} bytes", "plan with a larger budget")
     job = _job(model, plan, order, options)
     choices = _checked_choices(job, plan, order)
-    return _Building(job, plan, order).artifact(choices)
+    if job.target.runtime == "ort":
+        return _Building(job, plan, order).artifact(choices)
+    source = _source_files(job)
+    here = resolve(model, replace(job.options, target="ort-cpu", nonvolatile=None))
+    artifact = _Building(here, plan, order).artifact(choices)
+    return replace(artifact, models={**artifact.models, **source})
 
 
 def _job(graph: Graph, plan: Plan, order: str, options: Mapping[str, Any]) -> PlanJob:
@@ -57,8 +68,6 @@ def _job(graph: Graph, plan: Plan, order: str, options: Mapping[str, Any]) -> Pl
     known |= {"schedule": plan.schedule, "head": plan.head}
     names = ",".join(block.name for block in plan.blocks)
     job = resolve(graph, PlanOptions(**{**known, "train": names, **options}))
-    if job.target.runtime != "ort":
-        raise InputError("plan", f"is for the target {plan.target}, which does not run onnxruntime", "plan for ort-cpu")
     if job.recipe.head == "learned":
         raise UnsupportedError("head 'learned'", "cannot run on onnxruntime yet", "use --head rademacher or kaiming")
     if order not in ("layerwise", "interleaved"):
@@ -79,6 +88,20 @@ def _checked_choices(job: PlanJob, plan: Plan, order: str) -> list[StepChoice]:
         slices = candidate.slices if plan.schedule == "slice" else Slices(1, 1)
         choices.append(StepChoice(slices, plan.batch, job.holds_slice(slices), hands_on=order == "interleaved"))
     return choices
+
+
+def _source_files(job: PlanJob) -> dict[str, bytes]:
+    """The model and how it was planned: what exporting needs."""
+    path = Path(job.graph.source)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"model '{job.graph.name}'", f"cannot be read again ({error.strerror})", "build from its file"
+        ) from error
+    shapes = {name: list(job.graph.shape(name)) for name in job.graph.inputs}
+    text = json.dumps({"options": asdict(job.options), "shapes": shapes}, indent=1)
+    return {MODEL: content, OPTIONS: text.encode()}
 
 
 def _wrong_plan(job: PlanJob, block: BlockPlan) -> InputError:
@@ -131,6 +154,7 @@ class _Building:
             scale=scale_name(block.output) if setting.is_binary else "",
             scale_momentum=setting.recipe.scale_momentum(choice.batch),
             head="head" in step.tensors,
+            head_positions=setting.head_positions,
             is_classifier=block.is_classifier,
             layers=layers,
         )

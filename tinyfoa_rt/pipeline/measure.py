@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
 
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.graph import Attribute
@@ -55,7 +56,7 @@ class Measure:
         """RAM in bytes that training block ``index`` needs."""
         before = self.before(index, candidate.batch)
         pins = tuple(before.offsets.get(name) for name in self.job.settings[index].block.inputs)
-        key = (self._signature[index], candidate, before.peak_nbytes, before.resident_nbytes, pins)
+        key = (self._signature[index], candidate, before.peak_nbytes, before.whole_nbytes, before.resident_nbytes, pins)
         if key not in self._peaks:
             program = self.program(index, candidate)
             alignment = self.job.target.alignment
@@ -95,7 +96,7 @@ class Measure:
         known = self._before[batch][self.job.settings[index].block.name]
         if self.job.target.nonvolatile_bytes != 0:
             return known
-        return Before(known.peak_nbytes, known.offsets, self.kept_nbytes - self._kept[index])
+        return replace(known, resident_nbytes=self.kept_nbytes - self._kept[index])
 
     def _forward(self, batch: int) -> Mapping[str, Before]:
         job = self.job

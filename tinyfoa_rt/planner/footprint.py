@@ -2,7 +2,7 @@
 
 The arena of a block is ``[persistent | transient]``. Persistent buffers hold their value between steps and so are never shared.
 The transient part serves first the forward pass through the blocks before (one step here, with the bytes it needs), then
-the block's own step, whose inputs lie where that forward pass has left them.
+the block's own step, whose inputs lie where that forward pass has left them. Between two steps it serves predictions.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from tinyfoa_rt.ir.plan import PlannedBuffer
 from tinyfoa_rt.ir.program import Program, ProgramBuffer
 from tinyfoa_rt.planner.layout import peak_live_nbytes, plan_layout
 
-__all__ = ["Before", "Footprint", "footprint", "peak_nbytes"]
+__all__ = ["Before", "Footprint", "before_each", "footprint", "peak_nbytes", "place_forward", "transient_base"]
 
 _FORWARD = "forward through the blocks before"
+_PREDICTION = "forward to the output, between two steps"
 _RESIDENT = "parameters of the other blocks"
 
 
@@ -29,11 +30,13 @@ class Before:
         peak_nbytes: transient RAM of the forward pass through the blocks before.
         offsets: where that pass has left each tensor, from the start of the transient part; empty for an allocator.
         resident_nbytes: parameters of other blocks that are always in RAM, for want of nonvolatile memory.
+        whole_nbytes: transient RAM of the forward pass to the output, in an arena: a prediction must have room between two steps.
     """
 
     peak_nbytes: int
     offsets: Mapping[str, int]
     resident_nbytes: int = 0
+    whole_nbytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,21 +51,27 @@ class Footprint:
 
 def peak_nbytes(program: Program, before: Before, *, is_arena: bool, alignment: int) -> int:
     """Return the bytes of RAM that training this block needs, without working out the details."""
-    base = _persistent_nbytes(program, before, alignment)
-    transient = _merged_inputs([b.buffer for b in program.buffers if not b.is_persistent], before)
-    own = plan_layout(transient).arena_nbytes if is_arena else peak_live_nbytes(transient)
-    return base + max(own, before.peak_nbytes)
+    return transient_base(program, before, alignment) + max(_own_nbytes(program, before, is_arena), *_passes(before))
+
+
+def transient_base(program: Program, before: Before, alignment: int) -> int:
+    """Return where the transient part of the arena begins."""
+    own = sum(_aligned(b.buffer.nbytes, alignment) for b in _persistent_in_ram(program))
+    return own + _aligned(before.resident_nbytes, alignment)
 
 
 def footprint(program: Program, before: Before, *, is_arena: bool, alignment: int) -> Footprint:
     """Return the bytes of RAM that training this block needs, buffer by buffer."""
-    shift = 1 if before.peak_nbytes else 0
+    own = _own_nbytes(program, before, is_arena)
+    is_largest = before.whole_nbytes > max(own, before.peak_nbytes)
+    name, nbytes = (_PREDICTION, before.whole_nbytes) if is_largest else (_FORWARD, before.peak_nbytes)
+    shift = 1 if nbytes else 0
     num_steps = max(1, len(program.steps)) + shift
     placed = _persistent(program, before, num_steps, alignment if is_arena else None)
-    base = _persistent_nbytes(program, before, alignment)
+    base = transient_base(program, before, alignment)
     placed += _transient(program, before, shift, base if is_arena else None)
     if shift:
-        placed.append(PlannedBuffer(_FORWARD, before.peak_nbytes, "ram", base if is_arena else None, 0, 0, "forward"))
+        placed.append(PlannedBuffer(name, nbytes, "ram", base if is_arena else None, 0, 0, "forward"))
     peak = peak_nbytes(program, before, is_arena=is_arena, alignment=alignment)
     names = ("forward",) * shift + tuple(step.name for step in program.steps)
     phases = ("forward",) * shift + tuple(step.phase for step in program.steps)
@@ -74,9 +83,14 @@ def _aligned(nbytes: int, alignment: int) -> int:
     return -(-nbytes // alignment) * alignment
 
 
-def _persistent_nbytes(program: Program, before: Before, alignment: int) -> int:
-    own = sum(_aligned(b.buffer.nbytes, alignment) for b in _persistent_in_ram(program))
-    return own + _aligned(before.resident_nbytes, alignment)
+def _own_nbytes(program: Program, before: Before, is_arena: bool) -> int:
+    """Transient RAM of the block's own step."""
+    transient = _merged_inputs([b.buffer for b in program.buffers if not b.is_persistent], before)
+    return plan_layout(transient).arena_nbytes if is_arena else peak_live_nbytes(transient)
+
+
+def _passes(before: Before) -> tuple[int, int]:
+    return before.peak_nbytes, before.whole_nbytes
 
 
 def _persistent(program: Program, before: Before, num_steps: int, alignment: int | None) -> list[PlannedBuffer]:
@@ -163,17 +177,23 @@ def before_each(
         inputs_of: for each block the tensors that enter it.
     """
     transient = [b for b in program.buffers if not b.is_persistent]
-    offset_of: dict[str, int] = {}
-    if is_arena:
-        entering = {name for names in inputs_of.values() for name in names}
-        low = {b.buffer.name for b in transient if not entering.isdisjoint(b.tensors)}
-        placements = plan_layout([b.buffer for b in transient], low=low).placements
-        by_buffer = {p.buffer.name: p.offset for p in placements}
-        offset_of = {name: by_buffer[b.buffer.name] for b in transient for name in b.tensors}
+    offset_of = place_forward(program, inputs_of) if is_arena else {}
     peaks = _running_peaks(transient, len(program.steps), offset_of if is_arena else None)
+    whole = peaks[-1] if is_arena else 0
     return {
-        name: Before(peaks[start], {x: offset_of[x] for x in inputs_of[name] if x in offset_of}) for name, start in starts.items()
+        name: Before(peaks[start], {x: offset_of[x] for x in inputs_of[name] if x in offset_of}, whole_nbytes=whole)
+        for name, start in starts.items()
     }
+
+
+def place_forward(program: Program, inputs_of: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """Return where every tensor of the forward pass lies, from the start of the transient part."""
+    transient = [b for b in program.buffers if not b.is_persistent]
+    entering = {name for names in inputs_of.values() for name in names}
+    low = {b.buffer.name for b in transient if not entering.isdisjoint(b.tensors)}
+    placements = plan_layout([b.buffer for b in transient], low=low).placements
+    by_buffer = {p.buffer.name: p.offset for p in placements}
+    return {name: by_buffer[b.buffer.name] for b in transient for name in b.tensors}
 
 
 def _running_peaks(buffers: Sequence[ProgramBuffer], num_steps: int, offset_of: Mapping[str, int] | None) -> list[int]:

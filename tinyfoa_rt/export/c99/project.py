@@ -1,0 +1,58 @@
+"""Writes the folder of an exported model: generated files, the sources they call, and how to build them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tinyfoa_rt.errors import InputError
+from tinyfoa_rt.export.c99.program import CProgram
+from tinyfoa_rt.export.c99.render import render
+from tinyfoa_rt.resources import resource_path
+
+__all__ = ["project_files", "write_project"]
+
+_SOURCES = "targets/c99"
+_TEMPLATES = ("CMakeLists.txt", "README.md", "main.c")
+
+
+def write_project(program: CProgram, output: Path) -> None:
+    """Write the project to a new or empty folder.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    for name, text in project_files(program).items():
+        path = output / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise InputError(str(path), f"cannot be written ({error.strerror})", "name a folder that can be written") from error
+
+
+def project_files(program: CProgram) -> dict[str, str]:
+    """Return the text of every file by its path in the project; the same program gives the same files."""
+    root = resource_path(_SOURCES)
+    files = dict(render(program))
+    for name in _TEMPLATES:
+        files[name] = _filled((root / "project" / f"{name}.in").read_text(encoding="utf-8"), program)
+    sources = [root / "tinyfoa.h", *(root / "runtime").iterdir(), *(root / "kernels").rglob("*")]
+    for path in sorted(path for path in sources if path.suffix in (".c", ".h")):
+        files[f"tinyfoa/{path.relative_to(root).as_posix()}"] = path.read_text(encoding="utf-8")
+    return files
+
+
+def _filled(template: str, program: CProgram) -> str:
+    values = {
+        "NAME": program.name,
+        "PREFIX": program.prefix,
+        "UPPER": program.prefix.upper(),
+        "ARENA": f"{program.arena_nbytes:,}",
+        "STORAGE": f"{program.storage_nbytes:,}",
+        "BATCH": str(program.batch),
+        "INPUTS": str(program.input_size),
+        "OUTPUTS": str(program.output_size),
+    }
+    for key, value in values.items():
+        template = template.replace(f"@{key}@", value)
+    return template

@@ -1,0 +1,117 @@
+"""Export an artifact for devices without onnxruntime."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from tinyfoa_rt.errors import InputError, UsageError
+from tinyfoa_rt.export.c99 import ModelSource, lower
+from tinyfoa_rt.export.c99.program import CProgram
+from tinyfoa_rt.export.c99.project import write_project
+from tinyfoa_rt.ir.block import Slices
+from tinyfoa_rt.model import load
+from tinyfoa_rt.options import PlanOptions
+from tinyfoa_rt.pipeline.c99_source import model_source
+from tinyfoa_rt.pipeline.job import PlanJob, resolve
+from tinyfoa_rt.planner.search import Candidate
+from tinyfoa_rt.run import Trainer
+from tinyfoa_rt.run.artifact import Artifact
+from tinyfoa_rt.run.checkpoint import MANIFEST as CHECKPOINT
+from tinyfoa_rt.run.records import Manifest
+from tinyfoa_rt.run.settings import BlockSize, rate_of_block
+from tinyfoa_rt.run.source import MODEL, OPTIONS
+from tinyfoa_rt.steps.setting import scale_name
+
+__all__ = ["c_source", "export"]
+
+_TARGETS = ("c99",)
+
+
+def export(folder: str | Path, output: str | Path, *, target: str = "c99") -> CProgram:
+    """Write the C99 project of the artifact in ``folder`` to ``output``; a checkpoint there is what the device begins with.
+
+    Args:
+        folder: what ``build`` or ``train`` has written, of a plan for a target that runs generated C.
+        output: a new or empty folder.
+        target: ``c99``.
+
+    Returns:
+        What was written, as lowered.
+
+    Raises:
+        UsageError: the target is not known.
+        InputError: the artifact is of another target, or damaged, or the output cannot be written.
+        UnsupportedError: an operator has no C99 kernel.
+    """
+    folder, output = Path(folder), Path(output)
+    if target not in _TARGETS:
+        raise UsageError(f"--target {target}", "is not known", f"use {', '.join(_TARGETS)}")
+    if output.exists() and any(output.iterdir()):
+        raise InputError(str(output), "is not empty", "name a new folder")
+    if (folder / "checkpoint" / CHECKPOINT).exists():
+        trainer = Trainer.load(folder)
+        source = c_source(trainer.artifact, trainer.state.arrays(), trainer.progress.rates)
+    else:
+        artifact = Artifact.load(folder)
+        source = c_source(artifact, artifact.initial, {})
+    program = lower(source)
+    write_project(program, output)
+    return program
+
+
+def c_source(artifact: Artifact, state: Mapping[str, NDArray[Any]], rates: Mapping[str, float]) -> ModelSource:
+    """Return an artifact that was built from a plan for generated C as :func:`tinyfoa_rt.export.c99.lower` takes it.
+
+    Args:
+        artifact: with the model and the plan's options inside.
+        state: tensors of the state that the device begins with, by name.
+        rates: at which each block starts, where they have been measured.
+
+    Raises:
+        InputError: the artifact is of a plan for onnxruntime.
+    """
+    job = _job(artifact)
+    manifest = artifact.manifest
+    candidates = []
+    for block in manifest.blocks:
+        layer = block.layers[0]
+        slices = Slices(len(layer.ins) - 1, len(layer.outs) - 1)
+        candidates.append(Candidate(slices, manifest.batch))
+    tensors = dict(state)
+    for setting in job.settings:
+        name = setting.block.name
+        if setting.is_binary and scale_name(setting.block.output) not in tensors:
+            raise InputError(f"state, block {name}", "has no scale", "build the artifact again")
+    return model_source(job, candidates, {**_rates(manifest, job), **rates}, tensors, manifest.score)
+
+
+def _job(artifact: Artifact) -> PlanJob:
+    if OPTIONS not in artifact.models or MODEL not in artifact.models:
+        mend = "plan for c99 or a board ('plan --target ... -o plan.json'), then build with that plan"
+        raise InputError("artifact", "was planned for onnxruntime", mend)
+    content = json.loads(artifact.models[OPTIONS])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        path.write_bytes(artifact.models[MODEL])
+        graph = load(path, shapes=content["shapes"])
+    return resolve(replace(graph, name=artifact.manifest.model), PlanOptions(**content["options"]))
+
+
+def _rates(manifest: Manifest, job: PlanJob) -> dict[str, float]:
+    """The recipe's rates, with standardized samples, and bits of which half are ones."""
+    rates = {}
+    for setting, record in zip(job.settings, manifest.blocks):
+        head_units = 0 if setting.block.is_classifier else setting.head_units
+        layer = record.layers[0]
+        num_slices = (len(layer.ins) - 1) * (len(layer.outs) - 1)
+        power = 0.5 if setting.binary_values else 1.0
+        size = BlockSize(head_units, record.head_positions, max(each.fan_in for each in record.layers), num_slices, power)
+        rates[record.name] = rate_of_block(manifest.optimizer, manifest.batch, size)
+    return rates
