@@ -3,7 +3,8 @@
 //     drive FOLDER X.f32 TARGETS [--resume] [--threads N] [--budget N] [--cache N] [--storage DIR] COMMAND...
 //
 // Commands: steps:FIRST:LAST (batches of the data, LAST not included), next, block:I, fit[:STOP], settings:EPOCHS:RATE:ROTATE,
-// normalize:MEAN:STD, save:DIR, scores, predict, evaluate, info. One that fails prints its status and message, and the rest goes on.
+// normalize:MEAN:STD, save:DIR, scores, predict, evaluate, info. One that fails prints its status and message, and the rest goes
+// on.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -66,7 +67,8 @@ public:
             return tinyfoa_ort_fit(trainer_, &all, on_step, this);
         }
         if (name == "settings") {
-            const tinyfoa_ort_settings settings = {std::atol(words[1].c_str()), std::atof(words[2].c_str()), 0, std::atol(words[3].c_str()), 0};
+            const tinyfoa_ort_settings settings = {std::atol(words[1].c_str()), std::atof(words[2].c_str()), 0,
+                                                   std::atol(words[3].c_str()), 0};
             return tinyfoa_ort_set_settings(trainer_, &settings);
         }
         if (name == "normalize") {
@@ -76,7 +78,9 @@ public:
         if (name == "block") {
             return tinyfoa_ort_train_block(trainer_, std::stoul(words[1]));
         }
-        return name == "next" ? tinyfoa_ort_next_block(trainer_) : name == "save" ? tinyfoa_ort_save(trainer_, words[1].c_str()) : measure(name);
+        return name == "next"   ? tinyfoa_ort_next_block(trainer_)
+               : name == "save" ? tinyfoa_ort_save(trainer_, words[1].c_str())
+                                : measure(name);
     }
 
 private:
@@ -112,8 +116,8 @@ private:
 
     static int on_step(void* context, const tinyfoa_ort_report* report) {
         const auto* run = static_cast<const Run*>(context);
-        std::printf("{\"block\": %s, \"epoch\": %lld, \"step\": %lld, \"num_steps\": %lld, \"loss\": %.9g}\n", quoted(report->block).c_str(),
-                    static_cast<long long>(report->epoch), static_cast<long long>(report->step),
+        std::printf("{\"block\": %s, \"epoch\": %lld, \"step\": %lld, \"num_steps\": %lld, \"loss\": %.9g}\n",
+                    quoted(report->block).c_str(), static_cast<long long>(report->epoch), static_cast<long long>(report->step),
                     static_cast<long long>(report->num_steps), static_cast<double>(report->result.loss));
         return report->total_steps == run->stop_;
     }
@@ -139,7 +143,8 @@ private:
         } else if (name == "info") {
             read_info();
             std::printf("{\"block\": %zu, \"step\": %lld, \"total_steps\": %lld, \"planned\": %zu, \"peak\": %zu}\n", info_.block,
-                        static_cast<long long>(info_.step), static_cast<long long>(info_.total_steps), info_.planned_bytes, info_.peak_bytes);
+                        static_cast<long long>(info_.step), static_cast<long long>(info_.total_steps), info_.planned_bytes,
+                        info_.peak_bytes);
             status = TINYFOA_ORT_OK;
         }
         return status;

@@ -101,7 +101,10 @@ MANIFESTS: dict[str, tuple[Damage, str]] = {
     "batch": (lambda f: change(f / "manifest.json", "batch", value=2**40), "has no input"),
     "outputs": (lambda f: change(f / "manifest.json", "num_outputs", value=5), "of another type or size"),
     "choice": (lambda f: change(f / "manifest.json", "optimizer", value="lion"), "use sgd or momentum or adam"),
-    "bounds": (lambda f: change(f / "manifest.json", "blocks", 0, "layers", 0, "ins", value=[0, 8, 4]), "have the bounds [0, 8, 4]"),
+    "bounds": (
+        lambda f: change(f / "manifest.json", "blocks", 0, "layers", 0, "ins", value=[0, 8, 4]),
+        "have the bounds [0, 8, 4]",
+    ),
     "huge bounds": (lambda f: change(f / "manifest.json", "blocks", 0, "layers", 0, "outs", value=[0, 2**62]), "another shape"),
     "fan in": (lambda f: change(f / "manifest.json", "blocks", 0, "layers", 0, "fan_in", value=13), "does not fit"),
     "input": (lambda f: change(f / "manifest.json", "blocks", 0, "inputs", value=["nothing"]), "has no input 'nothing'"),

@@ -87,7 +87,8 @@ def test_where_onnxruntime_is_looked_for(how: str, ort_root: Path, tmp_path: Pat
     package.mkdir()
     if how == "package":
         required_tool("pkg-config")
-        text = f"Name: onnxruntime\nDescription: stub\nVersion: 1.21\nCflags: -I{ort_root}/include\nLibs: -L{ort_root}/lib -lonnxruntime\n"
+        flags = f"Cflags: -I{ort_root}/include\nLibs: -L{ort_root}/lib -lonnxruntime\n"
+        text = f"Name: onnxruntime\nDescription: stub\nVersion: 1.21\n{flags}"
         (package / "libonnxruntime.pc").write_text(text)
     environment = {**os.environ, "PKG_CONFIG_PATH": str(package), "PKG_CONFIG_LIBDIR": str(package), "ORT_ROOT": ""}
     command = [required_tool("cmake"), "-S", str(ROOT / "targets" / "ort"), "-B", str(tmp_path / "build")]

@@ -10,17 +10,21 @@ import numpy as np
 import pytest
 
 from tests.ort.driver import ROOT, Driver, missing
+from tests.run.test_local_training import X as PICTURES
+from tests.run.test_local_training import Y as LABELS
+from tests.run.test_local_training import artifact_of as local_artifact
 from tests.run.trained_models import artifact_of, blobs
 
 X, Y = blobs(60)
-OLDEST = ROOT / "build" / "ort-1.19.2" / "onnxruntime" / "capi" / "libonnxruntime.so.1.19.2"
+ENVIRONMENT = ROOT / ".venv-ort119"  # as tests/emit/test_ort_1_19.py
 
 
 @pytest.fixture
 def oldest(driver: Driver) -> Driver:
-    if not OLDEST.exists():
-        missing("onnxruntime 1.19.2 is not there: run tools/fetch_oldest_ort.sh")
-    return replace(driver, library=OLDEST)
+    found = sorted(ENVIRONMENT.glob("lib/python*/site-packages/onnxruntime/capi/libonnxruntime.so.1.19.2"))
+    if not found:
+        missing("onnxruntime 1.19.2 is not here (make .venv-ort119/ready)")
+    return replace(driver, library=found[0])
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
@@ -30,6 +34,13 @@ def test_the_same_binary_takes_the_same_steps(optimizer: str, driver: Driver, ol
     expected = driver.steps(tmp_path / "artifact", X, Y, *words)
     # Kernels of other versions add in another order.
     np.testing.assert_allclose(oldest.steps(tmp_path / "artifact", X, Y, *words), expected, rtol=1e-4)
+
+
+def test_locally_connected_layers(driver: Driver, oldest: Driver, tmp_path: Path) -> None:
+    local_artifact(tmp_path).save(tmp_path / "artifact")
+    words = ("--threads", "1", "steps:0:20", "next", "steps:0:20")
+    expected = driver.steps(tmp_path / "artifact", PICTURES, LABELS, *words)
+    np.testing.assert_allclose(oldest.steps(tmp_path / "artifact", PICTURES, LABELS, *words), expected, rtol=1e-4)
 
 
 def test_a_budget_holds_there_too(oldest: Driver, tmp_path: Path) -> None:

@@ -4,7 +4,8 @@
  *
  *     learn ARTIFACT SAMPLES.f32 LABELS.i64 FOLDER [EPOCHS]
  *
- * SAMPLES.f32 and LABELS.i64 are the numbers as they lie in memory. What was learnt is saved in FOLDER, beside the inference model.
+ * SAMPLES.f32 and LABELS.i64 are the numbers as they lie in memory. What was learnt is saved in FOLDER, beside the inference
+ * model.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +42,8 @@ static int print_report(void *context, const tinyfoa_ort_report *report) {
     return 0;
 }
 
-static tinyfoa_ort_status learn(tinyfoa_ort_trainer *trainer, const tinyfoa_ort_samples *samples, int64_t epochs, const char *folder) {
+static tinyfoa_ort_status learn(tinyfoa_ort_trainer *trainer, const tinyfoa_ort_samples *samples, int64_t epochs,
+                                const char *folder) {
     const tinyfoa_ort_settings settings = {epochs, 1.0, 0, 0, 0};
     tinyfoa_ort_evaluation evaluation = {0, 0, 0};
     tinyfoa_ort_status status = tinyfoa_ort_set_settings(trainer, &settings);

@@ -3,8 +3,8 @@
 //
 //     personalize FOLDER SAMPLES.csv [BUDGET_BYTES]
 //
-// FOLDER is an artifact, or a training that was saved. A line of SAMPLES.csv is the numbers of a sample, then its class. The samples
-// come as a stream: one step a batch; every hundredth step is saved, so that a power cut loses little.
+// FOLDER is an artifact, or a training that was saved. A line of SAMPLES.csv is the numbers of a sample, then its class. The
+// samples come as a stream: one step a batch; every hundredth step is saved, so that a power cut loses little.
 #include <cstdio>
 #include <fstream>
 #include <sstream>
@@ -27,7 +27,8 @@ bool read_sample(std::istream& file, std::size_t size, std::vector<float>& x, st
         numbers.push_back(std::stof(cell));
     }
     if (numbers.size() != size + 1) {
-        throw std::runtime_error("a line has " + std::to_string(numbers.size()) + " numbers, expected " + std::to_string(size + 1));
+        throw std::runtime_error("a line has " + std::to_string(numbers.size()) + " numbers, expected " +
+                                 std::to_string(size + 1));
     }
     x.insert(x.end(), numbers.begin(), numbers.end() - 1);
     labels.push_back(static_cast<std::int64_t>(numbers.back()));
@@ -66,7 +67,8 @@ int personalize(const std::string& folder, const std::string& csv, std::size_t b
         const tinyfoa::StepResult result = trainer.train_step(samples);
         const long long step = trainer.progress().step;
         if (step % 100 == 0 || !is_more) {
-            std::printf("step %lld: loss %.3f, accuracy %.2f\n", step, static_cast<double>(result.loss), static_cast<double>(result.accuracy));
+            std::printf("step %lld: loss %.3f, accuracy %.2f\n", step, static_cast<double>(result.loss),
+                        static_cast<double>(result.accuracy));
             trainer.save(folder);
         }
         x.clear();

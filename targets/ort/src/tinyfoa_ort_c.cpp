@@ -148,8 +148,9 @@ tinyfoa_ort_status tinyfoa_ort_fit(tinyfoa_ort_trainer* trainer, const tinyfoa_o
                                    void* context) {
     return guarded([&] {
         trainer->trainer.fit(samples_of(samples), [&](const tinyfoa::Report& report) {
-            const tinyfoa_ort_report given = {report.block.c_str(), report.epoch,       report.step,
-                                              report.num_steps,     report.total_steps, {report.result.loss, report.result.accuracy}};
+            const tinyfoa_ort_report given = {report.block.c_str(), report.epoch,
+                                              report.step,          report.num_steps,
+                                              report.total_steps,   {report.result.loss, report.result.accuracy}};
             return on_step == nullptr || on_step(context, &given) == 0;
         });
     });

@@ -75,7 +75,8 @@ private:
 
     void require(const std::string& path) const {
         if (!path.empty() && manifest_.files.count(path) == 0) {
-            throw input_error((folder_ / manifest_name).string() + ", files", "does not list '" + path + "'", detail::build_again);
+            throw input_error((folder_ / manifest_name).string() + ", files", "does not list '" + path + "'",
+                              detail::build_again);
         }
     }
 

@@ -123,6 +123,7 @@ public:
     double starting_rate(double power) {
         BlockSize size;
         size.head_units = record_.has_head ? static_cast<double>(state_.other(record_.name + ".head").shape()[1]) : 0;
+        size.head_positions = static_cast<double>(record_.head_positions);
         for (const LayerRecord& layer : record_.layers) {
             size.fan_in = std::max(size.fan_in, static_cast<double>(layer.fan_in));
         }
@@ -163,8 +164,8 @@ private:
         const Shape scores = {manifest_.batch, manifest_.num_outputs};
         const bool has_labels = manifest_.is_classification();
         const Shape target = has_labels ? Shape{manifest_.batch} : scores;
-        const bool fits_target = target_.dtype() == (has_labels ? Dtype::int64 : Dtype::float32) &&
-                                 target_.size() == count_elements(target);
+        const bool fits_target =
+            target_.dtype() == (has_labels ? Dtype::int64 : Dtype::float32) && target_.size() == count_elements(target);
         const auto loss = outputs_.find("loss"), logits = outputs_.find(logits_);
         const bool fits_loss = loss != outputs_.end() && loss->second.dtype() == Dtype::float32 && loss->second.size() == 1;
         const bool fits_logits = logits != outputs_.end() && logits->second.dtype() == Dtype::float32 &&
@@ -173,7 +174,8 @@ private:
             return input.second.dtype() == Dtype::uint8 || input.second.dtype() == Dtype::float32;
         };
         if (!fits_target || !fits_loss || !fits_logits || !std::all_of(inputs_.begin(), inputs_.end(), is_known)) {
-            throw input_error(record_.step, "has targets, logits, a loss or inputs of another type or size than the manifest says",
+            throw input_error(record_.step,
+                              "has targets, logits, a loss or inputs of another type or size than the manifest says",
                               detail::build_again);
         }
     }

@@ -36,7 +36,8 @@ public:
     void gather(const std::vector<std::size_t>& rows, const std::string& name, Tensor& to) const {
         const auto found = values_.find(name);
         if (found == values_.end() || found->second.dtype != to.dtype() || found->second.nbytes * rows.size() != to.nbytes()) {
-            throw input_error("artifact", "the forward pass does not compute '" + name + "' as the step reads it", detail::build_again);
+            throw input_error("artifact", "the forward pass does not compute '" + name + "' as the step reads it",
+                              detail::build_again);
         }
         for (std::size_t i = 0; i < rows.size(); ++i) {
             unpack(found->second, rows[i], to.data() + i * found->second.nbytes);

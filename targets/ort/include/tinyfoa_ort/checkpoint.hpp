@@ -94,7 +94,8 @@ private:
             manifest.progress = *reader.any("progress");
             reader.finish();
             if (!is_state(manifest.file)) {
-                throw input_error(file.place(), "names '" + manifest.file.substr(0, 48) + "', which is no file of a checkpoint", anew);
+                throw input_error(file.place(), "names '" + manifest.file.substr(0, 48) + "', which is no file of a checkpoint",
+                                  anew);
             }
             return manifest;
         } catch (const JsonError& error) {
@@ -168,7 +169,8 @@ private:
         }
         for (const std::string& name : names) {
             if (::unlink((folder_ / name).c_str()) != 0) {
-                throw input_error(folder_.string(), "cannot be tidied (" + detail::reason() + ")", "name a folder that can be written to");
+                throw input_error(folder_.string(), "cannot be tidied (" + detail::reason() + ")",
+                                  "name a folder that can be written to");
             }
         }
     }

@@ -18,11 +18,12 @@ namespace tinyfoa {
 
 class BlockFeed {
 public:
-    BlockFeed(const Artifact& artifact, ForwardPass& forward, const SampleReader& reader, MemoryUse& memory, std::size_t cache_bytes)
+    BlockFeed(const Artifact& artifact, ForwardPass& forward, const SampleReader& reader, MemoryUse& memory,
+              std::size_t cache_bytes)
         : artifact_(artifact), forward_(forward), reader_(reader), memory_(memory), cache_bytes_(cache_bytes) {}
 
-    // Prepare for block `index` on a fixed set: while it trains, the blocks before it do not change, so what enters it is computed
-    // once, if it fits.
+    // Prepare for block `index` on a fixed set: while it trains, the blocks before it do not change, so what enters it is
+    // computed once, if it fits.
     void open(std::size_t index, const Samples& samples) {
         if (cached_block_ == index || !forward_.has_stages(index)) {
             return;
@@ -91,7 +92,8 @@ public:
             const Activations values = forward_.to_block(gather(samples, rows), manifest.blocks.size());
             const auto found = values.find(manifest.score);
             const std::optional<std::size_t> size = found == values.end() ? 0 : count_elements(found->second.tensor.shape);
-            if (size != rows.size() * static_cast<std::size_t>(manifest.num_outputs) || found->second.tensor.dtype != Dtype::float32) {
+            if (size != rows.size() * static_cast<std::size_t>(manifest.num_outputs) ||
+                found->second.tensor.dtype != Dtype::float32) {
                 throw input_error("artifact", "does not compute the scores that its manifest names", detail::build_again);
             }
             const auto* scores = static_cast<const float*>(found->second.tensor.read);
@@ -122,13 +124,15 @@ private:
 
     // What enters block `index`, from the cache of an earlier block where there is one.
     Activations compute(const Samples& samples, const std::vector<std::size_t>& rows, std::size_t index) {
-        return cache_ ? forward_.advance(cache_->gather(rows), cached_block_ + 1, index) : forward_.to_block(gather(samples, rows), index);
+        return cache_ ? forward_.advance(cache_->gather(rows), cached_block_ + 1, index)
+                      : forward_.to_block(gather(samples, rows), index);
     }
 
     static void copy(const Activations& values, const std::string& name, Tensor& to) {
         const auto found = values.find(name);
         if (found == values.end() || found->second.tensor.dtype != to.dtype() || found->second.nbytes() != to.nbytes()) {
-            throw input_error("artifact", "the forward pass does not compute '" + name + "' as the step reads it", detail::build_again);
+            throw input_error("artifact", "the forward pass does not compute '" + name + "' as the step reads it",
+                              detail::build_again);
         }
         std::memcpy(to.data(), found->second.tensor.read, to.nbytes());
     }
@@ -138,7 +142,8 @@ private:
         const bool fits = training.inputs().size() == 1 && found != training.inputs().end() &&
                           found->second.dtype() == Dtype::float32 && found->second.size() == batch() * reader_.size();
         if (!fits) {
-            throw input_error("artifact", "block " + training.record().name + " does not read the model's input", detail::build_again);
+            throw input_error("artifact", "block " + training.record().name + " does not read the model's input",
+                              detail::build_again);
         }
         return &found->second;
     }

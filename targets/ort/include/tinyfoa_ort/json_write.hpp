@@ -12,10 +12,10 @@
 namespace tinyfoa {
 
 struct JsonStyle {
-    bool is_indented = false;   // json.dumps(indent=1); else one line
-    bool is_compact = false;    // separators=(",", ":")
-    bool sorts_keys = false;    // sort_keys=True
-    bool escapes_all = true;    // ensure_ascii=True
+    bool is_indented = false;  // json.dumps(indent=1); else one line
+    bool is_compact = false;   // separators=(",", ":")
+    bool sorts_keys = false;   // sort_keys=True
+    bool escapes_all = true;   // ensure_ascii=True
 };
 
 namespace detail {
@@ -69,7 +69,8 @@ private:
             sorted.push_back(&member);
         }
         if (style_.sorts_keys) {  // bytes of UTF-8 sort as characters do
-            std::sort(sorted.begin(), sorted.end(), [](const Json::Member* a, const Json::Member* b) { return a->first < b->first; });
+            std::sort(sorted.begin(), sorted.end(),
+                      [](const Json::Member* a, const Json::Member* b) { return a->first < b->first; });
         }
         out_ += '{';
         for (std::size_t i = 0; i < sorted.size(); ++i) {

@@ -2,7 +2,8 @@
 // A layer while its slices take turns: what a step reads and writes (docs/training.md).
 //
 // A run of onnxruntime may fail half-way, with some of its outputs written. So no output is bound to what is kept:
-// 1. The new latent weights and optimizer state go to buffers of their own, which `commit` copies into their place; the copy cannot
+// 1. The new latent weights and optimizer state go to buffers of their own, which `commit` copies into their place; the copy
+// cannot
 //    fail. The plan counts these buffers as the active slice; what they are copied to is its nonvolatile memory.
 // 2. Signs and the small tensors of a turn (bias, sums, step count) are updated in place in copies. Signs are a function of the
 //    latent weights, the rest is kept in LayerMemory, so `roll_back` makes them again.
@@ -14,7 +15,8 @@
 #include <vector>
 
 #include "tinyfoa_ort/layer_memory.hpp"
-#include "tinyfoa_ort/session.hpp"
+#include "tinyfoa_ort/value.hpp"
+#include "tinyfoa_ort/whole_weights.hpp"
 
 namespace tinyfoa {
 
@@ -22,13 +24,7 @@ class Layer {
 public:
     static constexpr std::size_t none = static_cast<std::size_t>(-1);
 
-    explicit Layer(LayerMemory memory) : memory_(std::move(memory)) {
-        const std::size_t num_weights = rows() * grid().num_ins() * grid().num_outs();
-        if (memory_.is_binary) {
-            signs_ = Buffer(num_weights);
-        } else if (is_sliced()) {
-            signs_ = Buffer(num_weights * sizeof(float));
-        }
+    explicit Layer(LayerMemory memory) : memory_(std::move(memory)), whole_(memory_) {
         abs_sum_.resize(memory_.positions * grid().num_outs());
         outer_bias_.resize(memory_.bias.size());
         derive();
@@ -41,7 +37,7 @@ public:
     // Make signs and sums anew from what is kept; no slice may be active.
     void derive() {
         for (std::size_t index = 0; index < grid().count(); ++index) {
-            put_signs(index);
+            whole_.put(memory_, index);
         }
         for (std::size_t out = 0; out < grid().num_outs(); ++out) {
             sum_bands(out, none);
@@ -54,7 +50,7 @@ public:
         end_turn();
         TensorRefs tensors;
         const Shape shape = step_shape(grid().num_ins(), grid().num_outs());
-        tensors[name("w")] = reading(memory_.is_binary ? Dtype::int8 : Dtype::float32, shape, whole_weights());
+        tensors[name("w")] = reading(memory_.is_binary ? Dtype::int8 : Dtype::float32, shape, whole_.data(memory_));
         if (memory_.is_binary) {
             tensors[name("abs_sum")] = reading(Dtype::float32, sums_shape(grid().num_outs()), abs_sum_.data());
         }
@@ -80,7 +76,7 @@ public:
         const std::size_t index = std::exchange(active_, none);
         if (is_sliced()) {
             const Part part = grid().part(index);
-            put_signs(index);
+            whole_.put(memory_, index);
             for (std::size_t out = part.first_out; out < part.first_out + part.num_outs; ++out) {
                 sum_bands(out, none);
             }
@@ -93,7 +89,8 @@ public:
         const Part part = grid().part(active_);
         std::copy_n(next_weights_.data<float>(), memory_.latent.size_of_part(active_), memory_.latent.part(active_));
         for (std::size_t i = 0; i < memory_.states.size(); ++i) {
-            std::copy_n(next_moments_[i].data<float>(), memory_.moments[i].size_of_part(active_), memory_.moments[i].part(active_));
+            std::copy_n(next_moments_[i].data<float>(), memory_.moments[i].size_of_part(active_),
+                        memory_.moments[i].part(active_));
             copy_bias(part, bias_moments_[i].data(), memory_.bias_moments[i].data() + part.band * memory_.bias.size());
         }
         copy_bias(part, bias().data(), memory_.bias.data());
@@ -108,7 +105,7 @@ public:
     // Forget what a failed step may have written.
     void roll_back() {
         if (!is_sliced()) {
-            put_signs(active_);
+            whole_.put(memory_, active_);
         }
         fill_turn();
     }
@@ -121,7 +118,8 @@ public:
     // Bytes that a plan counts as the active slice in RAM: latent weights, optimizer state, signs, bias, sums, its origin.
     std::size_t turn_nbytes() const {
         const Part part = grid().part(active_);
-        const std::size_t copies = 1 + memory_.states.size(), num_biases = memory_.has_bias() ? part.num_outs * memory_.positions : 0;
+        const std::size_t copies = 1 + memory_.states.size(),
+                          num_biases = memory_.has_bias() ? part.num_outs * memory_.positions : 0;
         const std::size_t num_weights = memory_.latent.size_of_part(active_);
         const std::size_t num_signs = memory_.is_binary ? num_weights : 0;
         const std::size_t num_sums = memory_.is_binary ? part.num_outs * memory_.positions : 0;
@@ -132,7 +130,6 @@ public:
 
 private:
     bool is_sliced() const { return grid().count() > 1; }
-    std::size_t rows() const { return memory_.positions * memory_.taps; }
     std::string name(const std::string& suffix) const { return memory_.name + "." + suffix; }
 
     // Shapes as the function bodies have them: taps and inputs are one axis, biases are flat (tinyfoa_rt/ops/products.py).
@@ -148,10 +145,6 @@ private:
 
     static TensorRef reading(Dtype dtype, const Shape& shape, const void* data) { return {dtype, shape, data, nullptr}; }
     static TensorRef updating(Dtype dtype, const Shape& shape, void* data) { return {dtype, shape, data, data}; }
-
-    const void* whole_weights() const {
-        return memory_.is_binary || is_sliced() ? signs_.data<void>() : static_cast<const void*>(memory_.latent.part(0));
-    }
 
     // In a turn the bias of the active slice; of a whole layer all of it.
     std::vector<float>& bias() { return is_sliced() ? bias_slice_ : outer_bias_; }
@@ -187,39 +180,6 @@ private:
         }
     }
 
-    // Call `set(index in the whole layer, number of the slice)` for each weight of a slice.
-    template <typename Set>
-    void for_each_weight(std::size_t index, const Set& set) {
-        const Part part = grid().part(index);
-        const float* numbers = memory_.latent.part(index);
-        for (std::size_t row = 0; row < rows(); ++row) {
-            for (std::size_t in = 0; in < part.num_ins; ++in) {
-                const std::size_t start = ((row * grid().num_ins()) + part.first_in + in) * grid().num_outs() + part.first_out;
-                for (std::size_t out = 0; out < part.num_outs; ++out) {
-                    set(start + out, *numbers++);
-                }
-            }
-        }
-    }
-
-    static std::int8_t sign(float number) { return number >= 0 ? 1 : -1; }
-
-    void put_signs(std::size_t index) {
-        if (memory_.is_binary) {
-            for_each_weight(index, [signs = signs_.data<std::int8_t>()](std::size_t at, float number) { signs[at] = sign(number); });
-        } else if (is_sliced()) {
-            for_each_weight(index, [signs = signs_.data<float>()](std::size_t at, float number) { signs[at] = number; });
-        }
-    }
-
-    void clear_signs(std::size_t index) {
-        if (memory_.is_binary) {
-            for_each_weight(index, [signs = signs_.data<std::int8_t>()](std::size_t at, float) { signs[at] = 0; });
-        } else {
-            for_each_weight(index, [signs = signs_.data<float>()](std::size_t at, float) { signs[at] = 0; });
-        }
-    }
-
     void reserve_next() {
         const std::size_t nbytes = memory_.latent.size_of_part(active_) * sizeof(float);
         if (next_weights_.nbytes() < nbytes) {
@@ -246,13 +206,15 @@ private:
         if (memory_.has_bias()) {
             std::copy_n(memory_.bias.data() + first, num_biases, bias().data());
             for (std::size_t i = 0; i < memory_.states.size(); ++i) {
-                std::copy_n(memory_.bias_moments[i].data() + part.band * memory_.bias.size() + first, num_biases, bias_moments_[i].data());
+                std::copy_n(memory_.bias_moments[i].data() + part.band * memory_.bias.size() + first, num_biases,
+                            bias_moments_[i].data());
             }
         }
         if (memory_.is_binary) {
             move_sums(part, [](float& kept, float& turn) { turn = kept; });
         }
-        std::transform(memory_.latent.part(active_), memory_.latent.part(active_) + slice_signs_.size(), slice_signs_.begin(), sign);
+        std::transform(memory_.latent.part(active_), memory_.latent.part(active_) + slice_signs_.size(), slice_signs_.begin(),
+                       WholeWeights::sign);
         if (!memory_.step_counts.empty()) {
             weight_step_count_ = bias_step_count_ = memory_.step_counts[active_];
         }
@@ -285,7 +247,7 @@ private:
         add_parameter(tensors, "w", "bias");
         if (memory_.is_binary) {
             const Shape shape = step_shape(grid().num_ins(), grid().num_outs());
-            tensors[name("w.bits")] = updating(Dtype::int8, shape, signs_.data());
+            tensors[name("w.bits")] = updating(Dtype::int8, shape, whole_.signs());
             tensors[name("abs_sum")] = updating(Dtype::float32, sums_shape(grid().num_outs()), abs_sum_.data());
         }
         return tensors;
@@ -297,9 +259,9 @@ private:
         const Part part = grid().part(active_);
         fill_turn();
         add_parameter(tensors, "w_slice", "bias_slice");
-        clear_signs(active_);
+        whole_.clear(memory_, active_);
         const Shape whole = step_shape(grid().num_ins(), grid().num_outs());
-        tensors[name("w")] = reading(memory_.is_binary ? Dtype::int8 : Dtype::float32, whole, signs_.data());
+        tensors[name("w")] = reading(memory_.is_binary ? Dtype::int8 : Dtype::float32, whole, whole_.data(memory_));
         const std::size_t origin[] = {part.first_in, part.first_out, part.num_ins, part.num_outs};
         std::transform(origin, origin + 4, origin_, [](std::size_t size) { return static_cast<std::int32_t>(size); });
         tensors[name("origin")] = reading(Dtype::int32, {4}, origin_);
@@ -321,7 +283,7 @@ private:
     }
 
     LayerMemory memory_;
-    Buffer signs_;  // what products read of the layer as a whole: int8, or float32 where it is not binary
+    WholeWeights whole_;
     std::vector<float> abs_sum_, outer_bias_;
     std::size_t active_ = none;
     Buffer next_weights_;

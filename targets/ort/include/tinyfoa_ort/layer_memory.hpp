@@ -25,10 +25,11 @@ inline std::vector<std::string> optimizer_states(const std::string& optimizer) {
 struct LayerMemory {
     LayerMemory(const LayerRecord& record, std::size_t num_positions, bool has_bias, const std::string& optimizer,
                 const std::string& folder)
-        : name(record.name), is_local(record.kind == "local"), is_binary(record.is_binary), grid(record), positions(num_positions),
-          taps(static_cast<std::size_t>(record.fan_in) / grid.num_ins()), latent(positions * taps, grid, folder),
-          abs_sums(grid.num_bands() * positions * grid.num_outs()), bias(has_bias ? grid.num_outs() * positions : 0),
-          states(optimizer_states(optimizer)), step_counts(optimizer == "adam" ? grid.count() : 0) {
+        : name(record.name), is_local(record.kind == "local"), is_binary(record.is_binary), grid(record),
+          positions(num_positions), taps(static_cast<std::size_t>(record.fan_in) / grid.num_ins()),
+          latent(positions * taps, grid, folder), abs_sums(grid.num_bands() * positions * grid.num_outs()),
+          bias(has_bias ? grid.num_outs() * positions : 0), states(optimizer_states(optimizer)),
+          step_counts(optimizer == "adam" ? grid.count() : 0) {
         for (std::size_t i = 0; i < states.size(); ++i) {
             moments.emplace_back(positions * taps, grid, folder);
             bias_moments.emplace_back(grid.num_bands() * bias.size());

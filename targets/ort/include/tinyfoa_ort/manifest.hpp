@@ -32,6 +32,7 @@ struct BlockRecord {
     std::string scale;                // tensor of the output's scale; empty where the output is real
     double scale_momentum = 0;
     bool has_head = false;
+    std::int64_t head_positions = 1;  // positions that a unit of the head is the mean of
     bool is_classifier = false;
     std::vector<LayerRecord> layers;
 };
@@ -114,6 +115,7 @@ inline BlockRecord read_block(const std::string& place, const Json& content) {
     block.scale = reader.text("scale");
     block.scale_momentum = reader.number("scale_momentum");
     block.has_head = reader.boolean("head");
+    block.head_positions = reader.integer("head_positions", 1);
     block.is_classifier = reader.boolean("is_classifier");
     const std::vector<Json>& layers = reader.list("layers");
     for (std::size_t i = 0; i < layers.size(); ++i) {

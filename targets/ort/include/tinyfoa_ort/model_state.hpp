@@ -117,8 +117,9 @@ private:
         const bool fits = layer.kind == "dense" || (shape.size() == 4 && shape[0] > 0);
         const std::int64_t positions = layer.kind == "dense" || !fits ? 1 : shape[0];
         // The whole shape is compared later; here only that memory of this size may be taken.
-        const bool is_there = fits && count_elements({positions, layer.fan_in, layer.outs.back()}, Dtype::float32) ==
-                                          count_elements(shape) && found->second.dtype == Dtype::float32;
+        const bool is_there =
+            fits && count_elements({positions, layer.fan_in, layer.outs.back()}, Dtype::float32) == count_elements(shape) &&
+            found->second.dtype == Dtype::float32;
         if (!is_there) {
             throw input_error(place + ", tensor '" + layer.name + ".weight'", "has another shape or type than the manifest says",
                               detail::build_again);
@@ -140,10 +141,11 @@ private:
                 throw input_error(place + ", tensor '" + name + "'", "is missing", detail::build_again);
             }
             const bool is_scale = name == block.scale;
-            const bool fits = is_scale ? found->second.shape.empty() && found->second.dtype == Dtype::float32
-                                       : found->second.shape.size() == 2;
+            const bool fits =
+                is_scale ? found->second.shape.empty() && found->second.dtype == Dtype::float32 : found->second.shape.size() == 2;
             if (!fits) {
-                throw input_error(place + ", tensor '" + name + "'", is_scale ? "is no number" : "is no matrix", detail::build_again);
+                throw input_error(place + ", tensor '" + name + "'", is_scale ? "is no number" : "is no matrix",
+                                  detail::build_again);
             }
             others_.emplace(name, Tensor(found->second.dtype, found->second.shape));
         }

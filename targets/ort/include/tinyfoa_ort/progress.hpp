@@ -18,9 +18,9 @@ namespace tinyfoa {
 struct Progress {
     TrainSettings settings;
     std::optional<Normalization> normalization;
-    std::int64_t block = 0;        // in training; the number of blocks where all are done
-    std::int64_t step = 0;         // steps that this block has taken
-    std::int64_t total_steps = 0;  // steps of all blocks
+    std::int64_t block = 0;                             // in training; the number of blocks where all are done
+    std::int64_t step = 0;                              // steps that this block has taken
+    std::int64_t total_steps = 0;                       // steps of all blocks
     std::vector<std::pair<std::string, double>> rates;  // at which each block begun so far has started, in the order of training
 
     const double* rate_of(const std::string& name) const {
@@ -57,7 +57,8 @@ struct Progress {
         progress.settings.epochs = settings.integer("epochs");
         progress.settings.rate = settings.number("rate");
         progress.settings.rate_schedule = settings.text("rate_schedule");
-        progress.settings.rotate_every = settings.any("rotate_every")->is(Json::Type::null) ? 0 : settings.integer("rotate_every", 1);
+        progress.settings.rotate_every =
+            settings.any("rotate_every")->is(Json::Type::null) ? 0 : settings.integer("rotate_every", 1);
         progress.settings.seed = settings.integer("seed");
         progress.settings.check();
         const Json* stored = reader.any("normalization");

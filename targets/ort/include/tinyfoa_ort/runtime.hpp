@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// onnxruntime's C API as version 1.18 has it, which every later one keeps: one binary serves 1.19 to the newest. The C++ API is not
-// used, so that the application is free to use it, or another version's.
+// onnxruntime's C API as version 1.18 has it, which every later one keeps: one binary serves 1.19 to the newest. The C++ API is
+// not used, so that the application is free to use it, or another version's.
 #pragma once
 
 #include <onnxruntime_c_api.h>
@@ -20,7 +20,8 @@ inline constexpr std::uint32_t ort_api_version = 18;
 inline const OrtApi& ort() {
     static const OrtApi* const api = OrtGetApiBase()->GetApi(ort_api_version);
     if (api == nullptr) {
-        throw Error(Status::runtime, "onnxruntime", std::string("is version ") + OrtGetApiBase()->GetVersionString() + ", too old",
+        throw Error(Status::runtime, "onnxruntime",
+                    std::string("is version ") + OrtGetApiBase()->GetVersionString() + ", too old",
                     "link onnxruntime 1.18 or newer");
     }
     return *api;

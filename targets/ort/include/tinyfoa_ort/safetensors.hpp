@@ -81,13 +81,15 @@ inline bool is_size(const Json& value) {
 
 inline TensorEntry parse_entry(const Json::Member& member, const std::string& file) {
     const std::string place = file + ", tensor '" + member.first.substr(0, 48) + "'";
-    const Json *code = member.second.find("dtype"), *shape = member.second.find("shape"), *offsets = member.second.find("data_offsets");
+    const Json *code = member.second.find("dtype"), *shape = member.second.find("shape"),
+               *offsets = member.second.find("data_offsets");
     if (code == nullptr || shape == nullptr || offsets == nullptr || member.second.members().size() != 3) {
         throw input_error(place, "is described by something other than dtype, shape and data_offsets", get_again);
     }
     TensorEntry entry;
     entry.name = member.first;
-    const auto* known = std::find(std::begin(dtype_codes), std::end(dtype_codes), code->is(Json::Type::string) ? code->text() : "");
+    const auto* known =
+        std::find(std::begin(dtype_codes), std::end(dtype_codes), code->is(Json::Type::string) ? code->text() : "");
     if (known == std::end(dtype_codes)) {
         throw input_error(place, "has an unknown type", "store bool, int8, uint8, int32, int64 or float numbers");
     }
@@ -107,7 +109,8 @@ inline TensorEntry parse_entry(const Json::Member& member, const std::string& fi
     entry.stop = static_cast<std::uint64_t>(*ends[1].as_integer());
     const std::optional<std::size_t> count = count_elements(entry.shape, entry.dtype);
     if (!count || entry.stop < entry.start || *count * size_of(entry.dtype) != entry.stop - entry.start) {
-        throw input_error(place, "of shape " + to_text(entry.shape) + " does not take the bytes that its data_offsets give it", get_again);
+        throw input_error(place, "of shape " + to_text(entry.shape) + " does not take the bytes that its data_offsets give it",
+                          get_again);
     }
     return entry;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The order of samples: a function of seed, block and epoch, so that any epoch can be made again. It is not the order of numpy, so a
-// training that goes on in Python shuffles the rest of its epoch anew.
+// The order of samples: a function of seed, block and epoch, so that any epoch can be made again. It is not the order of numpy,
+// so a training that goes on in Python shuffles the rest of its epoch anew.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,8 @@ namespace tinyfoa {
 class SampleOrder {
 public:
     SampleOrder(std::size_t num_samples, std::size_t batch, std::int64_t seed, std::int64_t block)
-        : num_samples_(num_samples), batch_(batch), seed_(static_cast<std::uint64_t>(seed)), block_(static_cast<std::uint64_t>(block)) {}
+        : num_samples_(num_samples), batch_(batch), seed_(static_cast<std::uint64_t>(seed)),
+          block_(static_cast<std::uint64_t>(block)) {}
 
     // Batches of an epoch: what does not fill a batch is left out; fewer samples than a batch are repeated.
     std::size_t num_batches() const { return num_samples_ < batch_ ? 1 : num_samples_ / batch_; }

@@ -25,7 +25,8 @@ struct Samples {
 class SampleReader {
 public:
     SampleReader(const Manifest& manifest, const std::optional<Normalization>& normalization)
-        : manifest_(manifest), normalization_(normalization), shape_(manifest.input_shape.begin() + 1, manifest.input_shape.end()) {}
+        : manifest_(manifest), normalization_(normalization),
+          shape_(manifest.input_shape.begin() + 1, manifest.input_shape.end()) {}
 
     // Numbers of a sample.
     std::size_t size() const { return count_elements(shape_).value_or(0); }

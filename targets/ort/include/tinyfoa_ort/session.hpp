@@ -8,119 +8,10 @@
 #include <vector>
 
 #include "tinyfoa_ort/error.hpp"
-#include "tinyfoa_ort/runtime.hpp"
-#include "tinyfoa_ort/tensor.hpp"
+#include "tinyfoa_ort/options.hpp"
+#include "tinyfoa_ort/value.hpp"
 
 namespace tinyfoa {
-
-// How sessions run.
-struct Options {
-    int threads = 0;                 // of a session; 0: one a core
-    std::size_t budget_bytes = 0;    // RAM of a training step; 0: no limit
-    std::string storage;             // folder of memory-mapped files with the latent weights of all slices; empty: in RAM
-    std::size_t cache_bytes = std::size_t{1} << 28;  // what `fit` may keep of the blocks before
-};
-
-// Memory of the caller that a run reads or writes; where it does both, `write` is where the new values go.
-struct TensorRef {
-    Dtype dtype = Dtype::float32;
-    Shape shape;
-    const void* read = nullptr;
-    void* write = nullptr;
-
-    static TensorRef of(Tensor& tensor) { return {tensor.dtype(), tensor.shape(), tensor.data(), tensor.data()}; }
-};
-
-// By the names of inputs; an output NAME.next is written where NAME says.
-using TensorRefs = std::map<std::string, TensorRef>;
-
-// What a model says of an input or output; -1 where a size is left open.
-struct TensorType {
-    Dtype dtype = Dtype::float32;
-    Shape shape;
-
-    bool accepts(Dtype found, const Shape& size) const {
-        bool fits = found == dtype && size.size() == shape.size();
-        for (std::size_t i = 0; fits && i < size.size(); ++i) {
-            fits = shape[i] < 0 || shape[i] == size[i];
-        }
-        return fits;
-    }
-};
-
-// A tensor of onnxruntime.
-class Value {
-public:
-    explicit Value(OrtValue* value) : value_(value, ort().ReleaseValue) {}
-
-    Value(const OrtMemoryInfo* memory, Dtype dtype, const Shape& shape, void* data)
-        : Value(create(memory, dtype, shape, data)) {}
-
-    const OrtValue* get() const { return value_.get(); }
-
-    TensorType type() const;
-    const void* data() const {
-        void* data = nullptr;
-        check(ort().GetTensorMutableData(value_.get(), &data));
-        return data;
-    }
-
-private:
-    static OrtValue* create(const OrtMemoryInfo* memory, Dtype dtype, const Shape& shape, void* data);
-
-    Owned<OrtValue> value_;
-};
-
-namespace detail {
-
-struct ElementType {
-    Dtype dtype;
-    ONNXTensorElementDataType code;
-};
-
-inline constexpr ElementType element_types[] = {
-    {Dtype::boolean, ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL},  {Dtype::int8, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8},
-    {Dtype::uint8, ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8},   {Dtype::int32, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32},
-    {Dtype::int64, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64},   {Dtype::float16, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16},
-    {Dtype::float32, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT}, {Dtype::float64, ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE},
-};
-
-inline TensorType type_of(const OrtTensorTypeAndShapeInfo* info, const std::string& place) {
-    ONNXTensorElementDataType code = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
-    check(ort().GetTensorElementType(info, &code));
-    std::size_t rank = 0;
-    check(ort().GetDimensionsCount(info, &rank));
-    TensorType type;
-    type.shape.resize(rank);
-    check(ort().GetDimensions(info, type.shape.data(), rank));
-    for (const ElementType& each : element_types) {
-        if (each.code == code) {
-            type.dtype = each.dtype;
-            return type;
-        }
-    }
-    throw input_error(place, "has an element type that is not known here", "build the artifact again");
-}
-
-}  // namespace detail
-
-inline TensorType Value::type() const {
-    OrtTensorTypeAndShapeInfo* info = nullptr;
-    check(ort().GetTensorTypeAndShape(value_.get(), &info));
-    const Owned<OrtTensorTypeAndShapeInfo> owned(info, ort().ReleaseTensorTypeAndShapeInfo);
-    return detail::type_of(info, "a computed tensor");
-}
-
-inline OrtValue* Value::create(const OrtMemoryInfo* memory, Dtype dtype, const Shape& shape, void* data) {
-    ONNXTensorElementDataType code = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
-    for (const detail::ElementType& each : detail::element_types) {
-        code = each.dtype == dtype ? each.code : code;
-    }
-    const std::size_t nbytes = count_elements(shape).value_or(0) * size_of(dtype);
-    OrtValue* value = nullptr;
-    check(ort().CreateTensorWithDataAsOrtValue(memory, data, nbytes, shape.data(), shape.size(), code, &value));
-    return value;
-}
 
 class Session {
 public:
@@ -152,7 +43,8 @@ public:
         }
         for (const std::string& name : output_names()) {
             auto found = tensors.find(name);
-            const std::size_t end = name.size() > 5 && name.compare(name.size() - 5, 5, ".next") == 0 ? name.size() - 5 : name.size();
+            const std::size_t end =
+                name.size() > 5 && name.compare(name.size() - 5, 5, ".next") == 0 ? name.size() - 5 : name.size();
             if (found == tensors.end()) {
                 found = tensors.find(name.substr(0, end));
             }
@@ -263,7 +155,8 @@ private:
             check(ort().AllocatorFree(allocator, block));
         }
         if (account.peak() == 0) {
-            throw Error(Status::runtime, "budget", "the application has registered another allocator with onnxruntime's environment",
+            throw Error(Status::runtime, "budget",
+                        "the application has registered another allocator with onnxruntime's environment",
                         "open the trainer before, or without a budget");
         }
     }
@@ -286,7 +179,8 @@ private:
         if (!type.accepts(tensor.dtype, tensor.shape)) {
             const std::string found = std::string(name_of(tensor.dtype)) + to_text(tensor.shape);
             const std::string expected = std::string(name_of(type.dtype)) + to_text(type.shape);
-            throw input_error(place_ + ", '" + name + "'", "is " + expected + ", the state has " + found, "build the artifact again");
+            throw input_error(place_ + ", '" + name + "'", "is " + expected + ", the state has " + found,
+                              "build the artifact again");
         }
     }
 

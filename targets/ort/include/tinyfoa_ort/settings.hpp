@@ -38,8 +38,9 @@ struct TrainSettings {
 
 // What the rate of a block depends on.
 struct BlockSize {
-    double head_units = 0;  // 0: a classifier
-    double fan_in = 0;      // inputs of an output
+    double head_units = 0;      // 0: a classifier
+    double head_positions = 1;  // positions that a unit is the mean of
+    double fan_in = 0;          // inputs of an output
     double num_slices = 0;
     double input_power = 0;  // mean x^2
 };
@@ -53,7 +54,7 @@ inline double rate_of_block(const std::string& optimizer, double batch, const Bl
         return base * std::sqrt(batch / reference_batch * 2000 * boost);
     }
     const double input_energy = size.fan_in * std::max(size.input_power, least_input_power);
-    const double spread = std::sqrt(size.head_units > 0 ? size.head_units : 2);
+    const double spread = size.head_positions * std::sqrt(size.head_units > 0 ? size.head_units : 2);
     return base * spread * batch / reference_batch * boost * reference_inputs / input_energy;
 }
 

@@ -11,6 +11,7 @@
 
 #include "tinyfoa_ort/artifact.hpp"
 #include "tinyfoa_ort/block_training.hpp"
+#include "tinyfoa_ort/calibration.hpp"
 #include "tinyfoa_ort/checkpoint.hpp"
 #include "tinyfoa_ort/evaluation.hpp"
 #include "tinyfoa_ort/feed.hpp"
@@ -75,7 +76,8 @@ public:
     StepResult train_step(const Samples& samples) {
         const auto batch = static_cast<std::size_t>(manifest().batch);
         if (samples.count > batch) {
-            throw usage_error("train_step", "takes up to " + std::to_string(batch) + " samples, a batch of the plan", "give fewer at a time");
+            throw usage_error("train_step", "takes up to " + std::to_string(batch) + " samples, a batch of the plan",
+                              "give fewer at a time");
         }
         reader().check(samples, true);
         BlockTraining& training = begin_block();
@@ -96,10 +98,12 @@ public:
         finish_block();
     }
 
-    // Go (back) to a block on a stream: a model that was trained goes on learning in its last one, say. Its rate is the one it began with.
+    // Go (back) to a block on a stream: a model that was trained goes on learning in its last one, say. Its rate is the one it
+    // began with.
     void train_block(std::size_t index) {
         if (index >= manifest().blocks.size()) {
-            throw usage_error("train_block", "there are " + std::to_string(manifest().blocks.size()) + " blocks", "count them from 0");
+            throw usage_error("train_block", "there are " + std::to_string(manifest().blocks.size()) + " blocks",
+                              "count them from 0");
         }
         close_block();
         parts_->progress.block = static_cast<std::int64_t>(index);
@@ -124,7 +128,8 @@ public:
     std::vector<float> scores(const Samples& samples) {
         std::vector<float> found;
         found.reserve(samples.count * static_cast<std::size_t>(manifest().num_outputs));
-        for_each_row(samples, [&](std::size_t, const float* row) { found.insert(found.end(), row, row + manifest().num_outputs); });
+        for_each_row(samples,
+                     [&](std::size_t, const float* row) { found.insert(found.end(), row, row + manifest().num_outputs); });
         return found;
     }
 
@@ -160,9 +165,9 @@ public:
 private:
     static constexpr const char* checkpoint_name = "checkpoint";
     static constexpr const char* inference_name = "inference.safetensors";
-    static constexpr std::size_t calibration_samples = 500;
 
-    // Parts refer to each other, so they stay where they are when a trainer is moved. Sessions end before what they allocated from.
+    // Parts refer to each other, so they stay where they are when a trainer is moved. Sessions end before what they allocated
+    // from.
     struct Parts {
         Parts(const fs::path& folder, const Options& given)
             : options(given), artifact(folder), state(artifact, options.storage), memory(options.budget_bytes),
@@ -196,7 +201,8 @@ private:
         }
         if (!parts_->training) {
             const auto index = static_cast<std::size_t>(progress().block);
-            parts_->training = std::make_unique<BlockTraining>(parts_->artifact, index, parts_->state, parts_->memory, parts_->options);
+            parts_->training =
+                std::make_unique<BlockTraining>(parts_->artifact, index, parts_->state, parts_->memory, parts_->options);
         }
         return *parts_->training;
     }
@@ -214,39 +220,13 @@ private:
         parts_->progress.step = 0;
     }
 
-    // Measure the block's scale and its rate, once. Steps at rate 0 change nothing but the scale: from 0 a running mean with share m
-    // reaches (1 - m) of the batch's mean in a step. `fill` puts batch k into the block's inputs.
+    // Measure the block's scale and its rate, once; `fill` puts batch k into the block's inputs.
     void begin_rates(BlockTraining& training, const std::function<void(std::size_t)>& fill) {
-        const BlockRecord& record = training.record();
-        if (progress().rate_of(record.name) != nullptr) {
-            return;
+        const std::string& name = training.record().name;
+        if (progress().rate_of(name) == nullptr) {
+            const double power = calibrate(training, parts_->state, static_cast<std::size_t>(manifest().batch), fill);
+            parts_->progress.rates.emplace_back(name, training.starting_rate(power));
         }
-        const auto num_batches = std::max<std::size_t>(1, calibration_samples / static_cast<std::size_t>(manifest().batch));
-        double power = 0, scales = 0;
-        const float before = record.scale.empty() ? 0 : parts_->state.scale(record.scale);
-        try {
-            for (std::size_t k = 0; k < num_batches; ++k) {
-                fill(k);
-                training.begin_turn(0);
-                power += training.input_power() / static_cast<double>(num_batches);
-                if (!record.scale.empty()) {
-                    parts_->state.scale(record.scale) = 0;
-                    training.step(0.0);
-                    scales += static_cast<double>(parts_->state.scale(record.scale)) / static_cast<double>(num_batches);
-                }
-            }
-        } catch (...) {
-            training.reset_optimizer();
-            if (!record.scale.empty()) {
-                parts_->state.scale(record.scale) = before;
-            }
-            throw;
-        }
-        if (!record.scale.empty()) {
-            parts_->state.scale(record.scale) = static_cast<float>(scales / (1 - record.scale_momentum));
-        }
-        training.reset_optimizer();
-        parts_->progress.rates.emplace_back(record.name, training.starting_rate(power));
     }
 
     StepResult step(BlockTraining& training, double rate) {
@@ -266,7 +246,8 @@ private:
         const std::int64_t num_steps = settings.epochs * steps_per_epoch;
         feed().open(static_cast<std::size_t>(progress().block), samples);
         const std::vector<std::size_t> first = order.epoch(settings.epochs);
-        begin_rates(training, [&](std::size_t k) { feed().fill(samples, order.batch(first, k % order.num_batches()), training); });
+        begin_rates(training,
+                    [&](std::size_t k) { feed().fill(samples, order.batch(first, k % order.num_batches()), training); });
         std::vector<std::size_t> rows;
         for (std::int64_t known_epoch = -1; progress().step < num_steps;) {
             const std::int64_t at = progress().step, epoch = at / steps_per_epoch;

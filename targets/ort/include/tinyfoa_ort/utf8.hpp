@@ -12,7 +12,11 @@ namespace detail {
 // Decode the character at `at` and move behind it; false where there is none (overlong forms and surrogates included).
 inline bool next_character(std::string_view text, std::size_t& at, std::uint32_t& point) {
     const auto first = static_cast<unsigned char>(text[at]);
-    const int length = first < 0x80 ? 1 : first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
+    const int length = first < 0x80                    ? 1
+                       : first >= 0xc2 && first < 0xe0 ? 2
+                       : first >= 0xe0 && first < 0xf0 ? 3
+                       : first >= 0xf0 && first < 0xf5 ? 4
+                                                       : 0;
     if (length == 0 || at + static_cast<std::size_t>(length) > text.size()) {
         return false;
     }
