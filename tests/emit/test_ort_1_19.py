@@ -94,8 +94,10 @@ def write_models(folder: Path, kind: str, options: Mapping[str, str]) -> list[st
     known = {path: forward for path in artifact.manifest.stages if path} | {"inference.onnx": {}} | steps
     for name, tensors in known.items():
         graph = onnx.load(folder / name, load_external_data=False).graph
-        feeds = {each.name: tensors[each.name] if each.name in tensors else drawn(rng, each) for each in graph.input}
-        np.savez(f"{folder / name}.feeds.npz", **feeds)  # type: ignore[arg-type]
+        feeds: dict[str, Any] = {
+            each.name: tensors[each.name] if each.name in tensors else drawn(rng, each) for each in graph.input
+        }
+        np.savez(f"{folder / name}.feeds.npz", **feeds)
     (folder / "jobs.json").write_text(json.dumps(list(known)), encoding="utf-8")
     return list(known)
 
