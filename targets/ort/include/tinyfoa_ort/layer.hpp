@@ -37,7 +37,7 @@ public:
     // Make signs and sums anew from what is kept; no slice may be active.
     void derive() {
         for (std::size_t index = 0; index < grid().count(); ++index) {
-            whole_.put(memory_, index);
+            whole_.derive(memory_, index);
         }
         for (std::size_t out = 0; out < grid().num_outs(); ++out) {
             sum_bands(out, none);
@@ -76,7 +76,7 @@ public:
         const std::size_t index = std::exchange(active_, none);
         if (is_sliced()) {
             const Part part = grid().part(index);
-            whole_.put(memory_, index);
+            whole_.put(memory_, index, slice_signs_.data());
             for (std::size_t out = part.first_out; out < part.first_out + part.num_outs; ++out) {
                 sum_bands(out, none);
             }
@@ -104,8 +104,11 @@ public:
 
     // Forget what a failed step may have written.
     void roll_back() {
-        if (!is_sliced()) {
-            whole_.put(memory_, active_);
+        if (is_sliced()) {
+            const float* weights = memory_.latent.part(active_);
+            std::transform(weights, weights + slice_signs_.size(), slice_signs_.begin(), WholeWeights::sign);
+        } else {
+            whole_.derive(memory_, active_);
         }
         fill_turn();
     }
@@ -199,7 +202,7 @@ private:
         }
     }
 
-    // Copy what a step updates in place from what is kept.
+    // Copy what a step updates in place, but signs, from what is kept.
     void fill_turn() {
         const Part part = grid().part(active_);
         const std::size_t first = part.first_out * memory_.positions, num_biases = part.num_outs * memory_.positions;
@@ -213,8 +216,6 @@ private:
         if (memory_.is_binary) {
             move_sums(part, [](float& kept, float& turn) { turn = kept; });
         }
-        std::transform(memory_.latent.part(active_), memory_.latent.part(active_) + slice_signs_.size(), slice_signs_.begin(),
-                       WholeWeights::sign);
         if (!memory_.step_counts.empty()) {
             weight_step_count_ = bias_step_count_ = memory_.step_counts[active_];
         }
@@ -259,7 +260,7 @@ private:
         const Part part = grid().part(active_);
         fill_turn();
         add_parameter(tensors, "w_slice", "bias_slice");
-        whole_.clear(memory_, active_);
+        whole_.take(memory_, active_, slice_signs_.data());
         const Shape whole = step_shape(grid().num_ins(), grid().num_outs());
         tensors[name("w")] = reading(memory_.is_binary ? Dtype::int8 : Dtype::float32, whole, whole_.data(memory_));
         const std::size_t origin[] = {part.first_in, part.first_out, part.num_ins, part.num_outs};

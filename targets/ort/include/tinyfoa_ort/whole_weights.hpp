@@ -2,6 +2,7 @@
 // What products read of a layer as a whole: signs of its latent weights, int8, or the weights themselves where it is not binary.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "tinyfoa_ort/layer_memory.hpp"
@@ -29,37 +30,55 @@ public:
         return numbers_.nbytes() > 0 ? numbers_.data<void>() : static_cast<const void*>(memory.latent.part(0));
     }
 
-    // Put a slice in its place.
-    void put(const LayerMemory& memory, std::size_t index) {
+    // Put a slice in its place, derived from its latent weights.
+    void derive(const LayerMemory& memory, std::size_t index) {
+        const float* numbers = memory.latent.part(index);
         if (memory.is_binary) {
-            visit(memory, index, [to = numbers_.data<std::int8_t>()](std::size_t at, float number) { to[at] = sign(number); });
+            visit_rows(memory, index, [&](std::size_t at, std::size_t from, std::size_t count) {
+                std::transform(numbers + from, numbers + from + count, numbers_.data<std::int8_t>() + at, sign);
+            });
         } else if (numbers_.nbytes() > 0) {
-            visit(memory, index, [to = numbers_.data<float>()](std::size_t at, float number) { to[at] = number; });
+            visit_rows(memory, index, [&](std::size_t at, std::size_t from, std::size_t count) {
+                std::copy_n(numbers + from, count, numbers_.data<float>() + at);
+            });
         }
     }
 
-    // Put zeros in place of a slice; there is more than one.
-    void clear(const LayerMemory& memory, std::size_t index) {
-        if (memory.is_binary) {
-            visit(memory, index, [to = numbers_.data<std::int8_t>()](std::size_t at, float) { to[at] = 0; });
-        } else {
-            visit(memory, index, [to = numbers_.data<float>()](std::size_t at, float) { to[at] = 0; });
+    // Take the signs of a slice out, and leave zeros.
+    void take(const LayerMemory& memory, std::size_t index, std::int8_t* signs) {
+        visit_rows(memory, index, [&](std::size_t at, std::size_t to, std::size_t count) {
+            if (memory.is_binary) {
+                std::copy_n(numbers_.data<std::int8_t>() + at, count, signs + to);
+                std::fill_n(numbers_.data<std::int8_t>() + at, count, std::int8_t{0});
+            } else {
+                std::fill_n(numbers_.data<float>() + at, count, 0.0f);
+            }
+        });
+    }
+
+    // Put the signs of a slice back; where the layer is not binary, its latent weights.
+    void put(const LayerMemory& memory, std::size_t index, const std::int8_t* signs) {
+        if (!memory.is_binary) {
+            derive(memory, index);
+            return;
         }
+        visit_rows(memory, index, [&](std::size_t at, std::size_t from, std::size_t count) {
+            std::copy_n(signs + from, count, numbers_.data<std::int8_t>() + at);
+        });
     }
 
 private:
-    // Call `set(index in the whole layer, number of the slice)` for each weight of a slice.
-    template <typename Set>
-    static void visit(const LayerMemory& memory, std::size_t index, const Set& set) {
+    // Call `visit(place in the whole layer, place in the slice, count)` for each row of a slice.
+    template <typename Visit>
+    static void visit_rows(const LayerMemory& memory, std::size_t index, const Visit& visit) {
         const Grid& grid = memory.grid;
         const Part part = grid.part(index);
-        const float* numbers = memory.latent.part(index);
+        std::size_t in_slice = 0;
         for (std::size_t row = 0; row < memory.positions * memory.taps; ++row) {
             for (std::size_t in = 0; in < part.num_ins; ++in) {
                 const std::size_t start = (row * grid.num_ins() + part.first_in + in) * grid.num_outs() + part.first_out;
-                for (std::size_t out = 0; out < part.num_outs; ++out) {
-                    set(start + out, *numbers++);
-                }
+                visit(start, in_slice, part.num_outs);
+                in_slice += part.num_outs;
             }
         }
     }
