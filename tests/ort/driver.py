@@ -88,21 +88,24 @@ class Driver:
 
     def run(self, artifact: Path, x: NDArray[Any], y: NDArray[Any], *words: str) -> list[Any]:
         """What the driver prints, each line as JSON; it must not crash."""
+        data = self.folder / "x.f32"
+        targets = self.folder / ("y.i64" if y.dtype.kind in "iu" else "y.f32")
+        data.write_bytes(np.ascontiguousarray(x, np.float32).tobytes())
+        targets.write_bytes(np.ascontiguousarray(y, np.int64 if y.dtype.kind in "iu" else np.float32).tobytes())
+        done = self.execute([str(self.binary), str(artifact), str(data), str(targets), *words])
+        assert done.returncode == 0, f"exit {done.returncode}: {done.stdout[-500:]}{done.stderr[-3000:]}"
+        assert not done.stderr, done.stderr[-3000:]
+        return [json.loads(re.sub(r": -?nan\b", ": NaN", line)) for line in done.stdout.splitlines()]
+
+    def execute(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        """Run a program on the library."""
         loaded = self.folder / "lib"
         loaded.mkdir(exist_ok=True)
         link = loaded / "libonnxruntime.so.1"
         link.unlink(missing_ok=True)
         link.symlink_to(self.library)
-        data = self.folder / "x.f32"
-        targets = self.folder / ("y.i64" if y.dtype.kind in "iu" else "y.f32")
-        data.write_bytes(np.ascontiguousarray(x, np.float32).tobytes())
-        targets.write_bytes(np.ascontiguousarray(y, np.int64 if y.dtype.kind in "iu" else np.float32).tobytes())
         environment = {**os.environ, **self.env, "LD_LIBRARY_PATH": str(loaded)}
-        command = [str(self.binary), str(artifact), str(data), str(targets), *words]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=300)
-        assert done.returncode == 0, f"exit {done.returncode}: {done.stdout[-500:]}{done.stderr[-3000:]}"
-        assert not done.stderr, done.stderr[-3000:]
-        return [json.loads(re.sub(r": -?nan\b", ": NaN", line)) for line in done.stdout.splitlines()]
+        return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=300)
 
     def steps(self, artifact: Path, x: NDArray[Any], y: NDArray[Any], *words: str) -> list[float]:
         """The losses of steps; nothing may fail."""
