@@ -1,0 +1,161 @@
+"""The packed form of a model: bits lie in rows of 32-bit words, as the C99 kernels read them.
+
+A step or a stage is emitted in two forms. In one binary values take a byte an element, and bodies multiply them with
+MatMulInteger; in the other they are uint32 words, and each operator that reads or writes bits has a packed twin,
+``Packed<Name>``. Where the library of kernels is registered (targets/ort/ops), it runs the twins; the body of a twin unpacks,
+calls the operator and packs again, so that the same model runs without the library too.
+
+Rows of activations are samples, rows of weights are outputs, and of a stored head classes: bit i of a row is bit i % 32 of word
+i / 32, and what is left of the last word is zero. The twin's attribute ``units`` says how many bits a row has. In the place of a
+slice that is apart, ``w`` holds zeros.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import onnx
+from onnx import TensorProto, helper
+
+from tinyfoa_rt.emit.bodies import load_functions
+from tinyfoa_rt.emit.nodes import ByteForm
+from tinyfoa_rt.ir.step import WORD_BITS, StepGraph, StepNode
+from tinyfoa_rt.ops import DOMAIN
+
+__all__ = ["PackedForm", "can_pack"]
+
+# Operators that have a packed twin.
+_TWINS = frozenset(
+    {"BinaryDense", "SignDense", "RealDense", "BinaryActivation", "BinaryToReal", "StraightThroughGrad", "HeadLogits"}
+    | {"HeadGrad", "DenseSliceGrad", "DenseSgdStep", "PackSigns"}
+)
+# How the body of a twin reads an input, by its port; activations are bits as they are.
+_UNPACKING: Mapping[str, str] = {"w": "UnpackSigns", "w_slice": "UnpackSlice", "head": "UnpackHead"}
+
+
+def can_pack(step: StepGraph) -> bool:
+    """Whether the packed form can say what ``step`` does: all bits are matrices, and only operators with a twin touch them."""
+    form = PackedForm(step)
+    return all(
+        node.domain == DOMAIN and node.op_type in _TWINS and all(len(step.tensors[name].type.shape) == 2 for name in touched)
+        for node in step.nodes
+        if (touched := form.packed_names(node))
+    )
+
+
+class PackedForm(ByteForm):
+    """Turns the nodes and tensors of one step or stage into their packed form."""
+
+    def __init__(self, step: StepGraph) -> None:
+        super().__init__(step)
+        self._bits = {name for name, tensor in step.tensors.items() if tensor.type.dtype == "bit"}
+        logits = [node for node in step.nodes if node.op_type == "HeadLogits" and node.inputs[0] in self._bits]
+        heads = {node.inputs[2] for node in logits if len(node.inputs) > 2 and node.inputs[2]}
+        self._bits |= {name for name in heads if step.tensors[name].type.dtype == "int8"}
+        self._twins: dict[str, onnx.FunctionProto] = {}
+
+    def packed_names(self, node: StepNode) -> list[str]:
+        """Which tensors of a node are packed."""
+        return [name for name in (*node.inputs, *node.outputs) if name in self._bits]
+
+    def value_info(self, name: str, *, batch: str | None = None) -> onnx.ValueInfoProto:
+        """Name, element type and shape of a tensor of the step."""
+        tensor = self.step.tensors[name]
+        if name not in self._bits:
+            return super().value_info(name, batch=batch)
+        rows, units = tensor.type.shape
+        if tensor.category == "weight":
+            rows, units = units, rows
+        shape: list[int | str] = [rows, -(-units // WORD_BITS)]
+        if tensor.varies:
+            shape = [f"{name}.{axis}" for axis in ("rows", "words")]
+        elif batch is not None and not tensor.is_persistent:
+            shape[0] = batch
+        return helper.make_tensor_value_info(name, TensorProto.UINT32, shape)
+
+    def properties(self, names: Iterable[str]) -> dict[str, str]:
+        """Metadata: how many bits a row of each packed activation has."""
+        found = [self.step.tensors[name] for name in names if name in self._bits]
+        return {f"bits.{each.name}": str(each.type.shape[1]) for each in found if each.category == "activation"}
+
+    def node(self, node: StepNode, proto: onnx.NodeProto) -> onnx.NodeProto:
+        """The twin of a node that touches bits; other nodes as they are."""
+        if not self.packed_names(node):
+            return proto
+        name = f"Packed{node.op_type}"
+        if name not in self._twins:
+            self._twins[name] = self._function(node, proto)
+        twin = onnx.NodeProto()
+        twin.CopyFrom(proto)
+        twin.op_type = name
+        units = self._units(node)
+        if units is not None:
+            twin.attribute.append(helper.make_attribute("units", units))
+        return twin
+
+    def functions(self, nodes: Iterable[onnx.NodeProto]) -> list[onnx.FunctionProto]:
+        """The bodies of a graph's nodes and of all that they call, callees first."""
+        others = [node for node in nodes if node.op_type not in self._twins]
+        inside = [node for twin in self._twins.values() for node in twin.node]
+        return [*super().functions([*others, *inside]), *self._twins.values()]
+
+    def _units(self, node: StepNode) -> int | None:
+        """Bits in the rows that a node reads."""
+        for name in node.inputs:
+            if name in self._bits and node.op_type != "PackSigns":
+                tensor = self.step.tensors[name]
+                return tensor.type.shape[0] if tensor.category == "weight" else tensor.type.shape[1]
+        return None
+
+    def _function(self, node: StepNode, proto: onnx.NodeProto) -> onnx.FunctionProto:
+        """The body of a twin: unpack, call, pack."""
+        inner = load_functions([node.op_type], variants=self.variants)[-1]  # callees come first
+        body = _TwinBody()
+        given = [name if name in self._bits else "" for name in node.inputs]
+        given += [""] * (len(inner.input) - len(given))
+        inputs = [body.unpack(port, node.op_type) if name else port for port, name in zip(inner.input, given)]
+        inputs = [name if has else "" for name, has in zip(inputs, [*proto.input, *[""] * len(inputs)])]
+        outputs = [body.pack(port, node.op_type) if name in self._bits else port for port, name in zip(inner.output, node.outputs)]
+        call = helper.make_node(node.op_type, inputs, outputs, domain=DOMAIN)
+        for attribute in inner.attribute_proto:
+            reference = onnx.AttributeProto(name=attribute.name, type=attribute.type, ref_attr_name=attribute.name)
+            call.attribute.append(reference)
+        opsets = [helper.make_opsetid("", 18), helper.make_opsetid(DOMAIN, 1)]
+        nodes = [*body.before, call, *body.after]
+        outputs = list(inner.output)[: len(node.outputs)]
+        function = helper.make_function(DOMAIN, f"Packed{node.op_type}", list(inner.input), outputs, nodes, opsets)
+        function.attribute_proto.extend([*inner.attribute_proto, helper.make_attribute("units", 0)])
+        return function
+
+
+class _TwinBody:
+    """The nodes before and after the call in a twin's body."""
+
+    def __init__(self) -> None:
+        self.before: list[onnx.NodeProto] = []
+        self.after: list[onnx.NodeProto] = []
+
+    def unpack(self, port: str, op_type: str) -> str:
+        """Unpack the input ``port``; return the name of what it holds."""
+        if op_type == "PackSigns":
+            return ""  # the old signs: nothing reads them
+        function = _UNPACKING.get(port, "UnpackBits")
+        if port == "w_slice":
+            parts = ["slice_first_in", "slice_first_out", "slice_ins", "slice_outs"]
+            self.before.append(helper.make_node("SplitPart", ["origin"], parts, domain=DOMAIN))
+            size = parts[2]
+        else:
+            size = "num_bits"
+            if not any(size in node.output for node in self.before):
+                units = helper.make_node("Constant", [], ["bits_in_a_row"])
+                units.attribute.append(onnx.AttributeProto(name="value_int", type=onnx.AttributeProto.INT, ref_attr_name="units"))
+                shape = helper.make_node("Constant", [], ["one_number"], value_ints=[1])
+                self.before += [units, shape, helper.make_node("Reshape", ["bits_in_a_row", "one_number"], [size])]
+        self.before.append(helper.make_node(function, [port, size], [f"{port}_unpacked"], domain=DOMAIN))
+        return f"{port}_unpacked"
+
+    def pack(self, port: str, op_type: str) -> str:
+        """Pack what the call leaves under the name that is returned into the output ``port``."""
+        function = "PackSignRows" if op_type == "PackSigns" else "PackBits"
+        self.after.append(helper.make_node(function, [f"{port}_unpacked"], [port], domain=DOMAIN))
+        return f"{port}_unpacked"
