@@ -33,14 +33,28 @@ _TWINS = frozenset(
 _UNPACKING: Mapping[str, str] = {"w": "UnpackSigns", "w_slice": "UnpackSlice", "head": "UnpackHead"}
 
 
+# Twins that stand for their operators even where x is real, so that they have a kernel.
+_ALWAYS = frozenset({"DenseSgdStep", "DenseSliceGrad"})
+
+
 def can_pack(step: StepGraph) -> bool:
-    """Whether the packed form can say what ``step`` does: all bits are matrices, and only operators with a twin touch them."""
+    """Whether the packed form can say what ``step`` does.
+
+    All bits must be matrices, only operators with a twin may touch them, and all nodes of an operator must have the same inputs
+    packed, since they share a body.
+    """
     form = PackedForm(step)
-    return all(
-        node.domain == DOMAIN and node.op_type in _TWINS and all(len(step.tensors[name].type.shape) == 2 for name in touched)
-        for node in step.nodes
-        if (touched := form.packed_names(node))
-    )
+    patterns: dict[str, tuple[bool, ...]] = {}
+    for node in step.nodes:
+        names = form.packed_names(node)
+        if names and (node.domain != DOMAIN or node.op_type not in _TWINS):
+            return False
+        if any(len(step.tensors[name].type.shape) != 2 for name in names):
+            return False
+        pattern = tuple(name in names for name in (*node.inputs, *node.outputs))
+        if form.has_twin(node) and patterns.setdefault(node.op_type, pattern) != pattern:
+            return False
+    return True
 
 
 class PackedForm(ByteForm):
@@ -57,6 +71,10 @@ class PackedForm(ByteForm):
     def packed_names(self, node: StepNode) -> list[str]:
         """Which tensors of a node are packed."""
         return [name for name in (*node.inputs, *node.outputs) if name in self._bits]
+
+    def has_twin(self, node: StepNode) -> bool:
+        """Whether the node's twin stands in its place."""
+        return node.domain == DOMAIN and (node.op_type in _ALWAYS or bool(self.packed_names(node)))
 
     def value_info(self, name: str, *, batch: str | None = None) -> onnx.ValueInfoProto:
         """Name, element type and shape of a tensor of the step."""
@@ -79,8 +97,8 @@ class PackedForm(ByteForm):
         return {f"bits.{each.name}": str(each.type.shape[1]) for each in found if each.category == "activation"}
 
     def node(self, node: StepNode, proto: onnx.NodeProto) -> onnx.NodeProto:
-        """The twin of a node that touches bits; other nodes as they are."""
-        if not self.packed_names(node):
+        """The twin of a node, where it has one; other nodes as they are."""
+        if not self.has_twin(node):
             return proto
         name = f"Packed{node.op_type}"
         if name not in self._twins:
@@ -115,7 +133,9 @@ class PackedForm(ByteForm):
         given += [""] * (len(inner.input) - len(given))
         inputs = [body.unpack(port, node.op_type) if name else port for port, name in zip(inner.input, given)]
         inputs = [name if has else "" for name, has in zip(inputs, [*proto.input, *[""] * len(inputs)])]
-        outputs = [body.pack(port, node.op_type) if name in self._bits else port for port, name in zip(inner.output, node.outputs)]
+        outputs = [
+            body.pack(port, node.op_type) if name in self._bits else port for port, name in zip(inner.output, node.outputs)
+        ]
         call = helper.make_node(node.op_type, inputs, outputs, domain=DOMAIN)
         for attribute in inner.attribute_proto:
             reference = onnx.AttributeProto(name=attribute.name, type=attribute.type, ref_attr_name=attribute.name)

@@ -8,7 +8,7 @@ enum { TFOA_MAX_PORTS = 9 };
 
 typedef struct tfoa_operator {
     const char *name;
-    /* A letter a port: f float32, u uint32 (bits), i int32, l int64, ? any type; capital where it may be absent. */
+    /* A letter a port: f float32, u uint32 (bits), i int32, l int64, * any type; a capital or ? where it may be absent. */
     const char *inputs;
     const char *outputs;
     /* Whether the first output may take the memory of the first input; of other updates a caller binds both to one place. */
@@ -29,7 +29,6 @@ void tfoa_packed_head_logits(tfoa_call *call);
 void tfoa_packed_head_grad(tfoa_call *call);
 void tfoa_softmax_cross_entropy_op(tfoa_call *call);
 void tfoa_packed_dense_sgd_step(tfoa_call *call);
-void tfoa_dense_sgd_step_op(tfoa_call *call);
 void tfoa_packed_dense_slice_grad(tfoa_call *call);
 void tfoa_bias_slice_grad(tfoa_call *call);
 void tfoa_sgd_update(tfoa_call *call);

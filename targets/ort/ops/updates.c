@@ -24,6 +24,8 @@ static void read_operands(tfoa_call *call, size_t grad_z_port, size_t x_port, co
     tfoa_expect(call, "rows of grad_z", grad_z.dims[0], x.dims[0]);
     if (is_bits) {
         tfoa_expect(call, "words in a row of x", x.dims[1], (units + 31) / 32);
+    } else if (x.type != ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT) {
+        tfoa_fail(call, "x is neither bits nor float32");
     }
     if (call->status == NULL && grad_z.dims[1] < (has_all ? origin->first_out : 0) + origin->outs) {
         tfoa_fail(call, "grad_z has too few columns");
@@ -60,8 +62,8 @@ static int32_t columns_of(tfoa_call *call, const tfoa_tensor *x)
     return x->type == ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT32 ? (int32_t)call->node->attributes.units : x->dims[1];
 }
 
-/* w, grad_z, x, x_scale, rate, origin */
-static void sgd_step(tfoa_call *call)
+/* w, grad_z, x, x_scale, rate, origin; x is bits or real numbers */
+void tfoa_packed_dense_sgd_step(tfoa_call *call)
 {
     tfoa_columns_step step;
     memset(&step, 0, sizeof step);
@@ -81,16 +83,6 @@ static void sgd_step(tfoa_call *call)
     }
 }
 
-void tfoa_packed_dense_sgd_step(tfoa_call *call)
-{
-    sgd_step(call);
-}
-
-void tfoa_dense_sgd_step_op(tfoa_call *call)
-{
-    sgd_step(call);
-}
-
 static void sum_errors(const float *errors, int32_t rows, int32_t stride, int32_t count, float *sums)
 {
     memset(sums, 0, sizeof *sums * (size_t)count);
@@ -108,7 +100,8 @@ void tfoa_packed_dense_slice_grad(tfoa_call *call)
     memset(&step, 0, sizeof step);
     const int has_all = call->node->attributes.has_all_rows != 0;
     const tfoa_tensor grad_z = tfoa_matrix_input(call, 0), x_scale = tfoa_input(call, 2);
-    tfoa_origin origin = tfoa_origin_input(call, 3, (int32_t)call->node->attributes.units, INT32_MAX);
+    const tfoa_tensor x = tfoa_matrix_input(call, 1);
+    tfoa_origin origin = tfoa_origin_input(call, 3, columns_of(call, &x), INT32_MAX);
     const int32_t most = grad_z.dims[1] - (has_all && origin.first_out < grad_z.dims[1] ? origin.first_out : 0);
     origin.outs = origin.outs < most ? origin.outs : most;
     const int32_t dims[2] = {origin.ins, origin.outs};
