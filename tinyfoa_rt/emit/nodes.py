@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,10 @@ class ByteForm:
     def node(self, node: StepNode, proto: onnx.NodeProto) -> onnx.NodeProto:
         """The node as this form has it, of what :class:`NodeEmission` made."""
         return proto
+
+    def finish(self, nodes: Sequence[onnx.NodeProto]) -> list[onnx.NodeProto]:
+        """All nodes of a graph as this form has them."""
+        return list(nodes)
 
     def functions(self, nodes: Iterable[onnx.NodeProto]) -> list[onnx.FunctionProto]:
         """The bodies of a graph's nodes and of all that they call, callees first."""

@@ -12,13 +12,13 @@ slice that is apart, ``w`` holds zeros.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 
 import onnx
 from onnx import TensorProto, helper
 
-from tinyfoa_rt.emit.bodies import load_functions
 from tinyfoa_rt.emit.nodes import ByteForm
+from tinyfoa_rt.emit.twins import SIGN_STEP, sign_step_function, twin_function
 from tinyfoa_rt.ir.step import WORD_BITS, StepGraph, StepNode
 from tinyfoa_rt.ops import DOMAIN
 
@@ -29,10 +29,6 @@ _TWINS = frozenset(
     {"BinaryDense", "SignDense", "RealDense", "BinaryActivation", "BinaryToReal", "StraightThroughGrad", "HeadLogits"}
     | {"HeadGrad", "DenseSliceGrad", "DenseSgdStep", "PackSigns"}
 )
-# How the body of a twin reads an input, by its port; activations are bits as they are.
-_UNPACKING: Mapping[str, str] = {"w": "UnpackSigns", "w_slice": "UnpackSlice", "head": "UnpackHead"}
-
-
 # Twins that stand for their operators even where x is real, so that they have a kernel.
 _ALWAYS = frozenset({"DenseSgdStep", "DenseSliceGrad"})
 
@@ -102,7 +98,8 @@ class PackedForm(ByteForm):
             return proto
         name = f"Packed{node.op_type}"
         if name not in self._twins:
-            self._twins[name] = self._function(node, proto)
+            packed = frozenset(self.packed_names(node))
+            self._twins[name] = twin_function(node, proto, packed, self.variants)
         twin = onnx.NodeProto()
         twin.CopyFrom(proto)
         twin.op_type = name
@@ -111,10 +108,24 @@ class PackedForm(ByteForm):
             twin.attribute.append(helper.make_attribute("units", units))
         return twin
 
+    def finish(self, nodes: Sequence[onnx.NodeProto]) -> list[onnx.NodeProto]:
+        """Join each plain step with the signs that follow it, so that the weights are walked through once."""
+        signs = {node.input[0]: node for node in nodes if node.op_type == "PackedPackSigns"}
+        found = []
+        for node in nodes:
+            after = signs.get(node.output[0]) if node.op_type == "PackedDenseSgdStep" else None
+            if after is not None:
+                node.op_type = SIGN_STEP
+                node.output.extend(after.output)
+                del signs[node.output[0]]
+                self._twins[SIGN_STEP] = sign_step_function(self._twins["PackedDenseSgdStep"], self._twins["PackedPackSigns"])
+            found.append(node)
+        return [node for node in found if node.op_type != "PackedPackSigns" or node.input[0] in signs]
+
     def functions(self, nodes: Iterable[onnx.NodeProto]) -> list[onnx.FunctionProto]:
         """The bodies of a graph's nodes and of all that they call, callees first."""
         others = [node for node in nodes if node.op_type not in self._twins]
-        inside = [node for twin in self._twins.values() for node in twin.node]
+        inside = [node for twin in self._twins.values() for node in twin.node if node.op_type not in self._twins]
         return [*super().functions([*others, *inside]), *self._twins.values()]
 
     def _units(self, node: StepNode) -> int | None:
@@ -124,58 +135,3 @@ class PackedForm(ByteForm):
                 tensor = self.step.tensors[name]
                 return tensor.type.shape[0] if tensor.category == "weight" else tensor.type.shape[1]
         return None
-
-    def _function(self, node: StepNode, proto: onnx.NodeProto) -> onnx.FunctionProto:
-        """The body of a twin: unpack, call, pack."""
-        inner = load_functions([node.op_type], variants=self.variants)[-1]  # callees come first
-        body = _TwinBody()
-        given = [name if name in self._bits else "" for name in node.inputs]
-        given += [""] * (len(inner.input) - len(given))
-        inputs = [body.unpack(port, node.op_type) if name else port for port, name in zip(inner.input, given)]
-        inputs = [name if has else "" for name, has in zip(inputs, [*proto.input, *[""] * len(inputs)])]
-        outputs = [
-            body.pack(port, node.op_type) if name in self._bits else port for port, name in zip(inner.output, node.outputs)
-        ]
-        call = helper.make_node(node.op_type, inputs, outputs, domain=DOMAIN)
-        for attribute in inner.attribute_proto:
-            reference = onnx.AttributeProto(name=attribute.name, type=attribute.type, ref_attr_name=attribute.name)
-            call.attribute.append(reference)
-        opsets = [helper.make_opsetid("", 18), helper.make_opsetid(DOMAIN, 1)]
-        nodes = [*body.before, call, *body.after]
-        outputs = list(inner.output)[: len(node.outputs)]
-        function = helper.make_function(DOMAIN, f"Packed{node.op_type}", list(inner.input), outputs, nodes, opsets)
-        function.attribute_proto.extend([*inner.attribute_proto, helper.make_attribute("units", 0)])
-        return function
-
-
-class _TwinBody:
-    """The nodes before and after the call in a twin's body."""
-
-    def __init__(self) -> None:
-        self.before: list[onnx.NodeProto] = []
-        self.after: list[onnx.NodeProto] = []
-
-    def unpack(self, port: str, op_type: str) -> str:
-        """Unpack the input ``port``; return the name of what it holds."""
-        if op_type == "PackSigns":
-            return ""  # the old signs: nothing reads them
-        function = _UNPACKING.get(port, "UnpackBits")
-        if port == "w_slice":
-            parts = ["slice_first_in", "slice_first_out", "slice_ins", "slice_outs"]
-            self.before.append(helper.make_node("SplitPart", ["origin"], parts, domain=DOMAIN))
-            size = parts[2]
-        else:
-            size = "num_bits"
-            if not any(size in node.output for node in self.before):
-                units = helper.make_node("Constant", [], ["bits_in_a_row"])
-                units.attribute.append(onnx.AttributeProto(name="value_int", type=onnx.AttributeProto.INT, ref_attr_name="units"))
-                shape = helper.make_node("Constant", [], ["one_number"], value_ints=[1])
-                self.before += [units, shape, helper.make_node("Reshape", ["bits_in_a_row", "one_number"], [size])]
-        self.before.append(helper.make_node(function, [port, size], [f"{port}_unpacked"], domain=DOMAIN))
-        return f"{port}_unpacked"
-
-    def pack(self, port: str, op_type: str) -> str:
-        """Pack what the call leaves under the name that is returned into the output ``port``."""
-        function = "PackSignRows" if op_type == "PackSigns" else "PackBits"
-        self.after.append(helper.make_node(function, [f"{port}_unpacked"], [port], domain=DOMAIN))
-        return f"{port}_unpacked"

@@ -12,8 +12,10 @@ typedef struct tfoa_kernel_set {
     int32_t (*packed_count)(const uint32_t *, int32_t);
     void (*signed_matmul)(const tfoa_signed_shape *, const int16_t *, const uint32_t *, int32_t *);
     void (*turn_bits)(const uint32_t *, int32_t, int32_t, int32_t, int32_t, uint32_t *);
+    void (*turn_reals)(const float *, int32_t, int32_t, int32_t, int32_t, float *);
     void (*step_on_bits)(const tfoa_columns_step *, int32_t);
     void (*step_on_reals)(const tfoa_columns_step *, int32_t);
+    void (*step_on_few)(const tfoa_columns_step *, int32_t);
     void (*pack_columns)(const float *, int32_t, int32_t, int32_t, uint32_t *, float *);
     float (*activate_row)(const float *, int32_t, float, uint32_t *, uint32_t *);
     void (*mask_row)(const float *, int32_t, const uint32_t *, int32_t, int32_t, float *);

@@ -13,6 +13,7 @@ const tfoa_operator tfoa_operators[] = {
     {"PackedHeadGrad", "fuUI", "f", 0, tfoa_packed_head_grad}, /* grad_logits, head, head_slice, origin */
     {"SoftmaxCrossEntropy", "fl", "ff", 1, tfoa_softmax_cross_entropy_op}, /* logits, target */
     {"PackedDenseSgdStep", "ff*FfI", "f", 1, tfoa_packed_dense_sgd_step}, /* w, grad_z, x, x_scale, rate, origin */
+    {"PackedDenseSignStep", "ff*FfI", "fuf", 1, tfoa_packed_dense_sign_step}, /* the same, and then PackedPackSigns */
     {"PackedDenseSliceGrad", "f*FI", "fF", 0, tfoa_packed_dense_slice_grad}, /* grad_z, x, x_scale, origin */
     {"BiasSliceGrad", "fI", "f", 0, tfoa_bias_slice_grad}, /* grad_z, origin */
     {"SgdUpdate", "fffI", "f", 1, tfoa_sgd_update}, /* w, grad, rate, origin */

@@ -8,6 +8,7 @@
 
 enum {
     TFOA_BLOCK = 16,      /* outputs of a block of a step */
+    TFOA_WIDE_BLOCK = 32, /* outputs of a block of a step on few samples */
     TFOA_PACK_BLOCK = 64, /* outputs of a block of signs */
     TFOA_GROUP = 4        /* samples whose bits are looked up together */
 };
@@ -17,15 +18,19 @@ enum {
 /* Bits of x with samples side by side: word [i / 8][group] holds, four bits each, inputs i to i + 7 of a group's four samples. */
 void tfoa_turn_bits(const uint32_t *x, int32_t x_words, int32_t rows, int32_t first_in, int32_t ins, uint32_t *turned);
 
+/* Real x with samples side by side: four inputs from `in` on of all samples, (rows, 4), zero where there are no more inputs. */
+void tfoa_turn_reals(const float *x, int32_t x_stride, int32_t rows, int32_t ins, int32_t in, float *turned);
+
 /* A step of one slice. w_next may be w; where w is NULL it is the gradient alone. */
 typedef struct tfoa_columns_step {
     const float *w;
     float *w_next;
-    const float *errors; /* rows x error_stride, the slice's first output in column 0 */
-    const uint32_t *turned; /* of bits, or NULL */
-    const float *x;         /* of real numbers: rows x x_stride, the slice's first input in column 0 */
-    int32_t rows, ins, outs;
-    int32_t error_stride, x_stride;
+    uint32_t *bits; /* signs of w_next as rows of bits, or NULL */
+    float *abs_sums; /* sum |w_next| of each output, where there are bits */
+    const float *errors;    /* rows x error_stride, the slice's first output in column 0 */
+    const uint32_t *turned;    /* of bits, or NULL */
+    const float *turned_reals; /* four inputs after the other, each as tfoa_turn_reals leaves them */
+    int32_t rows, ins, outs, error_stride;
     float factor; /* what errors are multiplied by: -rate * scale */
     float center; /* taken off each bit */
     float limit;
@@ -34,6 +39,9 @@ typedef struct tfoa_columns_step {
 /* w_next = clip(w + factor * sum over samples of (x - center) errors), outputs [first, first + TFOA_BLOCK). */
 void tfoa_step_on_bits(const tfoa_columns_step *step, int32_t first);
 void tfoa_step_on_reals(const tfoa_columns_step *step, int32_t first);
+
+/* The same for at most TFOA_GROUP samples, outputs [first, first + TFOA_WIDE_BLOCK): weights are read and written as they lie. */
+void tfoa_step_on_few(const tfoa_columns_step *step, int32_t first);
 
 /* Signs of w (inputs x outputs) as rows of bits, and sum |w| of each output, for outputs [first, first + TFOA_PACK_BLOCK). */
 void tfoa_pack_columns(const float *w, int32_t ins, int32_t outs, int32_t first, uint32_t *bits, float *abs_sums);

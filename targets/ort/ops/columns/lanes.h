@@ -4,6 +4,9 @@
 
 #include <stdint.h>
 #include <string.h>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
 
 enum { TFOA_LANES = 8 };
 
@@ -26,6 +29,11 @@ static inline tfoa_f8 tfoa_load_some(const float *from, int32_t count)
     return lanes;
 }
 
+static inline void tfoa_store_some(float *to, tfoa_f8 lanes, int32_t count)
+{
+    memcpy(to, &lanes, sizeof(float) * (size_t)count);
+}
+
 static inline void tfoa_store8(float *to, tfoa_f8 lanes)
 {
     memcpy(to, &lanes, sizeof lanes);
@@ -46,14 +54,22 @@ static inline tfoa_u8 tfoa_splat_word(uint32_t word)
 /* a where the mask is all ones, b where it is zero. */
 static inline tfoa_f8 tfoa_select(tfoa_i8 mask, tfoa_f8 a, tfoa_f8 b)
 {
+#if defined(__AVX2__)
+    return (tfoa_f8)_mm256_blendv_ps((__m256)b, (__m256)a, (__m256)mask);
+#else
     return (tfoa_f8)((mask & (tfoa_i8)a) | (~mask & (tfoa_i8)b));
+#endif
 }
 
-static inline tfoa_f8 tfoa_clip(tfoa_f8 x, float limit)
+/* x in [-limit, limit]; a NaN stays. */
+static inline tfoa_f8 tfoa_clip(tfoa_f8 x, tfoa_f8 limit)
 {
-    const tfoa_f8 most = tfoa_splat(limit), least = tfoa_splat(-limit);
-    x = tfoa_select(x > most, most, x);
-    return tfoa_select(x < least, least, x);
+#if defined(__AVX2__)
+    return (tfoa_f8)_mm256_max_ps((__m256)-limit, _mm256_min_ps((__m256)limit, (__m256)x));
+#else
+    x = tfoa_select(x > limit, limit, x);
+    return tfoa_select(x < -limit, -limit, x);
+#endif
 }
 
 static inline tfoa_f8 tfoa_magnitude(tfoa_f8 x)

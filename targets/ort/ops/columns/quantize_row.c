@@ -31,19 +31,26 @@ static float largest_magnitude(const float *x, int32_t n)
     return largest;
 }
 
+typedef int16_t eight_numbers __attribute__((vector_size(16)));
+
+static inline eight_numbers quantize(tfoa_f8 numbers, float step)
+{
+    const tfoa_f8 coarse = tfoa_splat(step * 256.0f), base = tfoa_splat(256.0f);
+    const tfoa_f8 high = to_byte(numbers / coarse);
+    const tfoa_f8 low = to_byte((numbers - high * coarse) / tfoa_splat(step));
+    /* Below 2^24, and so exact. */
+    return __builtin_convertvector(__builtin_convertvector(base * high + low, tfoa_i8), eight_numbers);
+}
+
 float tfoa_quantize_row(const float *x, int32_t n, int16_t *q)
 {
     const float step = largest_magnitude(x, n) / LEVELS;
-    const tfoa_f8 fine = tfoa_splat(step), coarse = tfoa_splat(step * 256.0f), base = tfoa_splat(256.0f);
-    for (int32_t i = 0; i < n; i += TFOA_LANES) {
-        const int32_t count = n - i < TFOA_LANES ? n - i : TFOA_LANES;
-        const tfoa_f8 numbers = tfoa_load_some(x + i, count);
-        const tfoa_f8 high = to_byte(numbers / coarse);
-        const tfoa_f8 low = to_byte((numbers - high * coarse) / fine);
-        const tfoa_i8 whole = __builtin_convertvector(base * high + low, tfoa_i8); /* below 2^24, and so exact */
-        for (int32_t k = 0; k < count; k++) {
-            q[i + k] = (int16_t)whole[k];
-        }
+    int32_t i = 0;
+    for (; i + TFOA_LANES <= n; i += TFOA_LANES) {
+        const eight_numbers numbers = quantize(tfoa_load8(x + i), step);
+        memcpy(q + i, &numbers, sizeof numbers);
     }
+    const eight_numbers rest = quantize(tfoa_load_some(x + i, n - i), step);
+    memcpy(q + i, &rest, sizeof *q * (size_t)(n - i));
     return step;
 }

@@ -1,36 +1,26 @@
 /* The gradient of bits is a sum of errors: those of the samples whose bit is one. The errors of four samples have 16 sums, which are
  * added up once (the Four Russians' method), so that each weight takes a quarter of the additions. */
-#include "columns.h"
-#include "lanes.h"
+#include "moved_weights.h"
 
-enum { TABLE_GROUPS = 32 /* 32 KiB of sums: what the first cache holds */ };
+enum {
+    TABLE_GROUPS = 32, /* 32 KiB of sums: what the first cache holds */
+    TILE = 4           /* inputs whose sums are added up side by side */
+};
 
-typedef struct block_sums {
-    tfoa_f8 low, high;
-} block_sums;
+typedef tfoa_pair table_row[16];
 
-static block_sums load_errors(const tfoa_columns_step *step, int32_t row, int32_t first, int32_t count)
+/* The sums of all subsets of each group's errors; returns the sum of all errors times minus the center. */
+static tfoa_pair fill_table(const tfoa_columns_step *step, const tfoa_pass *pass, int32_t first, int32_t count, table_row *table)
 {
-    const float *errors = step->errors + (int64_t)row * step->error_stride + first;
-    const tfoa_f8 factor = tfoa_splat(step->factor);
-    block_sums sums;
-    sums.low = tfoa_load_some(errors, count < TFOA_LANES ? count : TFOA_LANES) * factor;
-    sums.high = count > TFOA_LANES ? tfoa_load_some(errors + TFOA_LANES, count - TFOA_LANES) * factor : tfoa_splat(0.0f);
-    return sums;
-}
-
-/* The sums of all subsets of each group's errors; returns the sum of all errors. */
-static block_sums fill_table(const tfoa_columns_step *step, int32_t first_row, int32_t rows, int32_t first, block_sums (*table)[16])
-{
-    const int32_t left = step->outs - first, count = left < TFOA_BLOCK ? left : TFOA_BLOCK;
-    const block_sums zero = {tfoa_splat(0.0f), tfoa_splat(0.0f)};
-    block_sums total = zero;
-    for (int32_t group = 0; group < TFOA_GROUPS(rows); group++) {
-        block_sums *sums = table[group];
+    const tfoa_pair zero = {tfoa_splat(0.0f), tfoa_splat(0.0f)};
+    const tfoa_f8 center = tfoa_splat(-step->center);
+    tfoa_pair total = zero;
+    for (int32_t group = 0; group < TFOA_GROUPS(pass->rows); group++) {
+        tfoa_pair *sums = table[group];
         sums[0] = zero;
         for (int32_t k = 0; k < TFOA_GROUP; k++) {
             const int32_t row = group * TFOA_GROUP + k;
-            const block_sums errors = row < rows ? load_errors(step, first_row + row, first, count) : zero;
+            const tfoa_pair errors = row < pass->rows ? tfoa_load_errors(step, pass->first_row + row, first, count) : zero;
             for (int32_t subset = 0; subset < 1 << k; subset++) {
                 sums[(1 << k) + subset].low = sums[subset].low + errors.low;
                 sums[(1 << k) + subset].high = sums[subset].high + errors.high;
@@ -39,54 +29,65 @@ static block_sums fill_table(const tfoa_columns_step *step, int32_t first_row, i
         total.low += sums[15].low;
         total.high += sums[15].high;
     }
+    total.low *= center;
+    total.high *= center;
     return total;
 }
 
-/* The weights of one input in a block: moved, and clipped where all samples are in. */
-static void move(const tfoa_columns_step *step, int32_t in, int32_t first, block_sums by, int is_first, int is_last)
+/* The sums of TILE inputs, the bits of which begin at `shift` in the words of `turned`. */
+static inline void add_up(const table_row *table, const uint32_t *turned, int32_t groups, int32_t shift, tfoa_pair start, tfoa_pair *sums)
 {
-    const int64_t place = (int64_t)in * step->outs + first;
-    const float *from = is_first ? step->w : step->w_next;
-    float *to = step->w_next + place;
-    const int32_t left = step->outs - first;
-    if (left >= TFOA_BLOCK) {
-        if (from != 0) {
-            by.low += tfoa_load8(from + place);
-            by.high += tfoa_load8(from + place + TFOA_LANES);
-        }
-        tfoa_store8(to, is_last ? tfoa_clip(by.low, step->limit) : by.low);
-        tfoa_store8(to + TFOA_LANES, is_last ? tfoa_clip(by.high, step->limit) : by.high);
-        return;
+    tfoa_pair a = start, b = start, c = start, d = start;
+    for (int32_t group = 0; group < groups; group++) {
+        const uint32_t bits = turned[group] >> shift;
+        const tfoa_pair *row = table[group];
+        const tfoa_pair *of_a = row + (bits & 15u), *of_b = row + (bits >> 4 & 15u);
+        const tfoa_pair *of_c = row + (bits >> 8 & 15u), *of_d = row + (bits >> 12 & 15u);
+        a.low += of_a->low;
+        a.high += of_a->high;
+        b.low += of_b->low;
+        b.high += of_b->high;
+        c.low += of_c->low;
+        c.high += of_c->high;
+        d.low += of_d->low;
+        d.high += of_d->high;
     }
-    for (int32_t i = 0; i < left; i++) {
-        float value = (i < TFOA_LANES ? by.low[i] : by.high[i - TFOA_LANES]) + (from != 0 ? from[place + i] : 0.0f);
-        if (is_last) {
-            value = value > step->limit ? step->limit : (value < -step->limit ? -step->limit : value);
+    sums[0] = a;
+    sums[1] = b;
+    sums[2] = c;
+    sums[3] = d;
+}
+
+static inline void step_block(const tfoa_columns_step *step, int32_t first, int32_t count)
+{
+    table_row table[TABLE_GROUPS];
+    tfoa_block_signs signs = tfoa_no_signs();
+    const int32_t all_groups = TFOA_GROUPS(step->rows);
+    for (int32_t row = 0; row < step->rows; row += TABLE_GROUPS * TFOA_GROUP) {
+        const tfoa_pass pass = tfoa_pass_at(step, row, TABLE_GROUPS * TFOA_GROUP);
+        const tfoa_pair start = fill_table(step, &pass, first, count, table);
+        for (int32_t in = 0; in < step->ins; in += TILE) {
+            const uint32_t *turned = step->turned + (int64_t)(in / 8) * all_groups + row / TFOA_GROUP;
+            tfoa_pair sums[TILE];
+            for (int32_t i = 0; i < TILE; i++) { /* the next block's weights, which lie behind these */
+                __builtin_prefetch(step->w_next + (int64_t)(in + i) * step->outs + first + TFOA_BLOCK, 1, 2);
+            }
+            add_up(table, turned, TFOA_GROUPS(pass.rows), 4 * (in % 8), start, sums);
+            for (int32_t i = 0; i < TILE && in + i < step->ins; i++) {
+                tfoa_move(step, pass.from, in + i, first, count, sums[i], pass.is_last, &signs);
+            }
         }
-        to[i] = value;
+    }
+    if (step->bits != 0) {
+        tfoa_store_pair(step->abs_sums + first, signs.sums, count);
     }
 }
 
 void tfoa_step_on_bits(const tfoa_columns_step *step, int32_t first)
 {
-    block_sums table[TABLE_GROUPS][16];
-    const int32_t all_groups = TFOA_GROUPS(step->rows);
-    for (int32_t done = 0; done < all_groups; done += TABLE_GROUPS) {
-        const int32_t first_row = done * TFOA_GROUP, rows_left = step->rows - first_row;
-        const int32_t rows = rows_left < TABLE_GROUPS * TFOA_GROUP ? rows_left : TABLE_GROUPS * TFOA_GROUP;
-        const int32_t groups = TFOA_GROUPS(rows);
-        const block_sums total = fill_table(step, first_row, rows, first, table);
-        const tfoa_f8 center = tfoa_splat(-step->center);
-        for (int32_t in = 0; in < step->ins; in++) {
-            const uint32_t *turned = step->turned + (int64_t)(in / 8) * all_groups + done;
-            const int32_t shift = 4 * (in % 8);
-            block_sums sums = {total.low * center, total.high * center};
-            for (int32_t group = 0; group < groups; group++) {
-                const block_sums *sum = &table[group][(turned[group] >> shift) & 15u];
-                sums.low += sum->low;
-                sums.high += sum->high;
-            }
-            move(step, in, first, sums, done == 0, done + groups == all_groups);
-        }
+    if (step->outs - first >= TFOA_BLOCK) {
+        step_block(step, first, TFOA_BLOCK);
+    } else {
+        step_block(step, first, step->outs - first);
     }
 }

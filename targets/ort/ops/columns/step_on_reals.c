@@ -1,64 +1,61 @@
 /* The gradient of real inputs, four inputs and a block of outputs at a time: their sums stay in registers. */
-#include "columns.h"
-#include "lanes.h"
+#include "moved_weights.h"
 
-enum { TILE = 4 };
+enum { TILE = 4, PASS_ROWS = 128 };
 
-typedef struct tile_sums {
-    tfoa_f8 low[TILE], high[TILE];
-} tile_sums;
-
-static void add_products(const tfoa_columns_step *step, int32_t in, int32_t first, tile_sums *sums)
+/* The sums of TILE inputs, whose numbers of a sample lie side by side. */
+static inline void add_up(const tfoa_pair *errors, const float *x, int32_t rows, tfoa_pair *sums)
 {
-    for (int32_t row = 0; row < step->rows; row++) {
-        const float *errors = step->errors + (int64_t)row * step->error_stride + first;
-        const float *x = step->x + (int64_t)row * step->x_stride + in;
-        const tfoa_f8 low = tfoa_load8(errors), high = tfoa_load8(errors + TFOA_LANES);
-        for (int32_t i = 0; i < TILE; i++) {
-            const tfoa_f8 number = tfoa_splat(x[i]);
-            sums->low[i] += number * low;
-            sums->high[i] += number * high;
-        }
+    const tfoa_pair zero = {tfoa_splat(0.0f), tfoa_splat(0.0f)};
+    tfoa_pair a = zero, b = zero, c = zero, d = zero;
+    for (int32_t row = 0; row < rows; row++, x += TILE) {
+        const tfoa_f8 low = errors[row].low, high = errors[row].high;
+        const tfoa_f8 xa = tfoa_splat(x[0]), xb = tfoa_splat(x[1]), xc = tfoa_splat(x[2]), xd = tfoa_splat(x[3]);
+        a.low += xa * low;
+        a.high += xa * high;
+        b.low += xb * low;
+        b.high += xb * high;
+        c.low += xc * low;
+        c.high += xc * high;
+        d.low += xd * low;
+        d.high += xd * high;
     }
+    sums[0] = a;
+    sums[1] = b;
+    sums[2] = c;
+    sums[3] = d;
 }
 
-/* Weights that fill no tile, one by one. */
-static void step_on_rest(const tfoa_columns_step *step, int32_t in, int32_t first, int32_t count)
+static inline void step_block(const tfoa_columns_step *step, int32_t first, int32_t count)
 {
-    const int64_t place = (int64_t)in * step->outs + first;
-    for (int32_t out = 0; out < count; out++) {
-        float sum = 0.0f;
-        for (int32_t row = 0; row < step->rows; row++) {
-            const int64_t at = (int64_t)row * step->error_stride + first + out;
-            sum += step->x[(int64_t)row * step->x_stride + in] * step->errors[at];
+    tfoa_pair errors[PASS_ROWS];
+    tfoa_block_signs signs = tfoa_no_signs();
+    for (int32_t row = 0; row < step->rows; row += PASS_ROWS) {
+        const tfoa_pass pass = tfoa_pass_at(step, row, PASS_ROWS);
+        for (int32_t i = 0; i < pass.rows; i++) {
+            errors[i] = tfoa_load_errors(step, row + i, first, count);
         }
-        const float value = (step->w != 0 ? step->w[place + out] : 0.0f) + sum * step->factor;
-        step->w_next[place + out] = value > step->limit ? step->limit : (value < -step->limit ? -step->limit : value);
+        for (int32_t in = 0; in < step->ins; in += TILE) {
+            tfoa_pair sums[TILE];
+            for (int32_t i = 0; i < TILE; i++) { /* the next block's weights, which lie behind these */
+                __builtin_prefetch(step->w_next + (int64_t)(in + i) * step->outs + first + TFOA_BLOCK, 1, 2);
+            }
+            add_up(errors, step->turned_reals + (int64_t)in * step->rows + (int64_t)row * TILE, pass.rows, sums);
+            for (int32_t i = 0; i < TILE && in + i < step->ins; i++) {
+                tfoa_move(step, pass.from, in + i, first, count, sums[i], pass.is_last, &signs);
+            }
+        }
     }
-}
-
-static void finish(const tfoa_columns_step *step, int32_t in, int32_t first, const tile_sums *sums)
-{
-    const tfoa_f8 factor = tfoa_splat(step->factor), zero = tfoa_splat(0.0f);
-    for (int32_t i = 0; i < TILE; i++) {
-        const int64_t place = (int64_t)(in + i) * step->outs + first;
-        const tfoa_f8 low = step->w != 0 ? tfoa_load8(step->w + place) : zero;
-        const tfoa_f8 high = step->w != 0 ? tfoa_load8(step->w + place + TFOA_LANES) : zero;
-        tfoa_store8(step->w_next + place, tfoa_clip(low + sums->low[i] * factor, step->limit));
-        tfoa_store8(step->w_next + place + TFOA_LANES, tfoa_clip(high + sums->high[i] * factor, step->limit));
+    if (step->bits != 0) {
+        tfoa_store_pair(step->abs_sums + first, signs.sums, count);
     }
 }
 
 void tfoa_step_on_reals(const tfoa_columns_step *step, int32_t first)
 {
-    const int32_t left = step->outs - first, count = left < TFOA_BLOCK ? left : TFOA_BLOCK;
-    int32_t in = 0;
-    for (; count == TFOA_BLOCK && in + TILE <= step->ins; in += TILE) {
-        tile_sums sums = {{{0.0f}}, {{0.0f}}};
-        add_products(step, in, first, &sums);
-        finish(step, in, first, &sums);
-    }
-    for (; in < step->ins; in++) {
-        step_on_rest(step, in, first, count);
+    if (step->outs - first >= TFOA_BLOCK) {
+        step_block(step, first, TFOA_BLOCK);
+    } else {
+        step_block(step, first, step->outs - first);
     }
 }
