@@ -1,6 +1,7 @@
 /* Integers against signs, four rows of w at a time: their signs become factors of +1 and -1 once, which all rows of q are multiplied
  * with. */
 #include <stddef.h>
+#include <string.h>
 
 #include "../packed.h"
 #include "../sign_of_bit.h"
@@ -60,21 +61,6 @@ static inline void multiply_rows(const int16_t *q, size_t stride, const __m256i 
     products[1] = add_across(second);
 }
 
-/* Inputs behind the last whole word, one by one; every sum begins with them. */
-static void multiply_rest(const tfoa_signed_shape *shape, const int16_t *q, const uint32_t *w, int32_t first, int32_t *sums)
-{
-    for (int32_t row = 0; row < shape->batch; row++) {
-        const int16_t *q_row = q + (size_t)row * (size_t)shape->q_stride;
-        for (int32_t output = 0; output < shape->outputs; output++) {
-            int32_t sum = 0;
-            for (int32_t i = first; i < shape->inputs; i++) {
-                sum += q_row[i] * tfoa_sign_of_bit(w + (size_t)output * (size_t)shape->w_stride, i);
-            }
-            *sums++ = sum;
-        }
-    }
-}
-
 static inline void add_products(__m128i products, int32_t count, int32_t *sums)
 {
     if (count == TILE) {
@@ -89,16 +75,25 @@ static inline void add_products(__m128i products, int32_t count, int32_t *sums)
     }
 }
 
-/* Add the products of a tile over inputs [first, first + count), whole words. */
+/* Add the products of a tile over inputs [first, first + count); beyond whole words they are copied to where zeros follow them. */
 static void multiply_tile(const tfoa_signed_shape *shape, const tile *rows, const int16_t *q, int32_t first, int32_t count, int32_t *sums)
 {
     const size_t outputs = (size_t)shape->outputs, q_stride = (size_t)shape->q_stride;
+    int16_t padded[2][32] = {{0}, {0}};
     tile_factors factors;
     fill_factors(rows, first, count, factors);
     for (int32_t row = 0; row < shape->batch; row += 2) {
         const int32_t pair = row + 1 < shape->batch ? 2 : 1; /* a last row is multiplied twice */
+        const int16_t *numbers = q + (size_t)row * q_stride + first;
+        size_t stride = pair == 2 ? q_stride : 0;
         __m128i products[2];
-        multiply_rows(q + (size_t)row * q_stride + first, pair == 2 ? q_stride : 0, factors, count, products);
+        if (count < 32) {
+            memcpy(padded[0], numbers, sizeof *numbers * (size_t)count);
+            memcpy(padded[1], numbers + stride, sizeof *numbers * (size_t)count);
+            numbers = padded[0];
+            stride = 32;
+        }
+        multiply_rows(numbers, stride, factors, count, products);
         for (int32_t i = 0; i < pair; i++) {
             add_products(products[i], rows->rows, sums + (size_t)(row + i) * outputs);
         }
@@ -124,9 +119,9 @@ void tfoa_signed_matmul(const tfoa_signed_shape *shape, const int16_t *q, const 
         multiply_few(shape, q, w, sums);
         return;
     }
-    multiply_rest(shape, q, w, whole, sums);
-    for (int32_t first = 0; first < whole; first += CHUNK) { /* all outputs against some inputs, which stay in the cache */
-        const int32_t count = whole - first < CHUNK ? whole - first : CHUNK;
+    memset(sums, 0, sizeof *sums * (size_t)shape->batch * (size_t)shape->outputs);
+    for (int32_t first = 0, count; first < shape->inputs; first += count) { /* all outputs against inputs that stay in the cache */
+        count = first < whole ? (whole - first < CHUNK ? whole - first : CHUNK) : shape->inputs - whole;
         for (int32_t output = 0; output < shape->outputs; output += TILE) {
             const int32_t left = shape->outputs - output;
             const tile rows = {w + (size_t)output * stride, stride, left < TILE ? left : TILE};

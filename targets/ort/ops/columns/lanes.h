@@ -21,22 +21,37 @@ static inline tfoa_f8 tfoa_load8(const float *from)
     return lanes;
 }
 
+static inline void tfoa_store8(float *to, tfoa_f8 lanes)
+{
+    memcpy(to, &lanes, sizeof lanes);
+}
+
+#if defined(__AVX2__)
+static inline __m256i tfoa_first_lanes(int32_t count)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+#endif
+
 /* The first `count` <= 8 numbers, zero behind them. */
 static inline tfoa_f8 tfoa_load_some(const float *from, int32_t count)
 {
+#if defined(__AVX2__)
+    return (tfoa_f8)_mm256_maskload_ps(from, tfoa_first_lanes(count));
+#else
     tfoa_f8 lanes = {0.0f};
     memcpy(&lanes, from, sizeof(float) * (size_t)count);
     return lanes;
+#endif
 }
 
 static inline void tfoa_store_some(float *to, tfoa_f8 lanes, int32_t count)
 {
+#if defined(__AVX2__)
+    _mm256_maskstore_ps(to, tfoa_first_lanes(count), (__m256)lanes);
+#else
     memcpy(to, &lanes, sizeof(float) * (size_t)count);
-}
-
-static inline void tfoa_store8(float *to, tfoa_f8 lanes)
-{
-    memcpy(to, &lanes, sizeof lanes);
+#endif
 }
 
 static inline tfoa_f8 tfoa_splat(float number)
