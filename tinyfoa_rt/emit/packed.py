@@ -22,15 +22,15 @@ from tinyfoa_rt.emit.twins import SIGN_STEP, sign_step_function, twin_function
 from tinyfoa_rt.ir.step import WORD_BITS, StepGraph, StepNode
 from tinyfoa_rt.ops import DOMAIN
 
-__all__ = ["PackedForm", "can_pack"]
+__all__ = ["ALWAYS", "TWINS", "PackedForm", "can_pack"]
 
 # Operators that have a packed twin.
-_TWINS = frozenset(
+TWINS = frozenset(
     {"BinaryDense", "SignDense", "RealDense", "BinaryActivation", "BinaryToReal", "StraightThroughGrad", "HeadLogits"}
     | {"HeadGrad", "DenseSliceGrad", "DenseSgdStep", "PackSigns"}
 )
 # Twins that stand for their operators even where x is real, so that they have a kernel.
-_ALWAYS = frozenset({"DenseSgdStep", "DenseSliceGrad"})
+ALWAYS = frozenset({"DenseSgdStep", "DenseSliceGrad"})
 
 
 def can_pack(step: StepGraph) -> bool:
@@ -43,7 +43,7 @@ def can_pack(step: StepGraph) -> bool:
     patterns: dict[str, tuple[bool, ...]] = {}
     for node in step.nodes:
         names = form.packed_names(node)
-        if names and (node.domain != DOMAIN or node.op_type not in _TWINS):
+        if names and (node.domain != DOMAIN or node.op_type not in TWINS):
             return False
         if any(len(step.tensors[name].type.shape) != 2 for name in names):
             return False
@@ -70,7 +70,7 @@ class PackedForm(ByteForm):
 
     def has_twin(self, node: StepNode) -> bool:
         """Whether the node's twin stands in its place."""
-        return node.domain == DOMAIN and (node.op_type in _ALWAYS or bool(self.packed_names(node)))
+        return node.domain == DOMAIN and (node.op_type in ALWAYS or bool(self.packed_names(node)))
 
     def value_info(self, name: str, *, batch: str | None = None) -> onnx.ValueInfoProto:
         """Name, element type and shape of a tensor of the step."""

@@ -21,16 +21,14 @@ static void activate_task(void *data, size_t row)
 void tfoa_packed_binary_activation(tfoa_call *call)
 {
     const tfoa_attributes *attributes = &call->node->attributes;
-    const tfoa_tensor z = tfoa_matrix_input(call, 0), scale = tfoa_input(call, 1);
+    const tfoa_tensor z = tfoa_matrix_input(call, 0);
+    const float scale = tfoa_number_input(call, 1, 0.0f);
     const int32_t rows = z.dims[0], units = z.dims[1], dims[2] = {rows, TFOA_WORDS(units)};
     activation all = {(const float *)z.data, NULL, NULL, NULL, units, attributes->window_floor};
     all.h = (uint32_t *)tfoa_output(call, 0, dims, 2);
     float *scale_next = (float *)tfoa_output(call, 1, NULL, 0);
     all.window = (uint32_t *)tfoa_output(call, 2, dims, 2);
     all.sums = (float *)tfoa_scratch(call, sizeof *all.sums * (size_t)rows);
-    if (scale_next != NULL) {
-        tfoa_expect(call, "the size of scale", scale.data != NULL ? scale.size : 0, 1);
-    }
     if (call->status != NULL) {
         return;
     }
@@ -41,18 +39,18 @@ void tfoa_packed_binary_activation(tfoa_call *call)
             total += (double)all.sums[row];
         }
         const float mean = (float)(total / (double)z.size), share = attributes->momentum;
-        *scale_next = *(const float *)scale.data * share + mean * (1.0f - share);
+        *scale_next = scale * share + mean * (1.0f - share);
     }
 }
 
 void tfoa_packed_binary_to_real(tfoa_call *call)
 {
     const int32_t units = (int32_t)call->node->attributes.units;
-    const tfoa_tensor h = tfoa_matrix_input(call, 0), scale = tfoa_input(call, 1);
+    const tfoa_tensor h = tfoa_matrix_input(call, 0);
     const int32_t rows = h.dims[0], dims[2] = {rows, units};
     tfoa_expect(call, "words in a row of h", h.dims[1], TFOA_WORDS(units));
     float *x = (float *)tfoa_output(call, 0, dims, 2);
-    const float one = scale.data != NULL ? *tfoa_floats_input(call, 1, 1) : 1.0f;
+    const float one = tfoa_number_input(call, 1, 1.0f);
     for (int32_t row = 0; row < rows && call->status == NULL; row++) {
         const uint32_t *bits = (const uint32_t *)h.data + (int64_t)row * h.dims[1];
         for (int32_t i = 0; i < units; i++) {

@@ -26,7 +26,7 @@ void tfoa_expect(tfoa_call *call, const char *what, int64_t found, int64_t expec
     }
 }
 
-static void describe(tfoa_call *call, size_t index, const OrtValue *value, tfoa_tensor *tensor)
+static void describe(tfoa_call *call, const OrtValue *value, tfoa_tensor *tensor)
 {
     const OrtApi *api = call->node->api;
     OrtTensorTypeAndShapeInfo *info = NULL;
@@ -58,7 +58,6 @@ static void describe(tfoa_call *call, size_t index, const OrtValue *value, tfoa_
         tensor->size *= dims[axis];
     }
     tensor->rank = (int32_t)rank;
-    (void)index;
 }
 
 tfoa_tensor tfoa_input(tfoa_call *call, size_t index)
@@ -76,7 +75,7 @@ tfoa_tensor tfoa_input(tfoa_call *call, size_t index)
     }
     call->status = api->KernelContext_GetInput(call->context, index, &value);
     if (call->status == NULL && value != NULL) {
-        describe(call, index, value, &tensor);
+        describe(call, value, &tensor);
         if (call->status == NULL) {
             call->status = api->GetTensorMutableData((OrtValue *)value, &tensor.data);
         }
@@ -87,6 +86,9 @@ tfoa_tensor tfoa_input(tfoa_call *call, size_t index)
 tfoa_tensor tfoa_matrix_input(tfoa_call *call, size_t index)
 {
     const tfoa_tensor tensor = tfoa_input(call, index);
+    if (tensor.data == NULL) {
+        tfoa_fail(call, "an input is missing");
+    }
     tfoa_expect(call, "the number of axes of an input", tensor.rank, 2);
     return tensor;
 }
@@ -99,6 +101,16 @@ const float *tfoa_floats_input(tfoa_call *call, size_t index, int64_t size)
     }
     tfoa_expect(call, "the size of an input", tensor.size, size);
     return (const float *)tensor.data;
+}
+
+float tfoa_number_input(tfoa_call *call, size_t index, float otherwise)
+{
+    const tfoa_tensor tensor = tfoa_input(call, index);
+    if (tensor.data == NULL) {
+        return otherwise;
+    }
+    tfoa_expect(call, "the size of a number", tensor.size, 1);
+    return call->status == NULL ? *(const float *)tensor.data : otherwise;
 }
 
 void *tfoa_output(tfoa_call *call, size_t index, const int32_t *dims, int32_t rank)

@@ -46,9 +46,12 @@ typedef struct tfoa_tensor {
 
 tfoa_tensor tfoa_input(tfoa_call *call, size_t index);
 
-/* An input of a given rank that must be there, and one of a given number of elements. */
+/* A matrix that must be there, and float32 numbers of which there must be so many. */
 tfoa_tensor tfoa_matrix_input(tfoa_call *call, size_t index);
 const float *tfoa_floats_input(tfoa_call *call, size_t index, int64_t size);
+
+/* A number, or `otherwise` where the input is absent. */
+float tfoa_number_input(tfoa_call *call, size_t index, float otherwise);
 
 void *tfoa_output(tfoa_call *call, size_t index, const int32_t *dims, int32_t rank);
 

@@ -32,7 +32,7 @@ static void multiply_signs(const tfoa_tensor *h, const tfoa_tensor *head, float 
 
 void tfoa_packed_head_logits(tfoa_call *call)
 {
-    const tfoa_tensor h = tfoa_matrix_input(call, H), head = tfoa_matrix_input(call, HEAD), scale = tfoa_input(call, SCALE);
+    const tfoa_tensor h = tfoa_matrix_input(call, H), head = tfoa_matrix_input(call, HEAD);
     const int is_packed = head.type == ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT32;
     const int32_t dims[2] = {h.dims[0], head.dims[0]};
     const int64_t units = call->node->attributes.units;
@@ -41,7 +41,7 @@ void tfoa_packed_head_logits(tfoa_call *call)
     if (!is_packed && head.type != ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT) {
         tfoa_fail(call, "head is neither bits nor float32");
     }
-    const float factor = (scale.data != NULL ? *tfoa_floats_input(call, SCALE, 1) : 1.0f) * call->node->attributes.gain;
+    const float factor = tfoa_number_input(call, SCALE, 1.0f) * call->node->attributes.gain;
     float *logits = (float *)tfoa_output(call, 0, dims, 2);
     int32_t *sums = is_packed ? (int32_t *)tfoa_scratch(call, sizeof *sums * (size_t)dims[0] * (size_t)dims[1]) : NULL;
     if (call->status != NULL) {
@@ -91,7 +91,7 @@ void tfoa_softmax_cross_entropy_op(tfoa_call *call)
     int32_t correct;
     float *grad = (float *)tfoa_output(call, 0, logits.dims, 2), *loss = (float *)tfoa_output(call, 1, NULL, 0);
     int32_t *numbers = (int32_t *)tfoa_scratch(call, sizeof *numbers * (size_t)rows);
-    tfoa_expect(call, "the size of target", target.size, rows);
+    tfoa_expect(call, "the size of target", target.data != NULL ? target.size : 0, rows);
     for (int32_t row = 0; row < rows && call->status == NULL; row++) {
         const int64_t number = ((const int64_t *)target.data)[row];
         if (number < 0 || number >= classes) {

@@ -6,7 +6,7 @@
 
 enum { TFOA_MAX_PORTS = 9 };
 
-typedef struct tfoa_operator {
+struct tfoa_operator {
     const char *name;
     /* A letter a port: f float32, u uint32 (bits), i int32, l int64, * any type; a capital or ? where it may be absent. */
     const char *inputs;
@@ -14,7 +14,7 @@ typedef struct tfoa_operator {
     /* Whether the first output may take the memory of the first input; of other updates a caller binds both to one place. */
     int is_in_place;
     void (*compute)(tfoa_call *call);
-} tfoa_operator;
+};
 
 extern const tfoa_operator tfoa_operators[];
 extern const size_t tfoa_num_operators;

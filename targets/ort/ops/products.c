@@ -39,16 +39,12 @@ static float whole_abs_sum(const dense *layer, int32_t out)
 static void read_layer(tfoa_call *call, dense *layer)
 {
     const tfoa_tensor w = tfoa_matrix_input(call, W), w_slice = tfoa_input(call, W_SLICE);
-    const tfoa_tensor x_scale = tfoa_input(call, X_SCALE);
     layer->w = (const uint32_t *)w.data;
     layer->outs = w.dims[0];
     tfoa_expect(call, "words in a row of w", w.dims[1], TFOA_WORDS((int64_t)layer->ins));
     layer->bias = tfoa_floats_input(call, BIAS, layer->outs);
     layer->abs_sum = tfoa_floats_input(call, ABS_SUM, layer->outs);
-    layer->x_scale = 1.0f;
-    if (x_scale.data != NULL) {
-        layer->x_scale = *tfoa_floats_input(call, X_SCALE, 1);
-    }
+    layer->x_scale = tfoa_number_input(call, X_SCALE, 1.0f);
     if (w_slice.data != NULL) {
         layer->origin = tfoa_origin_input(call, ORIGIN, layer->ins, layer->outs);
         layer->w_slice = (const uint32_t *)w_slice.data;
@@ -221,7 +217,8 @@ static void quantize_task(void *data, size_t row)
     uint32_t sum = 0; /* wraps as the kernels' sums do */
     all->steps[row] = tfoa_kernels->quantize_row(all->x + row * (size_t)layer->ins, layer->ins, q);
     for (int32_t i = 0; layer->w_slice != NULL && i < layer->origin.ins; i++) {
-        sum += (uint32_t)(int32_t)q[layer->origin.first_in + i];
+        const int32_t number = q[layer->origin.first_in + i];
+        sum += (uint32_t)number;
     }
     all->part_sums[row] = (int32_t)sum;
 }

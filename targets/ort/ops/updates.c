@@ -91,14 +91,12 @@ static void sgd_step(tfoa_call *call, int has_signs)
     tfoa_columns_step step;
     memset(&step, 0, sizeof step);
     const tfoa_tensor w = tfoa_matrix_input(call, 0), grad_z = tfoa_matrix_input(call, 1), x = tfoa_matrix_input(call, 2);
-    const tfoa_tensor x_scale = tfoa_input(call, 3);
-    const float *rate = tfoa_floats_input(call, 4, 1);
+    const float scale = tfoa_number_input(call, 3, 1.0f), rate = tfoa_number_input(call, 4, 0.0f);
     const tfoa_origin origin = tfoa_origin_input(call, 5, columns_of(call, &x), INT32_MAX);
     const tfoa_origin slice = {origin.first_in, origin.first_out, origin.ins, w.dims[1]};
     const int32_t signs_dims[2] = {w.dims[1], TFOA_WORDS(w.dims[0])};
     tfoa_expect(call, "inputs of w", w.dims[0], origin.ins);
     read_operands(call, &grad_z, &x, &slice, &step);
-    const float scale = x_scale.data != NULL ? *tfoa_floats_input(call, 3, 1) : 1.0f;
     step.w = (const float *)w.data;
     step.w_next = (float *)tfoa_output(call, 0, w.dims, 2);
     if (has_signs) {
@@ -107,7 +105,7 @@ static void sgd_step(tfoa_call *call, int has_signs)
     }
     step.limit = call->node->attributes.limit;
     if (call->status == NULL) {
-        step.factor = -*rate * scale;
+        step.factor = -rate * scale;
         take_step(call, &step);
     }
 }
@@ -137,14 +135,14 @@ void tfoa_packed_dense_slice_grad(tfoa_call *call)
 {
     tfoa_columns_step step;
     memset(&step, 0, sizeof step);
-    const tfoa_tensor grad_z = tfoa_matrix_input(call, 0), x = tfoa_matrix_input(call, 1), x_scale = tfoa_input(call, 2);
+    const tfoa_tensor grad_z = tfoa_matrix_input(call, 0), x = tfoa_matrix_input(call, 1);
     tfoa_origin origin = tfoa_origin_input(call, 3, columns_of(call, &x), INT32_MAX);
     const int has_all = call->node->attributes.has_all_rows != 0 && origin.first_out < grad_z.dims[1];
     const int32_t most = grad_z.dims[1] - (has_all ? origin.first_out : 0);
     origin.outs = origin.outs < most ? origin.outs : most;
     const int32_t dims[2] = {origin.ins, origin.outs};
     read_operands(call, &grad_z, &x, &origin, &step);
-    step.factor = x_scale.data != NULL ? *tfoa_floats_input(call, 2, 1) : 1.0f;
+    step.factor = tfoa_number_input(call, 2, 1.0f);
     step.limit = FLT_MAX;
     step.w_next = (float *)tfoa_output(call, 0, dims, 2);
     float *grad_bias = (float *)tfoa_output(call, 1, dims + 1, 1);
@@ -172,11 +170,12 @@ void tfoa_bias_slice_grad(tfoa_call *call)
 void tfoa_sgd_update(tfoa_call *call)
 {
     const tfoa_tensor w = tfoa_input(call, 0);
-    const float *grad = tfoa_floats_input(call, 1, w.size), *rate = tfoa_floats_input(call, 2, 1);
+    const float *grad = tfoa_floats_input(call, 1, w.size);
+    const float rate = tfoa_number_input(call, 2, 0.0f);
     const float limit = call->node->attributes.limit;
     float *w_next = (float *)tfoa_output(call, 0, w.dims, w.rank);
     for (int64_t i = 0; i < w.size && call->status == NULL; i++) {
-        const float moved = ((const float *)w.data)[i] - grad[i] * *rate;
+        const float moved = ((const float *)w.data)[i] - grad[i] * rate;
         w_next[i] = moved > limit ? limit : (moved < -limit ? -limit : moved);
     }
 }

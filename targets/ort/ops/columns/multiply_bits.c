@@ -28,7 +28,7 @@ static inline void fill_table(const tfoa_bits_product *product, int32_t in, int3
     }
 }
 
-static inline void add_word(uint32_t bits, const group_sums *table, tfoa_pair *sums)
+static inline void add_word(uint32_t bits, group_sums *table, tfoa_pair *sums)
 {
     tfoa_pair found = *sums;
     for (int32_t group = 0; group < GROUPS; group++) {
