@@ -1,0 +1,1 @@
+"""What leaves tinyfoa-rt: generated C99 for devices without onnxruntime."""

@@ -1,0 +1,10 @@
+"""Step graphs and a plan -> C99: data, offsets and straight calls to the kernels in targets/c99.
+
+:mod:`lower` makes all decisions and yields a :class:`CProgram`; :mod:`render` prints it and decides nothing.
+"""
+
+from tinyfoa_rt.export.c99.lower import lower
+from tinyfoa_rt.export.c99.render import render
+from tinyfoa_rt.export.c99.source import BlockSource, LayerSource, ModelSource
+
+__all__ = ["BlockSource", "LayerSource", "ModelSource", "lower", "render"]

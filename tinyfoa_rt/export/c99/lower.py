@@ -1,0 +1,173 @@
+"""Lowering: every decision between a plan and C code is made here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tinyfoa_rt.errors import UnsupportedError
+from tinyfoa_rt.export.c99.operators import CONTEXT, DOMAIN_RULES, Lowering
+from tinyfoa_rt.export.c99.program import (
+    Call, CBlock, CFunction, CLayer, CProgram, LayerRef, Name, Number, RealArray, Statement,
+)  # fmt: skip
+from tinyfoa_rt.export.c99.source import BlockSource, LayerSource, ModelSource
+from tinyfoa_rt.export.c99.standard_operators import STANDARD_RULES
+from tinyfoa_rt.export.c99.storage import KeptLayer, StorageLayout, lay_out, model_id, pieces_of, slice_count
+from tinyfoa_rt.ir.step import StepNode
+from tinyfoa_rt.ops import DOMAIN
+from tinyfoa_rt.ops.updates import OPTIMIZER_STATES
+
+__all__ = ["identifier", "lower"]
+
+
+def identifier(name: str) -> str:
+    """A name as C takes it."""
+    plain = re.sub(r"[^0-9a-zA-Z]+", "_", name).strip("_").lower()
+    return plain if plain and not plain[0].isdigit() else f"net_{plain}".rstrip("_")
+
+
+def lower(model: ModelSource) -> CProgram:
+    """Return the program of a planned model.
+
+    Raises:
+        UnsupportedError: an operator has no kernel.
+    """
+    layout = lay_out(model)
+    assembly = _Assembly(model, layout)
+    blocks = tuple(assembly.block(number, block) for number, block in enumerate(model.blocks))
+    (input_name,) = (name for name in model.forward.inputs if name not in model.forward.constants)
+    shape = model.forward.tensors[input_name].type.shape
+    score = model.forward.tensors[model.score].type
+    return CProgram(
+        name=model.name,
+        prefix=identifier(model.name),
+        model_id=model_id(model, layout),
+        batch=shape[0],
+        input_size=int(np.prod(shape[1:])),
+        input=model.offsets[input_name],
+        output_size=score.size // score.shape[0],
+        takes_vectors=model.loss == "mean-squared-error",
+        arena_nbytes=max(block.peak_nbytes for block in model.blocks),
+        storage_nbytes=layout.nbytes,
+        header_words=layout.header_words,
+        num_scales=len(layout.scales),
+        blocks=blocks,
+        stages=assembly.stages(),
+        score=model.offsets[model.score],
+        pieces=pieces_of(model, layout),
+        constants=tuple(assembly.constants.values()),
+    )
+
+
+class _Assembly:
+    """The parts of one program; constants of all functions are shared."""
+
+    def __init__(self, model: ModelSource, layout: StorageLayout) -> None:
+        self._model = model
+        self._layout = layout
+        self._scales = {name: number for number, name in enumerate(layout.scales)}
+        self._layers: dict[str, LayerRef] = {}
+        for number, block in enumerate(model.blocks):
+            for index, layer in enumerate(block.layers):
+                for suffix in ("w", "w.bits", "w_slice"):
+                    self._layers[f"{layer.layer.name}.{suffix}"] = LayerRef(number, index)
+        self.constants: dict[str, RealArray] = {}
+
+    def block(self, number: int, block: BlockSource) -> CBlock:
+        offsets = block.offsets
+        head = f"{block.name}.head"
+        if "head" in block.step.tensors:
+            self.constants[head] = RealArray(f"head_{number}", self._model.state[head])
+        name = Name(f"head_{number}") if head in self.constants else None
+        batch = Number(self._batch)
+        lowering = Lowering(block.step, offsets, batch, self._layers, self._scales, name, self.constants)
+        before = [self._stage_call(stage, block.base) for stage in range(number + 1)]
+        function = _function(f"step_{number}", lowering, block.step.nodes, before)
+        return CBlock(
+            name=block.name,
+            layers=tuple(self._layer(layer, number, offsets) for layer in block.layers),
+            step=function,
+            num_slices=max(slice_count(layer) for layer in block.layers),
+            base=block.base,
+            end=block.peak_nbytes,
+            target=offsets["target"],
+            rate=offsets["rate"],
+            loss=offsets["loss"],
+            scale=offsets[block.scale] if block.scale else None,
+            scale_number=self._scales.get(block.scale, 0),
+            starting_rate=block.starting_rate,
+        )
+
+    def stages(self) -> tuple[CFunction, ...]:
+        """The forward pass, cut where trained blocks begin."""
+        nodes = self._model.forward.nodes
+        bounds = [0, *self._model.starts, len(nodes)]
+        stages = []
+        for number, (start, end) in enumerate(zip(bounds, bounds[1:])):
+            lowering = Lowering(
+                self._model.forward, self._model.offsets, Name("rows"), self._layers, self._scales, None, self.constants
+            )  # fmt: skip
+            stages.append(_function(f"forward_{number}", lowering, nodes[start:end]))
+        return tuple(stages)
+
+    def _stage_call(self, stage: int, base: int) -> Call:
+        """A part of the forward pass, which leaves the block's inputs where its step reads them."""
+        return Call(f"forward_{stage}", (CONTEXT, Number(base), Number(self._batch)), may_fail=True)
+
+    @property
+    def _batch(self) -> int:
+        return self._model.forward.tensors[self._model.forward.inputs[0]].type.shape[0]
+
+    def _layer(self, layer: LayerSource, block: int, offsets: Mapping[str, int]) -> CLayer:
+        kept: KeptLayer = self._layout.layers[layer.layer.name]
+        return CLayer(
+            name=layer.layer.name,
+            ins=layer.ins,
+            outs=layer.outs,
+            num_states=len(OPTIMIZER_STATES[self._model.optimizer]),
+            is_tensor_alpha=self._model.alpha == "tensor",
+            block=block,
+            resident=_resident(layer, self._model.optimizer, offsets),
+            kept={field: getattr(kept, field) for field in ("slots", "slot_nbytes", "map", "bits", "sums", "bias")},
+        )
+
+
+def _resident(
+    layer: LayerSource, optimizer: str, offsets: Mapping[str, int]
+) -> dict[str, int | None | tuple[int | None, ...]]:
+    """Offsets of a layer's tensors while it is trained: of its active slice, or of all of it."""
+    name = layer.layer.name
+    is_sliced = f"{name}.w_slice" in offsets
+    weight, bias = (f"{name}.w_slice", f"{name}.bias_slice") if is_sliced else (f"{name}.w", f"{name}.bias")
+    kinds = [*OPTIMIZER_STATES[optimizer], *[""] * (2 - len(OPTIMIZER_STATES[optimizer]))]
+
+    def states(of: str) -> tuple[int | None, ...]:
+        return tuple(offsets.get(f"{of}.{kind}") for kind in kinds)
+
+    return {
+        "latent": offsets[weight],
+        "states": states(weight),
+        "bias": offsets.get(bias),
+        "bias_states": states(bias),
+        "step_counts": (offsets.get(f"{weight}.step_count"), offsets.get(f"{bias}.step_count")),
+        "bits": offsets.get(f"{weight}.bits"),
+        "sums": offsets.get(f"{name}.abs_sum_slice" if is_sliced else f"{name}.abs_sum"),
+        "origin": offsets.get(f"{name}.origin"),
+    }
+
+
+def _function(name: str, lowering: Lowering, nodes: Sequence[StepNode], before: Sequence[Statement] = ()) -> CFunction:
+    statements: list[Statement] = [*before]
+    for node in nodes:
+        statements += _statements(lowering, node)
+    return CFunction(name, tuple(statements), tuple(lowering.locals.values()))
+
+
+def _statements(lowering: Lowering, node: StepNode) -> list[Statement]:
+    rules = DOMAIN_RULES if node.domain == DOMAIN else STANDARD_RULES
+    if node.op_type not in rules or node.domain not in ("", "ai.onnx", DOMAIN):
+        mend = "train only what is behind it on a device that runs onnxruntime"
+        raise UnsupportedError(f"node '{node.name}'", f"{node.op_type} has no C99 kernel", mend)
+    return rules[node.op_type](lowering, node)

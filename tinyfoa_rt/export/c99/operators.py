@@ -1,0 +1,279 @@
+"""Step nodes -> calls of kernels, one function an operator of the domain ``tinyfoa``.
+
+What the runtime streams is one call here: a gradient and its update (DenseSliceGrad and the update that reads it) become
+``tfoa_dense_sgd_step`` and its like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from tinyfoa_rt.errors import UnsupportedError
+from tinyfoa_rt.export.c99.program import (
+    Address, Argument, Call, Fields, LayerRef, Name, Number, Real, RealArray, Statement, StopIf, Value,
+)  # fmt: skip
+from tinyfoa_rt.ir.graph import Constant
+from tinyfoa_rt.ir.step import StepGraph, StepNode, TensorType
+
+__all__ = ["CONTEXT", "NULL", "DOMAIN_RULES", "Lowering", "Rule"]
+
+CONTEXT = Name("context")
+NULL = Name("NULL")
+
+
+@dataclass
+class Lowering:
+    """What the rules are given, and what they leave for others.
+
+    Attributes:
+        graph: the step, or the forward pass.
+        offsets: of its tensors, in bytes.
+        rows: samples at once.
+        layers: trained layers by the names of their weights.
+        scales: numbers of the scales of binary values, by tensor.
+        head: the name of the stored head's constant, if there is one.
+        constants: data of the model that the calls read; rules add to them.
+        locals: declarations of variables that the calls need; rules add to them.
+    """
+
+    graph: StepGraph
+    offsets: Mapping[str, int]
+    rows: Argument
+    layers: Mapping[str, LayerRef]
+    scales: Mapping[str, int]
+    head: Name | None = None
+    constants: dict[str, RealArray] = field(default_factory=dict)
+    locals: dict[str, str] = field(default_factory=dict)
+    gradients: dict[str, StepNode] = field(default_factory=dict)
+
+    def type_of(self, name: str) -> TensorType:
+        return self.graph.tensors[name].type
+
+    def at(self, name: str, ctype: str = "float") -> Address:
+        """Where a tensor lies in the arena."""
+        return Address(ctype, self.offsets[name])
+
+    def real(self, name: str) -> Argument:
+        """A real tensor: in the arena, or a constant of the model."""
+        return self.constant(self.graph.constants[name]) if name in self.graph.constants else self.at(name)
+
+    def constant(self, value: Constant) -> Name:
+        """The array that holds a constant."""
+        if value.name not in self.constants:
+            self.constants[value.name] = RealArray(f"constant_{len(self.constants)}", value.read())
+        return Name(self.constants[value.name].name)
+
+    def columns(self, name: str) -> int:
+        """Elements of one sample."""
+        tensor = self.type_of(name)
+        return tensor.size // tensor.shape[0]
+
+    def active(self, origin: str, of: str) -> tuple[Argument, Argument]:
+        """First output and number of outputs of the active slice: all columns of ``of`` where no slice is apart."""
+        if not origin:
+            return Number(0), Number(self.columns(of))
+        place = self.offsets[origin]
+        return Value("int32_t", place + 4), Value("int32_t", place + 12)
+
+
+Rule = Callable[[Lowering, StepNode], list[Statement]]
+
+
+def _input(node: StepNode, position: int) -> str:
+    return node.inputs[position] if position < len(node.inputs) else ""
+
+
+def _product(lowering: Lowering, node: StepNode) -> list[Statement]:
+    """z = x W^T + b, W the latent values or their signs."""
+    x, z = node.inputs[0], node.outputs[0]
+    layer = lowering.layers[node.inputs[1]]
+    if node.op_type == "BinaryDense":
+        load, scale = _scale(lowering, _input(node, 8))
+        arguments = (CONTEXT, layer, lowering.at(x, "const uint32_t"), scale, lowering.rows, lowering.at(z))
+        return [*load, Call("tfoa_binary_dense", arguments, may_fail=True)]
+    if node.op_type == "SignDense":
+        scratch = lowering.at(f"{node.name}.scratch", "void")
+        arguments = (CONTEXT, layer, lowering.real(x), lowering.rows, scratch, lowering.at(z))
+        return [Call("tfoa_sign_dense", arguments, may_fail=True)]
+    return [Call("tfoa_real_dense", (CONTEXT, layer, lowering.real(x), lowering.rows, lowering.at(z)), may_fail=True)]
+
+
+def _scale(lowering: Lowering, name: str) -> tuple[list[Statement], Argument]:
+    """The scale of a binary value: 1 where it has none, in RAM where this step computes it, else read from the storage."""
+    if not name:
+        return [], Real(1.0)
+    if name in lowering.offsets:
+        return [], Value("float", lowering.offsets[name])
+    variable = f"scale_{lowering.scales[name]}"
+    lowering.locals[variable] = f"float {variable}"
+    arguments = (CONTEXT, Number(lowering.scales[name]), Name(f"&{variable}"))
+    return [Call("tfoa_scale", arguments, may_fail=True)], Name(variable)
+
+
+def _binary_activation(lowering: Lowering, node: StepNode) -> list[Statement]:
+    z, h = node.inputs[0], node.outputs[0]
+    units = Number(lowering.columns(z))
+    statements: list[Statement] = []
+    if len(node.outputs) > 1:
+        kept = Real(float(node.attributes["momentum"]))  # type: ignore[arg-type]
+        momentum = Call("tfoa_scale_momentum", (CONTEXT, kept))
+        count = Number(lowering.type_of(z).size)
+        scale = lowering.at(node.outputs[1])
+        statements += [Call("tfoa_follow_scale", (scale, lowering.at(z), count, momentum)), StopIf("context->is_calibrating")]
+    statements.append(
+        Call("tfoa_binary_activation", (lowering.at(z), lowering.rows, units, lowering.at(h, "uint32_t")))
+    )  # fmt: skip
+    if len(node.outputs) > 2 and node.outputs[2]:
+        floor = Real(float(node.attributes["window_floor"]))  # type: ignore[arg-type]
+        window = lowering.at(node.outputs[2], "uint32_t")
+        statements.append(Call("tfoa_straight_through_window", (lowering.at(z), lowering.rows, units, floor, window)))
+    return statements
+
+
+def _binary_to_real(lowering: Lowering, node: StepNode) -> list[Statement]:
+    load, scale = _scale(lowering, _input(node, 1))
+    h = lowering.at(node.inputs[0], "const uint32_t")
+    units = Number(lowering.columns(node.inputs[0]))
+    return [*load, Call("tfoa_binary_to_real", (h, lowering.rows, units, scale, lowering.at(node.outputs[0])))]
+
+
+def _head(lowering: Lowering, node: StepNode, stored: str, sizes: tuple[int, int]) -> Fields:
+    """The head as its kernels take it; ``sizes`` are classes and units."""
+    if node.attributes.get("pools"):
+        raise UnsupportedError(f"step '{node.name}'", "has a pooled head", "export a model whose heads see every unit")
+    classes, units = sizes
+    head = lowering.head if stored and lowering.head is not None else NULL
+    seed = int(node.attributes["seed"]) & 0xFFFFFFFF  # type: ignore[arg-type]
+    gain = Real(float(node.attributes["gain"]))  # type: ignore[arg-type]
+    return Fields("tfoa_head", (head, Number(seed), Number(classes), Number(units), gain))
+
+
+def _head_logits(lowering: Lowering, node: StepNode) -> list[Statement]:
+    h, logits = node.inputs[0], node.outputs[0]
+    head = _head(lowering, node, _input(node, 2), (lowering.columns(logits), lowering.columns(h)))
+    if lowering.type_of(h).dtype != "bit":
+        return [Call("tfoa_head_logits", (head, lowering.at(h), lowering.rows, lowering.at(logits)))]
+    load, scale = _scale(lowering, _input(node, 1))
+    arguments = (head, lowering.at(h, "const uint32_t"), lowering.rows, scale, lowering.at(logits))
+    return [*load, Call("tfoa_head_logits_of_bits", arguments)]
+
+
+def _head_grad(lowering: Lowering, node: StepNode) -> list[Statement]:
+    grad_logits, grad_h = node.inputs[0], node.outputs[0]
+    if node.attributes.get("channel_units", 1) != 1:
+        raise UnsupportedError(f"step '{node.name}'", "has a head over positions", "export a model of dense layers")
+    logits = next(n for n in lowering.graph.nodes if n.op_type == "HeadLogits")
+    head = _head(lowering, node, _input(node, 1), (lowering.columns(grad_logits), lowering.columns(logits.inputs[0])))
+    first, count = lowering.active(_input(node, 3), grad_h)
+    return [Call("tfoa_head_grad", (head, lowering.at(grad_logits), lowering.rows, first, count, lowering.at(grad_h)))]
+
+
+def _softmax_cross_entropy(lowering: Lowering, node: StepNode) -> list[Statement]:
+    logits, target = node.inputs
+    classes = Number(lowering.columns(logits))
+    loss, correct = lowering.at(node.outputs[1]), Name("&context->correct")
+    moved = _in_place(lowering, logits, node.outputs[0])
+    arguments = (lowering.at(node.outputs[0]), lowering.at(target, "const int32_t"), lowering.rows, classes, loss, correct)
+    return [*moved, Call("tfoa_softmax_cross_entropy", arguments)]
+
+
+def _mean_squared_error(lowering: Lowering, node: StepNode) -> list[Statement]:
+    output, target = node.inputs
+    moved = _in_place(lowering, output, node.outputs[0])
+    size = Number(lowering.columns(output))
+    arguments = (lowering.at(node.outputs[0]), lowering.at(target), lowering.rows, size, lowering.at(node.outputs[1]))
+    return [*moved, Call("tfoa_mean_squared_error", arguments)]
+
+
+def _in_place(lowering: Lowering, source: str, result: str) -> list[Statement]:
+    """A copy of what an in-place kernel works on, where the plan gave the result a place of its own."""
+    if lowering.offsets[source] == lowering.offsets[result]:
+        return []
+    size = Number(lowering.type_of(source).nbytes(packs_bits=True))
+    return [Call("memcpy", (lowering.at(result, "void"), lowering.at(source, "const void"), size))]
+
+
+def _straight_through_grad(lowering: Lowering, node: StepNode) -> list[Statement]:
+    grad, window, grad_z = node.inputs[0], node.inputs[1], node.outputs[0]
+    _refuse_positions(node)
+    first, count = lowering.active(_input(node, 2), grad)
+    units = Number(lowering.columns(window))
+    arguments = (lowering.at(grad_z), lowering.at(window, "const uint32_t"), lowering.rows, count, first, units)
+    return [*_in_place(lowering, grad, grad_z), Call("tfoa_straight_through_grad", arguments)]
+
+
+def _relu_grad(lowering: Lowering, node: StepNode) -> list[Statement]:
+    grad, y, grad_x = node.inputs[0], node.inputs[1], node.outputs[0]
+    _refuse_positions(node)
+    first, count = lowering.active(_input(node, 2), grad)
+    arguments = (lowering.at(grad_x), lowering.at(y), lowering.rows, count, first, Number(lowering.columns(y)))
+    return [*_in_place(lowering, grad, grad_x), Call("tfoa_relu_grad", arguments)]
+
+
+def _refuse_positions(node: StepNode) -> None:
+    if node.attributes.get("channel_size", 1) != 1:
+        raise UnsupportedError(f"step '{node.name}'", "trains channels over positions", "export a model of dense layers")
+
+
+def _slice_grad(lowering: Lowering, node: StepNode) -> list[Statement]:
+    """No call: the updates that read the gradient compute it as they go."""
+    for name in node.outputs:
+        lowering.gradients[name] = node
+    return []
+
+
+def _update(lowering: Lowering, node: StepNode) -> list[Statement]:
+    latent, grad, rate = node.inputs[:3]
+    optimizer = node.op_type.removesuffix("Update").lower()
+    source = lowering.gradients[grad]
+    is_weight = grad == source.outputs[0]
+    statements: list[Statement] = []
+    if is_weight:
+        limit = Real(float(node.attributes["limit"]))  # type: ignore[arg-type]
+        arguments = (CONTEXT, lowering.layers[latent], Number(int(source.attributes["has_all_rows"])), limit)  # type: ignore[arg-type]
+        lowering.locals["slice"] = "tfoa_slice slice"
+        statements.append(Call("tfoa_active_slice", arguments, result="slice"))
+    load, operand = _operand(lowering, source)
+    given = (Name("&slice"), lowering.at(source.inputs[0]), *((operand,) if is_weight else ()), lowering.rows)
+    states = [lowering.at(name, "int32_t" if name.endswith(".step_count") else "float") for name in node.inputs[3:] if name]
+    extra: tuple[Argument, ...] = tuple(states)
+    if optimizer == "adam":
+        extra = (Fields("tfoa_moments", tuple(states)),)
+    function = f"tfoa_{'dense' if is_weight else 'bias'}_{optimizer}_step"
+    return [*statements, *(load if is_weight else []), Call(function, (*given, Value("float", lowering.offsets[rate]), *extra))]
+
+
+def _operand(lowering: Lowering, node: StepNode) -> tuple[list[Statement], Fields]:
+    """What a layer multiplies, as the updates take it."""
+    x = node.inputs[1]
+    units = Number(lowering.columns(x))
+    if lowering.type_of(x).dtype != "bit":
+        return [], Fields("tfoa_operand", (NULL, lowering.real(x), units, Real(1.0), Real(0.0)))
+    load, scale = _scale(lowering, _input(node, 2))
+    center = Real(float(node.attributes.get("input_center", 0.0)))  # type: ignore[arg-type]
+    return load, Fields("tfoa_operand", (lowering.at(x, "const uint32_t"), NULL, units, scale, center))
+
+
+def _pack_signs(lowering: Lowering, node: StepNode) -> list[Statement]:
+    return [Call("tfoa_pack_active_slice", (CONTEXT, lowering.layers[node.inputs[0].removesuffix(".next")]))]
+
+
+DOMAIN_RULES: Mapping[str, Rule] = {
+    "RealDense": _product,
+    "SignDense": _product,
+    "BinaryDense": _product,
+    "BinaryActivation": _binary_activation,
+    "BinaryToReal": _binary_to_real,
+    "HeadLogits": _head_logits,
+    "HeadGrad": _head_grad,
+    "SoftmaxCrossEntropy": _softmax_cross_entropy,
+    "MeanSquaredError": _mean_squared_error,
+    "StraightThroughGrad": _straight_through_grad,
+    "ReluGrad": _relu_grad,
+    "DenseSliceGrad": _slice_grad,
+    "SgdUpdate": _update,
+    "MomentumUpdate": _update,
+    "AdamUpdate": _update,
+    "PackSigns": _pack_signs,
+}

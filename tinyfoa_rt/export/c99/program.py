@@ -1,0 +1,167 @@
+"""A lowered model: everything is decided, and rendering only prints it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+__all__ = [
+    "Address", "Argument", "CBlock", "CFunction", "CLayer", "CProgram", "Call", "Fields", "LayerRef", "Name", "Number", "Piece",
+    "Real", "RealArray", "Statement", "StopIf", "Value",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A pointer into the arena; offsets in a stage count from the transient part on."""
+
+    ctype: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """The number at an address of the arena."""
+
+    ctype: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A whole number."""
+
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Real:
+    """A float32."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A variable or constant of the C code."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRef:
+    """A trained layer: its block and its place there."""
+
+    block: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """A pointer to a constant structure."""
+
+    ctype: str
+    values: tuple[Argument, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call. One that ``may_fail`` returns a status; ``result`` is the variable that takes what another returns."""
+
+    function: str
+    arguments: tuple[Argument, ...]
+    may_fail: bool = False
+    result: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StopIf:
+    """Ends the function where a condition holds."""
+
+    condition: str
+
+
+Argument = Address | Value | Number | Real | Name | LayerRef | Fields | Call
+Statement = Call | StopIf
+
+
+@dataclass(frozen=True)
+class CFunction:
+    """Statements in order, with the local variables that they need, as declarations."""
+
+    name: str
+    statements: tuple[Statement, ...]
+    locals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CLayer:
+    """A trained layer; ``resident`` and ``kept`` are the fields of the C structures of these names, ``None`` for what is not."""
+
+    name: str
+    ins: tuple[int, ...]
+    outs: tuple[int, ...]
+    num_states: int
+    is_tensor_alpha: bool
+    block: int
+    resident: dict[str, int | None | tuple[int | None, ...]]
+    kept: dict[str, int | None]
+
+
+@dataclass(frozen=True)
+class CBlock:
+    """A trained block; offsets in bytes, ``None`` for what is not."""
+
+    name: str
+    layers: tuple[CLayer, ...]
+    step: CFunction
+    num_slices: int
+    base: int
+    end: int
+    target: int
+    rate: int
+    loss: int
+    scale: int | None
+    scale_number: int
+    starting_rate: float
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Words of the first state that are not all zero, from a byte of the storage on."""
+
+    offset: int
+    words: NDArray[Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class RealArray:
+    """Constant float32 data of the model."""
+
+    name: str
+    values: NDArray[Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class CProgram:
+    """A model. ``stages`` are the parts of the forward pass up to each block and to the output; ``score`` is relative."""
+
+    name: str
+    prefix: str
+    model_id: int
+    batch: int
+    input_size: int
+    input: int
+    output_size: int
+    takes_vectors: bool
+    arena_nbytes: int
+    storage_nbytes: int
+    header_words: int
+    num_scales: int
+    blocks: tuple[CBlock, ...]
+    stages: tuple[CFunction, ...]
+    score: int
+    pieces: tuple[Piece, ...]
+    constants: tuple[RealArray, ...]

@@ -1,0 +1,80 @@
+"""What lowering is given: step graphs with the plan's offsets, and the state that training begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from tinyfoa_rt.ir.block import Layer
+from tinyfoa_rt.ir.step import StepGraph
+
+__all__ = ["BlockSource", "LayerSource", "ModelSource"]
+
+
+@dataclass(frozen=True)
+class LayerSource:
+    """A trained layer and the bounds of its slices along inputs and outputs; ``is_binary`` where products use signs."""
+
+    layer: Layer
+    ins: tuple[int, ...]
+    outs: tuple[int, ...]
+    is_binary: bool
+
+
+@dataclass(frozen=True)
+class BlockSource:
+    """A trained block.
+
+    Attributes:
+        name: as in the plan.
+        layers: its trained layers.
+        step: its training step.
+        offsets: of every tensor of the step in the arena, in bytes.
+        base: where the arena's transient part begins.
+        peak_nbytes: the arena that the plan says the block needs.
+        scale: the tensor of the scale of its output; empty where that is real.
+        starting_rate: by the recipe.
+    """
+
+    name: str
+    layers: tuple[LayerSource, ...]
+    step: StepGraph
+    offsets: Mapping[str, int]
+    base: int
+    peak_nbytes: int
+    scale: str
+    starting_rate: float
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A model as it is planned.
+
+    Attributes:
+        name: of the model.
+        blocks: the trained ones, in order.
+        forward: the forward pass of the whole model.
+        starts: the node of ``forward`` at which each trained block begins.
+        offsets: of every tensor of ``forward``, from the start of the transient part on, in bytes.
+        score: the value whose largest element is the class.
+        optimizer: ``sgd``, ``momentum`` or ``adam``.
+        alpha: ``row`` or ``tensor``.
+        loss: ``cross-entropy`` or ``mean-squared-error``.
+        state: tensors by name as a checkpoint has them; what is missing is zero.
+        progress: block, step and total steps that training goes on from.
+    """
+
+    name: str
+    blocks: tuple[BlockSource, ...]
+    forward: StepGraph
+    starts: tuple[int, ...]
+    offsets: Mapping[str, int]
+    score: str
+    optimizer: str
+    alpha: str
+    loss: str
+    state: Mapping[str, NDArray[Any]] = field(repr=False)
+    progress: tuple[int, int, int] = (0, 0, 0)
