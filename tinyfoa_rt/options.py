@@ -42,7 +42,7 @@ class PlanOptions:
         classifier: ``real`` or ``binary``: weights of the model's own classifier.
         seed: of the heads.
         samples: of the data set; ``None`` where unknown.
-        rotate_every: steps that a slice stays; ``None`` gives each slice an equal part of an epoch.
+        rotate_every: steps that a slice stays; ``None`` is 1 on onnxruntime, an equal part of an epoch elsewhere.
 
     Raises:
         UsageError: a value is not one of those above.

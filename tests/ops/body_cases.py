@@ -105,7 +105,10 @@ def _products(rng: np.random.Generator, batch: int) -> Iterator[BodyCase]:
     real_whole = (x, w, bias, None, None, None, None, None, None)
     real_sliced = (x, w_rest, bias_rest, apart, *parts, None, None, None)
     yield BodyCase(f"RealDense-{batch}", "RealDense", real_whole)
-    yield BodyCase(f"RealDense-sliced-{batch}", "RealDense", real_sliced, variants=frozenset({"sliced"}))
+    yield BodyCase(f"RealDense-bits-{batch}", "RealDense", (bits(rng, batch, n_in), *real_whole[1:]))
+    for kind_of_x, given in (("real", x), ("bits", bits(rng, batch, n_in))):
+        label = f"RealDense-sliced-{kind_of_x}-{batch}"
+        yield BodyCase(label, "RealDense", (given, *real_sliced[1:]), variants=frozenset({"sliced"}))
     integer_sums = rng.integers(-n_in, n_in, (batch, n_out)).astype(np.int32)
     for alpha, variant in (("row", ()), ("tensor", ("tensor_alpha",))):
         label, given_sums = f"ScaleSums-{alpha}-{batch}", (integer_sums, signs(w), sums, scale, bias)

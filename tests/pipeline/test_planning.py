@@ -265,6 +265,8 @@ def test_written_bytes_by_hand(tmp_path: Path) -> None:
     assert plan(graph, "64KB", target="c99").written_bytes_per_epoch is None
     rotating = plan(graph, "64KB", target="c99", slices="2x2", samples=100, batch=1, rotate_every=5)
     assert rotating.written_bytes_per_epoch == 5 * result.written_bytes_per_epoch
+    every_step, asked = (plan(graph, "64KB", slices="2x2", samples=100, batch=1, rotate_every=r) for r in (None, 1))
+    assert every_step.written_bytes_per_epoch == asked.written_bytes_per_epoch
 
 
 @pytest.mark.parametrize(

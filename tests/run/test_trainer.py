@@ -98,6 +98,28 @@ def test_predicting_meanwhile_changes_nothing(tmp_path: Path) -> None:
     assert_equal_weights(arrays_of(straight), arrays_of(watched))
 
 
+def test_storage_in_mapped_files_changes_nothing_bit_for_bit(tmp_path: Path) -> None:
+    artifact = artifact_of(tmp_path, optimizer="momentum")
+    in_ram, mapped = Trainer(artifact), Trainer(artifact, storage=tmp_path)
+    for trainer in (in_ram, mapped):
+        trainer.fit(X, Y, epochs=1)
+    for name, array in arrays_of(in_ram).items():
+        np.testing.assert_array_equal(arrays_of(mapped)[name], array, err_msg=name)
+    layer = mapped.state.layers["fc1"]
+    assert all(
+        _is_mapped(array) for name, array in layer.begin_turn(0).items() if name in ("fc1.w_slice", "fc1.w_slice.velocity")
+    )
+
+
+def test_storage_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot hold a file"):
+        Trainer(artifact_of(tmp_path), storage=tmp_path / "nowhere")
+
+
+def _is_mapped(array: NDArray[Any]) -> bool:
+    return isinstance(array, np.memmap) or isinstance(array.base, np.memmap)
+
+
 def test_seeds_give_other_orders_of_samples(tmp_path: Path) -> None:
     artifact = artifact_of(tmp_path)
     first, again, other = (arrays_of(Trainer(artifact).fit(X, Y, epochs=1, seed=seed)) for seed in (0, 0, 1))

@@ -29,7 +29,12 @@ __all__ = ["command"]
 @click.option("--train", default="all", show_default=True, metavar="all|last:K|NAMES", help="What to train; the rest is frozen.")
 @click.option("--nonvolatile", metavar="SIZE|none|unlimited", help="Nonvolatile memory, in place of the target's.")
 @click.option("--samples", type=int, help="Samples of the data set: then the bytes written an epoch are known.")
-@click.option("--rotate-every", type=int, metavar="STEPS", help="Steps that a slice stays. Default: an equal part of an epoch.")
+@click.option(
+    "--rotate-every",
+    type=int,
+    metavar="STEPS",
+    help="Steps that a slice stays. Default: 1, or on a board an equal part of an epoch.",
+)
 @recipe_options
 @shape_option
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON in place of the table.")

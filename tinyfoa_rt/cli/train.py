@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _SETTINGS = ("epochs", "rate", "rate_schedule", "rotate_every", "seed")
+_RUNTIME = ("providers", "threads", "storage")
 _PLANNING = ("batch", "slices", "optimizer", "schedule", "head", "train")
 # As a shell reports a program that Ctrl-C ended.
 _INTERRUPTED = 130
@@ -40,6 +41,9 @@ _INTERRUPTED = 130
 @click.option("--rate-schedule", default="cosine", show_default=True, help="cosine or constant.")
 @click.option("--rotate-every", type=int, metavar="STEPS", help="Steps that a slice stays.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the order of samples.")
+@click.option(
+    "--storage", type=click.Path(path_type=Path, file_okay=False, exists=True), help="Folder for mapped files of latent weights."
+)
 @click.option("--checkpoint-every", default=30.0, show_default=True, metavar="SECONDS", help="Time between two checkpoints.")
 @recipe_options
 @runtime_options
@@ -68,13 +72,13 @@ def command(source: Path, data: str, output: Path, resume: bool, checkpoint_ever
 def _resumed(output: Path, options: dict[str, Any]) -> Trainer:
     from tinyfoa_rt.run.trainer import Trainer
 
-    return Trainer.load(output, providers=options["providers"], threads=options["threads"])
+    return Trainer.load(output, **{name: options[name] for name in _RUNTIME})
 
 
 def _new(source: Path, options: dict[str, Any]) -> Trainer:
     from tinyfoa_rt.run.trainer import Trainer
 
-    runtime = {"providers": options["providers"], "threads": options["threads"]}
+    runtime = {name: options[name] for name in _RUNTIME}
     if source.is_dir():
         return Trainer(source, **runtime)
     if options["budget"] is None:

@@ -58,11 +58,13 @@ def _signs_in_float(inputs: Types, outputs: Sequence[TensorType]) -> int:
 def _real_product(inputs: Types, outputs: Sequence[TensorType]) -> int:
     """The product; with a slice apart, the slice's inputs and product beside it, then the padded product and the sum."""
     w_slice = inputs[3] if len(inputs) > 3 else None
-    z = outputs[0].size
+    x, z = inputs[0], outputs[0].size
+    assert x is not None
+    cast = x.size if x.dtype == "bit" else 0
     if w_slice is None:
-        return _REAL * z
+        return _REAL * max(cast, z)
     batch = outputs[0].shape[0]
-    return _REAL * max(z + batch * sum(w_slice.shape), 3 * z)
+    return _REAL * max(cast + batch * sum(w_slice.shape), z + batch * sum(w_slice.shape), 3 * z)
 
 
 def _binary_activation(inputs: Types, outputs: Sequence[TensorType]) -> int:
@@ -103,11 +105,12 @@ def _slice_grad(inputs: Types, outputs: Sequence[TensorType]) -> int:
 
 
 def _sgd_step(inputs: Types, outputs: Sequence[TensorType]) -> int:
-    """The moved slice, beside its inputs and errors as :func:`_slice_grad` has them."""
+    """The moved slice, beside its inputs and errors as :func:`_slice_grad` has them; the errors that came in are gone by then."""
     w, grad_z, x = inputs[0], inputs[1], inputs[2]
     assert w is not None and grad_z is not None and x is not None
     ins, outs = (x.shape[0] * length for length in w.shape)
-    return _REAL * (outputs[0].size + ins + outs)
+    unpacked = (1 + _REAL) * ins if x.dtype == "bit" else _REAL * ins
+    return max(unpacked + _REAL * outs, _REAL * (outputs[0].size + ins + outs - grad_z.size))
 
 
 def _changes(count: int) -> Callable[[Types, Sequence[TensorType]], int]:

@@ -2,7 +2,7 @@
 
 With sign(0) = +1, alpha = mean |W| over a row (or the tensor) and s the scale of a binary input (design, section 2)::
 
-    Real    z = x . W^T + b
+    Real    z = x . W^T + b                                              x real, or bits without a scale
     Sign    z = alpha * (x . sign(W)^T) + b                              real input, binary weights
     Binary  z = alpha * s * (2 popcount(x & w) - popcount(x)) + b         binary input, binary weights, s = 1 if it has none
 

@@ -46,6 +46,13 @@ class PlanJob:
     def batches(self) -> tuple[int, ...]:
         return _BATCHES if self.options.batch is None else (self.options.batch,)
 
+    @property
+    def steps_a_turn(self) -> int | None:
+        """Steps that a slice stays; ``None`` for an equal part of an epoch, which spares flash memory."""
+        if self.options.rotate_every is None and self.target.runtime == "ort":
+            return 1
+        return self.options.rotate_every
+
     def grids(self, block: Block) -> tuple[Slices, ...]:
         """The grids a block may be cut into, in order of preference."""
         largest_in = min(layer.in_features for layer in block.layers)

@@ -81,7 +81,7 @@ class Measure:
         setting, slices = self.job.settings[index], candidate.slices
         if not self.job.holds_slice(slices):
             return self._kept[index]
-        turns = rotations(-(-samples // candidate.batch), slices, self.job.options.rotate_every)
+        turns = rotations(-(-samples // candidate.batch), slices, self.job.steps_a_turn)
         whole, rest = divmod(turns, slices.count)
         total = 0
         for layer in setting.block.layers:

@@ -7,12 +7,13 @@ process.
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tinyfoa_rt.run.mapped_memory import mapped_array
 
 __all__ = ["ActivationCache"]
 
@@ -64,5 +65,4 @@ class ActivationCache:
     def _allocate(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         if math.prod(shape) * dtype.itemsize <= self.limit_nbytes:
             return np.empty(shape, dtype)
-        with tempfile.TemporaryFile(dir=self._folder) as file:
-            return np.memmap(file, dtype, "w+", shape=shape)
+        return mapped_array(shape, dtype, self._folder)

@@ -36,7 +36,7 @@ class FrozenSlice:
     def of_epoch(cls, layer: DenseState, epoch: int) -> FrozenSlice:
         """The diagonal slice of an epoch, out of halves."""
         half = epoch % 2
-        (ins, outs) = (slice(half * n // 2, (half + 1) * n // 2) for n in layer.weight.shape[-2:])
+        (ins, outs) = (slice(half * n // 2, (half + 1) * n // 2) for n in layer.shape[-2:])
         return cls(layer, ins, outs)
 
     def restore(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.run.local_state import LocalState
+from tinyfoa_rt.run.mapped_memory import mapped_array
 from tinyfoa_rt.run.records import BlockRecord, LayerRecord, Manifest
 from tinyfoa_rt.run.state import DenseState, Grid
 
@@ -24,17 +27,19 @@ class ModelState:
     Args:
         manifest: of the artifact.
         initial: the tensors that training begins with; they are copied.
+        storage: a folder for memory-mapped files with the latent weights and what the optimizer keeps of each; ``None`` keeps
+            them in RAM.
 
     Raises:
         InputError: a tensor is missing, or has another shape or type.
     """
 
-    def __init__(self, manifest: Manifest, initial: Mapping[str, Array]) -> None:
+    def __init__(self, manifest: Manifest, initial: Mapping[str, Array], storage: Path | None = None) -> None:
         self.layers: dict[str, DenseState] = {}
         self.others: dict[str, Array] = {}
         for block in manifest.blocks:
             for layer in block.layers:
-                self.layers[layer.name] = _layer_state(layer, initial, manifest.optimizer)
+                self.layers[layer.name] = _layer_state(layer, initial, manifest.optimizer, storage)
             for name in _other_names(block):
                 self.others[name] = np.array(_required(initial, name))
 
@@ -58,10 +63,10 @@ class ModelState:
             if found.shape != array.shape or found.dtype != array.dtype:
                 problem = f"is {found.dtype}{list(found.shape)}, expected {array.dtype}{list(array.shape)}"
                 raise InputError(f"checkpoint, tensor '{name}'", problem, "start training anew")
-        for name, array in arrays.items():
+        for name, array in self.others.items():
             array[...] = tensors[name]
         for layer in self.layers.values():
-            layer.refresh()
+            layer.restore(tensors)
 
     def forward_tensors(self) -> dict[str, Array]:
         """What the forward pass reads; turns end."""
@@ -81,8 +86,8 @@ def _other_names(block: BlockRecord) -> list[str]:
     return [*([f"{block.name}.head"] if block.head else []), *([block.scale] if block.scale else [])]
 
 
-def _layer_state(layer: LayerRecord, initial: Mapping[str, Array], optimizer: str) -> DenseState:
-    weight = np.array(_required(initial, f"{layer.name}.weight"))
+def _layer_state(layer: LayerRecord, initial: Mapping[str, Array], optimizer: str, storage: Path | None) -> DenseState:
+    weight = np.asarray(_required(initial, f"{layer.name}.weight"))
     bias = initial.get(f"{layer.name}.bias")
     shape: tuple[int, ...] = (layer.ins[-1], layer.outs[-1])
     if layer.kind == "local":
@@ -92,7 +97,10 @@ def _layer_state(layer: LayerRecord, initial: Mapping[str, Array], optimizer: st
         raise InputError(f"initial state, tensor '{layer.name}.weight'", problem, "build the artifact again")
     grid = Grid(layer.ins, layer.outs)
     kind = LocalState if layer.kind == "local" else DenseState
-    return kind(layer.name, weight, None if bias is None else np.array(bias), grid, optimizer, layer.is_binary)
+    state = partial(kind, layer.name, weight, None if bias is None else np.array(bias), grid, optimizer, layer.is_binary)
+    if storage is None:
+        return state()
+    return state(allocate=lambda size: mapped_array((size,), np.dtype(np.float32), storage))
 
 
 def _required(tensors: Mapping[str, Array], name: str) -> Array:

@@ -11,11 +11,9 @@ __all__ = ["TrainSettings", "rate_at", "rate_of_block"]
 
 # Steps of plain SGD on standardized inputs, batch 100, per sqrt(units) of the block's output; see docs/training.md.
 _BASE_RATES = {"sgd": 0.05, "momentum": 0.005, "adam": 6e-5}
-# Of the model's own classifier, whose error is not spread by a head of gain sqrt(2 / units).
-_CLASSIFIER_SPREAD = 0.3
 _REFERENCE_BATCH = 100
 _REFERENCE_INPUTS = 784
-_STEPS_A_TURN = 10
+_STEPS_A_TURN = 1
 # Inputs that are far smaller would ask for steps beyond the range of latent weights, which is -1 to 1.
 _LEAST_INPUT_POWER = 0.25
 
@@ -74,11 +72,13 @@ def rate_of_block(optimizer: str, batch: int, size: BlockSize) -> float:
     with the batch, and a slice has fewer steps to move in. Adam's step does not depend on the gradient's size.
     """
     base: float = _BASE_RATES[optimizer]
-    boost = max(1.0, 0.75 * math.sqrt(size.num_slices))
+    # Slices get longer steps, since each has fewer; a whole layer would run away: all of its weights move at once.
+    boost = min(0.5 * size.num_slices, 0.75 * math.sqrt(size.num_slices))
     if optimizer == "adam":
         return base * math.sqrt(batch / _REFERENCE_BATCH * 2000 * boost)
     input_energy = size.fan_in * max(size.input_power, _LEAST_INPUT_POWER)
-    spread = math.sqrt(size.head_units) if size.head_units else _CLASSIFIER_SPREAD
+    # sqrt(2) / gain: the head's gain is sqrt(2 / units), and that of the model's own classifier is 1.
+    spread = math.sqrt(size.head_units or 2)
     return base * spread * batch / _REFERENCE_BATCH * boost * _REFERENCE_INPUTS / input_energy
 
 

@@ -1,8 +1,8 @@
 """The state of a dense layer while its slices take turns.
 
-The latent weights of all slices lie in ``weight`` (a memory-mapped file, where the plan says nonvolatile); the active slice is
-copied out, trained apart, and copied back when its turn ends. Meanwhile ``signs``, ``bias`` and ``abs_sum`` hold zeros in its
-place, as the function bodies expect (ops/products.py).
+The latent weights lie slice after slice (in a memory-mapped file, where the plan says nonvolatile and a folder is given), so the
+active slice is trained where it lies. Meanwhile ``signs``, ``bias`` and ``abs_sum`` hold zeros in its place, as the function
+bodies expect (ops/products.py).
 
 Every tensor of a turn is a function of what :meth:`DenseState.arrays` holds, bit for bit, so a turn may end and begin again at
 any step (a checkpoint, an evaluation) and changes nothing.
@@ -11,11 +11,13 @@ any step (a checkpoint, an evaluation) and changes nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tinyfoa_rt.run.sliced_tensor import Allocate, Grid, SlicedTensor
 
 __all__ = ["DenseState", "Grid"]
 
@@ -24,25 +26,8 @@ Array = NDArray[Any]
 _STATES: Mapping[str, tuple[str, ...]] = {"sgd": (), "momentum": ("velocity",), "adam": ("mean", "variance")}
 
 
-@dataclass(frozen=True)
-class Grid:
-    """How a layer is cut: bounds along its inputs and its outputs; slices are counted along the inputs first."""
-
-    ins: tuple[int, ...]
-    outs: tuple[int, ...]
-
-    @property
-    def num_bands(self) -> int:
-        return len(self.ins) - 1
-
-    @property
-    def count(self) -> int:
-        return self.num_bands * (len(self.outs) - 1)
-
-    def part(self, index: int) -> tuple[int, slice, slice]:
-        """The band of slice ``index``, its inputs and its outputs."""
-        j, i = divmod(index, self.num_bands)
-        return i, slice(self.ins[i], self.ins[i + 1]), slice(self.outs[j], self.outs[j + 1])
+def _in_ram(size: int) -> NDArray[np.float32]:
+    return np.empty(size, dtype=np.float32)
 
 
 @dataclass
@@ -51,55 +36,64 @@ class DenseState:
 
     Attributes:
         name: prefix of its tensors in the step graph.
-        weight: latent weights (n_in, n_out), float32.
+        initial: latent weights (n_in, n_out) to begin with, float32; they are copied.
         bias: (n_out,), float32, or ``None``.
-        grid: its slices; one slice means that the whole layer is trained in place.
+        grid: its slices; one slice means that the whole layer is trained.
         optimizer: ``sgd``, ``momentum`` or ``adam``; each slice has a state and a step count of its own.
-        is_binary: whether products use signs; else ``weight`` itself.
+        is_binary: whether products use signs; else the latent weights.
+        allocate: gives memory for latent weights and what the optimizer keeps of each, by the number of elements.
+        signs: what products read of the layer as a whole (n_in, n_out): int8, or float32 where it is not binary.
         abs_sums: sum |W| of each output within each band of inputs, (m_in, n_out), float32.
-        states: the optimizer's, by name: like ``weight``, like ``abs_sums`` for biases, and the step count of each
-            slice.
     """
 
     name: str
-    weight: Array
+    initial: InitVar[Array]
     bias: Array | None
     grid: Grid
     optimizer: str = "sgd"
     is_binary: bool = True
+    allocate: Allocate = _in_ram
     abs_sums: Array = field(init=False)
-    states: dict[str, Array] = field(init=False)
     signs: Array = field(init=False)
+    _latent: SlicedTensor = field(init=False)
+    _moments: dict[str, SlicedTensor] = field(default_factory=dict, init=False)
+    _bias_moments: dict[str, Array] = field(default_factory=dict, init=False)
+    _step_count: Array = field(init=False)
     _abs_sum: Array = field(init=False)
     _active: int | None = field(default=None, init=False)
     _tensors: dict[str, Array] = field(default_factory=dict, init=False)
 
-    def __post_init__(self) -> None:
-        bands = [self.sum_inputs(self.weight[..., i:k, :]) for i, k in zip(self.grid.ins, self.grid.ins[1:])]
-        self.abs_sums = np.stack(bands)
-        self.states = {}
+    def __post_init__(self, initial: Array) -> None:
+        self._latent = SlicedTensor(initial.shape, self.grid, self.allocate)
+        self._latent.assign(initial)
+        self.abs_sums = np.stack([self.sum_inputs(initial[..., i:k, :]) for i, k in zip(self.grid.ins, self.grid.ins[1:])])
         for kind in _STATES[self.optimizer]:
-            self.states[f"weight.{kind}"] = np.zeros_like(self.weight, subok=False)
+            self._moments[kind] = SlicedTensor(initial.shape, self.grid, self.allocate)
+            self._moments[kind].assign(0)
             if self.bias is not None:
-                self.states[f"bias.{kind}"] = np.zeros((self.grid.num_bands, *self.bias.shape), dtype=np.float32)
-        if self.optimizer == "adam":
-            self.states["step_count"] = np.zeros(self.grid.count, dtype=np.int32)
-        self.refresh()
+                self._bias_moments[kind] = np.zeros((self.grid.num_bands, *self.bias.shape), dtype=np.float32)
+        self._step_count = np.zeros(self.grid.count, dtype=np.int32)
+        self._derive()
 
     def sum_inputs(self, weight: Array) -> Array:
         """Sum |W| over the inputs of each output, given the weights or a part of them."""
         return np.asarray(np.abs(weight).sum(axis=0, dtype=np.float32))
 
-    def refresh(self) -> None:
-        """Derive signs and sums anew, after the arrays were changed from outside."""
-        assert self._active is None
-        self.signs = self.weight
-        if self.is_binary:
-            self.signs = np.empty(self.weight.shape, dtype=np.int8)
-            np.greater_equal(self.weight, 0, out=self.signs, casting="unsafe")
-            self.signs += self.signs
-            self.signs -= 1
-        self._abs_sum = self.abs_sums[0] if self.grid.count == 1 else self.abs_sums.sum(axis=0)
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._latent.shape
+
+    @property
+    def weight(self) -> Array:
+        """The latent weights in one piece: a copy, where there is more than one slice."""
+        return self._latent.whole()
+
+    @property
+    def states(self) -> dict[str, Array]:
+        """What the optimizer keeps, in one piece: like ``weight``, like ``abs_sums`` for biases, and each slice's step count."""
+        found = {f"weight.{kind}": moment.whole() for kind, moment in self._moments.items()}
+        found.update({f"bias.{kind}": moment for kind, moment in self._bias_moments.items()})
+        return found | ({"step_count": self._step_count} if self.optimizer == "adam" else {})
 
     def arrays(self) -> dict[str, Array]:
         """All that must be kept, by name; no slice may be active."""
@@ -108,6 +102,17 @@ class DenseState:
         if self.bias is not None:
             found[f"{self.name}.bias"] = self.bias
         return {**found, **{f"{self.name}.{key}": value for key, value in self.states.items()}}
+
+    def restore(self, tensors: Mapping[str, Array]) -> None:
+        """Take over what :meth:`arrays` of another time returned; no slice may be active."""
+        assert self._active is None
+        self._latent.assign(tensors[f"{self.name}.weight"])
+        for kind, moment in self._moments.items():
+            moment.assign(tensors[f"{self.name}.weight.{kind}"])
+        for name, array in self.arrays().items():
+            if not name.startswith(f"{self.name}.weight"):
+                array[...] = tensors[name]
+        self._derive()
 
     def forward_tensors(self) -> Mapping[str, Array]:
         """What a forward pass reads; no slice may be active."""
@@ -127,8 +132,10 @@ class DenseState:
     def reset_optimizer(self) -> None:
         """Forget what the optimizer has gathered; no slice may be active."""
         assert self._active is None
-        for state in self.states.values():
-            state[...] = 0
+        for moment in self._moments.values():
+            moment.assign(0)
+        for array in (*self._bias_moments.values(), self._step_count):
+            array[...] = 0
 
     def begin_turn(self, index: int) -> Mapping[str, Array]:
         """Make slice ``index`` active; return all tensors of the layer that a step reads.
@@ -141,44 +148,49 @@ class DenseState:
         return self._tensors
 
     def end_turn(self) -> None:
-        """Copy the active slice back into the layer; nothing happens where none is active."""
+        """Put what the turn has changed back in its place; nothing happens where no slice is active."""
         if self._active is None:
             return
-        index, tensors = self._active, self._tensors
+        index, tensors, name = self._active, self._tensors, self.name
         self._active = None
         self._tensors = {}
         if self.grid.count == 1:
             return
-        name = self.name
         band, ins, outs = self.grid.part(index)
-        self.weight[..., ins, outs] = tensors[f"{name}.w_slice"]
+        self.signs[..., ins, outs] = tensors[f"{name}.w_slice.bits" if self.is_binary else f"{name}.w_slice"]
         if self.is_binary:
-            self.signs[..., ins, outs] = tensors[f"{name}.w_slice.bits"]
             self.abs_sums[band, ..., outs] = tensors[f"{name}.abs_sum_slice"]
             self._abs_sum[..., outs] = self.abs_sums[..., outs].sum(axis=0)
         if self.bias is not None:
             self.bias[outs] = tensors[f"{name}.bias_slice"]
-        for kind in _STATES[self.optimizer]:
-            self.states[f"weight.{kind}"][..., ins, outs] = tensors[f"{name}.w_slice.{kind}"]
-            if self.bias is not None:
-                self.states[f"bias.{kind}"][band, outs] = tensors[f"{name}.bias_slice.{kind}"]
+        for kind, moment in self._bias_moments.items():
+            moment[band, outs] = tensors[f"{name}.bias_slice.{kind}"]
         if self.optimizer == "adam":
-            self.states["step_count"][index] = tensors[f"{name}.w_slice.step_count"]
+            self._step_count[index] = tensors[f"{name}.w_slice.step_count"]
+
+    def _derive(self) -> None:
+        """Derive signs and sums anew from latent weights and sums of bands."""
+        self.signs = self._latent.whole()
+        if self.is_binary:
+            weight = self.signs
+            self.signs = np.empty(weight.shape, dtype=np.int8)
+            np.greater_equal(weight, 0, out=self.signs, casting="unsafe")
+            self.signs += self.signs
+            self.signs -= 1
+        self._abs_sum = self.abs_sums[0] if self.grid.count == 1 else self.abs_sums.sum(axis=0)
 
     def _whole(self) -> dict[str, Array]:
         name = self.name
-        tensors = {f"{name}.w": self.weight}
+        tensors = {f"{name}.w": self._latent.parts[0]}
         if self.is_binary:
             tensors[f"{name}.w.bits"] = self.signs
             tensors[f"{name}.abs_sum"] = self._abs_sum
+        for kind, moment in self._moments.items():
+            tensors[f"{name}.w.{kind}"] = moment.parts[0]
         if self.bias is not None:
             tensors[f"{name}.bias"] = self.bias
-        parameters = {"w": "weight", "bias": "bias"} if self.bias is not None else {"w": "weight"}
-        for short, long in parameters.items():
-            for kind in _STATES[self.optimizer]:
-                state = self.states[f"{long}.{kind}"]
-                tensors[f"{name}.{short}.{kind}"] = state if long == "weight" else state[0]
-        self._count_steps(tensors, parameters, 0)
+            tensors.update({f"{name}.bias.{kind}": moment[0] for kind, moment in self._bias_moments.items()})
+        self._count_steps(tensors, ("w", "bias") if self.bias is not None else ("w",), 0)
         return tensors
 
     def _slice(self, index: int) -> dict[str, Array]:
@@ -186,31 +198,29 @@ class DenseState:
         band, ins, outs = self.grid.part(index)
         origin = (ins.start, outs.start, ins.stop - ins.start, outs.stop - outs.start)
         tensors = {f"{name}.w": self.signs, f"{name}.origin": np.array(origin, dtype=np.int32)}
-        tensors[f"{name}.w_slice"] = np.array(self.weight[..., ins, outs], order="C", subok=False)
+        tensors[f"{name}.w_slice"] = self._latent.parts[index]
         if self.is_binary:
-            tensors[f"{name}.w_slice.bits"] = np.array(self.signs[..., ins, outs], order="C", subok=False)
+            tensors[f"{name}.w_slice.bits"] = np.array(self.signs[..., ins, outs], order="C")
             tensors[f"{name}.abs_sum_slice"] = self.abs_sums[band, ..., outs].copy()
             tensors[f"{name}.abs_sum"] = self._abs_sum
             others = [b for b in range(self.grid.num_bands) if b != band]
             self._abs_sum[..., outs] = self.abs_sums[others][..., outs].sum(axis=0)
         self.signs[..., ins, outs] = 0
-        parameters = ["w_slice"]
-        for kind in _STATES[self.optimizer]:
-            tensors[f"{name}.w_slice.{kind}"] = np.array(self.states[f"weight.{kind}"][..., ins, outs], order="C", subok=False)
+        for kind, moment in self._moments.items():
+            tensors[f"{name}.w_slice.{kind}"] = moment.parts[index]
         if self.bias is not None:
-            parameters.append("bias_slice")
             tensors[f"{name}.bias"] = self.bias
             tensors[f"{name}.bias_slice"] = self.bias[outs].copy()
-            for kind in _STATES[self.optimizer]:
-                tensors[f"{name}.bias_slice.{kind}"] = self.states[f"bias.{kind}"][band, outs].copy()
+            for kind, moments in self._bias_moments.items():
+                tensors[f"{name}.bias_slice.{kind}"] = moments[band, outs].copy()
             self.bias[outs] = 0
-        self._count_steps(tensors, parameters, index)
+        self._count_steps(tensors, ("w_slice", "bias_slice") if self.bias is not None else ("w_slice",), index)
         return tensors
 
-    def _count_steps(self, tensors: dict[str, Array], parameters: Sequence[str] | Mapping[str, str], index: int) -> None:
+    def _count_steps(self, tensors: dict[str, Array], parameters: Sequence[str], index: int) -> None:
         """Adam's step count: weight and bias of a slice count alike, each in a tensor of its own."""
         if self.optimizer != "adam":
             return
         for parameter in parameters:
-            count = self.states["step_count"][index : index + 1].reshape(())
+            count = self._step_count[index : index + 1].reshape(())
             tensors[f"{self.name}.{parameter}.step_count"] = count if parameter == "w" else count.copy()

@@ -45,6 +45,8 @@ class Trainer:
         artifact: what ``build`` returned, or the folder where it was saved.
         providers: execution providers of onnxruntime by name, in order of preference.
         threads: of a session; ``None`` for one a core.
+        storage: a folder for memory-mapped files with the latent weights of all slices, which a plan counts as nonvolatile;
+            ``None`` keeps them in RAM.
 
     Raises:
         InputError: the artifact cannot be read.
@@ -52,11 +54,17 @@ class Trainer:
     """
 
     def __init__(
-        self, artifact: Artifact | str | Path, *, providers: Sequence[str] = ("CPUExecutionProvider",), threads: int | None = None
+        self,
+        artifact: Artifact | str | Path,
+        *,
+        providers: Sequence[str] = ("CPUExecutionProvider",),
+        threads: int | None = None,
+        storage: str | Path | None = None,
     ) -> None:
         self.artifact = artifact if isinstance(artifact, Artifact) else Artifact.load(Path(artifact))
         self.progress = Progress(TrainSettings())
-        self.state = ModelState(self.artifact.manifest, self.artifact.initial)
+        folder = None if storage is None else Path(storage)
+        self.state = ModelState(self.artifact.manifest, self.artifact.initial, folder)
         self._runtime = Runtime(tuple(providers), threads)
         self._forward = ForwardPass(self.artifact, self.state, self._runtime)
         self._stream: LayerwiseLoop | InterleavedLoop | None = None
@@ -155,15 +163,13 @@ class Trainer:
         write_inference_tensors(folder / INFERENCE_TENSORS, self.state)
 
     @classmethod
-    def load(
-        cls, folder: str | Path, *, providers: Sequence[str] = ("CPUExecutionProvider",), threads: int | None = None
-    ) -> Trainer:
-        """Return a trainer that goes on from the checkpoint in ``folder``.
+    def load(cls, folder: str | Path, **options: Any) -> Trainer:
+        """Return a trainer that goes on from the checkpoint in ``folder``; ``options`` are those of the class.
 
         Raises:
             InputError: artifact or checkpoint are missing, damaged, or do not belong together.
         """
-        trainer = cls(Path(folder), providers=providers, threads=threads)
+        trainer = cls(Path(folder), **options)
         checkpoint = load_checkpoint(Path(folder) / _CHECKPOINT, trainer.artifact.id)
         trainer.state.restore(checkpoint.tensors)
         trainer.progress = Progress.from_json(checkpoint.progress)

@@ -60,9 +60,15 @@ class ForwardPass:
         """The name of a constant that is part of the program, such as a shape; the empty string for an absent input."""
         return self.builder.structure(value) if value and self.builder.graph.is_constant(value) else ""
 
+    def reads_bits(self, layer: Layer) -> bool:
+        """Whether a layer multiplies bits as they are: binary weights do; real ones of a dense layer if bits have no scale."""
+        if layer.input not in self.binary:
+            return False
+        return self.recipe.binarize == "both" or (layer.kind == "dense" and not self.binary[layer.input])
+
     def run_layer(self, layer: Layer, tensors: LayerTensors) -> None:
         """Run a trained layer's product."""
-        is_bit_input = self.recipe.binarize == "both" and layer.input in self.binary
+        is_bit_input = self.reads_bits(layer)
         x = layer.input if is_bit_input else self.real_input(layer.input)
         precision = "Real" if self.recipe.binarize == "none" else "Binary" if is_bit_input else "Sign"
         inputs = (

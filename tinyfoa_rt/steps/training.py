@@ -191,18 +191,16 @@ class _StepAssembly:
             self._update(bias, grad, "")
         self._pack(tensors)
 
-    def _reads_bits(self, layer: Layer) -> bool:
-        return self.setting.recipe.binarize == "both" and layer.input in self.forward.binary
-
     def _layer_input(self, layer: Layer) -> tuple[str, str]:
         """What a layer multiplies, and its scale where it is binary and has one."""
-        if self._reads_bits(layer):
+        if self.forward.reads_bits(layer):
             return layer.input, self.forward.binary[layer.input]
         return self.forward.real_input(layer.input), ""
 
     def _input_center(self, layer: Layer) -> dict[str, Attribute]:
-        """The attribute that says what the gradient takes off the input; none where that is nothing."""
-        center = self.setting.recipe.input_center if self._reads_bits(layer) else 0.0
+        """The attribute that says what the gradient takes off the input of binary weights; none where that is nothing."""
+        is_binary = self.setting.recipe.binarize == "both" and self.forward.reads_bits(layer)
+        center = self.setting.recipe.input_center if is_binary else 0.0
         return {"input_center": center} if center else {}
 
     def _pack(self, tensors: LayerTensors) -> None:

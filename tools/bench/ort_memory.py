@@ -2,9 +2,10 @@
 
     python tools/bench/ort_memory.py
 
-Compiles a counting allocator, runs itself with it preloaded, and runs emitted steps of mlp-784-256-256-10, onnxruntime's memory
-arena off. "measured" is the most that a run holds beyond its inputs and outputs, which the caller has bound; "planned" is
-the same by the program that the plan is made from. Needs a C compiler and Linux.
+Compiles a counting allocator, runs itself with it preloaded, and runs emitted steps, onnxruntime's memory arena off. "plan" is
+the RAM of the step by its plan; "held" is what of it the caller has bound: inputs, parameters, state, outputs. "planned" is the
+most that a run holds beyond that by the plan, "measured" by the counting allocator; the last column is their difference as a
+share of "plan". Needs a C compiler and Linux.
 """
 
 from __future__ import annotations
@@ -34,7 +35,15 @@ from tinyfoa_rt.steps import StepChoice, assemble_step, to_program
 from tinyfoa_rt.zoo import write_model
 
 _LIBRARY = "TINYFOA_COUNT_ALIGNED"
-_CASES = [(0, (2, 4), 8), (1, (1, 4), 8), (2, (2, 1), 8), (0, (2, 2), 1), (1, (2, 2), 1), (0, (2, 2), 100), (1, (2, 2), 100)]
+_SMALL = [(0, (2, 4), 8), (1, (1, 4), 8), (2, (2, 1), 8), (0, (2, 2), 1), (1, (2, 2), 1), (0, (2, 2), 100), (1, (2, 2), 100)]
+# The paper's network: first block, a block of 2000 x 2000, and the classifier.
+_WIDE = [(block, (m, m), batch) for block in (0, 1) for m in (1, 2, 4, 8) for batch in (1, 100)]
+_WIDE += [(4, (1, 1), 1), (4, (1, 1), 100)]
+_RUNS = [
+    *(("mlp-784-256-256-10", optimizer, _SMALL) for optimizer in ("sgd", "momentum", "adam")),
+    ("fc-784-10", "sgd", _WIDE),
+    ("fc-784-10", "momentum", [(1, (2, 2), 1), (1, (2, 2), 100)]),
+]
 
 
 def main() -> None:
@@ -43,15 +52,17 @@ def main() -> None:
         sys.exit(_run_preloaded())
     counter = ctypes.CDLL(os.environ[_LIBRARY])
     counter.counted_live_bytes.restype = counter.counted_peak_bytes.restype = ctypes.c_long
-    print(f"{'optimizer':10}{'block':12}{'slices':>7}{'batch':>6}{'planned':>10}{'measured':>10}{'difference':>12}")
-    for optimizer in ("sgd", "momentum", "adam"):
-        job = _job(optimizer)
-        for index, grid, batch in _CASES:
-            step = assemble_step(job.settings[index], StepChoice(Slices(*grid), batch, holds_slice=True))
-            planned = _planned_transient(step, to_program(step, job.target))
+    for model, optimizer, cases in _RUNS:
+        print(f"\n{model}, {optimizer}")
+        print(f"{'block':12}{'slices':>7}{'batch':>6}{'plan':>12}{'held':>12}{'planned':>12}{'measured':>12}{'of plan':>9}")
+        job = _job(model, optimizer)
+        for index, grid, batch in cases:
+            step = assemble_step(job.settings[index], StepChoice(Slices(*grid), batch, holds_slice=grid != (1, 1)))
+            need = _Need(step, to_program(step, job.target))
             measured = _measure(step, counter)
-            shape = f"{grid[0]}x{grid[1]}"
-            print(f"{optimizer:10}{step.name:12}{shape:>7}{batch:6}{planned:10,}{measured:10,}{measured - planned:+12,}")
+            shape, share = f"{grid[0]}x{grid[1]}", (measured - need.transient) / need.peak
+            sizes = f"{need.peak:12,}{need.held:12,}{need.transient:12,}{measured:12,}"
+            print(f"{step.name:12}{shape:>7}{batch:6}{sizes}{share:+9.2%}", flush=True)
 
 
 def _run_preloaded() -> int:
@@ -63,17 +74,22 @@ def _run_preloaded() -> int:
         return subprocess.run([sys.executable, __file__], env=environment, check=False).returncode
 
 
-def _job(optimizer: str) -> PlanJob:
+def _job(model: str, optimizer: str) -> PlanJob:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        write_model("mlp-784-256-256-10", path)
-        return resolve(load(path), PlanOptions(budget="256KB", optimizer=optimizer))
+        write_model(model, path)
+        return resolve(load(path), PlanOptions(budget="1GB", optimizer=optimizer))
 
 
-def _planned_transient(step: StepGraph, program: Program) -> int:
-    """The most bytes that are live beyond what the caller holds."""
-    buffers = [b.buffer for b in program.buffers if not b.is_persistent and b.tensors[0] not in (*step.inputs, *step.outputs)]
-    return peak_live_nbytes(buffers)
+class _Need:
+    """RAM of a step by its program, in bytes: all of it, what the caller holds, and the most that is live beyond that."""
+
+    def __init__(self, step: StepGraph, program: Program) -> None:
+        in_ram = [each for each in program.buffers if each.buffer.place == "ram"]
+        bound = [each.is_persistent or each.tensors[0] in (*step.inputs, *step.outputs) for each in in_ram]
+        self.peak = peak_live_nbytes([each.buffer for each in in_ram])
+        self.held = sum(each.buffer.nbytes for each, is_bound in zip(in_ram, bound) if is_bound)
+        self.transient = peak_live_nbytes([each.buffer for each, is_bound in zip(in_ram, bound) if not is_bound])
 
 
 def _measure(step: StepGraph, counter: Any) -> int:

@@ -1,8 +1,9 @@
 /* Forward operators of ONNX in float32: what a frozen prefix needs.
  *
- * Tensors are dense and row-major, in ONNX's order of axes, and belong to the caller. Kernels trust their arguments: sizes are at
- * least 1 and agree, which the exporter has checked. Outputs overlap no input, unless a kernel says that it works in place. A NaN
- * goes through. Sums run in a fixed order, so that every platform gives the same bits: compile with -ffp-contract=off.
+ * Tensors are dense and row-major, in ONNX's order of axes, and belong to the caller. Kernels trust their arguments:
+ * sizes are at least 1 and agree, which the exporter has checked. Outputs overlap no input, unless a kernel says that it
+ * works in place. A NaN goes through. Sums run in a fixed order, so that every platform gives the same bits: compile with
+ * -ffp-contract=off.
  */
 #ifndef TFOA_KERNELS_FORWARD_H
 #define TFOA_KERNELS_FORWARD_H
@@ -11,9 +12,9 @@
 
 enum { TFOA_MAX_RANK = 6 };
 
-/* Positions of a window: [0] is the height and [1] the width. With one spatial axis the height is 1, its stride and dilation too.
- * Output position o reads input positions o * stride - pad_begin + k * dilation for k in [0, kernel). auto_pad and ceil_mode are
- * resolved by the caller into pads and out_size. */
+/* Positions of a window: [0] is the height and [1] the width. With one spatial axis the height is 1, its stride and
+ * dilation too. Output position o reads input positions o * stride - pad_begin + k * dilation for k in [0, kernel).
+ * auto_pad and ceil_mode are resolved by the caller into pads and out_size. */
 typedef struct {
     int32_t in_size[2];
     int32_t out_size[2];
@@ -36,7 +37,8 @@ typedef struct {
  * y (batch, out_channels, out_size). Depthwise: groups = in_channels. */
 void tfoa_conv(const tfoa_conv_shape *shape, const float *x, const float *w, const float *bias, float *y);
 
-/* MaxPool of planes = batch * channels images. x (planes, in_size), y (planes, out_size). A window holds at least one element. */
+/* MaxPool of planes = batch * channels images. x (planes, in_size), y (planes, out_size). A window holds at least one
+ * element. */
 void tfoa_max_pool(const tfoa_window *window, int32_t planes, const float *x, float *y);
 
 /* AveragePool. The divisor is the number of a window's elements inside the image or, with count_include_pad, inside the padded
@@ -47,11 +49,11 @@ void tfoa_average_pool(const tfoa_window *window, int32_t planes, int32_t count_
 void tfoa_global_average_pool(int32_t planes, int32_t plane_size, const float *x, float *y);
 
 typedef struct {
-    int32_t rows;    /* of y */
-    int32_t columns; /* of y */
-    int32_t inner;   /* length of the sums */
-    int32_t trans_a; /* 1 where a lies as (inner, rows) */
-    int32_t trans_b; /* 1 where b lies as (columns, inner) */
+    int32_t rows;            /* of y */
+    int32_t columns;         /* of y */
+    int32_t inner;           /* length of the sums */
+    int32_t trans_a;         /* 1 where a lies as (inner, rows) */
+    int32_t trans_b;         /* 1 where b lies as (columns, inner) */
     int32_t c_row_stride;    /* columns for a whole C, 1 for a column, 0 where all rows share it */
     int32_t c_column_stride; /* 1, or 0 where all columns share it */
     float alpha;
@@ -65,9 +67,9 @@ typedef struct {
     int32_t rows;
     int32_t columns;
     int32_t inner;
-    int32_t batch_rank;                       /* axes before the last two, at most TFOA_MAX_RANK - 2 */
-    int32_t batch_size[TFOA_MAX_RANK - 2];    /* of y */
-    int32_t a_stride[TFOA_MAX_RANK - 2];      /* in elements; 0 where a is broadcast */
+    int32_t batch_rank;                    /* axes before the last two, at most TFOA_MAX_RANK - 2 */
+    int32_t batch_size[TFOA_MAX_RANK - 2]; /* of y */
+    int32_t a_stride[TFOA_MAX_RANK - 2];   /* in elements; 0 where a is broadcast */
     int32_t b_stride[TFOA_MAX_RANK - 2];
 } tfoa_matmul_shape;
 
@@ -103,8 +105,8 @@ typedef struct {
 /* Transpose. */
 void tfoa_transpose(const tfoa_transpose_shape *shape, const float *x, float *y);
 
-/* Softmax over the middle axis of x (outer, size, inner), in place if x is y. Before opset 13 size holds all axes from axis on, and
- * inner is 1. */
+/* Softmax over the middle axis of x (outer, size, inner), in place if x is y. Before opset 13 size holds all axes from
+ * axis on, and inner is 1. */
 void tfoa_softmax(int32_t outer, int32_t size, int32_t inner, const float *x, float *y);
 
 #endif

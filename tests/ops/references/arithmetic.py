@@ -49,4 +49,4 @@ def split_sixteen_bits(x: Array) -> tuple[Array, ...]:
 
 
 def join_sixteen_bits(high_sums: Array, low_sums: Array, step: Array) -> tuple[Array, ...]:
-    return ((256.0 * high_sums + low_sums) * step.astype(np.float64),)
+    return ((high_sums.astype(np.float64) + low_sums) * step,)

@@ -9,8 +9,9 @@ static float sum_inside(const tfoa_window *window, const int32_t out[2], const f
     float total = 0.0f;
     for (int32_t i = rows.first; i < rows.end; i++) {
         const float *row = x + (size_t)(top + i * window->dilation[0]) * (size_t)window->in_size[1];
-        for (int32_t j = columns.first; j < columns.end; j++)
+        for (int32_t j = columns.first; j < columns.end; j++) {
             total += row[left + j * window->dilation[1]];
+        }
     }
     return total;
 }

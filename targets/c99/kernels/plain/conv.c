@@ -10,8 +10,9 @@ static float add_channel(const tfoa_window *window, const int32_t out[2], const 
     for (int32_t i = rows.first; i < rows.end; i++) {
         const float *x_row = x + (size_t)(top + i * window->dilation[0]) * (size_t)window->in_size[1];
         const float *w_row = w + (size_t)i * (size_t)window->kernel[1];
-        for (int32_t j = columns.first; j < columns.end; j++)
+        for (int32_t j = columns.first; j < columns.end; j++) {
             total += x_row[left + j * window->dilation[1]] * w_row[j];
+        }
     }
     return total;
 }
@@ -25,8 +26,9 @@ static void convolve_plane(const tfoa_window *window, int32_t channels, const fl
     for (out[0] = 0; out[0] < window->out_size[0]; out[0]++) {
         for (out[1] = 0; out[1] < window->out_size[1]; out[1]++) {
             float total = bias;
-            for (int32_t channel = 0; channel < channels; channel++)
+            for (int32_t channel = 0; channel < channels; channel++) {
                 total = add_channel(window, out, x + (size_t)channel * image, w + (size_t)channel * kernel, total);
+            }
             *y++ = total;
         }
     }

@@ -1,7 +1,7 @@
 /* e^x = 2^n e^r, n = x / ln 2 rounded to an integer, r = x - n ln 2.
  *
- * Only additions, multiplications and conversions of float32, each rounded by IEEE 754, so that every platform gives the same bits:
- * compile with -ffp-contract=off.
+ * Only additions, multiplications and conversions of float32, each rounded by IEEE 754, so that every platform gives the
+ * same bits: compile with -ffp-contract=off.
  */
 #include "expf.h"
 
@@ -32,12 +32,15 @@ static float power_of_two(int32_t n)
 
 float tfoa_expf(float x)
 {
-    if (x != x)
+    if (x != x) {
         return x;
-    if (x > GREATEST)
+    }
+    if (x > GREATEST) {
         return INFINITY;
-    if (x < LEAST)
+    }
+    if (x < LEAST) {
         return 0.0f;
+    }
 
     const float quotient = x * INVERSE_LN2;
     const int32_t n = (int32_t)(quotient + (quotient < 0.0f ? -0.5f : 0.5f));

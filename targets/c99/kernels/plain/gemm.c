@@ -10,11 +10,13 @@ void tfoa_gemm(const tfoa_gemm_shape *shape, const float *a, const float *b, con
     for (size_t i = 0; i < rows; i++) {
         for (size_t j = 0; j < columns; j++) {
             float total = 0.0f;
-            for (size_t k = 0; k < inner; k++)
+            for (size_t k = 0; k < inner; k++) {
                 total += a[i * a_row + k * a_inner] * b[k * b_inner + j * b_column];
+            }
             total *= shape->alpha;
-            if (c)
+            if (c) {
                 total += shape->beta * c[i * (size_t)shape->c_row_stride + j * (size_t)shape->c_column_stride];
+            }
             *y++ = total;
         }
     }

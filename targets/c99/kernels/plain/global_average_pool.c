@@ -4,8 +4,9 @@ void tfoa_global_average_pool(int32_t planes, int32_t plane_size, const float *x
 {
     for (int32_t plane = 0; plane < planes; plane++) {
         float total = 0.0f;
-        for (int32_t i = 0; i < plane_size; i++)
+        for (int32_t i = 0; i < plane_size; i++) {
             total += *x++;
+        }
         y[plane] = total / (float)plane_size;
     }
 }

@@ -1,7 +1,7 @@
 /* ln x = k ln 2 + ln(1 + f), where x = 2^k (1 + f) and 1 + f lies in [sqrt(1/2), sqrt(2)).
  *
- * Only additions and multiplications of float32, each rounded by IEEE 754, so that every platform gives the same bits: compile with
- * -ffp-contract=off.
+ * Only additions and multiplications of float32, each rounded by IEEE 754, so that every platform gives the same bits:
+ * compile with -ffp-contract=off.
  */
 #include "logf.h"
 
@@ -40,12 +40,15 @@ static float log1p_less_linear(float f)
 
 float tfoa_logf(float x)
 {
-    if (x != x || x > FLT_MAX)
+    if (x != x || x > FLT_MAX) {
         return x;
-    if (x < 0.0f)
+    }
+    if (x < 0.0f) {
         return NAN;
-    if (x == 0.0f)
+    }
+    if (x == 0.0f) {
         return -INFINITY;
+    }
 
     int32_t k = 0;
     float_bits scaled = {x};

@@ -13,8 +13,9 @@ static float largest(const tfoa_window *window, const int32_t out[2], const floa
         const float *row = first + (size_t)(i * window->dilation[0]) * (size_t)window->in_size[1];
         for (int32_t j = 0; j < columns.end - columns.first; j++) {
             const float value = row[j * window->dilation[1]];
-            if (value > best || value != value)
+            if (value > best || value != value) {
                 best = value;
+            }
         }
     }
     return best;
@@ -24,9 +25,11 @@ void tfoa_max_pool(const tfoa_window *window, int32_t planes, const float *x, fl
 {
     int32_t out[2];
     for (int32_t plane = 0; plane < planes; plane++) {
-        for (out[0] = 0; out[0] < window->out_size[0]; out[0]++)
-            for (out[1] = 0; out[1] < window->out_size[1]; out[1]++)
+        for (out[0] = 0; out[0] < window->out_size[0]; out[0]++) {
+            for (out[1] = 0; out[1] < window->out_size[1]; out[1]++) {
                 *y++ = largest(window, out, x);
+            }
+        }
         x += tfoa_area(window->in_size);
     }
 }

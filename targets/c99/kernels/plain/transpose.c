@@ -18,8 +18,9 @@ void tfoa_transpose(const tfoa_transpose_shape *shape, const float *x, float *y)
             const int32_t from = shape->perm[axis];
             const size_t size = (size_t)shape->size[from];
             offset += x_stride[from];
-            if (++position[axis] < size)
+            if (++position[axis] < size) {
                 break;
+            }
             position[axis] = 0;
             offset -= size * x_stride[from];
         }

@@ -18,11 +18,13 @@ static inline tfoa_taps tfoa_taps_inside(int32_t origin, int32_t dilation, int32
 {
     tfoa_taps taps;
     taps.end = size > origin ? (size - origin + dilation - 1) / dilation : 0;
-    if (taps.end > kernel)
+    if (taps.end > kernel) {
         taps.end = kernel;
+    }
     taps.first = origin < 0 ? (dilation - 1 - origin) / dilation : 0;
-    if (taps.first > taps.end)
+    if (taps.first > taps.end) {
         taps.first = taps.end;
+    }
     return taps;
 }
 

@@ -1,0 +1,69 @@
+/* Bits against signs, four rows of w at a time: what is loaded of x serves all four. Needs AVX512F and AVX512_VPOPCNTDQ. */
+#include <immintrin.h>
+#include <stddef.h>
+
+#include "../packed.h"
+
+enum { TILE = 4, VECTOR_WORDS = 16 };
+
+/* Rows of w that lie stride words apart. */
+typedef struct tile_rows {
+    const uint32_t *first;
+    size_t stride;
+} tile_rows;
+
+static inline __m512i add_ones(__m512i sums, __m512i x, __m512i w)
+{
+    return _mm512_add_epi64(sums, _mm512_popcnt_epi64(_mm512_and_si512(x, w)));
+}
+
+/* The ones that x has in common with each row of a tile. */
+static inline void count_tile(const uint32_t *x, tile_rows rows, int32_t num_words, int32_t ones[TILE])
+{
+    const uint32_t *w0 = rows.first, *w1 = w0 + rows.stride, *w2 = w1 + rows.stride, *w3 = w2 + rows.stride;
+    __m512i sum0 = _mm512_setzero_si512(), sum1 = sum0, sum2 = sum0, sum3 = sum0;
+    for (int32_t i = 0; i < num_words; i += VECTOR_WORDS) {
+        /* Words of the last vector that lie beyond the end are not read, and count as zero. */
+        const __mmask16 inside = (__mmask16)(num_words - i < VECTOR_WORDS ? (1u << (num_words - i)) - 1u : 0xFFFFu);
+        const __m512i x_words = _mm512_maskz_loadu_epi32(inside, x + i);
+        sum0 = add_ones(sum0, x_words, _mm512_maskz_loadu_epi32(inside, w0 + i));
+        sum1 = add_ones(sum1, x_words, _mm512_maskz_loadu_epi32(inside, w1 + i));
+        sum2 = add_ones(sum2, x_words, _mm512_maskz_loadu_epi32(inside, w2 + i));
+        sum3 = add_ones(sum3, x_words, _mm512_maskz_loadu_epi32(inside, w3 + i));
+    }
+    ones[0] = (int32_t)_mm512_reduce_add_epi64(sum0);
+    ones[1] = (int32_t)_mm512_reduce_add_epi64(sum1);
+    ones[2] = (int32_t)_mm512_reduce_add_epi64(sum2);
+    ones[3] = (int32_t)_mm512_reduce_add_epi64(sum3);
+}
+
+/* The outputs [first, outputs) of a row, which fill no tile; dot begins with minus the ones of x. */
+static void add_rest(const tfoa_packed_shape *shape, int32_t first, const uint32_t *x, const uint32_t *w, int32_t *dot)
+{
+    for (int32_t output = first; output < shape->outputs; output++) {
+        dot[output] += 2 * tfoa_packed_dot(x, w + (size_t)output * (size_t)shape->w_stride, shape->words);
+    }
+}
+
+void tfoa_packed_matmul(const tfoa_packed_shape *shape, const uint32_t *x, const uint32_t *w, int32_t *dot)
+{
+    const size_t outputs = (size_t)shape->outputs, w_stride = (size_t)shape->w_stride, x_stride = (size_t)shape->x_stride;
+    const int32_t whole = shape->outputs / TILE * TILE;
+    for (int32_t row = 0; row < shape->batch; row++) {
+        const int32_t x_ones = tfoa_packed_count(x + (size_t)row * x_stride, shape->words);
+        for (size_t output = 0; output < outputs; output++) {
+            dot[(size_t)row * outputs + output] = -x_ones;
+        }
+        add_rest(shape, whole, x + (size_t)row * x_stride, w, dot + (size_t)row * outputs);
+    }
+    for (int32_t output = 0; output < whole; output += TILE) { /* all of x against a tile, which stays in the cache */
+        const tile_rows rows = {w + (size_t)output * w_stride, w_stride};
+        for (int32_t row = 0; row < shape->batch; row++) {
+            int32_t ones[TILE];
+            count_tile(x + (size_t)row * x_stride, rows, shape->words, ones);
+            for (size_t i = 0; i < TILE; i++) {
+                dot[(size_t)row * outputs + (size_t)output + i] += 2 * ones[i];
+            }
+        }
+    }
+}
