@@ -13,7 +13,7 @@ tfoa_status tfoa_binary_dense(const tfoa_context *context, const tfoa_layer *lay
 tfoa_status tfoa_sign_dense(const tfoa_context *context, const tfoa_layer *layer, const float *x, int32_t rows, void *scratch, float *z);
 
 /* z = x W^T + b. */
-tfoa_status tfoa_real_dense(const tfoa_context *context, const tfoa_layer *layer, const float *x, int32_t rows, float *z);
+tfoa_status tfoa_real_dense(const tfoa_context *context, const tfoa_layer *layer, const tfoa_operand *x, int32_t rows, float *z);
 
 /* The active slice of a layer, as an update takes it. grad_z holds the slice's outputs alone, or with `has_all_rows` all of them. */
 tfoa_slice tfoa_active_slice(const tfoa_context *context, const tfoa_layer *layer, int has_all_rows, float limit);

@@ -1,16 +1,23 @@
-/* z = x W^T + b with the latent values themselves. */
+/* z = x W^T + b with the latent values themselves; x is real, or bits. */
 #include <string.h>
 
 #include "header.h"
 #include "layer_view.h"
 #include "products.h"
 
-static float add_products(float sum, const float *x, const void *weights, int32_t count)
+/* Add w . x to a sum, for inputs [first, first + count). */
+static float add_products(float sum, const tfoa_operand *x, int32_t row, int32_t first, const void *weights, int32_t count)
 {
+    const uint32_t *bits = x->bits == NULL ? NULL : x->bits + row * TFOA_WORDS(x->units);
     for (int32_t i = 0; i < count; i++) {
+        const int32_t in = first + i;
         float w;
         memcpy(&w, (const uint8_t *)weights + 4 * i, 4); /* the storage holds words */
-        sum += x[i] * w;
+        if (bits == NULL) {
+            sum += x->real[row * x->units + in] * w;
+        } else if ((bits[in / 32] >> (in % 32)) & 1u) {
+            sum += w;
+        }
     }
     return sum;
 }
@@ -24,10 +31,9 @@ typedef struct row_piece {
     uint32_t offset;
 } row_piece;
 
-static tfoa_status add_row(const tfoa_view *view, const row_piece *piece, const float *x, int32_t rows, float *z)
+static tfoa_status add_row(const tfoa_view *view, const row_piece *piece, const tfoa_operand *x, int32_t rows, float *z)
 {
     const int32_t num_outs = view->layer->outs[view->layer->num_out_parts];
-    const int32_t num_ins = view->layer->ins[view->layer->num_bands];
     for (uint32_t done = 0; done < (uint32_t)piece->ins;) {
         uint32_t chunk[TFOA_CHUNK];
         const uint32_t *words = NULL;
@@ -42,14 +48,14 @@ static tfoa_status add_row(const tfoa_view *view, const row_piece *piece, const 
         }
         for (int32_t row = 0; row < rows; row++) {
             float *sum = &z[row * num_outs + piece->out];
-            *sum = add_products(*sum, x + row * num_ins + piece->first_in + (int32_t)done, weights, (int32_t)count);
+            *sum = add_products(*sum, x, row, piece->first_in + (int32_t)done, weights, (int32_t)count);
         }
         done += count;
     }
     return TFOA_OK;
 }
 
-static tfoa_status add_slice(const tfoa_view *view, uint32_t slice, const float *x, int32_t rows, float *z)
+static tfoa_status add_slice(const tfoa_view *view, uint32_t slice, const tfoa_operand *x, int32_t rows, float *z)
 {
     const tfoa_layer *layer = view->layer;
     const tfoa_part part = tfoa_part_of(layer, slice);
@@ -68,7 +74,7 @@ static tfoa_status add_slice(const tfoa_view *view, uint32_t slice, const float 
     return status;
 }
 
-static tfoa_status add_biases(const tfoa_view *view, int32_t rows, float *z)
+static tfoa_status add_biases(const tfoa_view *view, float x_scale, int32_t rows, float *z)
 {
     const int32_t num_outs = view->layer->outs[view->layer->num_out_parts];
     for (int32_t first = 0; first < num_outs; first += TFOA_CHUNK) {
@@ -80,14 +86,15 @@ static tfoa_status add_biases(const tfoa_view *view, int32_t rows, float *z)
         }
         for (int32_t row = 0; row < rows; row++) {
             for (int32_t i = 0; i < count; i++) {
-                z[row * num_outs + first + i] += biases[i];
+                float *sum = &z[row * num_outs + first + i];
+                *sum = *sum * x_scale + biases[i];
             }
         }
     }
     return TFOA_OK;
 }
 
-tfoa_status tfoa_real_dense(const tfoa_context *context, const tfoa_layer *layer, const float *x, int32_t rows, float *z)
+tfoa_status tfoa_real_dense(const tfoa_context *context, const tfoa_layer *layer, const tfoa_operand *x, int32_t rows, float *z)
 {
     const tfoa_view view = tfoa_view_of(context, layer);
     const uint32_t num_slices = (uint32_t)(layer->num_bands * layer->num_out_parts);
@@ -102,5 +109,5 @@ tfoa_status tfoa_real_dense(const tfoa_context *context, const tfoa_layer *layer
             return status;
         }
     }
-    return add_biases(&view, rows, z);
+    return add_biases(&view, x->bits == NULL ? 1.0f : x->scale, rows, z);
 }

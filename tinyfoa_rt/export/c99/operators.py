@@ -96,7 +96,8 @@ def _product(lowering: Lowering, node: StepNode) -> list[Statement]:
         scratch = lowering.at(f"{node.name}.scratch", "void")
         arguments = (CONTEXT, layer, lowering.real(x), lowering.rows, scratch, lowering.at(z))
         return [Call("tfoa_sign_dense", arguments, may_fail=True)]
-    return [Call("tfoa_real_dense", (CONTEXT, layer, lowering.real(x), lowering.rows, lowering.at(z)), may_fail=True)]
+    load, operand = _operand(lowering, x, _input(node, 8), 0.0)
+    return [*load, Call("tfoa_real_dense", (CONTEXT, layer, operand, lowering.rows, lowering.at(z)), may_fail=True)]
 
 
 def _scale(lowering: Lowering, name: str) -> tuple[list[Statement], Argument]:
@@ -234,7 +235,8 @@ def _update(lowering: Lowering, node: StepNode) -> list[Statement]:
         arguments = (CONTEXT, lowering.layers[latent], Number(int(source.attributes["has_all_rows"])), limit)  # type: ignore[arg-type]
         lowering.locals["slice"] = "tfoa_slice slice"
         statements.append(Call("tfoa_active_slice", arguments, result="slice"))
-    load, operand = _operand(lowering, source)
+    center = float(source.attributes.get("input_center", 0.0))  # type: ignore[arg-type]
+    load, operand = _operand(lowering, source.inputs[1], _input(source, 2), center)
     given = (Name("&slice"), lowering.at(source.inputs[0]), *((operand,) if is_weight else ()), lowering.rows)
     states = [lowering.at(name, "int32_t" if name.endswith(".step_count") else "float") for name in node.inputs[3:] if name]
     extra: tuple[Argument, ...] = tuple(states)
@@ -244,15 +246,13 @@ def _update(lowering: Lowering, node: StepNode) -> list[Statement]:
     return [*statements, *(load if is_weight else []), Call(function, (*given, Value("float", lowering.offsets[rate]), *extra))]
 
 
-def _operand(lowering: Lowering, node: StepNode) -> tuple[list[Statement], Fields]:
-    """What a layer multiplies, as the updates take it."""
-    x = node.inputs[1]
+def _operand(lowering: Lowering, x: str, x_scale: str, center: float) -> tuple[list[Statement], Fields]:
+    """What a layer multiplies: bits with their scale, or real numbers."""
     units = Number(lowering.columns(x))
     if lowering.type_of(x).dtype != "bit":
         return [], Fields("tfoa_operand", (NULL, lowering.real(x), units, Real(1.0), Real(0.0)))
-    load, scale = _scale(lowering, _input(node, 2))
-    center = Real(float(node.attributes.get("input_center", 0.0)))  # type: ignore[arg-type]
-    return load, Fields("tfoa_operand", (lowering.at(x, "const uint32_t"), NULL, units, scale, center))
+    load, scale = _scale(lowering, x_scale)
+    return load, Fields("tfoa_operand", (lowering.at(x, "const uint32_t"), NULL, units, scale, Real(center)))
 
 
 def _pack_signs(lowering: Lowering, node: StepNode) -> list[Statement]:

@@ -24,7 +24,8 @@ def render(program: CProgram) -> dict[str, str]:
 
 def render_float(value: float) -> str:
     """A float32 literal that reads back as the same bits: hexadecimal, as C99 has it."""
-    return f"{float(np.float32(value)).hex()}f"
+    digits, exponent = float(np.float32(value)).hex().split("p")
+    return f"{digits.rstrip('0').rstrip('.')}p{exponent}f"
 
 
 def _header(program: CProgram) -> str:

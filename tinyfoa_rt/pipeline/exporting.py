@@ -1,0 +1,153 @@
+"""Export a plan as C99: the same step graphs, the plan's offsets, and the state that training goes on from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from tinyfoa_rt.errors import InputError, UnsupportedError
+from tinyfoa_rt.export.c99 import BlockSource, LayerSource, ModelSource
+from tinyfoa_rt.ir.block import Layer
+from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.plan import Plan
+from tinyfoa_rt.ir.program import Program
+from tinyfoa_rt.partition import bounds
+from tinyfoa_rt.pipeline.initial import initial_tensors
+from tinyfoa_rt.pipeline.job import PlanJob
+from tinyfoa_rt.pipeline.measure import Measure
+from tinyfoa_rt.pipeline.planned import job_of_plan, sizes_of_plan
+from tinyfoa_rt.planner.footprint import place_forward, transient_base
+from tinyfoa_rt.planner.search import Candidate
+from tinyfoa_rt.run.settings import BlockSize, rate_of_block
+from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step, to_program
+from tinyfoa_rt.steps.setting import scale_name
+
+__all__ = ["source_of_plan"]
+
+# Mean squares: of standardized samples, and of bits of which half are ones.
+_POWER_OF_SAMPLES, _POWER_OF_BITS = 1.0, 0.5
+
+
+def source_of_plan(
+    graph: Graph,
+    plan: Plan,
+    *,
+    state: Mapping[str, NDArray[Any]] | None = None,
+    progress: tuple[int, int, int] = (0, 0, 0),
+    rates: Mapping[str, float] | None = None,
+    **options: Any,
+) -> ModelSource:
+    """Return what lowering to C99 is given.
+
+    Args:
+        graph: the model that was planned.
+        plan: a feasible plan for a target without onnxruntime.
+        state: tensors of a checkpoint; ``None`` begins with the model's own weights.
+        progress: block, step and total steps that training goes on from.
+        rates: at which blocks start, where training has measured them.
+        **options: fields of :class:`tinyfoa_rt.options.PlanOptions` that a plan does not hold.
+
+    Raises:
+        InputError: the plan is for another runtime, does not fit, or is not a plan of this model with these options.
+        UnsupportedError: the model or its schedule cannot be exported.
+    """
+    job = job_of_plan(graph, plan, options)
+    _refuse(job, plan)
+    choices = sizes_of_plan(job, plan)
+    source = _Source(job, plan, choices)
+    return source.model({**initial_tensors(job), **(state or {})}, progress, rates or {})
+
+
+def _refuse(job: PlanJob, plan: Plan) -> None:
+    target = job.target
+    if target.runtime != "c99":
+        raise InputError("plan", f"is for the target {target.name}, which runs onnxruntime", "plan for c99 or a board")
+    if target.nonvolatile_bytes == 0:
+        mend = "plan with --nonvolatile: the storage may be flash, FRAM or a file"
+        raise UnsupportedError(f"target {target.name}", "has no nonvolatile memory, which C99 keeps slices in", mend)
+    if plan.schedule == "freeze-diagonal":
+        raise UnsupportedError("schedule 'freeze-diagonal'", "trains all slices at once", "plan with --schedule slice or full")
+    for setting in job.settings:
+        for layer in setting.block.layers:
+            if layer.kind != "dense":
+                problem = f"is a {layer.kind} layer; C99 trains dense ones"
+                raise UnsupportedError(f"layer '{layer.name}'", problem, "train dense layers only: --train last:1")
+
+
+class _Source:
+    """The parts of a model's source while they are put together."""
+
+    def __init__(self, job: PlanJob, plan: Plan, choices: Sequence[StepChoice]) -> None:
+        self._job = job
+        self._plan = plan
+        self._choices = choices
+        self._measure = Measure(job)
+
+    def model(
+        self, state: Mapping[str, NDArray[Any]], progress: tuple[int, int, int], rates: Mapping[str, float]
+    ) -> ModelSource:  # fmt: skip
+        job = self._job
+        forward, starts = assemble_forward(job.graph, job.parts, job.trained, job.target, self._plan.batch)
+        inputs_of = {block.name: block.inputs for block in job.parts.blocks}
+        offsets = place_forward(to_program(forward, job.target), inputs_of)
+        last = job.parts.blocks[-1]
+        return ModelSource(
+            name=job.graph.name,
+            blocks=tuple(self._block(index, rates) for index in range(len(job.settings))),
+            forward=forward,
+            starts=tuple(starts[setting.block.name] for setting in job.settings),
+            offsets=offsets,
+            score=last.output if last.is_classifier else job.graph.outputs[0],
+            optimizer=job.recipe.optimizer,
+            alpha=job.recipe.alpha,
+            loss=job.recipe.loss,
+            state=state,
+            progress=progress,
+        )
+
+    def _block(self, index: int, rates: Mapping[str, float]) -> BlockSource:
+        setting, choice = self._job.settings[index], self._choices[index]
+        block = setting.block
+        candidate = Candidate(choice.slices, choice.batch)
+        step = assemble_step(setting, choice)
+        before = self._measure.before(index, choice.batch)
+        program = to_program(step, setting.target)
+        base = transient_base(program, before, setting.target.alignment)
+        planned = {b.name: b.offset for b in self._measure.footprint(index, candidate).buffers if b.offset is not None}
+        layers = tuple(_layer(setting, layer, choice) for layer in block.layers)
+        return BlockSource(
+            name=block.name,
+            layers=layers,
+            step=step,
+            offsets=_offsets(program, planned, {name: base + offset for name, offset in before.offsets.items()}),
+            base=base,
+            peak_nbytes=self._plan.blocks[index].peak_bytes,
+            scale=scale_name(block.output) if setting.is_binary else "",
+            starting_rate=rates.get(block.name, self._rate(setting, choice)),
+        )
+
+    def _rate(self, setting: BlockSetting, choice: StepChoice) -> float:
+        """The recipe's rate for standardized samples."""
+        block = setting.block
+        power = _POWER_OF_BITS if setting.binary_values else _POWER_OF_SAMPLES
+        units = 0 if block.is_classifier else setting.head_units
+        fan_in = max(layer.row_size for layer in block.layers)
+        size = BlockSize(units, fan_in, choice.slices.count, power)
+        return rate_of_block(setting.recipe.optimizer, choice.batch, size)
+
+
+def _layer(setting: BlockSetting, layer: Layer, choice: StepChoice) -> LayerSource:
+    ins, outs = bounds(layer, choice.slices)
+    return LayerSource(layer, ins, outs, setting.recipe.binarize != "none")
+
+
+def _offsets(program: Program, planned: Mapping[str, int], entering: Mapping[str, int]) -> dict[str, int]:
+    """Where each tensor of a step lies: with the others that share its storage, or where the forward pass has left it."""
+    offsets = {}
+    for buffer in program.buffers:
+        if buffer.buffer.place == "ram":
+            name = buffer.buffer.name
+            offsets.update(dict.fromkeys(buffer.tensors, entering.get(name, planned.get(name, 0))))
+    return offsets
