@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "steps": NOUNS | {"steps", "ops", "partition"},  # partition.slices: how an axis is split
     "planner": NOUNS | {"planner"},
     "emit": NOUNS | {"emit", "ops"},
+    "export": NOUNS | {"export", "ops"},
     "run": NOUNS | {"run"},
 }
 ONNX_PACKAGES = {"onnx", "onnx_ir", "onnxscript", "google"}

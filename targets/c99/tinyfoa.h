@@ -91,7 +91,8 @@ const char *tfoa_version(void);
 size_t tfoa_arena_nbytes(const tfoa_model *model);
 uint32_t tfoa_storage_nbytes(const tfoa_model *model);
 
-/* Write the state that training begins with. A power cut leaves no state or the whole one. */
+/* Write the state that training begins with. A power cut leaves no state or the whole one. TFOA_ERROR_STATE where the model carries
+ * none, because it was exported with the state as a file: then that file is what the storage must hold. */
 tfoa_status tfoa_format(const tfoa_model *model, const tfoa_storage *storage);
 
 /* Take up the state in the storage, and finish what a power cut may have interrupted. */
@@ -121,7 +122,7 @@ tfoa_status tfoa_next_block(tfoa_context *context);
 /* Write everything that is only in RAM to the storage: after this, a power cut loses nothing. Training goes on as without. */
 tfoa_status tfoa_save(tfoa_context *context);
 
-/* Steps that a slice stays before the next one has its turn (10 at first). Short turns learn better, long ones write less. */
+/* Steps that a slice stays before the next one has its turn. Short turns learn better, long ones write less. */
 tfoa_status tfoa_set_rotation(tfoa_context *context, uint32_t steps);
 
 tfoa_progress tfoa_get_progress(const tfoa_context *context);

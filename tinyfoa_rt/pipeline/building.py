@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from tinyfoa_rt.emit import ExternalTensor, emit_forward, emit_inference, emit_step
+from tinyfoa_rt.emit import ExternalTensor, emit_forward, emit_graph, emit_inference, emit_step
 from tinyfoa_rt.errors import InputError, UnsupportedError
 from tinyfoa_rt.ir.block import Layer, Slices
 from tinyfoa_rt.ir.graph import Graph
@@ -15,7 +18,8 @@ from tinyfoa_rt.partition import bounds
 from tinyfoa_rt.pipeline.initial import initial_tensors
 from tinyfoa_rt.pipeline.job import PlanJob
 from tinyfoa_rt.pipeline.planned import job_of_plan, sizes_of_plan
-from tinyfoa_rt.run.artifact import INFERENCE, INFERENCE_TENSORS, Artifact
+from tinyfoa_rt.planner.report import dumps
+from tinyfoa_rt.run.artifact import INFERENCE, INFERENCE_TENSORS, SOURCE, Artifact
 from tinyfoa_rt.run.inference import inference_layout
 from tinyfoa_rt.run.records import ARTIFACT_FORMAT, BlockRecord, LayerRecord, Manifest
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
@@ -23,7 +27,9 @@ from tinyfoa_rt.steps.setting import scale_name
 from tinyfoa_rt.steps.stages import cut_stages
 from tinyfoa_rt.targets import load_target
 
-__all__ = ["build"]
+__all__ = ["SOURCE_MODEL", "SOURCE_OPTIONS", "SOURCE_PLAN", "build"]
+
+SOURCE_MODEL, SOURCE_PLAN, SOURCE_OPTIONS = (f"{SOURCE}{name}" for name in ("model.onnx", "plan.json", "options.json"))
 
 
 def build(model: Graph | str | os.PathLike[str], plan: Plan, *, order: str = "layerwise", **options: Any) -> Artifact:
@@ -48,7 +54,17 @@ def build(model: Graph | str | os.PathLike[str], plan: Plan, *, order: str = "la
         raise InputError(f"order {order}", "is not known", "use layerwise or interleaved")
     job = job_of_plan(model, plan, options)
     choices = sizes_of_plan(job, plan, hands_on=order == "interleaved")
-    return _Building(_on_onnxruntime(job), plan, order).artifact(choices)
+    artifact = _Building(_on_onnxruntime(job), plan, order).artifact(choices)
+    return replace(artifact, source=partial(_source, model, plan, options))
+
+
+def _source(graph: Graph, plan: Plan, options: Mapping[str, Any]) -> dict[str, bytes]:
+    """What the artifact was built from, for exports."""
+    return {
+        SOURCE_MODEL: emit_graph(graph).SerializeToString(deterministic=True),
+        SOURCE_PLAN: (dumps(plan) + "\n").encode(),
+        SOURCE_OPTIONS: (json.dumps(dict(options), indent=1) + "\n").encode(),
+    }
 
 
 def _on_onnxruntime(job: PlanJob) -> PlanJob:

@@ -2,32 +2,90 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import InputError, UnsupportedError
-from tinyfoa_rt.export.c99 import BlockSource, LayerSource, ModelSource
+from tinyfoa_rt.export.c99 import BlockSource, LayerSource, ModelSource, lower, project_files, render, state_image
 from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.plan import Plan
 from tinyfoa_rt.ir.program import Program
 from tinyfoa_rt.partition import bounds
+from tinyfoa_rt.pipeline.building import SOURCE_MODEL, SOURCE_OPTIONS, SOURCE_PLAN
 from tinyfoa_rt.pipeline.initial import initial_tensors
 from tinyfoa_rt.pipeline.job import PlanJob
 from tinyfoa_rt.pipeline.measure import Measure
 from tinyfoa_rt.pipeline.planned import job_of_plan, sizes_of_plan
+from tinyfoa_rt.pipeline.planning import plan_as_chosen
 from tinyfoa_rt.planner.footprint import place_forward, transient_base
+from tinyfoa_rt.planner.report import dumps, read_plan
 from tinyfoa_rt.planner.search import Candidate
+from tinyfoa_rt.run.artifact import Artifact
+from tinyfoa_rt.run.checkpoint import MANIFEST as CHECKPOINT
+from tinyfoa_rt.run.checkpoint import load_checkpoint
+from tinyfoa_rt.run.progress import Progress
 from tinyfoa_rt.run.settings import BlockSize, rate_of_block
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step, to_program
 from tinyfoa_rt.steps.setting import scale_name
+from tinyfoa_rt.targets import load_target
 
-__all__ = ["source_of_plan"]
+__all__ = ["export_c99", "source_of_plan"]
 
 # Mean squares: of standardized samples, and of bits of which half are ones.
 _POWER_OF_SAMPLES, _POWER_OF_BITS = 1.0, 0.5
+# Longer than a trainer's turn on a computer, for each one writes a slice to the storage; an application may set its own.
+_STEPS_A_TURN = 10
+
+
+def export_c99(folder: Path, target: str = "c99", *, state_as_file: bool = False) -> dict[str, bytes]:
+    """Return the files of a C project that learns as the artifact in ``folder`` does, from its checkpoint on if it has one.
+
+    Args:
+        folder: an artifact.
+        target: the profile of a device, where the artifact was planned for onnxruntime; slices and batch stay as planned.
+        state_as_file: the first state becomes a file for the storage, not constant data.
+
+    Raises:
+        InputError: the artifact is missing, damaged or older than exports.
+        UnsupportedError: something in it cannot be exported.
+    """
+    artifact = Artifact.load(folder)
+    files = artifact.source()
+    if SOURCE_MODEL not in files:
+        raise InputError(str(folder), "does not hold what it was built from", "build the artifact again")
+    from tinyfoa_rt.model import load
+
+    graph = replace(load(folder / SOURCE_MODEL), name=artifact.manifest.model)
+    plan, options = read_plan(folder / SOURCE_PLAN), json.loads(files[SOURCE_OPTIONS])
+    if load_target(plan.target).runtime != "c99":
+        plan = plan_as_chosen(graph, plan, {**options, "target": target})
+    source = source_of_plan(graph, plan, **_checkpoint(folder, artifact), **options)
+    program = lower(source)
+    texts = render(program, carries_state=not state_as_file)
+    contents = {path: text.encode() for path, text in {**texts, **project_files(program)}.items()}
+    contents["plan.json"] = (dumps(plan) + "\n").encode()
+    if state_as_file:
+        contents[f"{program.prefix}_state.bin"] = state_image(program)
+    return contents
+
+
+def _checkpoint(folder: Path, artifact: Artifact) -> dict[str, Any]:
+    """State, progress and rates of the checkpoint, as :func:`source_of_plan` takes them; nothing where there is none."""
+    if not (folder / "checkpoint" / CHECKPOINT).exists():
+        return {"state": artifact.initial}
+    checkpoint = load_checkpoint(folder / "checkpoint", artifact.id)
+    progress = Progress.from_json(checkpoint.progress)
+    if artifact.manifest.order != "layerwise" and progress.block < len(artifact.blocks):
+        mend = "train it to its end here, or build with --order layerwise"
+        raise UnsupportedError("order 'interleaved'", "cannot be gone on with block by block", mend)
+    place = (progress.block, progress.step, progress.total_steps)
+    return {"state": checkpoint.tensors, "progress": place, "rates": progress.rates}
 
 
 def source_of_plan(
@@ -103,6 +161,7 @@ class _Source:
             optimizer=job.recipe.optimizer,
             alpha=job.recipe.alpha,
             loss=job.recipe.loss,
+            rotate_every=job.options.rotate_every or _STEPS_A_TURN,
             state=state,
             progress=progress,
         )

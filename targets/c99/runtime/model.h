@@ -84,9 +84,10 @@ struct tfoa_model {
     uint32_t input; /* where a sample begins, from the base on */
     int32_t output_size;
     int32_t takes_vectors; /* targets are vectors */
+    uint32_t rotate_every; /* steps that a slice stays */
     const tfoa_block *blocks;
     uint32_t num_blocks;
-    const tfoa_piece *pieces;
+    const tfoa_piece *pieces; /* the header first; none where the state is delivered as a file */
     uint32_t num_pieces;
     /* Compute scores of `rows` samples at the input; says where in the arena they are. */
     tfoa_status (*forward)(tfoa_context *context, uint32_t base, int32_t rows, uint32_t *scores);

@@ -6,8 +6,6 @@
 #include "storage.h"
 #include "turns.h"
 
-#define STEPS_A_TURN 10u
-
 const char *tfoa_version(void)
 {
     return "0.1.0";
@@ -53,6 +51,9 @@ tfoa_status tfoa_format(const tfoa_model *model, const tfoa_storage *storage)
     if (model == NULL || !is_usable(storage)) {
         return TFOA_ERROR_ARGUMENT;
     }
+    if (model->num_pieces == 0u) {
+        return TFOA_ERROR_STATE;
+    }
     /* The old headers go first and the new one, which is the first piece, comes last: in between there is no state. */
     const uint32_t state = 2u * model->header_stride;
     tfoa_status status = fill_with_zeros(storage, 0u, state);
@@ -95,7 +96,7 @@ tfoa_status tfoa_init(tfoa_context *context, const tfoa_model *model, void *aren
     context->model = model;
     context->arena = (uint8_t *)arena;
     context->storage = *storage;
-    context->rotate_every = STEPS_A_TURN;
+    context->rotate_every = model->rotate_every;
     context->turn = -1;
     uint32_t turn = 0;
     tfoa_status status = tfoa_find_header(context);

@@ -4,7 +4,8 @@
 """
 
 from tinyfoa_rt.export.c99.lower import lower
-from tinyfoa_rt.export.c99.render import render
+from tinyfoa_rt.export.c99.project import project_files
+from tinyfoa_rt.export.c99.render import render, state_image
 from tinyfoa_rt.export.c99.source import BlockSource, LayerSource, ModelSource
 
-__all__ = ["BlockSource", "LayerSource", "ModelSource", "lower", "render"]
+__all__ = ["BlockSource", "LayerSource", "ModelSource", "lower", "project_files", "render", "state_image"]

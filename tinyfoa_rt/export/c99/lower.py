@@ -10,7 +10,16 @@ import numpy as np
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.export.c99.operators import CONTEXT, DOMAIN_RULES, Lowering
 from tinyfoa_rt.export.c99.program import (
-    Call, CBlock, CFunction, CLayer, CProgram, LayerRef, Name, Number, RealArray, Statement,
+    Call,
+    CBlock,
+    CFunction,
+    CLayer,
+    CProgram,
+    LayerRef,
+    Name,
+    Number,
+    RealArray,
+    Statement,
 )  # fmt: skip
 from tinyfoa_rt.export.c99.source import BlockSource, LayerSource, ModelSource
 from tinyfoa_rt.export.c99.standard_operators import STANDARD_RULES
@@ -49,6 +58,7 @@ def lower(model: ModelSource) -> CProgram:
         input=model.offsets[input_name],
         output_size=score.size // score.shape[0],
         takes_vectors=model.loss == "mean-squared-error",
+        rotate_every=model.rotate_every,
         arena_nbytes=max(block.peak_nbytes for block in model.blocks),
         storage_nbytes=layout.nbytes,
         header_words=layout.header_words,
@@ -134,9 +144,7 @@ class _Assembly:
         )
 
 
-def _resident(
-    layer: LayerSource, optimizer: str, offsets: Mapping[str, int]
-) -> dict[str, int | None | tuple[int | None, ...]]:
+def _resident(layer: LayerSource, optimizer: str, offsets: Mapping[str, int]) -> dict[str, int | tuple[int | None, ...] | None]:
     """Offsets of a layer's tensors while it is trained: of its active slice, or of all of it."""
     name = layer.layer.name
     is_sliced = f"{name}.w_slice" in offsets

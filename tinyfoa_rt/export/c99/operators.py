@@ -11,12 +11,23 @@ from dataclasses import dataclass, field
 
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.export.c99.program import (
-    Address, Argument, Call, Fields, LayerRef, Name, Number, Real, RealArray, Statement, StopIf, Value,
+    Address,
+    Argument,
+    Call,
+    Fields,
+    LayerRef,
+    Name,
+    Number,
+    Real,
+    RealArray,
+    Statement,
+    StopIf,
+    Value,
 )  # fmt: skip
 from tinyfoa_rt.ir.graph import Constant
 from tinyfoa_rt.ir.step import StepGraph, StepNode, TensorType
 
-__all__ = ["CONTEXT", "NULL", "DOMAIN_RULES", "Lowering", "Rule"]
+__all__ = ["CONTEXT", "DOMAIN_RULES", "NULL", "Lowering", "Rule"]
 
 CONTEXT = Name("context")
 NULL = Name("NULL")
@@ -84,18 +95,30 @@ def _input(node: StepNode, position: int) -> str:
     return node.inputs[position] if position < len(node.inputs) else ""
 
 
+def _real(node: StepNode, name: str, default: float | None = None) -> float:
+    value = node.attributes[name] if default is None else node.attributes.get(name, default)
+    assert isinstance(value, int | float)
+    return float(value)
+
+
+def _whole(node: StepNode, name: str) -> int:
+    value = node.attributes[name]
+    assert isinstance(value, int)
+    return value
+
+
 def _product(lowering: Lowering, node: StepNode) -> list[Statement]:
-    """z = x W^T + b, W the latent values or their signs."""
+    """Dense: z = x W^T + b, W the latent values or their signs."""
     x, z = node.inputs[0], node.outputs[0]
     layer = lowering.layers[node.inputs[1]]
     if node.op_type == "BinaryDense":
         load, scale = _scale(lowering, _input(node, 8))
-        arguments = (CONTEXT, layer, lowering.at(x, "const uint32_t"), scale, lowering.rows, lowering.at(z))
-        return [*load, Call("tfoa_binary_dense", arguments, may_fail=True)]
+        bits = (lowering.at(x, "const uint32_t"), scale)
+        return [*load, Call("tfoa_binary_dense", (CONTEXT, layer, *bits, lowering.rows, lowering.at(z)), may_fail=True)]
     if node.op_type == "SignDense":
         scratch = lowering.at(f"{node.name}.scratch", "void")
-        arguments = (CONTEXT, layer, lowering.real(x), lowering.rows, scratch, lowering.at(z))
-        return [Call("tfoa_sign_dense", arguments, may_fail=True)]
+        given = (CONTEXT, layer, lowering.real(x), lowering.rows, scratch)
+        return [Call("tfoa_sign_dense", (*given, lowering.at(z)), may_fail=True)]
     load, operand = _operand(lowering, x, _input(node, 8), 0.0)
     return [*load, Call("tfoa_real_dense", (CONTEXT, layer, operand, lowering.rows, lowering.at(z)), may_fail=True)]
 
@@ -117,7 +140,7 @@ def _binary_activation(lowering: Lowering, node: StepNode) -> list[Statement]:
     units = Number(lowering.columns(z))
     statements: list[Statement] = []
     if len(node.outputs) > 1:
-        kept = Real(float(node.attributes["momentum"]))  # type: ignore[arg-type]
+        kept = Real(_real(node, "momentum"))
         momentum = Call("tfoa_scale_momentum", (CONTEXT, kept))
         count = Number(lowering.type_of(z).size)
         scale = lowering.at(node.outputs[1])
@@ -126,7 +149,7 @@ def _binary_activation(lowering: Lowering, node: StepNode) -> list[Statement]:
         Call("tfoa_binary_activation", (lowering.at(z), lowering.rows, units, lowering.at(h, "uint32_t")))
     )  # fmt: skip
     if len(node.outputs) > 2 and node.outputs[2]:
-        floor = Real(float(node.attributes["window_floor"]))  # type: ignore[arg-type]
+        floor = Real(_real(node, "window_floor"))
         window = lowering.at(node.outputs[2], "uint32_t")
         statements.append(Call("tfoa_straight_through_window", (lowering.at(z), lowering.rows, units, floor, window)))
     return statements
@@ -145,8 +168,8 @@ def _head(lowering: Lowering, node: StepNode, stored: str, sizes: tuple[int, int
         raise UnsupportedError(f"step '{node.name}'", "has a pooled head", "export a model whose heads see every unit")
     classes, units = sizes
     head = lowering.head if stored and lowering.head is not None else NULL
-    seed = int(node.attributes["seed"]) & 0xFFFFFFFF  # type: ignore[arg-type]
-    gain = Real(float(node.attributes["gain"]))  # type: ignore[arg-type]
+    seed = _whole(node, "seed") & 0xFFFFFFFF
+    gain = Real(_real(node, "gain"))
     return Fields("tfoa_head", (head, Number(seed), Number(classes), Number(units), gain))
 
 
@@ -231,11 +254,11 @@ def _update(lowering: Lowering, node: StepNode) -> list[Statement]:
     is_weight = grad == source.outputs[0]
     statements: list[Statement] = []
     if is_weight:
-        limit = Real(float(node.attributes["limit"]))  # type: ignore[arg-type]
-        arguments = (CONTEXT, lowering.layers[latent], Number(int(source.attributes["has_all_rows"])), limit)  # type: ignore[arg-type]
+        limit = Real(_real(node, "limit"))
+        arguments = (CONTEXT, lowering.layers[latent], Number(_whole(source, "has_all_rows")), limit)
         lowering.locals["slice"] = "tfoa_slice slice"
         statements.append(Call("tfoa_active_slice", arguments, result="slice"))
-    center = float(source.attributes.get("input_center", 0.0))  # type: ignore[arg-type]
+    center = _real(source, "input_center", 0.0)
     load, operand = _operand(lowering, source.inputs[1], _input(source, 2), center)
     given = (Name("&slice"), lowering.at(source.inputs[0]), *((operand,) if is_weight else ()), lowering.rows)
     states = [lowering.at(name, "int32_t" if name.endswith(".step_count") else "float") for name in node.inputs[3:] if name]

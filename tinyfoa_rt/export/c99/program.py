@@ -106,7 +106,7 @@ class CLayer:
     num_states: int
     is_tensor_alpha: bool
     block: int
-    resident: dict[str, int | None | tuple[int | None, ...]]
+    resident: dict[str, int | tuple[int | None, ...] | None]
     kept: dict[str, int | None]
 
 
@@ -156,6 +156,7 @@ class CProgram:
     input: int
     output_size: int
     takes_vectors: bool
+    rotate_every: int
     arena_nbytes: int
     storage_nbytes: int
     header_words: int

@@ -9,17 +9,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyfoa_rt.export.c99.program import (
-    Address, Argument, Call, CBlock, CFunction, CLayer, CProgram, Fields, LayerRef, Name, Number, Real, Statement, StopIf, Value,
+    Address,
+    Argument,
+    Call,
+    CBlock,
+    CFunction,
+    CLayer,
+    CProgram,
+    Fields,
+    LayerRef,
+    Name,
+    Number,
+    Real,
+    Statement,
+    StopIf,
+    Value,
 )  # fmt: skip
 
-__all__ = ["render", "render_float"]
+__all__ = ["render", "render_float", "state_image"]
 
 _WORDS_A_LINE = 8
 
 
-def render(program: CProgram) -> dict[str, str]:
-    """Return the text of ``PREFIX_model.h`` and ``PREFIX_model.c`` by file name."""
-    return {f"{program.prefix}_model.h": _header(program), f"{program.prefix}_model.c": _source(program)}
+def render(program: CProgram, *, carries_state: bool = True) -> dict[str, str]:
+    """Return the text of ``PREFIX_model.h`` and ``PREFIX_model.c`` by file name.
+
+    Args:
+        program: what lowering has decided.
+        carries_state: whether the first state is constant data of the C file; else it is a file of its own.
+    """
+    source = _source(program, carries_state=carries_state)
+    return {f"{program.prefix}_model.h": _header(program), f"{program.prefix}_model.c": source}
+
+
+def state_image(program: CProgram) -> bytes:
+    """Return the first state as the storage holds it."""
+    words = np.zeros(program.storage_nbytes // 4, dtype="<u4")
+    for piece in program.pieces:
+        words[piece.offset // 4 : piece.offset // 4 + len(piece.words)] = piece.words
+    return words.tobytes()
 
 
 def render_float(value: float) -> str:
@@ -57,7 +85,7 @@ extern const tfoa_model {program.prefix}_model;
 """
 
 
-def _source(program: CProgram) -> str:
+def _source(program: CProgram, *, carries_state: bool) -> str:
     parts = [
         _preamble(program),
         *(_real_array(program.prefix, array.name, array.values) for array in program.constants),
@@ -67,9 +95,8 @@ def _source(program: CProgram) -> str:
         *(_step(block.step) for block in program.blocks),
         _forward(program),
         _blocks(program),
-        *(_words(f"piece_{number}", piece.words) for number, piece in enumerate(program.pieces)),
-        _pieces(program),
-        _model(program),
+        *(_state(program) if carries_state else ()),
+        _model(program, carries_state=carries_state),
     ]
     return "\n".join(parts)
 
@@ -118,7 +145,7 @@ def _lines(items: Iterable[str], count: int = _WORDS_A_LINE) -> str:
 
 def _real_array(prefix: str, name: str, values: NDArray[Any]) -> str:
     flat = np.asarray(values, dtype=np.float32).reshape(-1)
-    return f"static const float {name}[{flat.size}] = {{\n    {_lines(render_float(x) for x in flat)},\n}};\n"
+    return f"static const float {name}[{flat.size}] = {{\n    {_lines(render_float(float(x)) for x in flat)},\n}};\n"
 
 
 def _words(name: str, words: NDArray[Any]) -> str:
@@ -134,7 +161,7 @@ def _bounds(number: int, block: CBlock) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _place(value: int | None | tuple[int | None, ...]) -> str:
+def _place(value: int | tuple[int | None, ...] | None) -> str:
     if isinstance(value, tuple):
         return "{" + ", ".join(_place(each) for each in value) + "}"
     return "TFOA_NONE" if value is None else f"{value}u"
@@ -217,12 +244,20 @@ def _forward(program: CProgram) -> str:
 def _blocks(program: CProgram) -> str:
     rows = []
     for number, block in enumerate(program.blocks):
-        places = ", ".join(_place(each) for each in (block.base, block.target, block.rate, block.loss, block.scale, block.scale_number))
+        places = ", ".join(
+            _place(each) for each in (block.base, block.target, block.rate, block.loss, block.scale, block.scale_number)
+        )
         counts = f"{len(block.layers)}u, {block.num_slices}u"
         rate = render_float(block.starting_rate)
         rows.append(f"    {{{block.step.name}, layers_{number}, {counts}, {places}, {rate}}}")
     body = ",\n".join(rows)
     return f"static const tfoa_block blocks[{len(rows)}] = {{\n{body},\n}};\n"
+
+
+def _state(program: CProgram) -> list[str]:
+    """The first state, piece by piece."""
+    words = [_words(f"piece_{number}", piece.words) for number, piece in enumerate(program.pieces)]
+    return [*words, _pieces(program)]
 
 
 def _pieces(program: CProgram) -> str:
@@ -231,7 +266,7 @@ def _pieces(program: CProgram) -> str:
     return f"static const tfoa_piece pieces[{len(rows)}] = {{\n{body},\n}};\n"
 
 
-def _model(program: CProgram) -> str:
+def _model(program: CProgram, *, carries_state: bool) -> str:
     fields: Sequence[str] = (
         f"0x{program.model_id:08X}u",
         f"{program.prefix.upper()}_ARENA_NBYTES",
@@ -244,10 +279,10 @@ def _model(program: CProgram) -> str:
         f"{program.input}u",
         str(program.output_size),
         str(int(program.takes_vectors)),
+        f"{program.rotate_every}u",
         "blocks",
         f"{len(program.blocks)}u",
-        "pieces",
-        f"{len(program.pieces)}u",
+        *(("pieces", f"{len(program.pieces)}u") if carries_state else ("NULL", "0u")),
         "forward",
     )
     body = ",\n    ".join(fields)

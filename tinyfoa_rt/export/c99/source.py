@@ -63,6 +63,7 @@ class ModelSource:
         optimizer: ``sgd``, ``momentum`` or ``adam``.
         alpha: ``row`` or ``tensor``.
         loss: ``cross-entropy`` or ``mean-squared-error``.
+        rotate_every: steps that a slice stays.
         state: tensors by name as a checkpoint has them; what is missing is zero.
         progress: block, step and total steps that training goes on from.
     """
@@ -76,5 +77,6 @@ class ModelSource:
     optimizer: str
     alpha: str
     loss: str
+    rotate_every: int
     state: Mapping[str, NDArray[Any]] = field(repr=False)
     progress: tuple[int, int, int] = (0, 0, 0)

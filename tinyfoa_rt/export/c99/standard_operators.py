@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from tinyfoa_rt.export.c99.operators import Lowering, Rule
@@ -26,13 +27,10 @@ def _relu(lowering: Lowering, node: StepNode) -> list[Statement]:
 
 def _softmax(lowering: Lowering, node: StepNode) -> list[Statement]:
     shape = lowering.type_of(node.inputs[0]).shape
-    axis = int(node.attributes.get("axis", -1)) % len(shape)  # type: ignore[arg-type]
-    outer, inner = 1, 1
-    for length in shape[:axis]:
-        outer *= length
-    for length in shape[axis + 1 :]:
-        inner *= length
-    sizes = (Number(outer), Number(shape[axis]), Number(inner))
+    given = node.attributes.get("axis", -1)
+    assert isinstance(given, int)
+    axis = given % len(shape)
+    sizes = (Number(math.prod(shape[:axis])), Number(shape[axis]), Number(math.prod(shape[axis + 1 :])))
     return [Call("tfoa_softmax", (*sizes, lowering.real(node.inputs[0]), lowering.at(node.outputs[0])))]
 
 

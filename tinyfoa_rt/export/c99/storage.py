@@ -101,9 +101,10 @@ def _part(layer: LayerSource, index: int) -> tuple[int, slice, slice]:
 def _record_words(layer: LayerSource, optimizer: str, index: int) -> int:
     _, ins, outs = _part(layer, index)
     copies = 1 + len(OPTIMIZER_STATES[optimizer])
-    num_outs, has_bias = outs.stop - outs.start, layer.layer.bias is not None
-    counts = (2 if has_bias else 1) if optimizer == "adam" else 0
-    return copies * num_outs * (ins.stop - ins.start + has_bias) + counts
+    num_outs, has_bias = outs.stop - outs.start, int(layer.layer.bias is not None)
+    counts = 1 + has_bias if optimizer == "adam" else 0
+    num_words: int = copies * num_outs * (ins.stop - ins.start + has_bias) + counts
+    return num_words
 
 
 def model_id(model: ModelSource, layout: StorageLayout) -> int:
