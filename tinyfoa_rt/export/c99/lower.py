@@ -111,9 +111,10 @@ class _Assembly:
         )
 
     def stages(self) -> tuple[CFunction, ...]:
-        """The forward pass, cut where trained blocks begin."""
+        """The forward pass up to the scores, cut where trained blocks begin; a Softmax behind them may write over them."""
         nodes = self._model.forward.nodes
-        bounds = [0, *self._model.starts, len(nodes)]
+        end = next(number for number, node in enumerate(nodes) if self._model.score in node.outputs) + 1
+        bounds = [0, *self._model.starts, end]
         stages = []
         for number, (start, end) in enumerate(zip(bounds, bounds[1:])):
             lowering = Lowering(

@@ -75,6 +75,21 @@ class Lowering:
             self.constants[value.name] = RealArray(f"constant_{len(self.constants)}", value.read())
         return Name(self.constants[value.name].name)
 
+    def times(self, count: int) -> Argument:
+        """``count`` for each of the samples."""
+        return Number(self.rows.value * count) if isinstance(self.rows, Number) else Name(f"rows * {count}")
+
+    def elements(self, name: str) -> Argument:
+        """How many elements of a tensor the samples have; all of it where it does not begin with the batch."""
+        return (
+            self.times(self.columns(name)) if self.type_of(name).shape[:1] == (self.batch,) else Number(self.type_of(name).size)
+        )
+
+    @property
+    def batch(self) -> int:
+        """Samples of the plan."""
+        return self.graph.tensors[self.graph.inputs[0]].type.shape[0]
+
     def columns(self, name: str) -> int:
         """Elements of one sample."""
         tensor = self.type_of(name)

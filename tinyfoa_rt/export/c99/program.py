@@ -67,6 +67,13 @@ class Fields:
 
 
 @dataclass(frozen=True, slots=True)
+class Braces:
+    """Values of an array or structure inside of :class:`Fields`."""
+
+    values: tuple[Argument, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """A call. One that ``may_fail`` returns a status; ``result`` is the variable that takes what another returns."""
 
@@ -83,7 +90,7 @@ class StopIf:
     condition: str
 
 
-Argument = Address | Value | Number | Real | Name | LayerRef | Fields | Call
+Argument = Address | Value | Number | Real | Name | LayerRef | Fields | Braces | Call
 Statement = Call | StopIf
 
 

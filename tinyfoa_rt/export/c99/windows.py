@@ -1,0 +1,52 @@
+"""Windows of Conv and pools as the kernels take them: two axes, and pads instead of ``auto_pad`` and ``ceil_mode``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tinyfoa_rt.errors import UnsupportedError
+from tinyfoa_rt.export.c99.program import Braces, Number
+from tinyfoa_rt.ir.step import StepNode
+
+__all__ = ["window_of"]
+
+
+def window_of(node: StepNode, in_size: Sequence[int], out_size: Sequence[int], kernel: Sequence[int]) -> Braces:
+    """Return the fields of ``tfoa_window``; a window along one axis gets a height of 1.
+
+    Raises:
+        UnsupportedError: the window has three axes, or gives places as well as values.
+    """
+    rank = len(in_size)
+    if rank not in (1, 2) or len([name for name in node.outputs if name]) > 1:
+        problem = f"moves a window over {rank} axes, or gives places as well as values"
+        raise UnsupportedError(f"node '{node.name}'", problem, "replace the operator, or train on a device that runs onnxruntime")
+    strides, dilations = _ints(node, "strides", (1,) * rank), _ints(node, "dilations", (1,) * rank)
+    begins, ends = _pads(node, tuple(in_size), tuple(out_size), (kernel, strides, dilations))
+    columns = [(in_size, 1), (out_size, 1), (kernel, 1), (strides, 1), (dilations, 1), (begins, 0), (ends, 0)]
+    return Braces(tuple(Braces(tuple(Number(n) for n in [*[one] * (2 - rank), *values])) for values, one in columns))
+
+
+def _ints(node: StepNode, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
+    value = node.attributes.get(name, default)
+    assert isinstance(value, tuple)
+    return tuple(int(each) for each in value)
+
+
+def _pads(
+    node: StepNode, in_size: tuple[int, ...], out_size: tuple[int, ...], moves: tuple[Sequence[int], ...]
+) -> tuple[list[int], list[int]]:
+    """Padding before and behind each axis; with ``ceil_mode`` the window may begin inside and end beyond, which needs no pad."""
+    rank = len(in_size)
+    auto_pad = node.attributes.get("auto_pad", "NOTSET")
+    auto = auto_pad.decode() if isinstance(auto_pad, bytes) else auto_pad
+    if auto not in ("SAME_UPPER", "SAME_LOWER"):
+        pads = _ints(node, "pads", (0,) * 2 * rank) if auto == "NOTSET" else (0,) * 2 * rank
+        return list(pads[:rank]), list(pads[rank:])
+    begins, ends = [], []
+    for size, out, kernel, stride, dilation in zip(in_size, out_size, *moves):
+        total = max(0, (out - 1) * stride + (kernel - 1) * dilation + 1 - size)
+        before = total // 2 if auto == "SAME_UPPER" else total - total // 2
+        begins.append(before)
+        ends.append(total - before)
+    return begins, ends
