@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from tinyfoa_rt.model import load
 TOLERANCE = 1e-5
 
 
-def pair_of_graph(graph: Graph, folder: Path, **options: object) -> Pair:
+def pair_of_graph(graph: Graph, folder: Path, **options: Any) -> Pair:
     artifact, state, model = exported(graph, folder, **{"batch": 2, "slices": "2x1", **options})
     return Pair(artifact, state, Device(model).start(3), 3)
 

@@ -35,7 +35,7 @@ from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assembl
 from tinyfoa_rt.steps.setting import scale_name
 from tinyfoa_rt.targets import load_target
 
-__all__ = ["export_c99", "source_of_plan"]
+__all__ = ["export_c99", "source_of_artifact", "source_of_plan"]
 
 # Mean squares: of standardized samples, and of bits of which half are ones.
 _POWER_OF_SAMPLES, _POWER_OF_BITS = 1.0, 0.5
@@ -55,6 +55,18 @@ def export_c99(folder: Path, target: str = "c99", *, state_as_file: bool = False
         InputError: the artifact is missing, damaged or older than exports.
         UnsupportedError: something in it cannot be exported.
     """
+    source, plan = source_of_artifact(folder, target)
+    program = lower(source)
+    texts = render(program, carries_state=not state_as_file)
+    contents = {path: text.encode() for path, text in {**texts, **project_files(program)}.items()}
+    contents["plan.json"] = (dumps(plan) + "\n").encode()
+    if state_as_file:
+        contents[f"{program.prefix}_state.bin"] = state_image(program)
+    return contents
+
+
+def source_of_artifact(folder: Path, target: str) -> tuple[ModelSource, Plan]:
+    """Return what lowering is given for the artifact in ``folder``, and the plan that it follows; raises as above."""
     artifact = Artifact.load(folder)
     files = artifact.source()
     if SOURCE_MODEL not in files:
@@ -65,14 +77,7 @@ def export_c99(folder: Path, target: str = "c99", *, state_as_file: bool = False
     plan, options = read_plan(folder / SOURCE_PLAN), json.loads(files[SOURCE_OPTIONS])
     if load_target(plan.target).runtime != "c99":
         plan = plan_as_chosen(graph, plan, {**options, "target": target})
-    source = source_of_plan(graph, plan, **_checkpoint(folder, artifact), **options)
-    program = lower(source)
-    texts = render(program, carries_state=not state_as_file)
-    contents = {path: text.encode() for path, text in {**texts, **project_files(program)}.items()}
-    contents["plan.json"] = (dumps(plan) + "\n").encode()
-    if state_as_file:
-        contents[f"{program.prefix}_state.bin"] = state_image(program)
-    return contents
+    return source_of_plan(graph, plan, **_checkpoint(folder, artifact), **options), plan
 
 
 def _checkpoint(folder: Path, artifact: Artifact) -> dict[str, Any]:
@@ -149,11 +154,13 @@ class _Source:
         job = self._job
         forward, starts = assemble_forward(job.graph, job.parts, job.trained, job.target, self._plan.batch)
         inputs_of = {block.name: block.inputs for block in job.parts.blocks}
-        offsets = place_forward(to_program(forward, job.target), inputs_of)
+        program = to_program(forward, job.target)
+        offsets = place_forward(program, inputs_of)
+        extent = _end(program, offsets)
         last = job.parts.blocks[-1]
         return ModelSource(
             name=job.graph.name,
-            blocks=tuple(self._block(index, rates) for index in range(len(job.settings))),
+            blocks=tuple(self._block(index, rates, extent) for index in range(len(job.settings))),
             forward=forward,
             starts=tuple(starts[setting.block.name] for setting in job.settings),
             offsets=offsets,
@@ -166,7 +173,7 @@ class _Source:
             progress=progress,
         )
 
-    def _block(self, index: int, rates: Mapping[str, float]) -> BlockSource:
+    def _block(self, index: int, rates: Mapping[str, float], extent: int) -> BlockSource:
         setting, choice = self._job.settings[index], self._choices[index]
         block = setting.block
         candidate = Candidate(choice.slices, choice.batch)
@@ -176,12 +183,14 @@ class _Source:
         base = transient_base(program, before, setting.target.alignment)
         planned = {b.name: b.offset for b in self._measure.footprint(index, candidate).buffers if b.offset is not None}
         layers = tuple(_layer(setting, layer, choice) for layer in block.layers)
+        offsets = _offsets(program, planned, {name: base + offset for name, offset in before.offsets.items()})
         return BlockSource(
             name=block.name,
             layers=layers,
             step=step,
-            offsets=_offsets(program, planned, {name: base + offset for name, offset in before.offsets.items()}),
+            offsets=offsets,
             base=base,
+            end=max(base + extent, _end(program, offsets)),
             peak_nbytes=self._plan.blocks[index].peak_bytes,
             scale=scale_name(block.output) if setting.is_binary else "",
             starting_rate=rates.get(block.name, self._rate(setting, choice)),
@@ -210,3 +219,8 @@ def _offsets(program: Program, planned: Mapping[str, int], entering: Mapping[str
             name = buffer.buffer.name
             offsets.update(dict.fromkeys(buffer.tensors, entering.get(name, planned.get(name, 0))))
     return offsets
+
+
+def _end(program: Program, offsets: Mapping[str, int]) -> int:
+    """The byte behind the last buffer."""
+    return max(offsets[b.tensors[0]] + b.buffer.nbytes for b in program.buffers if b.tensors[0] in offsets)

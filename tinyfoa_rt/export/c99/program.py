@@ -127,6 +127,7 @@ class CBlock:
     num_slices: int
     base: int
     end: int
+    planned: int
     target: int
     rate: int
     loss: int

@@ -34,6 +34,7 @@ class BlockSource:
         step: its training step.
         offsets: of every tensor of the step in the arena, in bytes.
         base: where the arena's transient part begins.
+        end: the byte behind all that the step and the forward pass write to.
         peak_nbytes: the arena that the plan says the block needs.
         scale: the tensor of the scale of its output; empty where that is real.
         starting_rate: by the recipe.
@@ -44,6 +45,7 @@ class BlockSource:
     step: StepGraph
     offsets: Mapping[str, int]
     base: int
+    end: int
     peak_nbytes: int
     scale: str
     starting_rate: float
