@@ -58,9 +58,14 @@ tfoa_status tfoa_store(const tfoa_storage *storage, uint32_t offset, const void 
     return TFOA_OK;
 }
 
+int tfoa_is_mapped(const tfoa_storage *storage)
+{
+    return storage->mapped != NULL && is_little_endian();
+}
+
 uint32_t tfoa_peek(const tfoa_storage *storage, uint32_t offset, uint32_t num_words, uint32_t *chunk, const uint32_t **words)
 {
-    if (storage->mapped != NULL && is_little_endian()) {
+    if (tfoa_is_mapped(storage)) {
         *words = (const uint32_t *)(const void *)((const uint8_t *)storage->mapped + offset);
         return num_words;
     }

@@ -88,7 +88,6 @@ static tfoa_status step_0(tfoa_context *context)
     slice = tfoa_active_slice(context, &layers_0[0], 0, 0x1p+0f);
     tfoa_dense_sgd_step(&slice, AT(float, 152), &(const tfoa_operand){NULL, AT(float, 104), 6, 0x1p+0f, 0x0p+0f}, 2, *AT(const float, 0));
     tfoa_bias_sgd_step(&slice, AT(float, 152), 2, *AT(const float, 0));
-    tfoa_pack_active_slice(context, &layers_0[0]);
     return TFOA_OK;
 }
 

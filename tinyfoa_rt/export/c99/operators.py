@@ -1,7 +1,7 @@
 """Step nodes -> calls of kernels, one function an operator of the domain ``tinyfoa``.
 
 What the runtime streams is one call here: a gradient and its update (DenseSliceGrad and the update that reads it) become
-``tfoa_dense_sgd_step`` and its like.
+``tfoa_dense_sgd_step`` and its like, which also pack the signs (PackSigns).
 """
 
 from __future__ import annotations
@@ -294,7 +294,8 @@ def _operand(lowering: Lowering, x: str, x_scale: str, center: float) -> tuple[l
 
 
 def _pack_signs(lowering: Lowering, node: StepNode) -> list[Statement]:
-    return [Call("tfoa_pack_active_slice", (CONTEXT, lowering.layers[node.inputs[0].removesuffix(".next")]))]
+    """No call: the updates do it, row by row, and leave rows alone whose weights have not moved."""
+    return []
 
 
 DOMAIN_RULES: Mapping[str, Rule] = {
