@@ -2,8 +2,8 @@
 
     python -m tools.board_accuracy MODEL.onnx --data MNIST --board cortex-m7 --epochs 3,3,2 [--budget 256KB] [--ort]
 
-The same program runs on this computer first: its state must be equal to the board's, bit for bit. ``--ort`` trains the same steps on
-onnxruntime too, on the same samples in the same order, and prints its accuracy.
+The same program runs on this computer first: its state must be equal to the board's, bit for bit. ``--ort`` trains the same steps
+on onnxruntime too, on the same samples in the same order, and prints its accuracy.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ def main() -> None:
     source = source_of_plan(graph, planned)
     order = np.random.default_rng(0).permutation(len(data.y_train))
     run = _run(planned, data, arguments)
-    print(f"peak {planned.peak_bytes:,} bytes, blocks {[block.slices for block in planned.blocks]}, steps {run.steps}", flush=True)
+    print(
+        f"peak {planned.peak_bytes:,} bytes, blocks {[block.slices for block in planned.blocks]}, steps {run.steps}", flush=True
+    )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_samples(folder / "samples.bin", data.x_train[order], data.y_train[order])

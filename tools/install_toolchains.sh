@@ -3,7 +3,7 @@
 # Without these tools the tests that need them are skipped, except in CI.
 set -euo pipefail
 packages=(
-  gcc g++ clang valgrind cmake
+  gcc g++ clang libclang-rt-dev valgrind cmake
   gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm     # Cortex-M
   gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user          # AArch64
   gcc-powerpc64-linux-gnu libc6-dev-ppc64-cross                  # big endian

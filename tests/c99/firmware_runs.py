@@ -42,11 +42,17 @@ class Board:
 
 
 COMPUTER = Board("computer", variant="plain")
+_M4, _M7, _M33, _M55 = (
+    "cpu=cortex-m4 fpu=fpv4-sp-d16 float-abi=hard",
+    "cpu=cortex-m7 fpu=fpv5-d16 float-abi=hard",
+    "cpu=cortex-m33 fpu=fpv5-sp-d16 float-abi=hard",
+    "cpu=cortex-m55 float-abi=hard",
+)
 BOARDS = [
-    Board("cortex-m4", "mps2-an386", "cpu=cortex-m4 fpu=fpv4-sp-d16 float-abi=hard", origins=(0, 0x20000000, 0x21000000), instructions_a_tick=40),
-    Board("cortex-m7", "mps2-an500", "cpu=cortex-m7 fpu=fpv5-d16 float-abi=hard", origins=(0, 0x20000000, 0x60000000), instructions_a_tick=40),
-    Board("cortex-m33", "mps2-an505", "cpu=cortex-m33 fpu=fpv5-sp-d16 float-abi=hard", origins=(0x10000000, 0x38000000, 0x80000000), instructions_a_tick=50),
-    Board("cortex-m55", "mps3-an547", "cpu=cortex-m55 float-abi=hard", variant="mve", origins=(0, 0x21000000, 0x60000000), instructions_a_tick=31.25),
+    Board("cortex-m4", "mps2-an386", _M4, "swar", (0, 0x20000000, 0x21000000), 40),
+    Board("cortex-m7", "mps2-an500", _M7, "swar", (0, 0x20000000, 0x60000000), 40),
+    Board("cortex-m33", "mps2-an505", _M33, "swar", (0x10000000, 0x38000000, 0x80000000), 50),
+    Board("cortex-m55", "mps3-an547", _M55, "mve", (0, 0x21000000, 0x60000000), 31.25),
 ]
 
 

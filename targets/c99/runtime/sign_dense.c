@@ -18,7 +18,7 @@ static size_t sample_nbytes(int32_t num_ins)
 #define GROUP 64
 
 /* Sums of the inputs of a band, added to those of outputs [first, first + count), the rows of which lie one after the other. */
-static void add_rows(const tfoa_layer *layer, int32_t band, const int16_t *q, const uint32_t *words, int32_t count, int32_t *sums)
+static void add_signed_rows(const tfoa_layer *layer, int32_t band, const int16_t *q, const uint32_t *words, int32_t count, int32_t *sums)
 {
     const int32_t ins = layer->ins[band + 1] - layer->ins[band];
     const tfoa_signed_shape shape = {1, count, ins, ins, TFOA_WORDS(ins)};
@@ -30,7 +30,7 @@ static void add_rows(const tfoa_layer *layer, int32_t band, const int16_t *q, co
 }
 
 /* One row of a storage that is not mapped, piece by piece. */
-static tfoa_status add_row(const tfoa_view *view, int32_t band, int32_t out, const int16_t *q, int32_t *sum)
+static tfoa_status add_signed_row(const tfoa_view *view, int32_t band, int32_t out, const int16_t *q, int32_t *sum)
 {
     const tfoa_layer *layer = view->layer;
     const int32_t ins = layer->ins[band + 1] - layer->ins[band];
@@ -70,14 +70,14 @@ static tfoa_status group_sums(const tfoa_view *view, int32_t first, int32_t end,
         for (int32_t out = first; out < end;) {
             const int32_t count = run_length(view, band, out, end);
             if (count == 1) {
-                const tfoa_status status = add_row(view, band, out, q, &sums[out - first]);
+                const tfoa_status status = add_signed_row(view, band, out, q, &sums[out - first]);
                 if (status != TFOA_OK) {
                     return status;
                 }
             } else {
                 const uint32_t *words;
                 (void)tfoa_view_bits(view, band, out, 0u, NULL, &words);
-                add_rows(view->layer, band, q, words, count, sums + out - first);
+                add_signed_rows(view->layer, band, q, words, count, sums + out - first);
             }
             out += count;
         }

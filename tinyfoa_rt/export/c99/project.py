@@ -15,7 +15,7 @@ _PARTS = ("runtime", "kernels", "samples")
 def project_files(program: CProgram) -> dict[str, str]:
     """Return texts by path: the library under ``tinyfoa``, and what is made for this model."""
     root = resource_path(_LIBRARY)
-    sources = [root / "tinyfoa.h", *(path for part in _PARTS for path in sorted((root / part).rglob("*.[ch]")))]
+    sources = [*sorted(root.glob("*.h")), *(path for part in _PARTS for path in sorted((root / part).rglob("*.[ch]")))]
     files = {f"tinyfoa/{path.relative_to(root).as_posix()}": path.read_text(encoding="utf-8") for path in sources}
     for template in sorted(resource_path(_TEMPLATES).iterdir()):
         files[template.name] = _filled(template.read_text(encoding="utf-8"), program)

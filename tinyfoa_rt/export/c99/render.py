@@ -122,10 +122,7 @@ def _preamble(program: CProgram) -> str:
 #include <math.h>
 #include <string.h>
 
-#include "kernels/forward.h"
-#include "kernels/kernels.h"
-#include "runtime/model.h"
-#include "runtime/products.h"
+#include "tinyfoa_model.h"
 
 /* Offsets into the arena are the plan's; none of its bytes is spare. */
 #define AT(type, offset) ((type *)(void *)(arena + (offset)))
