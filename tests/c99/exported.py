@@ -30,7 +30,13 @@ _CALLBACK = ctypes.CFUNCTYPE(c_int, c_void_p, c_uint32, c_void_p, c_uint32)
 
 
 class _Storage(ctypes.Structure):
-    _fields_ = [("device", c_void_p), ("read", _CALLBACK), ("write", _CALLBACK), ("mapped", c_void_p)]
+    _fields_ = [
+        ("device", c_void_p),
+        ("read", _CALLBACK),
+        ("write", _CALLBACK),
+        ("mapped", c_void_p),
+        ("mapped_nbytes", c_uint32),
+    ]
 
 
 class _Result(ctypes.Structure):
@@ -92,13 +98,13 @@ class Device:
     Attributes:
         model: what runs.
         words: the storage.
-        is_mapped: whether the storage is read like memory, or through the callback.
+        mapped_nbytes: how much of the storage is read like memory, and not through the callback; ``None`` for all.
         writes_left: writes until the power goes; ``None`` for never.
     """
 
     model: ExportedModel
     words: Array = field(init=False)
-    is_mapped: bool = True
+    mapped_nbytes: int | None = None
     writes_left: int | None = None
 
     def __post_init__(self) -> None:
@@ -187,8 +193,8 @@ class Device:
         raise AssertionError(f"status {status}")
 
     def _storage(self) -> _Storage:
-        place = self.words.ctypes.data if self.is_mapped else None
-        return _Storage(None, *self._callbacks, place)
+        nbytes = self.words.nbytes if self.mapped_nbytes is None else self.mapped_nbytes
+        return _Storage(None, *self._callbacks, self.words.ctypes.data if nbytes else None, nbytes)
 
     def _read(self, device: int, offset: int, to: int, nbytes: int) -> int:
         assert offset % 4 == nbytes % 4 == 0 and offset + nbytes <= self.words.nbytes

@@ -85,14 +85,14 @@ class Firmware:
 
     board: Board
     binary: Path
+    state: bytes
 
     @classmethod
     def build(cls, source: ModelSource, run: Run, board: Board, folder: Path) -> Firmware:
         program = lower(source)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "state.bin").write_bytes(state_image(program))
         generated = write_sources(program, folder, carries_state=False)
-        names = ("ARENA_NBYTES", "STORAGE_NBYTES", "BATCH", "INPUTS", "OUTPUTS")
+        names = ("ARENA_NBYTES", "STEP_NBYTES", "BATCH", "INPUTS", "OUTPUTS")
         values = {name: f"{program.prefix.upper()}_{name}" for name in names}
         values |= {"MODEL": f"{program.prefix}_model", "MODEL_HEADER": f'"{program.prefix}_model.h"'}
         values |= {"STEPS": ",".join(map(str, run.steps)), "TURN": str(run.turn), "TESTS": str(run.tests)}
@@ -107,10 +107,11 @@ class Firmware:
         flags = [*FLAGS, *defined, *(board.flags if board.machine else []), "-I", str(LIBRARY), "-I", str(folder)]
         binary = folder / f"{board.name}.elf"
         subprocess.run([compiler, *flags, *map(str, sources), "-lm", "-o", str(binary)], check=True, timeout=300)
-        return cls(board, binary)
+        return cls(board, binary, state_image(program))
 
     def run(self, *, counts: bool = False, timeout: float = 600) -> Report:
         """Run in the folder of the files; with ``counts`` the clock counts instructions, which is slower."""
+        (self.binary.parent / "state.bin").write_bytes(self.state)
         command = [str(self.binary)]
         if self.board.machine:
             debugger = ["-semihosting-config", "enable=on,target=native", "-nographic", "-monitor", "none", "-serial", "null"]

@@ -72,7 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     uint32_t *words = (uint32_t *)malloc(SMALL_STORAGE_NBYTES); /* to the byte, so that the sanitizer sees its end */
     uint32_t *arena = (uint32_t *)malloc(SMALL_ARENA_NBYTES);
-    const tfoa_storage storage = {words, read_bytes, write_bytes, (data[0] & 2u) != 0u ? words : NULL};
+    const tfoa_storage storage = {words, read_bytes, write_bytes, (data[0] & 2u) != 0u ? words : NULL, SMALL_STORAGE_NBYTES};
     tfoa_context context;
     check(tfoa_format(&small_model, &storage) == TFOA_OK);
     const size_t overlay = size - 1u < SMALL_STORAGE_NBYTES ? size - 1u : SMALL_STORAGE_NBYTES;

@@ -119,7 +119,7 @@ def test_calibration_is_the_mean_magnitude(model: ExportedModel) -> None:
 @settings(max_examples=200)
 def test_a_damaged_state_is_refused_or_is_a_state(model: ExportedModel, data: st.DataObject) -> None:
     """Any words in the storage: nothing is read or written outside of it (the callbacks check), and no header is trusted."""
-    device = Device(model, is_mapped=False).start()
+    device = Device(model, mapped_nbytes=0).start()
     device.step(*batch(), 0.1)
     device.save()
     header_words = 2 * lay_out(model.source).header_words

@@ -47,12 +47,9 @@ def state_of(device: Device) -> bytes:
     headers = device.words[: 2 * layout.header_words].reshape(2, -1)
     newest = headers[int(np.argmax(headers[:, 3]))]
     scales = newest[8 : 8 + len(layout.scales)]
-    parts = [newest[4:7].tobytes(), scales.tobytes()]
-    for kept in layout.layers.values():
-        first = min(offset for offset in (kept.bits, kept.bias) if offset is not None) // 4
-        later = [other.slots // 4 for other in layout.layers.values() if other.slots > kept.slots]
-        parts.append(device.words[first : min(later, default=len(device.words))].tobytes())
-    return b"".join([*parts, *(device.weights(name).tobytes() for name in layout.layers)])
+    derived = device.words[2 * layout.header_words : layout.step_nbytes // 4]
+    latent = [device.weights(name).tobytes() for name in layout.layers]
+    return b"".join([newest[4:7].tobytes(), scales.tobytes(), derived.tobytes(), *latent])
 
 
 def test_at_every_write(model: ExportedModel) -> None:
@@ -99,8 +96,10 @@ def test_a_save_changes_nothing(model: ExportedModel) -> None:
     assert state_of(device) == state_of(whole)
 
 
-def test_a_storage_that_is_not_mapped(model: ExportedModel) -> None:
-    mapped, read = Device(model).start(TURN), Device(model, is_mapped=False).start(TURN)
+@pytest.mark.parametrize("part", ["none", "half", "what steps read"])
+def test_a_storage_that_is_mapped_in_part(part: str, model: ExportedModel) -> None:
+    nbytes = {"none": 0, "half": model.program.step_nbytes // 8 * 4, "what steps read": model.program.step_nbytes}[part]
+    mapped, read = Device(model).start(TURN), Device(model, mapped_nbytes=nbytes).start(TURN)
     train(mapped)
     train(read)
     assert state_of(read) == state_of(mapped)

@@ -83,7 +83,7 @@ static tfoa_status train_block(tfoa_context *context)
 int main(void)
 {
     static tfoa_context context;
-    const tfoa_storage storage = {storage_words, read_bytes, write_bytes, IS_MAPPED ? storage_words : NULL};
+    const tfoa_storage storage = {storage_words, read_bytes, write_bytes, IS_MAPPED ? storage_words : NULL, STORAGE_NBYTES};
     tfoa_status status = tfoa_format(&MODEL, &storage);
     write_digest("format", digest(storage_words, sizeof storage_words));
     if (status == TFOA_OK) {

@@ -26,7 +26,7 @@ public:
     Learner(const tfoa_model &model, int inputs, int outputs)
         : inputs_(inputs), outputs_(outputs), arena_(tfoa_arena_nbytes(&model) / 4), bytes_(tfoa_storage_nbytes(&model))
     {
-        const tfoa_storage storage = {&bytes_, read_bytes, write_bytes, nullptr};
+        const tfoa_storage storage = {&bytes_, read_bytes, write_bytes, nullptr, 0};
         is_ready_ = tfoa_format(&model, &storage) == TFOA_OK
                     && tfoa_init(&context_, &model, arena_.data(), arena_.size() * 4, &storage) == TFOA_OK;
     }

@@ -55,10 +55,13 @@ static int32_t run_length(const tfoa_view *view, int32_t band, int32_t out, int3
     if (tfoa_is_resident(view, band, out)) {
         return (part->first_out + part->outs < end ? part->first_out + part->outs : end) - out;
     }
-    if (!tfoa_is_mapped(&view->context->storage)) {
-        return 1;
+    if (view->is_active && band == part->band && out < part->first_out && part->first_out < end) {
+        end = part->first_out;
     }
-    return (view->is_active && band == part->band && out < part->first_out && part->first_out < end ? part->first_out : end) - out;
+    const uint32_t row_words = (uint32_t)TFOA_WORDS(view->layer->ins[band + 1] - view->layer->ins[band]);
+    const uint32_t offset = tfoa_band_offset(view->layer, band) + 4u * row_words * (uint32_t)out;
+    const int32_t count = end - out;
+    return tfoa_is_mapped(&view->context->storage, offset, row_words * (uint32_t)count) ? count : 1;
 }
 
 static tfoa_status group_sums(const tfoa_view *view, int32_t first, int32_t end, const int16_t *q, int32_t *sums)

@@ -32,6 +32,6 @@ FILE *file_storage_open(const char *path, uint32_t nbytes)
 
 tfoa_storage file_storage(FILE *file)
 {
-    const tfoa_storage storage = {file, file_read, file_write, NULL};
+    const tfoa_storage storage = {file, file_read, file_write, NULL, 0u};
     return storage;
 }

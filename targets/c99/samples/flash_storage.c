@@ -74,6 +74,7 @@ static int flash_write(void *device, uint32_t offset, const void *from, uint32_t
 
 tfoa_storage flash_storage(flash_region *region)
 {
-    const tfoa_storage storage = {region, NULL, flash_write, region->mapped};
+    const uint32_t nbytes = (region->num_pages - 2u) * region->page_nbytes;
+    const tfoa_storage storage = {region, NULL, flash_write, region->mapped, nbytes};
     return storage;
 }

@@ -3,7 +3,7 @@
 
 #include "../write_line.h"
 
-enum { OPEN = 0x01, WRITE_TEXT = 0x04, READ = 0x06, SEEK = 0x0A, EXIT_WITH_CODE = 0x20, APPLICATION_EXIT = 0x20026 };
+enum { OPEN = 0x01, WRITE_TEXT = 0x04, WRITE = 0x05, READ = 0x06, SEEK = 0x0A, EXIT_WITH_CODE = 0x20, APPLICATION_EXIT = 0x20026 };
 enum { PAINT = 0x5AFEC0DE };
 
 extern uint32_t data_start[], data_end[], data_source[], bss_start[], bss_end[], stack_top[];
@@ -36,7 +36,7 @@ int32_t machine_open(const char *name)
     while (name[length] != '\0') {
         length++;
     }
-    const uint32_t arguments[3] = {(uint32_t)name, 1u /* "rb" */, length};
+    const uint32_t arguments[3] = {(uint32_t)name, 3u /* "r+b" */, length};
     return (int32_t)call_debugger(OPEN, arguments);
 }
 
@@ -46,9 +46,15 @@ uint32_t machine_read(int32_t handle, void *to, uint32_t nbytes)
     return nbytes - call_debugger(READ, arguments);
 }
 
-void machine_rewind(int32_t handle)
+uint32_t machine_write(int32_t handle, const void *from, uint32_t nbytes)
 {
-    const uint32_t arguments[2] = {(uint32_t)handle, 0u};
+    const uint32_t arguments[3] = {(uint32_t)handle, (uint32_t)from, nbytes};
+    return nbytes - call_debugger(WRITE, arguments);
+}
+
+void machine_seek(int32_t handle, uint32_t offset)
+{
+    const uint32_t arguments[2] = {(uint32_t)handle, offset};
     call_debugger(SEEK, arguments);
 }
 

@@ -12,7 +12,7 @@ int32_t machine_open(const char *name)
 {
     for (int32_t i = 0; i < MOST_FILES; i++) {
         if (files[i] == NULL) {
-            files[i] = fopen(name, "rb");
+            files[i] = fopen(name, "r+b");
             return files[i] == NULL ? -1 : i;
         }
     }
@@ -24,9 +24,14 @@ uint32_t machine_read(int32_t handle, void *to, uint32_t nbytes)
     return (uint32_t)fread(to, 1, nbytes, files[handle]);
 }
 
-void machine_rewind(int32_t handle)
+uint32_t machine_write(int32_t handle, const void *from, uint32_t nbytes)
 {
-    rewind(files[handle]);
+    return (uint32_t)fwrite(from, 1, nbytes, files[handle]);
+}
+
+void machine_seek(int32_t handle, uint32_t offset)
+{
+    fseek(files[handle], (long)offset, SEEK_SET);
 }
 
 void *machine_storage(uint32_t nbytes)

@@ -4,10 +4,11 @@
 
 #include <stdint.h>
 
-/* Files of the host, opened for reading; a handle below 0 where that fails. Returns how many bytes were read. */
+/* Files of the host, opened for reading and writing; a handle below 0 where that fails. Returns how many bytes were read or written. */
 int32_t machine_open(const char *name);
 uint32_t machine_read(int32_t handle, void *to, uint32_t nbytes);
-void machine_rewind(int32_t handle);
+uint32_t machine_write(int32_t handle, const void *from, uint32_t nbytes);
+void machine_seek(int32_t handle, uint32_t offset);
 
 /* Memory that stands for the storage, aligned to 4 bytes. */
 void *machine_storage(uint32_t nbytes);

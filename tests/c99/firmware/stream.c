@@ -1,7 +1,7 @@
 /* Trains a model on samples that come one after the other from a file, block by block, and measures it on others.
  *
- * state.bin is what the storage begins with; samples.bin and test.bin hold a byte an input and a byte for the label of each sample.
- * Lines that it writes: "block NUMBER steps STEPS correct COUNT" (of the last tenth), "digest STATE", "ticks COUNT" (of a step),
+ * state.bin is the storage; what steps read of it is copied into memory first; samples.bin and test.bin hold a byte an input and a byte for the label of each sample.
+ * Lines that it writes: "block NUMBER steps STEPS correct COUNT" (of the last tenth), "digest BITS", "ticks COUNT" (of a step),
  * "test SAMPLES correct COUNT", "stack BYTES". MODEL and the constants of its header are named by the compiler's -D. */
 #include "machine.h"
 
@@ -42,17 +42,35 @@ static void write_numbers(const char *name, uint32_t value, const char *other, u
     write_line(line);
 }
 
-static int write_bytes(void *device, uint32_t offset, const void *from, uint32_t nbytes)
+/* The storage: what steps read is in memory, and the rest stays in the file. */
+typedef struct device {
+    int32_t file;
+    uint8_t *memory;
+} device;
+
+static int read_bytes(void *of, uint32_t offset, void *to, uint32_t nbytes)
 {
-    memcpy((uint8_t *)device + offset, from, nbytes);
-    return 0;
+    const device *from = (const device *)of;
+    machine_seek(from->file, offset);
+    return machine_read(from->file, to, nbytes) != nbytes;
+}
+
+static int write_bytes(void *of, uint32_t offset, const void *from, uint32_t nbytes)
+{
+    const device *to = (const device *)of;
+    if (offset + nbytes <= STEP_NBYTES) {
+        memcpy(to->memory + offset, from, nbytes);
+        return 0;
+    }
+    machine_seek(to->file, offset);
+    return machine_write(to->file, from, nbytes) != nbytes;
 }
 
 /* A file that ends begins again. */
 static int32_t next_sample(int32_t file, float *x)
 {
     if (machine_read(file, record, sizeof record) != sizeof record) {
-        machine_rewind(file);
+        machine_seek(file, 0u);
         machine_read(file, record, sizeof record);
     }
     for (uint32_t i = 0; i < INPUTS; i++) {
@@ -85,7 +103,7 @@ static tfoa_status train_block(int32_t file, uint32_t steps)
     tfoa_status status = TFOA_OK;
     uint32_t correct = 0;
     uint32_t ticks = 0;
-    machine_rewind(file);
+    machine_seek(file, 0u);
     for (uint32_t i = 0; i < CALIBRATION / BATCH && status == TFOA_OK; i++) {
         next_batch(file, labels);
         status = tfoa_calibrate(&context, tfoa_input(&context));
@@ -124,12 +142,11 @@ static tfoa_status test(int32_t file)
 int main(void)
 {
     static const uint32_t steps[] = {STEPS};
-    uint8_t *storage_bytes = (uint8_t *)machine_storage(STORAGE_NBYTES);
-    const tfoa_storage storage = {storage_bytes, NULL, write_bytes, storage_bytes};
-    const int32_t state = machine_open("state.bin");
+    device of = {machine_open("state.bin"), (uint8_t *)machine_storage(STEP_NBYTES)};
+    const tfoa_storage storage = {&of, read_bytes, write_bytes, of.memory, STEP_NBYTES};
     const int32_t samples = machine_open("samples.bin");
     const int32_t tests = machine_open("test.bin");
-    if (state < 0 || samples < 0 || tests < 0 || machine_read(state, storage_bytes, STORAGE_NBYTES) != STORAGE_NBYTES) {
+    if (of.file < 0 || samples < 0 || tests < 0 || machine_read(of.file, of.memory, STEP_NBYTES) != STEP_NBYTES) {
         write_line("no files\n");
         return 2;
     }
@@ -139,7 +156,7 @@ int main(void)
     }
     for (uint32_t block = 0; block < sizeof steps / sizeof steps[0] && status == TFOA_OK; block++) {
         status = train_block(samples, steps[block]);
-        write_numbers("digest", digest(storage_bytes, STORAGE_NBYTES), NULL, 0);
+        write_numbers("digest", digest(of.memory, STEP_NBYTES), NULL, 0);
     }
     if (status == TFOA_OK) {
         status = test(tests);

@@ -61,6 +61,7 @@ def lower(model: ModelSource) -> CProgram:
         rotate_every=model.rotate_every,
         arena_nbytes=max(block.peak_nbytes for block in model.blocks),
         storage_nbytes=layout.nbytes,
+        step_nbytes=layout.step_nbytes,
         header_words=layout.header_words,
         num_scales=len(layout.scales),
         blocks=blocks,

@@ -29,6 +29,7 @@ def _filled(text: str, program: CProgram) -> str:
         "UPPER": program.prefix.upper(),
         "ARENA": f"{program.arena_nbytes:,}",
         "STORAGE": f"{program.storage_nbytes:,}",
+        "STEP": f"{program.step_nbytes:,}",
         "BATCH": str(program.batch),
         "INPUTS": str(program.input_size),
         "OUTPUTS": str(program.output_size),

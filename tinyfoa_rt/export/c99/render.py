@@ -72,9 +72,11 @@ def _header(program: CProgram) -> str:
 extern "C" {{
 #endif
 
-/* RAM of a step, as planned; nonvolatile storage; samples a step; numbers of a sample and of its scores. */
+/* RAM of a step, as planned; nonvolatile storage, and how much of it every step reads, which is worth being mapped; samples a
+ * step; numbers of a sample and of its scores. */
 #define {upper}_ARENA_NBYTES {program.arena_nbytes}
 #define {upper}_STORAGE_NBYTES {program.storage_nbytes}
+#define {upper}_STEP_NBYTES {program.step_nbytes}
 #define {upper}_BATCH {program.batch}
 #define {upper}_INPUTS {program.input_size}
 #define {upper}_OUTPUTS {program.output_size}
@@ -283,6 +285,7 @@ def _model(program: CProgram, *, carries_state: bool) -> str:
         f"0x{program.model_id:08X}u",
         f"{program.prefix.upper()}_ARENA_NBYTES",
         f"{program.prefix.upper()}_STORAGE_NBYTES",
+        f"{program.prefix.upper()}_STEP_NBYTES",
         f"{program.header_words}u",
         f"{4 * program.header_words}u",
         f"{program.num_scales}u",
