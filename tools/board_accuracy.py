@@ -1,6 +1,7 @@
 """Train a planned model on an emulated board, on samples that it reads one by one, and measure it on the whole test set.
 
     python -m tools.board_accuracy MODEL.onnx --data MNIST --board cortex-m7 --epochs 3,3,2 [--budget 256KB] [--ort]
+    python -m tools.board_accuracy fc-784-10.onnx --data MNIST --steps 300,300,300,300,300 --turn 20 --tests 200
 
 The same program runs on this computer first: its state must be equal to the board's, bit for bit. ``--ort`` trains the same steps
 on onnxruntime too, on the same samples in the same order, and prints its accuracy.
@@ -65,18 +66,23 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--budget", default="256KB")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--epochs", default="1,1,1", help="of each block")
+    parser.add_argument("--steps", help="of each block, in place of epochs")
+    parser.add_argument("--tests", type=int, help="samples of the test set; default: all")
     parser.add_argument("--turn", type=int, default=100, help="steps that a slice stays")
     parser.add_argument("--ort", action="store_true")
     return parser.parse_args()
 
 
 def _run(planned: Plan, data: DataSet, arguments: argparse.Namespace) -> Run:
-    epochs = [float(text) for text in arguments.epochs.split(",")]
-    steps = tuple(int(each * len(data.y_train)) // planned.batch for each in epochs)
-    assert len(steps) == len(planned.blocks), "give the epochs of each block"
+    if arguments.steps:
+        steps = tuple(int(text) for text in arguments.steps.split(","))
+    else:
+        epochs = [float(text) for text in arguments.epochs.split(",")]
+        steps = tuple(int(each * len(data.y_train)) // planned.batch for each in epochs)
+    assert len(steps) == len(planned.blocks), "give the epochs or steps of each block"
     mean, deviation = data.normalization.mean, data.normalization.std
     assert isinstance(mean, float) and isinstance(deviation, float)
-    return Run(steps, arguments.turn, CALIBRATION, len(data.y_test), mean, deviation)
+    return Run(steps, arguments.turn, CALIBRATION, arguments.tests or len(data.y_test), mean, deviation)
 
 
 def _on_machines(source: ModelSource, run: Run, name: str, folder: Path) -> None:
