@@ -6,6 +6,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
+# onnxruntime 1.19.2 has wheels up to Python 3.12.
+ORT119 := $(VENV)-ort119
+ORT119_PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10; do \
+	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
 MODEL := mlp-784-256-256-10
 DIGITS := mlp-64-128-128-10
 
@@ -38,7 +42,7 @@ format: $(VENV)/test-ready
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) $(ORT119) build dist
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.10 or newer is needed"; exit 1; }
@@ -51,3 +55,13 @@ $(VENV)/demo-ready: $(VENV)/bin/python pyproject.toml
 $(VENV)/test-ready: $(VENV)/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@ $(VENV)/demo-ready
+
+# An environment of its own for tests/emit/test_ort_1_19.py, which is skipped without.
+$(ORT119)/ready:
+ifeq ($(ORT119_PYTHON),)
+	@echo "there is no Python 3.10 to 3.12: tests on onnxruntime 1.19.2 are skipped"
+else
+	$(ORT119_PYTHON) -m venv $(ORT119)
+	$(ORT119)/bin/python -m pip install --quiet --disable-pip-version-check 'onnxruntime==1.19.2' 'numpy<2'
+	@touch $@
+endif

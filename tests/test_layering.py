@@ -25,8 +25,8 @@ MAY_IMPORT = {
     "steps": NOUNS | {"steps", "ops", "partition"},  # partition.slices: how an axis is split
     "planner": NOUNS | {"planner"},
     "emit": NOUNS | {"emit", "ops"},
-    "export": NOUNS | {"export", "ops"},
     "run": NOUNS | {"run"},
+    "export": NOUNS | {"export", "ops"},
 }
 ONNX_PACKAGES = {"onnx", "onnx_ir", "onnxscript", "google"}
 

@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 
 from tests.c99.firmware_runs import BOARDS, COMPUTER, Firmware, Run, write_samples
 from tinyfoa_rt.export.c99 import ModelSource
-from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.plan import Plan
 from tinyfoa_rt.model import load
 from tinyfoa_rt.pipeline import plan
 from tinyfoa_rt.pipeline.building import build
-from tinyfoa_rt.pipeline.exporting import source_of_plan
+from tinyfoa_rt.pipeline.exporting import c_source
+from tinyfoa_rt.run.artifact import Artifact
 from tinyfoa_rt.run.block_training import BlockTraining
 from tinyfoa_rt.run.data import DataSet, load_data
 from tinyfoa_rt.run.forward import ForwardPass
@@ -43,7 +43,8 @@ def main() -> None:
     graph = load(arguments.model)
     data = load_data(arguments.data)
     planned = plan(graph, arguments.budget, target="c99", batch=arguments.batch)
-    source = source_of_plan(graph, planned)
+    artifact = build(graph, planned)
+    source = c_source(artifact, artifact.initial)
     order = np.random.default_rng(0).permutation(len(data.y_train))
     run = _run(planned, data, arguments)
     print(
@@ -55,7 +56,7 @@ def main() -> None:
         write_samples(folder / "test.bin", data.x_test, data.y_test)
         _on_machines(source, run, arguments.board, folder)
     if arguments.ort:
-        print(f"onnxruntime: {_on_onnxruntime((graph, planned, source), run, data, order):.2f} %")
+        print(f"onnxruntime: {_on_onnxruntime(artifact, source, run, (data, order)):.2f} %")
 
 
 def _arguments() -> argparse.Namespace:
@@ -102,13 +103,12 @@ def _on_machines(source: ModelSource, run: Run, name: str, folder: Path) -> None
     assert len({report.digests for report in reports}) == 1, "the states differ"
 
 
-def _on_onnxruntime(planned: tuple[Graph, Plan, ModelSource], run: Run, data: DataSet, order: NDArray[Any]) -> float:
-    """Accuracy in percent after the same steps on onnxruntime."""
-    graph, plan_of, source = planned
-    artifact = build(graph, plan_of)
+def _on_onnxruntime(artifact: Artifact, source: ModelSource, run: Run, given: tuple[DataSet, NDArray[Any]]) -> float:
+    """Accuracy in percent after the same steps on onnxruntime, on the samples in the given order."""
+    data, order = given
     state, runtime = ModelState(artifact.manifest, artifact.initial), Runtime(threads=1)
-    x = data.normalization.apply(data.x_train[order]).reshape(len(order), *graph.shape(graph.inputs[0])[1:])
-    y, batch = data.y_train[order], plan_of.batch
+    x = data.normalization.apply(data.x_train[order]).reshape(len(order), *artifact.manifest.input_shape[1:])
+    y, batch = data.y_train[order], artifact.manifest.batch
     for index, steps in enumerate(run.steps):
         forward, training = ForwardPass(artifact, state, runtime), BlockTraining(artifact, index, state, runtime)
         inputs = np.concatenate([_entering(forward, training, index, x[i : i + 500]) for i in range(0, len(x), 500)])

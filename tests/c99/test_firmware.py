@@ -17,7 +17,8 @@ from tests.c99.firmware_runs import BOARDS, COMPUTER, Board, Firmware, Report, R
 from tinyfoa_rt.export.c99 import ModelSource
 from tinyfoa_rt.model import load
 from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.exporting import source_of_plan
+from tinyfoa_rt.pipeline.building import build
+from tinyfoa_rt.pipeline.exporting import c_source
 from tinyfoa_rt.zoo import write_model
 
 RAM = 256 * 1024
@@ -33,7 +34,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> ModelSource:
     graph = load(path)
     planned = plan(graph, "256KB", target="c99", batch=1)
     assert planned.peak_bytes <= RAM
-    return source_of_plan(graph, planned)
+    artifact = build(graph, planned)
+    return c_source(artifact, artifact.initial)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from tests.small_models import load_model, mlp
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.pipeline import plan
 from tinyfoa_rt.pipeline.building import build
-from tinyfoa_rt.pipeline.exporting import source_of_plan
+from tinyfoa_rt.pipeline.exporting import c_source
 from tinyfoa_rt.run.artifact import Artifact
 from tinyfoa_rt.run.block_training import BlockTraining
 from tinyfoa_rt.run.forward import ForwardPass
@@ -38,8 +38,7 @@ def exported(graph: Graph, folder: Path, budget: str = "1MB", **options: Any) ->
     for block in artifact.blocks:
         if block.scale:
             state.others[block.scale][...] = 0.5
-    source = source_of_plan(graph, planned, state=state.arrays(), **recipe)
-    return artifact, state, ExportedModel.build(source, folder)
+    return artifact, state, ExportedModel.build(c_source(artifact, state.arrays()), folder)
 
 
 def export_small(folder: Path, sizes: tuple[int, ...] = SIZES, **options: Any) -> ExportedModel:

@@ -46,7 +46,7 @@ def local_net() -> onnx.ModelProto:
 class LocalCase:
     """One block under both: the same weights, the same batches."""
 
-    def __init__(self, folder: Path, index: int, options: Mapping[str, str], slices: Slices) -> None:
+    def __init__(self, folder: Path, index: int, options: Mapping[str, Any], slices: Slices) -> None:
         self.rng = rng = np.random.default_rng(SEED + index)
         graph = load_model(local_net(), folder)
         block = partition(graph).blocks[index]
@@ -54,7 +54,8 @@ class LocalCase:
         shape = (layer.out_features, layer.in_features, layer.positions, layer.taps)
         weight = rng.uniform(-1, 1, shape).astype(np.float32)
         bias = rng.normal(0, 0.1, (shape[0], shape[2])).astype(np.float32)
-        head = balanced_head(rng, bias.size)
+        pools = options.get("pools_head", False)
+        head = balanced_head(rng, shape[0] if pools else bias.size)
         binarize, optimizer = options["binarize"], options["optimizer"]
         window = WINDOWS[index]
         self.oracle = LocalBlock(
@@ -71,6 +72,7 @@ class LocalCase:
             strides=tuple(window.get("strides", (1, 1))),
             pads=tuple(window.get("pads", (0, 0, 0, 0))),
             input_center=0.5 if binarize == "both" and index > 0 else 0.0,
+            pools_head=pools,
         )
         self.slices = slices
         kept = np.ascontiguousarray(weight.transpose(2, 3, 1, 0))
@@ -143,10 +145,19 @@ def test_any_grid_and_the_paper_s_alpha(tmp_path: Path, slices: Slices) -> None:
     check_equal(case, case.run())
 
 
+@pytest.mark.parametrize("slices", [Slices(1, 1), Slices(2, 2), Slices(1, 4)], ids=["whole", "2x2", "1x4"])
+@pytest.mark.parametrize(("binarize", "optimizer"), [("both", "sgd"), ("weights", "momentum"), ("none", "adam")])
+def test_a_head_that_sees_the_mean_of_each_channel(tmp_path: Path, slices: Slices, binarize: str, optimizer: str) -> None:
+    """Only the first block has one: the second's output is flattened."""
+    case = LocalCase(tmp_path, 0, {"binarize": binarize, "optimizer": optimizer, "pools_head": True}, slices)
+    assert case.runtime.others["head"].shape == (4, 6)
+    check_equal(case, case.run())
+
+
 @pytest.mark.parametrize("wrong", ["rate", "head", "bias", "weight"])
-@pytest.mark.parametrize("index", range(2))
-def test_a_one_percent_error_is_noticed(tmp_path: Path, index: int, wrong: str) -> None:
-    case = LocalCase(tmp_path, index, {"binarize": "both", "optimizer": "sgd"}, Slices(2, 2))
+@pytest.mark.parametrize(("index", "pools"), [(0, False), (1, False), (0, True)])
+def test_a_one_percent_error_is_noticed(tmp_path: Path, index: int, pools: bool, wrong: str) -> None:
+    case = LocalCase(tmp_path, index, {"binarize": "both", "optimizer": "sgd", "pools_head": pools}, Slices(2, 2))
     assert case.state.bias is not None and case.oracle.head is not None
     if wrong == "rate":
         case.runtime.others["rate"] = np.array(RATES["sgd"] * 1.01, dtype=np.float32)

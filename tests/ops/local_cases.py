@@ -54,6 +54,8 @@ def local_cases() -> Iterator[BodyCase]:
                 yield from _products(rng, window, (batch, channels), (ins, outs))
                 yield from _gradients(rng, window, (batch, channels), (ins, outs))
             yield from _pieces(rng, window, batch)
+    for batch in BATCHES:
+        yield from _pooled_heads(np.random.default_rng(batch), batch)
     rng = np.random.default_rng(0)
     for counts, step in (((3, 5), (2, 1)), ((1, 4), (1,))):
         given = (np.array(counts), np.array(step))
@@ -65,6 +67,24 @@ def local_cases() -> Iterator[BodyCase]:
     for op, saved in (("StraightThroughGrad", bits(rng, 7, 30)), ("ReluGrad", real(rng, 7, 30))):
         flat = (real(rng, 7, 12), saved, origin_of(slice(0, 9), slice(2, 4)))
         yield BodyCase(f"{op}-flattened", op, flat, {"channel_size": 6})
+
+
+def _pooled_heads(rng: np.random.Generator, batch: int) -> Iterator[BodyCase]:
+    classes, channels, part = 4, 9, origin_of(slice(0, 5), slice(2, 6))
+    signed, pooled = rng.choice((-1, 1), (classes, channels)).astype(np.int8), frozenset({"pooled"})
+    for positions in ((3, 2), (5,), (1, 1)):
+        label = f"pooled-{len(positions)}d-{np.prod(positions)}-{batch}"
+        kind: dict[str, Any] = {"gain": 0.3, "pools": 1}
+        given = (bits(rng, batch, channels, *positions), number(0.6), signed, None, None)
+        yield BodyCase(f"HeadLogits-{label}", "HeadLogits", given, {"num_classes": classes, **kind}, pooled)
+        stored = (real(rng, batch, channels, *positions), number(1), real(rng, classes, channels), None, None)
+        yield BodyCase(f"HeadLogits-real-{label}", "HeadLogits", stored, {"num_classes": classes, **kind}, pooled)
+        grad = real(rng, batch, classes)
+        sliced = {"output_shape": (batch, 4, *positions), **kind}
+        yield BodyCase(f"HeadGrad-{label}", "HeadGrad", (grad, signed, None, part), sliced, pooled)
+        whole = {"output_shape": (batch, channels, *positions), **kind}
+        everything = (grad, real(rng, classes, channels), None, EVERYTHING)
+        yield BodyCase(f"HeadGrad-whole-{label}", "HeadGrad", everything, whole, pooled)
 
 
 def _products(rng: np.random.Generator, window: Window, sizes: tuple[int, int], part: tuple[slice, slice]) -> Iterator[BodyCase]:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.targets_for_tests import ALLOCATOR
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.ops import DOMAIN, OPERATORS, Operator, memory_rule, operator
 from tinyfoa_rt.ops.geometry import spatial_shape
@@ -70,3 +71,15 @@ def test_a_call_that_does_not_match_its_row_is_noticed() -> None:
         row.check(("w",), ("w_next",), {})
     with pytest.raises(AssertionError, match="no attribute"):
         row.check(("w", "g", "r"), ("w_next",), {"slope": 1})
+
+
+@pytest.mark.parametrize(
+    ("units", "logits_bytes", "grad_bytes"), [(240, 4 * (480 + 960 + 8), 5 * 4 * 60), (12, 4 * (24 + 48 + 480), 5 * 48)]
+)
+def test_scratch_of_a_flattened_and_of_a_pooled_head_by_hand(units: int, logits_bytes: int, grad_bytes: int) -> None:
+    """Bits (2, 12, 4, 5) and 4 classes; the slice has 3 of the 12 channels."""
+    h, head, logits = TensorType("bit", (2, 12, 4, 5)), TensorType("int8", (4, units)), TensorType("float32", (2, 4))
+    memory = operator("HeadLogits").memory
+    assert memory.scratch(ALLOCATOR, (h, None, head), (logits,)) == logits_bytes
+    memory = operator("HeadGrad").memory
+    assert memory.scratch(ALLOCATOR, (logits, head), (TensorType("float32", (2, 3, 4, 5)),)) == grad_bytes

@@ -70,7 +70,15 @@ class DenseBlock:
             h = self.scale * (z > 0)
         else:
             h = np.maximum(z, 0)
-        return np.asarray(self.gain * (h @ self.head.T))
+        return np.asarray(self.gain * (self._units(h) @ self.head.T))
+
+    def _units(self, h: Array) -> Array:
+        """What the head sees of the block's output."""
+        return h
+
+    def _grad_output(self, grad_units: Array) -> Array:
+        """The error of the block's output, given that of what the head sees."""
+        return grad_units
 
     @property
     def gain(self) -> float:
@@ -80,7 +88,7 @@ class DenseBlock:
     def _grad_z(self, grad_logits: Array, z: Array) -> Array:
         if self.head is None:
             return grad_logits
-        grad_h = self.gain * (grad_logits @ self.head)
+        grad_h = self._grad_output(self.gain * (grad_logits @ self.head))
         window = (z > self.window_floor) & (z < 1) if self.binarize == "both" else z > 0
         return np.asarray(grad_h * window)
 

@@ -3,7 +3,8 @@
     z[n, o, p] = alpha[o, p] * sum over c, k of patch[n, c, p, k] * sign(W[o, c, p, k]) + b[o, p]
 
 Weights are (outputs, inputs, positions, taps), biases (outputs, positions); alpha is the mean of |W| over inputs and taps. The
-head sees outputs and positions flattened. A slice is of outputs and inputs, at all positions and taps.
+head sees outputs and positions flattened, or the mean of each output over its positions. A slice is of outputs and inputs, at
+all positions and taps.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class LocalBlock(DenseBlock):
     kernel: tuple[int, int] = (1, 1)
     strides: tuple[int, int] = (1, 1)
     pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    pools_head: bool = False
 
     def patches(self, x: Array) -> Array:
         """What each position sees: (N, channels, positions, taps)."""
@@ -45,6 +47,13 @@ class LocalBlock(DenseBlock):
             alpha = magnitude.mean(axis=(1, 3)) if self.alpha == "row" else np.full(self.bias.shape, magnitude.mean())
         sums = np.einsum("ncpk,ocpk->nop", self.patches(x), weight)
         return np.asarray(sums * alpha + self.bias).reshape(len(x), -1)
+
+    def _units(self, h: Array) -> Array:
+        return h.reshape(len(h), *self.bias.shape).mean(axis=2) if self.pools_head else h
+
+    def _grad_output(self, grad_units: Array) -> Array:
+        positions = self.bias.shape[1]
+        return np.repeat(grad_units / positions, positions, axis=1) if self.pools_head else grad_units
 
     def _gradients(self, grad_z: Array, x: Array, part: Slice) -> tuple[Array, Array]:
         i0, i1, j0, j1 = part

@@ -23,7 +23,7 @@ def artifact_of(folder: Path, **options: Any) -> Artifact:
     """Of lc1 - lc2 - fc on 2x6x5: steps of 6 samples, slices 2 x 2, of which those of lc2 are uneven."""
     graph = load_model(local_net(), folder)
     planning = {"batch": 6, "slices": "2x2", **options}
-    recipe = {name: planning[name] for name in ("binarize", "alpha") if name in planning}
+    recipe = {name: planning[name] for name in ("binarize", "alpha", "head_pool") if name in planning}
     return build(graph, plan(graph, "1MB", **planning), **recipe)
 
 
@@ -39,7 +39,11 @@ X, Y = pictures(180, 0)
 X_TEST, Y_TEST = pictures(120, 1)
 
 
-@pytest.mark.parametrize("options", [{}, {"alpha": "tensor"}, {"binarize": "weights"}, {"binarize": "none"}], ids=str)
+POOLED = {"head_pool": "average"}
+OPTIONS = [{}, {"alpha": "tensor"}, {"binarize": "weights"}, {"binarize": "none"}, POOLED, {**POOLED, "binarize": "none"}]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_it_learns_and_the_inference_model_is_what_it_predicts(tmp_path: Path, options: dict[str, str]) -> None:
     trainer = Trainer(artifact_of(tmp_path, **options)).fit(X, Y, epochs=8)
     accuracy = trainer.evaluate(X_TEST, Y_TEST).accuracy
@@ -75,3 +79,13 @@ def test_a_turn_that_is_interrupted_goes_on_bit_for_bit(tmp_path: Path) -> None:
                 trainer = Trainer.load(tmp_path / "run")
         scores.append(trainer.scores(X_TEST))
     np.testing.assert_array_equal(scores[0], scores[1])
+
+
+@pytest.mark.parametrize("binarize", ["both", "none"])
+def test_a_pooled_head_classifies_by_itself(tmp_path: Path, binarize: str) -> None:
+    """The classifier behind it would hide a head that learns nothing."""
+    artifact = artifact_of(tmp_path, binarize=binarize, **POOLED)
+    first = artifact.blocks[0].name
+    assert artifact.initial[f"{first}.head"].shape == (4, 6)  # a column a channel
+    reports = [each for each in Trainer(artifact).iterate(X, Y, epochs=8) if each.block == first]
+    assert np.mean([each.accuracy for each in reports[-30:]]) > 0.8  # chance is a quarter

@@ -14,8 +14,8 @@ __all__ = ["main"]
 
 _COMMANDS = {
     "build": ("tinyfoa_rt.cli.build", "Build a plan: an artifact of step graphs that train on onnxruntime."),
+    "export": ("tinyfoa_rt.cli.export", "Export an artifact as C99 for microcontrollers."),
     "eval": ("tinyfoa_rt.cli.eval", "Measure a trained model on test data."),
-    "export": ("tinyfoa_rt.cli.export", "Export an artifact as C99 that learns on a microcontroller."),
     "inspect": ("tinyfoa_rt.cli.inspect", "Show layers, shapes and blocks: what can be trained and what not, and why."),
     "plan": ("tinyfoa_rt.cli.plan", "Plan training inside a memory budget."),
     "train": ("tinyfoa_rt.cli.train", "Train a model or an artifact, with progress, metrics and checkpoints."),

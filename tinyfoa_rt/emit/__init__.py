@@ -2,7 +2,6 @@
 
 from tinyfoa_rt.emit.bodies import load_functions
 from tinyfoa_rt.emit.forward_model import ExternalTensor, emit_forward, emit_inference
-from tinyfoa_rt.emit.graph_model import emit_graph
 from tinyfoa_rt.emit.step_model import emit_step
 
-__all__ = ["ExternalTensor", "emit_forward", "emit_graph", "emit_inference", "emit_step", "load_functions"]
+__all__ = ["ExternalTensor", "emit_forward", "emit_inference", "emit_step", "load_functions"]

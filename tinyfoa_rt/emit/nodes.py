@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from tinyfoa_rt.emit.bodies import load_functions
+from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.step import StepGraph, StepNode, StepTensor
 from tinyfoa_rt.ops import DOMAIN, operator
 
@@ -54,11 +55,28 @@ class NodeEmission:
         return list(self._initializers.values())
 
     def node(self, node: StepNode) -> onnx.NodeProto:
+        if node.phase == "gradient" and node.op_type in ("ReduceSum", "Slice"):
+            return self._gradient_node(node)
         inputs = self._domain_inputs(node) if node.domain == DOMAIN else self._standard_inputs(node)
         attributes: dict[str, Any] = {name: list(v) if isinstance(v, tuple) else v for name, v in node.attributes.items()}
         return helper.make_node(node.op_type, inputs, list(node.outputs), name=node.name, domain=node.domain, **attributes)
 
+    def _gradient_node(self, node: StepNode) -> onnx.NodeProto:
+        """The gradient of a broadcast (a sum over the repeated axes) or of Concat (a slice); axes and bounds become inputs."""
+        before, after = (self._step.tensors[name].type.shape for name in (node.inputs[0], node.outputs[0]))
+        if len(before) != len(after) or "input_shape" in node.attributes:
+            raise _refuse(node, "cannot run on onnxruntime yet")
+        if node.op_type == "ReduceSum":
+            axes = [axis for axis, lengths in enumerate(zip(before, after)) if lengths[0] != lengths[1]]
+            named: dict[str, Any] = {"axes": axes}
+        else:
+            named = {name: [node.attributes[name]] for name in ("start", "stop", "axis")}
+        bounds = [self._constant(f"{name}_of.{node.outputs[0]}", np.array(value)) for name, value in named.items()]
+        return helper.make_node(node.op_type, [node.inputs[0], *bounds], list(node.outputs), name=node.name)
+
     def _domain_inputs(self, node: StepNode) -> list[str]:
+        if node.op_type.endswith("Dense") and len(self._step.tensors[node.inputs[0]].type.shape) != 2:
+            raise _refuse(node, "is a dense layer at several positions, which cannot run on onnxruntime yet")
         ports = operator(node.op_type).inputs
         given = [*node.inputs, *[""] * (len(ports) - len(node.inputs))]
         return [self._given(name) if name else self._neutral(node, port.name) for name, port in zip(given, ports)]
@@ -93,6 +111,10 @@ class NodeEmission:
         return name
 
 
+def _refuse(node: StepNode, problem: str) -> UnsupportedError:
+    return UnsupportedError(f"node '{node.name}'", problem, "plan it for c99, or train other blocks")
+
+
 def finish_model(graph: onnx.GraphProto, properties: dict[str, str], doc: str, variants: Iterable[str]) -> onnx.ModelProto:
     """Return a model of ``graph`` with the function bodies that it needs and metadata that says what it is."""
     ours = dict.fromkeys(node.op_type for node in graph.node if node.domain == DOMAIN)
@@ -107,8 +129,9 @@ def finish_model(graph: onnx.GraphProto, properties: dict[str, str], doc: str, v
 
 
 def variants_of(step: StepGraph) -> set[str]:
-    """Which variants of bodies a step needs: ``sliced`` ones read the active slice apart."""
+    """Which variants of bodies a step needs: see :func:`tinyfoa_rt.emit.bodies.load_functions`."""
     products = [node for node in step.nodes if node.domain == DOMAIN and "alpha" in node.attributes]
     found = {"sliced"} if any(len(node.inputs) > 3 and node.inputs[3] for node in products) else set()
     found |= {"tensor_alpha"} if any(node.attributes["alpha"] == "tensor" for node in products) else set()
-    return found | ({"centered"} if any("input_center" in node.attributes for node in step.nodes) else set())
+    found |= {"centered"} if any("input_center" in node.attributes for node in step.nodes) else set()
+    return found | ({"pooled"} if any(node.attributes.get("pools") for node in step.nodes) else set())

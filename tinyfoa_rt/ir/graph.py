@@ -99,6 +99,7 @@ class Graph:
     2. ``values`` holds every tensor that a node reads or writes, constants included.
     3. ``inputs`` are the data inputs: initializers that IR 3 lists as inputs are constants here.
     4. The operator set of the default domain is ``opset``, at least 18.
+    5. ``source`` is the file that it was read from, or nothing.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Graph:
     nodes: tuple[Node, ...]
     values: Mapping[str, Value]
     constants: Mapping[str, Constant]
+    source: str = ""
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of a value at batch 1."""

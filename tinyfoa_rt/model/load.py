@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tinyfoa_rt.errors import ModelError, TinyfoaError, UnsupportedError
@@ -61,7 +62,7 @@ def _load(file: Path, shapes: Mapping[str, Sequence[int]]) -> Graph:
     graph = build_graph(draft, inferred)
     _check_weights(graph)
     verify_graph(graph)
-    return graph
+    return replace(graph, source=str(file))
 
 
 def _check_operators(draft: Draft) -> None:

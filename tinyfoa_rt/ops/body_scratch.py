@@ -73,15 +73,21 @@ def _binary_activation(inputs: Types, outputs: Sequence[TensorType]) -> int:
 
 
 def _head_logits(inputs: Types, outputs: Sequence[TensorType]) -> int:
-    """The units and the head in float32, and the product."""
-    return _REAL * (_size(inputs, 0) + _size(inputs, 2) + outputs[0].size)
+    """The units and the head in float32, and the product; a pooled head has the means of channels, and then the product."""
+    h, head, logits = inputs[0], _size(inputs, 2), outputs[0]
+    assert h is not None
+    if not head or head // logits.shape[1] == h.size // h.shape[0]:
+        return _REAL * (h.size + head + logits.size)
+    unpacked = h.size if h.dtype == "bit" else 0
+    return _REAL * (h.shape[0] * h.shape[1] + head + max(unpacked, logits.size))
 
 
 def _head_grad(inputs: Types, outputs: Sequence[TensorType]) -> int:
-    """The head's rows of the slice, as bytes and in float32; a pooled head has a row a channel."""
+    """The head's rows of the slice, as bytes and in float32; a pooled head has a row a channel, and shares beside."""
     num_outputs = inputs[0].shape[1] if inputs[0] is not None else 0
-    rows = math.prod(outputs[0].shape[1:])
-    return (1 + _REAL) * min(num_outputs * rows, _size(inputs, 1))
+    batch, channels, *positions = outputs[0].shape
+    rows = (1 + _REAL) * min(num_outputs * channels * math.prod(positions), _size(inputs, 1))
+    return max(rows, _REAL * (batch + num_outputs) * channels) if positions else rows
 
 
 def _loss(inputs: Types, outputs: Sequence[TensorType]) -> int:
@@ -119,7 +125,8 @@ def _changes(count: int) -> Callable[[Types, Sequence[TensorType]], int]:
 
 
 def _pack_signs(inputs: Types, outputs: Sequence[TensorType]) -> int:
-    return 2 * outputs[0].size
+    """Magnitudes in float32; the bytes before the signs are fewer."""
+    return _REAL * outputs[0].size
 
 
 _RULES: Mapping[str, Callable[[Types, Sequence[TensorType]], int]] = {

@@ -5,31 +5,30 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import replace
-from functools import partial
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
-from tinyfoa_rt.emit import ExternalTensor, emit_forward, emit_graph, emit_inference, emit_step
+from tinyfoa_rt.emit import ExternalTensor, emit_forward, emit_inference, emit_step
 from tinyfoa_rt.errors import InputError, UnsupportedError
 from tinyfoa_rt.ir.block import Layer, Slices
 from tinyfoa_rt.ir.graph import Graph
-from tinyfoa_rt.ir.plan import Plan
+from tinyfoa_rt.ir.plan import BlockPlan, Plan
+from tinyfoa_rt.options import PlanOptions
 from tinyfoa_rt.partition import bounds
 from tinyfoa_rt.pipeline.initial import initial_tensors
-from tinyfoa_rt.pipeline.job import PlanJob
-from tinyfoa_rt.pipeline.planned import job_of_plan, sizes_of_plan
-from tinyfoa_rt.planner.report import dumps
-from tinyfoa_rt.run.artifact import INFERENCE, INFERENCE_TENSORS, SOURCE, Artifact
+from tinyfoa_rt.pipeline.job import PlanJob, resolve
+from tinyfoa_rt.pipeline.measure import Measure
+from tinyfoa_rt.planner.search import Candidate
+from tinyfoa_rt.run.artifact import INFERENCE, INFERENCE_TENSORS, Artifact
 from tinyfoa_rt.run.inference import inference_layout
 from tinyfoa_rt.run.records import ARTIFACT_FORMAT, BlockRecord, LayerRecord, Manifest
+from tinyfoa_rt.run.source import MODEL, OPTIONS
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
 from tinyfoa_rt.steps.setting import scale_name
 from tinyfoa_rt.steps.stages import cut_stages
-from tinyfoa_rt.targets import load_target
 
-__all__ = ["SOURCE_MODEL", "SOURCE_OPTIONS", "SOURCE_PLAN", "build"]
-
-SOURCE_MODEL, SOURCE_PLAN, SOURCE_OPTIONS = (f"{SOURCE}{name}" for name in ("model.onnx", "plan.json", "options.json"))
+__all__ = ["build"]
 
 
 def build(model: Graph | str | os.PathLike[str], plan: Plan, *, order: str = "layerwise", **options: Any) -> Artifact:
@@ -37,42 +36,77 @@ def build(model: Graph | str | os.PathLike[str], plan: Plan, *, order: str = "la
 
     Args:
         model: a loaded model or the path of an ONNX file: the one that was planned.
-        plan: a feasible plan; one for a device without onnxruntime trains the same slices here, but takes more RAM.
+        plan: a feasible plan. One for a target that runs generated C trains here on onnxruntime, and its artifact can be
+            exported.
         order: ``layerwise``, or ``interleaved``: all blocks take a step on each batch.
         **options: fields of :class:`tinyfoa_rt.options.PlanOptions` that a plan does not hold (``binarize``, ``loss``,
             ``head_pool``, ``alpha``, ``scale``, ``window``, ``handover``, ``classifier``, ``seed``), as when it was made.
 
     Raises:
-        InputError: the plan does not fit, or is not a plan of this model with these options.
+        InputError: the plan does not fit, or is not a plan of this model with these options; or the model, which an artifact for
+            another target carries, cannot be read again.
         UnsupportedError: a block cannot run on onnxruntime.
     """
     if not isinstance(model, Graph):
         from tinyfoa_rt.model import load
 
         model = load(model)
+    if not plan.feasible:
+        raise InputError("plan", f"does not fit its budget of {plan.budget_bytes:,} bytes", "plan with a larger budget")
+    job = _job(model, plan, order, options)
+    choices = _checked_choices(job, plan, order)
+    if job.target.runtime == "ort":
+        return _Building(job, plan, order).artifact(choices)
+    source = _source_files(job)
+    here = resolve(model, replace(job.options, target="ort-cpu", nonvolatile=None))
+    artifact = _Building(here, plan, order).artifact(choices)
+    return replace(artifact, models={**artifact.models, **source})
+
+
+def _job(graph: Graph, plan: Plan, order: str, options: Mapping[str, Any]) -> PlanJob:
+    known = {"budget": plan.budget_bytes, "target": plan.target, "batch": plan.batch, "optimizer": plan.optimizer}
+    known |= {"schedule": plan.schedule, "head": plan.head}
+    names = ",".join(block.name for block in plan.blocks)
+    job = resolve(graph, PlanOptions(**{**known, "train": names, **options}))
+    if job.recipe.head == "learned":
+        raise UnsupportedError("head 'learned'", "cannot run on onnxruntime yet", "use --head rademacher or kaiming")
     if order not in ("layerwise", "interleaved"):
         raise InputError(f"order {order}", "is not known", "use layerwise or interleaved")
-    job = job_of_plan(model, plan, options)
-    choices = sizes_of_plan(job, plan, hands_on=order == "interleaved")
-    artifact = _Building(_on_onnxruntime(job), plan, order).artifact(choices)
-    return replace(artifact, source=partial(_source, model, plan, options))
+    if len(graph.inputs) != 1:
+        raise UnsupportedError(f"model '{graph.name}'", f"has {len(graph.inputs)} inputs", "train a model with one input")
+    return job
 
 
-def _source(graph: Graph, plan: Plan, options: Mapping[str, Any]) -> dict[str, bytes]:
-    """What the artifact was built from, for exports."""
-    return {
-        SOURCE_MODEL: emit_graph(graph).SerializeToString(deterministic=True),
-        SOURCE_PLAN: (dumps(plan) + "\n").encode(),
-        SOURCE_OPTIONS: (json.dumps(dict(options), indent=1) + "\n").encode(),
-    }
+def _checked_choices(job: PlanJob, plan: Plan, order: str) -> list[StepChoice]:
+    """The sizes of each block, after the plan's bytes were counted again: so a plan of another model or recipe is refused."""
+    measure = Measure(job)
+    choices = []
+    for index, (setting, block) in enumerate(zip(job.settings, plan.blocks)):
+        candidate = Candidate(Slices(*block.slices), plan.batch)
+        if setting.block.parameters != block.parameters or measure.peak(index, candidate) != block.peak_bytes:
+            raise _wrong_plan(job, block)
+        slices = candidate.slices if plan.schedule == "slice" else Slices(1, 1)
+        choices.append(StepChoice(slices, plan.batch, job.holds_slice(slices), hands_on=order == "interleaved"))
+    return choices
 
 
-def _on_onnxruntime(job: PlanJob) -> PlanJob:
-    """The job as onnxruntime runs it: a plan for a device can be trained here too, on the same slices and batches."""
-    if job.target.runtime == "ort":
-        return job
-    target = replace(load_target("ort-cpu"), nonvolatile_bytes=job.target.nonvolatile_bytes)
-    return replace(job, target=target, settings=tuple(replace(setting, target=target) for setting in job.settings))
+def _source_files(job: PlanJob) -> dict[str, bytes]:
+    """The model and how it was planned: what exporting needs."""
+    path = Path(job.graph.source)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"model '{job.graph.name}'", f"cannot be read again ({error.strerror})", "build from its file"
+        ) from error
+    shapes = {name: list(job.graph.shape(name)) for name in job.graph.inputs}
+    text = json.dumps({"options": asdict(job.options), "shapes": shapes}, indent=1)
+    return {MODEL: content, OPTIONS: text.encode()}
+
+
+def _wrong_plan(job: PlanJob, block: BlockPlan) -> InputError:
+    problem = f"block {block.name} of model '{job.graph.name}' does not need the {block.peak_bytes:,} bytes that it says"
+    return InputError("plan", problem, "plan this model again, with the options that it is built with")
 
 
 class _Building:
@@ -94,7 +128,7 @@ class _Building:
             stages.append(f"forward/{number}.onnx" if stage.nodes else "")
             if stage.nodes:
                 self._models[stages[-1]] = emit_forward(stage).SerializeToString(deterministic=True)
-        initial = initial_tensors(job)
+        initial = initial_tensors(job, blocks)
         manifest = self._manifest(tuple(stages), blocks)
         where = inference_layout(manifest, initial, INFERENCE_TENSORS)
         external = {name: ExternalTensor(*place) for name, place in where.items()}
@@ -120,6 +154,7 @@ class _Building:
             scale=scale_name(block.output) if setting.is_binary else "",
             scale_momentum=setting.recipe.scale_momentum(choice.batch),
             head="head" in step.tensors,
+            head_positions=setting.head_positions,
             is_classifier=block.is_classifier,
             layers=layers,
         )

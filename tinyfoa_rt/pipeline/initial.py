@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,29 +13,28 @@ from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ops.head_hash import rademacher_head
 from tinyfoa_rt.pipeline.job import PlanJob
+from tinyfoa_rt.run.records import BlockRecord
 from tinyfoa_rt.steps import BlockSetting
-from tinyfoa_rt.steps.setting import scale_name
 
 __all__ = ["initial_tensors"]
 
 Array = NDArray[Any]
 
 
-def initial_tensors(job: PlanJob) -> dict[str, Array]:
+def initial_tensors(job: PlanJob, blocks: Iterable[BlockRecord]) -> dict[str, Array]:
     """Return the tensors by name: ``LAYER.weight``, ``LAYER.bias``, ``BLOCK.head``, and scales of 0.
 
     Weights are inputs x outputs; of a locally connected layer, positions x taps x inputs x outputs, and its biases outputs x
     positions.
     """
     tensors: dict[str, Array] = {}
-    for setting in job.settings:
-        block = setting.block
-        for layer in block.layers:
+    for setting, record in zip(job.settings, blocks):
+        for layer in setting.block.layers:
             tensors.update(_layer_tensors(job.graph, layer, is_binary=setting.recipe.binarize != "none"))
-        if not block.is_classifier and not (job.recipe.head == "rademacher" and job.target.computes_head):
-            tensors[f"{block.name}.head"] = _head(setting)
-        if setting.is_binary:
-            tensors[scale_name(block.output)] = np.zeros((), dtype=np.float32)
+        if record.head:
+            tensors[f"{record.name}.head"] = _head(setting)
+        if record.scale:
+            tensors[record.scale] = np.zeros((), dtype=np.float32)
     return tensors
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 from tinyfoa_rt.errors import UnsupportedError
@@ -22,7 +21,7 @@ from tinyfoa_rt.pipeline.refusal import with_way_out
 from tinyfoa_rt.planner.accounts import LayerAccount, ModelAccount, accounts
 from tinyfoa_rt.planner.search import Candidate, SearchSpace, find_choice, find_floor
 
-__all__ = ["plan", "plan_as_chosen"]
+__all__ = ["plan"]
 
 _NUM_STATES = {"sgd": 0, "momentum": 1, "adam": 2}
 _VIEWS = frozenset({"Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
@@ -57,19 +56,6 @@ def plan(model: Graph | str | os.PathLike[str], budget: str | int | None = None,
     fits = floor <= job.budget_bytes and _fits_nonvolatile(job, measure)
     chosen = find_choice(space, job.budget_bytes) if fits else smallest
     result = _assemble(job, measure, chosen, floor)
-    verify_plan(result)
-    return result
-
-
-def plan_as_chosen(graph: Graph, chosen: Plan, options: Mapping[str, Any]) -> Plan:
-    """Return the plan of another target with the slices, batch, optimizer and heads of ``chosen``; its budget is its peak."""
-    names = ",".join(block.name for block in chosen.blocks)
-    kept = {"batch": chosen.batch, "optimizer": chosen.optimizer, "schedule": chosen.schedule, "head": chosen.head}
-    job = resolve(graph, PlanOptions(**{"budget": 1, "train": names, **kept, **options}))
-    measure = Measure(job)
-    candidates = [Candidate(Slices(*block.slices), chosen.batch) for block in chosen.blocks]
-    peak = max(measure.peak(index, candidate) for index, candidate in enumerate(candidates))
-    result = _assemble(replace(job, budget_bytes=peak), measure, candidates, peak)
     verify_plan(result)
     return result
 

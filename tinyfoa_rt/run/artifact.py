@@ -5,7 +5,6 @@
     forward/N.onnx            the forward pass up to block N, and from the last block to the output
     inference.onnx            the trained model; its parameters are in inference.safetensors
     initial.safetensors       the state that training begins with
-    source/                   the model, the plan and its options: what an export needs, and training does not read
 
 Files are untrusted: the manifest names them with their size and SHA-256, none outside the folder.
 """
@@ -14,9 +13,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +27,11 @@ from tinyfoa_rt.run.records import BlockRecord, Manifest
 from tinyfoa_rt.run.strict_json import parse_object
 from tinyfoa_rt.run.tensor_file import read_tensors, write_tensors
 
-__all__ = ["INFERENCE", "INFERENCE_TENSORS", "MANIFEST", "SOURCE", "Artifact"]
+__all__ = ["INFERENCE", "INFERENCE_TENSORS", "MANIFEST", "Artifact"]
 
 MANIFEST = "manifest.json"
 INITIAL = "initial.safetensors"
 INFERENCE = "inference.onnx"
-SOURCE = "source/"
 INFERENCE_TENSORS = "inference.safetensors"
 _LARGEST_MANIFEST = 2**24
 
@@ -47,13 +44,11 @@ class Artifact:
         manifest: what it says of itself.
         models: ONNX models by their path in the folder.
         initial: the tensors that training begins with.
-        source: reads the files that it was built from, by path; they are as large as the model, and so are not held.
     """
 
     manifest: Manifest
     models: Mapping[str, bytes]
     initial: Mapping[str, NDArray[Any]] = field(repr=False)
-    source: Callable[[], Mapping[str, bytes]] = field(default=dict, repr=False)
 
     @property
     def blocks(self) -> tuple[BlockRecord, ...]:
@@ -71,12 +66,11 @@ class Artifact:
         Raises:
             InputError: the folder cannot be written.
         """
-        content_of = {**self.models, **self.source()}
-        for path, content in content_of.items():
+        for path, content in self.models.items():
             _make_folder((folder / path).parent)
             write_whole(folder / path, content)
         write_tensors(folder / INITIAL, self.initial, {})
-        files = {path: {"bytes": len(content), "sha256": _sha256(content)} for path, content in content_of.items()}
+        files = {path: {"bytes": len(content), "sha256": _sha256(content)} for path, content in self.models.items()}
         text = json.dumps({**asdict(self.manifest), "files": files}, indent=1) + "\n"
         write_whole(folder / MANIFEST, text.encode())
 
@@ -88,13 +82,12 @@ class Artifact:
             InputError: it is missing, of another version, incomplete or damaged.
         """
         record = _read_manifest(folder / MANIFEST)
-        kept = {path: entry for path, entry in record.files.items() if path.startswith(SOURCE)}
-        models = {path: _read_model(folder, path, entry) for path, entry in record.files.items() if path not in kept}
+        models = {path: _read_model(folder, path, entry) for path, entry in record.files.items()}
         for needed in record.manifest.model_paths:
             if needed not in models:
                 raise InputError(f"{folder / MANIFEST}, files", f"does not list '{needed}'", "build the artifact again")
         initial = read_tensors(folder / INITIAL, mapped=True).tensors
-        return cls(record.manifest, models, initial, partial(_read_models, folder, kept))
+        return cls(record.manifest, models, initial)
 
 
 def _read_manifest(path: Path) -> Any:
@@ -124,10 +117,6 @@ def _read_model(folder: Path, path: str, entry: tuple[int, str]) -> bytes:
     if _sha256(content) != digest:
         raise InputError(str(file), "is damaged (its SHA-256 differs from the manifest's)", mend)
     return content
-
-
-def _read_models(folder: Path, entries: Mapping[str, tuple[int, str]]) -> dict[str, bytes]:
-    return {path: _read_model(folder, path, entry) for path, entry in entries.items()}
 
 
 def _make_folder(folder: Path) -> None:

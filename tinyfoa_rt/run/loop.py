@@ -89,4 +89,5 @@ def starting_rate(artifact: Artifact, training: BlockTraining, power: float) -> 
     """The rate of the recipe for a block whose inputs have the mean square ``power``."""
     manifest, record = artifact.manifest, training.record
     fan_in = max(layer.fan_in for layer in record.layers)
-    return rate_of_block(manifest.optimizer, manifest.batch, BlockSize(training.head_units, fan_in, training.num_slices, power))
+    size = BlockSize(training.head_units, record.head_positions, fan_in, training.num_slices, power)
+    return rate_of_block(manifest.optimizer, manifest.batch, size)

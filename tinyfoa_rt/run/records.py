@@ -42,6 +42,7 @@ class BlockRecord:
         scale: the tensor of the output's scale s; empty where the output is real.
         scale_momentum: the share of s that a step keeps.
         head: whether a stored head is an input of the step.
+        head_positions: how many positions a unit of the head is the mean of; 1 where it sees each by itself.
         is_classifier: whether it is trained with the model's own loss.
         layers: its trained layers.
     """
@@ -53,6 +54,7 @@ class BlockRecord:
     scale: str
     scale_momentum: float
     head: bool
+    head_positions: int
     is_classifier: bool
     layers: tuple[LayerRecord, ...]
 

@@ -57,9 +57,13 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class BlockSize:
-    """What the rate of a block depends on: units of its head (0: a classifier), inputs of an output, slices, mean x^2."""
+    """What the rate of a block depends on.
+
+    These are: units of its head (0: a classifier), positions that a unit is the mean of, inputs of an output, slices, mean x^2.
+    """
 
     head_units: int
+    head_positions: int
     fan_in: int
     num_slices: int
     input_power: float
@@ -68,8 +72,9 @@ class BlockSize:
 def rate_of_block(optimizer: str, batch: int, size: BlockSize) -> float:
     """Return the rate at which a block starts.
 
-    A gradient grows with the error that the head returns, g = sqrt(2 / units), and with its input's power; its noise falls
-    with the batch, and a slice has fewer steps to move in. Adam's step does not depend on the gradient's size.
+    A gradient grows with the error that the head returns, g = sqrt(2 / units), of which a position behind a mean gets its share,
+    and with its input's power; its noise falls with the batch, and a slice has fewer steps to move in. Adam's step does not
+    depend on the gradient's size.
     """
     base: float = _BASE_RATES[optimizer]
     # Slices get longer steps, since each has fewer; a whole layer would run away: all of its weights move at once.
@@ -78,7 +83,7 @@ def rate_of_block(optimizer: str, batch: int, size: BlockSize) -> float:
         return base * math.sqrt(batch / _REFERENCE_BATCH * 2000 * boost)
     input_energy = size.fan_in * max(size.input_power, _LEAST_INPUT_POWER)
     # sqrt(2) / gain: the head's gain is sqrt(2 / units), and that of the model's own classifier is 1.
-    spread = math.sqrt(size.head_units or 2)
+    spread = size.head_positions * math.sqrt(size.head_units or 2)
     return base * spread * batch / _REFERENCE_BATCH * boost * _REFERENCE_INPUTS / input_energy
 
 

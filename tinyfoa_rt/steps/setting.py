@@ -47,6 +47,11 @@ class BlockSetting:
         """How many numbers the local head sees: the whole output, or its channels."""
         return self.graph.shape(self.block.output)[1] if self.pools_head else self.graph.values[self.block.output].size
 
+    @property
+    def head_positions(self) -> int:
+        """How many positions a unit of the head is the mean of."""
+        return self.graph.values[self.block.output].size // self.head_units
+
 
 @dataclass(frozen=True, slots=True)
 class StepChoice:

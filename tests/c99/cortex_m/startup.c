@@ -7,7 +7,7 @@
 enum { WRITE_TEXT = 0x04, EXIT_WITH_CODE = 0x20, APPLICATION_EXIT = 0x20026 };
 
 void reset(void);
-int main(void);
+int main(int argc, char **argv); /* one without arguments ignores them */
 
 static void call_debugger(uint32_t operation, const void *argument)
 {
@@ -27,12 +27,25 @@ void write_line(const char *text)
     call_debugger(WRITE_TEXT, text);
 }
 
+extern uint32_t stack_bottom[];
+
+/* Paint the stack below this call, so that its use can be measured. */
+static void paint_stack(void)
+{
+    uint32_t *stack_pointer;
+    __asm__ volatile("mov %0, sp" : "=r"(stack_pointer));
+    for (volatile uint32_t *word = stack_bottom; word < stack_pointer; word++) {
+        *word = 0xA5A5A5A5u;
+    }
+}
+
 void reset(void)
 {
+    paint_stack();
     volatile uint32_t *const coprocessor_access = (volatile uint32_t *)0xE000ED88u;
     *coprocessor_access |= 0xFu << 20; /* the FPU, and MVE with it */
     __asm__ volatile("dsb\n isb");
-    exit_with((uint32_t)main());
+    exit_with((uint32_t)main(0, 0));
 }
 
 static void fault(void)

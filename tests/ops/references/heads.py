@@ -1,4 +1,7 @@
-"""Local heads and losses: a = g B h, p = softmax(a), delta_a = (p - y) / N, delta_h = g B^T delta_a."""
+"""Local heads and losses: a = g B h, p = softmax(a), delta_a = (p - y) / N, delta_h = g B^T delta_a.
+
+A head that ``pools`` sees the mean of each channel, so every position of a channel has an equal share of its error.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +16,24 @@ __all__ = ["head_grad", "head_logits", "mean_squared_error", "softmax_cross_entr
 
 
 def head_logits(
-    h: Array, scale: Array, head: Array, *_: Array | None, gain: float = 1.0, num_classes: int = 0
+    h: Array, scale: Array, head: Array, *_: Array | None, gain: float = 1.0, num_classes: int = 0, pools: int = 0
 ) -> tuple[Array, ...]:
-    units = h.reshape(len(h), -1).astype(np.float64)
+    positions = tuple(range(2, h.ndim))
+    units = h.mean(axis=positions, dtype=np.float64) if pools else h.reshape(len(h), -1).astype(np.float64)
     return (units @ head.astype(np.float64).T * float(scale) * gain,)
 
 
 def head_grad(
     grad_logits: Array, head: Array, head_slice: Array | None, origin: Array, *,
-    output_shape: tuple[int, ...], gain: float = 1.0, channel_units: int = 1,
+    output_shape: tuple[int, ...], gain: float = 1.0, channel_units: int = 1, pools: int = 0,
 ) -> tuple[Array, ...]:  # fmt: skip
     first, count = int(origin[1]) * channel_units, int(origin[3]) * channel_units
     grad = grad_logits.astype(np.float64) @ head.astype(np.float64)[:, first : first + count] * gain
-    return (grad.reshape(len(grad_logits), -1, *output_shape[2:]),)
+    if not pools:
+        return (grad.reshape(len(grad_logits), -1, *output_shape[2:]),)
+    positions = output_shape[2:]
+    repeated = np.repeat(grad / np.prod(positions), int(np.prod(positions)), axis=1)
+    return (repeated.reshape(*grad.shape, *positions),)
 
 
 def softmax_cross_entropy(logits: Array, target: Array) -> tuple[Array, ...]:

@@ -1,28 +1,58 @@
-"""The files around a generated model: the runtime and its kernels, samples of storages, a README, a build and an example."""
+"""Writes the folder of an exported model: generated files, the sources they call, and how to build them."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.export.c99.program import CProgram
+from tinyfoa_rt.export.c99.render import render, state_image
 from tinyfoa_rt.resources import resource_path
 
-__all__ = ["project_files"]
+__all__ = ["project_files", "write_project"]
 
-_TEMPLATES = "targets/c99/project"
-_LIBRARY = "targets/c99"
+_SOURCES = "targets/c99"
 _PARTS = ("runtime", "kernels", "samples")
+_TEMPLATES = ("CMakeLists.txt", "README.md", "main.c")
 
 
-def project_files(program: CProgram) -> dict[str, str]:
-    """Return texts by path: the library under ``tinyfoa``, and what is made for this model."""
-    root = resource_path(_LIBRARY)
-    sources = [*sorted(root.glob("*.h")), *(path for part in _PARTS for path in sorted((root / part).rglob("*.[ch]")))]
-    files = {f"tinyfoa/{path.relative_to(root).as_posix()}": path.read_text(encoding="utf-8") for path in sources}
-    for template in sorted(resource_path(_TEMPLATES).iterdir()):
-        files[template.name] = _filled(template.read_text(encoding="utf-8"), program)
+def write_project(program: CProgram, output: Path, *, state_as_file: bool = False) -> None:
+    """Write the project to a new or empty folder.
+
+    Args:
+        program: what lowering has decided.
+        output: the folder.
+        state_as_file: the first state becomes a file for the storage, not constant data.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    texts = project_files(program, carries_state=not state_as_file)
+    contents = {name: text.encode() for name, text in texts.items()}
+    if state_as_file:
+        contents[f"{program.prefix}_state.bin"] = state_image(program)
+    for name, content in contents.items():
+        path = output / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        except OSError as error:
+            raise InputError(str(path), f"cannot be written ({error.strerror})", "name a folder that can be written") from error
+
+
+def project_files(program: CProgram, *, carries_state: bool = True) -> dict[str, str]:
+    """Return the text of every file by its path in the project; the same program gives the same files."""
+    root = resource_path(_SOURCES)
+    files = dict(render(program, carries_state=carries_state))
+    for name in _TEMPLATES:
+        files[name] = _filled((root / "project" / f"{name}.in").read_text(encoding="utf-8"), program)
+    sources = [*root.glob("*.h"), *(path for part in _PARTS for path in (root / part).rglob("*"))]
+    for path in sorted(path for path in sources if path.suffix in (".c", ".h")):
+        files[f"tinyfoa/{path.relative_to(root).as_posix()}"] = path.read_text(encoding="utf-8")
     return files
 
 
-def _filled(text: str, program: CProgram) -> str:
+def _filled(template: str, program: CProgram) -> str:
     values = {
         "NAME": program.name,
         "PREFIX": program.prefix,
@@ -33,8 +63,8 @@ def _filled(text: str, program: CProgram) -> str:
         "BATCH": str(program.batch),
         "INPUTS": str(program.input_size),
         "OUTPUTS": str(program.output_size),
-        "BLOCKS": "\n".join(f"| {b.name} | {b.num_slices} | {b.end:,} |" for b in program.blocks),
+        "BLOCKS": "\n".join(f"| {block.name} | {block.num_slices} | {block.end:,} |" for block in program.blocks),
     }
     for key, value in values.items():
-        text = text.replace(f"@{key}@", value)
-    return text
+        template = template.replace(f"@{key}@", value)
+    return template

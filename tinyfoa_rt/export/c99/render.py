@@ -72,11 +72,12 @@ def _header(program: CProgram) -> str:
 extern "C" {{
 #endif
 
-/* RAM of a step, as planned; nonvolatile storage, and how much of it every step reads, which is worth being mapped; samples a
- * step; numbers of a sample and of its scores. */
+/* RAM of a step, as planned; nonvolatile storage, and how much of it every step reads, which is worth being mapped; blocks;
+ * samples a step; numbers of a sample and of its scores. */
 #define {upper}_ARENA_NBYTES {program.arena_nbytes}
 #define {upper}_STORAGE_NBYTES {program.storage_nbytes}
 #define {upper}_STEP_NBYTES {program.step_nbytes}
+#define {upper}_NUM_BLOCKS {len(program.blocks)}
 #define {upper}_BATCH {program.batch}
 #define {upper}_INPUTS {program.input_size}
 #define {upper}_OUTPUTS {program.output_size}

@@ -1,0 +1,85 @@
+"""An emitted step in float64 under onnx's reference evaluator, so that finite differences have digits to spare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx.inliner
+from numpy.typing import NDArray
+from onnx import TensorProto, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+__all__ = ["Float64Step", "in_float64", "with_defaults"]
+
+Array = NDArray[Any]
+
+
+class Float64Step:
+    """Runs a step on feeds of any precision."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self.model = in_float64(model)
+        onnx.checker.check_model(self.model, full_check=True)
+        self._evaluator = ReferenceEvaluator(self.model)
+        self.inputs = [each.name for each in self.model.graph.input]
+        self._outputs = [each.name for each in self.model.graph.output]
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """All outputs by name."""
+        given = {name: _wide(np.asarray(feeds[name])) for name in self.inputs}
+        outputs = self._evaluator.run(None, given)
+        assert isinstance(outputs, list)
+        return dict(zip(self._outputs, outputs))
+
+    def loss(self, feeds: Mapping[str, Array]) -> float:
+        return float(self.run(feeds)["loss"])
+
+
+def with_defaults(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model, each call of a function with all of its attributes: onnx's inliner knows no defaults."""
+    explicit: onnx.ModelProto = onnx.ModelProto.FromString(model.SerializeToString())
+    defaults = {each.name: list(each.attribute_proto) for each in explicit.functions}
+    for nodes in (explicit.graph.node, *(each.node for each in explicit.functions)):
+        for node in nodes:
+            given = {attribute.name for attribute in node.attribute}
+            node.attribute.extend(each for each in defaults.get(node.op_type, []) if each.name not in given)
+    return explicit
+
+
+def in_float64(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with its functions inlined and every float32 (inputs, outputs, constants, casts) turned into float64."""
+    wide: onnx.ModelProto = onnx.inliner.inline_local_functions(with_defaults(model))
+    graph = wide.graph
+    for info in (*graph.input, *graph.output):
+        if info.type.tensor_type.elem_type == TensorProto.FLOAT:
+            info.type.tensor_type.elem_type = TensorProto.DOUBLE
+    del graph.value_info[:]
+    for tensor in graph.initializer:
+        _widen(tensor)
+    for node in graph.node:
+        _widen_attributes(node.op_type, node.attribute)
+    return wide
+
+
+def _widen_attributes(op_type: str, attributes: Iterable[onnx.AttributeProto]) -> None:
+    for attribute in attributes:
+        if attribute.HasField("t"):
+            _widen(attribute.t)
+        elif op_type == "Cast" and attribute.name == "to" and attribute.i == TensorProto.FLOAT:
+            attribute.i = TensorProto.DOUBLE
+        elif op_type == "Constant" and attribute.name in ("value_float", "value_floats"):
+            values = attribute.f if attribute.name == "value_float" else list(attribute.floats)
+            tensor = numpy_helper.from_array(np.array(values, dtype=np.float64))
+            attribute.CopyFrom(onnx.helper.make_attribute("value", tensor))
+
+
+def _widen(tensor: TensorProto) -> None:
+    if tensor.data_type == TensorProto.FLOAT:
+        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float64), tensor.name))
+
+
+def _wide(value: Array) -> Array:
+    return value.astype(np.float64) if value.dtype == np.float32 else value

@@ -1,0 +1,102 @@
+"""The gradient of whole emitted steps equals central differences of their loss, in float64, for random blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from tests.emit.drawn_steps import ENDINGS, DrawnStep, StepCase, dense_cases, local_cases
+from tests.emit.float64_step import Float64Step
+
+Array = NDArray[Any]
+Strategy = st.SearchStrategy[StepCase]
+
+STEP = 1e-5
+# Rounding: a loss up to 10 is off by 1e-15, which is divided by twice the step, and by 1e-10 then. The rest of the series is
+# step^2 / 6 times the third derivative, up to a few dozen: 1e-9. Gradients are around 1.
+ABSOLUTE = 2e-9
+
+
+class Gradient:
+    """The gradient that a step takes, and its loss as a function of what it trains."""
+
+    def __init__(self, case: StepCase, folder: Path) -> None:
+        drawn = DrawnStep(case, folder)
+        self.rng, self.feeds, self.trained = drawn.rng, drawn.feeds, drawn.trained
+        self.step = Float64Step(drawn.model)
+        after = self.step.run(self.feeds)
+        # Plain SGD, and the first step of momentum: w - rate * gradient.
+        rate = float(self.feeds["rate"])
+        self.of = {name: (self.feeds[name] - after[f"{name}.next"]) / rate for name in self.trained}
+
+    def directions(self) -> Iterator[Mapping[str, Array]]:
+        """Two through all parameters at once, and one along a single number of each."""
+        for _ in range(2):
+            drawn = {name: self.rng.normal(size=grad.shape) for name, grad in self.of.items()}
+            length = np.sqrt(sum((each**2).sum() for each in drawn.values()))
+            yield {name: each / length for name, each in drawn.items()}
+        for name, grad in self.of.items():
+            single = np.zeros(grad.shape)
+            single.reshape(-1)[self.rng.integers(single.size)] = 1
+            yield {name: single}
+
+    def slope(self, direction: Mapping[str, Array]) -> float:
+        """The central difference of the loss."""
+        there, back = (
+            self.step.loss({**self.feeds, **{name: self.feeds[name] + sign * STEP * d for name, d in direction.items()}})
+            for sign in (1, -1)
+        )
+        return (there - back) / (2 * STEP)
+
+
+def check_equal(of: Mapping[str, Array], slopes: list[tuple[Mapping[str, Array], float]]) -> None:
+    for direction, slope in slopes:
+        expected = sum(float((of[name] * part).sum()) for name, part in direction.items())
+        assert abs(slope - expected) <= ABSOLUTE, (slope, expected)
+
+
+def check(case: StepCase, folder: Path) -> None:
+    gradient = Gradient(case, folder)
+    check_equal(gradient.of, [(each, gradient.slope(each)) for each in gradient.directions()])
+
+
+@pytest.mark.parametrize("index", range(2))
+@pytest.mark.parametrize("ending", ENDINGS)
+@given(data=st.data())
+@settings(max_examples=6)
+def test_dense_blocks(tmp_path: Path, ending: str, index: int, data: st.DataObject) -> None:
+    check(data.draw(dense_cases(ending, index)), tmp_path)
+
+
+@given(case=dense_cases("relu", 2))
+@settings(max_examples=20)
+def test_classifiers(tmp_path: Path, case: StepCase) -> None:
+    check(case, tmp_path)
+
+
+@pytest.mark.parametrize("has_relu", [True, False])
+@pytest.mark.parametrize(("index", "pools_head"), [(0, False), (0, True), (1, False)])
+@given(data=st.data())
+@settings(max_examples=8)
+def test_locally_connected_blocks(tmp_path: Path, has_relu: bool, index: int, pools_head: bool, data: st.DataObject) -> None:
+    check(data.draw(local_cases(has_relu, index, pools_head)), tmp_path)
+
+
+@pytest.mark.parametrize("cases", [dense_cases("joined", 1), dense_cases("relu", 2), local_cases(True, 0, True)])
+@given(data=st.data())
+@settings(max_examples=6)
+def test_a_gradient_that_is_one_percent_wrong_is_noticed(tmp_path: Path, cases: Strategy, data: st.DataObject) -> None:
+    gradient = Gradient(data.draw(cases), tmp_path)
+    slopes = [(each, gradient.slope(each)) for each in gradient.directions()]
+    for name, right in gradient.of.items():
+        if np.abs(right).max() < 1e-3:
+            continue  # all units are below zero
+        with pytest.raises(AssertionError):
+            check_equal({**gradient.of, name: 1.01 * right}, slopes)

@@ -1,0 +1,169 @@
+"""Every kind of emitted model loads and runs on onnxruntime 1.19.2, which some vendors still ship, as it does on the newest.
+
+``make .venv-ort119/ready`` makes the environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+
+from tests.emit.run_models import run_models
+from tests.emit.test_local_trajectory import local_net
+from tests.small_models import load_model, mlp
+from tinyfoa_rt.pipeline import plan
+from tinyfoa_rt.pipeline.building import build
+from tinyfoa_rt.run.artifact import Artifact
+from tinyfoa_rt.run.model_state import ModelState
+from tinyfoa_rt.run.trainer import Trainer
+
+Array = NDArray[Any]
+ENVIRONMENT = Path(__file__).resolve().parents[2] / ".venv-ort119"
+# Products of a few dozen float32 numbers, added up in another order: 40 * 6e-8.
+RELATIVE, ABSOLUTE = 1e-5, 2e-6
+
+RECIPES = ("binarize", "alpha", "scale", "window", "handover", "classifier", "head_pool", "loss")
+
+
+def combinations(*rows: str) -> list[dict[str, str]]:
+    """Options from rows of what is binarized, the optimizer and the slices."""
+    return [dict(zip(("binarize", "optimizer", "slices"), row.split())) for row in rows]
+
+
+PAPER = {"alpha": "tensor", "scale": "batch", "window": "relu", "handover": "scaled", "classifier": "binary", "slices": "3x2"}
+BOTH = combinations("both sgd 1x1", "both momentum 1x1", "both adam 1x1", "both sgd 2x2", "both momentum 2x2", "both adam 2x2")
+DENSE = [*BOTH, *combinations("weights sgd 2x2", "weights adam 1x1", "none sgd 1x1", "none momentum 2x2"), PAPER]
+DENSE += [{"head": "kaiming", "order": "interleaved"}, {"loss": "mean-squared-error", "slices": "2x2"}]
+LOCAL = [*BOTH, *combinations("weights sgd 2x2", "none adam 1x1"), PAPER, {"head_pool": "average", "slices": "2x2"}]
+CASES = [*(("dense", options) for options in DENSE), *(("local", options) for options in LOCAL)]
+
+
+@pytest.fixture(scope="session")
+def old_python() -> Path:
+    """Python of an environment with onnxruntime 1.19.2."""
+    if not (ENVIRONMENT / "ready").exists():
+        if sys.version_info >= (3, 13):
+            pytest.skip("onnxruntime 1.19.2 has no wheels for Python 3.13 and newer")
+        if os.environ.get("CI"):
+            pytest.fail("onnxruntime 1.19.2 is missing, and CI must have it (make .venv-ort119/ready)")
+        pytest.skip("onnxruntime 1.19.2 is not here (make .venv-ort119/ready)")
+    return ENVIRONMENT / "bin" / "python"
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"), CASES, ids=lambda value: value if isinstance(value, str) else "-".join(value.values())
+)
+def test_old_and_new_agree(tmp_path: Path, old_python: Path, kind: str, options: Mapping[str, str]) -> None:
+    names = write_models(tmp_path, kind, options)
+    run_models(tmp_path)
+    new = read_outputs(tmp_path, names)
+    run_on_old(old_python, tmp_path)
+    check_equal(read_outputs(tmp_path, names), new)
+
+
+def test_a_one_percent_error_is_noticed(tmp_path: Path) -> None:
+    names = write_models(tmp_path, "dense", {"slices": "2x2", "optimizer": "adam"})
+    run_models(tmp_path)
+    right = read_outputs(tmp_path, names)
+    for name, value in right.items():
+        if value.dtype != np.float32 or np.abs(value).max() > 100 * ABSOLUTE:
+            wrong = value * np.float32(1.01) if value.dtype == np.float32 else value + value.dtype.type(1)
+            with pytest.raises(AssertionError):
+                check_equal({**right, name: wrong}, right)
+
+
+def write_models(folder: Path, kind: str, options: Mapping[str, str]) -> list[str]:
+    """Write all models of an artifact with inputs for each; return their names."""
+    artifact = artifact_of(folder, kind, options)
+    rng = np.random.default_rng(0)
+    trainer = Trainer(artifact)
+    for name, array in trainer.state.others.items():
+        array[...] = 0.5 if name.endswith(".scale") else array
+    trainer.save(folder)
+    forward, steps = trainer.state.forward_tensors(), step_tensors(rng, artifact, trainer.state)
+    known = {path: forward for path in artifact.manifest.stages if path} | {"inference.onnx": {}} | steps
+    for name, tensors in known.items():
+        graph = onnx.load(folder / name, load_external_data=False).graph
+        feeds: dict[str, Any] = {
+            each.name: tensors[each.name] if each.name in tensors else drawn(rng, each) for each in graph.input
+        }
+        np.savez(f"{folder / name}.feeds.npz", **feeds)
+    (folder / "jobs.json").write_text(json.dumps(list(known)), encoding="utf-8")
+    return list(known)
+
+
+def artifact_of(folder: Path, kind: str, options: Mapping[str, str]) -> Artifact:
+    graph = load_model(mlp((12, 9, 8, 4)) if kind == "dense" else local_net(), folder)
+    planning: dict[str, Any] = {"batch": 6, **{name: value for name, value in options.items() if name != "order"}}
+    recipe: dict[str, Any] = {name: planning[name] for name in RECIPES if name in planning}
+    return build(graph, plan(graph, "1MB", **planning), order=options.get("order", "layerwise"), **recipe)
+
+
+def targets(rng: np.random.Generator, artifact: Artifact, count: int) -> Array:
+    if artifact.manifest.loss == "cross-entropy":
+        return rng.integers(0, 4, count)
+    return rng.normal(size=(count, 4)).astype(np.float32)
+
+
+def step_tensors(rng: np.random.Generator, artifact: Artifact, state: ModelState) -> dict[str, dict[str, Array]]:
+    """What the step of each block reads, with its last slice active."""
+    found = {}
+    for block in artifact.blocks:
+        tensors = {name: array for name, array in state.others.items() if name.endswith(".scale")}
+        tensors |= {"rate": np.array(0.1, dtype=np.float32), "target": targets(rng, artifact, 6)}
+        if block.head:
+            tensors["head"] = state.others[f"{block.name}.head"]
+        for layer in block.layers:
+            tensors.update(state.layers[layer.name].begin_turn(state.layers[layer.name].grid.count - 1))
+        for name, array in tensors.items():  # at rest, Adam would take the direction of what is rounding alone
+            if name.endswith((".mean", ".velocity")):
+                tensors[name] = rng.normal(size=array.shape).astype(np.float32)
+            elif name.endswith(".variance"):
+                tensors[name] = rng.uniform(0.5, 1, array.shape).astype(np.float32)
+        found[block.step] = tensors
+    return found
+
+
+def drawn(rng: np.random.Generator, info: onnx.ValueInfoProto) -> Array:
+    """Bits or real numbers; three samples where the batch is open."""
+    shape = [dim.dim_value or 3 for dim in info.type.tensor_type.shape.dim]
+    if info.type.tensor_type.elem_type == onnx.TensorProto.UINT8:
+        return rng.integers(0, 2, shape).astype(np.uint8)
+    assert info.type.tensor_type.elem_type == onnx.TensorProto.FLOAT, info.name
+    return rng.normal(size=shape).astype(np.float32)
+
+
+def run_on_old(python: Path, folder: Path) -> None:
+    """Run the models there; a failure shows what onnxruntime said."""
+    command = [str(python), str(Path(__file__).with_name("run_models.py")), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "1.19.2"
+
+
+def read_outputs(folder: Path, names: list[str]) -> dict[str, Array]:
+    outputs = {}
+    for name in names:
+        with np.load(f"{folder / name}.outputs.npz") as found:
+            outputs.update({f"{name}, {output}": found[output] for output in found})
+        Path(f"{folder / name}.outputs.npz").unlink()
+    return outputs
+
+
+def check_equal(ours: Mapping[str, Array], expected: Mapping[str, Array]) -> None:
+    """Integers are the same, real numbers nearly."""
+    assert ours.keys() == expected.keys()
+    for name, value in expected.items():
+        assert ours[name].dtype == value.dtype and ours[name].shape == value.shape, name
+        is_real = value.dtype == np.float32
+        np.testing.assert_allclose(ours[name], value, RELATIVE * is_real, ABSOLUTE * is_real, err_msg=name)

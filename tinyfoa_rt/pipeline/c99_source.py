@@ -1,0 +1,109 @@
+"""A planned model as lowering to C99 takes it: step graphs with the offsets that the plan gave them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from numpy.typing import NDArray
+
+from tinyfoa_rt.export.c99 import BlockSource, LayerSource, ModelSource
+from tinyfoa_rt.ir.program import Program
+from tinyfoa_rt.ir.step import StepGraph
+from tinyfoa_rt.partition import bounds
+from tinyfoa_rt.pipeline.job import PlanJob
+from tinyfoa_rt.pipeline.measure import Measure
+from tinyfoa_rt.planner.footprint import place_forward, transient_base
+from tinyfoa_rt.planner.search import Candidate
+from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step, to_program
+from tinyfoa_rt.steps.setting import scale_name
+
+__all__ = ["model_source"]
+
+# Longer than a trainer's turn on a computer, for each one writes a slice to the storage; an application may set its own.
+_STEPS_A_TURN = 10
+
+
+def model_source(
+    job: PlanJob, candidates: Sequence[Candidate], rates: Mapping[str, float], state: Mapping[str, NDArray[Any]], score: str
+) -> ModelSource:
+    """Return what :func:`tinyfoa_rt.export.c99.lower` needs.
+
+    Args:
+        job: for a target that runs generated C.
+        candidates: the sizes of each trained block.
+        rates: at which each block starts, by its name.
+        state: tensors of a checkpoint, or of the state that training begins with.
+        score: the value whose largest element is the class.
+    """
+    measure = Measure(job)
+    batch = candidates[0].batch
+    forward, starts = assemble_forward(job.graph, job.parts, job.trained, job.target, batch)
+    inputs_of = {block.name: block.inputs for block in job.parts.blocks}
+    program = to_program(forward, job.target)
+    offsets = place_forward(program, inputs_of)
+    extent = _end(program, offsets)
+    blocks = [
+        _block(measure, index, setting, candidate, rates.get(setting.block.name, 0.0))
+        for index, (setting, candidate) in enumerate(zip(job.settings, candidates))
+    ]
+    return ModelSource(
+        name=job.graph.name,
+        # The forward pass lies where the step does.
+        blocks=tuple(replace(block, end=max(block.end, block.base + extent)) for block in blocks),
+        forward=forward,
+        starts=tuple(starts[setting.block.name] for setting in job.settings),
+        offsets=offsets,
+        score=score,
+        optimizer=job.recipe.optimizer,
+        alpha=job.recipe.alpha,
+        loss=job.recipe.loss,
+        rotate_every=job.options.rotate_every or _STEPS_A_TURN,
+        state=state,
+    )
+
+
+def _block(measure: Measure, index: int, setting: BlockSetting, candidate: Candidate, rate: float) -> BlockSource:
+    job = measure.job
+    step = assemble_step(setting, StepChoice(candidate.slices, candidate.batch, job.holds_slice(candidate.slices)))
+    before = measure.before(index, candidate.batch)
+    layers = [
+        LayerSource(layer, *bounds(layer, candidate.slices), setting.recipe.binarize != "none") for layer in setting.block.layers
+    ]
+    offsets = _offsets(measure, index, candidate, step)
+    program = to_program(step, job.target)
+    base = transient_base(program, before, job.target.alignment)
+    return BlockSource(
+        name=setting.block.name,
+        layers=tuple(layers),
+        step=step,
+        offsets=offsets,
+        base=base,
+        end=_end(program, offsets),
+        peak_nbytes=measure.peak(index, candidate),
+        scale=scale_name(setting.block.output) if setting.is_binary else "",
+        starting_rate=rate,
+    )
+
+
+def _offsets(measure: Measure, index: int, candidate: Candidate, step: StepGraph) -> dict[str, int]:
+    """Where each tensor of the step lies in the arena."""
+    program = to_program(step, measure.job.target)
+    before = measure.before(index, candidate.batch)
+    base = transient_base(program, before, measure.job.target.alignment)
+    placed = {buffer.name: buffer.offset for buffer in measure.footprint(index, candidate).buffers}
+    offsets: dict[str, int] = {}
+    for each in program.buffers:
+        name = each.buffer.name
+        # What another view of the same bytes has taken the place of lies where the forward pass has left it.
+        offset = placed[name] if name in placed else base + before.offsets[name]
+        if offset is not None:
+            offsets.update(dict.fromkeys(each.tensors, offset))
+    return offsets
+
+
+def _end(program: Program, offsets: Mapping[str, int]) -> int:
+    """The byte behind the last buffer in RAM."""
+    in_ram = [each for each in program.buffers if each.buffer.place == "ram" and each.tensors[0] in offsets]
+    return max(offsets[each.tensors[0]] + each.buffer.nbytes for each in in_ram)
