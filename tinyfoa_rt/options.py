@@ -10,9 +10,11 @@ from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.recipe import ALPHAS, BINARIZE, CLASSIFIERS, HANDOVERS, HEADS, LOSSES, OPTIMIZERS, SCALES, WINDOWS
 
-__all__ = ["AUTO", "PlanOptions"]
+__all__ = ["AUTO", "RECIPE", "PlanOptions"]
 
 AUTO = "auto"
+# How blocks are trained: a plan's bytes follow from these options, but its JSON does not hold them.
+RECIPE = ("binarize", "loss", "head_pool", "alpha", "scale", "window", "handover", "classifier")
 SCHEDULES = ("slice", "freeze-diagonal", "full")
 _GRID = re.compile(r"(\d{1,6})x(\d{1,6})")
 _LARGEST_COUNT = 2**31

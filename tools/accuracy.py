@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import tinyfoa_rt
+from tinyfoa_rt.options import RECIPE
 from tinyfoa_rt.run.data import DataSet, load_data
 from tinyfoa_rt.zoo import write_model
-
-_RECIPE = ("binarize", "alpha", "scale", "window", "handover", "classifier", "head_pool", "loss")
 
 
 def main() -> None:
@@ -50,7 +49,7 @@ def _train(arguments: Any, data: DataSet, options: dict[str, str], seed: int) ->
         model = tinyfoa_rt.load(path)
     planning: dict[str, Any] = {**options, **({"batch": int(options["batch"])} if "batch" in options else {})}
     plan = tinyfoa_rt.plan(model, arguments.budget, **planning)
-    recipe = {name: value for name, value in options.items() if name in _RECIPE}
+    recipe = {name: value for name, value in options.items() if name in RECIPE}
     trainer = tinyfoa_rt.Trainer(tinyfoa_rt.build(model, plan, seed=seed, **recipe), threads=arguments.threads)
     start = time.perf_counter()
     trainer.fit(data.x_train, data.y_train, normalization=data.normalization, epochs=arguments.epochs, seed=seed)

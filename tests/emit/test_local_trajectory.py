@@ -11,14 +11,14 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from tests.emit.test_trajectory import BATCH, CLEARANCE, RATES, RELATIVE, STEPS, TURN, Onnxruntime, balanced_head
+from tests.emit.trajectory import BATCH, RATES, Onnxruntime, Trajectory, balanced_head
 from tests.oracle.local import LocalBlock
 from tests.small_models import load_model
 from tests.steps.step_graphs import step_of
 from tests.targets_for_tests import ALLOCATOR
 from tinyfoa_rt.emit import emit_step
 from tinyfoa_rt.ir.block import Slices
-from tinyfoa_rt.partition import bounds, partition, slice_at
+from tinyfoa_rt.partition import bounds, partition
 from tinyfoa_rt.run.local_state import LocalState
 from tinyfoa_rt.run.state import Grid
 from tinyfoa_rt.steps import StepChoice
@@ -43,7 +43,7 @@ def local_net() -> onnx.ModelProto:
     return assemble(spec, lay_out(spec, "local"))
 
 
-class LocalCase:
+class LocalCase(Trajectory):
     """One block under both: the same weights, the same batches."""
 
     def __init__(self, folder: Path, index: int, options: Mapping[str, Any], slices: Slices) -> None:
@@ -89,43 +89,16 @@ class LocalCase:
         self.input_shape = (BATCH, *graph.shape(self.input)[1:])
 
     def batch(self) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
-        """The oracle's real input, and the feeds of the step; no z lies where rounding would decide its bit."""
-        while True:
-            feeds: dict[str, NDArray[Any]] = {"target": self.rng.integers(0, 4, BATCH)}
-            if self.is_bits:
-                feeds[self.input] = self.rng.integers(0, 2, self.input_shape).astype(np.uint8)
-                x = feeds[self.input].astype(float)
-            else:
-                feeds[self.input] = self.rng.normal(0, 1, self.input_shape).astype(np.float32)
-                x = feeds[self.input].astype(float)
-            z = self.oracle.forward(x)
-            if min(np.abs(z - edge).min() for edge in (-1, 0, 1)) > CLEARANCE:
-                return x, feeds
+        feeds: dict[str, NDArray[Any]] = {"target": self.rng.integers(0, 4, BATCH)}
+        if self.is_bits:
+            feeds[self.input] = self.rng.integers(0, 2, self.input_shape).astype(np.uint8)
+        else:
+            feeds[self.input] = self.rng.normal(0, 1, self.input_shape).astype(np.float32)
+        return feeds[self.input].astype(float), feeds
 
-    def run(self) -> list[tuple[float, float]]:
-        """Losses of both, step by step."""
-        losses = []
-        for step in range(STEPS):
-            if step % TURN == 0:
-                turn = step // TURN % self.slices.count
-                part = slice_at(self.layer, self.slices, turn)
-                place = (part.in_start, part.in_stop, part.out_start, part.out_stop)
-                tensors = self.state.begin_turn(turn)
-            x, feeds = self.batch()
-            ours = self.runtime.step(feeds, tensors)
-            losses.append((ours, self.oracle.step(x, feeds["target"], RATES[self.state.optimizer], place)))
-        self.state.end_turn()
-        return losses
-
-
-def check_equal(case: LocalCase, losses: list[tuple[float, float]]) -> None:
-    ours, expected = np.array(losses).T
-    np.testing.assert_allclose(ours, expected, rtol=RELATIVE)
-    # Adam divides by the root of tiny variances: where a gradient is near zero, rounding decides its direction.
-    slack = 1e-3 if case.oracle.optimizer == "adam" else RELATIVE
-    np.testing.assert_allclose(case.state.weight.transpose(3, 2, 0, 1), case.oracle.weight, rtol=slack, atol=slack)
-    assert case.state.bias is not None
-    np.testing.assert_allclose(case.state.bias, case.oracle.bias, rtol=slack, atol=slack)
+    @property
+    def weight(self) -> NDArray[Any]:
+        return self.state.weight.transpose(3, 2, 0, 1)
 
 
 @pytest.mark.parametrize("slices", [Slices(1, 1), Slices(2, 2)], ids=["whole", "2x2"])
@@ -134,7 +107,7 @@ def check_equal(case: LocalCase, losses: list[tuple[float, float]]) -> None:
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
 def test_20_steps(tmp_path: Path, index: int, binarize: str, optimizer: str, slices: Slices) -> None:
     case = LocalCase(tmp_path, index, {"binarize": binarize, "optimizer": optimizer}, slices)
-    check_equal(case, case.run())
+    case.check_equal(case.run())
     if binarize != "none":
         np.testing.assert_array_equal(case.state.signs, np.where(case.state.weight >= 0, 1, -1))
 
@@ -142,7 +115,7 @@ def test_20_steps(tmp_path: Path, index: int, binarize: str, optimizer: str, sli
 @pytest.mark.parametrize("slices", [Slices(1, 4), Slices(2, 1), Slices(2, 3)], ids=["1x4", "2x1", "2x3"])
 def test_any_grid_and_the_paper_s_alpha(tmp_path: Path, slices: Slices) -> None:
     case = LocalCase(tmp_path, 1, {"binarize": "both", "optimizer": "sgd", "alpha": "tensor"}, slices)
-    check_equal(case, case.run())
+    case.check_equal(case.run())
 
 
 @pytest.mark.parametrize("slices", [Slices(1, 1), Slices(2, 2), Slices(1, 4)], ids=["whole", "2x2", "1x4"])
@@ -151,7 +124,7 @@ def test_a_head_that_sees_the_mean_of_each_channel(tmp_path: Path, slices: Slice
     """Only the first block has one: the second's output is flattened."""
     case = LocalCase(tmp_path, 0, {"binarize": binarize, "optimizer": optimizer, "pools_head": True}, slices)
     assert case.runtime.others["head"].shape == (4, 6)
-    check_equal(case, case.run())
+    case.check_equal(case.run())
 
 
 @pytest.mark.parametrize("wrong", ["rate", "head", "bias", "weight"])
@@ -168,4 +141,4 @@ def test_a_one_percent_error_is_noticed(tmp_path: Path, index: int, pools: bool,
     else:
         case.oracle.head = case.oracle.head * 1.01
     with pytest.raises(AssertionError):
-        check_equal(case, case.run())
+        case.check_equal(case.run())

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from tests.emit.run_models import run_models
 from tests.emit.test_local_trajectory import local_net
 from tests.small_models import load_model, mlp
+from tinyfoa_rt.options import RECIPE
 from tinyfoa_rt.pipeline import plan
 from tinyfoa_rt.pipeline.building import build
 from tinyfoa_rt.run.artifact import Artifact
@@ -31,8 +32,6 @@ Array = NDArray[Any]
 ENVIRONMENT = Path(__file__).resolve().parents[2] / ".venv-ort119"
 # Products of a few dozen float32 numbers, added up in another order: 40 * 6e-8.
 RELATIVE, ABSOLUTE = 1e-5, 2e-6
-
-RECIPES = ("binarize", "alpha", "scale", "window", "handover", "classifier", "head_pool", "loss")
 
 
 def combinations(*rows: str) -> list[dict[str, str]]:
@@ -105,7 +104,7 @@ def write_models(folder: Path, kind: str, options: Mapping[str, str]) -> list[st
 def artifact_of(folder: Path, kind: str, options: Mapping[str, str]) -> Artifact:
     graph = load_model(mlp((12, 9, 8, 4)) if kind == "dense" else local_net(), folder)
     planning: dict[str, Any] = {"batch": 6, **{name: value for name, value in options.items() if name != "order"}}
-    recipe: dict[str, Any] = {name: planning[name] for name in RECIPES if name in planning}
+    recipe: dict[str, Any] = {name: planning[name] for name in RECIPE if name in planning}
     return build(graph, plan(graph, "1MB", **planning), order=options.get("order", "layerwise"), **recipe)
 
 

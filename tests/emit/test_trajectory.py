@@ -7,58 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
+from tests.emit.trajectory import BATCH, RATES, Onnxruntime, Trajectory, balanced_head
 from tests.oracle.dense import DenseBlock
 from tests.small_models import load_model, mlp
 from tests.steps.step_graphs import step_of
 from tests.targets_for_tests import ALLOCATOR
 from tinyfoa_rt.emit import emit_step
 from tinyfoa_rt.ir.block import Layer, Slices
-from tinyfoa_rt.partition import bounds, partition, slice_at
+from tinyfoa_rt.partition import bounds, partition
 from tinyfoa_rt.run.state import DenseState, Grid
 from tinyfoa_rt.steps import StepChoice
 
-STEPS, BATCH, TURN = 20, 6, 3
-RATES = {"sgd": 0.5, "momentum": 0.2, "adam": 0.01}
 SIZES = (40, 24, 20, 4)
 SEED = 10  # with some, rounding decides the sign of a latent weight or of a tiny gradient, which Adam makes large
-CLEARANCE = 3e-4  # ten times the quantization of real inputs
 GRID = Slices(2, 2)
 
-# float32 against float64: 1e-7 a product, a few dozen products deep, over 20 steps. Real inputs of binary layers are quantized to
-# 16 bits (3e-5 of the largest). A wrong factor of 1 % anywhere gives 1e-3 and more.
-RELATIVE = 2e-4
 
-
-class Onnxruntime:
-    """Runs one emitted step again and again on the state of a layer."""
-
-    def __init__(self, model: onnx.ModelProto, state: DenseState) -> None:
-        self.session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-        self.names = [each.name for each in self.session.get_inputs()]
-        self.state = state
-        self.others: dict[str, NDArray[Any]] = {"rate": np.array(RATES[state.optimizer], dtype=np.float32)}
-
-    def step(self, feeds: Mapping[str, NDArray[Any]], tensors: Mapping[str, NDArray[Any]]) -> float:
-        given = {**tensors, **self.others, **feeds}
-        outputs = [each.name for each in self.session.get_outputs()]
-        results = dict(zip(outputs, self.session.run(outputs, {name: given[name] for name in self.names})))
-        for name, value in results.items():
-            if name.endswith(".next"):
-                given[name.removesuffix(".next")][...] = value
-        return float(results["loss"])
-
-
-def balanced_head(rng: np.random.Generator, units: int) -> NDArray[np.int8]:
-    """Two +1 and two -1 a unit: the errors of all classes add up to zero, so a unit of equal signs would get rounding alone."""
-    return rng.permuted(np.repeat(np.array([[1], [1], [-1], [-1]], dtype=np.int8), units, axis=1), axis=0)
-
-
-class Case:
+class Case(Trajectory):
     """One block under both: the same weights, the same batches."""
 
     def __init__(self, folder: Path, index: int, options: Mapping[str, str], slices: Slices = GRID) -> None:
@@ -100,14 +68,6 @@ class Case:
         self.input = block.inputs[0]
         self.rng = rng
 
-    def clear_batch(self) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
-        """A batch of which no z is so near to a step of the activation or its window that rounding would decide it."""
-        while True:
-            x, feeds = self.batch()
-            z = self.oracle.forward(x)
-            if min(np.abs(z - edge).min() for edge in (-1, 0, 1)) > CLEARANCE:
-                return x, feeds
-
     def batch(self) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
         """The oracle's real input, and the feeds of the step."""
         target = self.rng.integers(0, 4, BATCH)
@@ -118,40 +78,19 @@ class Case:
         scale = np.array(self.scale, dtype=np.float32)
         return bits * float(scale), {self.input: bits, f"{self.input}.scale": scale, "target": target}
 
-    def run(self) -> list[tuple[float, float]]:
-        """Losses of both, step by step."""
-        losses = []
-        for step in range(STEPS):
-            if step % TURN == 0:
-                turn = step // TURN % self.slices.count
-                part = slice_at(self.layer, self.slices, turn)
-                place = (part.in_start, part.in_stop, part.out_start, part.out_stop)
-                tensors = self.state.begin_turn(turn)
-            x, feeds = self.clear_batch()
-            ours = self.runtime.step(feeds, tensors)
-            losses.append((ours, self.oracle.step(x, feeds["target"], RATES[self.state.optimizer], place)))
-        self.state.end_turn()
-        return losses
+    @property
+    def weight(self) -> NDArray[Any]:
+        return self.state.weight.T
 
 
 OPTIONS = [(b, o) for b in ("both", "weights", "none") for o in ("sgd", "momentum", "adam")]
-
-
-def check_equal(case: Case, losses: list[tuple[float, float]]) -> None:
-    ours, expected = np.array(losses).T
-    np.testing.assert_allclose(ours, expected, rtol=RELATIVE)
-    # Adam divides by the root of tiny variances: where a gradient is near zero, rounding decides its direction.
-    slack = 1e-3 if case.oracle.optimizer == "adam" else RELATIVE
-    np.testing.assert_allclose(case.state.weight.T, case.oracle.weight, rtol=slack, atol=slack)
-    assert case.state.bias is not None
-    np.testing.assert_allclose(case.state.bias, case.oracle.bias, rtol=slack, atol=slack)
 
 
 @pytest.mark.parametrize("index", range(3))
 @pytest.mark.parametrize(("binarize", "optimizer"), OPTIONS)
 def test_20_steps(tmp_path: Path, index: int, binarize: str, optimizer: str) -> None:
     case = Case(tmp_path, index, {"binarize": binarize, "optimizer": optimizer})
-    check_equal(case, case.run())
+    case.check_equal(case.run())
     if case.state.is_binary:
         np.testing.assert_array_equal(case.state.signs, np.where(case.state.weight >= 0, 1, -1))
 
@@ -160,7 +99,7 @@ def test_20_steps(tmp_path: Path, index: int, binarize: str, optimizer: str) -> 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
 def test_any_grid(tmp_path: Path, slices: Slices, optimizer: str) -> None:
     case = Case(tmp_path, 1, {"binarize": "both", "optimizer": optimizer}, slices)
-    check_equal(case, case.run())
+    case.check_equal(case.run())
 
 
 @pytest.mark.parametrize(
@@ -169,7 +108,7 @@ def test_any_grid(tmp_path: Path, slices: Slices, optimizer: str) -> None:
 @pytest.mark.parametrize("index", range(3))
 def test_the_paper_s_own_scales_and_window(tmp_path: Path, index: int, option: dict[str, str]) -> None:
     case = Case(tmp_path, index, {"binarize": "both", "optimizer": "sgd", **option})
-    check_equal(case, case.run())
+    case.check_equal(case.run())
 
 
 @pytest.mark.parametrize("wrong", ["rate", "head", "bias"])
@@ -183,4 +122,4 @@ def test_a_one_percent_error_is_noticed(tmp_path: Path, wrong: str) -> None:
     else:
         case.oracle.head = case.oracle.head * 1.01 if case.oracle.head is not None else None
     with pytest.raises(AssertionError):
-        check_equal(case, case.run())
+        case.check_equal(case.run())

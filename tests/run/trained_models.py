@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.small_models import load_model, mlp
+from tinyfoa_rt.options import RECIPE
 from tinyfoa_rt.pipeline import plan
 from tinyfoa_rt.pipeline.building import build
 from tinyfoa_rt.run.artifact import Artifact
@@ -24,8 +25,7 @@ def artifact_of(folder: Path, *, order: str = "layerwise", budget: str = "1MB", 
     planning = {"batch": 6, "slices": "2x2", **options}
     if planning.get("schedule", "slice") != "slice":
         planning["slices"] = "auto"
-    kept = ("binarize", "alpha", "scale", "window", "handover", "classifier", "head_pool", "loss", "seed")
-    recipe = {name: planning[name] for name in kept if name in planning}
+    recipe = {name: planning[name] for name in (*RECIPE, "seed") if name in planning}
     return build(graph, plan(graph, budget, **planning), order=order, **recipe)
 
 

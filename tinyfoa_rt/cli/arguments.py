@@ -10,11 +10,9 @@ import click
 
 from tinyfoa_rt.errors import UsageError
 
-__all__ = ["RECIPE", "data_option", "model_argument", "parse_shapes", "recipe_options", "runtime_options", "shape_option"]
+__all__ = ["data_option", "model_argument", "parse_shapes", "recipe_options", "runtime_options", "shape_option"]
 
 _Command = TypeVar("_Command")
-# What :func:`recipe_options` asks for, apart from the heads' seed.
-RECIPE = ("binarize", "loss", "head_pool", "alpha", "scale", "window", "handover", "classifier")
 
 
 def model_argument(command: _Command) -> _Command:
@@ -32,7 +30,7 @@ def shape_option(command: Any) -> Any:
 
 
 def recipe_options(command: Any) -> Any:
-    """How blocks are trained; a plan's bytes follow from it, but its JSON does not hold it."""
+    """What :data:`tinyfoa_rt.options.RECIPE` names, and the seed of the heads."""
     for option in reversed(
         (
             click.option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tinyfoa_rt.cli.arguments import RECIPE, data_option, recipe_options, runtime_options
+from tinyfoa_rt.cli.arguments import data_option, recipe_options, runtime_options
 from tinyfoa_rt.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def _new(source: Path, options: dict[str, Any]) -> Trainer:
         raise UsageError(f"train {source}", "a model needs a memory budget", "give --budget 256KB, or train an artifact folder")
     from tinyfoa_rt.errors import BudgetError
     from tinyfoa_rt.model import load
+    from tinyfoa_rt.options import RECIPE
     from tinyfoa_rt.pipeline import plan
     from tinyfoa_rt.pipeline.building import build
 

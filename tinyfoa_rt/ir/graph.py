@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Attribute", "Constant", "Graph", "Node", "Value"]
+__all__ = ["Attribute", "Call", "Constant", "Graph", "Node", "Value"]
 
 Attribute = int | float | str | bytes | tuple[int, ...] | tuple[float, ...] | tuple[str, ...] | NDArray[Any]
 
@@ -55,16 +55,12 @@ class Constant:
         return tuple(int(x) for x in np.asarray(self.read()).reshape(-1))
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One operator call. An absent optional input is the empty string, as in ONNX; ``name`` is unique and not empty."""
+class Call:
+    """What an operator call of a model and one of a step have in common: absent inputs, and attributes with defaults."""
 
-    name: str
-    op_type: str
-    domain: str
+    __slots__ = ()
     inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    attributes: Mapping[str, Attribute]
 
     def input(self, index: int) -> str:
         """The input's name, or the empty string where it is absent."""
@@ -89,6 +85,18 @@ class Node:
         """An attribute that is text."""
         value = self.attributes.get(name, default)
         return value.decode() if isinstance(value, bytes) else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Node(Call):
+    """One operator call. An absent optional input is the empty string, as in ONNX; ``name`` is unique and not empty."""
+
+    name: str
+    op_type: str
+    domain: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

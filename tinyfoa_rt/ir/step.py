@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tinyfoa_rt.ir.buffer import Place
-from tinyfoa_rt.ir.graph import Attribute, Constant
+from tinyfoa_rt.ir.graph import Attribute, Call, Constant
 from tinyfoa_rt.ir.plan import Category
 
 __all__ = ["WORD_BITS", "Phase", "StepGraph", "StepNode", "StepTensor", "TensorType"]
@@ -62,7 +62,7 @@ class StepTensor:
 
 
 @dataclass(frozen=True, slots=True)
-class StepNode:
+class StepNode(Call):
     """One operator call of a step. An absent optional input is the empty string."""
 
     name: str

@@ -20,10 +20,9 @@ from tinyfoa_rt.pipeline.initial import initial_tensors
 from tinyfoa_rt.pipeline.job import PlanJob, resolve
 from tinyfoa_rt.pipeline.measure import Measure
 from tinyfoa_rt.planner.search import Candidate
-from tinyfoa_rt.run.artifact import INFERENCE, INFERENCE_TENSORS, Artifact
+from tinyfoa_rt.run.artifact import INFERENCE, INFERENCE_TENSORS, SOURCE_MODEL, SOURCE_OPTIONS, Artifact
 from tinyfoa_rt.run.inference import inference_layout
 from tinyfoa_rt.run.records import ARTIFACT_FORMAT, BlockRecord, LayerRecord, Manifest
-from tinyfoa_rt.run.source import MODEL, OPTIONS
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
 from tinyfoa_rt.steps.setting import scale_name
 from tinyfoa_rt.steps.stages import cut_stages
@@ -101,7 +100,7 @@ def _source_files(job: PlanJob) -> dict[str, bytes]:
         ) from error
     shapes = {name: list(job.graph.shape(name)) for name in job.graph.inputs}
     text = json.dumps({"options": asdict(job.options), "shapes": shapes}, indent=1)
-    return {MODEL: content, OPTIONS: text.encode()}
+    return {SOURCE_MODEL: content, SOURCE_OPTIONS: text.encode()}
 
 
 def _wrong_plan(job: PlanJob, block: BlockPlan) -> InputError:

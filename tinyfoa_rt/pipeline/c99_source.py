@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt.export.c99 import BlockSource, LayerSource, ModelSource
 from tinyfoa_rt.ir.program import Program
-from tinyfoa_rt.ir.step import StepGraph
 from tinyfoa_rt.partition import bounds
 from tinyfoa_rt.pipeline.job import PlanJob
 from tinyfoa_rt.pipeline.measure import Measure
@@ -71,9 +70,10 @@ def _block(measure: Measure, index: int, setting: BlockSetting, candidate: Candi
     layers = [
         LayerSource(layer, *bounds(layer, candidate.slices), setting.recipe.binarize != "none") for layer in setting.block.layers
     ]
-    offsets = _offsets(measure, index, candidate, step)
     program = to_program(step, job.target)
     base = transient_base(program, before, job.target.alignment)
+    planned = {buffer.name: buffer.offset for buffer in measure.footprint(index, candidate).buffers}
+    offsets = _offsets(program, planned, {name: base + offset for name, offset in before.offsets.items()})
     return BlockSource(
         name=setting.block.name,
         layers=tuple(layers),
@@ -87,17 +87,13 @@ def _block(measure: Measure, index: int, setting: BlockSetting, candidate: Candi
     )
 
 
-def _offsets(measure: Measure, index: int, candidate: Candidate, step: StepGraph) -> dict[str, int]:
-    """Where each tensor of the step lies in the arena."""
-    program = to_program(step, measure.job.target)
-    before = measure.before(index, candidate.batch)
-    base = transient_base(program, before, measure.job.target.alignment)
-    placed = {buffer.name: buffer.offset for buffer in measure.footprint(index, candidate).buffers}
+def _offsets(program: Program, planned: Mapping[str, int | None], entering: Mapping[str, int]) -> dict[str, int]:
+    """Where each tensor of a step lies in the arena: its buffer, or where the forward pass has left it."""
     offsets: dict[str, int] = {}
     for each in program.buffers:
         name = each.buffer.name
-        # What another view of the same bytes has taken the place of lies where the forward pass has left it.
-        offset = placed[name] if name in placed else base + before.offsets[name]
+        # Of two views of the same bytes that enter, the plan holds one.
+        offset = planned[name] if name in planned else entering[name]
         if offset is not None:
             offsets.update(dict.fromkeys(each.tensors, offset))
     return offsets

@@ -22,12 +22,12 @@ from tinyfoa_rt.pipeline.c99_source import model_source
 from tinyfoa_rt.pipeline.job import PlanJob, resolve
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.run import Trainer
-from tinyfoa_rt.run.artifact import Artifact
+from tinyfoa_rt.run.artifact import SOURCE_MODEL, SOURCE_OPTIONS, Artifact
 from tinyfoa_rt.run.checkpoint import MANIFEST as CHECKPOINT
+from tinyfoa_rt.run.loop import starting_rate
 from tinyfoa_rt.run.progress import Progress
 from tinyfoa_rt.run.records import Manifest
-from tinyfoa_rt.run.settings import BlockSize, TrainSettings, rate_of_block
-from tinyfoa_rt.run.source import MODEL, OPTIONS
+from tinyfoa_rt.run.settings import TrainSettings
 from tinyfoa_rt.steps.setting import scale_name
 
 __all__ = ["c_source", "export"]
@@ -89,13 +89,12 @@ def c_source(artifact: Artifact, state: Mapping[str, NDArray[Any]], progress: Pr
         layer = block.layers[0]
         slices = Slices(len(layer.ins) - 1, len(layer.outs) - 1)
         candidates.append(Candidate(slices, manifest.batch))
-    tensors = dict(state)
     for setting in job.settings:
         name = setting.block.name
-        if setting.is_binary and scale_name(setting.block.output) not in tensors:
+        if setting.is_binary and scale_name(setting.block.output) not in state:
             raise InputError(f"state, block {name}", "has no scale", "build the artifact again")
     rates = {**_rates(manifest, job), **done.rates}
-    source = model_source(job, candidates, rates, tensors, manifest.score)
+    source = model_source(job, candidates, rates, state, manifest.score)
     return replace(source, progress=(done.block, done.step, done.total_steps))
 
 
@@ -115,13 +114,13 @@ def _refuse(manifest: Manifest, job: PlanJob, progress: Progress) -> None:
 
 
 def _job(artifact: Artifact) -> PlanJob:
-    if OPTIONS not in artifact.models or MODEL not in artifact.models:
+    if SOURCE_OPTIONS not in artifact.models or SOURCE_MODEL not in artifact.models:
         mend = "plan for c99 or a board ('plan --target ... -o plan.json'), then build with that plan"
         raise InputError("artifact", "was planned for onnxruntime", mend)
-    content = json.loads(artifact.models[OPTIONS])
+    content = json.loads(artifact.models[SOURCE_OPTIONS])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        path.write_bytes(artifact.models[MODEL])
+        path.write_bytes(artifact.models[SOURCE_MODEL])
         graph = load(path, shapes=content["shapes"])
     return resolve(replace(graph, name=artifact.manifest.model), PlanOptions(**content["options"]))
 
@@ -131,9 +130,5 @@ def _rates(manifest: Manifest, job: PlanJob) -> dict[str, float]:
     rates = {}
     for setting, record in zip(job.settings, manifest.blocks):
         head_units = 0 if setting.block.is_classifier else setting.head_units
-        layer = record.layers[0]
-        num_slices = (len(layer.ins) - 1) * (len(layer.outs) - 1)
-        power = 0.5 if setting.binary_values else 1.0
-        size = BlockSize(head_units, record.head_positions, max(each.fan_in for each in record.layers), num_slices, power)
-        rates[record.name] = rate_of_block(manifest.optimizer, manifest.batch, size)
+        rates[record.name] = starting_rate(manifest, record, head_units, 0.5 if setting.binary_values else 1.0)
     return rates

@@ -5,6 +5,7 @@
     forward/N.onnx            the forward pass up to block N, and from the last block to the output
     inference.onnx            the trained model; its parameters are in inference.safetensors
     initial.safetensors       the state that training begins with
+    source/                   of a plan for generated C: the model and the plan's options, which exporting needs
 
 Files are untrusted: the manifest names them with their size and SHA-256, none outside the folder.
 """
@@ -27,12 +28,14 @@ from tinyfoa_rt.run.records import BlockRecord, Manifest
 from tinyfoa_rt.run.strict_json import parse_object
 from tinyfoa_rt.run.tensor_file import read_tensors, write_tensors
 
-__all__ = ["INFERENCE", "INFERENCE_TENSORS", "MANIFEST", "Artifact"]
+__all__ = ["INFERENCE", "INFERENCE_TENSORS", "MANIFEST", "SOURCE_MODEL", "SOURCE_OPTIONS", "Artifact"]
 
 MANIFEST = "manifest.json"
 INITIAL = "initial.safetensors"
 INFERENCE = "inference.onnx"
 INFERENCE_TENSORS = "inference.safetensors"
+SOURCE_MODEL = "source/model.onnx"
+SOURCE_OPTIONS = "source/options.json"
 _LARGEST_MANIFEST = 2**24
 
 
@@ -42,7 +45,7 @@ class Artifact:
 
     Attributes:
         manifest: what it says of itself.
-        models: ONNX models by their path in the folder.
+        models: ONNX models, and what else is no tensor, by their path in the folder.
         initial: the tensors that training begins with.
     """
 

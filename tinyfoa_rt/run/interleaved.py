@@ -86,11 +86,14 @@ class InterleavedLoop:
             if training.record.name not in self._progress.rates:
                 training.begin_turn(0)
                 power = calibrate(training, self._state, lambda _: None, len(rows))
-                self._progress.rates[training.record.name] = starting_rate(self._artifact, training, power)
+                self._progress.rates[training.record.name] = self._starting_rate(training, power)
             training.begin_turn(self._progress.step // self._progress.settings.steps_a_turn % training.num_slices)
             # The blocks before change, and with them what this one reads: its rate follows.
-            rate = starting_rate(self._artifact, training, input_power(training, self._state))
+            rate = self._starting_rate(training, input_power(training, self._state))
             result = training.step(rate * factor)
         self._progress.step += 1
         self._progress.total_steps += 1
         return result
+
+    def _starting_rate(self, training: BlockTraining, power: float) -> float:
+        return starting_rate(self._artifact.manifest, training.record, training.head_units, power)

@@ -96,7 +96,9 @@ class LayerwiseLoop:
         """Measure the block's scale and its rate, once."""
         training.begin_turn(0)
         power = calibrate(training, self._state, fill, self._artifact.manifest.batch)
-        self._progress.rates[training.record.name] = starting_rate(self._artifact, training, power)
+        self._progress.rates[training.record.name] = starting_rate(
+            self._artifact.manifest, training.record, training.head_units, power
+        )
 
     def _count_step(self) -> None:
         self._progress.step += 1

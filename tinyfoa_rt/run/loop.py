@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyfoa_rt.run.artifact import Artifact
 from tinyfoa_rt.run.block_training import BlockTraining
 from tinyfoa_rt.run.model_state import ModelState
+from tinyfoa_rt.run.records import BlockRecord, Manifest
 from tinyfoa_rt.run.settings import BlockSize, rate_of_block
 
 __all__ = ["Report", "calibrate", "input_power", "starting_rate"]
@@ -85,9 +85,9 @@ def input_power(training: BlockTraining, state: ModelState) -> float:
     return float(np.mean(powers))
 
 
-def starting_rate(artifact: Artifact, training: BlockTraining, power: float) -> float:
-    """The rate of the recipe for a block whose inputs have the mean square ``power``."""
-    manifest, record = artifact.manifest, training.record
+def starting_rate(manifest: Manifest, record: BlockRecord, head_units: int, power: float) -> float:
+    """The rate of the recipe for a block whose inputs have the mean square ``power``; ``head_units`` is 0 of a classifier."""
     fan_in = max(layer.fan_in for layer in record.layers)
-    size = BlockSize(training.head_units, record.head_positions, fan_in, training.num_slices, power)
+    num_slices = max(layer.num_slices for layer in record.layers)
+    size = BlockSize(head_units, record.head_positions, fan_in, num_slices, power)
     return rate_of_block(manifest.optimizer, manifest.batch, size)

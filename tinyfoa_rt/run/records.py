@@ -29,6 +29,10 @@ class LayerRecord:
     outs: tuple[int, ...]
     is_binary: bool
 
+    @property
+    def num_slices(self) -> int:
+        return (len(self.ins) - 1) * (len(self.outs) - 1)
+
 
 @dataclass(frozen=True)
 class BlockRecord:

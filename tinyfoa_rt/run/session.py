@@ -64,10 +64,12 @@ class Session:
         self._bound: dict[str, Array] = {}
         self.inputs: Mapping[str, Any] = {each.name: each for each in session.get_inputs()}
         self.outputs: Mapping[str, Any] = {each.name: each for each in session.get_outputs()}
+        declared = {**self.inputs, **self.outputs}
+        self._dtypes = {name: np.dtype(_TYPES[each.type]) for name, each in declared.items() if each.type in _TYPES}
 
     def dtype(self, name: str) -> np.dtype[Any]:
         """The numpy type of an input or output."""
-        return np.dtype(_TYPES[{**self.inputs, **self.outputs}[name].type])
+        return self._dtypes[name]
 
     def bind(self, tensors: Mapping[str, Array]) -> None:
         """Bind inputs and outputs to contiguous arrays, which stay the caller's; an output ``X.next`` goes to ``X``."""

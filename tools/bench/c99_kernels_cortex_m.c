@@ -4,31 +4,16 @@
 #include <stddef.h>
 
 #include "../../targets/c99/kernels/packed.h"
+#include "../../tests/c99/cortex_m/ticks.h"
 #include "../../tests/c99/write_line.h"
 
-enum { MAX_OUTPUTS = 256, MAX_INPUTS = 784, LOOP_PASSES = 100000, COUNTER_BITS = 0xFFFFFF };
-
-static volatile uint32_t *const systick = (volatile uint32_t *)0xE000E010u; /* control, reload, current value */
+enum { MAX_OUTPUTS = 256, MAX_INPUTS = 784, LOOP_PASSES = 100000 };
 
 float y[MAX_OUTPUTS]; /* not static: who does not see that nobody reads it cannot leave out what writes it */
 static float x[MAX_INPUTS], w[MAX_OUTPUTS * MAX_INPUTS];
 static uint32_t x_bits[TFOA_WORDS(MAX_INPUTS)], w_bits[MAX_OUTPUTS * TFOA_WORDS(MAX_INPUTS)];
 static int16_t q[MAX_INPUTS];
 static int32_t sums[MAX_OUTPUTS];
-
-static void start_counter(void)
-{
-    systick[1] = COUNTER_BITS;
-    systick[2] = 0u;
-    systick[0] = 5u; /* the processor's clock, no interrupt */
-    while (systick[2] == 0u) {
-    }
-}
-
-static uint32_t ticks_since(uint32_t start)
-{
-    return (start - systick[2]) & COUNTER_BITS;
-}
 
 static char *append_number(char *end, uint32_t value)
 {
@@ -81,13 +66,13 @@ static void count_all(int32_t outputs, int32_t inputs)
 {
     const tfoa_packed_shape packed = {1, outputs, TFOA_WORDS(inputs), TFOA_WORDS(inputs), TFOA_WORDS(inputs)};
     const tfoa_signed_shape numbers = {1, outputs, inputs, inputs, TFOA_WORDS(inputs)};
-    uint32_t start = systick[2];
+    uint32_t start = ticks();
     naive_product(outputs, inputs);
     report("naive_float", outputs, inputs, ticks_since(start));
-    start = systick[2];
+    start = ticks();
     tfoa_packed_matmul(&packed, x_bits, w_bits, sums);
     report("packed_matmul", outputs, inputs, ticks_since(start));
-    start = systick[2];
+    start = ticks();
     tfoa_signed_matmul(&numbers, q, w_bits, sums);
     report("signed_matmul", outputs, inputs, ticks_since(start));
 }
@@ -101,8 +86,8 @@ int main(void)
         state ^= state << 5;
         w_bits[i] = state;
     }
-    start_counter();
-    const uint32_t start = systick[2];
+    start_ticks();
+    const uint32_t start = ticks();
     loop_of_two_instructions();
     report("calibration", 1, 2 * LOOP_PASSES, ticks_since(start));
     count_all(256, 784);

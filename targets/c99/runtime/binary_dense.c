@@ -50,10 +50,7 @@ tfoa_status tfoa_binary_dense(const tfoa_context *context, const tfoa_layer *lay
         const int32_t count = num_outs - first < TFOA_CHUNK ? num_outs - first : TFOA_CHUNK;
         float alphas[TFOA_CHUNK];
         float biases[TFOA_CHUNK];
-        tfoa_status status = tfoa_view_alphas(&view, first, count, alphas);
-        if (status == TFOA_OK) {
-            status = tfoa_view_biases(&view, first, count, biases);
-        }
+        tfoa_status status = tfoa_view_scaling(&view, first, count, alphas, biases);
         for (int32_t row = 0; row < rows && status == TFOA_OK; row++) {
             const uint32_t *bits = x + row * x_words;
             const int32_t x_ones = tfoa_packed_count(bits, x_words);

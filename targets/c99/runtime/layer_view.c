@@ -66,7 +66,7 @@ static tfoa_status tensor_alpha(const tfoa_view *view, float *alpha)
     return TFOA_OK;
 }
 
-tfoa_status tfoa_view_alphas(const tfoa_view *view, int32_t first, int32_t count, float *alphas)
+static tfoa_status view_alphas(const tfoa_view *view, int32_t first, int32_t count, float *alphas)
 {
     const float fan_in = (float)view->layer->ins[view->layer->num_bands];
     float whole = 0.0f;
@@ -95,6 +95,12 @@ tfoa_status tfoa_view_biases(const tfoa_view *view, int32_t first, int32_t count
         }
     }
     return status;
+}
+
+tfoa_status tfoa_view_scaling(const tfoa_view *view, int32_t first, int32_t count, float *alphas, float *biases)
+{
+    const tfoa_status status = view_alphas(view, first, count, alphas);
+    return status == TFOA_OK ? tfoa_view_biases(view, first, count, biases) : status;
 }
 
 uint32_t tfoa_view_bits(const tfoa_view *view, int32_t band, int32_t out, uint32_t first, uint32_t *chunk, const uint32_t **words)

@@ -17,10 +17,10 @@ tfoa_view tfoa_view_of(const tfoa_context *context, const tfoa_layer *layer);
 
 int tfoa_is_resident(const tfoa_view *view, int32_t band, int32_t out);
 
-/* alpha of outputs [first, first + count), count <= TFOA_CHUNK. */
-tfoa_status tfoa_view_alphas(const tfoa_view *view, int32_t first, int32_t count, float *alphas);
+/* alpha and bias of outputs [first, first + count), count <= TFOA_CHUNK: what a sum of signs is scaled by and moved by. */
+tfoa_status tfoa_view_scaling(const tfoa_view *view, int32_t first, int32_t count, float *alphas, float *biases);
 
-/* Biases likewise; 0 where the layer has none. */
+/* Biases alone; 0 where the layer has none. */
 tfoa_status tfoa_view_biases(const tfoa_view *view, int32_t first, int32_t count, float *biases);
 
 /* Make the words [first, ...) of a row's bits within a band readable, as tfoa_peek does. */

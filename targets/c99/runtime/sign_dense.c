@@ -93,10 +93,7 @@ static tfoa_status scale_sums(const tfoa_view *view, int32_t first, int32_t coun
 {
     float alphas[TFOA_CHUNK];
     float biases[TFOA_CHUNK];
-    tfoa_status status = tfoa_view_alphas(view, first, count, alphas);
-    if (status == TFOA_OK) {
-        status = tfoa_view_biases(view, first, count, biases);
-    }
+    const tfoa_status status = tfoa_view_scaling(view, first, count, alphas, biases);
     for (int32_t i = 0; i < count && status == TFOA_OK; i++) {
         z[i] = (float)sums[i] * step * alphas[i] + biases[i];
     }

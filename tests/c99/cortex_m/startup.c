@@ -3,28 +3,22 @@
 #include <stdint.h>
 
 #include "../write_line.h"
+#include "debugger.h"
 
 enum { WRITE_TEXT = 0x04, EXIT_WITH_CODE = 0x20, APPLICATION_EXIT = 0x20026 };
 
 void reset(void);
 int main(int argc, char **argv); /* one without arguments ignores them */
 
-static void call_debugger(uint32_t operation, const void *argument)
-{
-    register uint32_t r0 __asm__("r0") = operation;
-    register const void *r1 __asm__("r1") = argument;
-    __asm__ volatile("bkpt 0xAB" : "+r"(r0) : "r"(r1) : "memory");
-}
-
 static void exit_with(uint32_t code)
 {
     const uint32_t arguments[2] = {APPLICATION_EXIT, code};
-    call_debugger(EXIT_WITH_CODE, arguments);
+    ask_debugger(EXIT_WITH_CODE, arguments);
 }
 
 void write_line(const char *text)
 {
-    call_debugger(WRITE_TEXT, text);
+    ask_debugger(WRITE_TEXT, text);
 }
 
 extern uint32_t stack_bottom[];

@@ -27,7 +27,7 @@ from tinyfoa_rt.export.c99.program import (
 from tinyfoa_rt.ir.graph import Constant
 from tinyfoa_rt.ir.step import StepGraph, StepNode, TensorType
 
-__all__ = ["CONTEXT", "DOMAIN_RULES", "NULL", "Lowering", "Rule"]
+__all__ = ["CONTEXT", "DOMAIN_RULES", "NULL", "Lowering", "Rule", "refuse"]
 
 CONTEXT = Name("context")
 NULL = Name("NULL")
@@ -106,17 +106,20 @@ class Lowering:
 Rule = Callable[[Lowering, StepNode], list[Statement]]
 
 
-def _input(node: StepNode, position: int) -> str:
-    return node.inputs[position] if position < len(node.inputs) else ""
+def refuse(node: StepNode, problem: str) -> UnsupportedError:
+    """The error for a node of the model that cannot run in C."""
+    return UnsupportedError(f"node '{node.name}'", problem, "replace the operator, or train on a device that runs onnxruntime")
 
 
-def _real(node: StepNode, name: str, default: float | None = None) -> float:
-    value = node.attributes[name] if default is None else node.attributes.get(name, default)
+def _real(node: StepNode, name: str) -> float:
+    """An attribute that must be there."""
+    value = node.attributes[name]
     assert isinstance(value, int | float)
     return float(value)
 
 
 def _whole(node: StepNode, name: str) -> int:
+    """An attribute that must be there."""
     value = node.attributes[name]
     assert isinstance(value, int)
     return value
@@ -127,14 +130,14 @@ def _product(lowering: Lowering, node: StepNode) -> list[Statement]:
     x, z = node.inputs[0], node.outputs[0]
     layer = lowering.layers[node.inputs[1]]
     if node.op_type == "BinaryDense":
-        load, scale = _scale(lowering, _input(node, 8))
+        load, scale = _scale(lowering, node.input(8))
         bits = (lowering.at(x, "const uint32_t"), scale)
         return [*load, Call("tfoa_binary_dense", (CONTEXT, layer, *bits, lowering.rows, lowering.at(z)), may_fail=True)]
     if node.op_type == "SignDense":
         scratch = lowering.at(f"{node.name}.scratch", "void")
         given = (CONTEXT, layer, lowering.real(x), lowering.rows, scratch)
         return [Call("tfoa_sign_dense", (*given, lowering.at(z)), may_fail=True)]
-    load, operand = _operand(lowering, x, _input(node, 8), 0.0)
+    load, operand = _operand(lowering, x, node.input(8), 0.0)
     return [*load, Call("tfoa_real_dense", (CONTEXT, layer, operand, lowering.rows, lowering.at(z)), may_fail=True)]
 
 
@@ -171,7 +174,7 @@ def _binary_activation(lowering: Lowering, node: StepNode) -> list[Statement]:
 
 
 def _binary_to_real(lowering: Lowering, node: StepNode) -> list[Statement]:
-    load, scale = _scale(lowering, _input(node, 1))
+    load, scale = _scale(lowering, node.input(1))
     h = lowering.at(node.inputs[0], "const uint32_t")
     units = Number(lowering.columns(node.inputs[0]))
     return [*load, Call("tfoa_binary_to_real", (h, lowering.rows, units, scale, lowering.at(node.outputs[0])))]
@@ -179,7 +182,7 @@ def _binary_to_real(lowering: Lowering, node: StepNode) -> list[Statement]:
 
 def _head(lowering: Lowering, node: StepNode, stored: str, sizes: tuple[int, int]) -> Fields:
     """The head as its kernels take it; ``sizes`` are classes and units."""
-    if node.attributes.get("pools"):
+    if node.int("pools", 0):
         raise UnsupportedError(f"step '{node.name}'", "has a pooled head", "export a model whose heads see every unit")
     classes, units = sizes
     head = lowering.head if stored and lowering.head is not None else NULL
@@ -190,21 +193,21 @@ def _head(lowering: Lowering, node: StepNode, stored: str, sizes: tuple[int, int
 
 def _head_logits(lowering: Lowering, node: StepNode) -> list[Statement]:
     h, logits = node.inputs[0], node.outputs[0]
-    head = _head(lowering, node, _input(node, 2), (lowering.columns(logits), lowering.columns(h)))
+    head = _head(lowering, node, node.input(2), (lowering.columns(logits), lowering.columns(h)))
     if lowering.type_of(h).dtype != "bit":
         return [Call("tfoa_head_logits", (head, lowering.at(h), lowering.rows, lowering.at(logits)))]
-    load, scale = _scale(lowering, _input(node, 1))
+    load, scale = _scale(lowering, node.input(1))
     arguments = (head, lowering.at(h, "const uint32_t"), lowering.rows, scale, lowering.at(logits))
     return [*load, Call("tfoa_head_logits_of_bits", arguments)]
 
 
 def _head_grad(lowering: Lowering, node: StepNode) -> list[Statement]:
     grad_logits, grad_h = node.inputs[0], node.outputs[0]
-    if node.attributes.get("channel_units", 1) != 1:
+    if node.int("channel_units", 1) != 1:
         raise UnsupportedError(f"step '{node.name}'", "has a head over positions", "export a model of dense layers")
     logits = next(n for n in lowering.graph.nodes if n.op_type == "HeadLogits")
-    head = _head(lowering, node, _input(node, 1), (lowering.columns(grad_logits), lowering.columns(logits.inputs[0])))
-    first, count = lowering.active(_input(node, 3), grad_h)
+    head = _head(lowering, node, node.input(1), (lowering.columns(grad_logits), lowering.columns(logits.inputs[0])))
+    first, count = lowering.active(node.input(3), grad_h)
     return [Call("tfoa_head_grad", (head, lowering.at(grad_logits), lowering.rows, first, count, lowering.at(grad_h)))]
 
 
@@ -236,7 +239,7 @@ def _in_place(lowering: Lowering, source: str, result: str) -> list[Statement]:
 def _straight_through_grad(lowering: Lowering, node: StepNode) -> list[Statement]:
     grad, window, grad_z = node.inputs[0], node.inputs[1], node.outputs[0]
     _refuse_positions(node)
-    first, count = lowering.active(_input(node, 2), grad)
+    first, count = lowering.active(node.input(2), grad)
     units = Number(lowering.columns(window))
     arguments = (lowering.at(grad_z), lowering.at(window, "const uint32_t"), lowering.rows, count, first, units)
     return [*_in_place(lowering, grad, grad_z), Call("tfoa_straight_through_grad", arguments)]
@@ -245,13 +248,13 @@ def _straight_through_grad(lowering: Lowering, node: StepNode) -> list[Statement
 def _relu_grad(lowering: Lowering, node: StepNode) -> list[Statement]:
     grad, y, grad_x = node.inputs[0], node.inputs[1], node.outputs[0]
     _refuse_positions(node)
-    first, count = lowering.active(_input(node, 2), grad)
+    first, count = lowering.active(node.input(2), grad)
     arguments = (lowering.at(grad_x), lowering.at(y), lowering.rows, count, first, Number(lowering.columns(y)))
     return [*_in_place(lowering, grad, grad_x), Call("tfoa_relu_grad", arguments)]
 
 
 def _refuse_positions(node: StepNode) -> None:
-    if node.attributes.get("channel_size", 1) != 1:
+    if node.int("channel_size", 1) != 1:
         raise UnsupportedError(f"step '{node.name}'", "trains channels over positions", "export a model of dense layers")
 
 
@@ -273,8 +276,8 @@ def _update(lowering: Lowering, node: StepNode) -> list[Statement]:
         arguments = (CONTEXT, lowering.layers[latent], Number(_whole(source, "has_all_rows")), limit)
         lowering.locals["slice"] = "tfoa_slice slice"
         statements.append(Call("tfoa_active_slice", arguments, result="slice"))
-    center = _real(source, "input_center", 0.0)
-    load, operand = _operand(lowering, source.inputs[1], _input(source, 2), center)
+    center = source.float("input_center", 0.0)
+    load, operand = _operand(lowering, source.inputs[1], source.input(2), center)
     given = (Name("&slice"), lowering.at(source.inputs[0]), *((operand,) if is_weight else ()), lowering.rows)
     states = [lowering.at(name, "int32_t" if name.endswith(".step_count") else "float") for name in node.inputs[3:] if name]
     extra: tuple[Argument, ...] = tuple(states)

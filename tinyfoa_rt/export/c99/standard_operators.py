@@ -8,8 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from tinyfoa_rt.errors import UnsupportedError
-from tinyfoa_rt.export.c99.operators import NULL, Lowering, Rule
+from tinyfoa_rt.export.c99.operators import NULL, Lowering, Rule, refuse
 from tinyfoa_rt.export.c99.program import Argument, Braces, Call, Fields, Number, Real, Statement
 from tinyfoa_rt.export.c99.windows import window_of
 from tinyfoa_rt.ir.step import StepNode
@@ -17,22 +16,6 @@ from tinyfoa_rt.ir.step import StepNode
 __all__ = ["STANDARD_RULES"]
 
 _MOST_AXES = 6  # TFOA_MAX_RANK
-
-
-def _whole(node: StepNode, name: str, default: int) -> int:
-    value = node.attributes.get(name, default)
-    assert isinstance(value, int)
-    return value
-
-
-def _real(node: StepNode, name: str, default: float) -> float:
-    value = node.attributes.get(name, default)
-    assert isinstance(value, int | float)
-    return float(value)
-
-
-def _refuse(node: StepNode, problem: str) -> UnsupportedError:
-    return UnsupportedError(f"node '{node.name}'", problem, "replace the operator, or train on a device that runs onnxruntime")
 
 
 def _numbers(values: Sequence[int], length: int | None = None) -> Braces:
@@ -61,10 +44,10 @@ def _relu(lowering: Lowering, node: StepNode) -> list[Statement]:
 def _clip(lowering: Lowering, node: StepNode) -> list[Statement]:
     limits = [-math.inf, math.inf]
     for position in (1, 2):
-        name = node.inputs[position] if position < len(node.inputs) else ""
+        name = node.input(position)
         if name:
             if name not in lowering.graph.constants:
-                raise _refuse(node, "clips to a computed limit")
+                raise refuse(node, "clips to a computed limit")
             limits[position - 1] = float(lowering.graph.constants[name].read())
     count = lowering.elements(node.outputs[0])
     bounds = tuple(Real(limit) for limit in limits)
@@ -73,9 +56,9 @@ def _clip(lowering: Lowering, node: StepNode) -> list[Statement]:
 
 def _softmax(lowering: Lowering, node: StepNode) -> list[Statement]:
     shape = _shape(lowering, node.inputs[0])
-    axis = _whole(node, "axis", -1) % len(shape)
+    axis = node.int("axis", -1) % len(shape)
     if axis == 0:
-        raise _refuse(node, "takes the softmax over the batch")
+        raise refuse(node, "takes the softmax over the batch")
     outer = lowering.times(math.prod(shape[1:axis]))
     sizes = (outer, Number(shape[axis]), Number(math.prod(shape[axis + 1 :])))
     return [Call("tfoa_softmax", (*sizes, lowering.real(node.inputs[0]), lowering.at(node.outputs[0])))]
@@ -95,7 +78,7 @@ def _add(lowering: Lowering, node: StepNode) -> list[Statement]:
     a, b = node.inputs
     shape = _shape(lowering, node.outputs[0])
     if len(shape) > _MOST_AXES:
-        raise _refuse(node, f"has {len(shape)} axes, more than {_MOST_AXES}")
+        raise refuse(node, f"has {len(shape)} axes, more than {_MOST_AXES}")
     sizes = Braces((lowering.times(1), *(Number(n) for n in [*shape[1:], *[0] * (_MOST_AXES - len(shape))])))
     strides = [_numbers(_strides(_shape(lowering, name), shape), _MOST_AXES) for name in (a, b)]
     fields = Fields("tfoa_broadcast_shape", (Number(len(shape)), sizes, *strides))
@@ -104,15 +87,15 @@ def _add(lowering: Lowering, node: StepNode) -> list[Statement]:
 
 def _gemm(lowering: Lowering, node: StepNode) -> list[Statement]:
     a, b = node.inputs[:2]
-    c = node.inputs[2] if len(node.inputs) > 2 else ""
+    c = node.input(2)
     columns = _shape(lowering, node.outputs[0])[1]
-    transposes = _whole(node, "transA", 0), _whole(node, "transB", 0)
+    transposes = node.int("transA", 0), node.int("transB", 0)
     if transposes[0]:
-        raise _refuse(node, "multiplies a transposed batch")
+        raise refuse(node, "multiplies a transposed batch")
     c_shape = [1, 1, *(_shape(lowering, c) if c else ())][-2:]
     strides = (columns if c_shape[1] > 1 else 1) if c_shape[0] > 1 else 0, int(c_shape[1] > 1)
     sizes = (lowering.times(1), *(Number(n) for n in (columns, _shape(lowering, a)[1], *transposes, *strides)))
-    scales = Real(_real(node, "alpha", 1.0)), Real(_real(node, "beta", 1.0))
+    scales = Real(node.float("alpha", 1.0)), Real(node.float("beta", 1.0))
     operands = lowering.real(a), lowering.real(b), lowering.real(c) if c else NULL
     return [Call("tfoa_gemm", (Fields("tfoa_gemm_shape", (*sizes, *scales)), *operands, lowering.at(node.outputs[0])))]
 
@@ -121,7 +104,7 @@ def _matmul(lowering: Lowering, node: StepNode) -> list[Statement]:
     a, b = node.inputs
     a_shape, b_shape, shape = (_shape(lowering, name) for name in (a, b, node.outputs[0]))
     if min(len(a_shape), len(b_shape)) < 2 or len(shape) > _MOST_AXES:
-        raise _refuse(node, "multiplies vectors, or has too many axes")
+        raise refuse(node, "multiplies vectors, or has too many axes")
     batches = shape[:-2]
     rows: Argument = Number(shape[-2]) if batches else lowering.times(1)
     sizes: list[Argument] = [lowering.times(1), *(Number(n) for n in batches[1:])] if batches else []
@@ -138,10 +121,10 @@ def _matmul(lowering: Lowering, node: StepNode) -> list[Statement]:
 
 def _conv(lowering: Lowering, node: StepNode) -> list[Statement]:
     x, w = node.inputs[:2]
-    bias = node.inputs[2] if len(node.inputs) > 2 else ""
+    bias = node.input(2)
     x_shape, y_shape = _shape(lowering, x), _shape(lowering, node.outputs[0])
     window = window_of(node, x_shape[2:], y_shape[2:], _shape(lowering, w)[2:])
-    counts = Number(_whole(node, "group", 1)), Number(x_shape[1]), Number(y_shape[1])
+    counts = Number(node.int("group", 1)), Number(x_shape[1]), Number(y_shape[1])
     fields = Fields("tfoa_conv_shape", (window, lowering.times(1), *counts))
     operands = lowering.real(x), lowering.real(w), lowering.real(bias) if bias else NULL
     return [Call("tfoa_conv", (fields, *operands, lowering.at(node.outputs[0])))]
@@ -150,13 +133,11 @@ def _conv(lowering: Lowering, node: StepNode) -> list[Statement]:
 def _pool(lowering: Lowering, node: StepNode) -> list[Statement]:
     x, y = node.inputs[0], node.outputs[0]
     x_shape, y_shape = _shape(lowering, x), _shape(lowering, y)
-    kernel = node.attributes["kernel_shape"]
-    assert isinstance(kernel, tuple)
-    window = Fields("tfoa_window", window_of(node, x_shape[2:], y_shape[2:], [int(n) for n in kernel]).values)
+    window = Fields("tfoa_window", window_of(node, x_shape[2:], y_shape[2:], node.ints("kernel_shape", ())).values)
     planes = lowering.times(x_shape[1])
     if node.op_type == "MaxPool":
         return [Call("tfoa_max_pool", (window, planes, lowering.real(x), lowering.at(y)))]
-    includes_pad = Number(_whole(node, "count_include_pad", 0))
+    includes_pad = Number(node.int("count_include_pad", 0))
     return [Call("tfoa_average_pool", (window, planes, includes_pad, lowering.real(x), lowering.at(y)))]
 
 
@@ -168,11 +149,9 @@ def _global_average_pool(lowering: Lowering, node: StepNode) -> list[Statement]:
 
 def _transpose(lowering: Lowering, node: StepNode) -> list[Statement]:
     shape = _shape(lowering, node.inputs[0])
-    given = node.attributes.get("perm", tuple(range(len(shape)))[::-1])
-    assert isinstance(given, tuple)
-    perm = [int(axis) for axis in given]
+    perm = node.ints("perm", tuple(range(len(shape)))[::-1])
     if perm[0] != 0 or len(shape) > _MOST_AXES:
-        raise _refuse(node, "moves the batch axis, or has too many axes")
+        raise refuse(node, "moves the batch axis, or has too many axes")
     sizes = Braces((lowering.times(1), *(Number(n) for n in [*shape[1:], *[0] * (_MOST_AXES - len(shape))])))
     fields = Fields("tfoa_transpose_shape", (Number(len(shape)), sizes, _numbers(perm, _MOST_AXES)))
     return [Call("tfoa_transpose", (fields, lowering.real(node.inputs[0]), lowering.at(node.outputs[0])))]

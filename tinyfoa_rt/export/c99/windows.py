@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tinyfoa_rt.errors import UnsupportedError
+from tinyfoa_rt.export.c99.operators import refuse
 from tinyfoa_rt.export.c99.program import Braces, Number
 from tinyfoa_rt.ir.step import StepNode
 
@@ -19,18 +19,11 @@ def window_of(node: StepNode, in_size: Sequence[int], out_size: Sequence[int], k
     """
     rank = len(in_size)
     if rank not in (1, 2) or len([name for name in node.outputs if name]) > 1:
-        problem = f"moves a window over {rank} axes, or gives places as well as values"
-        raise UnsupportedError(f"node '{node.name}'", problem, "replace the operator, or train on a device that runs onnxruntime")
-    strides, dilations = _ints(node, "strides", (1,) * rank), _ints(node, "dilations", (1,) * rank)
+        raise refuse(node, f"moves a window over {rank} axes, or gives places as well as values")
+    strides, dilations = node.ints("strides", (1,) * rank), node.ints("dilations", (1,) * rank)
     begins, ends = _pads(node, tuple(in_size), tuple(out_size), (kernel, strides, dilations))
     columns = [(in_size, 1), (out_size, 1), (kernel, 1), (strides, 1), (dilations, 1), (begins, 0), (ends, 0)]
     return Braces(tuple(Braces(tuple(Number(n) for n in [*[one] * (2 - rank), *values])) for values, one in columns))
-
-
-def _ints(node: StepNode, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
-    value = node.attributes.get(name, default)
-    assert isinstance(value, tuple)
-    return tuple(int(each) for each in value)
 
 
 def _pads(
@@ -38,10 +31,9 @@ def _pads(
 ) -> tuple[list[int], list[int]]:
     """Padding before and behind each axis; with ``ceil_mode`` the window may begin inside and end beyond, which needs no pad."""
     rank = len(in_size)
-    auto_pad = node.attributes.get("auto_pad", "NOTSET")
-    auto = auto_pad.decode() if isinstance(auto_pad, bytes) else auto_pad
+    auto = node.string("auto_pad", "NOTSET")
     if auto not in ("SAME_UPPER", "SAME_LOWER"):
-        pads = _ints(node, "pads", (0,) * 2 * rank) if auto == "NOTSET" else (0,) * 2 * rank
+        pads = node.ints("pads", (0,) * 2 * rank) if auto == "NOTSET" else (0,) * 2 * rank
         return list(pads[:rank]), list(pads[rank:])
     begins, ends = [], []
     for size, out, kernel, stride, dilation in zip(in_size, out_size, *moves):

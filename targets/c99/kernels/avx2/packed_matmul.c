@@ -2,15 +2,10 @@
 #include <stddef.h>
 
 #include "../packed.h"
+#include "../packed_tiles.h"
 #include "count_ones.h"
 
 enum { TILE = 4 };
-
-/* Rows of w that lie stride words apart. */
-typedef struct tile_rows {
-    const uint32_t *first;
-    size_t stride;
-} tile_rows;
 
 /* A vector for each row of a tile: counts by bytes, or sums in four parts. */
 typedef struct tile_sums {
@@ -25,7 +20,7 @@ static inline tile_sums no_sums(void)
 }
 
 /* Ones in x and each row of a tile, by bytes; num_words <= TFOA_CHUNK_WORDS. */
-static inline tile_sums count_tile_chunk(const uint32_t *x, tile_rows rows, int32_t num_words)
+static inline tile_sums count_tile_chunk(const uint32_t *x, tfoa_tile_rows rows, int32_t num_words)
 {
     const uint32_t *w0 = rows.first, *w1 = w0 + rows.stride, *w2 = w1 + rows.stride, *w3 = w2 + rows.stride;
     tile_sums counts = no_sums();
@@ -58,12 +53,12 @@ static inline __m128i add_across(tile_sums sums)
     return _mm_add_epi32(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1));
 }
 
-static inline __m128i count_tile(const uint32_t *x, tile_rows rows, int32_t num_words)
+static inline __m128i count_tile(const uint32_t *x, tfoa_tile_rows rows, int32_t num_words)
 {
     tile_sums sums = no_sums();
     for (int32_t i = 0; i < num_words; i += TFOA_CHUNK_WORDS) {
         const int32_t count = num_words - i < TFOA_CHUNK_WORDS ? num_words - i : TFOA_CHUNK_WORDS;
-        const tile_rows chunk_rows = {rows.first + i, rows.stride};
+        const tfoa_tile_rows chunk_rows = {rows.first + i, rows.stride};
         const tile_sums counts = count_tile_chunk(x + i, chunk_rows, count);
         sums.row0 = tfoa_add_bytes(sums.row0, counts.row0);
         sums.row1 = tfoa_add_bytes(sums.row1, counts.row1);
@@ -73,27 +68,13 @@ static inline __m128i count_tile(const uint32_t *x, tile_rows rows, int32_t num_
     return add_across(sums);
 }
 
-/* Adds twice the common ones to the outputs [first, outputs) that fill no tile. */
-static void add_rest(const tfoa_packed_shape *shape, int32_t first, const uint32_t *x, const uint32_t *w, int32_t *dot)
-{
-    for (int32_t output = first; output < shape->outputs; output++) {
-        dot[output] += 2 * tfoa_packed_dot(x, w + (size_t)output * (size_t)shape->w_stride, shape->words);
-    }
-}
-
 void tfoa_packed_matmul(const tfoa_packed_shape *shape, const uint32_t *x, const uint32_t *w, int32_t *dot)
 {
     const size_t outputs = (size_t)shape->outputs, w_stride = (size_t)shape->w_stride, x_stride = (size_t)shape->x_stride;
     const int32_t whole = shape->outputs / TILE * TILE;
-    for (int32_t row = 0; row < shape->batch; row++) {
-        const int32_t x_ones = tfoa_packed_count(x + (size_t)row * x_stride, shape->words);
-        for (size_t output = 0; output < outputs; output++) {
-            dot[(size_t)row * outputs + output] = -x_ones;
-        }
-        add_rest(shape, whole, x + (size_t)row * x_stride, w, dot + (size_t)row * outputs);
-    }
+    tfoa_begin_tiles(shape, whole, x, w, dot);
     for (int32_t output = 0; output < whole; output += TILE) { /* all of x against a tile, which stays in the cache */
-        const tile_rows rows = {w + (size_t)output * w_stride, w_stride};
+        const tfoa_tile_rows rows = {w + (size_t)output * w_stride, w_stride};
         for (int32_t row = 0; row < shape->batch; row++) {
             __m128i *place = (__m128i *)(void *)(dot + (size_t)row * outputs + (size_t)output);
             const __m128i ones = count_tile(x + (size_t)row * x_stride, rows, shape->words);

@@ -3,14 +3,9 @@
 #include <stddef.h>
 
 #include "../packed.h"
+#include "../packed_tiles.h"
 
 enum { TILE = 4, VECTOR_WORDS = 16 };
-
-/* Rows of w that lie stride words apart. */
-typedef struct tile_rows {
-    const uint32_t *first;
-    size_t stride;
-} tile_rows;
 
 static inline __m512i add_ones(__m512i sums, __m512i x, __m512i w)
 {
@@ -18,7 +13,7 @@ static inline __m512i add_ones(__m512i sums, __m512i x, __m512i w)
 }
 
 /* The ones that x has in common with each row of a tile. */
-static inline void count_tile(const uint32_t *x, tile_rows rows, int32_t num_words, int32_t ones[TILE])
+static inline void count_tile(const uint32_t *x, tfoa_tile_rows rows, int32_t num_words, int32_t ones[TILE])
 {
     const uint32_t *w0 = rows.first, *w1 = w0 + rows.stride, *w2 = w1 + rows.stride, *w3 = w2 + rows.stride;
     __m512i sum0 = _mm512_setzero_si512(), sum1 = sum0, sum2 = sum0, sum3 = sum0;
@@ -37,27 +32,13 @@ static inline void count_tile(const uint32_t *x, tile_rows rows, int32_t num_wor
     ones[3] = (int32_t)_mm512_reduce_add_epi64(sum3);
 }
 
-/* The outputs [first, outputs) of a row, which fill no tile; dot begins with minus the ones of x. */
-static void add_rest(const tfoa_packed_shape *shape, int32_t first, const uint32_t *x, const uint32_t *w, int32_t *dot)
-{
-    for (int32_t output = first; output < shape->outputs; output++) {
-        dot[output] += 2 * tfoa_packed_dot(x, w + (size_t)output * (size_t)shape->w_stride, shape->words);
-    }
-}
-
 void tfoa_packed_matmul(const tfoa_packed_shape *shape, const uint32_t *x, const uint32_t *w, int32_t *dot)
 {
     const size_t outputs = (size_t)shape->outputs, w_stride = (size_t)shape->w_stride, x_stride = (size_t)shape->x_stride;
     const int32_t whole = shape->outputs / TILE * TILE;
-    for (int32_t row = 0; row < shape->batch; row++) {
-        const int32_t x_ones = tfoa_packed_count(x + (size_t)row * x_stride, shape->words);
-        for (size_t output = 0; output < outputs; output++) {
-            dot[(size_t)row * outputs + output] = -x_ones;
-        }
-        add_rest(shape, whole, x + (size_t)row * x_stride, w, dot + (size_t)row * outputs);
-    }
+    tfoa_begin_tiles(shape, whole, x, w, dot);
     for (int32_t output = 0; output < whole; output += TILE) { /* all of x against a tile, which stays in the cache */
-        const tile_rows rows = {w + (size_t)output * w_stride, w_stride};
+        const tfoa_tile_rows rows = {w + (size_t)output * w_stride, w_stride};
         for (int32_t row = 0; row < shape->batch; row++) {
             int32_t ones[TILE];
             count_tile(x + (size_t)row * x_stride, rows, shape->words, ones);

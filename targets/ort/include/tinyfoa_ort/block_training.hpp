@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// Training steps of one block: its session, the memory that it is bound to, and the turns of its slices.
+#pragma once
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "tinyfoa_ort/artifact.hpp"
+#include "tinyfoa_ort/memory_use.hpp"
+#include "tinyfoa_ort/model_state.hpp"
+#include "tinyfoa_ort/session.hpp"
+#include "tinyfoa_ort/settings.hpp"
+
+namespace tinyfoa {
+
+struct StepResult {
+    float loss = 0;      // mean of the batch
+    float accuracy = 0;  // share of the batch that the block's head classified right; 0 for a regression
+};
+
+class BlockTraining {
+public:
+    BlockTraining(const Artifact& artifact, std::size_t index, ModelState& state, MemoryUse& memory, const Options& options)
+        : manifest_(artifact.manifest()), record_(artifact.block(index)), state_(state), memory_(memory),
+          session_(record_.step, artifact.model(record_.step), options), rate_(Dtype::float32, {}) {
+        for (const LayerRecord& layer : record_.layers) {
+            layers_.push_back(&state.layer(layer.name));
+        }
+        for (const std::string& name : record_.inputs) {
+            inputs_[name] = batch_tensor(name);
+        }
+        target_ = batch_tensor("target");
+        const std::string handed_on = record_.is_classifier ? "" : record_.output;
+        for (const std::string& name : session_.output_names()) {
+            const bool is_next = name.size() > 5 && name.compare(name.size() - 5, 5, ".next") == 0;
+            if (!is_next) {
+                outputs_[name] = Tensor(session_.output(name)->dtype, session_.output(name)->shape);
+                logits_ = logits_.empty() && name != "loss" && name != handed_on ? name : logits_;
+            }
+        }
+        check_sizes();
+        bind_fixed();
+    }
+
+    const BlockRecord& record() const { return record_; }
+    std::map<std::string, Tensor>& inputs() { return inputs_; }
+    Tensor& target() { return target_; }
+
+    std::int64_t num_slices() const {
+        std::size_t most = 0;
+        for (const Layer* layer : layers_) {
+            most = std::max(most, layer->grid().count());
+        }
+        return static_cast<std::int64_t>(most);
+    }
+
+    // Let slice `turn` be trained; nothing happens where it is active already.
+    void begin_turn(std::int64_t turn) {
+        const auto slice = [turn](const Layer& layer) { return static_cast<std::size_t>(turn) % layer.grid().count(); };
+        if (std::all_of(layers_.begin(), layers_.end(), [&](const Layer* layer) { return layer->active() == slice(*layer); })) {
+            return;
+        }
+        TensorRefs tensors;
+        for (Layer* layer : layers_) {
+            tensors.merge(layer->begin_turn(slice(*layer)));
+        }
+        session_.bind(tensors);
+    }
+
+    // Take one step on the batch in `inputs` and `target`. When it throws, the state is as it was.
+    StepResult step(double rate) {
+        constexpr double largest = std::numeric_limits<float>::max();
+        *rate_.data<float>() = rate > largest ? std::numeric_limits<float>::infinity() : static_cast<float>(rate);
+        const float scale = record_.scale.empty() ? 0 : state_.scale(record_.scale);
+        try {
+            memory_.run(held_nbytes(), [this] { session_.run(); });
+        } catch (...) {
+            for (Layer* layer : layers_) {
+                layer->roll_back();
+            }
+            if (!record_.scale.empty()) {
+                state_.scale(record_.scale) = scale;
+            }
+            throw;
+        }
+        for (Layer* layer : layers_) {
+            layer->commit();
+        }
+        return {*outputs_.at("loss").data<float>(), accuracy()};
+    }
+
+    void end_turn() {
+        for (Layer* layer : layers_) {
+            layer->end_turn();
+        }
+    }
+
+    void reset_optimizer() {
+        for (Layer* layer : layers_) {
+            layer->reset_optimizer();
+        }
+    }
+
+    // Mean x^2 over the batch in the block's inputs; of bits it is the share of ones, times s^2 where they have a scale.
+    double input_power() {
+        double total = 0;
+        for (auto& [name, tensor] : inputs_) {
+            double sum = 0;
+            for (std::size_t i = 0; i < tensor.size(); ++i) {
+                const double x = tensor.dtype() == Dtype::uint8 ? tensor.data<std::uint8_t>()[i] : tensor.data<float>()[i];
+                sum += tensor.dtype() == Dtype::uint8 ? x : x * x;
+            }
+            const bool is_scaled = tensor.dtype() == Dtype::uint8 && manifest_.has_scaled_inputs();
+            const double scale = is_scaled ? static_cast<double>(state_.scale(name + ".scale")) : 1.0;
+            total += scale * scale * sum / static_cast<double>(tensor.size());
+        }
+        return total / static_cast<double>(inputs_.size());
+    }
+
+    // The recipe's rate where the block's inputs have the mean square `power`.
+    double starting_rate(double power) {
+        BlockSize size;
+        size.head_units = record_.has_head ? static_cast<double>(state_.other(record_.name + ".head").shape()[1]) : 0;
+        size.head_positions = static_cast<double>(record_.head_positions);
+        for (const LayerRecord& layer : record_.layers) {
+            size.fan_in = std::max(size.fan_in, static_cast<double>(layer.fan_in));
+        }
+        size.num_slices = static_cast<double>(num_slices());
+        size.input_power = power;
+        return rate_of_block(manifest_.optimizer, static_cast<double>(manifest_.batch), size);
+    }
+
+    // RAM that the plan counts and this trainer holds during a step: the batch, results, the head, the active slice.
+    std::size_t held_nbytes() const {
+        std::size_t total = target_.nbytes() + rate_.nbytes();
+        for (const auto& [name, tensor] : inputs_) {
+            total += tensor.nbytes();
+        }
+        for (const auto& [name, tensor] : outputs_) {
+            total += tensor.nbytes();
+        }
+        for (const Layer* layer : layers_) {
+            total += layer->active() == Layer::none ? 0 : layer->turn_nbytes();
+        }
+        total += record_.has_head ? state_.other(record_.name + ".head").nbytes() : 0;
+        return total + (record_.scale.empty() ? 0 : sizeof(float));
+    }
+
+private:
+    Tensor batch_tensor(const std::string& name) const {
+        const TensorType* type = session_.input(name);
+        const bool has_batch = type != nullptr && !type->shape.empty() && type->shape[0] == manifest_.batch;
+        if (!has_batch || std::any_of(type->shape.begin(), type->shape.end(), [](std::int64_t size) { return size < 1; })) {
+            const std::string problem = "has no input '" + name + "' of " + std::to_string(manifest_.batch) + " samples";
+            throw input_error(record_.step, problem, detail::build_again);
+        }
+        return Tensor(type->dtype, type->shape);
+    }
+
+    // Sizes that this trainer relies on: those of the model's own tensors are onnxruntime's to check.
+    void check_sizes() const {
+        const Shape scores = {manifest_.batch, manifest_.num_outputs};
+        const bool has_labels = manifest_.is_classification();
+        const Shape target = has_labels ? Shape{manifest_.batch} : scores;
+        const bool fits_target =
+            target_.dtype() == (has_labels ? Dtype::int64 : Dtype::float32) && target_.size() == count_elements(target);
+        const auto loss = outputs_.find("loss"), logits = outputs_.find(logits_);
+        const bool fits_loss = loss != outputs_.end() && loss->second.dtype() == Dtype::float32 && loss->second.size() == 1;
+        const bool fits_logits = logits != outputs_.end() && logits->second.dtype() == Dtype::float32 &&
+                                 logits->second.size() == count_elements(scores);
+        const auto is_known = [](const auto& input) {
+            return input.second.dtype() == Dtype::uint8 || input.second.dtype() == Dtype::float32;
+        };
+        if (!fits_target || !fits_loss || !fits_logits || !std::all_of(inputs_.begin(), inputs_.end(), is_known)) {
+            throw input_error(record_.step,
+                              "has targets, logits, a loss or inputs of another type or size than the manifest says",
+                              detail::build_again);
+        }
+    }
+
+    void bind_fixed() {
+        TensorRefs tensors = state_.scales();
+        for (auto& [name, tensor] : inputs_) {
+            tensors[name] = TensorRef::of(tensor);
+        }
+        for (auto& [name, tensor] : outputs_) {
+            tensors[name] = TensorRef::of(tensor);
+        }
+        tensors["target"] = TensorRef::of(target_);
+        tensors["rate"] = TensorRef::of(rate_);
+        if (record_.has_head) {
+            tensors["head"] = TensorRef::of(state_.other(record_.name + ".head"));
+        }
+        session_.bind(tensors);
+    }
+
+    float accuracy() const {
+        if (!manifest_.is_classification()) {
+            return 0;
+        }
+        const auto width = static_cast<std::size_t>(manifest_.num_outputs), batch = static_cast<std::size_t>(manifest_.batch);
+        std::size_t num_right = 0;
+        for (std::size_t i = 0; i < batch; ++i) {
+            const float* row = outputs_.at(logits_).data<float>() + i * width;
+            num_right += std::max_element(row, row + width) - row == target_.data<std::int64_t>()[i];
+        }
+        return static_cast<float>(num_right) / static_cast<float>(batch);
+    }
+
+    const Manifest& manifest_;
+    const BlockRecord& record_;
+    ModelState& state_;
+    MemoryUse& memory_;
+    Session session_;
+    std::vector<Layer*> layers_;
+    std::map<std::string, Tensor> inputs_, outputs_;
+    Tensor target_, rate_;
+    std::string logits_;
+};
+
+}  // namespace tinyfoa

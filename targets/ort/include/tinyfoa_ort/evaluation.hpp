@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// How good predictions are.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "tinyfoa_ort/samples.hpp"
+
+namespace tinyfoa {
+
+struct Evaluation {
+    double loss = 0;               // mean cross entropy, or half the mean squared error
+    double accuracy = 0;           // share of samples that are classified right; 0 for a regression
+    double balanced_accuracy = 0;  // mean over the classes that occur of the share of each that is found; 0 for a regression
+};
+
+// Measures scores as they come, row by row.
+class Evaluator {
+public:
+    explicit Evaluator(const Manifest& manifest)
+        : num_outputs_(static_cast<std::size_t>(manifest.num_outputs)), is_classification_(manifest.is_classification()) {}
+
+    void add(const float* scores, const Samples& samples, std::size_t row) {
+        ++num_rows_;
+        if (!is_classification_) {
+            for (std::size_t i = 0; i < num_outputs_; ++i) {
+                const double error = static_cast<double>(scores[i] - samples.targets[row * num_outputs_ + i]);
+                loss_ += 0.5 * error * error / static_cast<double>(num_outputs_);
+            }
+            return;
+        }
+        const std::int64_t label = samples.labels[row];
+        const float* best = std::max_element(scores, scores + num_outputs_);
+        double sum = 0;
+        for (std::size_t i = 0; i < num_outputs_; ++i) {
+            sum += std::exp(static_cast<double>(scores[i]) - static_cast<double>(*best));
+        }
+        loss_ += std::log(sum) - (static_cast<double>(scores[label]) - static_cast<double>(*best));
+        Counts& counts = counts_[label];
+        ++counts.all;
+        counts.right += best - scores == label;
+    }
+
+    Evaluation result() const {
+        Evaluation found;
+        found.loss = loss_ / static_cast<double>(num_rows_);
+        for (const auto& [label, counts] : counts_) {
+            found.accuracy += static_cast<double>(counts.right) / static_cast<double>(num_rows_);
+            const double share = static_cast<double>(counts.right) / static_cast<double>(counts.all);
+            found.balanced_accuracy += share / static_cast<double>(counts_.size());
+        }
+        return found;
+    }
+
+private:
+    struct Counts {
+        std::size_t all = 0, right = 0;
+    };
+
+    std::size_t num_outputs_;
+    bool is_classification_;
+    std::size_t num_rows_ = 0;
+    double loss_ = 0;
+    std::map<std::int64_t, Counts> counts_;
+};
+
+}  // namespace tinyfoa

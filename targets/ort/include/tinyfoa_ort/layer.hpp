@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+// A layer while its slices take turns: what a step reads and writes (docs/training.md).
+//
+// A run of onnxruntime may fail half-way, with some of its outputs written. So no output is bound to what is kept:
+// 1. The new latent weights and optimizer state go to buffers of their own, which `commit` copies into their place; the copy
+// cannot
+//    fail. The plan counts these buffers as the active slice; what they are copied to is its nonvolatile memory.
+// 2. Signs and the small tensors of a turn (bias, sums, step count) are updated in place in copies. Signs are a function of the
+//    latent weights, the rest is kept in LayerMemory, so `roll_back` makes them again.
+// Hence after every step, taken or failed, LayerMemory is whole, and a turn may end and begin again at any step.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "tinyfoa_ort/layer_memory.hpp"
+#include "tinyfoa_ort/value.hpp"
+#include "tinyfoa_ort/whole_weights.hpp"
+
+namespace tinyfoa {
+
+class Layer {
+public:
+    static constexpr std::size_t none = static_cast<std::size_t>(-1);
+
+    explicit Layer(LayerMemory memory) : memory_(std::move(memory)), whole_(memory_) {
+        abs_sum_.resize(memory_.positions * grid().num_outs());
+        outer_bias_.resize(memory_.bias.size());
+        derive();
+    }
+
+    LayerMemory& memory() { return memory_; }
+    const Grid& grid() const { return memory_.grid; }
+    std::size_t active() const { return active_; }
+
+    // Make signs and sums anew from what is kept; no slice may be active.
+    void derive() {
+        for (std::size_t index = 0; index < grid().count(); ++index) {
+            whole_.derive(memory_, index);
+        }
+        for (std::size_t out = 0; out < grid().num_outs(); ++out) {
+            sum_bands(out, none);
+        }
+        outer_bias_ = memory_.bias;
+    }
+
+    // What a forward pass reads; the turn ends.
+    TensorRefs forward_tensors() {
+        end_turn();
+        TensorRefs tensors;
+        const Shape shape = step_shape(grid().num_ins(), grid().num_outs());
+        tensors[name("w")] = reading(memory_.is_binary ? Dtype::int8 : Dtype::float32, shape, whole_.data(memory_));
+        if (memory_.is_binary) {
+            tensors[name("abs_sum")] = reading(Dtype::float32, sums_shape(grid().num_outs()), abs_sum_.data());
+        }
+        if (memory_.has_bias()) {
+            tensors[name("bias")] = reading(Dtype::float32, bias_shape(grid().num_outs()), memory_.bias.data());
+        }
+        return tensors;
+    }
+
+    // Let slice `index` be trained; returns all tensors of the layer that a step reads and writes.
+    TensorRefs begin_turn(std::size_t index) {
+        end_turn();
+        active_ = index;
+        reserve_next();
+        return is_sliced() ? slice_tensors() : whole_tensors();
+    }
+
+    // Put the active slice's signs and sums back in their place; nothing happens where no slice is active.
+    void end_turn() {
+        if (active_ == none) {
+            return;
+        }
+        const std::size_t index = std::exchange(active_, none);
+        if (is_sliced()) {
+            const Part part = grid().part(index);
+            whole_.put(memory_, index, slice_signs_.data());
+            for (std::size_t out = part.first_out; out < part.first_out + part.num_outs; ++out) {
+                sum_bands(out, none);
+            }
+            outer_bias_ = memory_.bias;
+        }
+    }
+
+    // Keep what a step has written.
+    void commit() {
+        const Part part = grid().part(active_);
+        std::copy_n(next_weights_.data<float>(), memory_.latent.size_of_part(active_), memory_.latent.part(active_));
+        for (std::size_t i = 0; i < memory_.states.size(); ++i) {
+            std::copy_n(next_moments_[i].data<float>(), memory_.moments[i].size_of_part(active_),
+                        memory_.moments[i].part(active_));
+            copy_bias(part, bias_moments_[i].data(), memory_.bias_moments[i].data() + part.band * memory_.bias.size());
+        }
+        copy_bias(part, bias().data(), memory_.bias.data());
+        if (memory_.is_binary) {
+            move_sums(part, [](float& kept, float& turn) { kept = turn; });
+        }
+        if (!memory_.step_counts.empty()) {
+            memory_.step_counts[active_] = weight_step_count_;
+        }
+    }
+
+    // Forget what a failed step may have written.
+    void roll_back() {
+        if (is_sliced()) {
+            const float* weights = memory_.latent.part(active_);
+            std::transform(weights, weights + slice_signs_.size(), slice_signs_.begin(), WholeWeights::sign);
+        } else {
+            whole_.derive(memory_, active_);
+        }
+        fill_turn();
+    }
+
+    void reset_optimizer() {
+        end_turn();
+        memory_.reset_optimizer();
+    }
+
+    // Bytes that a plan counts as the active slice in RAM: latent weights, optimizer state, signs, bias, sums, its origin.
+    std::size_t turn_nbytes() const {
+        const Part part = grid().part(active_);
+        const std::size_t copies = 1 + memory_.states.size(),
+                          num_biases = memory_.has_bias() ? part.num_outs * memory_.positions : 0;
+        const std::size_t num_weights = memory_.latent.size_of_part(active_);
+        const std::size_t num_signs = memory_.is_binary ? num_weights : 0;
+        const std::size_t num_sums = memory_.is_binary ? part.num_outs * memory_.positions : 0;
+        const std::size_t num_counts = memory_.step_counts.empty() ? 0 : memory_.has_bias() ? 2 : 1;
+        const std::size_t num_numbers = copies * (num_weights + num_biases) + num_sums + num_counts;
+        return sizeof(float) * num_numbers + num_signs + (is_sliced() ? sizeof origin_ : 0);
+    }
+
+private:
+    bool is_sliced() const { return grid().count() > 1; }
+    std::string name(const std::string& suffix) const { return memory_.name + "." + suffix; }
+
+    // Shapes as the function bodies have them: taps and inputs are one axis, biases are flat (tinyfoa_rt/ops/products.py).
+    Shape step_shape(std::size_t num_ins, std::size_t num_outs) const {
+        const Shape matrix = {LayerMemory::as_size(memory_.taps * num_ins), LayerMemory::as_size(num_outs)};
+        return memory_.is_local ? Shape{LayerMemory::as_size(memory_.positions), matrix[0], matrix[1]} : matrix;
+    }
+    Shape sums_shape(std::size_t num_outs) const {
+        const std::int64_t size = LayerMemory::as_size(num_outs);
+        return memory_.is_local ? Shape{LayerMemory::as_size(memory_.positions), size} : Shape{size};
+    }
+    Shape bias_shape(std::size_t num_outs) const { return {LayerMemory::as_size(num_outs * memory_.positions)}; }
+
+    static TensorRef reading(Dtype dtype, const Shape& shape, const void* data) { return {dtype, shape, data, nullptr}; }
+    static TensorRef updating(Dtype dtype, const Shape& shape, void* data) { return {dtype, shape, data, data}; }
+
+    // In a turn the bias of the active slice; of a whole layer all of it.
+    std::vector<float>& bias() { return is_sliced() ? bias_slice_ : outer_bias_; }
+
+    void copy_bias(const Part& part, const float* from, float* to) const {
+        if (memory_.has_bias()) {
+            std::copy_n(from, part.num_outs * memory_.positions, to + part.first_out * memory_.positions);
+        }
+    }
+
+    // Call `move(sum that is kept, sum of the turn)` for each output of the active slice.
+    template <typename Move>
+    void move_sums(const Part& part, const Move& move) {
+        const std::size_t num_outs = grid().num_outs();
+        for (std::size_t position = 0; position < memory_.positions; ++position) {
+            float* kept = memory_.abs_sums.data() + (part.band * memory_.positions + position) * num_outs + part.first_out;
+            float* turn = (is_sliced() ? abs_sum_slice_.data() : abs_sum_.data()) + position * part.num_outs;
+            for (std::size_t out = 0; out < part.num_outs; ++out) {
+                move(kept[out], turn[out]);
+            }
+        }
+    }
+
+    // Sum |W| of an output over all bands but one.
+    void sum_bands(std::size_t out, std::size_t without) {
+        const std::size_t num_outs = grid().num_outs();
+        for (std::size_t position = 0; position < memory_.positions; ++position) {
+            float sum = 0;
+            for (std::size_t band = 0; band < grid().num_bands(); ++band) {
+                sum += band == without ? 0.0f : memory_.abs_sums[(band * memory_.positions + position) * num_outs + out];
+            }
+            abs_sum_[position * num_outs + out] = sum;
+        }
+    }
+
+    void reserve_next() {
+        const std::size_t nbytes = memory_.latent.size_of_part(active_) * sizeof(float);
+        if (next_weights_.nbytes() < nbytes) {
+            next_weights_ = Buffer(nbytes);
+            next_moments_.clear();
+            for (std::size_t i = 0; i < memory_.states.size(); ++i) {
+                next_moments_.emplace_back(nbytes);
+            }
+        }
+        const Part part = grid().part(active_);
+        const std::size_t num_biases = memory_.has_bias() ? part.num_outs * memory_.positions : 0;
+        bias_moments_.assign(memory_.states.size(), std::vector<float>(num_biases));
+        if (is_sliced()) {
+            bias_slice_.resize(num_biases);
+            abs_sum_slice_.resize(part.num_outs * memory_.positions);
+            slice_signs_.resize(memory_.is_binary ? memory_.latent.size_of_part(active_) : 0);
+        }
+    }
+
+    // Copy what a step updates in place, but signs, from what is kept.
+    void fill_turn() {
+        const Part part = grid().part(active_);
+        const std::size_t first = part.first_out * memory_.positions, num_biases = part.num_outs * memory_.positions;
+        if (memory_.has_bias()) {
+            std::copy_n(memory_.bias.data() + first, num_biases, bias().data());
+            for (std::size_t i = 0; i < memory_.states.size(); ++i) {
+                std::copy_n(memory_.bias_moments[i].data() + part.band * memory_.bias.size() + first, num_biases,
+                            bias_moments_[i].data());
+            }
+        }
+        if (memory_.is_binary) {
+            move_sums(part, [](float& kept, float& turn) { turn = kept; });
+        }
+        if (!memory_.step_counts.empty()) {
+            weight_step_count_ = bias_step_count_ = memory_.step_counts[active_];
+        }
+    }
+
+    void add_parameter(TensorRefs& tensors, const std::string& weight, const std::string& bias_name) {
+        const Part part = grid().part(active_);
+        const Shape shape = step_shape(part.num_ins, part.num_outs);
+        tensors[name(weight)] = {Dtype::float32, shape, memory_.latent.part(active_), next_weights_.data()};
+        const Shape biases = bias_shape(part.num_outs);
+        if (memory_.has_bias()) {
+            tensors[name(bias_name)] = updating(Dtype::float32, biases, bias().data());
+        }
+        for (std::size_t i = 0; i < memory_.states.size(); ++i) {
+            const std::string suffix = "." + memory_.states[i];
+            tensors[name(weight + suffix)] = {Dtype::float32, shape, memory_.moments[i].part(active_), next_moments_[i].data()};
+            if (memory_.has_bias()) {
+                tensors[name(bias_name + suffix)] = updating(Dtype::float32, biases, bias_moments_[i].data());
+            }
+        }
+        if (!memory_.step_counts.empty()) {
+            tensors[name(weight + ".step_count")] = updating(Dtype::int32, {}, &weight_step_count_);
+            tensors[name(bias_name + ".step_count")] = updating(Dtype::int32, {}, &bias_step_count_);
+        }
+    }
+
+    TensorRefs whole_tensors() {
+        TensorRefs tensors;
+        fill_turn();
+        add_parameter(tensors, "w", "bias");
+        if (memory_.is_binary) {
+            const Shape shape = step_shape(grid().num_ins(), grid().num_outs());
+            tensors[name("w.bits")] = updating(Dtype::int8, shape, whole_.signs());
+            tensors[name("abs_sum")] = updating(Dtype::float32, sums_shape(grid().num_outs()), abs_sum_.data());
+        }
+        return tensors;
+    }
+
+    // Of the rest of the layer, a step sees zeros in place of the active slice, so that sums of both are those of the whole.
+    TensorRefs slice_tensors() {
+        TensorRefs tensors;
+        const Part part = grid().part(active_);
+        fill_turn();
+        add_parameter(tensors, "w_slice", "bias_slice");
+        whole_.take(memory_, active_, slice_signs_.data());
+        const Shape whole = step_shape(grid().num_ins(), grid().num_outs());
+        tensors[name("w")] = reading(memory_.is_binary ? Dtype::int8 : Dtype::float32, whole, whole_.data(memory_));
+        const std::size_t origin[] = {part.first_in, part.first_out, part.num_ins, part.num_outs};
+        std::transform(origin, origin + 4, origin_, [](std::size_t size) { return static_cast<std::int32_t>(size); });
+        tensors[name("origin")] = reading(Dtype::int32, {4}, origin_);
+        if (memory_.is_binary) {
+            const Shape shape = step_shape(part.num_ins, part.num_outs);
+            tensors[name("w_slice.bits")] = updating(Dtype::int8, shape, slice_signs_.data());
+            tensors[name("abs_sum_slice")] = updating(Dtype::float32, sums_shape(part.num_outs), abs_sum_slice_.data());
+            tensors[name("abs_sum")] = reading(Dtype::float32, sums_shape(grid().num_outs()), abs_sum_.data());
+            for (std::size_t out = part.first_out; out < part.first_out + part.num_outs; ++out) {
+                sum_bands(out, part.band);
+            }
+        }
+        if (memory_.has_bias()) {
+            float* start = outer_bias_.data() + part.first_out * memory_.positions;
+            std::fill_n(start, part.num_outs * memory_.positions, 0.0f);
+            tensors[name("bias")] = reading(Dtype::float32, bias_shape(grid().num_outs()), outer_bias_.data());
+        }
+        return tensors;
+    }
+
+    LayerMemory memory_;
+    WholeWeights whole_;
+    std::vector<float> abs_sum_, outer_bias_;
+    std::size_t active_ = none;
+    Buffer next_weights_;
+    std::vector<Buffer> next_moments_;
+    std::vector<float> bias_slice_, abs_sum_slice_;
+    std::vector<std::int8_t> slice_signs_;
+    std::vector<std::vector<float>> bias_moments_;
+    std::int32_t weight_step_count_ = 0, bias_step_count_ = 0;
+    std::int32_t origin_[4] = {};
+};
+
+}  // namespace tinyfoa

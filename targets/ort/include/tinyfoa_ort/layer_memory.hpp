@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a trained layer keeps between steps, whole and current after every step. Checkpoints hold exactly this.
+#pragma once
+
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tinyfoa_ort/sliced_tensor.hpp"
+
+namespace tinyfoa {
+
+// Names of what an optimizer keeps of each parameter.
+inline std::vector<std::string> optimizer_states(const std::string& optimizer) {
+    if (optimizer == "adam") {
+        return {"mean", "variance"};
+    }
+    return optimizer == "momentum" ? std::vector<std::string>{"velocity"} : std::vector<std::string>{};
+}
+
+// Latent weights are (positions, taps, inputs, outputs); a dense layer has one position and one tap. Biases are (outputs,
+// positions); abs_sums, the sum |W| of each output within each band of inputs, are (bands, positions, outputs).
+struct LayerMemory {
+    LayerMemory(const LayerRecord& record, std::size_t num_positions, bool has_bias, const std::string& optimizer,
+                const std::string& folder)
+        : name(record.name), is_local(record.kind == "local"), is_binary(record.is_binary), grid(record),
+          positions(num_positions), taps(static_cast<std::size_t>(record.fan_in) / grid.num_ins()),
+          latent(positions * taps, grid, folder), abs_sums(grid.num_bands() * positions * grid.num_outs()),
+          bias(has_bias ? grid.num_outs() * positions : 0), states(optimizer_states(optimizer)),
+          step_counts(optimizer == "adam" ? grid.count() : 0) {
+        for (std::size_t i = 0; i < states.size(); ++i) {
+            moments.emplace_back(positions * taps, grid, folder);
+            bias_moments.emplace_back(grid.num_bands() * bias.size());
+        }
+    }
+
+    bool has_bias() const { return !bias.empty(); }
+
+    // Shape of a tensor of the layer as files have it: without positions and taps where it is dense.
+    Shape weight_shape() const {
+        const Shape whole = {as_size(positions), as_size(taps), as_size(grid.num_ins()), as_size(grid.num_outs())};
+        return is_local ? whole : Shape(whole.begin() + 2, whole.end());
+    }
+
+    // All that must be kept, under the names of checkpoints.
+    std::vector<StoredTensor> stored() {
+        std::vector<StoredTensor> found = {latent.stored(name + ".weight", weight_shape())};
+        const std::int64_t num_bands = as_size(grid.num_bands()), num_outs = as_size(grid.num_outs());
+        const Shape sums = is_local ? Shape{num_bands, as_size(positions), num_outs} : Shape{num_bands, num_outs};
+        found.push_back(StoredTensor::whole(name + ".abs_sums", Dtype::float32, sums, abs_sums.data()));
+        const Shape bias_shape = is_local ? Shape{num_outs, as_size(positions)} : Shape{num_outs};
+        if (has_bias()) {
+            found.push_back(StoredTensor::whole(name + ".bias", Dtype::float32, bias_shape, bias.data()));
+        }
+        for (std::size_t i = 0; i < states.size(); ++i) {
+            found.push_back(moments[i].stored(name + ".weight." + states[i], weight_shape()));
+            if (has_bias()) {
+                Shape shape = bias_shape;
+                shape.insert(shape.begin(), num_bands);
+                found.push_back(StoredTensor::whole(name + ".bias." + states[i], Dtype::float32, shape, bias_moments[i].data()));
+            }
+        }
+        if (!step_counts.empty()) {
+            const Shape shape = {as_size(grid.count())};
+            found.push_back(StoredTensor::whole(name + ".step_count", Dtype::int32, shape, step_counts.data()));
+        }
+        return found;
+    }
+
+    // Sum |W| anew, for weights that a training begins with.
+    void derive_abs_sums() {
+        std::fill(abs_sums.begin(), abs_sums.end(), 0.0f);
+        const std::size_t num_ins = grid.num_ins(), num_outs = grid.num_outs();
+        latent.visit_in_order([&](const float* numbers, std::size_t count, std::size_t at) {
+            const std::size_t out = at % num_outs, in = at / num_outs % num_ins, position = at / num_outs / num_ins / taps;
+            float* sums = abs_sums.data() + (band_of(in) * positions + position) * num_outs + out;
+            for (std::size_t k = 0; k < count; ++k) {
+                sums[k] += std::fabs(numbers[k]);
+            }
+        });
+    }
+
+    void reset_optimizer() {
+        for (std::size_t i = 0; i < states.size(); ++i) {
+            moments[i].fill_with_zeros();
+            std::fill(bias_moments[i].begin(), bias_moments[i].end(), 0.0f);
+        }
+        std::fill(step_counts.begin(), step_counts.end(), 0);
+    }
+
+    static std::int64_t as_size(std::size_t size) { return static_cast<std::int64_t>(size); }
+
+    std::string name;
+    bool is_local;
+    bool is_binary;
+    Grid grid;
+    std::size_t positions, taps;
+    SlicedTensor latent;
+    std::vector<float> abs_sums, bias;
+    std::vector<std::string> states;  // names of what the optimizer keeps
+    std::vector<SlicedTensor> moments;
+    std::vector<std::vector<float>> bias_moments;  // (bands, outputs, positions) each
+    std::vector<std::int32_t> step_counts;         // one a slice
+
+private:
+    std::size_t band_of(std::size_t in) const {
+        std::size_t band = 0;
+        while (band + 1 < grid.num_bands() && grid.first_in(band + 1) <= in) {
+            ++band;
+        }
+        return band;
+    }
+};
+
+}  // namespace tinyfoa

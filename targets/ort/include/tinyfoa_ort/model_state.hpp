@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// The state of all blocks: layers, scales and heads.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tinyfoa_ort/artifact.hpp"
+#include "tinyfoa_ort/layer.hpp"
+#include "tinyfoa_ort/safetensors.hpp"
+
+namespace tinyfoa {
+
+class ModelState {
+public:
+    // Begin with the artifact's initial state.
+    ModelState(const Artifact& artifact, const std::string& storage) {
+        const Manifest& manifest = artifact.manifest();
+        TensorFile file(artifact.initial());
+        std::map<std::string, TensorEntry> entries;
+        for (const TensorEntry& entry : file.entries()) {
+            entries[entry.name] = entry;
+        }
+        for (const BlockRecord& block : manifest.blocks) {
+            for (const LayerRecord& layer : block.layers) {
+                const bool has_bias = entries.count(layer.name + ".bias") > 0;
+                const std::size_t positions = num_positions(layer, file.place(), entries);
+                auto state = std::make_unique<Layer>(LayerMemory(layer, positions, has_bias, manifest.optimizer, storage));
+                if (!layers_.emplace(layer.name, std::move(state)).second) {
+                    throw input_error(file.place(), "layer '" + layer.name + "' is there twice", detail::build_again);
+                }
+            }
+            add_others(block, file.place(), entries);
+        }
+        std::vector<StoredTensor> initial;
+        for (StoredTensor& tensor : stored()) {
+            if (is_initial(tensor.name)) {
+                initial.push_back(std::move(tensor));
+            }
+        }
+        load(file, initial, detail::build_again);
+        for (auto& [name, layer] : layers_) {
+            layer->memory().derive_abs_sums();
+            layer->derive();
+        }
+    }
+
+    Layer& layer(const std::string& name) { return *layers_.at(name); }
+    Tensor& other(const std::string& name) { return others_.at(name); }
+    float& scale(const std::string& name) {
+        const auto found = others_.find(name);
+        if (found == others_.end()) {
+            throw input_error("tensor '" + name + "'", "is missing", detail::build_again);
+        }
+        return *found->second.data<float>();
+    }
+
+    // All that a checkpoint holds.
+    std::vector<StoredTensor> stored() {
+        std::vector<StoredTensor> found;
+        for (auto& [name, tensor] : others_) {
+            found.push_back(StoredTensor::whole(name, tensor.dtype(), tensor.shape(), tensor.data()));
+        }
+        for (auto& [name, layer] : layers_) {
+            for (StoredTensor& tensor : layer->memory().stored()) {
+                found.push_back(std::move(tensor));
+            }
+        }
+        return found;
+    }
+
+    // Take over the tensors of a checkpoint.
+    void restore(TensorFile& file) {
+        end_turns();
+        load(file, stored(), "start training anew");
+        for (auto& [name, layer] : layers_) {
+            layer->derive();
+        }
+    }
+
+    // What the forward pass reads; turns end.
+    TensorRefs forward_tensors() {
+        TensorRefs tensors = scales();
+        for (auto& [name, layer] : layers_) {
+            tensors.merge(layer->forward_tensors());
+        }
+        return tensors;
+    }
+
+    // Scales by name: steps and the forward pass read them.
+    TensorRefs scales() {
+        TensorRefs tensors;
+        for (auto& [name, tensor] : others_) {
+            if (name.size() > 6 && name.compare(name.size() - 6, 6, ".scale") == 0) {
+                tensors[name] = TensorRef::of(tensor);
+            }
+        }
+        return tensors;
+    }
+
+    void end_turns() {
+        for (auto& [name, layer] : layers_) {
+            layer->end_turn();
+        }
+    }
+
+private:
+    static std::size_t num_positions(const LayerRecord& layer, const std::string& place,
+                                     const std::map<std::string, TensorEntry>& entries) {
+        const auto found = entries.find(layer.name + ".weight");
+        if (found == entries.end()) {
+            throw input_error(place + ", tensor '" + layer.name + ".weight'", "is missing", detail::build_again);
+        }
+        const Shape& shape = found->second.shape;
+        const bool fits = layer.kind == "dense" || (shape.size() == 4 && shape[0] > 0);
+        const std::int64_t positions = layer.kind == "dense" || !fits ? 1 : shape[0];
+        // The whole shape is compared later; here only that memory of this size may be taken.
+        const bool is_there =
+            fits && count_elements({positions, layer.fan_in, layer.outs.back()}, Dtype::float32) == count_elements(shape) &&
+            found->second.dtype == Dtype::float32;
+        if (!is_there) {
+            throw input_error(place + ", tensor '" + layer.name + ".weight'", "has another shape or type than the manifest says",
+                              detail::build_again);
+        }
+        return static_cast<std::size_t>(positions);
+    }
+
+    void add_others(const BlockRecord& block, const std::string& place, const std::map<std::string, TensorEntry>& entries) {
+        std::vector<std::string> names;
+        if (block.has_head) {
+            names.push_back(block.name + ".head");
+        }
+        if (!block.scale.empty()) {
+            names.push_back(block.scale);
+        }
+        for (const std::string& name : names) {
+            const auto found = entries.find(name);
+            if (found == entries.end()) {
+                throw input_error(place + ", tensor '" + name + "'", "is missing", detail::build_again);
+            }
+            const bool is_scale = name == block.scale;
+            const bool fits =
+                is_scale ? found->second.shape.empty() && found->second.dtype == Dtype::float32 : found->second.shape.size() == 2;
+            if (!fits) {
+                throw input_error(place + ", tensor '" + name + "'", is_scale ? "is no number" : "is no matrix",
+                                  detail::build_again);
+            }
+            others_.emplace(name, Tensor(found->second.dtype, found->second.shape));
+        }
+    }
+
+    // Whether a tensor is in the initial file; the others follow from it, or are zero.
+    bool is_initial(const std::string& name) const {
+        const std::size_t dot = name.rfind('.');
+        const std::string prefix = name.substr(0, dot), suffix = name.substr(dot + 1);
+        return others_.count(name) > 0 || (layers_.count(prefix) > 0 && (suffix == "weight" || suffix == "bias"));
+    }
+
+    static void load(TensorFile& file, const std::vector<StoredTensor>& tensors, const std::string& mend) {
+        std::map<std::string, const StoredTensor*> into;
+        std::map<std::string, const TensorEntry*> entries;
+        for (const TensorEntry& entry : file.entries()) {
+            entries[entry.name] = &entry;
+        }
+        for (const StoredTensor& tensor : tensors) {
+            const auto found = entries.find(tensor.name);
+            const std::string place = file.place() + ", tensor '" + tensor.name + "'";
+            if (found == entries.end()) {
+                throw input_error(place, "is missing", mend);
+            }
+            if (found->second->dtype != tensor.dtype || found->second->shape != tensor.shape) {
+                const std::string is = name_of(found->second->dtype) + to_text(found->second->shape);
+                throw input_error(place, "is " + is + ", expected " + name_of(tensor.dtype) + to_text(tensor.shape), mend);
+            }
+            into[tensor.name] = &tensor;
+        }
+        file.load(into);
+    }
+
+    std::map<std::string, std::unique_ptr<Layer>> layers_;
+    std::map<std::string, Tensor> others_;
+};
+
+}  // namespace tinyfoa

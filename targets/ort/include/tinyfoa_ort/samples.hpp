@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// Samples and targets as the caller has them, and how they become a batch of the model's input.
+#pragma once
+
+#include <cmath>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tinyfoa_ort/manifest.hpp"
+#include "tinyfoa_ort/normalization.hpp"
+
+namespace tinyfoa {
+
+// Raw samples in C order, in the model's order of axes; memory of the caller.
+struct Samples {
+    const float* x = nullptr;
+    std::size_t count = 0;
+    const std::int64_t* labels = nullptr;  // a class from 0 for each sample, where the loss is cross entropy
+    const float* targets = nullptr;        // a vector of the model's outputs for each sample, where it is mean squared error
+    Shape shape;                           // of a raw sample; empty: as the model's input. Channels of a normalization lie in it
+};
+
+// Puts rows of samples into batches: float32, normalized.
+class SampleReader {
+public:
+    SampleReader(const Manifest& manifest, const std::optional<Normalization>& normalization)
+        : manifest_(manifest), normalization_(normalization),
+          shape_(manifest.input_shape.begin() + 1, manifest.input_shape.end()) {}
+
+    // Numbers of a sample.
+    std::size_t size() const { return count_elements(shape_).value_or(0); }
+
+    // Refuse what a step cannot take.
+    void check(const Samples& samples, bool needs_targets) const {
+        if (samples.count == 0 || samples.x == nullptr) {
+            throw input_error("data", "has no samples", "give at least one");
+        }
+        if (!samples.shape.empty() && count_elements(samples.shape) != count_elements(shape_)) {
+            const std::string problem = "samples have shape " + to_text(samples.shape) + ", the model's input " + to_text(shape_);
+            throw input_error("data", problem, "give as many numbers a sample");
+        }
+        if (!needs_targets) {
+            return;
+        }
+        const bool is_classification = manifest_.is_classification();
+        if (is_classification ? samples.labels == nullptr : samples.targets == nullptr) {
+            throw input_error("data", is_classification ? "has no labels" : "has no targets", "give one a sample");
+        }
+        for (std::size_t i = 0; is_classification && i < samples.count; ++i) {
+            if (samples.labels[i] < 0 || samples.labels[i] >= manifest_.num_outputs) {
+                const std::string problem = "label " + std::to_string(samples.labels[i]) + " is outside 0 to ";
+                throw input_error("data, row " + std::to_string(i), problem + std::to_string(manifest_.num_outputs - 1),
+                                  "number the classes from 0");
+            }
+        }
+        const auto num_values = is_classification ? 0 : samples.count * static_cast<std::size_t>(manifest_.num_outputs);
+        for (std::size_t i = 0; i < num_values; ++i) {
+            if (!std::isfinite(samples.targets[i])) {
+                throw input_error("data, row " + std::to_string(i / static_cast<std::size_t>(manifest_.num_outputs)),
+                                  "has a target that is NaN or Inf", "leave the row out");
+            }
+        }
+    }
+
+    // Copy `rows` of the samples to `to`, normalized.
+    void gather(const Samples& samples, const std::vector<std::size_t>& rows, float* to) const {
+        const Shape& shape = samples.shape.empty() ? shape_ : samples.shape;
+        for (const std::size_t row : rows) {
+            const float* from = samples.x + row * size();
+            if (normalization_) {
+                normalization_->apply(from, 1, shape, to);
+            } else {
+                std::copy_n(from, size(), to);
+            }
+            for (std::size_t i = 0; i < size(); ++i) {
+                if (!std::isfinite(to[i])) {
+                    throw input_error("data, row " + std::to_string(row), "holds NaN or Inf", "leave the row out");
+                }
+            }
+            to += size();
+        }
+    }
+
+    // Copy the targets of `rows`.
+    void gather_targets(const Samples& samples, const std::vector<std::size_t>& rows, Tensor& to) const {
+        const auto width = static_cast<std::size_t>(manifest_.num_outputs);
+        for (std::size_t i = 0; i < rows.size(); ++i) {
+            if (manifest_.is_classification()) {
+                to.data<std::int64_t>()[i] = samples.labels[rows[i]];
+            } else {
+                std::copy_n(samples.targets + rows[i] * width, width, to.data<float>() + i * width);
+            }
+        }
+    }
+
+private:
+    const Manifest& manifest_;
+    const std::optional<Normalization>& normalization_;
+    Shape shape_;
+};
+
+}  // namespace tinyfoa

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+// The trainer: opens an artifact, trains its blocks, predicts, saves and goes on from a checkpoint.
+#pragma once
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tinyfoa_ort/artifact.hpp"
+#include "tinyfoa_ort/block_training.hpp"
+#include "tinyfoa_ort/calibration.hpp"
+#include "tinyfoa_ort/checkpoint.hpp"
+#include "tinyfoa_ort/evaluation.hpp"
+#include "tinyfoa_ort/feed.hpp"
+#include "tinyfoa_ort/forward.hpp"
+#include "tinyfoa_ort/memory_use.hpp"
+#include "tinyfoa_ort/model_state.hpp"
+#include "tinyfoa_ort/progress.hpp"
+#include "tinyfoa_ort/samples.hpp"
+
+namespace tinyfoa {
+
+// One step of `fit`, for people and for the log.
+struct Report {
+    std::string block;
+    std::int64_t epoch = 0;        // of the block, from 0
+    std::int64_t step = 0;         // of the block, from 0
+    std::int64_t num_steps = 0;    // that the block takes in all
+    std::int64_t total_steps = 0;  // of all blocks so far, this one included
+    StepResult result;
+};
+
+class Trainer {
+public:
+    // Called after each step of `fit`; false stops, and `fit` may be called again to go on.
+    using OnStep = std::function<bool(const Report&)>;
+
+    // Begin anew with the artifact in a folder.
+    static Trainer open(const fs::path& folder, const Options& options = {}) { return Trainer(folder, options); }
+
+    // Go on from the checkpoint in a folder that `save` or the Python trainer has written.
+    static Trainer resume(const fs::path& folder, const Options& options = {}) {
+        Trainer trainer(folder, options);
+        auto [progress, file] = CheckpointFolder(folder / checkpoint_name).load(trainer.manifest().id);
+        trainer.parts_->state.restore(file);
+        if (progress.block > static_cast<std::int64_t>(trainer.manifest().blocks.size())) {
+            throw input_error("checkpoint, progress", "is beyond the last block", "start training anew");
+        }
+        trainer.parts_->progress = std::move(progress);
+        return trainer;
+    }
+
+    const Manifest& manifest() const { return parts_->artifact.manifest(); }
+    const Progress& progress() const { return parts_->progress; }
+    const MemoryUse& memory() const { return parts_->memory; }
+    // Numbers of a sample.
+    std::size_t sample_size() const { return parts_->reader.size(); }
+    bool is_done() const { return progress().block >= static_cast<std::int64_t>(manifest().blocks.size()); }
+
+    // Set what a training is begun with; a checkpoint brings its own.
+    void set_settings(const TrainSettings& settings) {
+        settings.check();
+        parts_->progress.settings = settings;
+    }
+    void set_normalization(const std::optional<Normalization>& normalization) {
+        if (normalization) {
+            normalization->check();
+        }
+        parts_->progress.normalization = normalization;
+    }
+
+    // Train on a stream: take one step of the block in training, at a constant rate. Fewer samples than a batch are repeated.
+    StepResult train_step(const Samples& samples) {
+        const auto batch = static_cast<std::size_t>(manifest().batch);
+        if (samples.count > batch) {
+            throw usage_error("train_step", "takes up to " + std::to_string(batch) + " samples, a batch of the plan",
+                              "give fewer at a time");
+        }
+        reader().check(samples, true);
+        BlockTraining& training = begin_block();
+        std::vector<std::size_t> rows(batch);
+        for (std::size_t i = 0; i < batch; ++i) {
+            rows[i] = i % samples.count;
+        }
+        feed().fill_from_samples(samples, rows, training);
+        begin_rates(training, [](std::size_t) {});
+        return step(training, *progress().rate_of(training.record().name) * progress().settings.rate);
+    }
+
+    // End the training of the current block on a stream.
+    void next_block() {
+        if (is_done()) {
+            throw usage_error("next_block", "all blocks are trained", "save the model");
+        }
+        finish_block();
+    }
+
+    // Go (back) to a block on a stream: a model that was trained goes on learning in its last one, say. Its rate is the one it
+    // began with.
+    void train_block(std::size_t index) {
+        if (index >= manifest().blocks.size()) {
+            throw usage_error("train_block", "there are " + std::to_string(manifest().blocks.size()) + " blocks",
+                              "count them from 0");
+        }
+        close_block();
+        parts_->progress.block = static_cast<std::int64_t>(index);
+        parts_->progress.step = 0;
+    }
+
+    // Train every block on a fixed set from where training stands.
+    void fit(const Samples& samples, const OnStep& on_step = nullptr) {
+        reader().check(samples, true);
+        feed().forget();
+        while (!is_done()) {
+            if (!fit_block(samples, on_step)) {
+                feed().forget();
+                return;
+            }
+            finish_block();
+        }
+        feed().forget();
+    }
+
+    // The scores (count, outputs) of raw samples: the output before Softmax, where the model ends in one.
+    std::vector<float> scores(const Samples& samples) {
+        std::vector<float> found;
+        found.reserve(samples.count * static_cast<std::size_t>(manifest().num_outputs));
+        for_each_row(samples,
+                     [&](std::size_t, const float* row) { found.insert(found.end(), row, row + manifest().num_outputs); });
+        return found;
+    }
+
+    // The class of each sample.
+    std::vector<std::int64_t> predict(const Samples& samples) {
+        std::vector<std::int64_t> found;
+        for_each_row(samples, [&](std::size_t, const float* row) {
+            found.push_back(std::max_element(row, row + manifest().num_outputs) - row);
+        });
+        return found;
+    }
+
+    Evaluation evaluate(const Samples& samples) {
+        reader().check(samples, true);
+        Evaluator evaluator(manifest());
+        for_each_row(samples, [&](std::size_t row, const float* scores) { evaluator.add(scores, samples, row); });
+        return evaluator.result();
+    }
+
+    // Write artifact, checkpoint and the parameters of the inference model; a power cut leaves the old checkpoint or the new one.
+    void save(const fs::path& folder) {
+        if (!parts_->artifact.is_in(folder)) {
+            parts_->artifact.save(folder);
+        }
+        CheckpointFolder(folder / checkpoint_name).save(parts_->state.stored(), progress(), manifest().id);
+        std::vector<StoredTensor> tensors;
+        for (const auto& [name, tensor] : parts_->state.forward_tensors()) {
+            tensors.push_back(StoredTensor::whole(name, tensor.dtype, tensor.shape, const_cast<void*>(tensor.read)));
+        }
+        write_tensors(folder / inference_name, tensors);
+    }
+
+private:
+    static constexpr const char* checkpoint_name = "checkpoint";
+    static constexpr const char* inference_name = "inference.safetensors";
+
+    // Parts refer to each other, so they stay where they are when a trainer is moved. Sessions end before what they allocated
+    // from.
+    struct Parts {
+        Parts(const fs::path& folder, const Options& given)
+            : options(given), artifact(folder), state(artifact, options.storage), memory(options.budget_bytes),
+              forward(artifact, state, options), reader(artifact.manifest(), progress.normalization),
+              feed(artifact, forward, reader, memory, options.cache_bytes) {}
+
+        Options options;
+        Artifact artifact;
+        Progress progress;
+        ModelState state;
+        MemoryUse memory;
+        ForwardPass forward;
+        SampleReader reader;
+        BlockFeed feed;
+        std::unique_ptr<BlockTraining> training;
+    };
+
+    Trainer(const fs::path& folder, const Options& options) : parts_(std::make_unique<Parts>(folder, options)) {}
+
+    const SampleReader& reader() const { return parts_->reader; }
+    BlockFeed& feed() { return parts_->feed; }
+
+    // The block in training, its session open.
+    BlockTraining& begin_block() {
+        if (is_done()) {
+            throw usage_error("training", "has ended: all blocks are trained", "predict, or open the artifact anew");
+        }
+        const std::string mend = "train this artifact in Python, or build it with --order layerwise --schedule slice";
+        if (manifest().order != "layerwise" || manifest().schedule == "freeze-diagonal") {
+            throw input_error("artifact", "is for order " + manifest().order + ", schedule " + manifest().schedule, mend);
+        }
+        if (!parts_->training) {
+            const auto index = static_cast<std::size_t>(progress().block);
+            parts_->training =
+                std::make_unique<BlockTraining>(parts_->artifact, index, parts_->state, parts_->memory, parts_->options);
+        }
+        return *parts_->training;
+    }
+
+    void close_block() {
+        if (parts_->training) {
+            parts_->training->end_turn();
+            parts_->training.reset();
+        }
+    }
+
+    void finish_block() {
+        close_block();
+        ++parts_->progress.block;
+        parts_->progress.step = 0;
+    }
+
+    // Measure the block's scale and its rate, once; `fill` puts batch k into the block's inputs.
+    void begin_rates(BlockTraining& training, const std::function<void(std::size_t)>& fill) {
+        const std::string& name = training.record().name;
+        if (progress().rate_of(name) == nullptr) {
+            const double power = calibrate(training, parts_->state, static_cast<std::size_t>(manifest().batch), fill);
+            parts_->progress.rates.emplace_back(name, training.starting_rate(power));
+        }
+    }
+
+    StepResult step(BlockTraining& training, double rate) {
+        training.begin_turn(progress().step / progress().settings.steps_a_turn() % training.num_slices());
+        const StepResult result = training.step(rate);
+        ++parts_->progress.step;
+        ++parts_->progress.total_steps;
+        return result;
+    }
+
+    // Train the current block to the end of its epochs; false where the caller stops.
+    bool fit_block(const Samples& samples, const OnStep& on_step) {
+        BlockTraining& training = begin_block();
+        const TrainSettings settings = progress().settings;
+        const SampleOrder order(samples.count, static_cast<std::size_t>(manifest().batch), settings.seed, progress().block);
+        const auto steps_per_epoch = static_cast<std::int64_t>(order.num_batches());
+        const std::int64_t num_steps = settings.epochs * steps_per_epoch;
+        feed().open(static_cast<std::size_t>(progress().block), samples);
+        const std::vector<std::size_t> first = order.epoch(settings.epochs);
+        begin_rates(training,
+                    [&](std::size_t k) { feed().fill(samples, order.batch(first, k % order.num_batches()), training); });
+        std::vector<std::size_t> rows;
+        for (std::int64_t known_epoch = -1; progress().step < num_steps;) {
+            const std::int64_t at = progress().step, epoch = at / steps_per_epoch;
+            if (epoch != known_epoch) {
+                rows = order.epoch(epoch);
+                known_epoch = epoch;
+            }
+            feed().fill(samples, order.batch(rows, static_cast<std::size_t>(at % steps_per_epoch)), training);
+            const double start = *progress().rate_of(training.record().name) * settings.rate;
+            const StepResult result = step(training, rate_at(start, settings.rate_schedule, at, num_steps));
+            const Report report = {training.record().name, epoch, at, num_steps, progress().total_steps, result};
+            if (on_step && !on_step(report)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    void for_each_row(const Samples& samples, const std::function<void(std::size_t, const float*)>& visit) {
+        if (samples.count > 0) {
+            reader().check(samples, false);
+        }
+        const auto batch = static_cast<std::size_t>(manifest().batch);
+        for (std::size_t start = 0; start < samples.count; start += batch) {
+            std::vector<std::size_t> rows(std::min(batch, samples.count - start));
+            for (std::size_t i = 0; i < rows.size(); ++i) {
+                rows[i] = start + i;
+            }
+            feed().visit_scores(samples, rows, [&](std::size_t i, const float* scores) { visit(start + i, scores); });
+        }
+    }
+
+    std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace tinyfoa

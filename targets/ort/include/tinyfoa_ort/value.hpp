@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tensors on their way into onnxruntime and out of it.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "tinyfoa_ort/runtime.hpp"
+#include "tinyfoa_ort/tensor.hpp"
+
+namespace tinyfoa {
+
+// Memory of the caller that a run reads or writes; where it does both, `write` is where the new values go.
+struct TensorRef {
+    Dtype dtype = Dtype::float32;
+    Shape shape;
+    const void* read = nullptr;
+    void* write = nullptr;
+
+    static TensorRef of(Tensor& tensor) { return {tensor.dtype(), tensor.shape(), tensor.data(), tensor.data()}; }
+};
+
+// By the names of inputs; an output NAME.next is written where NAME says.
+using TensorRefs = std::map<std::string, TensorRef>;
+
+// What a model says of an input or output; -1 where a size is left open.
+struct TensorType {
+    Dtype dtype = Dtype::float32;
+    Shape shape;
+
+    bool accepts(Dtype found, const Shape& size) const {
+        bool fits = found == dtype && size.size() == shape.size();
+        for (std::size_t i = 0; fits && i < size.size(); ++i) {
+            fits = shape[i] < 0 || shape[i] == size[i];
+        }
+        return fits;
+    }
+};
+
+// A tensor of onnxruntime.
+class Value {
+public:
+    explicit Value(OrtValue* value) : value_(value, ort().ReleaseValue) {}
+
+    Value(const OrtMemoryInfo* memory, Dtype dtype, const Shape& shape, void* data) : Value(create(memory, dtype, shape, data)) {}
+
+    const OrtValue* get() const { return value_.get(); }
+
+    TensorType type() const;
+    const void* data() const {
+        void* data = nullptr;
+        check(ort().GetTensorMutableData(value_.get(), &data));
+        return data;
+    }
+
+private:
+    static OrtValue* create(const OrtMemoryInfo* memory, Dtype dtype, const Shape& shape, void* data);
+
+    Owned<OrtValue> value_;
+};
+
+namespace detail {
+
+struct ElementType {
+    Dtype dtype;
+    ONNXTensorElementDataType code;
+};
+
+inline constexpr ElementType element_types[] = {
+    {Dtype::boolean, ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL},  {Dtype::int8, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8},
+    {Dtype::uint8, ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8},   {Dtype::int32, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32},
+    {Dtype::int64, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64},   {Dtype::float16, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16},
+    {Dtype::float32, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT}, {Dtype::float64, ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE},
+};
+
+inline TensorType type_of(const OrtTensorTypeAndShapeInfo* info, const std::string& place) {
+    ONNXTensorElementDataType code = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
+    check(ort().GetTensorElementType(info, &code));
+    std::size_t rank = 0;
+    check(ort().GetDimensionsCount(info, &rank));
+    TensorType type;
+    type.shape.resize(rank);
+    check(ort().GetDimensions(info, type.shape.data(), rank));
+    for (const ElementType& each : element_types) {
+        if (each.code == code) {
+            type.dtype = each.dtype;
+            return type;
+        }
+    }
+    throw input_error(place, "has an element type that is not known here", "build the artifact again");
+}
+
+}  // namespace detail
+
+inline TensorType Value::type() const {
+    OrtTensorTypeAndShapeInfo* info = nullptr;
+    check(ort().GetTensorTypeAndShape(value_.get(), &info));
+    const Owned<OrtTensorTypeAndShapeInfo> owned(info, ort().ReleaseTensorTypeAndShapeInfo);
+    return detail::type_of(info, "a computed tensor");
+}
+
+inline OrtValue* Value::create(const OrtMemoryInfo* memory, Dtype dtype, const Shape& shape, void* data) {
+    ONNXTensorElementDataType code = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
+    for (const detail::ElementType& each : detail::element_types) {
+        code = each.dtype == dtype ? each.code : code;
+    }
+    const std::size_t nbytes = count_elements(shape).value_or(0) * size_of(dtype);
+    OrtValue* value = nullptr;
+    check(ort().CreateTensorWithDataAsOrtValue(memory, data, nbytes, shape.data(), shape.size(), code, &value));
+    return value;
+}
+
+}  // namespace tinyfoa

@@ -1,0 +1,104 @@
+"""What trajectories of all kinds of blocks share: an emitted step on onnxruntime beside the oracle, slices taking turns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+
+from tests.oracle.dense import DenseBlock
+from tinyfoa_rt.ir.block import Layer, Slices
+from tinyfoa_rt.partition import slice_at
+from tinyfoa_rt.run.state import DenseState
+
+__all__ = ["BATCH", "RATES", "RELATIVE", "STEPS", "TURN", "Losses", "Onnxruntime", "Trajectory", "balanced_head"]
+
+Losses = list[tuple[float, float]]
+
+STEPS, BATCH, TURN = 20, 6, 3
+RATES = {"sgd": 0.5, "momentum": 0.2, "adam": 0.01}
+CLEARANCE = 3e-4  # ten times the quantization of real inputs
+
+# float32 against float64: 1e-7 a product, a few dozen products deep, over 20 steps. Real inputs of binary layers are quantized to
+# 16 bits (3e-5 of the largest). A wrong factor of 1 % anywhere gives 1e-3 and more.
+RELATIVE = 2e-4
+
+
+class Onnxruntime:
+    """Runs one emitted step again and again on the state of a layer."""
+
+    def __init__(self, model: onnx.ModelProto, state: DenseState) -> None:
+        self.session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        self.names = [each.name for each in self.session.get_inputs()]
+        self.state = state
+        self.others: dict[str, NDArray[Any]] = {"rate": np.array(RATES[state.optimizer], dtype=np.float32)}
+
+    def step(self, feeds: Mapping[str, NDArray[Any]], tensors: Mapping[str, NDArray[Any]]) -> float:
+        given = {**tensors, **self.others, **feeds}
+        outputs = [each.name for each in self.session.get_outputs()]
+        results = dict(zip(outputs, self.session.run(outputs, {name: given[name] for name in self.names})))
+        for name, value in results.items():
+            if name.endswith(".next"):
+                given[name.removesuffix(".next")][...] = value
+        return float(results["loss"])
+
+
+def balanced_head(rng: np.random.Generator, units: int) -> NDArray[np.int8]:
+    """Two +1 and two -1 a unit: the errors of all classes add up to zero, so a unit of equal signs would get rounding alone."""
+    return rng.permuted(np.repeat(np.array([[1], [1], [-1], [-1]], dtype=np.int8), units, axis=1), axis=0)
+
+
+class Trajectory:
+    """One block under both: the same weights, the same batches. Each kind of block sets what is declared here."""
+
+    layer: Layer
+    slices: Slices
+    state: DenseState
+    oracle: DenseBlock
+    runtime: Onnxruntime
+
+    def batch(self) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
+        """The oracle's real input, and the feeds of the step."""
+        raise NotImplementedError
+
+    @property
+    def weight(self) -> NDArray[Any]:
+        """Our latent weights as the oracle has them."""
+        raise NotImplementedError
+
+    def clear_batch(self) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
+        """A batch of which no z is so near to a step of the activation or its window that rounding would decide it."""
+        while True:
+            x, feeds = self.batch()
+            z = self.oracle.forward(x)
+            if min(np.abs(z - edge).min() for edge in (-1, 0, 1)) > CLEARANCE:
+                return x, feeds
+
+    def run(self) -> Losses:
+        """Losses of both, step by step."""
+        losses = []
+        for step in range(STEPS):
+            if step % TURN == 0:
+                turn = step // TURN % self.slices.count
+                part = slice_at(self.layer, self.slices, turn)
+                place = (part.in_start, part.in_stop, part.out_start, part.out_stop)
+                tensors = self.state.begin_turn(turn)
+            x, feeds = self.clear_batch()
+            ours = self.runtime.step(feeds, tensors)
+            losses.append((ours, self.oracle.step(x, feeds["target"], RATES[self.state.optimizer], place)))
+        self.state.end_turn()
+        return losses
+
+    def check_equal(self, losses: Losses) -> None:
+        """Losses, weights and biases are those of the oracle."""
+        ours, expected = np.array(losses).T
+        np.testing.assert_allclose(ours, expected, rtol=RELATIVE)
+        # Adam divides by the root of tiny variances: where a gradient is near zero, rounding decides its direction.
+        slack = 1e-3 if self.oracle.optimizer == "adam" else RELATIVE
+        np.testing.assert_allclose(self.weight, self.oracle.weight, rtol=slack, atol=slack)
+        assert self.state.bias is not None
+        np.testing.assert_allclose(self.state.bias, self.oracle.bias, rtol=slack, atol=slack)

@@ -1,0 +1,284 @@
+"""Files that are missing, damaged or lead elsewhere: a status and a line, under AddressSanitizer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.ort.driver import Driver
+from tests.run.trained_models import artifact_of, blobs
+from tinyfoa_rt.errors import InputError
+from tinyfoa_rt.run import Trainer
+from tinyfoa_rt.run.tensor_file import read_tensors, write_tensors
+
+X, Y = blobs(24)
+INPUT = 4
+Damage = Callable[[Path], Any]
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("saved")
+    trainer = Trainer(artifact_of(folder, optimizer="momentum"))
+    trainer.partial_fit(X, Y)
+    trainer.save(folder / "run")
+    return folder / "run"
+
+
+def refusal(driver: Driver, folder: Path, *words: str) -> str:
+    """The one line with which the folder is refused."""
+    (line,) = driver.run(folder, X, Y, *words)
+    assert line["status"] == INPUT, line
+    message = str(line["message"])
+    assert "\n" not in message and "; " in message, message
+    return message
+
+
+def change(path: Path, *keys: Any, value: Any = ...) -> None:
+    """Set or delete a field of a JSON file."""
+    content = json.loads(path.read_text())
+    place = content
+    for key in keys[:-1]:
+        place = place[key]
+    if value is ...:
+        del place[keys[-1]]
+    else:
+        place[keys[-1]] = value
+    path.write_text(json.dumps(content))
+
+
+def rename_model(folder: Path, name: str) -> None:
+    change(folder / "manifest.json", "blocks", 0, "step", value=name)
+    content = json.loads((folder / "manifest.json").read_text())
+    content["files"][name] = content["files"].pop("steps/1.onnx")
+    (folder / "manifest.json").write_text(json.dumps(content))
+
+
+def link(path: Path) -> None:
+    outside = path.parents[2] / "outside"
+    shutil.move(path, outside)
+    path.symlink_to(outside)
+
+
+def put_model(folder: Path, content: bytes) -> None:
+    """Replace a step, with the right size and hash in the manifest."""
+    (folder / "steps" / "1.onnx").write_bytes(content)
+    entry = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    change(folder / "manifest.json", "files", "steps/1.onnx", value=entry)
+
+
+def put_initial(folder: Path, name: str, array: Any) -> None:
+    tensors = dict(read_tensors(folder / "initial.safetensors").tensors)
+    tensors.pop(name)
+    if array is not None:
+        tensors[name] = array
+    write_tensors(folder / "initial.safetensors", tensors, {})
+
+
+MANIFESTS: dict[str, tuple[Damage, str]] = {
+    "missing": (lambda f: (f / "manifest.json").unlink(), "cannot be read"),
+    "no json": (lambda f: (f / "manifest.json").write_text("{"), "is no JSON"),
+    "deep": (lambda f: (f / "manifest.json").write_text("[" * 100_000), "nested too deep"),
+    "deep object": (lambda f: (f / "manifest.json").write_text('{"a":' * 100_000), "nested too deep"),
+    "no utf-8": (lambda f: (f / "manifest.json").write_bytes(b'{"a": "\xff"}'), "not UTF-8"),
+    "half a character": (lambda f: (f / "manifest.json").write_text('{"a": "\\ud800"}'), "half a character"),
+    "twice": (lambda f: (f / "manifest.json").write_text('{"a": 1, "a": 2}'), "twice"),
+    "huge number": (lambda f: (f / "manifest.json").write_text('{"a": 1e999}'), "too large"),
+    "huge": (lambda f: (f / "manifest.json").write_bytes(b" " * (2**24 + 1)), "is larger than"),
+    "version": (lambda f: change(f / "manifest.json", "format", value="tinyfoa-artifact/2"), "is not 'tinyfoa-artifact/1'"),
+    "lacks": (lambda f: change(f / "manifest.json", "loss"), "lacks 'loss'"),
+    "unknown": (lambda f: change(f / "manifest.json", "more", value=1), "unknown key 'more'"),
+    "type": (lambda f: change(f / "manifest.json", "batch", value="6"), "batch: is no whole number"),
+    "batch 0": (lambda f: change(f / "manifest.json", "batch", value=0), "batch: is no whole number from 1"),
+    "batch": (lambda f: change(f / "manifest.json", "batch", value=2**40), "has no input"),
+    "outputs": (lambda f: change(f / "manifest.json", "num_outputs", value=5), "of another type or size"),
+    "choice": (lambda f: change(f / "manifest.json", "optimizer", value="lion"), "use sgd or momentum or adam"),
+    "bounds": (
+        lambda f: change(f / "manifest.json", "blocks", 0, "layers", 0, "ins", value=[0, 8, 4]),
+        "have the bounds [0, 8, 4]",
+    ),
+    "huge bounds": (lambda f: change(f / "manifest.json", "blocks", 0, "layers", 0, "outs", value=[0, 2**62]), "another shape"),
+    "fan in": (lambda f: change(f / "manifest.json", "blocks", 0, "layers", 0, "fan_in", value=13), "does not fit"),
+    "input": (lambda f: change(f / "manifest.json", "blocks", 0, "inputs", value=["nothing"]), "has no input 'nothing'"),
+    "layer": (lambda f: change(f / "manifest.json", "blocks", 0, "layers", 0, "name", value="none"), "is missing"),
+    "stages": (lambda f: change(f / "manifest.json", "stages", value=[]), "do not fit together"),
+    "unlisted": (lambda f: change(f / "manifest.json", "files", "steps/1.onnx"), "does not list"),
+    "outside": (lambda f: rename_model(f, "../../1.onnx"), "lies outside"),
+    "absolute": (lambda f: rename_model(f, "/etc/passwd"), "lies outside"),
+    "nul": (lambda f: rename_model(f, "steps/1.onnx\0x"), "lies outside"),
+    "linked": (lambda f: link(f / "steps" / "1.onnx"), "lies outside"),
+    "folder": (lambda f: rename_model(f, "steps"), "is no file"),
+    "size": (lambda f: (f / "steps" / "1.onnx").write_bytes(b"1"), "holds 1 bytes"),
+    "hash": (lambda f: change(f / "manifest.json", "files", "steps/1.onnx", "sha256", value="0" * 64), "is damaged"),
+    "no hash": (lambda f: change(f / "manifest.json", "files", "steps/1.onnx", "sha256", value="0"), "has no size and SHA-256"),
+    "initial": (lambda f: (f / "initial.safetensors").unlink(), "cannot be read"),
+    "short initial": (lambda f: (f / "initial.safetensors").write_bytes(b"1234"), "ends inside its header"),
+    "long header": (lambda f: (f / "initial.safetensors").write_bytes(b"\xff" * 64), "ends inside its header"),
+    "weight": (lambda f: put_initial(f, "fc1.weight", np.zeros((12, 15), np.float32)), "another shape or type"),
+    "weight type": (lambda f: put_initial(f, "fc1.weight", np.zeros((12, 16), np.float64)), "another shape or type"),
+    "bias": (lambda f: put_initial(f, "fc1.bias", np.zeros(15, np.float32)), "expected float32[16]"),
+    "scale": (lambda f: put_initial(f, "relu1_out.scale", np.zeros(2, np.float32)), "is no number"),
+    "no head": (lambda f: put_initial(f, "fc1.head", None), "is missing"),
+    "head": (lambda f: put_initial(f, "fc1.head", np.zeros((4, 17), np.int8)), "the state has int8[4, 17]"),
+    "other step": (lambda f: put_model(f, (f / "steps" / "3.onnx").read_bytes()), "has no input 'input'"),
+}
+
+
+@pytest.mark.parametrize("name", MANIFESTS)
+def test_artifacts(name: str, saved: Path, sanitized: Driver, tmp_path: Path) -> None:
+    damage, expected = MANIFESTS[name]
+    folder = tmp_path / "run"
+    shutil.copytree(saved, folder)
+    damage(folder)
+    assert expected in refusal(sanitized, folder, "steps:0:1")
+
+
+def test_a_step_that_is_no_model(saved: Path, sanitized: Driver, tmp_path: Path) -> None:
+    shutil.copytree(saved, tmp_path / "run")
+    put_model(tmp_path / "run", b"no protobuf")
+    (line,) = sanitized.run(tmp_path / "run", X, Y, "steps:0:1")
+    assert line["status"] == 1 and line["message"].startswith("steps/1.onnx: ")
+
+
+CHECKPOINTS: dict[str, tuple[Damage, str]] = {
+    "missing": (lambda f: (f / "checkpoint.json").unlink(), "cannot be read"),
+    "no json": (lambda f: (f / "checkpoint.json").write_text("{"), "is damaged"),
+    "version": (lambda f: change(f / "checkpoint.json", "format", value="tinyfoa-checkpoint/2"), "is not of the format"),
+    "artifact": (lambda f: change(f / "checkpoint.json", "artifact", value="b2"), "belongs to another artifact"),
+    "unknown": (lambda f: change(f / "checkpoint.json", "more", value=1), "unknown key"),
+    "bytes": (lambda f: change(f / "checkpoint.json", "bytes", value=True), "is no whole number"),
+    "size": (lambda f: change(f / "checkpoint.json", "bytes", value=3), "the checkpoint says 3"),
+    "hash": (lambda f: change(f / "checkpoint.json", "sha256", value="0" * 64), "SHA-256"),
+    "outside": (lambda f: change(f / "checkpoint.json", "file", value="../state-000001.safetensors"), "no file of a checkpoint"),
+    "absolute": (lambda f: change(f / "checkpoint.json", "file", value="/etc/passwd"), "no file of a checkpoint"),
+    "other": (lambda f: change(f / "checkpoint.json", "file", value="state-000009.safetensors"), "cannot be read"),
+    "linked state": (lambda f: link(next(f.glob("state-*"))), "is a link or no file"),
+    "linked": (lambda f: link(f / "checkpoint.json"), "is a link or no file"),
+    "block": (lambda f: change(f / "checkpoint.json", "progress", "block", value=4), "beyond the last block"),
+    "step": (lambda f: change(f / "checkpoint.json", "progress", "step", value=-1), "step: is no whole number"),
+    "rate": (lambda f: change(f / "checkpoint.json", "progress", "rates", "fc1", value="1"), "rates: holds something"),
+    "turns": (
+        lambda f: change(f / "checkpoint.json", "progress", "settings", "rotate_every", value=0),
+        "rotate_every: is no whole",
+    ),
+    "std": (
+        lambda f: change(f / "checkpoint.json", "progress", "normalization", value={"mean": 0, "std": 0, "axis": 1}),
+        "normalization: is not",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_checkpoints(name: str, saved: Path, sanitized: Driver, tmp_path: Path) -> None:
+    damage, expected = CHECKPOINTS[name]
+    shutil.copytree(saved, tmp_path / "run")
+    damage(tmp_path / "run" / "checkpoint")
+    assert expected in refusal(sanitized, tmp_path / "run", "--resume")
+
+
+def test_the_folder_is_not_refused_by_the_changes_themselves(saved: Path, sanitized: Driver, tmp_path: Path) -> None:
+    shutil.copytree(saved, tmp_path / "run")
+    change(tmp_path / "run" / "manifest.json", "format", value="tinyfoa-artifact/1")
+    change(tmp_path / "run" / "checkpoint" / "checkpoint.json", "format", value="tinyfoa-checkpoint/1")
+    lines = sanitized.run(tmp_path / "run", X, Y, "--resume", "steps:0:2", "fit:9", "evaluate", f"save:{tmp_path / 'out'}")
+    assert not [line for line in lines if "status" in line]
+
+
+def test_tensors_with_the_right_hash_are_checked_still(saved: Path, sanitized: Driver, tmp_path: Path) -> None:
+    shutil.copytree(saved, tmp_path / "run")
+    folder = tmp_path / "run" / "checkpoint"
+    state = next(folder.glob("state-*"))
+    tensors = read_tensors(state).tensors
+    for broken, expected in (
+        ({**tensors, "fc1.weight": np.zeros((16, 12), np.float32)}, "is float32[16, 12], expected float32[12, 16]"),
+        ({name: array for name, array in tensors.items() if name != "fc2.abs_sums"}, "is missing"),
+    ):
+        write_tensors(state, broken, {})
+        sign(folder, state)
+        assert expected in refusal(sanitized, tmp_path / "run", "--resume")
+    write_tensors(state, tensors, {})
+    content = state.read_bytes()
+    header = int.from_bytes(content[:8], "little")
+    state.write_bytes(content[: 8 + header] + b"\xff\xff\xff\x7f" + content[12 + header :])
+    sign(folder, state)
+    assert "holds NaN or Inf" in refusal(sanitized, tmp_path / "run", "--resume")
+
+
+def sign(folder: Path, state: Path) -> None:
+    """Make the checkpoint name the file's size and hash."""
+    change(folder / "checkpoint.json", "bytes", value=state.stat().st_size)
+    change(folder / "checkpoint.json", "sha256", value=hashlib.sha256(state.read_bytes()).hexdigest())
+
+
+def test_random_changes_of_headers_end_in_a_line(saved: Path, sanitized: Driver, tmp_path: Path) -> None:
+    """The header of the tensors, hash made right; either it is refused as Python refuses it, or it says the same."""
+    rng = random.Random(0)
+    source = next((saved / "checkpoint").glob("state-*")).read_bytes()
+    length = 8 + int.from_bytes(source[:8], "little")
+    num_refused = 0
+    for number in range(40):
+        folder = tmp_path / f"run{number}"
+        shutil.copytree(saved, folder)
+        content = bytearray(source)
+        for _ in range(rng.randint(1, 3)):
+            content[rng.randrange(length)] = rng.choice(b'0123456789[]{},:"\\F \xff')
+        state = next((folder / "checkpoint").glob("state-*"))
+        state.write_bytes(content)
+        sign(folder / "checkpoint", state)
+        lines = sanitized.run(folder, X, Y, "--resume")
+        try:
+            Trainer.load(folder)
+            assert not lines, lines
+        except InputError:
+            assert [line["status"] for line in lines] == [INPUT], content[:length]
+            num_refused += 1
+        shutil.rmtree(folder)
+    assert num_refused > 20
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "expected"),
+    [
+        (X[:0], Y[:0], "has no samples"),
+        (X, np.full(24, 4), "data, row 0: label 4 is outside 0 to 3"),
+        (X, np.full(24, -1), "label -1"),
+        (np.where(np.arange(12) == 5, np.nan, X).astype(np.float32), Y, "holds NaN or Inf"),
+        (X, X[:, :4], "has no labels"),
+    ],
+    ids=["none", "large", "negative", "nan", "no labels"],
+)
+def test_samples(x: Any, y: Any, expected: str, saved: Path, sanitized: Driver) -> None:
+    (line,) = sanitized.run(saved, x, y, "fit")
+    assert line["status"] == INPUT and expected in line["message"]
+
+
+@pytest.mark.parametrize("options", [{"order": "interleaved"}, {"schedule": "freeze-diagonal"}], ids=str)
+def test_what_is_not_trained_here_says_so(options: dict[str, str], sanitized: Driver, tmp_path: Path) -> None:
+    artifact_of(tmp_path, **options).save(tmp_path / "artifact")
+    failure, measures = sanitized.run(tmp_path / "artifact", X, Y, "steps:0:1", "evaluate")
+    assert failure["status"] == INPUT and "train this artifact in Python" in failure["message"]
+    assert 0 <= measures["accuracy"] <= 1
+
+
+def test_a_folder_that_cannot_be_written(saved: Path, sanitized: Driver, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    (line,) = sanitized.run(saved, X, Y, f"save:{tmp_path / 'file' / 'folder'}")
+    assert line["status"] == INPUT and "cannot be made" in line["message"]
+
+
+def test_a_diverged_training_does_not_replace_a_checkpoint(saved: Path, sanitized: Driver, tmp_path: Path) -> None:
+    shutil.copytree(saved, tmp_path / "run")
+    before = (tmp_path / "run" / "checkpoint" / "checkpoint.json").read_bytes()
+    words = ["--resume", "block:2", "settings:1:1e300:0", "steps:0:20", f"save:{tmp_path / 'run'}"]
+    lines = sanitized.run(tmp_path / "run", X, Y, *words)
+    assert "lower the rate" in lines[-1]["message"]
+    assert (tmp_path / "run" / "checkpoint" / "checkpoint.json").read_bytes() == before
+    assert Trainer.load(tmp_path / "run").progress.total_steps == 4
