@@ -25,7 +25,7 @@ from tinyfoa_rt.ir.plan import Plan
 from tinyfoa_rt.model import load
 from tinyfoa_rt.pipeline import plan
 from tinyfoa_rt.pipeline.building import build
-from tinyfoa_rt.pipeline.exporting import c_source
+from tinyfoa_rt.pipeline.exporting_c99 import c_source
 from tinyfoa_rt.run.artifact import Artifact
 from tinyfoa_rt.run.block_training import BlockTraining
 from tinyfoa_rt.run.data import DataSet, load_data

@@ -18,7 +18,7 @@ from tinyfoa_rt.export.c99 import ModelSource
 from tinyfoa_rt.model import load
 from tinyfoa_rt.pipeline import plan
 from tinyfoa_rt.pipeline.building import build
-from tinyfoa_rt.pipeline.exporting import c_source
+from tinyfoa_rt.pipeline.exporting_c99 import c_source
 from tinyfoa_rt.zoo import write_model
 
 RAM = 256 * 1024
