@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 from tinyfoa_rt.export.ort import OrtModels, ProjectFacts, to_ort_format, write_project
+from tinyfoa_rt.files import write_whole
+from tinyfoa_rt.pipeline.placement import place_steps, placement_record
 from tinyfoa_rt.run import Trainer
 from tinyfoa_rt.run.artifact import Artifact
 from tinyfoa_rt.run.checkpoint import MANIFEST as CHECKPOINT
 
 __all__ = ["export_ort"]
+
+_FORMAT = "tinyfoa-export/1"
 
 
 def export_ort(folder: Path, output: Path) -> Artifact:
@@ -37,6 +42,9 @@ def export_ort(folder: Path, output: Path) -> Artifact:
         else:
             each.artifact.save(output / name)
     manifest = artifact.manifest
+    providers = placement_record(place_steps(artifact))
+    record = {"format": _FORMAT, "model": manifest.model, "batch": manifest.batch, "peak_bytes": manifest.peak_bytes}
+    write_whole(output / "export.json", (json.dumps({**record, "providers": providers}, indent=1) + "\n").encode())
     facts = ProjectFacts(manifest.model, manifest.peak_bytes, manifest.batch, tuple(block.name for block in manifest.blocks))
     write_project(facts, converted.required_operators, output)
     return artifact
