@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ def test_other_words_say_the_same(name: str) -> None:
     real, mask = rng.normal(size=(6, 5)).astype(np.float32), (rng.random((6, 5)) < 0.5).astype(np.float32)
     ones = np.ones((5, 1), np.float32)
     bits = mask.astype(np.uint8)
-    said = {
+    said: dict[str, tuple[list[tuple[str, list[str], str]], Callable[[], NDArray[Any]]]] = {
         "Sign": (
             [("Greater", ["x", "zero"], "g"), ("Cast", ["g"], "c")],
             lambda: (real > 0).astype(np.float32),

@@ -45,6 +45,7 @@ def inline(model: bytes) -> bytes:
 def ask_provider(model: bytes, provider: str) -> Answer:
     """Return what an installed provider takes of a model that :func:`inline` has returned."""
     options = _options()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL  # or nodes would go away
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     session = onnxruntime.InferenceSession(model, options, providers=list(dict.fromkeys((provider, _CPU))))
     taken = [part for part in session.get_provider_graph_assignment_info() if part.ep_name == provider]
