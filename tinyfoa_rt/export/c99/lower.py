@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tinyfoa_rt.errors import UnsupportedError
-from tinyfoa_rt.export.c99.operators import CONTEXT, DOMAIN_RULES, Lowering
+from tinyfoa_rt.export.c99.lowering import CONTEXT, Lowering
+from tinyfoa_rt.export.c99.operators import DOMAIN_RULES
 from tinyfoa_rt.export.c99.program import (
     Call,
     CBlock,

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyfoa_rt.export.c99.program import (
-    Address,
-    Argument,
-    Braces,
-    Call,
-    CBlock,
-    CFunction,
-    CLayer,
-    CProgram,
-    Fields,
-    LayerRef,
-    Name,
-    Number,
-    Real,
-    Statement,
-    StopIf,
-    Value,
-)  # fmt: skip
+from tinyfoa_rt.export.c99.program import CBlock, CFunction, CLayer, CProgram
+from tinyfoa_rt.export.c99.render_calls import render_body, render_float
 
-__all__ = ["render", "render_float", "state_image"]
+__all__ = ["render", "state_image"]
 
 _WORDS_A_LINE = 8
 
@@ -50,14 +33,6 @@ def state_image(program: CProgram) -> bytes:
     for piece in program.pieces:
         words[piece.offset // 4 : piece.offset // 4 + len(piece.words)] = piece.words
     return words.tobytes()
-
-
-def render_float(value: float) -> str:
-    """A float32 literal that reads back as the same bits: hexadecimal, as C99 has it."""
-    if math.isinf(value):
-        return "INFINITY" if value > 0 else "-INFINITY"
-    digits, exponent = float(np.float32(value)).hex().split("p")
-    return f"{digits.rstrip('0').rstrip('.')}p{exponent}f"
 
 
 def _header(program: CProgram) -> str:
@@ -188,64 +163,16 @@ def _layer(number: int, index: int, layer: CLayer) -> str:
      {{{kept}}}}}"""
 
 
-def _argument(argument: Argument) -> str:
-    match argument:
-        case Address() | Value():
-            return _place_in_arena(argument)
-        case Number():
-            return str(argument.value) if argument.value < 2**31 else f"{argument.value}u"
-        case Real():
-            return render_float(argument.value)
-        case Name():
-            return argument.text
-        case LayerRef():
-            return f"&layers_{argument.block}[{argument.index}]"
-        case Fields():
-            return f"&(const {argument.ctype}){_braces(argument)}"
-        case Braces():
-            return _braces(argument)
-        case Call():
-            return _call(argument)
-
-
-def _place_in_arena(argument: Address | Value) -> str:
-    if isinstance(argument, Value):
-        return f"*AT(const {argument.ctype}, {argument.offset})"
-    return f"AT({argument.ctype}, {argument.offset})"
-
-
-def _braces(argument: Braces | Fields) -> str:
-    return f"{{{', '.join(map(_argument, argument.values))}}}"
-
-
-def _call(call: Call) -> str:
-    return f"{call.function}({', '.join(map(_argument, call.arguments))})"
-
-
-def _statement(statement: Statement) -> str:
-    if isinstance(statement, StopIf):
-        return f"    if ({statement.condition}) {{\n        return TFOA_OK;\n    }}\n"
-    text = _call(statement)
-    if statement.may_fail:
-        return f"    TRY({text});\n"
-    return f"    {statement.result} = {text};\n" if statement.result else f"    {text};\n"
-
-
-def _body(function: CFunction) -> str:
-    declared = "".join(f"    {each};\n" for each in function.locals)
-    return declared + "".join(map(_statement, function.statements))
-
-
 def _stage(stage: CFunction) -> str:
     unused = "" if stage.statements else "    (void)arena;\n    (void)context;\n    (void)rows;\n"
     arena = "    uint8_t *const arena = context->arena + base;\n"
     opening = f"static tfoa_status {stage.name}(tfoa_context *context, uint32_t base, int32_t rows)\n{{\n"
-    return f"{opening}{arena}{unused}{_body(stage)}    return TFOA_OK;\n}}\n"
+    return f"{opening}{arena}{unused}{render_body(stage)}    return TFOA_OK;\n}}\n"
 
 
 def _step(step: CFunction) -> str:
     opening = f"static tfoa_status {step.name}(tfoa_context *context)\n{{\n    uint8_t *const arena = context->arena;\n"
-    return f"{opening}{_body(step)}    return TFOA_OK;\n}}\n"
+    return f"{opening}{render_body(step)}    return TFOA_OK;\n}}\n"
 
 
 def _forward(program: CProgram) -> str:
