@@ -45,18 +45,32 @@ def main() -> None:
     planned = plan(graph, arguments.budget, target="c99", batch=arguments.batch)
     artifact = build(graph, planned)
     source = c_source(artifact, artifact.initial)
-    order = np.random.default_rng(0).permutation(len(data.y_train))
     run = _run(planned, data, arguments)
     print(
         f"peak {planned.peak_bytes:,} bytes, blocks {[block.slices for block in planned.blocks]}, steps {run.steps}", flush=True
     )
+    rows = []
+    for seed in arguments.seeds.split(","):
+        order = np.random.default_rng(int(seed)).permutation(len(data.y_train))
+        rows.append(_train(artifact, source, run, arguments, (data, order)))
+    if len(rows) > 1:
+        print(f"mean of {len(rows)} orders: " + ", ".join(f"{np.mean(column):.2f} %" for column in zip(*rows)))
+
+
+def _train(
+    artifact: Artifact, source: ModelSource, run: Run, arguments: argparse.Namespace, given: tuple[DataSet, NDArray[Any]]
+) -> tuple[float, ...]:
+    """Accuracies of one order of samples in percent: in C, then on onnxruntime if asked for."""
+    data, order = given
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_samples(folder / "samples.bin", data.x_train[order], data.y_train[order])
         write_samples(folder / "test.bin", data.x_test, data.y_test)
-        _on_machines(source, run, arguments.board, folder)
+        accuracies = [_on_machines(source, run, arguments.board, folder)]
     if arguments.ort:
-        print(f"onnxruntime: {_on_onnxruntime(artifact, source, run, (data, order)):.2f} %")
+        accuracies.append(_on_onnxruntime(artifact, source, run, given))
+        print(f"onnxruntime: {accuracies[-1]:.2f} %", flush=True)
+    return tuple(accuracies)
 
 
 def _arguments() -> argparse.Namespace:
@@ -71,6 +85,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--tests", type=int, help="samples of the test set; default: all")
     parser.add_argument("--turn", type=int, default=100, help="steps that a slice stays")
     parser.add_argument("--ort", action="store_true")
+    parser.add_argument("--seeds", default="0", help="of orders of the samples")
     return parser.parse_args()
 
 
@@ -86,7 +101,7 @@ def _run(planned: Plan, data: DataSet, arguments: argparse.Namespace) -> Run:
     return Run(steps, arguments.turn, CALIBRATION, arguments.tests or len(data.y_test), mean, deviation)
 
 
-def _on_machines(source: ModelSource, run: Run, name: str, folder: Path) -> None:
+def _on_machines(source: ModelSource, run: Run, name: str, folder: Path) -> float:
     boards = [replace(COMPUTER, variant="swar"), *(board for board in BOARDS if board.name == name)]
     reports = []
     for board in boards:
@@ -101,6 +116,7 @@ def _on_machines(source: ModelSource, run: Run, name: str, folder: Path) -> None
             total = initialized + zeroed + report.stack_nbytes
             print(f"  code {text:,}; RAM {initialized:,} + {zeroed:,} + stack {report.stack_nbytes:,} = {total:,} bytes")
     assert len({report.digests for report in reports}) == 1, "the states differ"
+    return 100 * reports[0].test_correct / run.tests
 
 
 def _on_onnxruntime(artifact: Artifact, source: ModelSource, run: Run, given: tuple[DataSet, NDArray[Any]]) -> float:
