@@ -9,6 +9,7 @@ packages=(
   gcc-powerpc64-linux-gnu libc6-dev-ppc64-cross                  # big endian
   gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc
 )
+command -v npm >/dev/null || packages+=(nodejs npm)               # WebAssembly
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then as_root=(sudo); fi
 missing=()
