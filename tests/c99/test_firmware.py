@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,25 @@ def test_learns_as_on_this_computer_inside_256_kb(board: Board, source: ModelSou
     assert arena <= initialized + zeroed <= arena + 785 + 256
     counts = [round(ticks * board.instructions_a_tick) for ticks in report.ticks]
     _check(board.name, {"code": text, "ram": initialized + zeroed, "stack": report.stack_nbytes, "instructions": counts})
+
+
+def test_the_papers_network_trains_on_a_cortex_m7(tmp_path: Path) -> None:
+    """Four layers of 2000, a slice of one in 128 in RAM and the rest in storage: the computer's state, inside 256 KB."""
+    write_model("fc-784-10", tmp_path / "model.onnx")
+    graph = load(tmp_path / "model.onnx")
+    artifact = build(graph, plan(graph, "256KB", target="c99", batch=1))
+    source = c_source(artifact, artifact.initial)
+    rng = np.random.default_rng(0)
+    for name, count in (("samples", 40), ("test", 4)):
+        write_samples(tmp_path / f"{name}.bin", rng.integers(0, 256, (count, 784)), rng.integers(0, 10, count))
+    run = Run(steps=(6, 6, 6, 6, 6), turn=2, calibration=4, tests=4, mean=127.5, deviation=74.0)
+    (board,) = (board for board in BOARDS if board.name == "cortex-m7")
+    firmware = Firmware.build(source, run, board, tmp_path)
+    report = firmware.run()
+    expected = Firmware.build(source, run, replace(COMPUTER, variant="swar"), tmp_path).run()
+    assert (report.digests, report.test_correct) == (expected.digests, expected.test_correct)
+    _, initialized, zeroed = firmware.sizes()
+    assert initialized + zeroed + report.stack_nbytes <= RAM
 
 
 def _check(name: str, found: dict[str, int | list[int]]) -> None:

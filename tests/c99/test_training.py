@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.c99.trained_pair import Pair, pair_of
+from tests.c99.exported import Device
+from tests.c99.trained_pair import Pair, exported, pair_of
+from tinyfoa_rt.model import load
+from tinyfoa_rt.zoo import write_model
 
 STEPS = 60
 # A step differs by the rounding of sums of up to 70 products (70 * 6e-8 at most) and by two ulp of exp and log; 60 steps add up.
@@ -85,3 +88,22 @@ def test_only_the_last_blocks_are_trained(tmp_path: Path) -> None:
     assert len(pair.device.model.program.blocks) == 2
     for index in range(2):
         check_block(pair, index, (0.05, 0.05))
+
+
+def test_a_thousand_steps_of_the_network_that_fits_256_kb(tmp_path: Path) -> None:
+    """As a microcontroller trains: one sample a step. At most one sign in 10,000 may differ; more do only where a value comes so
+    close to a threshold that rounding decides, and all that follows learns from it (docs/c99.md)."""
+    write_model("mlp-784-256-256-10", tmp_path / "model.onnx")
+    artifact, state, model = exported(load(tmp_path / "model.onnx"), tmp_path, "240KB", batch=1)
+    pair = Pair(artifact, state, Device(model).start(10), 10)
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 10, (1000, 1))
+    x = (rng.normal(0, 1, (1000, 1, 784)) + 2 * (np.arange(784) % 10 == y[..., None])).astype(np.float32)
+    for index, block in enumerate(model.source.blocks):
+        losses = pair.train_block(index, x, y, (block.starting_rate, block.starting_rate))
+        np.testing.assert_allclose(losses[:, 1], losses[:, 0], rtol=1e-4, atol=1e-5)
+        assert losses[-100:].mean() < 0.7 * losses[:100].mean(), "nothing was learnt"
+        for layer in artifact.blocks[index].layers:
+            ours, expected = pair.device.weights(layer.name), pair.state.layers[layer.name].weight
+            assert ((ours >= 0) != (expected >= 0)).sum() <= expected.size // 10_000
+        pair.device.next_block()
