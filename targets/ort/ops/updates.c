@@ -122,7 +122,9 @@ void tfoa_packed_dense_sign_step(tfoa_call *call)
 
 static void sum_errors(const float *errors, int32_t rows, int32_t stride, int32_t count, float *sums)
 {
-    memset(sums, 0, sizeof *sums * (size_t)count);
+    for (int32_t i = 0; i < count; i++) {
+        sums[i] = 0.0f;
+    }
     for (int32_t row = 0; row < rows; row++) {
         for (int32_t i = 0; i < count; i++) {
             sums[i] += errors[(int64_t)row * stride + i];
