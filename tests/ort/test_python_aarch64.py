@@ -31,7 +31,8 @@ def emulated(*arguments: str) -> str:
         "PYTHONPATH": str(PLACE / "site"),
     }
     command = [required_tool("qemu-aarch64"), "-L", str(root), str(root / "usr" / "bin" / "python3.11"), "-m", "tinyfoa_rt"]
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True, env=environment, check=False, timeout=600, cwd=PLACE)
+    given = [*command, *arguments]
+    done = subprocess.run(given, capture_output=True, text=True, env=environment, check=False, timeout=600, cwd=PLACE)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -131,13 +131,21 @@ def test_what_is_no_library_is_refused_in_one_line(tmp_path: Path, library: Path
     artifact.save(tmp_path / "artifact")
     with pytest.raises(InputError, match=r"kernels .*none\.so: are missing"):
         Trainer(artifact, kernels=tmp_path / "none.so")
-    damaged = tmp_path / "damaged.so"
-    damaged.write_bytes(library.read_bytes()[:2000])
-    stranger = tmp_path / "text.so"
-    stranger.write_text("no library")
-    for path in (damaged, stranger):
+    content = library.read_bytes()
+    damaged = [
+        b"",
+        b"no library",
+        content[:40],
+        content[:2000],
+        content[: len(content) // 2],
+        content[:-5000],
+        content[:18] + b"\xff\xff" + content[20:],
+    ]
+    for number, wrong in enumerate(damaged):
+        path = tmp_path / f"{number}.so"
+        path.write_bytes(wrong)
         trainer = Trainer(artifact, kernels=path)
-        with pytest.raises(InputError, match="cannot be loaded") as refusal:
+        with pytest.raises(InputError, match=r"cannot be loaded|are cut short") as refusal:
             trainer.fit(*blobs())
         assert "\n" not in str(refusal.value)
     command = ["train", str(tmp_path / "artifact"), "--data", "digits", "-o", str(tmp_path / "out"), "--kernels", "none.so"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,12 +47,29 @@ def find_kernels(kernels: str | Path | None, providers: Sequence[str], *, has_pa
     return path
 
 
+def _check_whole(path: Path) -> None:
+    """Refuse an ELF file that ends before what its header says: the system's loader would end the process."""
+    content = path.read_bytes()
+    if content[:5] != b"\x7fELF\x02":  # another kind of file, which the loader refuses by itself
+        return
+    try:
+        start, sections = struct.unpack_from("<QQ", content, 32)
+        size, count, section_size, num_sections = struct.unpack_from("<HHHH", content, 54)
+        segments = [struct.unpack_from("<QQQQ", content, start + size * i + 8) for i in range(count)]
+    except struct.error as error:
+        raise InputError(f"kernels {path}", "are cut short", _MEND) from error
+    ends = [offset + nbytes for offset, _, _, nbytes in segments]
+    if max(sections + section_size * num_sections, *ends) > len(content):
+        raise InputError(f"kernels {path}", "are cut short", _MEND)
+
+
 def register_kernels(options: Any, path: Path) -> None:
     """Let the sessions of ``options`` use the library.
 
     Raises:
-        InputError: onnxruntime cannot load it.
+        InputError: it is cut short, or onnxruntime cannot load it.
     """
+    _check_whole(path)
     try:
         options.register_custom_ops_library(str(path))
     except Exception as error:  # onnxruntime raises a class of its own for each status

@@ -1,6 +1,6 @@
 """Time training: kernels, function bodies, and PyTorch eager with autograd and Adam, a step of 2000 x 2000, then an epoch.
 
-    python tools/bench/training_speed.py [THREADS]
+    python -m tools.bench.training_speed [THREADS]
 
 The PyTorch step is what the method's description says, written the plain way: binarize the whole layer, forward, loss of a fixed
 random head, autograd, a mask for the frozen slice, Adam on all weights. The epoch is over the four hidden layers of the paper's
@@ -12,25 +12,18 @@ project itself does not.
 
 from __future__ import annotations
 
-import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-import tinyfoa_rt
-from tinyfoa_rt.run.block_training import BlockTraining
 from tinyfoa_rt.run.kernels import KERNELS
-from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.session import Runtime
 from tinyfoa_rt.run.trainer import Trainer
-from tinyfoa_rt.run.whole_weights import pack_rows
-from tinyfoa_rt.zoo import write_model
+from tools.bench.kernel_speed import build_network, median_ms, training_step
 
 _UNITS = 2000
 _STEPS = 50
@@ -44,15 +37,13 @@ def main() -> None:
     """Print a row for each batch and number of slices."""
     threads = int(sys.argv[1]) if len(sys.argv) > 1 else 2
     torch.set_num_threads(threads)
-    with tempfile.TemporaryDirectory() as folder:
-        write_model("fc-784-10", Path(folder) / "fc.onnx")
-        model = tinyfoa_rt.load(Path(folder) / "fc.onnx")
     print(f"threads {threads}, medians of {_STEPS} steps, ms")
     print(_HEADING)
     for batch in (100, 1):
-        eager = _median(_torch_step(batch))
+        eager = median_ms(_torch_step(batch), _STEPS)
         for m in (2, 4):
-            ours = [_median(_our_step(model, batch, m, Runtime(threads=threads, kernels=each))) for each in (KERNELS, None)]
+            runtimes = (Runtime(threads=threads, kernels=each) for each in (KERNELS, None))
+            ours = [median_ms(training_step(build_network(batch, m), 1, each), _STEPS) for each in runtimes]
             _print_row(batch, m, ours, eager)
     print(f"\nan epoch of {_SAMPLES:,} samples over {_LAYERS} layers, s")
     rng = np.random.default_rng(0)
@@ -60,8 +51,7 @@ def main() -> None:
     print(_HEADING)
     eager = _torch_epoch(x, y)
     for m in (2, 4):
-        plan = tinyfoa_rt.plan(model, "1GB", batch=_BATCH, slices=f"{m}x{m}")
-        artifact = tinyfoa_rt.build(model, plan)
+        artifact = build_network(_BATCH, m)
         ours = [_our_epoch(Trainer(artifact, threads=threads, kernels=each), x, y) for each in (KERNELS, None)]
         _print_row(_BATCH, m, ours, eager)
 
@@ -71,34 +61,6 @@ def _print_row(batch: int, m: int, ours: list[float], eager: float) -> None:
     kernels, bodies = ours
     times = f"{kernels:9.2f}{bodies:9.2f}{eager:9.2f}"
     print(f"{batch:6}{f'{m}x{m}':>8}{times}{bodies / kernels:10.1f}{eager / kernels:10.1f}{eager / bodies:10.1f}", flush=True)
-
-
-def _median(step: Callable[[], object]) -> float:
-    for _ in range(5):
-        step()
-    times = []
-    for _ in range(_STEPS):
-        start = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - start)
-    return 1000 * statistics.median(times)
-
-
-def _our_step(model: tinyfoa_rt.Graph, batch: int, m: int, runtime: Runtime) -> Callable[[], object]:
-    plan = tinyfoa_rt.plan(model, "1GB", batch=batch, slices=f"{m}x{m}")
-    artifact = tinyfoa_rt.build(model, plan)
-    state = ModelState(artifact.manifest, artifact.initial, is_packed=runtime.kernels is not None)
-    training = BlockTraining(artifact, 1, state, runtime)
-    rng = np.random.default_rng(0)
-    for name, array in training.inputs.items():
-        bits = rng.integers(0, 2, (batch, training.input_bits(name)))
-        array[...] = pack_rows(bits) if state.is_packed else bits
-    for scale in state.others.values():
-        if not scale.shape:
-            scale[...] = 1
-    training.target[...] = rng.integers(0, 10, batch)
-    training.begin_turn(0)
-    return lambda: training.step(0.1)
 
 
 def _our_epoch(trainer: Trainer, x: np.ndarray, y: np.ndarray) -> float:
