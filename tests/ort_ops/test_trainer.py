@@ -48,7 +48,6 @@ def trajectory(artifact: Artifact, kernels: Path | None, **settings: Any) -> tup
     [
         {},
         {"optimizer": "momentum"},
-        {"optimizer": "adam"},
         {"slices": "1x1"},
         {"head": "kaiming"},
         {"schedule": "freeze-diagonal"},
