@@ -20,9 +20,9 @@ if [ ! -f "$target/ready" ]; then
   cp -r "$answers/proc" "$answers/sys" "$target/root/"
   touch "$target/ready"
 fi
-# The wheel is of this tree, and so is made anew each time.
+# The wheel is of this tree, and so is made anew each time; without the kernels, which are this machine's.
 rm -rf "$target/site" "$target/wheel"
-.venv/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w "$target/wheel" .
+TINYFOA_PURE_WHEEL=1 .venv/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w "$target/wheel" .
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --only-binary=:all: --python-version 3.11 --implementation cp \
   --platform manylinux_2_28_aarch64 --platform manylinux_2_27_aarch64 --platform manylinux2014_aarch64 \
   --target "$target/site" "$target"/wheel/tinyfoa_rt-*.whl

@@ -10,7 +10,7 @@ from tinyfoa_rt.export.ort import OrtModels, ProjectFacts, to_ort_format, write_
 from tinyfoa_rt.files import write_whole
 from tinyfoa_rt.pipeline.placement import place_steps, placement_record
 from tinyfoa_rt.run import Trainer
-from tinyfoa_rt.run.artifact import Artifact
+from tinyfoa_rt.run.artifact import Artifact, packed_path
 from tinyfoa_rt.run.checkpoint import MANIFEST as CHECKPOINT
 
 __all__ = ["export_ort"]
@@ -55,6 +55,7 @@ def _in_ort_format(artifact: Artifact, converted: OrtModels) -> Artifact:
     paths = {path: str(Path(path).with_suffix(".ort")) for path in converted.models}
     stages = tuple(paths.get(path, path) for path in manifest.stages)
     blocks = tuple(replace(block, step=paths[block.step]) for block in manifest.blocks)
-    others = {path: content for path, content in artifact.models.items() if path not in paths}
+    left = {*paths, *map(packed_path, paths)}  # packed twins have no other body than the library's: ORT format holds no functions
+    others = {path: content for path, content in artifact.models.items() if path not in left}
     models = {**{paths[path]: content for path, content in converted.models.items()}, **others}
     return Artifact(replace(manifest, stages=stages, blocks=blocks), models, artifact.initial)

@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tests.ops.references import activation, arithmetic, dense, gradients, heads, local, updates
+from tests.ops.references import activation, arithmetic, dense, gradients, heads, local, packed, updates
 
 __all__ = ["REFERENCES", "Reference"]
 
@@ -57,4 +57,10 @@ REFERENCES: Mapping[str, Reference] = {
     "PlaceColumns": arithmetic.place_columns,
     "SplitSixteenBits": arithmetic.split_sixteen_bits,
     "JoinSixteenBits": arithmetic.join_sixteen_bits,
+    "PackBits": packed.pack_bits,
+    "PackSignRows": packed.pack_sign_rows,
+    "UnpackBits": packed.unpack_bits,
+    "UnpackHead": packed.unpack_head,
+    "UnpackSigns": packed.unpack_signs,
+    "UnpackSlice": packed.unpack_slice,
 }
