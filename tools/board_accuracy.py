@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.c99.firmware_runs import BOARDS, COMPUTER, Firmware, Run, write_samples
+from tests.c99.firmware_runs import BOARDS, COMPUTER, RISCV, Firmware, Run, write_samples
 from tinyfoa_rt.export.c99 import ModelSource
 from tinyfoa_rt.ir.plan import Plan
 from tinyfoa_rt.model import load
@@ -77,7 +77,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
     parser.add_argument("--data", required=True)
-    parser.add_argument("--board", default="cortex-m7", choices=[*(board.name for board in BOARDS), "none"])
+    parser.add_argument("--board", default="cortex-m7", choices=[*(board.name for board in (*BOARDS, RISCV)), "none"])
     parser.add_argument("--budget", default="256KB")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--epochs", default="1,1,1", help="of each block")
@@ -102,7 +102,7 @@ def _run(planned: Plan, data: DataSet, arguments: argparse.Namespace) -> Run:
 
 
 def _on_machines(source: ModelSource, run: Run, name: str, folder: Path) -> float:
-    boards = [replace(COMPUTER, variant="swar"), *(board for board in BOARDS if board.name == name)]
+    boards = [replace(COMPUTER, variant="swar"), *(board for board in (*BOARDS, RISCV) if board.name == name)]
     reports = []
     for board in boards:
         begin = time.monotonic()

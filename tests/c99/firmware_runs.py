@@ -14,16 +14,17 @@ from numpy.typing import NDArray
 
 from tests.c99.exported import LIBRARY, library_sources, write_sources
 from tests.c99.kernel_library import FLAGS, required_tool
+from tests.c99.platforms import PLATFORMS, Platform
 from tinyfoa_rt.export.c99 import ModelSource, lower, render_float, state_image
 
-__all__ = ["BOARDS", "COMPUTER", "Board", "Firmware", "Report", "Run", "write_samples"]
+__all__ = ["BOARDS", "COMPUTER", "RISCV", "Board", "Firmware", "Report", "Run", "write_samples"]
 
 _HERE = Path(__file__).parent / "firmware"
 
 
 @dataclass(frozen=True)
 class Board:
-    """A machine of QEMU, its processor and its memory; this computer where there is no machine."""
+    """A machine of QEMU, its processor and its memory; where there is no machine, a platform whose C library opens files."""
 
     name: str
     machine: str = ""
@@ -31,9 +32,17 @@ class Board:
     variant: str = "swar"
     origins: tuple[int, int, int] = (0, 0, 0)  # flash, RAM, storage
     instructions_a_tick: float = 0
+    platform: Platform | None = None
+
+    @property
+    def compiler(self) -> str:
+        return "arm-none-eabi-gcc" if self.machine else self.platform.compiler if self.platform else "gcc"
 
     @property
     def flags(self) -> list[str]:
+        """Of the compiler."""
+        if not self.machine:
+            return list(self.platform.flags) if self.platform else []
         flash, ram, storage = (f"0x{origin:08X}" for origin in self.origins)
         cpu = [f"-m{part}" for part in self.cpu.split()]
         places = [f"-Wl,--defsym=FLASH_ORIGIN={flash}", f"-Wl,--defsym=RAM_ORIGIN={ram}", f"-DSTORAGE_ORIGIN={storage}"]
@@ -42,6 +51,7 @@ class Board:
 
 
 COMPUTER = Board("computer", variant="plain")
+RISCV = Board("riscv32", platform=next(platform for platform in PLATFORMS if platform.name == "riscv32"))
 _M4, _M7, _M33, _M55 = (
     "cpu=cortex-m4 fpu=fpv4-sp-d16 float-abi=hard",
     "cpu=cortex-m7 fpu=fpv5-d16 float-abi=hard",
@@ -103,28 +113,32 @@ class Firmware:
         if not board.machine:
             sources.append(_HERE.parent / "write_line.c")
         defined = [f"-D{name}={value}" for name, value in values.items()]
-        compiler = required_tool("arm-none-eabi-gcc" if board.machine else "gcc")
-        flags = [*FLAGS, *defined, *(board.flags if board.machine else []), "-I", str(LIBRARY), "-I", str(folder)]
+        flags = [*FLAGS, *defined, *board.flags, "-I", str(LIBRARY), "-I", str(folder)]
         binary = folder / f"{board.name}.elf"
-        subprocess.run([compiler, *flags, *map(str, sources), "-lm", "-o", str(binary)], check=True, timeout=300)
+        subprocess.run(
+            [required_tool(board.compiler), *flags, *map(str, sources), "-lm", "-o", str(binary)], check=True, timeout=300
+        )
         return cls(board, binary, state_image(program))
 
     def run(self, *, counts: bool = False, timeout: float = 600) -> Report:
         """Run in the folder of the files; with ``counts`` the clock counts instructions, which is slower."""
         (self.binary.parent / "state.bin").write_bytes(self.state)
         command = [str(self.binary)]
-        if self.board.machine:
+        if self.board.platform:
+            emulator, *arguments = self.board.platform.emulator
+            command = [required_tool(emulator), *arguments, *command]
+        elif self.board.machine:
             debugger = ["-semihosting-config", "enable=on,target=native", "-nographic", "-monitor", "none", "-serial", "null"]
             counting = ["-icount", "shift=0"] if counts else []
             command = [required_tool("qemu-system-arm"), "-M", self.board.machine, *debugger, *counting, "-kernel", *command]
         done = subprocess.run(command, cwd=self.binary.parent, capture_output=True, text=True, timeout=timeout, check=False)
-        text = done.stderr if self.board.machine else done.stdout
+        text = done.stderr if len(command) > 1 else done.stdout  # a debugger's console is QEMU's standard error
         assert done.returncode == 0, f"{self.board.name} ended with {done.returncode}:\n{text}"
         return _report(text)
 
     def sizes(self) -> tuple[int, int, int]:
         """Bytes of code and constants, of initialized and of zeroed data, as the compiler's ``size`` has them."""
-        tool = required_tool("arm-none-eabi-size" if self.board.machine else "size")
+        tool = required_tool(self.board.compiler.removesuffix("gcc") + "size")
         lines = subprocess.run([tool, str(self.binary)], check=True, capture_output=True, text=True).stdout.splitlines()
         text, data, bss = (int(number) for number in lines[1].split()[:3])
         return text, data, bss

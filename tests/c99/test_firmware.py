@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.c99.firmware_runs import BOARDS, COMPUTER, Board, Firmware, Report, Run, write_samples
+from tests.c99.firmware_runs import BOARDS, COMPUTER, RISCV, Board, Firmware, Report, Run, write_samples
 from tinyfoa_rt.export.c99 import ModelSource
 from tinyfoa_rt.model import load
 from tinyfoa_rt.pipeline import plan
@@ -69,6 +69,11 @@ def test_learns_as_on_this_computer_inside_256_kb(board: Board, source: ModelSou
     assert arena <= initialized + zeroed <= arena + 785 + 256
     counts = [round(ticks * board.instructions_a_tick) for ticks in report.ticks]
     _check(board.name, {"code": text, "ram": initialized + zeroed, "stack": report.stack_nbytes, "instructions": counts})
+
+
+def test_learns_on_32_bit_risc_v(source: ModelSource, folder: Path, expected: Report) -> None:
+    report = Firmware.build(source, RUN, RISCV, folder).run()
+    assert (report.digests, report.correct, report.test_correct) == (expected.digests, expected.correct, expected.test_correct)
 
 
 def test_the_papers_network_trains_on_a_cortex_m7(tmp_path: Path) -> None:
