@@ -35,27 +35,45 @@ static void fill_factors(const tile *rows, int32_t first, int32_t count, tile_fa
     }
 }
 
-/* Four vectors of eight sums to one of four. */
-static inline __m128i add_across(const __m256i *sums)
+/* A vector of sums for each row of a tile. */
+typedef struct tile_sums {
+    __m256i row0, row1, row2, row3;
+} tile_sums;
+
+static inline tile_sums no_sums(void)
 {
-    const __m256i both = _mm256_hadd_epi32(_mm256_hadd_epi32(sums[0], sums[1]), _mm256_hadd_epi32(sums[2], sums[3]));
+    const __m256i zero = _mm256_setzero_si256();
+    const tile_sums sums = {zero, zero, zero, zero};
+    return sums;
+}
+
+static inline __m256i add_products_of(__m256i sums, __m256i numbers, __m256i factors)
+{
+    return _mm256_add_epi32(sums, _mm256_madd_epi16(numbers, factors));
+}
+
+/* Four vectors of eight sums to one of four. */
+static inline __m128i add_across(tile_sums sums)
+{
+    const __m256i both = _mm256_hadd_epi32(_mm256_hadd_epi32(sums.row0, sums.row1), _mm256_hadd_epi32(sums.row2, sums.row3));
     return _mm_add_epi32(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1));
 }
 
 /* Products of two rows of q with a tile: what is loaded of the factors serves both. */
 static inline void multiply_rows(const int16_t *q, size_t stride, const __m256i *factors, int32_t count, __m128i *products)
 {
-    __m256i first[TILE], second[TILE];
-    for (int32_t row = 0; row < TILE; row++) {
-        first[row] = second[row] = _mm256_setzero_si256();
-    }
+    tile_sums first = no_sums(), second = no_sums();
     for (int32_t i = 0; i < count; i += 16, factors += TILE) {
         const __m256i numbers = _mm256_loadu_si256((const __m256i *)(const void *)(q + i));
         const __m256i others = _mm256_loadu_si256((const __m256i *)(const void *)(q + stride + i));
-        for (int32_t row = 0; row < TILE; row++) {
-            first[row] = _mm256_add_epi32(first[row], _mm256_madd_epi16(numbers, factors[row]));
-            second[row] = _mm256_add_epi32(second[row], _mm256_madd_epi16(others, factors[row]));
-        }
+        first.row0 = add_products_of(first.row0, numbers, factors[0]);
+        second.row0 = add_products_of(second.row0, others, factors[0]);
+        first.row1 = add_products_of(first.row1, numbers, factors[1]);
+        second.row1 = add_products_of(second.row1, others, factors[1]);
+        first.row2 = add_products_of(first.row2, numbers, factors[2]);
+        second.row2 = add_products_of(second.row2, others, factors[2]);
+        first.row3 = add_products_of(first.row3, numbers, factors[3]);
+        second.row3 = add_products_of(second.row3, others, factors[3]);
     }
     products[0] = add_across(first);
     products[1] = add_across(second);
