@@ -36,7 +36,7 @@ kernels:
 	cmake -S targets/ort/ops -B build/ops -DORT_ROOT=$(abspath $(ORT_ROOT))
 	cmake --build build/ops
 	@mkdir -p tinyfoa_rt/lib
-	cp build/ops/libtinyfoa_ops.* tinyfoa_rt/lib/
+	install build/ops/libtinyfoa_ops.* tinyfoa_rt/lib/  # a new file: a process may have the old one loaded
 
 check: lint types test
 
