@@ -15,7 +15,8 @@ static void activate_task(void *data, size_t row)
     const activation *all = (const activation *)data;
     const size_t words = (size_t)TFOA_WORDS(all->units);
     uint32_t *window = all->window == NULL ? NULL : all->window + row * words;
-    all->sums[row] = tfoa_kernels->activate_row(all->z + row * (size_t)all->units, all->units, all->floor, all->h + row * words, window);
+    all->sums[row] =
+        tfoa_kernels->activate_row(all->z + row * (size_t)all->units, all->units, all->floor, all->h + row * words, window);
 }
 
 void tfoa_packed_binary_activation(tfoa_call *call)
@@ -82,7 +83,8 @@ void tfoa_packed_straight_through_grad(tfoa_call *call)
     tfoa_expect(call, "rows of window", window.dims[0], grad_h.dims[0]);
     tfoa_expect(call, "words in a row of window", window.dims[1], TFOA_WORDS(units));
     tfoa_expect(call, "columns of grad_h", grad_h.dims[1], origin.outs);
-    masking all = {(const float *)grad_h.data, (const uint32_t *)window.data, NULL, grad_h.dims[1], window.dims[1], origin.first_out};
+    masking all = {
+        (const float *)grad_h.data, (const uint32_t *)window.data, NULL, grad_h.dims[1], window.dims[1], origin.first_out};
     all.grad_z = (float *)tfoa_output(call, 0, grad_h.dims, 2);
     if (call->status == NULL) {
         tfoa_each(call, grad_h.dims[0], (double)grad_h.size, mask_task, &all);

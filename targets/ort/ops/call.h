@@ -1,7 +1,7 @@
 /* One run of an operator: its inputs, outputs, attributes and scratch, over onnxruntime's C API.
  *
- * Errors stick: after the first one every function does nothing, so an operator asks for all it needs, then returns if call->status
- * is set, and only then computes. Sizes are checked here and in the operators: a model is not trusted. */
+ * Errors stick: after the first one every function does nothing, so an operator asks for all it needs, then returns if
+ * call->status is set, and only then computes. Sizes are checked here and in the operators: a model is not trusted. */
 #ifndef TFOA_CALL_H
 #define TFOA_CALL_H
 

@@ -1,5 +1,5 @@
-/* The kernels as one table, which is compiled once for each kind of processor; the fastest that this one can run is chosen when the
- * library is loaded. */
+/* The kernels as one table, which is compiled once for each kind of processor; the fastest that this one can run is chosen when
+ * the library is loaded. */
 #ifndef TFOA_KERNEL_SET_H
 #define TFOA_KERNEL_SET_H
 

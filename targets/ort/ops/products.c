@@ -1,7 +1,7 @@
 /* Dense products of packed bits: z = alpha s (2 popcount(x & w) - popcount(x)) + b, and that of real inputs with signs.
  *
- * The active slice is apart. In its place w holds zeros, so the ones that x and w have in common and those of the slice add up to those
- * of the whole layer. */
+ * The active slice is apart. In its place w holds zeros, so the ones that x and w have in common and those of the slice add up to
+ * those of the whole layer. */
 #include <math.h>
 #include <string.h>
 
@@ -92,7 +92,8 @@ static void apart_outputs(const dense *layer, int32_t first, int32_t count, int3
 }
 
 /* Add the slice's sums to those of a tile. `base` is what the slice's part of a row of x counts for without its weights. */
-static void add_slice(const int32_t *part, const int32_t *base, int32_t rows, int32_t count, int32_t from, int32_t to, int32_t *sums)
+static void add_slice(const int32_t *part, const int32_t *base, int32_t rows, int32_t count, int32_t from, int32_t to,
+                      int32_t *sums)
 {
     for (int32_t row = 0; row < rows; row++) {
         for (int32_t i = from; i < to; i++) {
@@ -105,7 +106,8 @@ static void multiply_bits_tile(const dense *layer, int32_t first_row, int32_t ro
 {
     int32_t sums[ROWS * OUTPUTS], part[ROWS * OUTPUTS], from, to;
     const tfoa_packed_shape shape = {rows, count, layer->x_words, layer->x_words, layer->x_words};
-    tfoa_kernels->packed_matmul(&shape, layer->x + (int64_t)first_row * layer->x_words, layer->w + (int64_t)first * layer->x_words, sums);
+    tfoa_kernels->packed_matmul(&shape, layer->x + (int64_t)first_row * layer->x_words,
+                                layer->w + (int64_t)first * layer->x_words, sums);
     apart_outputs(layer, first, count, &from, &to);
     if (from < to) {
         const int32_t words = TFOA_WORDS(layer->origin.ins);

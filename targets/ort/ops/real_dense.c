@@ -43,8 +43,8 @@ void tfoa_packed_real_dense(tfoa_call *call)
         tfoa_expect(call, "the size of w_slice", w_slice.size, (int64_t)origin.ins * origin.outs);
         bias_slice = tfoa_floats_input(call, BIAS_SLICE, origin.outs);
     }
-    tfoa_bits_product product = {(const uint32_t *)x.data, (const float *)w.data, NULL, x.dims[0], x.dims[1], 0, w.dims[0],
-                                 w.dims[1],                w.dims[1]};
+    tfoa_bits_product product = {
+        (const uint32_t *)x.data, (const float *)w.data, NULL, x.dims[0], x.dims[1], 0, w.dims[0], w.dims[1], w.dims[1]};
     product.z = (float *)tfoa_output(call, 0, dims, 2);
     if (call->status != NULL) {
         return;

@@ -1,5 +1,5 @@
-/* Kernels over latent weights as onnxruntime has them: inputs x outputs, so that an output is a column and neighbours in memory are
- * neighbouring outputs. Each call takes a block of outputs, and blocks are what threads share. Rows of bits are as in
+/* Kernels over latent weights as onnxruntime has them: inputs x outputs, so that an output is a column and neighbours in memory
+ * are neighbouring outputs. Each call takes a block of outputs, and blocks are what threads share. Rows of bits are as in
  * c99/kernels/kernels.h. */
 #ifndef TFOA_COLUMNS_H
 #define TFOA_COLUMNS_H
@@ -25,9 +25,9 @@ void tfoa_turn_reals(const float *x, int32_t x_stride, int32_t rows, int32_t ins
 typedef struct tfoa_columns_step {
     const float *w;
     float *w_next;
-    uint32_t *bits; /* signs of w_next as rows of bits, or NULL */
-    float *abs_sums; /* sum |w_next| of each output, where there are bits */
-    const float *errors;    /* rows x error_stride, the slice's first output in column 0 */
+    uint32_t *bits;            /* signs of w_next as rows of bits, or NULL */
+    float *abs_sums;           /* sum |w_next| of each output, where there are bits */
+    const float *errors;       /* rows x error_stride, the slice's first output in column 0 */
     const uint32_t *turned;    /* of bits, or NULL */
     const float *turned_reals; /* four inputs after the other, each as tfoa_turn_reals leaves them */
     int32_t rows, ins, outs, error_stride;
@@ -58,7 +58,8 @@ float tfoa_sum_where(const float *numbers, int32_t count, const uint32_t *bits, 
 /* As tfoa_quantize of the C99 kernels, to the same bits. */
 float tfoa_quantize_row(const float *x, int32_t n, int16_t *q);
 
-/* Rows of bits times weights (inputs x outputs) in float32: z[row][out] += sum over the ones of x, outputs [first, first + TFOA_BLOCK). */
+/* Rows of bits times weights (inputs x outputs) in float32: z[row][out] += sum over the ones of x, outputs [first, first +
+ * TFOA_BLOCK). */
 typedef struct tfoa_bits_product {
     const uint32_t *x;
     const float *w;

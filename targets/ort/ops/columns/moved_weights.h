@@ -1,4 +1,5 @@
-/* What all steps do with the weights of an input in a block of 16 outputs: move and clip them, keep them, and follow with signs and sums. */
+/* What all steps do with the weights of an input in a block of 16 outputs: move and clip them, keep them, and follow with signs
+ * and sums. */
 #ifndef TFOA_MOVED_WEIGHTS_H
 #define TFOA_MOVED_WEIGHTS_H
 
@@ -43,7 +44,8 @@ static inline void tfoa_store_pair(float *to, tfoa_pair pair, int32_t count)
 }
 
 /* Write the words of `count` outputs that end with input `in`, and begin new ones. */
-static inline void tfoa_write_words(const tfoa_columns_step *step, int32_t in, int32_t first, int32_t count, tfoa_block_signs *signs)
+static inline void tfoa_write_words(const tfoa_columns_step *step, int32_t in, int32_t first, int32_t count,
+                                    tfoa_block_signs *signs)
 {
     const int32_t row_words = (step->ins + 31) / 32;
     uint32_t words[TFOA_BLOCK];
@@ -55,9 +57,10 @@ static inline void tfoa_write_words(const tfoa_columns_step *step, int32_t in, i
     signs->low = signs->high = tfoa_splat_word(0u);
 }
 
-/* Take a sample's part of a step: `from` holds what the weights were before. Where it is the last part, they are clipped and signed. */
-static inline void tfoa_move(const tfoa_columns_step *step, const float *from, int32_t in, int32_t first, int32_t count, tfoa_pair by,
-                             int is_last, tfoa_block_signs *signs)
+/* Take a sample's part of a step: `from` holds what the weights were before. Where it is the last part, they are clipped and
+ * signed. */
+static inline void tfoa_move(const tfoa_columns_step *step, const float *from, int32_t in, int32_t first, int32_t count,
+                             tfoa_pair by, int is_last, tfoa_block_signs *signs)
 {
     const int64_t place = (int64_t)in * step->outs + first;
     const tfoa_f8 zero = tfoa_splat(0.0f), limit = tfoa_splat(step->limit);

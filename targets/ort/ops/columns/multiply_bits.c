@@ -1,5 +1,5 @@
-/* Rows of bits times real weights. A word's 32 inputs are eight groups of four, whose weights have 16 sums each; every row looks up
- * its eight. Few rows add up what they need instead. */
+/* Rows of bits times real weights. A word's 32 inputs are eight groups of four, whose weights have 16 sums each; every row looks
+ * up its eight. Few rows add up what they need instead. */
 #include "moved_weights.h"
 
 enum { FEW_ROWS = 6 /* tables pay from here on */, ROWS = 64, GROUPS = 32 / TFOA_GROUP };

@@ -1,5 +1,5 @@
-/* The gradient of bits is a sum of errors: those of the samples whose bit is one. The errors of four samples have 16 sums, which are
- * added up once (the Four Russians' method), so that each weight takes a quarter of the additions. */
+/* The gradient of bits is a sum of errors: those of the samples whose bit is one. The errors of four samples have 16 sums, which
+ * are added up once (the Four Russians' method), so that each weight takes a quarter of the additions. */
 #include "moved_weights.h"
 
 enum {
@@ -35,7 +35,8 @@ static tfoa_pair fill_table(const tfoa_columns_step *step, const tfoa_pass *pass
 }
 
 /* The sums of TILE inputs, the bits of which begin at `shift` in the words of `turned`. */
-static inline void add_up(table_row *table, const uint32_t *turned, int32_t groups, int32_t shift, tfoa_pair start, tfoa_pair *sums)
+static inline void add_up(table_row *table, const uint32_t *turned, int32_t groups, int32_t shift, tfoa_pair start,
+                          tfoa_pair *sums)
 {
     tfoa_pair a = start, b = start, c = start, d = start;
     for (int32_t group = 0; group < groups; group++) {

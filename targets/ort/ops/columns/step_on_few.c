@@ -1,5 +1,5 @@
-/* A step on one to four samples is a walk through the weights: two blocks of 16 outputs wide, 32 inputs at a time, so that what is read
- * next lies near, and signs and sums stay in registers. */
+/* A step on one to four samples is a walk through the weights: two blocks of 16 outputs wide, 32 inputs at a time, so that what
+ * is read next lies near, and signs and sums stay in registers. */
 #include "moved_weights.h"
 
 enum { INPUTS = 32, HALVES = TFOA_WIDE_BLOCK / TFOA_BLOCK };
