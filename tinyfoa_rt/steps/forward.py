@@ -13,7 +13,8 @@ from tinyfoa_rt.ir.graph import Attribute, Graph, Node
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import StepGraph, TensorType
 from tinyfoa_rt.ir.target import Target
-from tinyfoa_rt.ops.products import WINDOW_ATTRIBUTES
+from tinyfoa_rt.ops.geometry import explicit_window
+from tinyfoa_rt.ops.products import LOCAL_ATTRIBUTES
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.parameters import LayerTensors, declare_read_only
 from tinyfoa_rt.steps.setting import scale_name
@@ -92,14 +93,14 @@ class ForwardPass:
 
 
 def window_attributes(graph: Graph, layer: Layer) -> Mapping[str, Attribute]:
-    """The attributes of a layer's window; the kernel shape is always given."""
+    """The attributes of a layer's window; a convolution's are all given."""
     if layer.kind == "dense":
         return {}
     node = layer.nodes[0]
-    given = {name: value for name, value in node.attributes.items() if name in WINDOW_ATTRIBUTES}
-    if layer.kind == "conv":
-        given.setdefault("kernel_shape", graph.shape(layer.weight)[2:])
-    return given
+    if layer.kind == "local":
+        return {name: value for name, value in node.attributes.items() if name in LOCAL_ATTRIBUTES}
+    known: dict[str, Attribute] = {**node.attributes, "kernel_shape": graph.shape(layer.weight)[2:]}
+    return {**explicit_window(graph.shape(layer.input)[2:], known), "group": layer.groups}
 
 
 def assemble_forward(

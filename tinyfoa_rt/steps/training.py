@@ -9,8 +9,8 @@ from __future__ import annotations
 from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.graph import Attribute, Node
 from tinyfoa_rt.ir.step import StepGraph, TensorType
-from tinyfoa_rt.ops.products import WINDOW_ATTRIBUTES
 from tinyfoa_rt.ops.updates import LARGEST
+from tinyfoa_rt.partition.slices import most_groups
 from tinyfoa_rt.steps.backward import BackwardPass, channel_slice, require_rule
 from tinyfoa_rt.steps.builder import StepBuilder, refuse
 from tinyfoa_rt.steps.error_signal import add_error_signal
@@ -159,7 +159,10 @@ class _StepAssembly:
             self._step_down(layer, tensors, backward, grad_z)
             return
         bias = tensors.bias_parameter
-        attributes = {name: v for name, v in window_attributes(self.setting.graph, layer).items() if name in WINDOW_ATTRIBUTES}
+        attributes = dict(window_attributes(self.setting.graph, layer))
+        if layer.kind == "conv":
+            attributes["group_outputs"] = layer.out_features // layer.groups
+            attributes["slice_groups"] = most_groups(layer, self.choice.slices)
         attributes["slice_shape"] = tensors.weight.grad_type.shape
         attributes["bias_size"] = bias.grad_type.size if bias else 0
         attributes["has_all_rows"] = int(backward.part is None)

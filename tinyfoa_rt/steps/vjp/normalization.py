@@ -17,7 +17,7 @@ def _batch_normalization(backward: BackwardPass, node: Node, grad: str) -> None:
     variance = backward.saved(node.inputs[4])
     inputs = (grad, gain, variance, backward.origin)
     output = (grad_name(node, x),)
-    attributes = {"epsilon": node.float("epsilon", 1e-5)}
+    attributes = {"epsilon": node.float("epsilon", 1e-5), **backward.channel_size(x)}
     backward.add(x, backward.builder.call("BatchNormalizationGrad", inputs, output, attributes, "gradient")[0])
 
 
