@@ -60,7 +60,10 @@ class NodeEmission:
             return self._gradient_node(node)
         inputs = self._domain_inputs(node) if node.domain == DOMAIN else self._standard_inputs(node)
         attributes: dict[str, Any] = {name: list(v) if isinstance(v, tuple) else v for name, v in node.attributes.items()}
-        return helper.make_node(node.op_type, inputs, list(node.outputs), name=node.name, domain=node.domain, **attributes)
+        outputs = list(node.outputs)
+        if node.op_type.endswith("SliceGrad"):  # onnxruntime wants a name for every output of a body, also without a bias
+            outputs += [""] * (len(operator(node.op_type).outputs) - len(outputs))
+        return helper.make_node(node.op_type, inputs, outputs, name=node.name, domain=node.domain, **attributes)
 
     def _gradient_node(self, node: StepNode) -> onnx.NodeProto:
         """The gradient of a broadcast (a sum over the repeated axes) or of Concat (a slice); axes and bounds become inputs."""

@@ -98,8 +98,8 @@ class BlockTraining:
         return "" if self.record.is_classifier else self.record.output
 
     def _others(self) -> dict[str, Array]:
-        """Scales and heads, by their names in the step."""
-        others = {name: array for name, array in self._state.others.items() if name.endswith(".scale")}
+        """Scales, running statistics and heads, by their names in the step."""
+        others = {name: array for name, array in self._state.others.items() if not name.endswith(".head")}
         if self.record.head:
             others["head"] = self._state.others[f"{self.record.name}.head"]
         return others

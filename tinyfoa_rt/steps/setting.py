@@ -6,16 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tinyfoa_rt.ir.block import Block, Slices
-from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.graph import Graph, Node
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.target import Target
 
-__all__ = ["BlockSetting", "StepChoice", "block_settings", "scale_name"]
+__all__ = ["BlockSetting", "StepChoice", "block_settings", "scale_name", "statistics_names"]
 
 
 def scale_name(value: str) -> str:
     """The tensor that holds the scale s of a binary value."""
     return f"{value}.scale"
+
+
+def statistics_names(node: Node) -> tuple[str, str]:
+    """The tensors that hold running mean and variance of a batch normalization in a trained block."""
+    return f"{node.outputs[0]}.running_mean", f"{node.outputs[0]}.running_variance"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinyfoa_rt.ir.block import Block
 from tinyfoa_rt.ir.graph import Graph, Node
 
-__all__ = ["absorbed_relu", "nodes_to_output", "reached_by_layers"]
+__all__ = ["absorbed_relu", "nodes_to_output", "reached_by_layers", "running_statistics"]
 
 _VIEWS = frozenset({"Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
 
@@ -29,6 +29,12 @@ def reached_by_layers(block: Block) -> frozenset[str]:
         if node.name not in inside_layers and any(name in reached for name in node.inputs):
             reached.update(name for name in node.outputs if name)
     return frozenset(reached)
+
+
+def running_statistics(block: Block) -> tuple[Node, ...]:
+    """The batch normalizations behind a trained layer: they keep running statistics, as what they see changes with the layer."""
+    reached = reached_by_layers(block)
+    return tuple(node for node in nodes_to_output(block) if node.op_type == "BatchNormalization" and node.inputs[0] in reached)
 
 
 def absorbed_relu(graph: Graph, block: Block) -> Node | None:

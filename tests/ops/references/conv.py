@@ -101,7 +101,7 @@ def conv_slice_grad(
     group: int = 1, group_outputs: int = 0, has_all_rows: int = 0, input_center: float = 0.0, **_: object,
 ) -> tuple[Array, ...]:  # fmt: skip
     rows = rows_of(grad_z, origin, has_all_rows)
-    first_input, first_output, num_inputs, _ = (int(value) for value in origin)
+    first_input, first_output, num_inputs = (int(value) for value in origin[:3])
     everything = np.array((0, 0, 2**31 - 1, 2**31 - 1))
     grads = []
     for view in Window(kernel_shape, strides, dilations, pads).views(inputs_of(x, x_scale, everything, input_center)):

@@ -41,9 +41,7 @@ def clip_grad(
     return (grad_y.astype(np.float64) * ((part > min) & (part < max)),)
 
 
-def leaky_relu_grad(
-    grad_y: Array, y: Array, origin: Array, *, alpha: float = 0.01, channel_size: int = 1
-) -> tuple[Array, ...]:
+def leaky_relu_grad(grad_y: Array, y: Array, origin: Array, *, alpha: float = 0.01, channel_size: int = 1) -> tuple[Array, ...]:
     return (grad_y * np.where(_part(y, grad_y, origin, channel_size) > 0, 1.0, alpha),)
 
 
@@ -56,9 +54,7 @@ def tanh_grad(grad_y: Array, y: Array, origin: Array, *, channel_size: int = 1) 
     return (grad_y * (1 - _part(y, grad_y, origin, channel_size) ** 2),)
 
 
-def hard_sigmoid_grad(
-    grad_y: Array, y: Array, origin: Array, *, alpha: float = 0.2, channel_size: int = 1
-) -> tuple[Array, ...]:
+def hard_sigmoid_grad(grad_y: Array, y: Array, origin: Array, *, alpha: float = 0.2, channel_size: int = 1) -> tuple[Array, ...]:
     part = _part(y, grad_y, origin, channel_size)
     return (grad_y * np.where((part > 0) & (part < 1), alpha, 0.0),)
 

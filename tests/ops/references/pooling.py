@@ -1,4 +1,4 @@
-"""Gradients of pools, window by window, and of normalization across channels; and the running statistics of batches."""
+"""Gradients of pools, window by window, of normalization across channels, and running statistics of batches."""
 
 from __future__ import annotations
 
@@ -37,9 +37,7 @@ def max_pool_grad(
     for index in np.ndindex(*grad_y.shape):
         image, grad = part[index[:2]], grad_x[index[:2]]
         seen = [
-            place
-            for place, is_inside in places(index[2:], image.shape, (kernel_shape, strides, dilations, pads))
-            if is_inside
+            place for place, is_inside in places(index[2:], image.shape, (kernel_shape, strides, dilations, pads)) if is_inside
         ]
         grad[max(seen, key=lambda place: image[place])] += grad_y[index]  # the first of equal ones
     return (grad_x,)
