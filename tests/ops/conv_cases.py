@@ -1,4 +1,4 @@
-"""Inputs on which the bodies of convolutions are compared with their references: 1-D and 2-D, strides, dilations, pads, groups."""
+"""Inputs on which bodies of convolutions are compared with their references: 1-D and 2-D, strides, dilations, pads, groups."""
 
 from __future__ import annotations
 
