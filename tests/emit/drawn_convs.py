@@ -23,7 +23,9 @@ CHANNELS = 4
 
 def _normalized(b: ModelBuilder, z: str, positions: int) -> str:
     """Frozen batch normalization has no gradient of its own here: its statistics are state, and at momentum 1 they stay."""
-    gain, shift, mean, variance = (b.vector(*values) for values in ((0.5, 0.25, -0.5, 0.5), (0, 1, 0, 1), (0, 1, 2, 0), (1, 2, 1, 4)))
+    gain, shift, mean, variance = (
+        b.vector(*values) for values in ((0.5, 0.25, -0.5, 0.5), (0, 1, 0, 1), (0, 1, 2, 0), (1, 2, 1, 4))
+    )
     return b.node("BatchNormalization", (z, gain, shift, mean, variance), momentum=1.0)
 
 

@@ -187,6 +187,8 @@ def _drawn(rng: np.random.Generator, info: onnx.ValueInfoProto, classes: int) ->
         return rng.choice(np.array((-1, 1), dtype=np.int8), shape)
     if dtype == np.int64:
         return rng.integers(0, classes, shape)
+    if info.name.endswith(".running_variance"):
+        return rng.uniform(1, 2, shape)
     if info.name in ("head", "target"):
         return rng.normal(size=shape)
     return rng.integers(-2, 3, shape).astype(np.float64) if shape else np.array(0.7)

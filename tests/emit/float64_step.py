@@ -19,7 +19,7 @@ Array = NDArray[Any]
 
 
 class LRN(OpRun):
-    """Of the ONNX operator set; onnx's reference evaluator normalizes as many channels as there are samples, and leaves the rest."""
+    """Of the ONNX operator set; onnx's reference evaluator normalizes only as many channels as there are samples."""
 
     op_domain = ""
 

@@ -98,7 +98,13 @@ def test_convolution_blocks(tmp_path: Path, ending: str, data: st.DataObject) ->
     check(data.draw(conv_cases(ending)), tmp_path)
 
 
-CASES = [dense_cases("joined", 1), dense_cases("relu", 2), local_cases(True, 0, True), conv_cases("sigmoid"), conv_cases("divided")]
+CASES = [
+    dense_cases("joined", 1),
+    dense_cases("relu", 2),
+    local_cases(True, 0, True),
+    conv_cases("sigmoid"),
+    conv_cases("divided"),
+]
 
 
 @pytest.mark.parametrize("cases", CASES)
