@@ -84,7 +84,9 @@ class BlockTraining:
         self._session.run()
         for frozen in self._frozen:
             frozen.restore()
-        is_right = self._logits.argmax(axis=1) == self.target if self.target.ndim == 1 else np.zeros(1)
+        is_right = (
+            self._logits.reshape(len(self._logits), -1).argmax(axis=1) == self.target if self.target.ndim == 1 else np.zeros(1)
+        )
         return StepResult(float(self.outputs["loss"]), float(is_right.mean()))
 
     def reset_optimizer(self) -> None:
