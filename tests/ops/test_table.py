@@ -80,6 +80,6 @@ def test_scratch_of_a_flattened_and_of_a_pooled_head_by_hand(units: int, logits_
     """Bits (2, 12, 4, 5) and 4 classes; the slice has 3 of the 12 channels."""
     h, head, logits = TensorType("bit", (2, 12, 4, 5)), TensorType("int8", (4, units)), TensorType("float32", (2, 4))
     memory = operator("HeadLogits").memory
-    assert memory.scratch(ALLOCATOR, (h, None, head), (logits,)) == logits_bytes
+    assert memory.scratch(ALLOCATOR, (h, None, head), (logits,), {}) == logits_bytes
     memory = operator("HeadGrad").memory
-    assert memory.scratch(ALLOCATOR, (logits, head), (TensorType("float32", (2, 3, 4, 5)),)) == grad_bytes
+    assert memory.scratch(ALLOCATOR, (logits, head), (TensorType("float32", (2, 3, 4, 5)),), {}) == grad_bytes

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
-from tinyfoa_rt.ops.body_scratch import body_scratch
+from tinyfoa_rt.ops.body_scratch import body_scratch, early_scratch
 from tinyfoa_rt.ops.geometry import POOL_ATTRIBUTES, known, same_as_first
 from tinyfoa_rt.ops.row import Memory, Operator, Port, Types
 
@@ -78,7 +78,7 @@ def _row(name: str, saved: str, doc: str, attributes: tuple[str, ...]) -> Operat
         outputs=(Port("grad_x"),),
         shape_rule=same_as_first,
         doc=doc,
-        memory=Memory(reuses={0: (0,)}, scratch=body_scratch(name)),
+        memory=Memory(reuses={0: (0,)}, scratch=body_scratch(name), early=early_scratch(name)),
         attributes=attributes,
     )
 
