@@ -167,7 +167,9 @@ class _Building:
     def _layer(self, setting: BlockSetting, layer: Layer, slices: Slices) -> LayerRecord:
         ins, outs = bounds(layer, slices)
         is_binary = setting.recipe.binarize != "none"
-        positions = layer.positions if layer.kind == "conv" else 1
+        # Where the block's output is a mean over positions, they share one error.
+        output = self._job.graph.values[setting.block.output].size
+        positions = max(1, output // layer.out_features) if layer.kind == "conv" else 1
         return LayerRecord(layer.name, layer.kind, layer.row_size, ins, outs, is_binary, positions)
 
     def _manifest(self, stages: tuple[str, ...], blocks: tuple[BlockRecord, ...]) -> Manifest:

@@ -25,7 +25,7 @@ class LayerRecord:
         ins: bounds of its slices along the inputs.
         outs: bounds of its slices along the outputs.
         is_binary: products use the signs of its weights.
-        positions: at how many places of its output each weight is used: 1 but for convolutions.
+        positions: at how many places with an error of their own each weight is used: 1 but for convolutions.
     """
 
     name: str

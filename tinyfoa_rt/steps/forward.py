@@ -17,7 +17,7 @@ from tinyfoa_rt.ops.geometry import explicit_window
 from tinyfoa_rt.ops.products import LOCAL_ATTRIBUTES
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.parameters import LayerTensors, declare_read_only
-from tinyfoa_rt.steps.setting import scale_name, statistics_names
+from tinyfoa_rt.steps.setting import binarizes_output, scale_name, statistics_names
 from tinyfoa_rt.steps.trained_part import absorbed_relu, running_statistics
 
 __all__ = ["GEOMETRY", "ForwardPass", "assemble_forward", "window_attributes"]
@@ -157,7 +157,7 @@ def _run_trained(forward: ForwardPass, block: Block) -> None:
     """Run a block whose training is over: parameters and scale are read where they lie."""
     builder = forward.builder
     layer_of = {node.name: layer for layer in block.layers for node in layer.nodes}
-    is_binary = forward.recipe.binarize == "both" and not block.is_classifier
+    is_binary = binarizes_output(builder.graph, block, forward.recipe)
     relu, preactivation = forward.prepare_binary_output(block) if is_binary else (None, "")
     running = running_statistics(block)
     for node in block.nodes:

@@ -22,7 +22,7 @@ struct LayerRecord {
     std::vector<std::int64_t> ins;   // bounds of its slices along the inputs
     std::vector<std::int64_t> outs;  // and along the outputs
     bool is_binary = true;
-    std::int64_t positions = 1;  // places at which each weight is used: 1 but for convolutions
+    std::int64_t positions = 1;  // places with an error of their own at which a weight is used
 };
 
 struct BlockRecord {
