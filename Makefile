@@ -1,5 +1,6 @@
 # make demo   set up .venv, plan a model of the zoo in 256 KB, train another in 64 KB and measure it
 # make test   set up .venv, run all tests
+# make kernels  build the library of kernels, which training then takes (needs CMake, a C compiler, onnxruntime's headers)
 # make check  format, lint, types and tests: what CI runs
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
@@ -13,7 +14,7 @@ ORT119_PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10; do \
 MODEL := mlp-784-256-256-10
 DIGITS := mlp-64-128-128-10
 
-.PHONY: demo test check format lint types clean
+.PHONY: demo test kernels check format lint types clean
 
 demo: $(VENV)/demo-ready
 	@mkdir -p build
@@ -27,6 +28,15 @@ demo: $(VENV)/demo-ready
 
 test: $(VENV)/test-ready
 	$(BIN)/python -m pytest -n 2
+
+# A folder with onnxruntime's include/; tools/fetch_ort_headers.sh makes this one.
+ORT_ROOT ?= build/ort-headers
+
+kernels:
+	cmake -S targets/ort/ops -B build/ops -DORT_ROOT=$(abspath $(ORT_ROOT))
+	cmake --build build/ops
+	@mkdir -p tinyfoa_rt/lib
+	cp build/ops/libtinyfoa_ops.* tinyfoa_rt/lib/
 
 check: lint types test
 
@@ -42,7 +52,7 @@ format: $(VENV)/test-ready
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) $(ORT119) build dist
+	rm -rf $(VENV) $(ORT119) build dist tinyfoa_rt/lib
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.10 or newer is needed"; exit 1; }

@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "terminal": set(),
     "resources": set(),
     "targets": NOUNS,
+    "providers": NOUNS,
     "options": NOUNS,
     "model": NOUNS | {"model"},
     "zoo": NOUNS | {"zoo"},

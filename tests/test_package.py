@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import tinyfoa_rt
+from tinyfoa_rt.run.kernels import KERNELS
 
 ROOT = Path(__file__).resolve().parents[1]
 SLOW = ("onnx", "onnxruntime", "numpy", "networkx", "rich.table")
@@ -40,13 +41,15 @@ print([name for name in {SLOW!r} if name in sys.modules])
     assert run_python(code, ROOT).splitlines()[-1] == "[]"
 
 
-def test_a_wheel_carries_graphs_and_targets(tmp_path: Path) -> None:
+def test_a_wheel_carries_graphs_targets_and_the_kernels_that_are_built(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet", "-w", str(tmp_path), str(ROOT)]
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
+    assert wheel.name.endswith("-py3-none-any.whl") != KERNELS.is_file()
     site = tmp_path / "site"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
+    assert (site / "tinyfoa_rt" / "lib" / KERNELS.name).is_file() == KERNELS.is_file()
     code = """
 import tinyfoa_rt
 from tinyfoa_rt.targets import target_names

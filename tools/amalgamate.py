@@ -1,71 +1,84 @@
-"""Put the C99 runtime and its plain kernels into two files, tinyfoa.h and tinyfoa.c, for projects that want no folders.
+"""Make the C99 library one file: tinyfoa.c with tinyfoa.h, and tinyfoa_model.h, which generated models include.
 
-    python -m tools.amalgamate OUT
+    python -m tools.amalgamate -o FOLDER [--kernels swar]
 
-The model's own files then include what is in tinyfoa.h; tinyfoa_internal.h has what generated models need of the runtime.
+Includes of the library's own headers are replaced by what is in them, each once. What a source defines for itself is undefined
+at its end; names of functions are unique in the library, which the compiler sees to.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
-import sys
 from pathlib import Path
 
 from tinyfoa_rt.resources import resource_path
 
-__all__ = ["amalgam"]
+__all__ = ["amalgamate"]
 
-_INCLUDE = re.compile(r'^#include "([^"]+)"\n', re.MULTILINE)
-_DEFINE = re.compile(r"^#define (\w+)", re.MULTILINE)
-_INTERNAL = ("kernels/kernels.h", "kernels/forward.h", "runtime/model.h", "runtime/products.h")
-
-
-def main(output: str) -> None:
-    """Write the files."""
-    for name, text in amalgam().items():
-        path = Path(output) / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+_OWN = re.compile(r'^#include "(.+)"\n', re.MULTILINE)
+_DEFINED = re.compile(r"^#define (\w+)", re.MULTILINE)
 
 
-def amalgam() -> dict[str, str]:
-    """Return the text of each file: the header, the source, and stubs under the paths that generated models include."""
+def amalgamate(kernels: str = "plain") -> dict[str, str]:
+    """Return the three files by name, with the variant ``kernels`` in place of plain ones.
+
+    Args:
+        kernels: a folder of ``targets/c99/kernels``.
+    """
     root = resource_path("targets/c99")
-    internal = _Joined(root, known={root / "tinyfoa.h"})
-    for name in _INTERNAL:
-        internal.add(root / name)
-    source = _Joined(root, known={root / "tinyfoa.h", *internal.seen})
-    for path in (*sorted((root / "runtime").glob("*.c")), *sorted((root / "kernels" / "plain").glob("*.c"))):
+    header = _Merged(root, set())
+    header.add(root / "tinyfoa.h")
+    model = _Merged(root, header.seen)
+    model.add(root / "tinyfoa_model.h")
+    source = _Merged(root, model.seen)
+    for path in _sources(root, kernels):
         source.add(path)
-    stub = '#include "../tinyfoa_internal.h"\n'
+    opening = "/* tinyfoa in one file, made by tools/amalgamate.py: do not edit. */\n"
     return {
-        "tinyfoa.h": (root / "tinyfoa.h").read_text(encoding="utf-8"),
-        "tinyfoa_internal.h": f'#ifndef TFOA_INTERNAL_H\n#define TFOA_INTERNAL_H\n#include "tinyfoa.h"\n{internal.text}#endif\n',
-        "tinyfoa.c": f'#include "tinyfoa.h"\n#include "tinyfoa_internal.h"\n{source.text}',
-        **dict.fromkeys(_INTERNAL, stub),
+        "tinyfoa.h": opening + header.text,
+        "tinyfoa_model.h": f'{opening}#include "tinyfoa.h"\n\n{model.text}',
+        "tinyfoa.c": f'{opening}#include "tinyfoa_model.h"\n\n{source.text}',
     }
 
 
-class _Joined:
-    """Files one after another, each once, with the project's own includes put in their place."""
+def _sources(root: Path, kernels: str) -> list[Path]:
+    plain = sorted((root / "kernels" / "plain").glob("*.c"))
+    faster = [root / "kernels" / kernels / path.name for path in plain]
+    return [*sorted((root / "runtime").glob("*.c")), *(new if new.exists() else old for new, old in zip(faster, plain))]
 
-    def __init__(self, root: Path, known: set[Path]) -> None:
+
+class _Merged:
+    """A text that grows by files; ``seen`` are the headers that need not be included any more."""
+
+    def __init__(self, root: Path, seen: set[Path]) -> None:
         self._root = root
-        self.seen: set[Path] = {path.resolve() for path in known}
+        self.seen = set(seen)
         self.text = ""
 
     def add(self, path: Path) -> None:
-        path = path.resolve()
+        """Add a file, its own headers before it."""
         if path in self.seen:
             return
         self.seen.add(path)
         content = path.read_text(encoding="utf-8")
-        for name in _INCLUDE.findall(content):
-            self.add(path.parent / name)
-        self.text += f"\n/* {path.relative_to(self._root.resolve()).as_posix()} */\n{_INCLUDE.sub('', content)}"
-        if path.suffix == ".c":  # its macros are its own
-            self.text += "".join(f"#undef {name}\n" for name in _DEFINE.findall(content))
+        for included in _OWN.findall(content):
+            self.add((path.parent / included if (path.parent / included).exists() else self._root / included).resolve())
+        body = _OWN.sub("", content)
+        self.text += f"\n/* {path.relative_to(self._root).as_posix()} */\n{body}"
+        if path.suffix == ".c":
+            self.text += "".join(f"#undef {name}\n" for name in dict.fromkeys(_DEFINED.findall(body)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--kernels", default="plain")
+    arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    for name, text in amalgamate(arguments.kernels).items():
+        (arguments.output / name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1]) if len(sys.argv) == 2 else sys.exit(__doc__)
+    main()

@@ -3,7 +3,7 @@
  * The caller owns all memory: an arena of RAM for the step (its size is a constant of the generated model), and a storage
  * that keeps its content without power, for everything that is not being updated. Nothing is allocated, nothing is global.
  *
- *     tfoa_storage storage = {&device, device_read, device_write, mapped_or_null};
+ *     tfoa_storage storage = {&device, device_read, device_write, mapped_or_null, mapped_nbytes};
  *     tfoa_context context;
  *     if (tfoa_init(&context, &net_model, arena, sizeof arena, &storage) == TFOA_ERROR_STATE) {
  *         tfoa_format(&net_model, &storage);            a new device: the weights that the export carries
@@ -45,7 +45,8 @@ typedef struct tfoa_storage {
     void *device;
     int (*read)(void *device, uint32_t offset, void *to, uint32_t nbytes);
     int (*write)(void *device, uint32_t offset, const void *from, uint32_t nbytes);
-    const void *mapped; /* where offset 0 can be read like memory, aligned to 4 bytes; NULL where it cannot */
+    const void *mapped;    /* where offset 0 can be read like memory, aligned to 4 bytes; NULL where it cannot */
+    uint32_t mapped_nbytes; /* how far that goes: products read the first bytes of the storage, turns of slices the rest */
 } tfoa_storage;
 
 /* A generated model: constant data and the calls of its steps. */
@@ -87,9 +88,10 @@ typedef struct tfoa_context {
 /* "0.1.0": of the library that is linked. */
 const char *tfoa_version(void);
 
-/* Bytes that a model needs. */
+/* Bytes that a model needs; of the storage, those that every step reads are the first, and worth being mapped. */
 size_t tfoa_arena_nbytes(const tfoa_model *model);
 uint32_t tfoa_storage_nbytes(const tfoa_model *model);
+uint32_t tfoa_step_nbytes(const tfoa_model *model);
 
 /* Write the state that training begins with. A power cut leaves no state or the whole one. TFOA_ERROR_STATE where the model carries
  * none, because it was exported with the state as a file: then that file is what the storage must hold. */

@@ -8,12 +8,12 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from numpy.typing import NDArray
 
-__all__ = ["FLAGS", "KERNELS", "SANITIZE", "SANITIZED", "as_c", "build_library", "call", "required_tool"]
+__all__ = ["FLAGS", "KERNELS", "SANITIZE", "SANITIZED", "as_c", "build_library", "call", "required_tool", "skip_without"]
 
 SANITIZED = "TINYFOA_SANITIZED_KERNELS"  # set where the sanitizers' runtime is loaded already
 KERNELS = Path(__file__).resolve().parents[2] / "targets" / "c99" / "kernels"
@@ -25,11 +25,16 @@ def required_tool(name: str) -> str:
     """The tool's path; without it the test is skipped, but fails in CI, which installs all of them."""
     path = shutil.which(name)
     if path is None:
-        reason = f"{name} is not installed"
-        if os.environ.get("CI"):
-            pytest.fail(f"{reason}, and CI must have it")
-        pytest.skip(reason)
+        skip_without(name)
     return path
+
+
+def skip_without(what: str) -> NoReturn:
+    """End a test for want of something, which is a failure in CI."""
+    reason = f"{what} is not installed"
+    if os.environ.get("CI"):
+        pytest.fail(f"{reason}, and CI must have it")
+    pytest.skip(reason)
 
 
 def build_library(folder: Path, compiler: str, sources: Sequence[Path], *, flags: Sequence[str] = ()) -> ctypes.CDLL:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.c99.kernel_library import FLAGS, KERNELS, SANITIZE, required_tool
 
-__all__ = ["PLATFORMS", "Platform", "kernel_sources", "run_on"]
+__all__ = ["PLATFORMS", "Platform", "build_for", "compile_objects", "kernel_sources", "run_binary", "run_on"]
 
 _HERE = Path(__file__).parent
 _KERNELS = ("packed_dot", "packed_matmul", "signed_sum", "signed_matmul", "expf", "logf", "conv", "softmax")
@@ -43,6 +43,15 @@ def _linux(name: str, target: str, emulator: str, *, variant: str = "plain") -> 
     return Platform(name, variant, f"{target}-linux-gnu-gcc", ("-static",), (emulator,))
 
 
+def _riscv32() -> Platform:
+    memory = {"__flash": "0x80000000", "__flash_size": "0x400000", "__ram": "0x80400000", "__ram_size": "0x400000"}
+    flags = ("-march=rv32imafc", "-mabi=ilp32f", "-mcmodel=medany", "--specs=picolibc.specs", "--oslib=semihost", "--crt0=hosted")
+    debugger = ("-semihosting-config", "enable=on,target=native", "-monitor", "none", "-serial", "null", "-nographic")
+    emulator = ("qemu-system-riscv32", "-M", "virt", "-cpu", "rv32", "-bios", "none", *debugger, "-kernel")
+    defined = tuple(f"-Wl,--defsym={name}={value}" for name, value in memory.items())
+    return Platform("riscv32", "swar", "riscv64-unknown-elf-gcc", (*flags, *defined), emulator)
+
+
 PLATFORMS = [
     Platform("x86-64", "plain", "clang"),
     Platform("x86-64-sanitized", "plain", "gcc", SANITIZE),
@@ -57,6 +66,7 @@ PLATFORMS = [
     _linux("neon", "aarch64", "qemu-aarch64", variant="neon"),
     _linux("big-endian", "powerpc64", "qemu-ppc64"),
     _linux("swar-big-endian", "powerpc64", "qemu-ppc64", variant="swar"),
+    _riscv32(),
     _cortex_m("cortex-m0", "cpu=cortex-m0", "mps2-an385"),
     _cortex_m("cortex-m3", "cpu=cortex-m3", "mps2-an385", variant="plain"),
     _cortex_m("cortex-m4", "cpu=cortex-m4 fpu=fpv4-sp-d16 float-abi=hard", "mps2-an386"),
@@ -74,11 +84,31 @@ def kernel_sources(variant: str, names: Sequence[str] = _KERNELS) -> list[Path]:
 
 def run_on(platform: Platform, folder: Path, program: Path) -> str:
     """What ``program``, linked with the kernels, writes there."""
+    return run_binary(platform, build_for(platform, folder, [program, *kernel_sources(platform.variant)]))
+
+
+def build_for(platform: Platform, folder: Path, sources: Sequence[Path], include: Sequence[Path] = ()) -> Path:
+    """Compile a program for a platform."""
     output = _HERE / ("cortex_m/startup.c" if platform.is_bare_metal else "write_line.c")
     binary = folder / platform.name
-    sources = map(str, [program, output, *kernel_sources(platform.variant)])
-    compiler = required_tool(platform.compiler)
+    folders = [part for path in (*include, _HERE) for part in ("-I", str(path))]
+    command = [required_tool(platform.compiler), *FLAGS, *platform.flags, *folders, *map(str, [output, *sources]), "-lm"]
+    subprocess.run([*command, "-o", str(binary)], check=True, timeout=300)
+    return binary
+
+
+def compile_objects(platform: Platform, sources: Sequence[Path], folder: Path) -> list[Path]:
+    """Compile sources that programs share."""
+    folder.mkdir()
+    command = [required_tool(platform.compiler), *FLAGS, *platform.flags, "-c", *map(str, sources)]
+    linker = ("-Wl,", "-T", str(_HERE / "cortex_m" / "memory.ld"), "-static", "-nostartfiles")
+    subprocess.run([part for part in command if not part.startswith(linker)], check=True, cwd=folder, timeout=300)
+    return sorted(folder.glob("*.o"))
+
+
+def run_binary(platform: Platform, binary: Path) -> str:
+    """What a program writes."""
     emulator = [required_tool(platform.emulator[0]), *platform.emulator[1:]] if platform.emulator else []
-    subprocess.run([compiler, *FLAGS, *platform.flags, *sources, "-o", str(binary)], check=True, timeout=120)
     done = subprocess.run([*emulator, str(binary)], capture_output=True, text=True, check=True, timeout=120)
-    return done.stderr if platform.is_bare_metal else done.stdout  # the debugger's console is QEMU's standard error
+    # A debugger's console is QEMU's standard error.
+    return done.stderr if platform.emulator[:1] in (("qemu-system-arm",), ("qemu-system-riscv32",)) else done.stdout

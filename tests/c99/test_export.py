@@ -1,100 +1,157 @@
-"""Exported C99 against the trainer on onnxruntime: the same steps, the same weights."""
+"""The project that an export writes: its text, its build, and who may use it."""
 
 from __future__ import annotations
 
+import re
+import struct
+import subprocess
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.c99.exported import Outcome, Run, build_artifact, run_driver, run_trainer
-from tests.c99.platforms import PLATFORMS, Platform
-from tests.run.trained_models import blobs
-from tests.small_models import conv_net
-from tinyfoa_rt.run.artifact import Artifact
-
-SIZES = (12, 40, 33, 4)
-RATES = {"sgd": (0.3, 0.3, 0.1), "momentum": (0.05, 0.05, 0.02), "adam": (0.01, 0.01, 0.01)}
-# float32 on both sides, sums in another order: 1e-7 a product, over some dozen steps. A wrong factor of 1 % gives 1e-3 and more.
-RELATIVE = 2e-4
-
-
-def run_of(optimizer: str = "sgd") -> Run:
-    x, y = blobs(60, seed=3)
-    return Run(x, y, calibration=25, steps=24, turn=5, rates=RATES[optimizer])
+from tests.c99.exported import LIBRARY, Device, ExportedModel, library_sources, write_sources
+from tests.c99.kernel_library import FLAGS, required_tool
+from tests.c99.trained_pair import export_small
+from tests.golden_files import check_golden
+from tests.run.trained_models import artifact_of, blobs
+from tinyfoa_rt.cli import main
+from tinyfoa_rt.errors import InputError, UnsupportedError
+from tinyfoa_rt.export.c99 import lower, render, state_image
+from tinyfoa_rt.export.c99.render_calls import render_float
+from tinyfoa_rt.pipeline.exporting_c99 import c_source
+from tinyfoa_rt.run.trainer import Trainer
 
 
-def check_equal(ours: Outcome, expected: Outcome) -> None:
-    np.testing.assert_allclose(ours.losses, expected.losses, rtol=RELATIVE, atol=RELATIVE)
-    for name, array in ours.state.items():
-        np.testing.assert_allclose(array, expected.state[name], rtol=RELATIVE, atol=RELATIVE, err_msg=name)
-    np.testing.assert_allclose(ours.scores, expected.scores, rtol=10 * RELATIVE, atol=10 * RELATIVE)
-
-
-CASES: list[dict[str, Any]] = [
-    {"slices": "1x1", "batch": 1},
-    {"slices": "2x2", "batch": 1},
-    {"slices": "2x2", "batch": 5},
-    {"slices": "3x2", "batch": 4, "optimizer": "momentum"},
-    # Adam makes differences of rounding as large as its rate: bits would flip, and heads of equal signs give rounding alone.
-    {"slices": "1x4", "batch": 4, "optimizer": "adam", "binarize": "none", "head": "kaiming"},
-    {"slices": "2x2", "batch": 4, "alpha": "tensor", "window": "relu"},
-    {"slices": "2x2", "batch": 4, "handover": "scaled", "classifier": "binary", "scale": "batch"},
-    {"slices": "2x2", "batch": 4, "head": "kaiming"},
-    {"slices": "2x2", "batch": 4, "binarize": "none"},
-    {"slices": "2x1", "batch": 4, "binarize": "weights"},
-]
-
-
-@pytest.mark.parametrize("options", CASES, ids=lambda options: "-".join(map(str, options.values())))
-def test_steps_in_c_are_those_of_the_trainer(tmp_path: Path, options: dict[str, Any]) -> None:
-    artifact = build_artifact(tmp_path, SIZES, **options)
-    run = run_of(options.get("optimizer", "sgd"))
-    check_equal(run_driver(tmp_path, artifact, run), run_trainer(artifact, run))
-
-
-# With gcc's and clang's own contraction, libm or order of sums, some would differ in the last bit.
-ELSEWHERE = [platform for platform in PLATFORMS if platform.name not in ("x86-64", "avx512")]
+def run(*arguments: str) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert not end.value.code
 
 
 @pytest.fixture(scope="module")
-def small_model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Artifact, Outcome]:
-    folder = tmp_path_factory.mktemp("exported")
-    artifact = build_artifact(folder, SIZES, slices="3x2", batch=3)
-    return folder, artifact, run_driver(folder, artifact, run_of())
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An artifact with a checkpoint in the middle of its second block."""
+    folder = tmp_path_factory.mktemp("trained")
+    trainer = Trainer(artifact_of(folder, target="c99", optimizer="momentum"))
+    x, y = blobs()
+    for report in trainer.iterate(x, y, epochs=2):
+        if report.total_steps == 45:
+            break
+    trainer.save(folder / "artifact")
+    return folder / "artifact"
 
 
-@pytest.mark.parametrize("platform", ELSEWHERE, ids=lambda platform: platform.name)
-def test_every_platform_gives_the_same_bits(small_model: tuple[Path, Artifact, Outcome], platform: Platform) -> None:
-    folder, artifact, here = small_model
-    there = run_driver(folder, artifact, run_of(), platform, is_mapped=True)
-    np.testing.assert_array_equal(there.losses, here.losses)
-    np.testing.assert_array_equal(there.scores, here.scores)
-    assert there.storage == here.storage
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_export_is_deterministic_and_carries_no_place(tmp_path: Path) -> None:
-    texts = []
+def test_a_project_builds_and_its_example_learns(trained: Path, tmp_path: Path) -> None:
+    cmake = required_tool("cmake")
+    run("export", str(trained), "--target", "c99", "-o", str(tmp_path / "c"))
+    warnings = "-DCMAKE_C_FLAGS=-O2 -Wall -Wextra -Wpedantic -Wconversion -Werror"
+    for command in (["-S", "c", "-B", "build", warnings, "-DTFOA_KERNELS=swar"], ["--build", "build"]):
+        subprocess.run([cmake, *command], cwd=tmp_path, check=True, capture_output=True, timeout=300)
+    example = tmp_path / "build" / "small_example"
+    first = subprocess.run([example], cwd=tmp_path, check=True, capture_output=True, text=True, timeout=60).stdout
+    assert "block 1" in first and "block 0" not in first  # the checkpoint had trained the first
+    status, right = re.fullmatch(r"status (\d+), (\d+) of 100 samples right", first.splitlines()[-1]).groups()  # type: ignore[union-attr]
+    assert status == "0" and int(right) > 60  # chance gives 25
+    second = subprocess.run([example], cwd=tmp_path, check=True, capture_output=True, text=True, timeout=60).stdout
+    assert "block" not in second  # all is learnt, and the file has kept it
+
+
+def test_a_checkpoint_is_gone_on_with(trained: Path, tmp_path: Path) -> None:
+    """Weights, scales, optimizer state and progress: the exported model predicts as the trainer does."""
+    trainer = Trainer.load(trained)
+    source = c_source(trainer.artifact, trainer.state.arrays(), trainer.progress)
+    device = Device(ExportedModel.build(source, tmp_path)).start()
+    assert (device.progress().block, device.progress().total_steps) == (trainer.progress.block, trainer.progress.total_steps)
+    assert [block.starting_rate for block in source.blocks[:2]] == list(trainer.progress.rates.values())
+    x, _ = blobs(50, 1)
+    np.testing.assert_allclose(device.predict(x), trainer.scores(x), rtol=1e-5, atol=1e-5)  # sums in another order
+
+
+def test_the_same_artifact_gives_the_same_files(trained: Path, tmp_path: Path) -> None:
     for name in ("first", "second"):
-        (tmp_path / name).mkdir()
-        build_artifact(tmp_path / name, SIZES, slices="2x2", batch=1)
-        project = tmp_path / name / "project"
-        texts.append({path.relative_to(project): path.read_text() for path in project.rglob("*") if path.is_file()})
-    assert texts[0] == texts[1]
-    assert not any(str(tmp_path) in text for text in texts[0].values())
+        run("export", str(trained), "--target", "c99", "-o", str(tmp_path / name))
+    assert files_of(tmp_path / "first") == files_of(tmp_path / "second")
+    text = b"".join(files_of(tmp_path / "first").values()).decode()
+    assert str(trained.parent) not in text and not re.search(r"\b20\d\d-\d\d-\d\d\b", text)
 
 
-def test_the_arena_is_the_plan_s_peak(tmp_path: Path) -> None:
-    artifact = build_artifact(tmp_path, SIZES, slices="2x2", batch=1)
-    header = (tmp_path / "project" / "net_model.h").read_text()
-    assert f"#define NET_ARENA_NBYTES {artifact.manifest.peak_bytes}\n" in header
+def test_the_state_as_a_file(trained: Path, tmp_path: Path) -> None:
+    run("export", str(trained), "--target", "c99", "--weights", "bin", "-o", str(tmp_path / "c"))
+    (binary,) = (tmp_path / "c").glob("*_state.bin")
+    header = next((tmp_path / "c").glob("*_model.h")).read_text()
+    assert f"STORAGE_NBYTES {binary.stat().st_size}\n" in header
+    (source,) = (tmp_path / "c").glob("*_model.c")
+    assert "piece_0" not in source.read_text()
 
 
-def test_a_convolutional_prefix_is_frozen(tmp_path: Path) -> None:
-    """Convolutions, pools and the like run forward in C; the last block is trained behind them."""
-    artifact = build_artifact(tmp_path, conv_net(), train="last:1", slices="2x1", batch=2)
+def test_a_device_begins_with_the_file(tmp_path: Path) -> None:
+    model = export_small(tmp_path)
+    formatted, given = Device(model).start(), Device(model)
+    given.words = np.frombuffer(state_image(model.program), dtype="<u4").copy()
+    given.check(given.init())
+    np.testing.assert_array_equal(formatted.words, given.words)
+
+
+@pytest.mark.parametrize("options", [{}, {"weights": "elf"}, {"target": "ort-cpu"}])
+def test_wrong_use_is_one_line(
+    options: dict[str, str], trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {"target": "c99", "weights": "c", **options}
+    folder = trained if options else tmp_path
+    with pytest.raises(SystemExit) as end:
+        main(["export", str(folder), *(f"--{key}={value}" for key, value in given.items()), "-o", str(tmp_path / "out")])
+    assert end.value.code == (2 if options else 4)
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_what_cannot_be_exported_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError, match="no nonvolatile memory"):
+        export_small(tmp_path, nonvolatile="none")
+    with pytest.raises(UnsupportedError, match="freeze-diagonal"):
+        export_small(tmp_path, schedule="freeze-diagonal", slices="auto")
+    with pytest.raises(InputError, match="was planned for onnxruntime"):
+        c_source(artifact_of(tmp_path), {})
+
+
+def test_floats_read_back_as_the_same_bits() -> None:
     rng = np.random.default_rng(0)
-    x, y = rng.normal(0, 1, (20, int(np.prod(artifact.manifest.input_shape)))), rng.integers(0, 3, 20)
-    run = Run(x, y, 25, 24, 5, (0.02,))
-    check_equal(run_driver(tmp_path, artifact, run), run_trainer(artifact, run))
+    values = rng.integers(0, 2**32, 2000, dtype=np.uint32).view(np.float32)
+    for value in [*values[np.isfinite(values)], np.float32(1e-45), np.float32(-0.0), np.float32(3e-22)]:
+        text = render_float(float(value))
+        assert text.endswith("f")
+        assert struct.pack("<f", float.fromhex(text[:-1])) == struct.pack("<f", float(value))
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_two_models_in_a_cpp_program(compiler: str, tmp_path: Path) -> None:
+    """Both train in turns, in one program, through the header alone; each ends where it ends alone."""
+    models = []
+    for number, sizes in enumerate(((20, 12, 3), (16, 10, 10, 4))):
+        (tmp_path / str(number)).mkdir()
+        program = lower(replace(export_small(tmp_path / str(number), sizes, batch=1).source, name=f"net {number}"))
+        write_sources(program, tmp_path)
+        models.append(program)
+    main_cpp = tmp_path / "two.cpp"
+    main_cpp.write_text((Path(__file__).parent / "two_models.cpp").read_text())
+    sources = [*library_sources(), *(tmp_path / f"{program.prefix}_model.c" for program in models)]
+    include = ["-I", str(LIBRARY), "-I", str(tmp_path)]
+    c = required_tool(compiler)
+    subprocess.run([c, *FLAGS, *include, "-c", *map(str, sources)], cwd=tmp_path, check=True, timeout=300)
+    cpp = required_tool({"gcc": "g++", "clang": "clang++"}[compiler])
+    warnings = ["-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+    objects = [str(path) for path in sorted(tmp_path.glob("*.o"))]
+    subprocess.run([cpp, *warnings, *include, str(main_cpp), *objects, "-lm", "-o", "two"], cwd=tmp_path, check=True, timeout=300)
+    done = subprocess.run([tmp_path / "two"], check=True, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "equal\n"
+
+
+def test_golden_text_of_a_small_model(tmp_path: Path) -> None:
+    program = export_small(tmp_path, (6, 4, 3), batch=2, slices="1x2").program
+    for name, text in render(program).items():
+        check_golden(Path(__file__).parent / "golden" / name, text)

@@ -1,9 +1,9 @@
 """Runs models on whichever onnxruntime imports this, and writes what they compute; needs numpy and onnxruntime only.
 
-    python run_models.py FOLDER
+    python run_models.py FOLDER [LIBRARY]
 
 ``FOLDER/jobs.json`` names the models; for MODEL, inputs are in ``FOLDER/MODEL.feeds.npz`` and outputs go to
-``FOLDER/MODEL.outputs.npz``. Prints the version of onnxruntime.
+``FOLDER/MODEL.outputs.npz``. LIBRARY has custom operators. Prints the version of onnxruntime.
 """
 
 import json
@@ -16,9 +16,11 @@ import onnxruntime
 __all__ = ["run_models"]
 
 
-def run_models(folder: Path) -> None:
+def run_models(folder: Path, library: str = "") -> None:
     """Load and run every model in ``folder`` once."""
     options = onnxruntime.SessionOptions()
+    if library:
+        options.register_custom_ops_library(library)
     options.intra_op_num_threads = 1  # the models are small
     for name in json.loads((folder / "jobs.json").read_text(encoding="utf-8")):
         session = onnxruntime.InferenceSession(str(folder / name), options, providers=["CPUExecutionProvider"])
@@ -28,5 +30,5 @@ def run_models(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    run_models(Path(sys.argv[1]))
+    run_models(Path(sys.argv[1]), *sys.argv[2:])
     print(onnxruntime.__version__)

@@ -54,8 +54,8 @@ KINDS = {"dense": DENSE, "local": LOCAL, "conv": CONV}
 CASES = [(kind, options) for kind, each in KINDS.items() for options in each]
 
 
-@pytest.fixture(scope="session")
-def old_python() -> Path:
+@pytest.fixture(scope="session", name="old_python")
+def find_old_python() -> Path:
     """Python of an environment with onnxruntime 1.19.2."""
     if not (ENVIRONMENT / "ready").exists():
         if sys.version_info >= (3, 13):
@@ -109,7 +109,7 @@ def write_models(folder: Path, kind: str, options: Mapping[str, str]) -> list[st
     """Write all models of an artifact with inputs for each; return their names."""
     artifact = artifact_of(folder, kind, options)
     rng = np.random.default_rng(0)
-    trainer = Trainer(artifact)
+    trainer = Trainer(artifact, kernels=None)
     for name, array in trainer.state.others.items():
         array[...] = 0.5 if name.endswith(".scale") else array
     trainer.save(folder)
@@ -167,9 +167,9 @@ def drawn(rng: np.random.Generator, info: onnx.ValueInfoProto) -> Array:
     return rng.normal(size=shape).astype(np.float32)
 
 
-def run_on_old(python: Path, folder: Path) -> None:
+def run_on_old(python: Path, folder: Path, *library: str) -> None:
     """Run the models there; a failure shows what onnxruntime said."""
-    command = [str(python), str(Path(__file__).with_name("run_models.py")), str(folder)]
+    command = [str(python), str(Path(__file__).with_name("run_models.py")), str(folder), *library]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "1.19.2"

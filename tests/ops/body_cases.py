@@ -77,6 +77,7 @@ def dense_cases() -> Iterator[BodyCase]:
     rng = np.random.default_rng(0)
     yield from _updates(rng)
     yield from _arithmetic(rng)
+    yield from _packing(rng)
 
 
 def _products(rng: np.random.Generator, batch: int) -> Iterator[BodyCase]:
@@ -225,3 +226,13 @@ def _arithmetic(rng: np.random.Generator) -> Iterator[BodyCase]:
     for ones in (bits(rng, 3, 9), bits(rng, 2, 3, 4, 4)):
         yield BodyCase(f"CenterInput-{ones.ndim}d", "CenterInput", (ones,))
         yield BodyCase(f"CenterInput-centered-{ones.ndim}d", "CenterInput", (ones,), {"input_center": 0.5}, CENTERED)
+
+
+def _packing(rng: np.random.Generator) -> Iterator[BodyCase]:
+    for rows, count in ((1, 1), (3, 32), (5, 45), (2, 96)):
+        ones = bits(rng, rows, count)
+        yield BodyCase(f"PackBits-{rows}x{count}", "PackBits", (ones,))
+        yield BodyCase(f"PackSignRows-{count}x{rows}", "PackSignRows", (signs(ones.T - 0.5),))
+        words = rng.integers(0, 2**32, (rows, -(-count // 32)), dtype=np.uint32)
+        for name in ("UnpackBits", "UnpackHead", "UnpackSigns", "UnpackSlice"):
+            yield BodyCase(f"{name}-{rows}x{count}", name, (words, np.array([count])))

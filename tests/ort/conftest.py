@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.ort.driver import Driver, build_driver, installed_library, link_root
+from tests.c99.kernel_library import required_tool
+from tests.ort.driver import AARCH64, Driver, build_driver, installed_library, link_root, missing
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +25,14 @@ def sanitized_binary(ort_root: Path) -> Path:
     return build_driver(ort_root, ort_root, sanitized=True)
 
 
+@pytest.fixture(scope="session")
+def aarch64_binary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if not (AARCH64 / "ready").exists():
+        missing("onnxruntime for AArch64 is not there: run tools/fetch_ort_aarch64.sh")
+    root = link_root(tmp_path_factory.mktemp("ort-aarch64") / "root", "aarch64-linux-gnu-gcc")
+    return build_driver(root, root, compiler="aarch64-linux-gnu-g++")
+
+
 @pytest.fixture
 def driver(drive_binary: Path, tmp_path: Path) -> Driver:
     (tmp_path / "driver").mkdir()
@@ -35,3 +44,13 @@ def sanitized(sanitized_binary: Path, tmp_path: Path) -> Driver:
     (tmp_path / "sanitized").mkdir()
     # onnxruntime keeps some memory until the process ends, and its exceptions pass through a library that is not instrumented.
     return Driver(sanitized_binary, installed_library(), tmp_path / "sanitized", {"ASAN_OPTIONS": "detect_leaks=0"})
+
+
+@pytest.fixture
+def aarch64(aarch64_binary: Path, tmp_path: Path) -> Driver:
+    """The trainer on an emulated processor of 64-bit ARM, with onnxruntime's library for it."""
+    (tmp_path / "aarch64").mkdir()
+    emulator = (required_tool("qemu-aarch64"), "-L", str(AARCH64 / "root"))
+    # The default, all that QEMU knows, is many times slower.
+    environment = {"QEMU_CPU": "cortex-a72"}
+    return Driver(aarch64_binary, AARCH64 / "lib" / "libonnxruntime.so.1", tmp_path / "aarch64", environment, emulator)

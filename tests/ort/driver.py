@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from tests.c99.kernel_library import required_tool
 
-__all__ = ["HEADERS", "ROOT", "Driver", "build_driver", "compile_cpp", "installed_library", "link_root", "missing"]
+__all__ = ["AARCH64", "HEADERS", "ROOT", "Driver", "build_driver", "compile_cpp", "installed_library", "link_root", "missing"]
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = ROOT / "targets" / "ort"
 HEADERS = ROOT / "build" / "ort-headers" / "include"
+AARCH64 = ROOT / "build" / "ort-aarch64"
 FLAGS = ["-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror"]
 SANITIZE = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
@@ -44,7 +45,7 @@ def installed_library() -> Path:
     return found[0]
 
 
-def link_root(folder: Path) -> Path:
+def link_root(folder: Path, compiler: str = "gcc") -> Path:
     """A folder with include/ and lib/ to link against, as ORT_ROOT is.
 
     The library is a stub: the one in the wheel marks its symbols with its own version, which a binary would then ask for.
@@ -56,35 +57,36 @@ def link_root(folder: Path) -> Path:
     source = folder / "stub.c"
     source.write_text("int OrtGetApiBase(void) { return 0; }\n")
     stub = ["-shared", "-fPIC", "-Wl,-soname,libonnxruntime.so.1", "-o", str(folder / "lib" / "libonnxruntime.so")]
-    subprocess.run([required_tool("gcc"), *stub, str(source)], check=True)
+    subprocess.run([required_tool(compiler), *stub, str(source)], check=True)
     return folder
 
 
-def compile_cpp(root: Path, sources: Sequence[Path], binary: Path, flags: Sequence[str] = ()) -> None:
+def compile_cpp(root: Path, sources: Sequence[Path], binary: Path, flags: Sequence[str] = (), compiler: str = "g++") -> None:
     """Compile and link a program with the trainer; warnings are errors."""
     include = ["-I", str(TARGET / "include"), "-isystem", str(root / "include")]
     link = ["-L", str(root / "lib"), "-lonnxruntime", "-o", str(binary)]
-    command = [required_tool("g++"), *FLAGS, *flags, *include, *map(str, sources), *link]
+    command = [required_tool(compiler), *FLAGS, *flags, *include, *map(str, sources), *link]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-def build_driver(root: Path, folder: Path, *, sanitized: bool = False) -> Path:
+def build_driver(root: Path, folder: Path, *, sanitized: bool = False, compiler: str = "g++") -> Path:
     """Compile tests/ort/drive.cpp with the C ABI; return its path."""
     binary = folder / ("drive-sanitized" if sanitized else "drive")
     sources = [Path(__file__).with_name("drive.cpp"), TARGET / "src" / "tinyfoa_ort_c.cpp"]
-    compile_cpp(root, sources, binary, SANITIZE if sanitized else ())
+    compile_cpp(root, sources, binary, SANITIZE if sanitized else (), compiler)
     return binary
 
 
 @dataclass
 class Driver:
-    """Runs the compiled trainer on some data, with a library of onnxruntime."""
+    """Runs the compiled trainer on some data, with a library of onnxruntime; an emulator runs that of another processor."""
 
     binary: Path
     library: Path
     folder: Path
     env: Mapping[str, str] = field(default_factory=dict)
+    emulator: tuple[str, ...] = ()
 
     def run(self, artifact: Path, x: NDArray[Any], y: NDArray[Any], *words: str) -> list[Any]:
         """What the driver prints, each line as JSON; it must not crash."""
@@ -92,7 +94,7 @@ class Driver:
         targets = self.folder / ("y.i64" if y.dtype.kind in "iu" else "y.f32")
         data.write_bytes(np.ascontiguousarray(x, np.float32).tobytes())
         targets.write_bytes(np.ascontiguousarray(y, np.int64 if y.dtype.kind in "iu" else np.float32).tobytes())
-        done = self.execute([str(self.binary), str(artifact), str(data), str(targets), *words])
+        done = self.execute([*self.emulator, str(self.binary), str(artifact), str(data), str(targets), *words])
         assert done.returncode == 0, f"exit {done.returncode}: {done.stdout[-500:]}{done.stderr[-3000:]}"
         assert not done.stderr, done.stderr[-3000:]
         return [json.loads(re.sub(r": -?nan\b", ": NaN", line)) for line in done.stdout.splitlines()]

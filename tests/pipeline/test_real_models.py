@@ -52,11 +52,12 @@ def test_zoo_models(tmp_path: Path, name: str, target: str) -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("path", EXPORTS, ids=lambda path: path.stem)
-def test_exports_from_pytorch_and_scikit_learn(path: Path, target: str) -> None:
+def test_exports_from_pytorch_tensorflow_and_scikit_learn(path: Path, target: str) -> None:
     result = plan(load(path), "256KB", target=target)
     check_answer(result)
     assert result.feasible
 
 
 def test_there_are_exports() -> None:
-    assert len(EXPORTS) >= 10
+    assert {path.stem.split("_")[0] for path in EXPORTS} == {"sklearn", "tensorflow", "torch"}
+    assert len(EXPORTS) >= 14

@@ -71,7 +71,10 @@ def runtime_options(command: Any) -> Any:
     providers = click.option(
         "--provider", "providers", multiple=True, default=("CPUExecutionProvider",), show_default=True, help="In order."
     )
-    return threads(providers(command))
+    kernels = click.option(
+        "--kernels", default="auto", show_default=True, metavar="auto|none|FILE", help="The library of kernels (make kernels)."
+    )
+    return threads(providers(kernels(command)))
 
 
 def parse_shapes(texts: tuple[str, ...]) -> Mapping[str, tuple[int, ...]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tinyfoa_rt.cli.arguments import model_argument, parse_shapes, shape_option
+from tinyfoa_rt.errors import UsageError
 
 __all__ = ["command"]
 
@@ -14,8 +15,17 @@ __all__ = ["command"]
 @click.command("inspect")
 @model_argument
 @shape_option
-def command(model: Path, shapes: tuple[str, ...]) -> None:
+@click.option("--providers", is_flag=True, help="Of a built artifact: which execution provider takes which nodes of the steps.")
+def command(model: Path, shapes: tuple[str, ...], providers: bool) -> None:
     """Show the layers, shapes and blocks of MODEL: what can be trained and what not, and why."""
+    if providers:
+        from tinyfoa_rt.pipeline.placement import place_steps, print_placement
+        from tinyfoa_rt.run.artifact import Artifact
+
+        if not model.is_dir():
+            raise UsageError("--providers", f"needs an artifact, and {model} is a file", "build the model first")
+        print_placement(place_steps(Artifact.load(model)))
+        return
     from tinyfoa_rt.model import load
     from tinyfoa_rt.pipeline.inspection import print_inspection
 

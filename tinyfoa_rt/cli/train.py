@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _SETTINGS = ("epochs", "rate", "rate_schedule", "rotate_every", "seed")
-_RUNTIME = ("providers", "threads", "storage")
+_RUNTIME = ("providers", "threads", "storage", "kernels")
 _PLANNING = ("batch", "slices", "optimizer", "schedule", "head", "train")
 # As a shell reports a program that Ctrl-C ended.
 _INTERRUPTED = 130

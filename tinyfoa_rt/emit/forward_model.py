@@ -12,7 +12,8 @@ from typing import NamedTuple
 import onnx
 from onnx import TensorProto, helper
 
-from tinyfoa_rt.emit.nodes import NodeEmission, element_type, finish_model, value_info, variants_of
+from tinyfoa_rt.emit.nodes import ByteForm, NodeEmission, element_type, finish_model
+from tinyfoa_rt.emit.packed import PackedForm
 from tinyfoa_rt.ir.step import StepGraph, StepTensor
 
 __all__ = ["ExternalTensor", "emit_forward", "emit_inference"]
@@ -28,13 +29,14 @@ class ExternalTensor(NamedTuple):
     nbytes: int
 
 
-def emit_forward(stage: StepGraph) -> onnx.ModelProto:
-    """Return a stage of the forward pass, its parameters as inputs.
+def emit_forward(stage: StepGraph, *, is_packed: bool = False) -> onnx.ModelProto:
+    """Return a stage of the forward pass, its parameters as inputs, with a byte for each binary value or in its packed form.
 
     Raises:
         UnsupportedError: an operator has no function body.
     """
-    return _emit(stage, {}, "forward", f"Forward pass: {stage.name}.")
+    form = PackedForm(stage) if is_packed else ByteForm(stage)
+    return _emit(form, {}, "forward", f"Forward pass: {stage.name}.")
 
 
 def emit_inference(forward: StepGraph, external: Mapping[str, ExternalTensor]) -> onnx.ModelProto:
@@ -44,12 +46,14 @@ def emit_inference(forward: StepGraph, external: Mapping[str, ExternalTensor]) -
         UnsupportedError: an operator has no function body.
     """
     doc = "The trained model. Its parameters lie in a safetensors file beside it, which training writes anew."
-    return _emit(forward, external, "inference", doc)
+    return _emit(ByteForm(forward), external, "inference", doc)
 
 
-def _emit(forward: StepGraph, external: Mapping[str, ExternalTensor], kind: str, doc: str) -> onnx.ModelProto:
+def _emit(form: ByteForm, external: Mapping[str, ExternalTensor], kind: str, doc: str) -> onnx.ModelProto:
+    forward = form.step
+    form.variants |= {"forward"}
     emission = NodeEmission(forward, keeps_batch=False)
-    nodes = [emission.node(node) for node in forward.nodes]
+    nodes = form.finish([form.node(node, emission.node(node)) for node in forward.nodes])
     known = {*external, *forward.constants, *(name for node in forward.nodes for name in node.outputs)}
     read = [name for name in forward.inputs if name not in known]
     read += [name for node in forward.nodes for name in node.inputs if name and name not in known]
@@ -58,11 +62,12 @@ def _emit(forward: StepGraph, external: Mapping[str, ExternalTensor], kind: str,
     graph = helper.make_graph(
         nodes,
         forward.name,
-        [value_info(forward.tensors[name], batch=_BATCH) for name in dict.fromkeys(read)],
-        [value_info(forward.tensors[name], batch=_BATCH) for name in forward.outputs],
+        [form.value_info(name, batch=_BATCH) for name in dict.fromkeys(read)],
+        [form.value_info(name, batch=_BATCH) for name in forward.outputs],
         [*emission.initializers, *parameters],
     )
-    return finish_model(graph, {"kind": kind}, doc, {*variants_of(forward), "forward"})
+    properties = {"kind": kind, **form.properties([*read, *forward.outputs])}
+    return finish_model(graph, properties, doc, form.functions(nodes))
 
 
 def _external(tensor: StepTensor, where: ExternalTensor) -> onnx.TensorProto:

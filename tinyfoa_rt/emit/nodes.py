@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.step import StepGraph, StepNode, StepTensor
 from tinyfoa_rt.ops import DOMAIN, operator
 
-__all__ = ["NodeEmission", "element_type", "finish_model", "value_info", "variants_of"]
+__all__ = ["ByteForm", "NodeEmission", "element_type", "finish_model", "value_info", "variants_of"]
 
 _OPSET = 18
 # What no slice reaches: a slice of this size from the first element on is the whole.
@@ -38,6 +38,35 @@ def value_info(tensor: StepTensor, *, batch: str | None = None) -> onnx.ValueInf
     elif batch is not None and shape and not tensor.is_persistent:
         shape[0] = batch
     return helper.make_tensor_value_info(tensor.name, element_type(tensor), shape)
+
+
+class ByteForm:
+    """The form of a model in which binary values take a byte an element; emit/packed.py has the other one."""
+
+    def __init__(self, step: StepGraph) -> None:
+        self.step = step
+        self.variants = frozenset(variants_of(step))
+
+    def value_info(self, name: str, *, batch: str | None = None) -> onnx.ValueInfoProto:
+        """Name, element type and shape of a tensor of the step."""
+        return value_info(self.step.tensors[name], batch=batch)
+
+    def node(self, node: StepNode, proto: onnx.NodeProto) -> onnx.NodeProto:
+        """The node as this form has it, of what :class:`NodeEmission` made."""
+        return proto
+
+    def finish(self, nodes: Sequence[onnx.NodeProto]) -> list[onnx.NodeProto]:
+        """All nodes of a graph as this form has them."""
+        return list(nodes)
+
+    def functions(self, nodes: Iterable[onnx.NodeProto]) -> list[onnx.FunctionProto]:
+        """The bodies of a graph's nodes and of all that they call, callees first."""
+        ours = dict.fromkeys(node.op_type for node in nodes if node.domain == DOMAIN)
+        return load_functions(ours, variants=self.variants)
+
+    def properties(self, names: Iterable[str]) -> dict[str, str]:
+        """Metadata of a graph with these inputs and outputs."""
+        return {}
 
 
 class NodeEmission:
@@ -132,12 +161,12 @@ def _refuse(node: StepNode, problem: str) -> UnsupportedError:
     return UnsupportedError(f"node '{node.name}'", problem, "plan it for c99, or train other blocks")
 
 
-def finish_model(graph: onnx.GraphProto, properties: dict[str, str], doc: str, variants: Iterable[str]) -> onnx.ModelProto:
-    """Return a model of ``graph`` with the function bodies that it needs and metadata that says what it is."""
-    ours = dict.fromkeys(node.op_type for node in graph.node if node.domain == DOMAIN)
+def finish_model(
+    graph: onnx.GraphProto, properties: dict[str, str], doc: str, functions: Iterable[onnx.FunctionProto]
+) -> onnx.ModelProto:
+    """Return a model of ``graph`` with function bodies and metadata that says what it is."""
     opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(DOMAIN, 1)]
-    functions = load_functions(ours, variants=frozenset(variants))
-    model = helper.make_model(graph, opset_imports=opsets, functions=functions)
+    model = helper.make_model(graph, opset_imports=opsets, functions=list(functions))
     model.ir_version = 9
     model.producer_name = "tinyfoa-rt"
     model.doc_string = doc

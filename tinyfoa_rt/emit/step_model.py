@@ -2,7 +2,7 @@
 
 Inputs are what the step is given: block inputs, the target, parameters and state. Outputs are the loss, the logits, and the next
 values of what the step updates, named ``<input>.next``; a caller binds both to the same memory. Binary activations are uint8 0
-and 1, signs of weights int8 -1 and +1.
+and 1, signs of weights int8 -1 and +1; in the packed form both are bits in uint32 words (emit/packed.py).
 """
 
 from __future__ import annotations
@@ -10,34 +10,37 @@ from __future__ import annotations
 import onnx
 from onnx import helper
 
-from tinyfoa_rt.emit.nodes import NodeEmission, finish_model, value_info, variants_of
+from tinyfoa_rt.emit.nodes import ByteForm, NodeEmission, finish_model
+from tinyfoa_rt.emit.packed import PackedForm
 from tinyfoa_rt.ir.step import StepGraph
 
 __all__ = ["emit_step"]
 
 
-def emit_step(step: StepGraph) -> onnx.ModelProto:
-    """Return the step as a model that unmodified onnxruntime runs.
+def emit_step(step: StepGraph, *, is_packed: bool = False) -> onnx.ModelProto:
+    """Return the step as a model that unmodified onnxruntime runs, with a byte for each binary value or in its packed form.
 
     Raises:
         UnsupportedError: an operator has no function body.
     """
     emission = NodeEmission(step, keeps_batch=True)
-    nodes = [emission.node(node) for node in step.nodes]
+    form = PackedForm(step) if is_packed else ByteForm(step)
+    nodes = form.finish([form.node(node, emission.node(node)) for node in step.nodes])
     computed = [name for node in step.nodes for name in node.outputs if name]
     known = {*computed, *step.constants}
     read = dict.fromkeys(name for node in step.nodes for name in node.inputs if name and name not in known)
     outputs = [name for name in computed if name in step.outputs or name.endswith(".next")]
-    inside = [step.tensors[name] for name in computed if name not in outputs]
+    inside = [name for name in computed if name not in outputs]
     # Where sizes vary, those of the largest slice would be wrong inside.
     is_even = not any(tensor.varies for tensor in step.tensors.values())
     graph = helper.make_graph(
         nodes,
         f"step {step.name}",
-        [value_info(step.tensors[name]) for name in read],
-        [value_info(step.tensors[name]) for name in outputs],
+        [form.value_info(name) for name in read],
+        [form.value_info(name) for name in outputs],
         emission.initializers,
-        value_info=[value_info(tensor) for tensor in inside if is_even],
+        value_info=[form.value_info(name) for name in inside if is_even],
     )
     doc = f"One training step of block {step.name} (TinyFoA). Bind each output NAME.next to the memory of NAME."
-    return finish_model(graph, {"kind": "step", "block": step.name}, doc, variants_of(step))
+    properties = {"kind": "step", "block": step.name, **form.properties([*read, *outputs])}
+    return finish_model(graph, properties, doc, form.functions(nodes))

@@ -13,6 +13,7 @@ from tinyfoa_rt.model.batch import check_reshapes, infer_at_batch_one
 from tinyfoa_rt.model.build import build_graph, keep_tensor_outputs
 from tinyfoa_rt.model.draft import Draft, draft_model
 from tinyfoa_rt.model.infer import infer
+from tinyfoa_rt.model.layout import pool_channels_first
 from tinyfoa_rt.model.opset import LOWEST_OPSET, raise_opset
 from tinyfoa_rt.model.order import order_nodes
 from tinyfoa_rt.model.read import read_model
@@ -59,7 +60,7 @@ def _load(file: Path, shapes: Mapping[str, Sequence[int]]) -> Graph:
         draft = order_nodes(raise_opset(draft, inferred))
         inferred = infer(draft, bind_inputs(draft, shapes))
     check_reshapes(inferred)
-    graph = build_graph(draft, inferred)
+    graph = pool_channels_first(build_graph(draft, inferred))
     _check_weights(graph)
     verify_graph(graph)
     return replace(graph, source=str(file))

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from tinyfoa_rt.emit import ExternalTensor, emit_forward, emit_inference, emit_step
+from tinyfoa_rt.emit import ExternalTensor, can_pack, emit_forward, emit_inference, emit_step
 from tinyfoa_rt.errors import InputError, UnsupportedError
 from tinyfoa_rt.ir.block import Layer, Slices
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.plan import BlockPlan, Plan
+from tinyfoa_rt.ir.step import StepGraph
 from tinyfoa_rt.options import PlanOptions
 from tinyfoa_rt.partition import bounds
 from tinyfoa_rt.pipeline.initial import initial_tensors
 from tinyfoa_rt.pipeline.job import PlanJob, resolve
 from tinyfoa_rt.pipeline.measure import Measure
 from tinyfoa_rt.planner.search import Candidate
-from tinyfoa_rt.run.artifact import INFERENCE, INFERENCE_TENSORS, SOURCE_MODEL, SOURCE_OPTIONS, Artifact
+from tinyfoa_rt.run.artifact import INFERENCE, INFERENCE_TENSORS, SOURCE_MODEL, SOURCE_OPTIONS, Artifact, packed_path
 from tinyfoa_rt.run.inference import inference_layout
 from tinyfoa_rt.run.records import ARTIFACT_FORMAT, BlockRecord, LayerRecord, Manifest
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
@@ -117,6 +118,7 @@ class _Building:
         self._plan = plan
         self._order = order
         self._models: dict[str, bytes] = {}
+        self._graphs: dict[str, tuple[StepGraph, Callable[..., Any]]] = {}
 
     def artifact(self, choices: list[StepChoice]) -> Artifact:
         job = self._job
@@ -127,13 +129,21 @@ class _Building:
         for number, stage in enumerate(cut_stages(forward, starts, trained, self._score)):
             stages.append(f"forward/{number}.onnx" if stage.nodes else "")
             if stage.nodes:
-                self._models[stages[-1]] = emit_forward(stage).SerializeToString(deterministic=True)
+                self._add(stages[-1], stage, emit_forward)
         initial = initial_tensors(job, blocks)
         manifest = self._manifest(tuple(stages), blocks)
         where = inference_layout(manifest, initial, INFERENCE_TENSORS)
         external = {name: ExternalTensor(*place) for name, place in where.items()}
         self._models[INFERENCE] = emit_inference(forward, external).SerializeToString(deterministic=True)
+        if all(can_pack(graph) for graph, _ in self._graphs.values()):
+            for path, (graph, emit) in self._graphs.items():
+                self._models[packed_path(path)] = emit(graph, is_packed=True).SerializeToString(deterministic=True)
         return Artifact(manifest, self._models, initial)
+
+    def _add(self, path: str, graph: StepGraph, emit: Callable[..., Any]) -> None:
+        """Emit a step or a stage; the packed form follows where all of them have one, since they hand bits to each other."""
+        self._models[path] = emit(graph).SerializeToString(deterministic=True)
+        self._graphs[path] = (graph, emit)
 
     @property
     def _score(self) -> str:
@@ -144,7 +154,7 @@ class _Building:
         block = setting.block
         step = assemble_step(setting, choice)
         path = f"steps/{number}.onnx"
-        self._models[path] = emit_step(step).SerializeToString(deterministic=True)
+        self._add(path, step, emit_step)
         layers = tuple(self._layer(setting, layer, choice.slices) for layer in block.layers)
         return BlockRecord(
             name=block.name,

@@ -1,111 +1,45 @@
-"""Export an artifact for devices without onnxruntime."""
+"""Export an artifact for a device without Python."""
 
 from __future__ import annotations
 
-import json
-import tempfile
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import InputError, UsageError
-from tinyfoa_rt.export.c99 import ModelSource, lower
-from tinyfoa_rt.export.c99.program import CProgram
-from tinyfoa_rt.export.c99.project import write_project
-from tinyfoa_rt.ir.block import Slices
-from tinyfoa_rt.model import load
-from tinyfoa_rt.options import PlanOptions
-from tinyfoa_rt.pipeline.c99_source import model_source
-from tinyfoa_rt.pipeline.job import PlanJob, resolve
-from tinyfoa_rt.planner.search import Candidate
-from tinyfoa_rt.run import Trainer
-from tinyfoa_rt.run.artifact import SOURCE_MODEL, SOURCE_OPTIONS, Artifact
-from tinyfoa_rt.run.checkpoint import MANIFEST as CHECKPOINT
-from tinyfoa_rt.run.loop import starting_rate
-from tinyfoa_rt.run.records import Manifest
-from tinyfoa_rt.steps.setting import scale_name
+from tinyfoa_rt.pipeline.exporting_c99 import export_c99
+from tinyfoa_rt.pipeline.exporting_ort import export_ort
 
-__all__ = ["c_source", "export"]
+__all__ = ["TARGETS", "export"]
 
-_TARGETS = ("c99",)
+TARGETS = ("c99", "ort")
 
 
-def export(folder: str | Path, output: str | Path, *, target: str = "c99") -> CProgram:
-    """Write the C99 project of the artifact in ``folder`` to ``output``; a checkpoint there is what the device begins with.
+def export(folder: str | Path, output: str | Path, *, target: str = "c99", state_as_file: bool = False) -> str:
+    """Write a project that trains the artifact in ``folder``, from its checkpoint if it has one, to ``output``.
 
     Args:
-        folder: what ``build`` or ``train`` has written, of a plan for a target that runs generated C.
+        folder: what ``build`` or ``train`` has written.
         output: a new or empty folder.
-        target: ``c99``.
+        target: ``c99``: generated C for microcontrollers, of a plan for c99 or a board; ``ort``: C++ and C with onnxruntime.
+        state_as_file: with ``c99``, the first state becomes a file for the storage, not constant data of the C file.
 
     Returns:
-        What was written, as lowered.
+        What was written, in one line.
 
     Raises:
-        UsageError: the target is not known.
+        UsageError: the target is not known, or the option is not for it.
         InputError: the artifact is of another target, or damaged, or the output cannot be written.
         UnsupportedError: an operator has no C99 kernel.
     """
     folder, output = Path(folder), Path(output)
-    if target not in _TARGETS:
-        raise UsageError(f"--target {target}", "is not known", f"use {', '.join(_TARGETS)}")
-    if output.exists() and any(output.iterdir()):
-        raise InputError(str(output), "is not empty", "name a new folder")
-    if (folder / "checkpoint" / CHECKPOINT).exists():
-        trainer = Trainer.load(folder)
-        source = c_source(trainer.artifact, trainer.state.arrays(), trainer.progress.rates)
-    else:
-        artifact = Artifact.load(folder)
-        source = c_source(artifact, artifact.initial, {})
-    program = lower(source)
-    write_project(program, output)
-    return program
-
-
-def c_source(artifact: Artifact, state: Mapping[str, NDArray[Any]], rates: Mapping[str, float]) -> ModelSource:
-    """Return an artifact that was built from a plan for generated C as :func:`tinyfoa_rt.export.c99.lower` takes it.
-
-    Args:
-        artifact: with the model and the plan's options inside.
-        state: tensors of the state that the device begins with, by name.
-        rates: at which each block starts, where they have been measured.
-
-    Raises:
-        InputError: the artifact is of a plan for onnxruntime.
-    """
-    job = _job(artifact)
-    manifest = artifact.manifest
-    candidates = []
-    for block in manifest.blocks:
-        layer = block.layers[0]
-        slices = Slices(len(layer.ins) - 1, len(layer.outs) - 1)
-        candidates.append(Candidate(slices, manifest.batch))
-    for setting in job.settings:
-        name = setting.block.name
-        if setting.is_binary and scale_name(setting.block.output) not in state:
-            raise InputError(f"state, block {name}", "has no scale", "build the artifact again")
-    return model_source(job, candidates, {**_rates(manifest, job), **rates}, state, manifest.score)
-
-
-def _job(artifact: Artifact) -> PlanJob:
-    if SOURCE_OPTIONS not in artifact.models or SOURCE_MODEL not in artifact.models:
-        mend = "plan for c99 or a board ('plan --target ... -o plan.json'), then build with that plan"
-        raise InputError("artifact", "was planned for onnxruntime", mend)
-    content = json.loads(artifact.models[SOURCE_OPTIONS])
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.onnx"
-        path.write_bytes(artifact.models[SOURCE_MODEL])
-        graph = load(path, shapes=content["shapes"])
-    return resolve(replace(graph, name=artifact.manifest.model), PlanOptions(**content["options"]))
-
-
-def _rates(manifest: Manifest, job: PlanJob) -> dict[str, float]:
-    """The recipe's rates, with standardized samples, and bits of which half are ones."""
-    rates = {}
-    for setting, record in zip(job.settings, manifest.blocks):
-        head_units = 0 if setting.block.is_classifier else setting.head_units
-        rates[record.name] = starting_rate(manifest, record, head_units, 0.5 if setting.binary_values else 1.0)
-    return rates
+    if target not in TARGETS:
+        raise UsageError(f"--target {target}", "is not known", f"use {', '.join(TARGETS)}")
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise InputError(str(output), "is not an empty folder", "name a new folder")
+    if target == "c99":
+        program = export_c99(folder, output, state_as_file=state_as_file)
+        sizes = f"{program.arena_nbytes:,} bytes of RAM, {program.storage_nbytes:,} of storage"
+        return f"{program.prefix}_model.c, {len(program.blocks)} blocks, {sizes}"
+    if state_as_file:
+        raise UsageError("--weights bin", "is for --target c99", "leave it out: an artifact's state is a file anyway")
+    artifact = export_ort(folder, output)
+    return f"artifact, artifact-ort, {len(artifact.blocks)} blocks, {artifact.manifest.peak_bytes:,} bytes of RAM by the plan"

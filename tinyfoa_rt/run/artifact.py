@@ -3,6 +3,7 @@
     manifest.json             what is there, in this module's terms
     steps/N-BLOCK.onnx        one training step of each block
     forward/N.onnx            the forward pass up to block N, and from the last block to the output
+    packed/                   steps and forward passes again, their bits in words: what kernels run (docs/kernels.md)
     inference.onnx            the trained model; its parameters are in inference.safetensors
     initial.safetensors       the state that training begins with
     source/                   of a plan for generated C: the model and the plan's options, which exporting needs
@@ -28,7 +29,7 @@ from tinyfoa_rt.run.records import BlockRecord, Manifest
 from tinyfoa_rt.run.strict_json import parse_object
 from tinyfoa_rt.run.tensor_file import read_tensors, write_tensors
 
-__all__ = ["INFERENCE", "INFERENCE_TENSORS", "MANIFEST", "SOURCE_MODEL", "SOURCE_OPTIONS", "Artifact"]
+__all__ = ["INFERENCE", "INFERENCE_TENSORS", "MANIFEST", "SOURCE_MODEL", "SOURCE_OPTIONS", "Artifact", "packed_path"]
 
 MANIFEST = "manifest.json"
 INITIAL = "initial.safetensors"
@@ -37,6 +38,11 @@ INFERENCE_TENSORS = "inference.safetensors"
 SOURCE_MODEL = "source/model.onnx"
 SOURCE_OPTIONS = "source/options.json"
 _LARGEST_MANIFEST = 2**24
+
+
+def packed_path(path: str) -> str:
+    """Where the packed form of a step or a stage is."""
+    return f"packed/{path}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +62,15 @@ class Artifact:
     @property
     def blocks(self) -> tuple[BlockRecord, ...]:
         return self.manifest.blocks
+
+    @property
+    def has_packed_form(self) -> bool:
+        """Whether all steps and stages are there in their packed form too."""
+        return all(packed_path(path) in self.models for path in self.manifest.model_paths)
+
+    def model(self, path: str, *, is_packed: bool) -> bytes:
+        """A step or a stage, in its packed form or with a byte for each binary value."""
+        return self.models[packed_path(path) if is_packed else path]
 
     @property
     def id(self) -> str:

@@ -12,6 +12,7 @@ from tinyfoa_rt.run.artifact import Artifact
 from tinyfoa_rt.run.frozen_slice import FrozenSlice
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.session import Runtime
+from tinyfoa_rt.run.whole_weights import pack_rows
 
 __all__ = ["BlockTraining", "StepResult"]
 
@@ -38,7 +39,7 @@ class BlockTraining:
         self.record = artifact.blocks[index]
         self._state = state
         self._layers = [state.layers[layer.name] for layer in self.record.layers]
-        self._session = runtime.open(artifact.models[self.record.step])
+        self._session = runtime.open(artifact.model(self.record.step, is_packed=state.is_packed))
         self.has_scaled_inputs = artifact.manifest.handover == "scaled"
         self.num_slices = max(layer.grid.count for layer in self._layers)
         self.inputs = {name: (given or {}).get(name, self._empty(name)) for name in self.record.inputs}
@@ -48,6 +49,11 @@ class BlockTraining:
         self._logits = self.outputs[next(name for name in self.outputs if name not in ("loss", self._handed_on))]
         self._session.bind({**self.inputs, **self.outputs, "target": self.target, "rate": self.rate, **self._others()})
         self._frozen: Sequence[FrozenSlice] = ()
+
+    def input_bits(self, name: str) -> int:
+        """How many bits a sample of a binary input has."""
+        array = self.inputs[name]
+        return self._session.bits.get(name, array.size // len(array))
 
     @property
     def output(self) -> Array:
@@ -103,7 +109,8 @@ class BlockTraining:
         """Scales, running statistics and heads, by their names in the step."""
         others = {name: array for name, array in self._state.others.items() if not name.endswith(".head")}
         if self.record.head:
-            others["head"] = self._state.others[f"{self.record.name}.head"]
+            head = self._state.others[f"{self.record.name}.head"]
+            others["head"] = pack_rows(head > 0) if self._session.dtype("head") == np.uint32 else head
         return others
 
     def _empty(self, name: str) -> Array:

@@ -45,7 +45,7 @@ class ActivationCache:
         return sum(rows.nbytes for rows in self._rows.values())
 
     def put(self, start: int, values: Mapping[str, Array]) -> None:
-        """Store rows from ``start`` on; uint8 values are binary, 0 and 1."""
+        """Store rows from ``start`` on; uint8 values are binary, 0 and 1, and uint32 values are bits already."""
         for name, value in values.items():
             flat = value.reshape(len(value), -1)
             rows = np.packbits(flat, axis=1) if value.dtype == np.uint8 else flat

@@ -77,5 +77,5 @@ class ForwardPass:
 
     def _session(self, index: int, path: str) -> Session:
         if index not in self._sessions:
-            self._sessions[index] = self._runtime.open(self._artifact.models[path])
+            self._sessions[index] = self._runtime.open(self._artifact.model(path, is_packed=self._state.is_packed))
         return self._sessions[index]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tinyfoa_rt.run.state import DenseState
@@ -28,7 +27,7 @@ class FrozenSlice:
         assert layer.grid.count == 1
         self._layer = layer
         self._place = (..., ins, outs)
-        self._outs = outs
+        self._ins, self._outs = ins, outs
         kept = [layer.weight, *(state for key, state in layer.states.items() if key.startswith("weight."))]
         self._kept: list[tuple[NDArray[Any], NDArray[Any]]] = [(array, array[..., ins, outs].copy()) for array in kept]
 
@@ -45,5 +44,5 @@ class FrozenSlice:
             array[self._place] = before
         layer = self._layer
         if layer.is_binary:
-            layer.signs[self._place] = np.where(layer.weight[self._place] >= 0, 1, -1)
+            layer.whole.set_slice(self._ins, self._outs, layer.weight[self._place])
             layer.abs_sums[0, ..., self._outs] = layer.sum_inputs(layer.weight[..., self._outs])

@@ -25,4 +25,4 @@ def inference_layout(manifest: Manifest, initial: Mapping[str, NDArray[Any]], fi
 
 def write_inference_tensors(path: Path, state: ModelState) -> None:
     """Write the parameters as they are now; the file is the old one or the new one even after a power cut."""
-    write_tensors(path, state.forward_tensors(), {})
+    write_tensors(path, state.forward_tensors(as_bytes=True), {})

@@ -26,9 +26,9 @@ class LocalState(DenseState):
         """Sum |W| over taps and inputs: (positions, outputs)."""
         return np.asarray(np.abs(weight).sum(axis=(1, 2), dtype=np.float32))
 
-    def forward_tensors(self) -> Mapping[str, Array]:
-        """What a forward pass reads; no slice may be active."""
-        return self._as_steps_see(super().forward_tensors())
+    def forward_tensors(self, *, as_bytes: bool = False) -> Mapping[str, Array]:
+        """What a forward pass or the inference model reads; no slice may be active."""
+        return self._as_steps_see(super().forward_tensors(as_bytes=as_bytes))
 
     def begin_turn(self, index: int) -> Mapping[str, Array]:
         """Make slice ``index`` active; return all tensors of the layer that a step reads: views of what is kept."""

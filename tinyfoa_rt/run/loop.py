@@ -95,9 +95,10 @@ def input_power(training: BlockTraining, state: ModelState) -> float:
     """Mean x^2 over the batch in the block's inputs; of bits it is the share of ones, times s^2 where they have a scale."""
     powers = []
     for name, array in training.inputs.items():
-        if array.dtype == np.uint8:
+        if array.dtype in (np.uint8, np.uint32):
             scale = float(state.others[f"{name}.scale"]) if training.has_scaled_inputs else 1.0
-            powers.append(scale**2 * float(array.mean()))
+            ones = np.count_nonzero(array if array.dtype == np.uint8 else np.unpackbits(array.view(np.uint8)))
+            powers.append(scale**2 * int(ones) / (len(array) * training.input_bits(name)))
         else:
             powers.append(float(np.mean(np.square(array, dtype=np.float64))))
     return float(np.mean(powers))

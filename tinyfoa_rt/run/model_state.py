@@ -31,17 +31,22 @@ class ModelState:
         initial: the tensors that training begins with; they are copied.
         storage: a folder for memory-mapped files with the latent weights and what the optimizer keeps of each; ``None`` keeps
             them in RAM.
+        is_packed: whether steps and stages are in their packed form.
 
     Raises:
         InputError: a tensor is missing, or has another shape or type.
     """
 
-    def __init__(self, manifest: Manifest, initial: Mapping[str, Array], storage: Path | None = None) -> None:
+    def __init__(
+        self, manifest: Manifest, initial: Mapping[str, Array], storage: Path | None = None, *, is_packed: bool = False
+    ) -> None:
+        self.is_packed = is_packed
         self.layers: dict[str, DenseState] = {}
         self.others: dict[str, Array] = {}
         for block in manifest.blocks:
             for layer in block.layers:
-                self.layers[layer.name] = _layer_state(layer, initial, manifest.optimizer, storage)
+                state = _layer_state(layer, initial, manifest.optimizer, storage)
+                self.layers[layer.name] = state(is_packed=is_packed)
             for name in _other_names(block):
                 self.others[name] = np.array(_required(initial, name))
 
@@ -70,12 +75,12 @@ class ModelState:
         for layer in self.layers.values():
             layer.restore(tensors)
 
-    def forward_tensors(self) -> dict[str, Array]:
-        """What the forward pass reads; turns end."""
+    def forward_tensors(self, *, as_bytes: bool = False) -> dict[str, Array]:
+        """What the forward pass reads, or with ``as_bytes`` the inference model; turns end."""
         self.end_turns()
         found = {name: array for name, array in self.others.items() if not name.endswith(".head")}
         for layer in self.layers.values():
-            found.update(layer.forward_tensors())
+            found.update(layer.forward_tensors(as_bytes=as_bytes))
         return found
 
     def end_turns(self) -> None:
@@ -89,7 +94,8 @@ def _other_names(block: BlockRecord) -> list[str]:
     return own + [name for value in block.statistics for name in statistics_of(value)]
 
 
-def _layer_state(layer: LayerRecord, initial: Mapping[str, Array], optimizer: str, storage: Path | None) -> DenseState:
+def _layer_state(layer: LayerRecord, initial: Mapping[str, Array], optimizer: str, storage: Path | None) -> partial[DenseState]:
+    """The state of a layer, but for its form."""
     weight = np.asarray(_required(initial, f"{layer.name}.weight"))
     bias = initial.get(f"{layer.name}.bias")
     shape: tuple[int, ...] = (layer.ins[-1], layer.outs[-1])
@@ -105,8 +111,8 @@ def _layer_state(layer: LayerRecord, initial: Mapping[str, Array], optimizer: st
         _KINDS[layer.kind], layer.name, weight, None if bias is None else np.array(bias), grid, optimizer, layer.is_binary
     )
     if storage is None:
-        return state()
-    return state(allocate=lambda size: mapped_array((size,), np.dtype(np.float32), storage))
+        return state
+    return partial(state, allocate=lambda size: mapped_array((size,), np.dtype(np.float32), storage))
 
 
 def _required(tensors: Mapping[str, Array], name: str) -> Array:

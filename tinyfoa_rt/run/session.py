@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,16 +15,19 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import UsageError
+from tinyfoa_rt.run.kernels import CPU, register_kernels
 
 __all__ = ["Runtime", "Session"]
 
 Array = NDArray[Any]
 
+_BITS = "tinyfoa.bits."
 _TYPES: Mapping[str, type[np.generic]] = {
     "tensor(float)": np.float32,
     "tensor(int8)": np.int8,
     "tensor(uint8)": np.uint8,
     "tensor(int32)": np.int32,
+    "tensor(uint32)": np.uint32,
     "tensor(int64)": np.int64,
     "tensor(bool)": np.bool_,
 }
@@ -31,10 +35,11 @@ _TYPES: Mapping[str, type[np.generic]] = {
 
 @dataclass(frozen=True)
 class Runtime:
-    """How sessions run: execution providers by name, in order of preference, and threads (``None``: one a core)."""
+    """How sessions run: execution providers by name, in order of preference, threads (``None``: one a core), a kernel library."""
 
-    providers: tuple[str, ...] = ("CPUExecutionProvider",)
+    providers: tuple[str, ...] = (CPU,)
     threads: int | None = None
+    kernels: Path | None = None
 
     def __post_init__(self) -> None:
         known = onnxruntime.get_available_providers()
@@ -53,11 +58,13 @@ class Runtime:
             options.intra_op_num_threads = self.threads
         # Weights change, so a packed copy would be stale; it would also double them.
         options.add_session_config_entry("session.disable_prepacking", "1")
+        if self.kernels is not None:
+            register_kernels(options, self.kernels)
         return Session(onnxruntime.InferenceSession(model, options, providers=list(self.providers)))
 
 
 class Session:
-    """One model, bound once and run again and again."""
+    """One model, bound once and run again and again; ``bits`` says how many bits a row of its packed values has."""
 
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
         self._session = session
@@ -66,6 +73,8 @@ class Session:
         self.inputs: Mapping[str, Any] = {each.name: each for each in session.get_inputs()}
         self.outputs: Mapping[str, Any] = {each.name: each for each in session.get_outputs()}
         declared = {**self.inputs, **self.outputs}
+        properties = session.get_modelmeta().custom_metadata_map
+        self.bits = {key.removeprefix(_BITS): int(value) for key, value in properties.items() if key.startswith(_BITS)}
         self._dtypes = {name: np.dtype(_TYPES[each.type]) for name, each in declared.items() if each.type in _TYPES}
 
     def dtype(self, name: str) -> np.dtype[Any]:

@@ -1,7 +1,7 @@
 """The state of a dense layer while its slices take turns.
 
 The latent weights lie slice after slice (in a memory-mapped file, where the plan says nonvolatile and a folder is given), so the
-active slice is trained where it lies. Meanwhile ``signs``, ``bias`` and ``abs_sum`` hold zeros in its place, as the function
+active slice is trained where it lies. Meanwhile ``whole``, ``bias`` and ``abs_sum`` hold zeros in its place, as the function
 bodies expect (ops/products.py).
 
 Every tensor of a turn is a function of what :meth:`DenseState.arrays` holds, bit for bit, so a turn may end and begin again at
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyfoa_rt.run.sliced_tensor import Allocate, Grid, SlicedTensor
+from tinyfoa_rt.run.whole_weights import PackedSigns, RealWeights, SignBytes, WholeWeights
 
 __all__ = ["DenseState", "Grid"]
 
@@ -42,7 +43,7 @@ class DenseState:
         optimizer: ``sgd``, ``momentum`` or ``adam``; each slice has a state and a step count of its own.
         is_binary: whether products use signs; else the latent weights.
         allocate: gives memory for latent weights and what the optimizer keeps of each, by the number of elements.
-        signs: what products read of the layer as a whole (n_in, n_out): int8, or float32 where it is not binary.
+        is_packed: whether signs are bits in words, as kernels read them; else a byte each.
         abs_sums: sum |W| of each output within each band of inputs, (m_in, n_out), float32.
     """
 
@@ -52,9 +53,10 @@ class DenseState:
     grid: Grid
     optimizer: str = "sgd"
     is_binary: bool = True
+    is_packed: bool = False
     allocate: Allocate = _in_ram
     abs_sums: Array = field(init=False)
-    signs: Array = field(init=False)
+    whole: WholeWeights = field(init=False)
     _latent: SlicedTensor = field(init=False)
     _moments: dict[str, SlicedTensor] = field(default_factory=dict, init=False)
     _bias_moments: dict[str, Array] = field(default_factory=dict, init=False)
@@ -73,6 +75,7 @@ class DenseState:
             if self.bias is not None:
                 self._bias_moments[kind] = np.zeros((self.grid.num_bands, *self.bias.shape), dtype=np.float32)
         self._step_count = np.zeros(self.grid.count, dtype=np.int32)
+        self.whole = (PackedSigns() if self.is_packed else SignBytes()) if self.is_binary else RealWeights()
         self._derive()
 
     def sum_inputs(self, weight: Array) -> Array:
@@ -82,6 +85,11 @@ class DenseState:
     @property
     def shape(self) -> tuple[int, ...]:
         return self._latent.shape
+
+    @property
+    def signs(self) -> Array:
+        """What products read of the layer as a whole, (n_in, n_out): int8, or float32 where it is not binary."""
+        return self.whole.as_bytes()
 
     @property
     def weight(self) -> Array:
@@ -114,10 +122,10 @@ class DenseState:
                 array[...] = tensors[name]
         self._derive()
 
-    def forward_tensors(self) -> Mapping[str, Array]:
-        """What a forward pass reads; no slice may be active."""
+    def forward_tensors(self, *, as_bytes: bool = False) -> Mapping[str, Array]:
+        """What a forward pass reads, or with ``as_bytes`` the inference model; no slice may be active."""
         assert self._active is None
-        tensors = {f"{self.name}.w": self.signs}
+        tensors = {f"{self.name}.w": self.whole.as_bytes() if as_bytes else self.whole.array}
         if self.is_binary:
             tensors[f"{self.name}.abs_sum"] = self._abs_sum
         if self.bias is not None:
@@ -157,7 +165,7 @@ class DenseState:
         if self.grid.count == 1:
             return
         band, ins, outs = self.grid.part(index)
-        self.signs[..., ins, outs] = tensors[f"{name}.w_slice.bits" if self.is_binary else f"{name}.w_slice"]
+        self.whole.put(ins, outs, tensors[f"{name}.w_slice.bits" if self.is_binary else f"{name}.w_slice"])
         if self.is_binary:
             self.abs_sums[band, ..., outs] = tensors[f"{name}.abs_sum_slice"]
             self._abs_sum[..., outs] = self.abs_sums[..., outs].sum(axis=0)
@@ -170,20 +178,14 @@ class DenseState:
 
     def _derive(self) -> None:
         """Derive signs and sums anew from latent weights and sums of bands."""
-        self.signs = self._latent.whole()
-        if self.is_binary:
-            weight = self.signs
-            self.signs = np.empty(weight.shape, dtype=np.int8)
-            np.greater_equal(weight, 0, out=self.signs, casting="unsafe")
-            self.signs += self.signs
-            self.signs -= 1
+        self.whole.derive(self._latent.whole())
         self._abs_sum = self.abs_sums[0] if self.grid.count == 1 else self.abs_sums.sum(axis=0)
 
     def _whole(self) -> dict[str, Array]:
         name = self.name
         tensors = {f"{name}.w": self._latent.parts[0]}
         if self.is_binary:
-            tensors[f"{name}.w.bits"] = self.signs
+            tensors[f"{name}.w.bits"] = self.whole.array
             tensors[f"{name}.abs_sum"] = self._abs_sum
         for kind, moment in self._moments.items():
             tensors[f"{name}.w.{kind}"] = moment.parts[0]
@@ -197,15 +199,15 @@ class DenseState:
         name = self.name
         band, ins, outs = self.grid.part(index)
         origin = (ins.start, outs.start, ins.stop - ins.start, outs.stop - outs.start)
-        tensors = {f"{name}.w": self.signs, f"{name}.origin": np.array(origin, dtype=np.int32)}
+        signs = self.whole.take(ins, outs)
+        tensors = {f"{name}.w": self.whole.array, f"{name}.origin": np.array(origin, dtype=np.int32)}
         tensors[f"{name}.w_slice"] = self._latent.parts[index]
         if self.is_binary:
-            tensors[f"{name}.w_slice.bits"] = np.array(self.signs[..., ins, outs], order="C")
+            tensors[f"{name}.w_slice.bits"] = signs
             tensors[f"{name}.abs_sum_slice"] = self.abs_sums[band, ..., outs].copy()
             tensors[f"{name}.abs_sum"] = self._abs_sum
             others = [b for b in range(self.grid.num_bands) if b != band]
             self._abs_sum[..., outs] = self.abs_sums[others][..., outs].sum(axis=0)
-        self.signs[..., ins, outs] = 0
         for kind, moment in self._moments.items():
             tensors[f"{name}.w_slice.{kind}"] = moment.parts[index]
         if self.bias is not None:

@@ -24,6 +24,7 @@ from tinyfoa_rt.run.feed import Samples, check_targets
 from tinyfoa_rt.run.forward import ForwardPass
 from tinyfoa_rt.run.inference import write_inference_tensors
 from tinyfoa_rt.run.interleaved import InterleavedLoop
+from tinyfoa_rt.run.kernels import find_kernels
 from tinyfoa_rt.run.layerwise import LayerwiseLoop
 from tinyfoa_rt.run.loop import Report
 from tinyfoa_rt.run.model_state import ModelState
@@ -47,9 +48,11 @@ class Trainer:
         threads: of a session; ``None`` for one a core.
         storage: a folder for memory-mapped files with the latent weights of all slices, which a plan counts as nonvolatile;
             ``None`` keeps them in RAM.
+        kernels: the library of kernels, libtinyfoa_ops: ``auto`` takes it where it is beside the package, a path another one,
+            ``None`` or ``none`` function bodies. Both give the same training, but for rounding.
 
     Raises:
-        InputError: the artifact cannot be read.
+        InputError: the artifact or the kernels cannot be read.
         UsageError: onnxruntime has no such provider.
     """
 
@@ -60,12 +63,15 @@ class Trainer:
         providers: Sequence[str] = ("CPUExecutionProvider",),
         threads: int | None = None,
         storage: str | Path | None = None,
+        kernels: str | Path | None = "auto",
     ) -> None:
         self.artifact = artifact if isinstance(artifact, Artifact) else Artifact.load(Path(artifact))
         self.progress = Progress(TrainSettings())
         folder = None if storage is None else Path(storage)
-        self.state = ModelState(self.artifact.manifest, self.artifact.initial, folder)
-        self._runtime = Runtime(tuple(providers), threads)
+        library = find_kernels(kernels, providers, has_packed_form=self.artifact.has_packed_form)
+        self._runtime = Runtime(tuple(providers), threads, library)
+        is_packed = library is not None
+        self.state = ModelState(self.artifact.manifest, self.artifact.initial, folder, is_packed=is_packed)
         self._forward = ForwardPass(self.artifact, self.state, self._runtime)
         self._stream: LayerwiseLoop | InterleavedLoop | None = None
         self._home: Path | None = None

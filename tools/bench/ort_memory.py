@@ -4,8 +4,10 @@
 
 Compiles a counting allocator, runs itself with it preloaded, and runs emitted steps, onnxruntime's memory arena off. "plan" is
 the RAM of the step by its plan; "held" is what of it the caller has bound: inputs, parameters, state, outputs. "planned" is the
-most that a run holds beyond that by the plan, "measured" by the counting allocator; the last column is their difference as a
-share of "plan". Needs a C compiler and Linux.
+most that a run holds beyond that by the plan, "measured" by the counting allocator; "of plan" is their difference as a
+share of "plan". The last three columns are the same step with kernels (make kernels), its bits packed: what the caller has bound,
+what a run holds beyond that, and the signs alone, whole layer and slice, as a share of those in bytes. Needs a C compiler and
+Linux.
 """
 
 from __future__ import annotations
@@ -26,12 +28,14 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt import load
 from tinyfoa_rt.emit import emit_step
+from tinyfoa_rt.emit.packed import can_pack
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.program import Program
-from tinyfoa_rt.ir.step import StepGraph
+from tinyfoa_rt.ir.step import WORD_BITS, StepGraph, StepTensor
 from tinyfoa_rt.options import PlanOptions
 from tinyfoa_rt.pipeline.job import PlanJob, resolve
 from tinyfoa_rt.planner.layout import peak_live_nbytes
+from tinyfoa_rt.run.kernels import KERNELS, register_kernels
 from tinyfoa_rt.steps import StepChoice, assemble_step, to_program
 from tinyfoa_rt.zoo import write_model
 
@@ -58,15 +62,25 @@ def main() -> None:
     chosen = sys.argv[1:]
     for model, recipe, cases in (run for run in _RUNS if run[0] in chosen or not chosen):
         print(f"\n{model}, {', '.join(recipe.values())}")
-        print(f"{'block':12}{'slices':>7}{'batch':>6}{'plan':>12}{'held':>12}{'planned':>12}{'measured':>12}{'of plan':>9}")
+        print(f"{'':61}bodies{'':24}kernels")
+        print(
+            f"{'block':12}{'slices':>7}{'batch':>6}{'plan':>12}{'held':>12}{'planned':>12}{'measured':>12}{'of plan':>9}", end=""
+        )
+        print(f"{'held':>12}{'measured':>12}{'signs':>8}")
         job = _job(model, recipe)
         for index, grid, batch in cases:
             step = assemble_step(job.settings[index], StepChoice(Slices(*grid), batch, holds_slice=grid != (1, 1)))
             need = _Need(step, to_program(step, job.target))
-            measured = _measure(step, counter)
+            measured, _, byte_signs = _measure(step, counter, None)
             shape, share = f"{grid[0]}x{grid[1]}", (measured - need.transient) / need.peak
             sizes = f"{need.peak:12,}{need.held:12,}{need.transient:12,}{measured:12,}"
-            print(f"{step.name:12}{shape:>7}{batch:6}{sizes}{share:+9.2%}", flush=True)
+            print(f"{step.name:12}{shape:>7}{batch:6}{sizes}{share:+9.2%}", end="")
+            if not can_pack(step):
+                print(flush=True)
+                continue
+            kernels, held, packed_signs = _measure(step, counter, KERNELS)
+            signs = f"{packed_signs / byte_signs:8.3f}" if byte_signs else f"{'-':>8}"
+            print(f"{held:12,}{kernels:12,}{signs}", flush=True)
 
 
 def _run_preloaded() -> int:
@@ -96,12 +110,15 @@ class _Need:
         self.transient = peak_live_nbytes([each.buffer for each, is_bound in zip(in_ram, bound) if not is_bound])
 
 
-def _measure(step: StepGraph, counter: Any) -> int:
-    model = emit_step(step)
+def _measure(step: StepGraph, counter: Any, kernels: Path | None) -> tuple[int, int, int]:
+    """Return the most bytes that a run holds beyond what is bound, what is bound, and how much of that are signs."""
+    model = emit_step(step, is_packed=kernels is not None)
     options = onnxruntime.SessionOptions()
     options.enable_cpu_mem_arena = options.enable_mem_pattern = options.enable_mem_reuse = False
     options.intra_op_num_threads = 1
     options.add_session_config_entry("session.disable_prepacking", "1")
+    if kernels is not None:
+        register_kernels(options, kernels)
     session = onnxruntime.InferenceSession(model.SerializeToString(), options)
     binding = session.io_binding()
     held = {each.name: _value(each, step) for each in model.graph.input}
@@ -109,23 +126,37 @@ def _measure(step: StepGraph, counter: Any) -> int:
         if name.endswith(".origin"):  # the first slice
             part = held[name.replace(".origin", ".w_slice")].shape()
             value.update_inplace(np.array((0, 0, *part), dtype=np.int32))
+    bound = [value for name, value in held.items() if step.tensors[name].place == "ram"]
+    signs = sum(_nbytes(held[name]) for name, tensor in step.tensors.items() if _is_sign(tensor) and name in held)
     for name, value in held.items():
         binding.bind_ortvalue_input(name, value)
     for each in model.graph.output:
         source = each.name.removesuffix(".next")
-        held[each.name] = held[source] if source in held else _value(each, step)
-        binding.bind_ortvalue_output(each.name, held[each.name])
+        if source not in held:
+            bound.append(_value(each, step))
+        binding.bind_ortvalue_output(each.name, held[source] if source in held else bound[-1])
     for _ in range(2):  # the first runs allocate what later ones reuse
         session.run_with_iobinding(binding)
     before = counter.counted_live_bytes()
     counter.counted_reset_peak()
     session.run_with_iobinding(binding)
-    return int(counter.counted_peak_bytes() - before)
+    return int(counter.counted_peak_bytes() - before), sum(map(_nbytes, bound)), signs
+
+
+def _is_sign(tensor: StepTensor) -> bool:
+    return tensor.type.dtype == "bit" and tensor.category == "weight"
+
+
+def _nbytes(value: Any) -> int:
+    return int(value.tensor_size_in_bytes())
 
 
 def _value(info: onnx.ValueInfoProto, step: StepGraph) -> Any:
     """Zeros of the declared type: any values do, and class 0 and slice 0 are valid."""
     tensor, shape = info.type.tensor_type, step.tensors[info.name].type.shape
+    if tensor.elem_type == onnx.TensorProto.UINT32:  # a row an output, sample or class
+        rows, units = shape[::-1] if _is_sign(step.tensors[info.name]) else shape
+        shape = (rows, -(-units // WORD_BITS))
     zeros: NDArray[Any] = np.zeros(shape, onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
     return onnxruntime.OrtValue.ortvalue_from_numpy(zeros)
 

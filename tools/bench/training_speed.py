@@ -1,12 +1,13 @@
-"""Time training: ours on stock onnxruntime against PyTorch eager with autograd and Adam, a step of 2000 x 2000, then an epoch.
+"""Time training: kernels, function bodies, and PyTorch eager with autograd and Adam, a step of 2000 x 2000, then an epoch.
 
     python tools/bench/training_speed.py [THREADS]
 
 The PyTorch step is what the method's description says, written the plain way: binarize the whole layer, forward, loss of a fixed
 random head, autograd, a mask for the frozen slice, Adam on all weights. The epoch is over the four hidden layers of the paper's
 network, one after another, on 6,000 random samples in batches of 100: PyTorch runs the layers before anew for each batch, as the
-authors do; ours fills its cache, and slices take turns every step. Both sides run in one process with the same number of
-threads; medians of 50 steps, one epoch, and ratios. Needs torch, which the project itself does not.
+authors do; ours fills its cache, and slices take turns every step. All sides run in one process with the same number of
+threads; medians of 50 steps, one epoch, and ratios. Kernels are those beside the package (make kernels). Needs torch, which the
+project itself does not.
 """
 
 from __future__ import annotations
@@ -24,8 +25,11 @@ from torch import nn
 
 import tinyfoa_rt
 from tinyfoa_rt.run.block_training import BlockTraining
+from tinyfoa_rt.run.kernels import KERNELS
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.session import Runtime
+from tinyfoa_rt.run.trainer import Trainer
+from tinyfoa_rt.run.whole_weights import pack_rows
 from tinyfoa_rt.zoo import write_model
 
 _UNITS = 2000
@@ -33,6 +37,7 @@ _STEPS = 50
 _LAYERS = 4
 _SAMPLES = 6000
 _BATCH = 100
+_HEADING = f"{'batch':>6}{'slices':>8}{'kernels':>9}{'bodies':>9}{'PyTorch':>9}  k/bodies k/PyTorch b/PyTorch"
 
 
 def main() -> None:
@@ -43,19 +48,29 @@ def main() -> None:
         write_model("fc-784-10", Path(folder) / "fc.onnx")
         model = tinyfoa_rt.load(Path(folder) / "fc.onnx")
     print(f"threads {threads}, medians of {_STEPS} steps, ms")
-    print(f"{'batch':>6}{'slices':>8}{'ours':>9}{'PyTorch':>9}{'ratio':>8}")
+    print(_HEADING)
     for batch in (100, 1):
         eager = _median(_torch_step(batch))
         for m in (2, 4):
-            ours = _median(_our_step(model, batch, m, threads))
-            print(f"{batch:6}{f'{m}x{m}':>8}{ours:9.2f}{eager:9.2f}{eager / ours:8.1f}", flush=True)
+            ours = [_median(_our_step(model, batch, m, Runtime(threads=threads, kernels=each))) for each in (KERNELS, None)]
+            _print_row(batch, m, ours, eager)
     print(f"\nan epoch of {_SAMPLES:,} samples over {_LAYERS} layers, s")
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(_SAMPLES, 784)).astype(np.float32), rng.integers(0, 10, _SAMPLES)
+    print(_HEADING)
     eager = _torch_epoch(x, y)
     for m in (2, 4):
-        ours = _our_epoch(model, m, threads, x, y)
-        print(f"{_BATCH:6}{f'{m}x{m}':>8}{ours:9.2f}{eager:9.2f}{eager / ours:8.1f}", flush=True)
+        plan = tinyfoa_rt.plan(model, "1GB", batch=_BATCH, slices=f"{m}x{m}")
+        artifact = tinyfoa_rt.build(model, plan)
+        ours = [_our_epoch(Trainer(artifact, threads=threads, kernels=each), x, y) for each in (KERNELS, None)]
+        _print_row(_BATCH, m, ours, eager)
+
+
+def _print_row(batch: int, m: int, ours: list[float], eager: float) -> None:
+    """Times of the three sides; how many times faster kernels are than bodies and than PyTorch, and bodies than PyTorch."""
+    kernels, bodies = ours
+    times = f"{kernels:9.2f}{bodies:9.2f}{eager:9.2f}"
+    print(f"{batch:6}{f'{m}x{m}':>8}{times}{bodies / kernels:10.1f}{eager / kernels:10.1f}{eager / bodies:10.1f}", flush=True)
 
 
 def _median(step: Callable[[], object]) -> float:
@@ -69,14 +84,15 @@ def _median(step: Callable[[], object]) -> float:
     return 1000 * statistics.median(times)
 
 
-def _our_step(model: tinyfoa_rt.Graph, batch: int, m: int, threads: int) -> Callable[[], object]:
+def _our_step(model: tinyfoa_rt.Graph, batch: int, m: int, runtime: Runtime) -> Callable[[], object]:
     plan = tinyfoa_rt.plan(model, "1GB", batch=batch, slices=f"{m}x{m}")
     artifact = tinyfoa_rt.build(model, plan)
-    state = ModelState(artifact.manifest, artifact.initial)
-    training = BlockTraining(artifact, 1, state, Runtime(threads=threads))
+    state = ModelState(artifact.manifest, artifact.initial, is_packed=runtime.kernels is not None)
+    training = BlockTraining(artifact, 1, state, runtime)
     rng = np.random.default_rng(0)
-    for array in training.inputs.values():
-        array[...] = rng.integers(0, 2, array.shape)
+    for name, array in training.inputs.items():
+        bits = rng.integers(0, 2, (batch, training.input_bits(name)))
+        array[...] = pack_rows(bits) if state.is_packed else bits
     for scale in state.others.values():
         if not scale.shape:
             scale[...] = 1
@@ -85,12 +101,11 @@ def _our_step(model: tinyfoa_rt.Graph, batch: int, m: int, threads: int) -> Call
     return lambda: training.step(0.1)
 
 
-def _our_epoch(model: tinyfoa_rt.Graph, m: int, threads: int, x: np.ndarray, y: np.ndarray) -> float:
-    plan = tinyfoa_rt.plan(model, "1GB", batch=_BATCH, slices=f"{m}x{m}")
-    trainer = tinyfoa_rt.Trainer(tinyfoa_rt.build(model, plan), threads=threads)
+def _our_epoch(trainer: Trainer, x: np.ndarray, y: np.ndarray) -> float:
+    after = trainer.artifact.blocks[_LAYERS].name
     start = time.perf_counter()
     for report in trainer.iterate(x, y, epochs=1):
-        if report.block == plan.blocks[_LAYERS].name:
+        if report.block == after:
             break
     return time.perf_counter() - start
 

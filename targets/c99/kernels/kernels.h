@@ -72,11 +72,13 @@ typedef struct tfoa_operand {
     float center;
 } tfoa_operand;
 
-/* A slice in RAM: latent values, outs x ins, of the inputs from first_in on. grad_z has grad_columns columns, and those of the
- * slice begin at first_grad. */
+/* A slice in RAM: latent values, outs x ins, of the inputs from first_in on. Where it has bits, they and the sums of |w| follow the
+ * latent values in every step. grad_z has grad_columns columns, and those of the slice begin at first_grad. */
 typedef struct tfoa_slice {
     float *latent;
     float *bias;
+    uint32_t *bits; /* NULL where products use the latent values */
+    float *sums;
     int32_t ins;
     int32_t outs;
     int32_t first_in;
@@ -103,8 +105,8 @@ void tfoa_dense_adam_step(const tfoa_slice *slice, const float *grad_z, const tf
                           const tfoa_moments *moments);
 void tfoa_bias_adam_step(const tfoa_slice *slice, const float *grad_z, int32_t rows, float rate, const tfoa_moments *moments);
 
-/* Signs of latent values as bits (sign(0) = +1), and sum |w| of each output. */
-void tfoa_pack_signs(const float *latent, int32_t outs, int32_t ins, uint32_t *bits, float *abs_sums);
+/* Signs of a row of latent values as bits (sign(0) = +1); returns sum |w|. */
+float tfoa_pack_signs(const float *latent, int32_t ins, uint32_t *bits);
 
 #ifdef __cplusplus
 }

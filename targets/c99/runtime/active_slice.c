@@ -16,6 +16,8 @@ tfoa_slice tfoa_active_slice(const tfoa_context *context, const tfoa_layer *laye
     tfoa_slice slice;
     slice.latent = floats(context, layer->resident.latent);
     slice.bias = floats(context, layer->resident.bias);
+    slice.bits = (uint32_t *)(void *)floats(context, layer->resident.bits);
+    slice.sums = floats(context, layer->resident.sums);
     slice.ins = part.ins;
     slice.outs = part.outs;
     slice.first_in = part.first_in;
@@ -23,13 +25,6 @@ tfoa_slice tfoa_active_slice(const tfoa_context *context, const tfoa_layer *laye
     slice.grad_columns = has_all_rows ? layer->outs[layer->num_out_parts] : part.outs;
     slice.limit = limit;
     return slice;
-}
-
-void tfoa_pack_active_slice(const tfoa_context *context, const tfoa_layer *layer)
-{
-    const tfoa_part part = tfoa_part_of(layer, (uint32_t)context->turn);
-    uint32_t *bits = (uint32_t *)(void *)(context->arena + layer->resident.bits);
-    tfoa_pack_signs(floats(context, layer->resident.latent), part.outs, part.ins, bits, floats(context, layer->resident.sums));
 }
 
 tfoa_status tfoa_scale(const tfoa_context *context, uint32_t number, float *scale)

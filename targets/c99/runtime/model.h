@@ -76,6 +76,7 @@ struct tfoa_model {
     uint32_t id; /* of everything that the storage's layout depends on */
     uint32_t arena_nbytes;
     uint32_t storage_nbytes;
+    uint32_t step_nbytes; /* of the storage: headers, bits, sums and biases */
     uint32_t header_words;
     uint32_t header_stride; /* bytes from the first header to the second */
     uint32_t num_scales;

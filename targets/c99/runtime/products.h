@@ -24,7 +24,4 @@ tfoa_status tfoa_scale(const tfoa_context *context, uint32_t number, float *scal
 /* The share of its scale that a step keeps: the recipe's, or what makes the scale a mean while it is being measured. */
 float tfoa_scale_momentum(const tfoa_context *context, float momentum);
 
-/* Signs and sums follow the latent values of the active slice. */
-void tfoa_pack_active_slice(const tfoa_context *context, const tfoa_layer *layer);
-
 #endif

@@ -1,4 +1,5 @@
 /* z = alpha (x . sign(W)) + b: the product of real numbers with signs, of 16-bit integers and so exact on every platform. */
+#include "../kernels/packed.h"
 #include "layer_view.h"
 #include "products.h"
 
@@ -13,25 +14,102 @@ static size_t sample_nbytes(int32_t num_ins)
     return 4u + 4u * (((size_t)num_ins + 1u) / 2u);
 }
 
-static tfoa_status row_sum(const tfoa_view *view, int32_t out, const int16_t *q, int32_t *sum)
+/* Outputs that are summed together: a kernel that makes tables of q for all of them needs some dozen. */
+#define GROUP 64
+
+/* Sums of the inputs of a band, added to those of outputs [first, first + count), the rows of which lie one after the other. */
+static void add_signed_rows(const tfoa_layer *layer, int32_t band, const int16_t *q, const uint32_t *words, int32_t count, int32_t *sums)
+{
+    const int32_t ins = layer->ins[band + 1] - layer->ins[band];
+    const tfoa_signed_shape shape = {1, count, ins, ins, TFOA_WORDS(ins)};
+    int32_t partial[GROUP];
+    tfoa_signed_matmul(&shape, q + layer->ins[band], words, partial);
+    for (int32_t i = 0; i < count; i++) {
+        sums[i] += partial[i];
+    }
+}
+
+/* One row of a storage that is not mapped, piece by piece. */
+static tfoa_status add_signed_row(const tfoa_view *view, int32_t band, int32_t out, const int16_t *q, int32_t *sum)
 {
     const tfoa_layer *layer = view->layer;
-    *sum = 0;
-    for (int32_t band = 0; band < layer->num_bands; band++) {
-        const int32_t ins = layer->ins[band + 1] - layer->ins[band];
-        for (int32_t done = 0; done < ins;) {
-            uint32_t chunk[TFOA_CHUNK];
-            const uint32_t *words;
-            const uint32_t count = tfoa_view_bits(view, band, out, (uint32_t)done / 32u, chunk, &words);
-            if (count == 0u) {
-                return TFOA_ERROR_STORAGE;
+    const int32_t ins = layer->ins[band + 1] - layer->ins[band];
+    for (int32_t done = 0; done < ins;) {
+        uint32_t chunk[TFOA_CHUNK];
+        const uint32_t *words;
+        const uint32_t count = tfoa_view_bits(view, band, out, (uint32_t)done / 32u, chunk, &words);
+        if (count == 0u) {
+            return TFOA_ERROR_STORAGE;
+        }
+        const int32_t taken = ins - done < 32 * (int32_t)count ? ins - done : 32 * (int32_t)count;
+        *sum += tfoa_signed_sum(q + layer->ins[band] + done, words, taken);
+        done += taken;
+    }
+    return TFOA_OK;
+}
+
+/* Outputs from `out` on, at most up to `end`, of which the rows lie one after the other; 1 where a row may be in pieces. */
+static int32_t run_length(const tfoa_view *view, int32_t band, int32_t out, int32_t end)
+{
+    const tfoa_part *part = &view->part;
+    if (tfoa_is_resident(view, band, out)) {
+        return (part->first_out + part->outs < end ? part->first_out + part->outs : end) - out;
+    }
+    if (view->is_active && band == part->band && out < part->first_out && part->first_out < end) {
+        end = part->first_out;
+    }
+    const uint32_t row_words = (uint32_t)TFOA_WORDS(view->layer->ins[band + 1] - view->layer->ins[band]);
+    const uint32_t offset = tfoa_band_offset(view->layer, band) + 4u * row_words * (uint32_t)out;
+    const int32_t count = end - out;
+    return tfoa_is_mapped(&view->context->storage, offset, row_words * (uint32_t)count) ? count : 1;
+}
+
+static tfoa_status group_sums(const tfoa_view *view, int32_t first, int32_t end, const int16_t *q, int32_t *sums)
+{
+    for (int32_t i = 0; i < end - first; i++) {
+        sums[i] = 0;
+    }
+    for (int32_t band = 0; band < view->layer->num_bands; band++) {
+        for (int32_t out = first; out < end;) {
+            const int32_t count = run_length(view, band, out, end);
+            if (count == 1) {
+                const tfoa_status status = add_signed_row(view, band, out, q, &sums[out - first]);
+                if (status != TFOA_OK) {
+                    return status;
+                }
+            } else {
+                const uint32_t *words;
+                (void)tfoa_view_bits(view, band, out, 0u, NULL, &words);
+                add_signed_rows(view->layer, band, q, words, count, sums + out - first);
             }
-            const int32_t taken = ins - done < 32 * (int32_t)count ? ins - done : 32 * (int32_t)count;
-            *sum += tfoa_signed_sum(q + layer->ins[band] + done, words, taken);
-            done += taken;
+            out += count;
         }
     }
     return TFOA_OK;
+}
+
+/* z of outputs [first, first + count), count <= TFOA_CHUNK. */
+static tfoa_status scale_sums(const tfoa_view *view, int32_t first, int32_t count, float step, const int32_t *sums, float *z)
+{
+    float alphas[TFOA_CHUNK];
+    float biases[TFOA_CHUNK];
+    const tfoa_status status = tfoa_view_scaling(view, first, count, alphas, biases);
+    for (int32_t i = 0; i < count && status == TFOA_OK; i++) {
+        z[i] = (float)sums[i] * step * alphas[i] + biases[i];
+    }
+    return status;
+}
+
+/* z of outputs [first, end) of one sample, at most GROUP of them. */
+static tfoa_status group_outputs(const tfoa_view *view, int32_t first, int32_t end, const quantized *sample, float *z)
+{
+    int32_t sums[GROUP];
+    tfoa_status status = group_sums(view, first, end, sample->q, sums);
+    for (int32_t out = first; out < end && status == TFOA_OK; out += TFOA_CHUNK) {
+        const int32_t count = end - out < TFOA_CHUNK ? end - out : TFOA_CHUNK;
+        status = scale_sums(view, out, count, sample->step, sums + out - first, z + out);
+    }
+    return status;
 }
 
 tfoa_status tfoa_sign_dense(const tfoa_context *context, const tfoa_layer *layer, const float *x, int32_t rows, void *scratch, float *z)
@@ -40,26 +118,14 @@ tfoa_status tfoa_sign_dense(const tfoa_context *context, const tfoa_layer *layer
     const int32_t num_outs = layer->outs[layer->num_out_parts];
     const int32_t num_ins = layer->ins[layer->num_bands];
     uint8_t *samples = (uint8_t *)scratch;
+    tfoa_status status = TFOA_OK;
     for (int32_t row = 0; row < rows; row++) {
         quantized *sample = (quantized *)(void *)(samples + (size_t)row * sample_nbytes(num_ins));
         sample->step = tfoa_quantize(x + row * num_ins, num_ins, sample->q);
-    }
-    for (int32_t first = 0; first < num_outs; first += TFOA_CHUNK) {
-        const int32_t count = num_outs - first < TFOA_CHUNK ? num_outs - first : TFOA_CHUNK;
-        float alphas[TFOA_CHUNK];
-        float biases[TFOA_CHUNK];
-        tfoa_status status = tfoa_view_scaling(&view, first, count, alphas, biases);
-        for (int32_t row = 0; row < rows && status == TFOA_OK; row++) {
-            const quantized *sample = (const quantized *)(const void *)(samples + (size_t)row * sample_nbytes(num_ins));
-            for (int32_t i = 0; i < count && status == TFOA_OK; i++) {
-                int32_t sum;
-                status = row_sum(&view, first + i, sample->q, &sum);
-                z[row * num_outs + first + i] = (float)sum * sample->step * alphas[i] + biases[i];
-            }
-        }
-        if (status != TFOA_OK) {
-            return status;
+        for (int32_t first = 0; first < num_outs && status == TFOA_OK; first += GROUP) {
+            const int32_t end = num_outs - first < GROUP ? num_outs : first + GROUP;
+            status = group_outputs(&view, first, end, sample, z + row * num_outs);
         }
     }
-    return TFOA_OK;
+    return status;
 }

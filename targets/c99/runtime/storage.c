@@ -27,9 +27,14 @@ static void swap_words(void *words, uint32_t num_words)
     }
 }
 
+static int is_in_memory(const tfoa_storage *storage, uint32_t offset, uint32_t num_words)
+{
+    return storage->mapped != NULL && storage->mapped_nbytes >= offset && storage->mapped_nbytes - offset >= 4u * num_words;
+}
+
 tfoa_status tfoa_load(const tfoa_storage *storage, uint32_t offset, void *to, uint32_t num_words)
 {
-    if (storage->mapped != NULL) {
+    if (is_in_memory(storage, offset, num_words)) {
         memcpy(to, (const uint8_t *)storage->mapped + offset, 4u * (size_t)num_words);
     } else if (storage->read(storage->device, offset, to, 4u * num_words) != 0) {
         return TFOA_ERROR_STORAGE;
@@ -58,9 +63,14 @@ tfoa_status tfoa_store(const tfoa_storage *storage, uint32_t offset, const void 
     return TFOA_OK;
 }
 
+int tfoa_is_mapped(const tfoa_storage *storage, uint32_t offset, uint32_t num_words)
+{
+    return is_in_memory(storage, offset, num_words) && is_little_endian();
+}
+
 uint32_t tfoa_peek(const tfoa_storage *storage, uint32_t offset, uint32_t num_words, uint32_t *chunk, const uint32_t **words)
 {
-    if (storage->mapped != NULL && is_little_endian()) {
+    if (tfoa_is_mapped(storage, offset, num_words)) {
         *words = (const uint32_t *)(const void *)((const uint8_t *)storage->mapped + offset);
         return num_words;
     }

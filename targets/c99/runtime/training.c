@@ -21,9 +21,17 @@ uint32_t tfoa_storage_nbytes(const tfoa_model *model)
     return model == NULL ? 0u : model->storage_nbytes;
 }
 
-static int is_usable(const tfoa_storage *storage)
+uint32_t tfoa_step_nbytes(const tfoa_model *model)
 {
-    return storage != NULL && storage->write != NULL && (storage->read != NULL || storage->mapped != NULL);
+    return model == NULL ? 0u : model->step_nbytes;
+}
+
+static int is_usable(const tfoa_storage *storage, const tfoa_model *model)
+{
+    if (storage == NULL || storage->write == NULL || (uintptr_t)storage->mapped % 4u != 0u) {
+        return 0;
+    }
+    return storage->read != NULL || (storage->mapped != NULL && storage->mapped_nbytes >= model->storage_nbytes);
 }
 
 static int is_done(const tfoa_context *context)
@@ -48,7 +56,7 @@ static tfoa_status fill_with_zeros(const tfoa_storage *storage, uint32_t offset,
 
 tfoa_status tfoa_format(const tfoa_model *model, const tfoa_storage *storage)
 {
-    if (model == NULL || !is_usable(storage)) {
+    if (model == NULL || !is_usable(storage, model)) {
         return TFOA_ERROR_ARGUMENT;
     }
     if (model->num_pieces == 0u) {
@@ -86,7 +94,7 @@ static tfoa_status read_progress(tfoa_context *context, uint32_t *turn)
 
 tfoa_status tfoa_init(tfoa_context *context, const tfoa_model *model, void *arena, size_t arena_nbytes, const tfoa_storage *storage)
 {
-    if (context == NULL || model == NULL || arena == NULL || !is_usable(storage)) {
+    if (context == NULL || model == NULL || arena == NULL || !is_usable(storage, model)) {
         return TFOA_ERROR_ARGUMENT;
     }
     if (arena_nbytes < model->arena_nbytes || (uintptr_t)arena % 4u != 0u) {

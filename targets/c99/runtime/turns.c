@@ -86,8 +86,12 @@ static void derive_signs(tfoa_context *context, const tfoa_layer *layer, const t
 {
     uint8_t *arena = context->arena;
     if (layer->resident.bits != TFOA_NONE) {
-        tfoa_pack_signs((const float *)(void *)(arena + layer->resident.latent), part->outs, part->ins,
-                        (uint32_t *)(void *)(arena + layer->resident.bits), (float *)(void *)(arena + layer->resident.sums));
+        const float *latent = (const float *)(void *)(arena + layer->resident.latent);
+        uint32_t *bits = (uint32_t *)(void *)(arena + layer->resident.bits);
+        float *sums = (float *)(void *)(arena + layer->resident.sums);
+        for (int32_t out = 0; out < part->outs; out++) {
+            sums[out] = tfoa_pack_signs(latent + out * part->ins, part->ins, bits + out * TFOA_WORDS(part->ins));
+        }
     }
     if (layer->resident.origin != TFOA_NONE) {
         const int32_t origin[4] = {part->first_in, part->first_out, part->ins, part->outs};

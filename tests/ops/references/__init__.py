@@ -11,7 +11,19 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tests.ops.references import activation, arithmetic, conv, dense, elementwise, gradients, heads, local, pooling, updates
+from tests.ops.references import (
+    activation,
+    arithmetic,
+    conv,
+    dense,
+    elementwise,
+    gradients,
+    heads,
+    local,
+    packed,
+    pooling,
+    updates,
+)
 
 __all__ = ["REFERENCES", "Reference"]
 
@@ -90,4 +102,10 @@ REFERENCES: Mapping[str, Reference] = {
     "PlaceColumns": arithmetic.place_columns,
     "SplitSixteenBits": arithmetic.split_sixteen_bits,
     "JoinSixteenBits": arithmetic.join_sixteen_bits,
+    "PackBits": packed.pack_bits,
+    "PackSignRows": packed.pack_sign_rows,
+    "UnpackBits": packed.unpack_bits,
+    "UnpackHead": packed.unpack_head,
+    "UnpackSigns": packed.unpack_signs,
+    "UnpackSlice": packed.unpack_slice,
 }

@@ -4,7 +4,19 @@
 """
 
 from tinyfoa_rt.export.c99.lower import lower
-from tinyfoa_rt.export.c99.render import render
+from tinyfoa_rt.export.c99.project import project_files, write_project
+from tinyfoa_rt.export.c99.render import render, state_image
+from tinyfoa_rt.export.c99.render_calls import render_float
 from tinyfoa_rt.export.c99.source import BlockSource, LayerSource, ModelSource
 
-__all__ = ["BlockSource", "LayerSource", "ModelSource", "lower", "render"]
+__all__ = [
+    "BlockSource",
+    "LayerSource",
+    "ModelSource",
+    "lower",
+    "project_files",
+    "render",
+    "render_float",
+    "state_image",
+    "write_project",
+]

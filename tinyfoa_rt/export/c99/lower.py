@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tinyfoa_rt.errors import UnsupportedError
-from tinyfoa_rt.export.c99.operators import CONTEXT, DOMAIN_RULES, Lowering
+from tinyfoa_rt.export.c99.lowering import CONTEXT, Lowering
+from tinyfoa_rt.export.c99.operators import DOMAIN_RULES
 from tinyfoa_rt.export.c99.program import (
     Call,
     CBlock,
@@ -61,6 +62,7 @@ def lower(model: ModelSource) -> CProgram:
         rotate_every=model.rotate_every,
         arena_nbytes=max(block.peak_nbytes for block in model.blocks),
         storage_nbytes=layout.nbytes,
+        step_nbytes=layout.step_nbytes,
         header_words=layout.header_words,
         num_scales=len(layout.scales),
         blocks=blocks,

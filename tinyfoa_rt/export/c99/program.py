@@ -167,6 +167,7 @@ class CProgram:
     rotate_every: int
     arena_nbytes: int
     storage_nbytes: int
+    step_nbytes: int
     header_words: int
     num_scales: int
     blocks: tuple[CBlock, ...]

@@ -6,37 +6,47 @@ from pathlib import Path
 
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.export.c99.program import CProgram
-from tinyfoa_rt.export.c99.render import render
+from tinyfoa_rt.export.c99.render import render, state_image
 from tinyfoa_rt.resources import resource_path
 
 __all__ = ["project_files", "write_project"]
 
 _SOURCES = "targets/c99"
+_PARTS = ("runtime", "kernels", "samples")
 _TEMPLATES = ("CMakeLists.txt", "README.md", "main.c")
 
 
-def write_project(program: CProgram, output: Path) -> None:
+def write_project(program: CProgram, output: Path, *, state_as_file: bool = False) -> None:
     """Write the project to a new or empty folder.
+
+    Args:
+        program: what lowering has decided.
+        output: the folder.
+        state_as_file: the first state becomes a file for the storage, not constant data.
 
     Raises:
         InputError: the folder cannot be written.
     """
-    for name, text in project_files(program).items():
+    texts = project_files(program, carries_state=not state_as_file)
+    contents = {name: text.encode() for name, text in texts.items()}
+    if state_as_file:
+        contents[f"{program.prefix}_state.bin"] = state_image(program)
+    for name, content in contents.items():
         path = output / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            path.write_bytes(content)
         except OSError as error:
             raise InputError(str(path), f"cannot be written ({error.strerror})", "name a folder that can be written") from error
 
 
-def project_files(program: CProgram) -> dict[str, str]:
+def project_files(program: CProgram, *, carries_state: bool = True) -> dict[str, str]:
     """Return the text of every file by its path in the project; the same program gives the same files."""
     root = resource_path(_SOURCES)
-    files = dict(render(program))
+    files = dict(render(program, carries_state=carries_state))
     for name in _TEMPLATES:
         files[name] = _filled((root / "project" / f"{name}.in").read_text(encoding="utf-8"), program)
-    sources = [root / "tinyfoa.h", *(root / "runtime").iterdir(), *(root / "kernels").rglob("*")]
+    sources = [*root.glob("*.h"), *(path for part in _PARTS for path in (root / part).rglob("*"))]
     for path in sorted(path for path in sources if path.suffix in (".c", ".h")):
         files[f"tinyfoa/{path.relative_to(root).as_posix()}"] = path.read_text(encoding="utf-8")
     return files
@@ -49,9 +59,11 @@ def _filled(template: str, program: CProgram) -> str:
         "UPPER": program.prefix.upper(),
         "ARENA": f"{program.arena_nbytes:,}",
         "STORAGE": f"{program.storage_nbytes:,}",
+        "STEP": f"{program.step_nbytes:,}",
         "BATCH": str(program.batch),
         "INPUTS": str(program.input_size),
         "OUTPUTS": str(program.output_size),
+        "BLOCKS": "\n".join(f"| {block.name} | {block.num_slices} | {block.end:,} |" for block in program.blocks),
     }
     for key, value in values.items():
         template = template.replace(f"@{key}@", value)

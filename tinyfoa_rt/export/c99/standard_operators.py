@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from tinyfoa_rt.export.c99.operators import NULL, Lowering, Rule, refuse
+from tinyfoa_rt.export.c99.lowering import NULL, Lowering, Rule, refuse
 from tinyfoa_rt.export.c99.program import Argument, Braces, Call, Fields, Number, Real, Statement
 from tinyfoa_rt.export.c99.windows import window_of
 from tinyfoa_rt.ir.step import StepNode

@@ -38,11 +38,12 @@ class KeptLayer:
 
 @dataclass(frozen=True)
 class StorageLayout:
-    """Two headers, then layer after layer."""
+    """Two headers, then what steps read of each layer, up to ``step_nbytes``; then the slots of each."""
 
     header_words: int
     scales: tuple[str, ...]
     layers: Mapping[str, KeptLayer]
+    step_nbytes: int
     nbytes: int
 
 
@@ -56,32 +57,29 @@ def lay_out(model: ModelSource) -> StorageLayout:
     layers = [layer for block in model.blocks for layer in block.layers]
     header_words = _FIXED_WORDS + len(scales) + sum(slice_count(layer) + 1 for layer in layers) + 1
     next_map, offset = _FIXED_WORDS + len(scales), 2 * 4 * header_words
-    kept = {}
+    read = []
     for layer in layers:
-        kept[layer.layer.name] = place = _place(layer, model.optimizer, next_map, offset)
+        read.append(_place_read(layer, offset))
+        offset = read[-1][3]
+    step_nbytes = offset
+    kept = {}
+    for layer, (bits, sums, bias, _) in zip(layers, read):
+        slot_nbytes = 4 * max(_record_words(layer, model.optimizer, index) for index in range(slice_count(layer)))
+        kept[layer.layer.name] = KeptLayer(offset, slot_nbytes, next_map, bits, sums, bias)
         next_map += slice_count(layer) + 1
-        offset = _end(layer, place)
-    return StorageLayout(header_words, scales, kept, offset)
+        offset += slot_nbytes * (slice_count(layer) + 1)
+    return StorageLayout(header_words, scales, kept, step_nbytes, offset)
 
 
-def _place(layer: LayerSource, optimizer: str, map_word: int, offset: int) -> KeptLayer:
-    slot_nbytes = 4 * max(_record_words(layer, optimizer, index) for index in range(slice_count(layer)))
-    end = offset + slot_nbytes * (slice_count(layer) + 1)
+def _place_read(layer: LayerSource, offset: int) -> tuple[int | None, int | None, int | None, int]:
+    """Where bits, sums and biases lie from ``offset`` on, and where they end."""
     bits = sums = bias = None
     if layer.is_binary:
-        bits, end = end, end + 4 * layer.outs[-1] * sum(_row_words(b - a) for a, b in _bands(layer))
-        sums, end = end, end + 4 * layer.outs[-1] * len(_bands(layer))
+        bits, offset = offset, offset + 4 * layer.outs[-1] * sum(_row_words(b - a) for a, b in _bands(layer))
+        sums, offset = offset, offset + 4 * layer.outs[-1] * len(_bands(layer))
     if layer.layer.bias is not None:
-        bias = end
-    return KeptLayer(offset, slot_nbytes, map_word, bits, sums, bias)
-
-
-def _end(layer: LayerSource, place: KeptLayer) -> int:
-    if place.bias is not None:
-        return place.bias + 4 * layer.outs[-1]
-    if place.sums is not None:
-        return place.sums + 4 * layer.outs[-1] * len(_bands(layer))
-    return place.slots + place.slot_nbytes * (slice_count(layer) + 1)
+        bias, offset = offset, offset + 4 * layer.outs[-1]
+    return bits, sums, bias, offset
 
 
 def _bands(layer: LayerSource) -> list[tuple[int, int]]:

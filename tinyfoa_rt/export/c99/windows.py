@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tinyfoa_rt.export.c99.operators import refuse
+from tinyfoa_rt.export.c99.lowering import refuse
 from tinyfoa_rt.export.c99.program import Braces, Number
 from tinyfoa_rt.ir.step import StepNode
 

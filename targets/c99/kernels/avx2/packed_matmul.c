@@ -20,7 +20,7 @@ static inline tile_sums no_sums(void)
 }
 
 /* Ones in x and each row of a tile, by bytes; num_words <= TFOA_CHUNK_WORDS. */
-static inline tile_sums count_chunk(const uint32_t *x, tfoa_tile_rows rows, int32_t num_words)
+static inline tile_sums count_tile_chunk(const uint32_t *x, tfoa_tile_rows rows, int32_t num_words)
 {
     const uint32_t *w0 = rows.first, *w1 = w0 + rows.stride, *w2 = w1 + rows.stride, *w3 = w2 + rows.stride;
     tile_sums counts = no_sums();
@@ -59,7 +59,7 @@ static inline __m128i count_tile(const uint32_t *x, tfoa_tile_rows rows, int32_t
     for (int32_t i = 0; i < num_words; i += TFOA_CHUNK_WORDS) {
         const int32_t count = num_words - i < TFOA_CHUNK_WORDS ? num_words - i : TFOA_CHUNK_WORDS;
         const tfoa_tile_rows chunk_rows = {rows.first + i, rows.stride};
-        const tile_sums counts = count_chunk(x + i, chunk_rows, count);
+        const tile_sums counts = count_tile_chunk(x + i, chunk_rows, count);
         sums.row0 = tfoa_add_bytes(sums.row0, counts.row0);
         sums.row1 = tfoa_add_bytes(sums.row1, counts.row1);
         sums.row2 = tfoa_add_bytes(sums.row2, counts.row2);

@@ -57,6 +57,7 @@ void tfoa_dense_adam_step(const tfoa_slice *slice, const float *grad_z, const tf
             const float grad = tfoa_weight_grad(slice, errors, x, rows, in);
             latent[in] = tfoa_limited(latent[in] - direction(mean++, variance++, grad, bias) * rate, slice->limit);
         }
+        tfoa_follow_signs(slice, out);
     }
 }
 

@@ -13,6 +13,7 @@ void tfoa_dense_momentum_step(const tfoa_slice *slice, const float *grad_z, cons
             *velocity = *velocity * DECAY + tfoa_weight_grad(slice, errors, x, rows, in);
             latent[in] = tfoa_limited(latent[in] - *velocity * rate, slice->limit);
         }
+        tfoa_follow_signs(slice, out);
     }
 }
 

@@ -53,6 +53,7 @@ void tfoa_dense_sgd_step(const tfoa_slice *slice, const float *grad_z, const tfo
         } else {
             step_on_reals(latent, slice, *errors * rate, x->real + slice->first_in);
         }
+        tfoa_follow_signs(slice, out);
     }
 }
 

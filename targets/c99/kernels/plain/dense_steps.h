@@ -32,6 +32,15 @@ static inline float tfoa_bias_grad(const tfoa_slice *slice, const float *grad_z,
     return sum;
 }
 
+/* Bits and sum of output `out` follow its latent values. */
+static inline void tfoa_follow_signs(const tfoa_slice *slice, int32_t out)
+{
+    if (slice->bits != 0) {
+        uint32_t *bits = slice->bits + out * TFOA_WORDS(slice->ins);
+        slice->sums[out] = tfoa_pack_signs(slice->latent + out * slice->ins, slice->ins, bits);
+    }
+}
+
 static inline float tfoa_limited(float value, float limit)
 {
     return value > limit ? limit : (value < -limit ? -limit : value);

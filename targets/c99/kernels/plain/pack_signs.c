@@ -1,21 +1,20 @@
-/* Signs of latent values as bits, sign(0) = +1, and the sums of |w| that alpha is computed from. */
+/* Signs of latent values as bits, sign(0) = +1, and the sum of |w| that alpha is computed from. */
+#include <math.h>
+
 #include "../kernels.h"
 
-void tfoa_pack_signs(const float *latent, int32_t outs, int32_t ins, uint32_t *bits, float *abs_sums)
+float tfoa_pack_signs(const float *latent, int32_t ins, uint32_t *bits)
 {
-    for (int32_t out = 0; out < outs; out++) {
-        float sum = 0.0f;
+    float sum = 0.0f;
+    for (int32_t first = 0; first < ins; first += 32) {
+        const int32_t count = ins - first < 32 ? ins - first : 32;
         uint32_t word = 0;
-        for (int32_t in = 0; in < ins; in++) {
-            const float w = latent[in];
-            sum += w < 0.0f ? -w : w;
-            word |= (uint32_t)(w >= 0.0f) << (in % 32);
-            if (in % 32 == 31 || in + 1 == ins) {
-                *bits++ = word;
-                word = 0;
-            }
+        for (int32_t i = 0; i < count; i++) {
+            const float w = latent[first + i];
+            sum += fabsf(w);
+            word |= (uint32_t)(w >= 0.0f) << i;
         }
-        abs_sums[out] = sum;
-        latent += ins;
+        *bits++ = word;
     }
+    return sum;
 }

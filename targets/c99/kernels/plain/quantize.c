@@ -14,9 +14,10 @@ static float round_half_even(float x)
     return shifted - 12582912.0f;
 }
 
+/* Clamped so that NaN, which no comparison is true of, is a number too. */
 static int32_t to_byte(float x)
 {
-    const float clamped = x < -128.0f ? -128.0f : (x > 127.0f ? 127.0f : x);
+    const float clamped = x > -128.0f ? (x < 127.0f ? x : 127.0f) : -128.0f;
     return (int32_t)round_half_even(clamped);
 }
 

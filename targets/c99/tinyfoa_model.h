@@ -1,0 +1,10 @@
+/* What generated models are made of and what they call. An application needs tinyfoa.h alone. */
+#ifndef TINYFOA_MODEL_H
+#define TINYFOA_MODEL_H
+
+#include "kernels/forward.h"
+#include "kernels/kernels.h"
+#include "runtime/model.h"
+#include "runtime/products.h"
+
+#endif

@@ -1,0 +1,23 @@
+/* The table of operators. Names and ports are those of the emitted models (tinyfoa_rt/emit, docs/kernels.md). */
+#include "operators.h"
+
+const tfoa_operator tfoa_operators[] = {
+    /* x, w, bias, w_slice, bias_slice, origin, abs_sum, abs_sum_slice, x_scale */
+    {"PackedBinaryDense", "uuFUFIfFF", "f", 0, tfoa_packed_binary_dense},
+    {"PackedSignDense", "fuFUFIfFF", "f", 0, tfoa_packed_sign_dense},
+    {"PackedRealDense", "ufFFFIFFF", "f", 0, tfoa_packed_real_dense},
+    {"PackedBinaryActivation", "fF", "uFU", 0, tfoa_packed_binary_activation}, /* z, scale */
+    {"PackedBinaryToReal", "uF", "f", 0, tfoa_packed_binary_to_real}, /* h, scale */
+    {"PackedStraightThroughGrad", "fuI", "f", 1, tfoa_packed_straight_through_grad}, /* grad_h, window, origin */
+    {"PackedHeadLogits", "uF*?I", "f", 0, tfoa_packed_head_logits}, /* h, scale, head, head_slice, origin */
+    {"PackedHeadGrad", "fuUI", "f", 0, tfoa_packed_head_grad}, /* grad_logits, head, head_slice, origin */
+    {"SoftmaxCrossEntropy", "fl", "ff", 1, tfoa_softmax_cross_entropy_op}, /* logits, target */
+    {"PackedDenseSgdStep", "ff*FfI", "f", 1, tfoa_packed_dense_sgd_step}, /* w, grad_z, x, x_scale, rate, origin */
+    {"PackedDenseSignStep", "ff*FfI", "fuf", 1, tfoa_packed_dense_sign_step}, /* the same, and then PackedPackSigns */
+    {"PackedDenseSliceGrad", "f*FI", "fF", 0, tfoa_packed_dense_slice_grad}, /* grad_z, x, x_scale, origin */
+    {"BiasSliceGrad", "fI", "f", 0, tfoa_bias_slice_grad}, /* grad_z, origin */
+    {"SgdUpdate", "fffI", "f", 1, tfoa_sgd_update}, /* w, grad, rate, origin */
+    {"PackedPackSigns", "fufI", "uf", 0, tfoa_packed_pack_signs}, /* w, signs, abs_sum, origin */
+};
+
+const size_t tfoa_num_operators = sizeof tfoa_operators / sizeof tfoa_operators[0];

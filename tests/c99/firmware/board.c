@@ -1,0 +1,130 @@
+/* Start of an emulated Cortex-M board, and its debugger's calls (semihosting). */
+#include "machine.h"
+
+#include "../write_line.h"
+
+enum { OPEN = 0x01, WRITE_TEXT = 0x04, WRITE = 0x05, READ = 0x06, SEEK = 0x0A, EXIT_WITH_CODE = 0x20, APPLICATION_EXIT = 0x20026 };
+enum { PAINT = 0x5AFEC0DE };
+
+extern uint32_t data_start[], data_end[], data_source[], bss_start[], bss_end[], stack_top[];
+
+int main(void);
+void reset(void);
+
+static uint32_t call_debugger(uint32_t operation, const void *argument)
+{
+    register uint32_t r0 __asm__("r0") = operation;
+    register const void *r1 __asm__("r1") = argument;
+    __asm__ volatile("bkpt 0xAB" : "+r"(r0) : "r"(r1) : "memory");
+    return r0;
+}
+
+static void exit_with(uint32_t code)
+{
+    const uint32_t arguments[2] = {APPLICATION_EXIT, code};
+    call_debugger(EXIT_WITH_CODE, arguments);
+}
+
+void write_line(const char *text)
+{
+    call_debugger(WRITE_TEXT, text);
+}
+
+int32_t machine_open(const char *name)
+{
+    uint32_t length = 0;
+    while (name[length] != '\0') {
+        length++;
+    }
+    const uint32_t arguments[3] = {(uint32_t)name, 3u /* "r+b" */, length};
+    return (int32_t)call_debugger(OPEN, arguments);
+}
+
+uint32_t machine_read(int32_t handle, void *to, uint32_t nbytes)
+{
+    const uint32_t arguments[3] = {(uint32_t)handle, (uint32_t)to, nbytes};
+    return nbytes - call_debugger(READ, arguments);
+}
+
+uint32_t machine_write(int32_t handle, const void *from, uint32_t nbytes)
+{
+    const uint32_t arguments[3] = {(uint32_t)handle, (uint32_t)from, nbytes};
+    return nbytes - call_debugger(WRITE, arguments);
+}
+
+void machine_seek(int32_t handle, uint32_t offset)
+{
+    const uint32_t arguments[2] = {(uint32_t)handle, offset};
+    call_debugger(SEEK, arguments);
+}
+
+void *machine_storage(uint32_t nbytes)
+{
+    (void)nbytes;
+    return (void *)STORAGE_ORIGIN;
+}
+
+uint32_t machine_ticks(void)
+{
+    volatile uint32_t *const systick = (volatile uint32_t *)0xE000E010u;
+    if ((systick[0] & 1u) == 0u) {
+        systick[1] = 0xFFFFFFu;
+        systick[2] = 0u;
+        systick[0] = 5u; /* the processor's clock, no interrupt */
+        while (systick[2] == 0u) {
+        }
+    }
+    return 0xFFFFFFu - systick[2];
+}
+
+uint32_t machine_stack_nbytes(void)
+{
+    const uint32_t *unused = bss_end;
+    while (*unused == PAINT) {
+        unused++;
+    }
+    return 4u * (uint32_t)(stack_top - unused);
+}
+
+static void start(void)
+{
+    const uint32_t *source = data_source;
+    for (uint32_t *word = data_start; word < data_end; word++) {
+        *word = *source++;
+    }
+    for (uint32_t *word = bss_start; word < bss_end; word++) {
+        *word = 0u;
+    }
+    exit_with((uint32_t)main());
+}
+
+/* Without a stack frame, so that all of the stack can be painted. */
+__attribute__((naked)) void reset(void)
+{
+    __asm__ volatile("ldr r0, =0xE000ED88\n" /* the FPU, and MVE with it */
+                     "ldr r1, [r0]\n"
+                     "movs r2, #15\n"
+                     "lsls r2, r2, #20\n"
+                     "orrs r1, r2\n"
+                     "str r1, [r0]\n"
+                     "dsb\n isb\n"
+                     "ldr r0, =bss_end\n"
+                     "ldr r1, =stack_top\n"
+                     "ldr r2, =0x5AFEC0DE\n"
+                     "1: str r2, [r0]\n"
+                     "adds r0, #4\n"
+                     "cmp r0, r1\n"
+                     "bcc 1b\n"
+                     "bl %0\n"
+                     ".ltorg\n"
+                     :
+                     : "i"(start));
+}
+
+static void fault(void)
+{
+    exit_with(99u);
+}
+
+/* Of exceptions 1 to 15: reset, and what is not meant to happen. The stack's address, before them, is in board.ld. */
+__attribute__((section(".vectors"), used)) static void (*const vectors[15])(void) = {reset, fault, fault, fault, fault, fault};

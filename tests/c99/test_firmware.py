@@ -1,0 +1,114 @@
+"""mlp-784-256-256-10, planned for 256 KB, learns on emulated Cortex-M boards: inside its RAM, as here, at a known cost.
+
+`footprint.json` holds bytes of code, of RAM and of stack, and instructions of a step of each block; UPDATE_GOLDEN=1 writes it
+anew. The numbers are those of Debian 12's compiler; more than 3 % above them is a failure.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.c99.firmware_runs import BOARDS, COMPUTER, RISCV, Board, Firmware, Report, Run, write_samples
+from tinyfoa_rt.export.c99 import ModelSource
+from tinyfoa_rt.model import load
+from tinyfoa_rt.pipeline import plan
+from tinyfoa_rt.pipeline.building import build
+from tinyfoa_rt.pipeline.exporting_c99 import c_source
+from tinyfoa_rt.zoo import write_model
+
+RAM = 256 * 1024
+GROWTH = 1.03
+FOOTPRINT = Path(__file__).with_name("footprint.json")
+RUN = Run(steps=(30, 30, 30), turn=10, calibration=10, tests=20, mean=127.5, deviation=74.0)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> ModelSource:
+    path = tmp_path_factory.mktemp("model") / "mlp-784-256-256-10.onnx"
+    write_model("mlp-784-256-256-10", path)
+    graph = load(path)
+    planned = plan(graph, "256KB", target="c99", batch=1)
+    assert planned.peak_bytes <= RAM
+    artifact = build(graph, planned)
+    return c_source(artifact, artifact.initial)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With samples in it: noise, brighter where the class says."""
+    folder = tmp_path_factory.mktemp("firmware")
+    rng = np.random.default_rng(0)
+    for name, count in (("samples", 100), ("test", 20)):
+        y = rng.integers(0, 10, count)
+        x = rng.integers(0, 156, (count, 784))
+        x[np.arange(784) % 10 == y[:, None]] += 100
+        write_samples(folder / f"{name}.bin", x, y)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def expected(source: ModelSource, folder: Path) -> Report:
+    return Firmware.build(source, RUN, COMPUTER, folder).run()
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+def test_learns_as_on_this_computer_inside_256_kb(board: Board, source: ModelSource, folder: Path, expected: Report) -> None:
+    firmware = Firmware.build(source, RUN, board, folder)
+    report = firmware.run(counts=True)
+    assert (report.digests, report.correct, report.test_correct) == (expected.digests, expected.correct, expected.test_correct)
+    text, initialized, zeroed = firmware.sizes()
+    arena = max(block.peak_nbytes for block in source.blocks)
+    assert initialized + zeroed + report.stack_nbytes <= RAM
+    # All that the program has beside the arena: a sample, a context, and the padding of sections.
+    assert arena <= initialized + zeroed <= arena + 785 + 256
+    counts = [round(ticks * board.instructions_a_tick) for ticks in report.ticks]
+    _check(board.name, {"code": text, "ram": initialized + zeroed, "stack": report.stack_nbytes, "instructions": counts})
+
+
+def test_learns_on_32_bit_risc_v(source: ModelSource, folder: Path, expected: Report) -> None:
+    report = Firmware.build(source, RUN, RISCV, folder).run()
+    assert (report.digests, report.correct, report.test_correct) == (expected.digests, expected.correct, expected.test_correct)
+
+
+def test_the_papers_network_trains_on_a_cortex_m7(tmp_path: Path) -> None:
+    """Four layers of 2000, a slice of one in 128 in RAM and the rest in storage: the computer's state, inside 256 KB."""
+    write_model("fc-784-10", tmp_path / "model.onnx")
+    graph = load(tmp_path / "model.onnx")
+    artifact = build(graph, plan(graph, "256KB", target="c99", batch=1))
+    source = c_source(artifact, artifact.initial)
+    rng = np.random.default_rng(0)
+    for name, count in (("samples", 40), ("test", 4)):
+        write_samples(tmp_path / f"{name}.bin", rng.integers(0, 256, (count, 784)), rng.integers(0, 10, count))
+    run = Run(steps=(6, 6, 6, 6, 6), turn=2, calibration=4, tests=4, mean=127.5, deviation=74.0)
+    (board,) = (board for board in BOARDS if board.name == "cortex-m7")
+    firmware = Firmware.build(source, run, board, tmp_path)
+    report = firmware.run()
+    expected = Firmware.build(source, run, replace(COMPUTER, variant="swar"), tmp_path).run()
+    assert (report.digests, report.test_correct) == (expected.digests, expected.test_correct)
+    _, initialized, zeroed = firmware.sizes()
+    assert initialized + zeroed + report.stack_nbytes <= RAM
+
+
+def _check(name: str, found: dict[str, int | list[int]]) -> None:
+    known = json.loads(FOOTPRINT.read_text()) if FOOTPRINT.exists() else {}
+    if os.environ.get("UPDATE_GOLDEN") == "1":
+        FOOTPRINT.write_text(json.dumps({**known, name: found}, indent=1) + "\n")
+        return
+    assert not grown(known[name], found), f"{name} grew by more than 3 %: {grown(known[name], found)}"
+
+
+def grown(known: dict[str, int | list[int]], found: dict[str, int | list[int]]) -> list[str]:
+    """What is more than 3 % above the known figure."""
+    return [key for key, limit in known.items() if np.any(np.array(found[key]) > GROWTH * np.array(limit))]
+
+
+def test_growth_is_noticed() -> None:
+    known: dict[str, int | list[int]] = {"code": 1000, "instructions": [10_000, 20_000]}
+    assert grown(known, {"code": 1030, "instructions": [10_000, 20_000]}) == []
+    assert grown(known, {"code": 1031, "instructions": [10_000, 20_700]}) == ["code", "instructions"]

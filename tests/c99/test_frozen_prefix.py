@@ -1,0 +1,84 @@
+"""Models of which only the last blocks learn: all before them runs as it is, in float32."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.c99.exported import Device
+from tests.c99.trained_pair import Pair, exported
+from tests.small_models import ModelBuilder, conv_net, load_model
+from tinyfoa_rt.errors import UnsupportedError
+from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.model import load
+
+# Sums of a few hundred float32 products in two different orders, relative to the largest score.
+TOLERANCE = 1e-5
+
+
+def pair_of_graph(graph: Graph, folder: Path, **options: Any) -> Pair:
+    artifact, state, model = exported(graph, folder, **{"batch": 2, "slices": "2x1", **options})
+    return Pair(artifact, state, Device(model).start(3), 3)
+
+
+def check(pair: Pair, shape: tuple[int, ...]) -> None:
+    """A few steps of every block, then the scores of three samples, which do not fill the second batch."""
+    rng = np.random.default_rng(0)
+    for index in range(len(pair.device.model.program.blocks)):
+        x = rng.normal(0, 1, (6, pair.device.model.program.batch, *shape)).astype(np.float32)
+        y = rng.integers(0, pair.device.model.program.output_size, x.shape[:2])
+        losses = pair.train_block(index, x, y, (0.01, 0.01))
+        np.testing.assert_allclose(losses[:, 1], losses[:, 0], rtol=TOLERANCE)
+        pair.device.next_block()
+    samples = rng.normal(0, 1, (3, *shape)).astype(np.float32)
+    expected, ours = pair.scores(samples)
+    np.testing.assert_allclose(ours, expected, rtol=TOLERANCE, atol=TOLERANCE * np.abs(expected).max())
+
+
+def test_a_convolutional_prefix(tmp_path: Path) -> None:
+    check(pair_of_graph(load_model(conv_net(), tmp_path), tmp_path, train="last:1"), (3, 8, 8))
+
+
+def test_operators_of_a_prefix(tmp_path: Path) -> None:
+    builder = ModelBuilder((4, 9, 7))
+    x = builder.node("Conv", ("input", builder.weight(6, 4, 3, 3)), strides=[2, 1], auto_pad="SAME_LOWER")
+    x = builder.node("Clip", (x, builder.scalar(-0.5), builder.scalar(6.0)))
+    y = builder.node("AveragePool", (x,), kernel_shape=[3, 2], pads=[1, 0, 1, 1], count_include_pad=1)
+    x = builder.node("Add", (builder.node("MaxPool", (x,), kernel_shape=[3, 2], pads=[1, 0, 1, 1]), y))
+    x = builder.node("Add", (x, builder.weight(6, 1, 1)))
+    x = builder.node("Transpose", (x,), perm=[0, 2, 3, 1])
+    x = builder.node("MatMul", (x, builder.weight(6, 5)))
+    x = builder.node("Reshape", (x, builder.ints(-1, 175)))
+    x = builder.node("Gemm", (x, builder.weight(175, 12), builder.weight(12)), alpha=0.5, beta=2.0)
+    x = builder.node("Softmax", (x,), axis=1)
+    graph = builder.load(tmp_path, builder.dense(x, 12, 3, "last"))
+    check(pair_of_graph(graph, tmp_path, train="last:1"), (4, 9, 7))
+
+
+def test_one_dimensional_windows_and_global_pools(tmp_path: Path) -> None:
+    builder = ModelBuilder((2, 20))
+    x = builder.node("Conv", ("input", builder.weight(4, 1, 5), builder.weight(4)), group=2, dilations=[2], pads=[3, 1])
+    x = builder.node("Relu", (x,))
+    x = builder.node("MaxPool", (x,), kernel_shape=[3], strides=[2], ceil_mode=1)
+    x = builder.node("Flatten", (builder.node("GlobalAveragePool", (x,)),))
+    graph = builder.load(tmp_path, builder.dense(x, 4, 3, "last"))
+    check(pair_of_graph(graph, tmp_path, train="last:1", slices="2x1"), (2, 20))
+
+
+@pytest.mark.parametrize("name", ["resnet8", "kws", "ad01"])
+def test_trained_models(shared_models: Path, tmp_path: Path, name: str) -> None:
+    graph = load(shared_models / f"{name}.onnx")
+    shape = graph.shape(graph.inputs[0])[1:]
+    pair = pair_of_graph(graph, tmp_path, train="last:1", batch=1, slices="2x1", loss="cross-entropy")
+    check(pair, shape)
+
+
+def test_an_operator_without_a_kernel_is_named(tmp_path: Path) -> None:
+    builder = ModelBuilder((8,))
+    odd = builder.node("Erf", ("input",), "odd")
+    graph = builder.load(tmp_path, builder.dense(odd, 8, 3, "last"))
+    with pytest.raises(UnsupportedError, match="node 'odd': Erf has no C99 kernel"):
+        pair_of_graph(graph, tmp_path)

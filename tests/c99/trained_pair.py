@@ -1,0 +1,79 @@
+"""One model under onnxruntime and under C99: the same weights, the same batches, step by step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.c99.exported import Device, ExportedModel
+from tests.small_models import load_model, mlp
+from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.pipeline import plan
+from tinyfoa_rt.pipeline.building import build
+from tinyfoa_rt.pipeline.exporting_c99 import c_source
+from tinyfoa_rt.run.artifact import Artifact
+from tinyfoa_rt.run.block_training import BlockTraining
+from tinyfoa_rt.run.forward import ForwardPass
+from tinyfoa_rt.run.model_state import ModelState
+from tinyfoa_rt.run.session import Runtime
+
+__all__ = ["Pair", "export_small", "exported", "pair_of"]
+
+Array = NDArray[Any]
+# What a plan's JSON holds; the rest is given again when it is built.
+_PLANNED = ("batch", "slices", "optimizer", "head", "schedule")
+SIZES = (70, 45, 40, 4)
+
+
+def exported(graph: Graph, folder: Path, budget: str = "1MB", **options: Any) -> tuple[Artifact, ModelState, ExportedModel]:
+    """An artifact for onnxruntime and a library, both of one plan for C99, with scales that are not zero."""
+    planned = plan(graph, budget, target="c99", **options)
+    recipe = {name: value for name, value in options.items() if name not in _PLANNED}
+    artifact = build(graph, planned, **recipe)
+    state = ModelState(artifact.manifest, artifact.initial)
+    for block in artifact.blocks:
+        if block.scale:
+            state.others[block.scale][...] = 0.5
+    return artifact, state, ExportedModel.build(c_source(artifact, state.arrays()), folder)
+
+
+def export_small(folder: Path, sizes: tuple[int, ...] = SIZES, **options: Any) -> ExportedModel:
+    return exported(load_model(mlp(sizes), folder), folder, **{"batch": 2, "slices": "2x2", **options})[2]
+
+
+@dataclass
+class Pair:
+    """Both, in block 0."""
+
+    artifact: Artifact
+    state: ModelState
+    device: Device
+    rotate_every: int
+
+    def train_block(self, index: int, x: Array, y: Array, rates: tuple[float, float]) -> Array:
+        """Losses (steps, 2) of onnxruntime and C99, after both have taken a step on each batch of x (steps, batch, ...)."""
+        forward = ForwardPass(self.artifact, self.state, Runtime(threads=1))
+        inputs = [forward.to_block(index, batch) for batch in x]
+        training = BlockTraining(self.artifact, index, self.state, Runtime(threads=1))
+        losses = []
+        for step, (values, batch, target) in enumerate(zip(inputs, x, y)):
+            for name, array in training.inputs.items():
+                array[...] = values[name].reshape(array.shape)
+            training.target[...] = target
+            training.begin_turn(step // self.rotate_every % training.num_slices)
+            losses.append((training.step(rates[0]).loss, self.device.step(batch, target, rates[1])[0]))
+        training.end_turn()
+        self.device.save()
+        return np.array(losses)
+
+    def scores(self, x: Array) -> tuple[Array, Array]:
+        return ForwardPass(self.artifact, self.state, Runtime(threads=1)).scores(x), self.device.predict(x)
+
+
+def pair_of(folder: Path, rotate_every: int = 3, sizes: tuple[int, ...] = SIZES, **options: Any) -> Pair:
+    artifact, state, model = exported(load_model(mlp(sizes), folder), folder, **options)
+    return Pair(artifact, state, Device(model).start(rotate_every), rotate_every)

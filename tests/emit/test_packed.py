@@ -1,0 +1,76 @@
+"""The packed form of models: the bodies of twins say the same as those of their operators, to the bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from tests.emit.test_local_trajectory import local_net
+from tests.ops.body_cases import BodyCase
+from tests.ops.one_node import EVALUATORS, one_node_model
+from tests.ops.references import REFERENCES
+from tests.ops.twin_models import packed_inputs, packed_outputs, twin_cases, twin_model
+from tests.run.trained_models import artifact_of
+from tests.small_models import load_model, mlp
+from tests.steps.step_graphs import step_of
+from tests.targets_for_tests import ALLOCATOR
+from tinyfoa_rt.emit import can_pack, emit_step
+from tinyfoa_rt.emit.packed import TWINS
+from tinyfoa_rt.ir.block import Slices
+from tinyfoa_rt.pipeline import plan
+from tinyfoa_rt.pipeline.building import build
+from tinyfoa_rt.steps import StepChoice
+
+CASES = twin_cases()
+SLICED = StepChoice(Slices(2, 2), 6, holds_slice=True)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
+def test_a_twin_says_what_its_operator_says(case: BodyCase) -> None:
+    expected = REFERENCES[case.op_type](*case.inputs, **case.attributes)
+    plain = EVALUATORS["onnxruntime"](case, one_node_model(case, expected))
+    model = twin_model(case, plain)
+    onnx.checker.check_model(model, full_check=True)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    feeds = dict(zip([each.name for each in model.graph.input], packed_inputs(case)))
+    for found, right in zip(session.run(None, feeds), packed_outputs(plain), strict=True):
+        assert found.dtype == right.dtype
+        np.testing.assert_array_equal(found, right)
+
+
+def test_every_twin_is_compared() -> None:
+    assert {case.op_type for case in CASES} == TWINS
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("index", range(3))
+def test_packed_steps_are_whole_models(tmp_path: Path, index: int, optimizer: str) -> None:
+    step = step_of(load_model(mlp((40, 24, 20, 4)), tmp_path), index, ALLOCATOR, SLICED, optimizer=optimizer)
+    assert can_pack(step)
+    model = emit_step(step, is_packed=True)
+    onnx.checker.check_model(model, full_check=True)
+    called = {node.op_type for node in model.graph.node if node.domain} | {
+        node.op_type for function in model.functions for node in function.node if node.domain
+    }
+    assert called == {function.name for function in model.functions}
+    types = {each.name: each.type.tensor_type.elem_type for each in [*model.graph.input, *model.graph.output]}
+    assert not {onnx.TensorProto.INT8, onnx.TensorProto.UINT8} & set(types.values())
+    if optimizer == "sgd":
+        assert "PackSigns" not in {node.op_type for node in model.graph.node}
+
+
+def test_artifacts_of_dense_networks_have_both_forms(tmp_path: Path) -> None:
+    artifact = artifact_of(tmp_path)
+    assert artifact.has_packed_form
+    assert {path for path in artifact.models if path.startswith("packed/")} == {
+        f"packed/{path}" for path in artifact.manifest.model_paths
+    }
+
+
+def test_locally_connected_layers_have_no_packed_form(tmp_path: Path) -> None:
+    graph = load_model(local_net(), tmp_path)
+    assert not build(graph, plan(graph, "1MB", batch=6)).has_packed_form

@@ -1,0 +1,107 @@
+"""`tinyfoa-rt export --target ort`: a project that builds with one command and trains, in ONNX and in ORT format."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.c99.kernel_library import required_tool
+from tests.ort.driver import Driver
+from tests.run.trained_models import artifact_of, blobs
+from tinyfoa_rt.cli import main
+from tinyfoa_rt.errors import InputError, UsageError
+from tinyfoa_rt.pipeline.exporting import export
+from tinyfoa_rt.run import Artifact, Trainer
+
+X, Y = blobs(600)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project of a training that has reached its second block."""
+    folder = tmp_path_factory.mktemp("exported")
+    trainer = Trainer(artifact_of(folder))
+    for report in trainer.iterate(X[:120], Y[:120], epochs=2):
+        if report.total_steps == 45:
+            break
+    trainer.save(folder / "run")
+    with pytest.raises(SystemExit) as end:
+        main(["export", str(folder / "run"), "--target", "ort", "-o", str(folder / "project")])
+    assert not end.value.code
+    return folder / "project"
+
+
+def test_models_are_in_ort_format(exported: Path) -> None:
+    models = sorted(path for path in (exported / "artifact-ort").rglob("*.ort"))
+    assert [path.parent.name for path in models] == ["forward"] * 3 + ["steps"] * 3
+    assert all(path.read_bytes()[4:8] == b"ORTM" for path in models)
+    assert not list((exported / "artifact-ort" / "steps").glob("*.onnx"))
+
+
+def test_the_config_names_what_a_minimal_build_needs(exported: Path) -> None:
+    lines = (exported / "required_operators.config").read_text().splitlines()
+    assert all(line.split(";")[0] in ("ai.onnx", "com.microsoft") for line in lines)
+    assert any("MatMulInteger" in line for line in lines)
+
+
+@pytest.mark.parametrize("form", ["artifact", "artifact-ort"])
+def test_both_go_on_as_the_training_would(form: str, exported: Path, driver: Driver) -> None:
+    """In Python and in C++, from the checkpoint: the same losses, and those of the training itself."""
+    original = Trainer.load(exported.parent / "run")
+    expected = [original.partial_fit(X[i : i + 6], Y[i : i + 6]) for i in range(0, 120, 6)]
+    python = Trainer.load(exported / form)
+    losses = [python.partial_fit(X[i : i + 6], Y[i : i + 6]) for i in range(0, 120, 6)]
+    # Graphs are optimized at another time, and may add in another order.
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    there = driver.steps(exported / form, X, Y, "--resume", "steps:0:20")
+    np.testing.assert_allclose(there, expected, rtol=1e-4)
+
+
+def test_the_project_builds_alone(exported: Path, ort_root: Path, driver: Driver, tmp_path: Path) -> None:
+    cmake = required_tool("cmake")
+    for command in (["-S", str(exported), "-B", "build", f"-DORT_ROOT={ort_root}"], ["--build", "build"]):
+        done = subprocess.run([cmake, *command], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    (tmp_path / "x.f32").write_bytes(X.tobytes())
+    (tmp_path / "y.i64").write_bytes(Y.tobytes())
+    arguments = [str(exported / "artifact-ort"), str(tmp_path / "x.f32"), str(tmp_path / "y.i64"), str(tmp_path / "out"), "15"]
+    done = driver.execute([str(tmp_path / "build" / "learn"), *arguments])
+    assert done.returncode == 0, done.stderr
+    evaluation = Trainer.load(tmp_path / "out").evaluate(X, Y)
+    assert evaluation.accuracy is not None and evaluation.accuracy > 0.85  # a quarter is chance
+
+
+def test_an_untrained_artifact_has_no_checkpoint(tmp_path: Path) -> None:
+    artifact_of(tmp_path).save(tmp_path / "artifact")
+    line = export(tmp_path / "artifact", tmp_path / "project", target="ort")
+    assert line.startswith("artifact, artifact-ort, 3 blocks, ")
+    for form in ("artifact", "artifact-ort"):
+        assert not (tmp_path / "project" / form / "checkpoint").exists()
+        assert len(Artifact.load(tmp_path / "project" / form).blocks) == 3
+
+
+def test_the_readme_knows_the_model(exported: Path) -> None:
+    text = (exported / "README.md").read_text()
+    assert text.startswith("# small\n") and "@" not in text
+
+
+def test_what_is_refused(tmp_path: Path) -> None:
+    artifact_of(tmp_path).save(tmp_path / "artifact")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    with pytest.raises(InputError, match="is not an empty folder; name a new folder"):
+        export(tmp_path / "artifact", tmp_path / "full", target="ort")
+    with pytest.raises(UsageError, match="is for --target c99"):
+        export(tmp_path / "artifact", tmp_path / "new", target="ort", state_as_file=True)
+    with pytest.raises(UsageError, match="use c99, ort"):
+        export(tmp_path / "artifact", tmp_path / "new", target="tflite")
+    with pytest.raises(InputError, match="export with --target ort"):
+        export(tmp_path / "artifact", tmp_path / "new", target="c99")
+    model = next((tmp_path / "artifact" / "steps").iterdir())
+    model.write_bytes(model.read_bytes()[:-1])
+    with pytest.raises(InputError, match="holds"):
+        export(tmp_path / "artifact", tmp_path / "new", target="ort")
+    assert not (tmp_path / "new").exists()

@@ -1,0 +1,29 @@
+"""The library of kernels, compiled once a session as `make kernels` does."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.c99.kernel_library import required_tool
+from tests.ort.driver import HEADERS, ROOT, missing
+
+SOURCE = ROOT / "targets" / "ort" / "ops"
+
+
+def compile_library(folder: Path, *options: str) -> Path:
+    """Compile the library with every warning an error; return its path."""
+    if not (HEADERS / "onnxruntime_c_api.h").exists():
+        missing("onnxruntime's headers are not there: run tools/fetch_ort_headers.sh")
+    configure = [required_tool("cmake"), "-S", str(SOURCE), "-B", str(folder), f"-DORT_ROOT={HEADERS.parent}", *options]
+    for command in (configure, ["cmake", "--build", str(folder)]):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "libtinyfoa_ops.so"
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_library(tmp_path_factory.mktemp("ops"), "-DCMAKE_C_FLAGS=-Werror -Wpedantic -Wconversion")

@@ -1,0 +1,46 @@
+"""The library on AArch64, with its NEON kernels, emulated: the same numbers as here, to the bit."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+
+from tests.c99.kernel_library import required_tool
+from tests.emit import run_models as runner
+from tests.emit.test_ort_1_19 import read_outputs
+from tests.ort.driver import missing
+from tests.ort.test_python_aarch64 import PLACE
+from tests.ort_ops.conftest import compile_library
+from tests.ort_ops.kernel_models import write_kernel_models
+
+CROSS = ("-DCMAKE_SYSTEM_NAME=Linux", "-DCMAKE_SYSTEM_PROCESSOR=aarch64", "-DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc")
+
+
+def test_kernels_give_the_same_bits_there(library: Path, tmp_path: Path) -> None:
+    required_tool("aarch64-linux-gnu-gcc")
+    if not (PLACE / "site" / "onnxruntime").is_dir():
+        missing("Python for AArch64 is not there: run tools/fetch_python_aarch64.sh")
+    there = compile_library(tmp_path / "build", *CROSS)
+    names = write_kernel_models(tmp_path)
+    runner.run_models(tmp_path, str(library))
+    here = read_outputs(tmp_path, names)
+    run_emulated(str(Path(runner.__file__)), str(tmp_path), str(there))
+    for name, value in read_outputs(tmp_path, names).items():
+        np.testing.assert_array_equal(value, here[name], err_msg=name)
+
+
+def run_emulated(*arguments: str) -> None:
+    """Run Python there."""
+    root = PLACE / "root"
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "OPENBLAS", "LD_"))},
+        "QEMU_CPU": "cortex-a72",
+        "PYTHONHOME": str(root / "usr"),
+        "PYTHONPATH": str(PLACE / "site"),
+    }
+    command = [required_tool("qemu-aarch64"), "-L", str(root), str(root / "usr" / "bin" / "python3.11"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,134 @@
+"""Each kernel against the body that it stands for, in each set of kernels that this processor can run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from numpy.typing import NDArray
+from onnx import helper
+
+from tests.ops.body_cases import BodyCase, Tolerance, dense_cases
+from tests.ops.one_node import EVALUATORS, one_node_model
+from tests.ops.references import REFERENCES
+from tests.ops.twin_models import packed_inputs, packed_outputs, twin_cases, twin_model
+
+Array = NDArray[Any]
+# Kernels add float32 numbers in another order than onnxruntime: a sum of n products has a rounding error of sqrt(n) / 2 units in
+# the last place and at most n, for 150 samples or 100 inputs of numbers around 1: 150 * 6e-8.
+ANOTHER_ORDER = Tolerance(1e-5, 1e-5, "the sum's order")
+# The same operations on the same numbers: products of signs, alone but for the mean that alpha=tensor needs.
+SAME_BITS = Tolerance(0, 0, "integers, scaled as the body scales them")
+PLAIN = ("SoftmaxCrossEntropy", "BiasSliceGrad", "SgdUpdate")
+CASES = [*twin_cases(), *(case for case in dense_cases() if case.op_type in PLAIN and case.inputs[0] is not None)]
+
+
+def tolerance_of(case: BodyCase) -> Tolerance:
+    is_exact = case.op_type in ("BinaryDense", "SignDense") and case.attributes["alpha"] == "row"
+    return SAME_BITS if is_exact or case.op_type in ("BinaryToReal", "StraightThroughGrad") else ANOTHER_ORDER
+
+
+def check_equal(case: BodyCase, found: Sequence[Array], expected: Sequence[Array]) -> None:
+    limits = tolerance_of(case)
+    for ours, right in zip(found, expected, strict=True):
+        assert ours.dtype == right.dtype and ours.shape == right.shape
+        if right.dtype == np.float32:
+            np.testing.assert_allclose(ours, right, limits.relative, limits.absolute, err_msg=limits.reason)
+        else:
+            np.testing.assert_array_equal(ours, right)
+
+
+def run_with(library: Path, model: onnx.ModelProto, feeds: Sequence[Array], threads: int = 1) -> list[Array]:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.register_custom_ops_library(str(library))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return list(session.run(None, dict(zip([each.name for each in model.graph.input], feeds))))
+
+
+def without_body(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same node, and an empty hand: what is computed then, a kernel computes."""
+    bare = onnx.ModelProto()
+    bare.CopyFrom(model)
+    del bare.functions[:]
+    return bare
+
+
+def models_of(case: BodyCase) -> tuple[onnx.ModelProto, list[Array], list[Array]]:
+    """A model of the case in the form that has a kernel, its inputs, and what the function body makes of them."""
+    plain_model = one_node_model(case, REFERENCES[case.op_type](*case.inputs, **case.attributes))
+    plain = EVALUATORS["onnxruntime"](case, plain_model)
+    if case.op_type in PLAIN:
+        return plain_model, [each for each in case.inputs if each is not None], plain
+    return twin_model(case, plain), packed_inputs(case), packed_outputs(plain)
+
+
+@pytest.mark.parametrize("kernels", ["", "swar"], ids=["fastest", "swar"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
+def test_a_kernel_equals_its_body(case: BodyCase, kernels: str, library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TINYFOA_OPS_KERNELS", kernels)
+    model, feeds, expected = models_of(case)
+    check_equal(case, run_with(library, without_body(model), feeds), expected)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "wide" in case.label], ids=lambda case: case.label)
+def test_threads_change_no_bit(case: BodyCase, library: Path) -> None:
+    model, feeds, _ = models_of(case)
+    for one, two in zip(run_with(library, without_body(model), feeds), run_with(library, without_body(model), feeds, 2)):
+        np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
+def test_an_output_that_is_one_percent_wrong_is_noticed(case: BodyCase) -> None:
+    _, _, expected = models_of(case)
+    for position, right in enumerate(expected):
+        if right.dtype == np.float32 and np.abs(right).max() < 100 * tolerance_of(case).absolute:
+            continue  # zeros
+        wrong = list(expected)
+        wrong[position] = right * np.float32(1.01) if right.dtype == np.float32 else right ^ right.dtype.type(1)
+        with pytest.raises(AssertionError):
+            check_equal(case, wrong, expected)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "wide" in case.label], ids=lambda case: case.label)
+def test_inputs_of_wrong_sizes_are_refused(case: BodyCase, library: Path) -> None:
+    """A model is not trusted: a kernel that is given a smaller tensor says so, and reads nothing beyond it."""
+    model, feeds, _ = models_of(case)
+    for position, value in enumerate(feeds):
+        if value.ndim != 2 or (position == 0 and case.op_type.endswith("Dense")):
+            continue  # a product may have fewer samples
+        given = [*feeds[:position], np.ascontiguousarray(value[: len(value) // 2]), *feeds[position + 1 :]]
+        with pytest.raises(Exception, match=r"tinyfoa:Packed.*, .*; build the artifact again"):
+            run_with(library, without_body(model), given)
+
+
+def test_a_target_that_is_no_class_is_refused(library: Path) -> None:
+    case = next(case for case in CASES if case.op_type == "SoftmaxCrossEntropy")
+    model, (logits, target), _ = models_of(case)
+    with pytest.raises(Exception, match="a target is no class"):
+        run_with(library, without_body(model), [logits, target + 4])
+
+
+def test_joined_steps_leave_signs_and_sums(library: Path) -> None:
+    """PackedDenseSignStep is a step and then the signs of what it leaves."""
+    for case in (case for case in twin_cases() if case.op_type == "DenseSgdStep"):
+        model, feeds, (w_next,) = models_of(case)
+        (node,) = model.graph.node
+        node.op_type = "PackedDenseSignStep"
+        node.output.extend(["signs", "sums"])
+        model.graph.output.extend(
+            helper.make_tensor_value_info(name, kind, [None] * rank)
+            for name, kind, rank in (("signs", onnx.TensorProto.UINT32, 2), ("sums", onnx.TensorProto.FLOAT, 1))
+        )
+        found = run_with(library, without_body(model), feeds)
+        signs = replace(case, op_type="PackSigns", inputs=(found[0],), attributes={})
+        expected = REFERENCES["PackSigns"](found[0], None, None, None)
+        check_equal(case, found[:1], [w_next])
+        check_equal(signs, found[1:2], packed_outputs(expected[:1]))
+        np.testing.assert_allclose(found[2], expected[1], rtol=1e-5, err_msg=ANOTHER_ORDER.reason)

@@ -1,0 +1,164 @@
+"""Training with kernels: the same trajectory as with function bodies, the same checkpoints, and refusals in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.run.test_local_training import artifact_of as local_artifact
+from tests.run.trained_models import artifact_of, blobs
+from tests.small_models import load_model, mlp
+from tinyfoa_rt.cli import main
+from tinyfoa_rt.errors import InputError, UsageError
+from tinyfoa_rt.pipeline import plan
+from tinyfoa_rt.pipeline.building import build
+from tinyfoa_rt.run import Artifact, Trainer
+from tinyfoa_rt.run.kernels import find_kernels
+
+SIZES, BATCH, STEPS = (100, 96, 80, 4), 10, 200
+CPU = ("CPUExecutionProvider",)
+
+
+def wide_artifact(folder: Path, **options: Any) -> Artifact:
+    """Layers of several words a row, slices 2 x 2, of which one begins within a word's block of outputs."""
+    graph = load_model(mlp(SIZES), folder)
+    return build(graph, plan(graph, "1MB", **{"batch": BATCH, "slices": "2x2", **options}))
+
+
+def samples(count: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    rng = np.random.default_rng(0)
+    centres = rng.normal(0, 1, (4, SIZES[0]))
+    y = rng.integers(0, 4, count)
+    return (centres[y] + rng.normal(0, 1, (count, SIZES[0]))).astype(np.float32), y
+
+
+def trajectory(artifact: Artifact, kernels: Path | None, **settings: Any) -> tuple[NDArray[Any], Trainer]:
+    """Losses of all blocks' steps."""
+    trainer = Trainer(artifact, kernels=kernels, threads=1)
+    x, y = samples(BATCH * STEPS // 4)
+    return np.array([each.loss for each in trainer.iterate(x, y, epochs=4, **settings)]), trainer
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"optimizer": "momentum"},
+        {"optimizer": "adam"},
+        {"slices": "1x1"},
+        {"head": "kaiming"},
+        {"schedule": "freeze-diagonal"},
+    ],
+    ids=lambda options: "-".join(options.values()) or "sgd",
+)
+def test_200_steps_are_those_of_the_bodies(library: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+    if options.get("schedule"):
+        options = {**options, "slices": "auto"}
+    artifact = wide_artifact(tmp_path, **options)
+    bodies, plain = trajectory(artifact, None)
+    kernels, packed = trajectory(artifact, library)
+    assert len(bodies) == 3 * STEPS
+    assert not plain.state.is_packed and packed.state.is_packed
+    check_trajectory(bodies, kernels, [plain, packed])
+
+
+def test_adam_s_first_steps_are_those_of_the_bodies(library: Path, tmp_path: Path) -> None:
+    """Later ones are not: Adam divides by the root of a tiny variance, and makes of rounding a step as long as any other."""
+    artifact = wide_artifact(tmp_path, optimizer="adam")
+    (bodies, _), (kernels, _) = (trajectory(artifact, each) for each in (None, library))
+    np.testing.assert_allclose(kernels[:40], bodies[:40], rtol=1e-4)
+
+
+def check_trajectory(bodies: NDArray[Any], kernels: NDArray[Any], trainers: list[Trainer]) -> None:
+    """Losses to 1e-4: rounding, 1e-7 a step, which a bit now and then makes larger; a factor of 1 % anywhere gives 1e-3."""
+    np.testing.assert_allclose(kernels, bodies, rtol=1e-4)
+    for name, layer in trainers[0].state.layers.items():
+        if layer.is_binary:
+            different = np.count_nonzero(layer.signs != trainers[1].state.layers[name].signs)
+            assert different <= layer.signs.size / 10_000, name
+
+
+def test_a_rate_that_is_one_percent_wrong_is_noticed(library: Path, tmp_path: Path) -> None:
+    artifact = wide_artifact(tmp_path)
+    bodies, plain = trajectory(artifact, None)
+    kernels, packed = trajectory(artifact, library, rate=1.01)
+    with pytest.raises(AssertionError):
+        check_trajectory(bodies, kernels, [plain, packed])
+
+
+@pytest.mark.parametrize("order", ["layerwise", "interleaved"])
+def test_checkpoints_pass_from_one_side_to_the_other(library: Path, tmp_path: Path, order: str) -> None:
+    """Begun with kernels, gone on with bodies, ended with kernels: as with bodies alone."""
+    x, y = blobs()
+    alone = Trainer(artifact_of(tmp_path, order=order), kernels=None).fit(x, y, epochs=4)
+    trainer = Trainer(artifact_of(tmp_path, order=order), kernels=library)
+    steps = trainer.iterate(x, y, epochs=4)
+    for turn, kernels in enumerate((None, library)):
+        for _ in range(15):
+            next(steps)
+        trainer.save(tmp_path / "run")
+        trainer = Trainer.load(tmp_path / "run", kernels=kernels)
+        assert trainer.state.is_packed == bool(turn)
+        steps = trainer.iterate(x, y)
+    for _ in steps:
+        pass
+    for name, array in alone.state.arrays().items():
+        np.testing.assert_allclose(trainer.state.arrays()[name], array, rtol=1e-3, atol=1e-3)  # rounding of 4 epochs
+    np.testing.assert_allclose(trainer.scores(x), alone.scores(x), rtol=1e-3, atol=1e-3)
+
+
+def test_streams_and_the_inference_model(library: Path, tmp_path: Path) -> None:
+    import onnxruntime
+
+    x, y = blobs()
+    trainer = Trainer(artifact_of(tmp_path), kernels=library)
+    first = trainer.partial_fit(x, y)
+    assert trainer.partial_fit(x, y) < first
+    trainer.next_block()
+    trainer.partial_fit(x, y)
+    trainer.save(tmp_path / "run")
+    session = onnxruntime.InferenceSession(tmp_path / "run" / "inference.onnx", providers=["CPUExecutionProvider"])
+    (scores,) = session.run(None, {session.get_inputs()[0].name: x})
+    np.testing.assert_allclose(scores, trainer.scores(x), rtol=1e-4, atol=1e-4)  # sums in another order
+
+
+def test_what_is_no_library_is_refused_in_one_line(tmp_path: Path, library: Path) -> None:
+    artifact = artifact_of(tmp_path)
+    artifact.save(tmp_path / "artifact")
+    with pytest.raises(InputError, match=r"kernels .*none\.so: are missing"):
+        Trainer(artifact, kernels=tmp_path / "none.so")
+    damaged = tmp_path / "damaged.so"
+    damaged.write_bytes(library.read_bytes()[:2000])
+    stranger = tmp_path / "text.so"
+    stranger.write_text("no library")
+    for path in (damaged, stranger):
+        trainer = Trainer(artifact, kernels=path)
+        with pytest.raises(InputError, match="cannot be loaded") as refusal:
+            trainer.fit(*blobs())
+        assert "\n" not in str(refusal.value)
+    command = ["train", str(tmp_path / "artifact"), "--data", "digits", "-o", str(tmp_path / "out"), "--kernels", "none.so"]
+    with pytest.raises(SystemExit) as end:
+        main(command)
+    assert end.value.code == 4
+
+
+def test_where_kernels_cannot_be_used(tmp_path: Path, library: Path) -> None:
+    with pytest.raises(UsageError, match="split what OpenVINOExecutionProvider runs"):
+        find_kernels(library, ("OpenVINOExecutionProvider", *CPU), has_packed_form=True)
+    assert find_kernels("auto", ("OpenVINOExecutionProvider", *CPU), has_packed_form=True) is None
+    assert find_kernels("auto", CPU, has_packed_form=False) is None
+    assert find_kernels("none", CPU, has_packed_form=True) is None
+    with pytest.raises(UsageError, match="dense layers only"):
+        Trainer(local_artifact(tmp_path), kernels=library)
+    assert not Trainer(local_artifact(tmp_path)).state.is_packed
+
+
+def test_the_library_beside_the_package_is_taken(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinyfoa_rt.run.kernels.KERNELS", library)
+    assert find_kernels("auto", CPU, has_packed_form=True) == library
+    monkeypatch.setattr("tinyfoa_rt.run.kernels.KERNELS", library.with_name("none.so"))
+    assert find_kernels("auto", CPU, has_packed_form=True) is None

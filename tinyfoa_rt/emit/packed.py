@@ -1,0 +1,137 @@
+"""The packed form of a model: bits lie in rows of 32-bit words, as the C99 kernels read them.
+
+A step or a stage is emitted in two forms. In one binary values take a byte an element, and bodies multiply them with
+MatMulInteger; in the other they are uint32 words, and each operator that reads or writes bits has a packed twin,
+``Packed<Name>``. Where the library of kernels is registered (targets/ort/ops), it runs the twins; the body of a twin unpacks,
+calls the operator and packs again, so that the same model runs without the library too.
+
+Rows of activations are samples, rows of weights are outputs, and of a stored head classes: bit i of a row is bit i % 32 of word
+i / 32, and what is left of the last word is zero. The twin's attribute ``units`` says how many bits a row has. In the place of a
+slice that is apart, ``w`` holds zeros.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import onnx
+from onnx import TensorProto, helper
+
+from tinyfoa_rt.emit.nodes import ByteForm
+from tinyfoa_rt.emit.twins import SIGN_STEP, sign_step_function, twin_function
+from tinyfoa_rt.ir.step import WORD_BITS, StepGraph, StepNode
+from tinyfoa_rt.ops import DOMAIN
+
+__all__ = ["ALWAYS", "TWINS", "PackedForm", "can_pack"]
+
+# Operators that have a packed twin.
+TWINS = frozenset(
+    {"BinaryDense", "SignDense", "RealDense", "BinaryActivation", "BinaryToReal", "StraightThroughGrad", "HeadLogits"}
+    | {"HeadGrad", "DenseSliceGrad", "DenseSgdStep", "PackSigns"}
+)
+# Twins that stand for their operators even where x is real, so that they have a kernel.
+ALWAYS = frozenset({"DenseSgdStep", "DenseSliceGrad"})
+
+
+def can_pack(step: StepGraph) -> bool:
+    """Whether the packed form can say what ``step`` does.
+
+    All bits must be matrices, only operators with a twin may touch them, and all nodes of an operator must have the same inputs
+    packed, since they share a body.
+    """
+    form = PackedForm(step)
+    patterns: dict[str, tuple[bool, ...]] = {}
+    for node in step.nodes:
+        names = form.packed_names(node)
+        if names and (node.domain != DOMAIN or node.op_type not in TWINS):
+            return False
+        if any(len(step.tensors[name].type.shape) != 2 for name in names):
+            return False
+        pattern = tuple(name in names for name in (*node.inputs, *node.outputs))
+        if form.has_twin(node) and patterns.setdefault(node.op_type, pattern) != pattern:
+            return False
+    return True
+
+
+class PackedForm(ByteForm):
+    """Turns the nodes and tensors of one step or stage into their packed form."""
+
+    def __init__(self, step: StepGraph) -> None:
+        super().__init__(step)
+        self._bits = {name for name, tensor in step.tensors.items() if tensor.type.dtype == "bit"}
+        logits = [node for node in step.nodes if node.op_type == "HeadLogits" and node.inputs[0] in self._bits]
+        heads = {node.inputs[2] for node in logits if len(node.inputs) > 2 and node.inputs[2]}
+        self._bits |= {name for name in heads if step.tensors[name].type.dtype == "int8"}
+        self._twins: dict[str, onnx.FunctionProto] = {}
+
+    def packed_names(self, node: StepNode) -> list[str]:
+        """Which tensors of a node are packed."""
+        return [name for name in (*node.inputs, *node.outputs) if name in self._bits]
+
+    def has_twin(self, node: StepNode) -> bool:
+        """Whether the node's twin stands in its place."""
+        return node.domain == DOMAIN and (node.op_type in ALWAYS or bool(self.packed_names(node)))
+
+    def value_info(self, name: str, *, batch: str | None = None) -> onnx.ValueInfoProto:
+        """Name, element type and shape of a tensor of the step."""
+        tensor = self.step.tensors[name]
+        if name not in self._bits:
+            return super().value_info(name, batch=batch)
+        rows, units = tensor.type.shape
+        if tensor.category == "weight":
+            rows, units = units, rows
+        shape: list[int | str] = [rows, -(-units // WORD_BITS)]
+        if tensor.varies:
+            shape = [f"{name}.{axis}" for axis in ("rows", "words")]
+        elif batch is not None and not tensor.is_persistent:
+            shape[0] = batch
+        return helper.make_tensor_value_info(name, TensorProto.UINT32, shape)
+
+    def properties(self, names: Iterable[str]) -> dict[str, str]:
+        """Metadata: how many bits a row of each packed activation has."""
+        found = [self.step.tensors[name] for name in names if name in self._bits]
+        return {f"bits.{each.name}": str(each.type.shape[1]) for each in found if each.category == "activation"}
+
+    def node(self, node: StepNode, proto: onnx.NodeProto) -> onnx.NodeProto:
+        """The twin of a node, where it has one; other nodes as they are."""
+        if not self.has_twin(node):
+            return proto
+        name = f"Packed{node.op_type}"
+        if name not in self._twins:
+            packed = frozenset(self.packed_names(node))
+            self._twins[name] = twin_function(node, proto, packed, self.variants)
+        twin = onnx.NodeProto()
+        twin.CopyFrom(proto)
+        twin.op_type = name
+        units = self._units(node)
+        if units is not None:
+            twin.attribute.append(helper.make_attribute("units", units))
+        return twin
+
+    def finish(self, nodes: Sequence[onnx.NodeProto]) -> list[onnx.NodeProto]:
+        """Join each plain step with the signs that follow it, so that the weights are walked through once."""
+        signs = {node.input[0]: node for node in nodes if node.op_type == "PackedPackSigns"}
+        found = []
+        for node in nodes:
+            after = signs.get(node.output[0]) if node.op_type == "PackedDenseSgdStep" else None
+            if after is not None:
+                node.op_type = SIGN_STEP
+                node.output.extend(after.output)
+                del signs[node.output[0]]
+                self._twins[SIGN_STEP] = sign_step_function(self._twins["PackedDenseSgdStep"], self._twins["PackedPackSigns"])
+            found.append(node)
+        return [node for node in found if node.op_type != "PackedPackSigns" or node.input[0] in signs]
+
+    def functions(self, nodes: Iterable[onnx.NodeProto]) -> list[onnx.FunctionProto]:
+        """The bodies of a graph's nodes and of all that they call, callees first."""
+        others = [node for node in nodes if node.op_type not in self._twins]
+        inside = [node for twin in self._twins.values() for node in twin.node if node.op_type not in self._twins]
+        return [*super().functions([*others, *inside]), *self._twins.values()]
+
+    def _units(self, node: StepNode) -> int | None:
+        """Bits in the rows that a node reads."""
+        for name in node.inputs:
+            if name in self._bits and node.op_type != "PackSigns":
+                tensor = self.step.tensors[name]
+                return tensor.type.shape[0] if tensor.category == "weight" else tensor.type.shape[1]
+        return None

@@ -1,0 +1,94 @@
+"""What the rules of operators share: where tensors lie, what constants the model has, and how a node is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from tinyfoa_rt.errors import UnsupportedError
+from tinyfoa_rt.export.c99.program import Address, Argument, LayerRef, Name, Number, RealArray, Statement, Value
+from tinyfoa_rt.ir.graph import Constant
+from tinyfoa_rt.ir.step import StepGraph, StepNode, TensorType
+
+__all__ = ["CONTEXT", "NULL", "Lowering", "Rule", "refuse"]
+
+CONTEXT = Name("context")
+NULL = Name("NULL")
+
+
+@dataclass
+class Lowering:
+    """What the rules are given, and what they leave for others.
+
+    Attributes:
+        graph: the step, or the forward pass.
+        offsets: of its tensors, in bytes.
+        rows: samples at once.
+        layers: trained layers by the names of their weights.
+        scales: numbers of the scales of binary values, by tensor.
+        head: the name of the stored head's constant, if there is one.
+        constants: data of the model that the calls read; rules add to them.
+        locals: declarations of variables that the calls need; rules add to them.
+    """
+
+    graph: StepGraph
+    offsets: Mapping[str, int]
+    rows: Argument
+    layers: Mapping[str, LayerRef]
+    scales: Mapping[str, int]
+    head: Name | None = None
+    constants: dict[str, RealArray] = field(default_factory=dict)
+    locals: dict[str, str] = field(default_factory=dict)
+    gradients: dict[str, StepNode] = field(default_factory=dict)
+
+    def type_of(self, name: str) -> TensorType:
+        return self.graph.tensors[name].type
+
+    def at(self, name: str, ctype: str = "float") -> Address:
+        """Where a tensor lies in the arena."""
+        return Address(ctype, self.offsets[name])
+
+    def real(self, name: str) -> Argument:
+        """A real tensor: in the arena, or a constant of the model."""
+        return self.constant(self.graph.constants[name]) if name in self.graph.constants else self.at(name)
+
+    def constant(self, value: Constant) -> Name:
+        """The array that holds a constant."""
+        if value.name not in self.constants:
+            self.constants[value.name] = RealArray(f"constant_{len(self.constants)}", value.read())
+        return Name(self.constants[value.name].name)
+
+    def times(self, count: int) -> Argument:
+        """``count`` for each of the samples."""
+        return Number(self.rows.value * count) if isinstance(self.rows, Number) else Name(f"rows * {count}")
+
+    def elements(self, name: str) -> Argument:
+        """How many elements of a tensor the samples have; all of it where it does not begin with the batch."""
+        return (
+            self.times(self.columns(name)) if self.type_of(name).shape[:1] == (self.batch,) else Number(self.type_of(name).size)
+        )
+
+    @property
+    def batch(self) -> int:
+        """Samples of the plan."""
+        return self.graph.tensors[self.graph.inputs[0]].type.shape[0]
+
+    def columns(self, name: str) -> int:
+        """Elements of one sample."""
+        tensor = self.type_of(name)
+        return tensor.size // tensor.shape[0]
+
+    def active(self, origin: str, of: str) -> tuple[Argument, Argument]:
+        """First output and number of outputs of the active slice: all columns of ``of`` where no slice is apart."""
+        if not origin:
+            return Number(0), Number(self.columns(of))
+        place = self.offsets[origin]
+        return Value("int32_t", place + 4), Value("int32_t", place + 12)
+
+
+Rule = Callable[[Lowering, StepNode], list[Statement]]
+
+
+def refuse(node: StepNode, problem: str) -> UnsupportedError:
+    """The error for a node of the model that cannot run in C."""
+    return UnsupportedError(f"node '{node.name}'", problem, "replace the operator, or train on a device that runs onnxruntime")

@@ -1,0 +1,125 @@
+"""Export an artifact for devices without onnxruntime."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from tinyfoa_rt.errors import InputError, UnsupportedError
+from tinyfoa_rt.export.c99 import ModelSource, lower
+from tinyfoa_rt.export.c99.program import CProgram
+from tinyfoa_rt.export.c99.project import write_project
+from tinyfoa_rt.ir.block import Slices
+from tinyfoa_rt.model import load
+from tinyfoa_rt.options import PlanOptions
+from tinyfoa_rt.pipeline.c99_source import model_source
+from tinyfoa_rt.pipeline.job import PlanJob, resolve
+from tinyfoa_rt.planner.search import Candidate
+from tinyfoa_rt.run import Trainer
+from tinyfoa_rt.run.artifact import SOURCE_MODEL, SOURCE_OPTIONS, Artifact
+from tinyfoa_rt.run.checkpoint import MANIFEST as CHECKPOINT
+from tinyfoa_rt.run.loop import starting_rate
+from tinyfoa_rt.run.progress import Progress
+from tinyfoa_rt.run.records import Manifest
+from tinyfoa_rt.run.settings import TrainSettings
+from tinyfoa_rt.steps.setting import scale_name
+
+__all__ = ["c_source", "export_c99"]
+
+
+def export_c99(folder: Path, output: Path, *, state_as_file: bool = False) -> CProgram:
+    """Write the C99 project of the artifact in ``folder`` to ``output``; a checkpoint there is what the device begins with.
+
+    Args:
+        folder: what ``build`` or ``train`` has written, of a plan for a target that runs generated C.
+        output: a new or empty folder.
+        state_as_file: the first state becomes a file for the storage, not constant data of the C file.
+
+    Returns:
+        What was written, as lowered.
+
+    Raises:
+        InputError: the artifact is of another target, or damaged, or the output cannot be written.
+        UnsupportedError: an operator has no C99 kernel.
+    """
+    if (folder / "checkpoint" / CHECKPOINT).exists():
+        trainer = Trainer.load(folder)
+        source = c_source(trainer.artifact, trainer.state.arrays(), trainer.progress)
+    else:
+        artifact = Artifact.load(folder)
+        source = c_source(artifact, artifact.initial)
+    program = lower(source)
+    write_project(program, output, state_as_file=state_as_file)
+    return program
+
+
+def c_source(artifact: Artifact, state: Mapping[str, NDArray[Any]], progress: Progress | None = None) -> ModelSource:
+    """Return an artifact that was built from a plan for generated C as :func:`tinyfoa_rt.export.c99.lower` takes it.
+
+    Args:
+        artifact: with the model and the plan's options inside.
+        state: tensors of the state that the device begins with, by name.
+        progress: where training goes on; ``None`` at its beginning. It knows at which rate each block begun so far has started.
+
+    Raises:
+        InputError: the artifact is of a plan for onnxruntime.
+        UnsupportedError: the schedule, the order or a layer has no form in C99, or the device has no nonvolatile memory.
+    """
+    job = _job(artifact)
+    done = progress if progress is not None else Progress(TrainSettings())
+    _refuse(artifact.manifest, job, done)
+    manifest = artifact.manifest
+    candidates = []
+    for block in manifest.blocks:
+        layer = block.layers[0]
+        slices = Slices(len(layer.ins) - 1, len(layer.outs) - 1)
+        candidates.append(Candidate(slices, manifest.batch))
+    for setting in job.settings:
+        name = setting.block.name
+        if setting.is_binary and scale_name(setting.block.output) not in state:
+            raise InputError(f"state, block {name}", "has no scale", "build the artifact again")
+    rates = {**_rates(manifest, job), **done.rates}
+    source = model_source(job, candidates, rates, state, manifest.score)
+    return replace(source, progress=(done.block, done.step, done.total_steps))
+
+
+def _refuse(manifest: Manifest, job: PlanJob, progress: Progress) -> None:
+    if job.target.nonvolatile_bytes == 0:
+        mend = "plan with --nonvolatile: the storage may be flash, FRAM or a file"
+        raise UnsupportedError(f"target {job.target.name}", "has no nonvolatile memory, which C99 keeps slices in", mend)
+    if manifest.schedule == "freeze-diagonal":
+        raise UnsupportedError("schedule 'freeze-diagonal'", "trains all slices at once", "plan with --schedule slice or full")
+    if manifest.order == "interleaved" and progress.total_steps and progress.block < len(manifest.blocks):
+        mend = "train it to its end here, or build with --order layerwise"
+        raise UnsupportedError("order 'interleaved'", "cannot be gone on with block by block", mend)
+    for layer in (layer for setting in job.settings for layer in setting.block.layers):
+        if layer.kind != "dense":
+            problem = f"is a {layer.kind} layer; C99 trains dense ones"
+            raise UnsupportedError(f"layer '{layer.name}'", problem, "train dense layers only: --train last:1")
+
+
+def _job(artifact: Artifact) -> PlanJob:
+    if SOURCE_OPTIONS not in artifact.models or SOURCE_MODEL not in artifact.models:
+        mend = "export with --target ort, or plan for c99 or a board ('plan --target ... -o plan.json') and build that"
+        raise InputError("artifact", "was planned for onnxruntime", mend)
+    content = json.loads(artifact.models[SOURCE_OPTIONS])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        path.write_bytes(artifact.models[SOURCE_MODEL])
+        graph = load(path, shapes=content["shapes"])
+    return resolve(replace(graph, name=artifact.manifest.model), PlanOptions(**content["options"]))
+
+
+def _rates(manifest: Manifest, job: PlanJob) -> dict[str, float]:
+    """The recipe's rates, with standardized samples, and bits of which half are ones."""
+    rates = {}
+    for setting, record in zip(job.settings, manifest.blocks):
+        head_units = 0 if setting.block.is_classifier else setting.head_units
+        rates[record.name] = starting_rate(manifest, record, head_units, 0.5 if setting.binary_values else 1.0)
+    return rates

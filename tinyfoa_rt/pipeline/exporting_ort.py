@@ -1,0 +1,61 @@
+"""Export an artifact for applications in C and C++ that link onnxruntime."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from tinyfoa_rt.export.ort import OrtModels, ProjectFacts, to_ort_format, write_project
+from tinyfoa_rt.files import write_whole
+from tinyfoa_rt.pipeline.placement import place_steps, placement_record
+from tinyfoa_rt.run import Trainer
+from tinyfoa_rt.run.artifact import Artifact, packed_path
+from tinyfoa_rt.run.checkpoint import MANIFEST as CHECKPOINT
+
+__all__ = ["export_ort"]
+
+_FORMAT = "tinyfoa-export/1"
+
+
+def export_ort(folder: Path, output: Path) -> Artifact:
+    """Write the artifact in ``folder`` to ``output``, in ONNX and in ORT format, with a CMake project around it.
+
+    A checkpoint goes along: training continues on the device.
+
+    Returns:
+        The artifact.
+
+    Raises:
+        InputError: the artifact is damaged, or the output cannot be written.
+    """
+    has_checkpoint = (folder / "checkpoint" / CHECKPOINT).exists()
+    trainer = Trainer.load(folder) if has_checkpoint else Trainer(folder)
+    artifact = trainer.artifact
+    converted = to_ort_format({path: artifact.models[path] for path in artifact.manifest.model_paths})
+    compact = Trainer(_in_ort_format(artifact, converted))
+    compact.state.restore(trainer.state.arrays())
+    compact.progress = trainer.progress
+    for each, name in ((trainer, "artifact"), (compact, "artifact-ort")):
+        if has_checkpoint:
+            each.save(output / name)
+        else:
+            each.artifact.save(output / name)
+    manifest = artifact.manifest
+    providers = placement_record(place_steps(artifact))
+    record = {"format": _FORMAT, "model": manifest.model, "batch": manifest.batch, "peak_bytes": manifest.peak_bytes}
+    write_whole(output / "export.json", (json.dumps({**record, "providers": providers}, indent=1) + "\n").encode())
+    facts = ProjectFacts(manifest.model, manifest.peak_bytes, manifest.batch, tuple(block.name for block in manifest.blocks))
+    write_project(facts, converted.required_operators, output)
+    return artifact
+
+
+def _in_ort_format(artifact: Artifact, converted: OrtModels) -> Artifact:
+    manifest = artifact.manifest
+    paths = {path: str(Path(path).with_suffix(".ort")) for path in converted.models}
+    stages = tuple(paths.get(path, path) for path in manifest.stages)
+    blocks = tuple(replace(block, step=paths[block.step]) for block in manifest.blocks)
+    left = {*paths, *map(packed_path, paths)}  # packed twins have no other body than the library's: ORT format holds no functions
+    others = {path: content for path, content in artifact.models.items() if path not in left}
+    models = {**{paths[path]: content for path, content in converted.models.items()}, **others}
+    return Artifact(replace(manifest, stages=stages, blocks=blocks), models, artifact.initial)
