@@ -42,7 +42,8 @@ struct BlockSize {
     double head_positions = 1;  // positions that a unit is the mean of
     double fan_in = 0;          // inputs of an output
     double num_slices = 0;
-    double input_power = 0;  // mean x^2
+    double weight_positions = 1;  // positions at which a weight is used
+    double input_power = 0;       // mean x^2
 };
 
 // The rate at which a block starts; the reasons are in tinyfoa_rt/run/settings.py.
@@ -54,7 +55,8 @@ inline double rate_of_block(const std::string& optimizer, double batch, const Bl
         return base * std::sqrt(batch / reference_batch * 2000 * boost);
     }
     const double input_energy = size.fan_in * std::max(size.input_power, least_input_power);
-    const double spread = size.head_positions * std::sqrt(size.head_units > 0 ? size.head_units : 2);
+    const double shared = size.head_positions > 1 ? size.weight_positions : std::sqrt(size.weight_positions);
+    const double spread = size.head_positions * std::sqrt(size.head_units > 0 ? size.head_units : 2) / shared;
     return base * spread * batch / reference_batch * boost * reference_inputs / input_energy;
 }
 
