@@ -16,6 +16,8 @@ _REFERENCE_INPUTS = 784
 _STEPS_A_TURN = 1
 # Inputs that are far smaller would ask for steps beyond the range of latent weights, which is -1 to 1.
 _LEAST_INPUT_POWER = 0.25
+# The shares of very many units add up to more than the error: the loss of a layer of 10,000 and more would grow.
+_MOST_UNITS = 2000
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,11 @@ def rate_of_block(optimizer: str, batch: int, size: BlockSize) -> float:
         return base * math.sqrt(batch / _REFERENCE_BATCH * 2000 * boost)
     input_energy = size.fan_in * max(size.input_power, _LEAST_INPUT_POWER)
     # sqrt(2) / gain: the head's gain is sqrt(2 / units), and that of the model's own classifier is 1.
-    spread = size.head_positions * math.sqrt(size.head_units or 2)
-    spread /= size.weight_positions if size.head_positions > 1 else math.sqrt(size.weight_positions)
+    units = size.head_units or 2
+    if size.head_positions > 1:
+        spread = size.head_positions * math.sqrt(min(units, _MOST_UNITS)) / size.weight_positions
+    else:
+        spread = math.sqrt(min(units / size.weight_positions, _MOST_UNITS))
     return base * spread * batch / _REFERENCE_BATCH * boost * _REFERENCE_INPUTS / input_energy
 
 

@@ -48,15 +48,17 @@ struct BlockSize {
 
 // The rate at which a block starts; the reasons are in tinyfoa_rt/run/settings.py.
 inline double rate_of_block(const std::string& optimizer, double batch, const BlockSize& size) {
-    constexpr double reference_batch = 100, reference_inputs = 784, least_input_power = 0.25;
+    constexpr double reference_batch = 100, reference_inputs = 784, least_input_power = 0.25, most_units = 2000;
     const double base = optimizer == "adam" ? 6e-5 : optimizer == "momentum" ? 0.005 : 0.05;
     const double boost = std::min(0.5 * size.num_slices, 0.75 * std::sqrt(size.num_slices));
     if (optimizer == "adam") {
         return base * std::sqrt(batch / reference_batch * 2000 * boost);
     }
     const double input_energy = size.fan_in * std::max(size.input_power, least_input_power);
-    const double shared = size.head_positions > 1 ? size.weight_positions : std::sqrt(size.weight_positions);
-    const double spread = size.head_positions * std::sqrt(size.head_units > 0 ? size.head_units : 2) / shared;
+    const double units = size.head_units > 0 ? size.head_units : 2;
+    const double spread = size.head_positions > 1
+                              ? size.head_positions * std::sqrt(std::min(units, most_units)) / size.weight_positions
+                              : std::sqrt(std::min(units / size.weight_positions, most_units));
     return base * spread * batch / reference_batch * boost * reference_inputs / input_energy;
 }
 
