@@ -40,6 +40,11 @@ class ModelBuilder:
         self._initializers.append(numpy_helper.from_array(np.array(value, dtype=np.float32), name))
         return name
 
+    def vector(self, *values: float, shape: Sequence[int] = (-1,)) -> str:
+        name = f"v{len(self._initializers)}"
+        self._initializers.append(numpy_helper.from_array(np.array(values, dtype=np.float32).reshape(shape), name))
+        return name
+
     def node(self, op_type: str, inputs: Sequence[str], name: str = "", **attributes: object) -> str:
         name = name or f"{op_type.lower()}{len(self._nodes)}"
         output = f"{name}_out"

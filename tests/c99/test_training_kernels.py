@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tests.c99.kernel_library import KERNELS, build_library, call
 from tests.c99.test_packed_kernels import packed
-from tests.ops.references import activation, arithmetic, gradients, heads, updates
+from tests.ops.references import activation, arithmetic, elementwise, gradients, heads, updates
 from tinyfoa_rt.ops.head_hash import rademacher_head
 
 Array = NDArray[Any]
@@ -132,8 +132,8 @@ def test_gradients_of_activations(library: ctypes.CDLL, rows: int, units: int, s
     count = units - first
     window, y, grad, origin = bits(rng, rows, units), real(rng, rows, units), real(rng, rows, count), np.array([0, first, 0, 0])
     for name, saved, reference in (
-        ("tfoa_straight_through_grad", words(window), activation.straight_through_grad(grad, window, origin)),
-        ("tfoa_relu_grad", y, activation.relu_grad(grad, y, origin)),
+        ("tfoa_straight_through_grad", words(window), elementwise.straight_through_grad(grad, window, origin)),
+        ("tfoa_relu_grad", y, elementwise.relu_grad(grad, y, origin)),
     ):
         moved = grad.copy()
         call(library, name, moved, saved, rows, count, first, units)

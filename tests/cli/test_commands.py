@@ -42,8 +42,8 @@ def test_plan_prints_a_table_and_writes_json_and_chart(model: str, tmp_path: Pat
 
 
 def test_json_on_stdout_is_nothing_but_json(model: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["plan", "--budget", "64KB", "--json", model]) == 0
-    assert json.loads(capsys.readouterr().out)["budget_bytes"] == 65_536
+    assert run(["plan", "--budget", "128KB", "--json", model]) == 0
+    assert json.loads(capsys.readouterr().out)["budget_bytes"] == 131_072
 
 
 def test_a_budget_that_cannot_be_met_ends_with_status_3(model: str, capsys: pytest.CaptureFixture[str]) -> None:

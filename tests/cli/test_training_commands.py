@@ -19,6 +19,7 @@ import pytest
 from tests.cli.test_commands import run
 from tests.run.trained_models import blobs
 from tests.small_models import mlp
+from tinyfoa_rt.run import Trainer
 
 OPTIONS = ["--budget", "64KB", "--batch", "6", "--slices", "2x2"]
 
@@ -125,3 +126,20 @@ def test_a_plan_of_another_model_is_refused(model: str, tmp_path: Path, capsys: 
     assert run(["plan", str(tmp_path / "other.onnx"), *OPTIONS, "-o", plan]) == 0
     assert run(["build", model, "--plan", plan, "-o", str(tmp_path / "artifact")]) == 4
     assert "plan this model again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "normalizes"),
+    [([], True), (["--train", "last:1"], False), (["--train", "last:1", "--normalization", "data"], True)],
+    ids=str,
+)
+def test_samples_are_not_normalized_behind_frozen_blocks(
+    model: str, data: str, tmp_path: Path, options: list[str], normalizes: bool
+) -> None:
+    out = tmp_path / "out"
+    assert run(["train", model, "--data", data, "-o", str(out), *OPTIONS, "--epochs", "1", *options]) == 0
+    assert (Trainer.load(out).progress.normalization is not None) == normalizes
+
+
+def test_a_normalization_that_is_not_known_is_wrong_use(model: str, data: str, tmp_path: Path) -> None:
+    assert run(["train", model, "--data", data, "-o", str(tmp_path / "out"), *OPTIONS, "--normalization", "mean"]) == 2

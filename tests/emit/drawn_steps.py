@@ -22,6 +22,7 @@ from tests.targets_for_tests import ALLOCATOR
 from tinyfoa_rt.emit import emit_step
 from tinyfoa_rt.ir.block import Layer, Slices
 from tinyfoa_rt.partition import bounds, partition
+from tinyfoa_rt.run.conv_state import ConvState
 from tinyfoa_rt.run.local_state import LocalState
 from tinyfoa_rt.run.state import DenseState, Grid
 from tinyfoa_rt.steps import StepChoice
@@ -165,12 +166,13 @@ def _tensors(rng: np.random.Generator, layer: Layer, slices: Slices, turn: int, 
     """What a step reads of a layer while slice ``turn`` is active."""
     is_local = layer.kind == "local"
     shape: tuple[int, ...] = (layer.in_features, layer.out_features)
-    weight = rng.integers(-4, 5, (layer.positions, layer.taps, *shape) if is_local else shape) / 4
+    before = {"dense": (), "conv": (layer.taps,), "local": (layer.positions, layer.taps)}[layer.kind]
+    weight = rng.integers(-4, 5, (*before, *shape)) / 4
     bias = None
     if layer.bias is not None:
         bias = rng.integers(-4, 4, (shape[1], layer.positions) if is_local else shape[1:]) / 4 + 1 / 8
         bias = bias.astype(np.float32)
-    kind = LocalState if is_local else DenseState
+    kind = {"dense": DenseState, "conv": ConvState, "local": LocalState}[layer.kind]
     state = kind(layer.name, weight.astype(np.float32), bias, Grid(*bounds(layer, slices)), optimizer, False)
     return state.begin_turn(turn)
 
@@ -185,6 +187,8 @@ def _drawn(rng: np.random.Generator, info: onnx.ValueInfoProto, classes: int) ->
         return rng.choice(np.array((-1, 1), dtype=np.int8), shape)
     if dtype == np.int64:
         return rng.integers(0, classes, shape)
+    if info.name.endswith(".running_variance"):
+        return rng.uniform(1, 2, shape)
     if info.name in ("head", "target"):
         return rng.normal(size=shape)
     return rng.integers(-2, 3, shape).astype(np.float64) if shape else np.array(0.7)

@@ -11,10 +11,22 @@ import onnx.inliner
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
 
 __all__ = ["Float64Step", "in_float64", "with_defaults"]
 
 Array = NDArray[Any]
+
+
+class LRN(OpRun):
+    """Of the ONNX operator set; onnx's reference evaluator normalizes only as many channels as there are samples."""
+
+    op_domain = ""
+
+    def _run(self, x: Array, *, alpha: float, beta: float, bias: float, size: int) -> tuple[Array]:
+        before, after = (size - 1) // 2, size // 2
+        energy = [(x[:, max(0, c - before) : c + after + 1] ** 2).sum(axis=1) for c in range(x.shape[1])]
+        return (x * (bias + alpha / size * np.stack(energy, axis=1)) ** -beta,)
 
 
 class Float64Step:
@@ -23,7 +35,7 @@ class Float64Step:
     def __init__(self, model: onnx.ModelProto) -> None:
         self.model = in_float64(model)
         onnx.checker.check_model(self.model, full_check=True)
-        self._evaluator = ReferenceEvaluator(self.model)
+        self._evaluator = ReferenceEvaluator(self.model, new_ops=[LRN])
         self.inputs = [each.name for each in self.model.graph.input]
         self._outputs = [each.name for each in self.model.graph.output]
 

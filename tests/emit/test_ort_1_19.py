@@ -19,7 +19,12 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.emit.run_models import run_models
+from tests.emit.test_conv_trajectory import conv_model
 from tests.emit.test_local_trajectory import local_net
+from tests.ops.conv_cases import conv_cases
+from tests.ops.one_node import feeds_of, one_node_model
+from tests.ops.references import REFERENCES
+from tests.ops.vjp_cases import vjp_cases
 from tests.small_models import load_model, mlp
 from tinyfoa_rt.options import RECIPE
 from tinyfoa_rt.pipeline import plan
@@ -44,7 +49,9 @@ BOTH = combinations("both sgd 1x1", "both momentum 1x1", "both adam 1x1", "both 
 DENSE = [*BOTH, *combinations("weights sgd 2x2", "weights adam 1x1", "none sgd 1x1", "none momentum 2x2"), PAPER]
 DENSE += [{"head": "kaiming", "order": "interleaved"}, {"loss": "mean-squared-error", "slices": "2x2"}]
 LOCAL = [*BOTH, *combinations("weights sgd 2x2", "none adam 1x1"), PAPER, {"head_pool": "average", "slices": "2x2"}]
-CASES = [*(("dense", options) for options in DENSE), *(("local", options) for options in LOCAL)]
+CONV = [*BOTH[::2], *combinations("weights sgd 2x2", "none adam 1x1"), PAPER, {"head_pool": "average", "slices": "2x2"}]
+KINDS = {"dense": DENSE, "local": LOCAL, "conv": CONV}
+CASES = [(kind, options) for kind, each in KINDS.items() for options in each]
 
 
 @pytest.fixture(scope="session", name="old_python")
@@ -64,6 +71,23 @@ def find_old_python() -> Path:
 )
 def test_old_and_new_agree(tmp_path: Path, old_python: Path, kind: str, options: Mapping[str, str]) -> None:
     names = write_models(tmp_path, kind, options)
+    run_models(tmp_path)
+    new = read_outputs(tmp_path, names)
+    run_on_old(old_python, tmp_path)
+    check_equal(read_outputs(tmp_path, names), new)
+
+
+def test_bodies_alone_agree(tmp_path: Path, old_python: Path) -> None:
+    """One call of each body of a convolution and of a gradient rule, in each of its variants."""
+    cases = {(case.op_type, case.variants): case for case in (*conv_cases(), *vjp_cases())}
+    names = []
+    for number, case in enumerate(cases.values()):
+        model = one_node_model(case, REFERENCES[case.op_type](*case.inputs, **case.attributes))
+        names.append(f"{number}.onnx")
+        onnx.save(model, tmp_path / names[-1])
+        feeds: dict[str, Any] = feeds_of(case, model)
+        np.savez(f"{tmp_path / names[-1]}.feeds.npz", **feeds)
+    (tmp_path / "jobs.json").write_text(json.dumps(names), encoding="utf-8")
     run_models(tmp_path)
     new = read_outputs(tmp_path, names)
     run_on_old(old_python, tmp_path)
@@ -102,7 +126,8 @@ def write_models(folder: Path, kind: str, options: Mapping[str, str]) -> list[st
 
 
 def artifact_of(folder: Path, kind: str, options: Mapping[str, str]) -> Artifact:
-    graph = load_model(mlp((12, 9, 8, 4)) if kind == "dense" else local_net(), folder)
+    models = {"dense": lambda: mlp((12, 9, 8, 4)), "local": local_net, "conv": conv_model}
+    graph = load_model(models[kind](), folder)
     planning: dict[str, Any] = {"batch": 6, **{name: value for name, value in options.items() if name != "order"}}
     recipe: dict[str, Any] = {name: planning[name] for name in RECIPE if name in planning}
     return build(graph, plan(graph, "1MB", **planning), order=options.get("order", "layerwise"), **recipe)
@@ -118,7 +143,7 @@ def step_tensors(rng: np.random.Generator, artifact: Artifact, state: ModelState
     """What the step of each block reads, with its last slice active."""
     found = {}
     for block in artifact.blocks:
-        tensors = {name: array for name, array in state.others.items() if name.endswith(".scale")}
+        tensors = {name: array for name, array in state.others.items() if not name.endswith(".head")}
         tensors |= {"rate": np.array(0.1, dtype=np.float32), "target": targets(rng, artifact, 6)}
         if block.head:
             tensors["head"] = state.others[f"{block.name}.head"]

@@ -15,7 +15,7 @@ from tinyfoa_rt.ir.block import Layer, Slices
 from tinyfoa_rt.partition import slice_at
 from tinyfoa_rt.run.state import DenseState
 
-__all__ = ["BATCH", "RATES", "RELATIVE", "STEPS", "TURN", "Losses", "Onnxruntime", "Trajectory", "balanced_head"]
+__all__ = ["BATCH", "CLEARANCE", "RATES", "RELATIVE", "STEPS", "TURN", "Losses", "Onnxruntime", "Trajectory", "balanced_head"]
 
 Losses = list[tuple[float, float]]
 
@@ -60,6 +60,7 @@ class Trajectory:
     state: DenseState
     oracle: DenseBlock
     runtime: Onnxruntime
+    clearance: float = CLEARANCE
 
     def batch(self) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
         """The oracle's real input, and the feeds of the step."""
@@ -75,7 +76,7 @@ class Trajectory:
         while True:
             x, feeds = self.batch()
             z = self.oracle.forward(x)
-            if min(np.abs(z - edge).min() for edge in (-1, 0, 1)) > CLEARANCE:
+            if min(np.abs(z - edge).min() for edge in (-1, 0, 1)) > self.clearance:
                 return x, feeds
 
     def run(self) -> Losses:

@@ -18,7 +18,7 @@ from tests.ops.body_cases import BodyCase
 from tinyfoa_rt.emit import load_functions
 from tinyfoa_rt.ops import DOMAIN
 
-__all__ = ["EVALUATORS", "check_equal", "one_node_model"]
+__all__ = ["EVALUATORS", "check_equal", "feeds_of", "one_node_model"]
 
 Array = NDArray[Any]
 

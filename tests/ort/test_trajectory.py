@@ -88,6 +88,19 @@ def test_locally_connected_layers(driver: Driver, tmp_path: Path) -> None:
     assert_same(python, tmp_path / "saved")
 
 
+def test_convolutions(driver: Driver, tmp_path: Path) -> None:
+    builder = ModelBuilder((2, 6, 5))
+    x = builder.node("Relu", (builder.conv("input", (2, 6), name="conv"),))
+    x = builder.node("Relu", (builder.conv(x, (6, 6), name="depthwise", group=6),))
+    graph = load_model(builder.model(builder.dense(builder.node("Flatten", (x,)), 180, 4, "fc")), tmp_path)
+    artifact = build(graph, plan(graph, "1MB", batch=6, slices="2x2"))
+    artifact.save(tmp_path / "artifact")
+    python, expected = in_python(artifact, local.X, local.Y, 90)
+    losses = driver.steps(tmp_path / "artifact", local.X, local.Y, *commands(3, 90), f"save:{tmp_path / 'saved'}")
+    np.testing.assert_allclose(losses, expected, rtol=LOSS_TOLERANCE)
+    assert_same(python, tmp_path / "saved")
+
+
 def test_a_regression(driver: Driver, tmp_path: Path) -> None:
     artifact = artifact_of(tmp_path, loss="mean-squared-error")
     artifact.save(tmp_path / "artifact")

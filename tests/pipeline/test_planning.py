@@ -236,7 +236,10 @@ def test_the_buffer_that_stands_in_the_way_is_in_ram(fc_3072: Graph) -> None:
 
 @pytest.mark.parametrize("head", ["rademacher", "kaiming", "learned"])
 def test_pooled_heads_are_advised_where_a_head_fills_the_memory(tmp_path: Path, head: str) -> None:
-    graph = load_model(conv_net(), tmp_path)
+    builder = ModelBuilder((3, 24, 24))
+    x = builder.node("Relu", (builder.conv("input", (3, 8), name="conv"),))
+    x = builder.node("GlobalAveragePool", (builder.node("Relu", (builder.conv(x, (8, 8), name="inner"),)),))
+    graph = builder.load(tmp_path, builder.dense(builder.node("Flatten", (x,)), 8, 5, "fc"))
     result = plan(graph, "1", head=head)
     assert "--head-pool average" in result.reason
     pooled = plan(graph, "1", head=head, head_pool="average")

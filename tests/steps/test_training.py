@@ -1,6 +1,7 @@
 """The step graph of a block: which operators run, in which order, on what."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -130,7 +131,7 @@ def test_batch_normalization_keeps_running_statistics(tmp_path: Path) -> None:
     names = [node.op_type for node in step.nodes]
     assert names[:4] == ["SignConv", "RunningBatchNormalization", "Flatten", "BinaryActivation"]
     assert "BatchNormalizationGrad" in names
-    assert sum(t.name.endswith(".running") for t in step.tensors.values()) == 2
+    assert sum(t.name.endswith((".running_mean", ".running_variance")) for t in step.tensors.values()) == 2
 
 
 UNSUPPORTED = [("Erf", 1), ("Exp", 1), ("MatMul", 2), ("Mul", 2)]
@@ -166,3 +167,16 @@ def test_every_call_has_the_signature_of_its_row(tmp_path: Path) -> None:
                 for node in step.nodes:
                     assert all(name in known for name in node.inputs if name), f"{node.name} reads what is not there yet"
                     known.update(node.outputs)
+
+
+@pytest.mark.parametrize(("pool", "binarizes"), [("GlobalAveragePool", False), ("MaxPool", True), ("AveragePool", True)])
+def test_a_mean_of_all_positions_of_what_is_never_negative_is_not_binarized(tmp_path: Path, pool: str, binarizes: bool) -> None:
+    """Its sign would say nothing; a maximum, or a mean of few positions, is positive where one of them is."""
+    builder = ModelBuilder((3, 6, 6))
+    x = builder.node("Relu", (builder.conv("input", (3, 8), name="conv"),))
+    window: dict[str, Any] = {} if pool == "GlobalAveragePool" else {"kernel_shape": [2, 2], "strides": [2, 2]}
+    x = builder.node("Flatten", (builder.node(pool, (x,), **window),))
+    graph = builder.load(tmp_path, builder.dense(x, 72 if window else 8, 3, "fc"))
+    names = [node.op_type for node in step_of(graph, 0, ARENA, SLICED).nodes]
+    assert ("BinaryActivation" in names) == binarizes
+    assert ("StraightThroughGrad" in names) == binarizes

@@ -35,6 +35,12 @@ _INTERRUPTED = 130
 @click.option("--schedule", default="slice", show_default=True, help="slice, freeze-diagonal or full.")
 @click.option("--head", default="auto", show_default=True, help="rademacher or kaiming.")
 @click.option("--train", default="all", show_default=True, metavar="all|last:K|NAMES", help="What to train.")
+@click.option(
+    "--normalization",
+    default="auto",
+    show_default=True,
+    help="Of samples: data (mean and deviation of the training set), none, or auto: none behind frozen blocks.",
+)
 @click.option("--order", default="layerwise", show_default=True, help="layerwise, or interleaved: all blocks step together.")
 @click.option("--epochs", default=10, show_default=True, help="Passes over the data for each block.")
 @click.option("--rate", default=1.0, show_default=True, help="Factor on the recipe's rate.")
@@ -47,13 +53,17 @@ _INTERRUPTED = 130
 @click.option("--checkpoint-every", default=30.0, show_default=True, metavar="SECONDS", help="Time between two checkpoints.")
 @recipe_options
 @runtime_options
-def command(source: Path, data: str, output: Path, resume: bool, checkpoint_every: float, **options: Any) -> None:
+def command(
+    source: Path, data: str, output: Path, resume: bool, checkpoint_every: float, normalization: str, **options: Any
+) -> None:
     """Train MODEL (an ONNX file, with --budget) or an artifact DIR on data; Ctrl-C leaves a checkpoint to go on from."""
     from tinyfoa_rt.cli.training_session import TrainingSession
     from tinyfoa_rt.run.checkpoint import MANIFEST
     from tinyfoa_rt.run.data import load_data
     from tinyfoa_rt.run.settings import TrainSettings
 
+    if normalization not in ("auto", "data", "none"):
+        raise UsageError(f"--normalization {normalization}", "is not known", "use auto, data or none")
     settings = {name: options[name] for name in _SETTINGS}
     TrainSettings(**settings)  # refuse wrong use before anything is read
     has_checkpoint = (output / "checkpoint" / MANIFEST).exists()
@@ -64,7 +74,9 @@ def command(source: Path, data: str, output: Path, resume: bool, checkpoint_ever
     data_set = load_data(data)
     trainer = _resumed(output, options) if resume else _new(source, options)
     session = TrainingSession(trainer, data_set, output, checkpoint_every)
-    if not session.run({} if resume else settings):
+    # A frozen block wants samples as those that it was trained on.
+    normalizes = normalization == "data" or (normalization == "auto" and options["train"] == "all")
+    if not session.run({} if resume else settings, normalizes=normalizes):
         click.echo(f"interrupted; go on with --resume, the checkpoint is in {output}", err=True)
         sys.exit(_INTERRUPTED)
 

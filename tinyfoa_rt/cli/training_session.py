@@ -39,13 +39,16 @@ class TrainingSession:
         self._is_interrupted = False
         self._metrics = MetricsLog(output / "metrics.jsonl")
 
-    def run(self, settings: dict[str, Any]) -> bool:
-        """Train and evaluate; return whether training came to its end."""
+    def run(self, settings: dict[str, Any], *, normalizes: bool) -> bool:
+        """Train and evaluate; return whether training came to its end.
+
+        Args:
+            settings: of a new training; none where one goes on, which keeps its own and its normalization.
+            normalizes: whether samples are normalized by the training set's mean and deviation.
+        """
         trainer, data = self._trainer, self._data
-        if trainer.progress.normalization is None:
-            reports = trainer.iterate(data.x_train, data.y_train, normalization=data.normalization, **settings)
-        else:
-            reports = trainer.iterate(data.x_train, data.y_train)
+        given = {**settings, "normalization": data.normalization if normalizes else None} if settings else {}
+        reports = trainer.iterate(data.x_train, data.y_train, **given)
         trainer.save(self._output)
         self._metrics.truncate_after(trainer.progress.total_steps)
         with self._catch_interrupt(), self._bar() as bar:

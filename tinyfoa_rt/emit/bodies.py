@@ -17,7 +17,7 @@ __all__ = ["has_body", "load_functions"]
 
 _FOLDER = "graphs/ops"
 # A body with a variant in its name stands for the plain one where that variant is asked for.
-VARIANTS = ("forward", "sliced", "tensor_alpha", "centered", "pooled")
+VARIANTS = ("forward", "sliced", "tensor_alpha", "centered", "pooled", "grouped")
 
 
 def has_body(op_type: str) -> bool:
@@ -32,7 +32,8 @@ def load_functions(op_types: Iterable[str], *, variants: frozenset[str] = frozen
         op_types: operators of the domain ``tinyfoa``.
         variants: bodies to take where an operator has them: ``forward`` ones compute no state, ``sliced`` ones read the active
             slice apart, ``tensor_alpha`` ones scale by the mean of the whole tensor, ``centered`` ones take
-            the center off an input of bits, ``pooled`` ones are of a head that sees the mean of each channel.
+            the center off an input of bits, ``pooled`` ones are of a head that sees the mean of each channel, ``grouped``
+            ones are of convolutions of more than one group.
 
     Raises:
         UnsupportedError: an operator has no body.

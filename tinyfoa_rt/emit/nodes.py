@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -88,7 +89,10 @@ class NodeEmission:
             return self._gradient_node(node)
         inputs = self._domain_inputs(node) if node.domain == DOMAIN else self._standard_inputs(node)
         attributes: dict[str, Any] = {name: list(v) if isinstance(v, tuple) else v for name, v in node.attributes.items()}
-        return helper.make_node(node.op_type, inputs, list(node.outputs), name=node.name, domain=node.domain, **attributes)
+        outputs = list(node.outputs)
+        if node.op_type.endswith("SliceGrad"):  # onnxruntime wants a name for every output of a body, also without a bias
+            outputs += [""] * (len(operator(node.op_type).outputs) - len(outputs))
+        return helper.make_node(node.op_type, inputs, outputs, name=node.name, domain=node.domain, **attributes)
 
     def _gradient_node(self, node: StepNode) -> onnx.NodeProto:
         """The gradient of a broadcast (a sum over the repeated axes) or of Concat (a slice); axes and bounds become inputs."""
@@ -108,6 +112,8 @@ class NodeEmission:
             raise _refuse(node, "is a dense layer at several positions, which cannot run on onnxruntime yet")
         ports = operator(node.op_type).inputs
         given = [*node.inputs, *[""] * (len(ports) - len(node.inputs))]
+        if node.op_type == "ChannelScaleGrad":
+            given[1] = self._widened(node)
         return [self._given(name) if name else self._neutral(node, port.name) for name, port in zip(given, ports)]
 
     def _neutral(self, node: StepNode, port: str) -> str:
@@ -119,8 +125,19 @@ class NodeEmission:
         like = {"bias": node.outputs[0], "bias_slice": node.inputs[3] if len(node.inputs) > 3 else ""}.get(port, "")
         if not like:
             return ""
-        size = self._step.tensors[like].type.shape[-1]
+        shape = self._step.tensors[like].type.shape
+        if node.op_type.endswith("LocallyConnected"):
+            size = math.prod(shape[1:]) if port == "bias" else shape[0] * shape[-1]
+        else:
+            size = shape[1]
         return self._constant(f"no_bias_{size}", np.zeros(size, dtype=np.float32))
+
+    def _widened(self, node: StepNode) -> str:
+        """The factor of ChannelScaleGrad with the rank of what it scales: a body takes a part of its channels."""
+        rank = len(self._step.tensors[node.inputs[0]].type.shape)
+        factor = self._step.constants[node.inputs[1]].read()
+        shape = (1,) * (rank - factor.ndim) + factor.shape
+        return self._constant(f"{node.inputs[1]}.{rank}d", factor.reshape(shape))
 
     def _standard_inputs(self, node: StepNode) -> list[str]:
         if node.op_type == "Reshape":
@@ -163,4 +180,5 @@ def variants_of(step: StepGraph) -> set[str]:
     found = {"sliced"} if any(len(node.inputs) > 3 and node.inputs[3] for node in products) else set()
     found |= {"tensor_alpha"} if any(node.attributes["alpha"] == "tensor" for node in products) else set()
     found |= {"centered"} if any("input_center" in node.attributes for node in step.nodes) else set()
+    found |= {"grouped"} if any(node.int("group", 1) > 1 for node in step.nodes if node.domain == DOMAIN) else set()
     return found | ({"pooled"} if any(node.attributes.get("pools") for node in step.nodes) else set())

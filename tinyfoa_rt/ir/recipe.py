@@ -71,6 +71,10 @@ class Recipe:
         """The share of s that a step keeps; 0 where s is the mean over the batch."""
         return 0.0 if self.scale == "batch" else float(_SCALE_MOMENTUM ** (batch / _REFERENCE_BATCH))
 
+    def statistics_momentum(self, momentum: float, batch: int) -> float:
+        """The share of running statistics that a step keeps, where the model keeps ``momentum``; see ``scale_momentum``."""
+        return float(momentum ** (batch / _REFERENCE_BATCH))
+
     @property
     def input_center(self) -> float:
         """What a gradient takes off a binary input: bits are never negative, so all samples would push a weight the same way."""

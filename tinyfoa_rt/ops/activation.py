@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
-from tinyfoa_rt.ops.body_scratch import body_scratch
+from tinyfoa_rt.ops.body_scratch import body_scratch, early_scratch
 from tinyfoa_rt.ops.geometry import known, same_as_first, scalar
 from tinyfoa_rt.ops.row import Memory, Operator, Port, Types
 
@@ -43,7 +43,9 @@ def activation_rows() -> tuple[Operator, ...]:
             outputs=(Port("grad_z"),),
             shape_rule=same_as_first,
             doc="grad_z = grad_h * window, for the rows of the active slice.",
-            memory=Memory(reuses={0: (0,)}, scratch=body_scratch("StraightThroughGrad")),
+            memory=Memory(
+                reuses={0: (0,)}, scratch=body_scratch("StraightThroughGrad"), early=early_scratch("StraightThroughGrad")
+            ),
             attributes=("channel_size",),
         ),
     )

@@ -2,8 +2,7 @@
 
 onnxruntime frees a value after its last use, and does not write the result of Mul, Add or Sub over an input. The rules below
 add up the intermediate values of the busiest step of each body; `tools/bench/ort_memory.py` measures whole steps with a counting
-allocator. The C kernels hold nothing but an input that they quantize. Bodies of convolutions are not written yet;
-theirs will multiply in float32.
+allocator. The C kernels hold nothing but an input that they quantize.
 """
 
 from __future__ import annotations
@@ -11,12 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
+from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.ir.target import Target
+from tinyfoa_rt.ops.conv_scratch import CONV_RULES
 from tinyfoa_rt.ops.local_scratch import LOCAL_RULES
 from tinyfoa_rt.ops.row import ScratchRule, Types
+from tinyfoa_rt.ops.vjp_scratch import VJP_RULES
 
-__all__ = ["body_scratch"]
+__all__ = ["body_scratch", "early_scratch"]
 
 _REAL = 4  # bytes of float32 and int32
 
@@ -25,11 +27,51 @@ def body_scratch(name: str) -> ScratchRule:
     """Return the scratch rule of an operator: that of its body on onnxruntime, of its kernel in C99."""
     rules = {"ort": _RULES.get(name), "c99": _KERNEL_RULES.get(name)}
 
-    def scratch(target: Target, inputs: Types, outputs: Sequence[TensorType]) -> int:
+    def scratch(target: Target, inputs: Types, outputs: Sequence[TensorType], attributes: Mapping[str, Attribute]) -> int:
+        if target.runtime == "ort" and name in CONV_RULES:
+            return CONV_RULES[name](inputs, outputs, attributes)
         rule = rules[target.runtime]
-        return rule(inputs, outputs) if rule is not None else 0
+        if rule is None or (target.runtime == "ort" and name in _EARLY and _has_positions(outputs, attributes)):
+            return 0
+        return rule(inputs, outputs)
 
     return scratch
+
+
+def early_scratch(name: str) -> ScratchRule:
+    """Return the rule for what onnxruntime computes before it computes the gradient that comes in.
+
+    It runs a node's newest branch first, so what a body derives from saved inputs alone is there from the loss on: rows of the
+    head and factors of windows, in float32. What ReluGrad derives takes the place of the value that it is saved from. Of dense
+    blocks all this is little beside their weights, and is left out.
+    """
+
+    def early(target: Target, inputs: Types, outputs: Sequence[TensorType], attributes: Mapping[str, Attribute]) -> int:
+        if target.runtime != "ort" or name not in _EARLY or not _has_positions(outputs, attributes):
+            return 0
+        return _EARLY[name](inputs, outputs)
+
+    return early
+
+
+def _has_positions(outputs: Sequence[TensorType], attributes: Mapping[str, Attribute]) -> bool:
+    return len(outputs[0].shape) > 2 or "channel_size" in attributes or "channel_units" in attributes
+
+
+def _head_rows(inputs: Types, outputs: Sequence[TensorType]) -> int:
+    """The rows of the slice in float32; of a pooled head, a row a channel."""
+    logits = inputs[0]
+    assert logits is not None
+    size = outputs[0].size // outputs[0].shape[0]
+    return _REAL * min(logits.shape[1] * size, _size(inputs, 1))
+
+
+_EARLY: Mapping[str, Callable[[Types, Sequence[TensorType]], int]] = {
+    "HeadGrad": _head_rows,
+    # The window, which is counted, is gone when its factor is there.
+    "StraightThroughGrad": lambda inputs, outputs: max(0, _REAL * outputs[0].size - _size(inputs, 1)),
+    **{name: lambda inputs, outputs: 0 for name in ("ReluGrad", "ClipGrad")},
+}
 
 
 def _size(types: Types, position: int) -> int:
@@ -47,12 +89,6 @@ def _sign_product(inputs: Types, outputs: Sequence[TensorType]) -> int:
 def _binary_product(inputs: Types, outputs: Sequence[TensorType]) -> int:
     """32-bit sums; a slice apart adds its padded sums. What they add up to is counted as the output."""
     return (2 if _size(inputs, 3) else 1) * _REAL * outputs[0].size
-
-
-def _signs_in_float(inputs: Types, outputs: Sequence[TensorType]) -> int:
-    """Signs, and an input of bits, in float32."""
-    x = inputs[0]
-    return _REAL * (_size(inputs, 1) + (x.size if x is not None and x.dtype == "bit" else 0))
 
 
 def _real_product(inputs: Types, outputs: Sequence[TensorType]) -> int:
@@ -95,7 +131,7 @@ def _loss(inputs: Types, outputs: Sequence[TensorType]) -> int:
 
 
 def _straight_through(inputs: Types, outputs: Sequence[TensorType]) -> int:
-    """The window of the slice, or where its outputs are positive, as bytes and in float32."""
+    """The window of the slice, as bytes and in float32."""
     return (1 + _REAL) * outputs[0].size
 
 
@@ -134,7 +170,7 @@ _RULES: Mapping[str, Callable[[Types, Sequence[TensorType]], int]] = {
     "BinaryDense": _binary_product,
     "RealDense": _real_product,
     **LOCAL_RULES,
-    **{f"{precision}Conv": _signs_in_float for precision in ("Sign", "Binary")},
+    **VJP_RULES,
     "BinaryActivation": _binary_activation,
     "BinaryToReal": _changes(1),
     "HeadLogits": _head_logits,
@@ -142,7 +178,6 @@ _RULES: Mapping[str, Callable[[Types, Sequence[TensorType]], int]] = {
     "SoftmaxCrossEntropy": _loss,
     "MeanSquaredError": _loss,
     "StraightThroughGrad": _straight_through,
-    "ReluGrad": _straight_through,
     "DenseSliceGrad": _slice_grad,
     "DenseSgdStep": _sgd_step,
     "BiasSliceGrad": lambda inputs, outputs: _size(inputs, 0) * _REAL,

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
 
-__all__ = ["known", "num_scalars", "same_as_first", "scalar", "spatial_shape"]
+__all__ = ["POOL_ATTRIBUTES", "explicit_window", "known", "num_scalars", "same_as_first", "scalar", "spatial_shape"]
+
+# What a window of a domain operator is given; ``auto_pad`` has become pads.
+POOL_ATTRIBUTES = ("kernel_shape", "strides", "dilations", "pads")
 
 
 def known(tensor: TensorType | None) -> TensorType:
@@ -45,6 +48,24 @@ def spatial_shape(size: tuple[int, ...], attributes: Mapping[str, Attribute]) ->
         padded = size[axis] + (pads[axis] + pads[axis + rank] if auto_pad == "NOTSET" else 0)
         shape.append((padded - dilations[axis] * (kernel[axis] - 1) - 1) // strides[axis] + 1)
     return tuple(shape)
+
+
+def explicit_window(size: tuple[int, ...], attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
+    """Kernel, strides, dilations and pads of a window over ``size``, each given, with ``auto_pad`` worked out."""
+    rank = len(size)
+    kernel = _ints(attributes, "kernel_shape", (1,) * rank)
+    strides = _ints(attributes, "strides", (1,) * rank)
+    dilations = _ints(attributes, "dilations", (1,) * rank)
+    pads = _ints(attributes, "pads", (0,) * (2 * rank))
+    auto_pad = attributes.get("auto_pad", "NOTSET")
+    if auto_pad in ("SAME_UPPER", "SAME_LOWER"):
+        out = spatial_shape(size, attributes)
+        total = [max(0, (out[a] - 1) * strides[a] + (kernel[a] - 1) * dilations[a] + 1 - size[a]) for a in range(rank)]
+        smaller, larger = tuple(each // 2 for each in total), tuple(each - each // 2 for each in total)
+        pads = (*smaller, *larger) if auto_pad == "SAME_UPPER" else (*larger, *smaller)
+    elif auto_pad == "VALID":
+        pads = (0,) * (2 * rank)
+    return {"kernel_shape": kernel, "strides": strides, "dilations": dilations, "pads": pads}
 
 
 def _ints(attributes: Mapping[str, Attribute], name: str, default: tuple[int, ...]) -> tuple[int, ...]:

@@ -10,21 +10,23 @@ from collections.abc import Mapping
 
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
-from tinyfoa_rt.ops.body_scratch import body_scratch
-from tinyfoa_rt.ops.geometry import known, same_as_first
+from tinyfoa_rt.ops.body_scratch import body_scratch, early_scratch
+from tinyfoa_rt.ops.geometry import POOL_ATTRIBUTES, known, same_as_first
 from tinyfoa_rt.ops.row import Memory, Operator, Port, Types
 
 __all__ = ["gradient_rows"]
 
-_WINDOW = ("kernel_shape", "strides", "dilations", "pads", "auto_pad", "ceil_mode", "count_include_pad", "input_shape")
+_MAX_WINDOW = (*POOL_ATTRIBUTES, "ceil_mode", "input_shape")
+_MEAN_WINDOW = (*POOL_ATTRIBUTES, "overhang", "unreached", "count_include_pad", "input_shape")
 
+_SIZE = "channel_size"
 _FROM_OUTPUT = {
-    "ReluGrad": ("1[y > 0]", ("channel_size",)),
-    "ClipGrad": ("1[min < y < max]", ("min", "max")),
-    "LeakyReluGrad": ("1 where y > 0, else alpha", ("alpha",)),
-    "SigmoidGrad": ("y (1 - y)", ()),
-    "TanhGrad": ("1 - y^2", ()),
-    "HardSigmoidGrad": ("alpha where 0 < y < 1", ("alpha",)),
+    "ReluGrad": ("1[y > 0]", (_SIZE,)),
+    "ClipGrad": ("1[min < y < max]", ("min", "max", _SIZE)),
+    "LeakyReluGrad": ("1 where y > 0, else alpha", ("alpha", _SIZE)),
+    "SigmoidGrad": ("y (1 - y)", (_SIZE,)),
+    "TanhGrad": ("1 - y^2", (_SIZE,)),
+    "HardSigmoidGrad": ("alpha where 0 < y < 1", ("alpha", _SIZE)),
     "SoftmaxGrad": ("y (grad_y - sum grad_y y)", ("axis",)),
 }
 
@@ -35,14 +37,15 @@ def gradient_rows() -> tuple[Operator, ...]:
     )
     return (
         *elementwise,
-        _row("HardSwishGrad", "x", "grad_x = grad_y * (0 for x < -3, 1 for x > 3, else (2 x + 3) / 6).", ()),
+        _row("HardSwishGrad", "x", "grad_x = grad_y * (0 for x < -3, 1 for x > 3, else (2 x + 3) / 6).", (_SIZE,)),
         Operator(
             name="ChannelScaleGrad",
             inputs=(Port("grad_y"), Port("factor"), Port("origin", is_optional=True)),
             outputs=(Port("grad_x"),),
             shape_rule=same_as_first,
-            doc="grad_x = grad_y * factor a channel: a multiplication by a constant.",
-            memory=Memory(reuses={0: (0,)}),
+            doc="grad_x = grad_y * factor^exponent a channel: a multiplication by a constant, or a division (exponent -1).",
+            memory=Memory(reuses={0: (0,)}, scratch=body_scratch("ChannelScaleGrad")),
+            attributes=("exponent", _SIZE),
         ),
         Operator(
             name="BatchNormalizationGrad",
@@ -50,18 +53,19 @@ def gradient_rows() -> tuple[Operator, ...]:
             outputs=(Port("grad_x"),),
             shape_rule=same_as_first,
             doc="grad_x = grad_y * gain / sqrt(variance + epsilon): the running statistics are taken as constants.",
-            memory=Memory(reuses={0: (0,)}),
-            attributes=("epsilon",),
+            memory=Memory(reuses={0: (0,)}, scratch=body_scratch("BatchNormalizationGrad")),
+            attributes=("epsilon", _SIZE),
         ),
-        _window_row("MaxPoolGrad", ("x", "y"), "The gradient goes to the first largest element of each window."),
-        _window_row("AveragePoolGrad", (), "The gradient is shared evenly by the window."),
-        _window_row("GlobalAveragePoolGrad", (), "The gradient is shared evenly by all positions."),
+        _window_row("MaxPoolGrad", ("x", "y"), "The gradient goes to the first largest element of each window.", _MAX_WINDOW),
+        _window_row("AveragePoolGrad", (), "The gradient is shared evenly by the window.", _MEAN_WINDOW),
+        _window_row("GlobalAveragePoolGrad", (), "The gradient is shared evenly by all positions.", ("input_shape",)),
         Operator(
             name="LRNGrad",
             inputs=(Port("grad_y"), Port("x"), Port("y")),
             outputs=(Port("grad_x"),),
             shape_rule=same_as_first,
             doc="Gradient of local response normalization across channels.",
+            memory=Memory(scratch=body_scratch("LRNGrad")),
             attributes=("alpha", "beta", "bias", "size"),
         ),
     )
@@ -74,19 +78,20 @@ def _row(name: str, saved: str, doc: str, attributes: tuple[str, ...]) -> Operat
         outputs=(Port("grad_x"),),
         shape_rule=same_as_first,
         doc=doc,
-        memory=Memory(reuses={0: (0,)}, scratch=body_scratch(name)),
+        memory=Memory(reuses={0: (0,)}, scratch=body_scratch(name), early=early_scratch(name)),
         attributes=attributes,
     )
 
 
-def _window_row(name: str, saved: tuple[str, ...], doc: str) -> Operator:
+def _window_row(name: str, saved: tuple[str, ...], doc: str, attributes: tuple[str, ...]) -> Operator:
     return Operator(
         name=name,
         inputs=(Port("grad_y"), *(Port(port) for port in saved), Port("origin", is_optional=True)),
         outputs=(Port("grad_x"),),
         shape_rule=_input_shape,
         doc=doc,
-        attributes=_WINDOW,
+        memory=Memory(scratch=body_scratch(name)),
+        attributes=attributes,
     )
 
 

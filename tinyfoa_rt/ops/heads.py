@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
-from tinyfoa_rt.ops.body_scratch import body_scratch
+from tinyfoa_rt.ops.body_scratch import body_scratch, early_scratch
 from tinyfoa_rt.ops.geometry import known, scalar
 from tinyfoa_rt.ops.row import Memory, Operator, Port, Types
 
@@ -66,7 +66,7 @@ def head_rows() -> tuple[Operator, ...]:
             outputs=(Port("grad_h"),),
             shape_rule=_grad_shape,
             doc="grad_h = B^T grad_logits for the rows of the active slice.",
-            memory=Memory(scratch=body_scratch("HeadGrad")),
+            memory=Memory(scratch=body_scratch("HeadGrad"), early=early_scratch("HeadGrad")),
             attributes=("output_shape", "seed", "pools", "gain", "channel_units"),
         ),
     )

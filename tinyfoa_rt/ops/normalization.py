@@ -2,8 +2,13 @@
 
     y = gain * (x - mean) / sqrt(variance + epsilon) + shift
 
-with running statistics, which are state: they follow the data by an exponential mean, so that batch 1 can train. Gain and shift
-keep the values of the model; the layer's own bias takes the part of a trained shift. At export all four fold into the layer.
+with running statistics, which are state and are updated before they are used: an exponential mean over samples and positions that
+keeps the share m a step, so that batch 1 can train. With d = x - mean and a = 1 - m::
+
+    mean'     = mean + a E[d]
+    variance' = m variance + a (E[d^2] - a E[d]^2)                       of the mixture of what was and what came
+
+Gain and shift keep the values of the model; the layer's own bias takes the part of a trained shift.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ from collections.abc import Mapping
 
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
+from tinyfoa_rt.ops.body_scratch import body_scratch
 from tinyfoa_rt.ops.geometry import known
 from tinyfoa_rt.ops.row import Memory, Operator, Port, Types
 
@@ -26,7 +32,7 @@ def normalization_rows() -> tuple[Operator, ...]:
             outputs=(Port("y"), Port("mean_next"), Port("variance_next")),
             shape_rule=_shapes,
             doc="Batch normalization by running statistics that are updated on the way.",
-            memory=Memory(reuses={0: (0,)}, updates={1: 3, 2: 4}),
+            memory=Memory(reuses={0: (0,)}, updates={1: 3, 2: 4}, scratch=body_scratch("RunningBatchNormalization")),
             attributes=("epsilon", "momentum"),
         ),
     )

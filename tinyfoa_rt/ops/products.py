@@ -16,7 +16,8 @@ Weights are matrices. Packed, they have one row an output feature (and position,
 AND and popcount along a row. Unpacked weights of a dense layer have one column an output feature, as MatMul wants them, and
 hold zeros where the slice is apart, so that a body adds two products. Unpacked weights of a locally connected layer are one such
 matrix a position, (positions, taps x inputs, outputs): a row of a patch goes tap by tap, and input by input within a tap, so that
-im2col copies whole runs of channels. Their sums are (positions, outputs); biases are (outputs x positions) everywhere.
+im2col copies whole runs of channels. Unpacked weights of a convolution are a matrix in that order too, (taps x inputs of a group,
+outputs). Sums of locally connected layers are (positions, outputs); biases are (outputs x positions) everywhere.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ from collections.abc import Mapping
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.ops.body_scratch import body_scratch
-from tinyfoa_rt.ops.geometry import known, spatial_shape
+from tinyfoa_rt.ops.geometry import POOL_ATTRIBUTES, known, spatial_shape
 from tinyfoa_rt.ops.row import Memory, Operator, Port, ShapeRule, Types
 
 __all__ = ["LOCAL_ATTRIBUTES", "PRECISIONS", "WINDOW_ATTRIBUTES", "product_rows"]
 
 PRECISIONS = ("Real", "Sign", "Binary")
-WINDOW_ATTRIBUTES = ("kernel_shape", "strides", "dilations", "pads", "auto_pad", "group")
+WINDOW_ATTRIBUTES = (*POOL_ATTRIBUTES, "group")
 LOCAL_ATTRIBUTES = ("kernel_shape", "strides", "pads")
 
 
@@ -81,7 +82,10 @@ def _dense_shape(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[Te
 
 def _conv_shape(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
     x, w = known(inputs[0]), known(inputs[1])
-    return (TensorType("float32", (x.shape[0], w.shape[0], *spatial_shape(x.shape[2:], attributes))),)
+    kernel, group = attributes["kernel_shape"], attributes["group"]
+    assert isinstance(kernel, tuple) and isinstance(group, int)
+    outputs = w.size * group // (x.shape[1] * math.prod(int(length) for length in kernel))
+    return (TensorType("float32", (x.shape[0], outputs, *spatial_shape(x.shape[2:], attributes))),)
 
 
 def _local_shape(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:

@@ -21,7 +21,7 @@ DOMAIN = "tinyfoa"
 
 Types = Sequence[TensorType | None]
 ShapeRule = Callable[[Types, Mapping[str, Attribute]], tuple[TensorType, ...]]
-ScratchRule = Callable[[Target, Types, Sequence[TensorType]], int]
+ScratchRule = Callable[[Target, Types, Sequence[TensorType], Mapping[str, Attribute]], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-def no_scratch(target: Target, inputs: Types, outputs: Sequence[TensorType]) -> int:
+def no_scratch(target: Target, inputs: Types, outputs: Sequence[TensorType], attributes: Mapping[str, Attribute]) -> int:
     """The operator needs no memory beside its inputs and outputs."""
     return 0
 
@@ -52,6 +52,7 @@ class Memory:
         views: is the same bytes under another shape: always the same storage, no work.
         streams: outputs that are consumed as they are computed where the target streams gradients, so they have no storage.
         scratch: bytes of working memory during the call.
+        early: bytes of it that a runtime with an allocator computes long before: what follows from saved inputs alone.
     """
 
     reuses: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
@@ -59,6 +60,7 @@ class Memory:
     views: Mapping[int, int] = field(default_factory=dict)
     streams: frozenset[int] = frozenset()
     scratch: ScratchRule = no_scratch
+    early: ScratchRule = no_scratch
 
 
 @dataclass(frozen=True, slots=True)

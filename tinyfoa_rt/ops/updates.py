@@ -25,6 +25,8 @@ from tinyfoa_rt.ops.row import Memory, Operator, Port, Types
 
 __all__ = ["LARGEST", "OPTIMIZER_STATES", "update_rows"]
 
+# Of how many groups a slice has outputs at most, and how many outputs a group has: what the gradient of a slice computes.
+_CONV_ATTRIBUTES = (*WINDOW_ATTRIBUTES, "group_outputs", "slice_groups")
 # A limit that clips nothing.
 LARGEST = 3.4028234663852886e38
 
@@ -43,7 +45,7 @@ def update_rows() -> tuple[Operator, ...]:
             memory=Memory(streams=frozenset({0, 1}), scratch=body_scratch(f"{geometry}SliceGrad")),
             attributes=("slice_shape", "bias_size", "has_all_rows", "input_center", *window),
         )
-        for geometry, window in (("Dense", ()), ("Conv", WINDOW_ATTRIBUTES), ("LocallyConnected", LOCAL_ATTRIBUTES))
+        for geometry, window in (("Dense", ()), ("Conv", _CONV_ATTRIBUTES), ("LocallyConnected", LOCAL_ATTRIBUTES))
     )
     return (
         *gradients,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tinyfoa_rt.ir.block import Layer, Slices
 from tinyfoa_rt.ir.step import WORD_BITS
 
-__all__ = ["SliceRange", "bounds", "is_even", "largest_slice", "slice_at", "split"]
+__all__ = ["SliceRange", "bounds", "is_even", "largest_slice", "most_groups", "slice_at", "split"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,13 @@ def largest_slice(layer: Layer, slices: Slices) -> tuple[int, int]:
     ins = _input_bounds(layer, slices)
     outs = split(layer.out_features, slices.m_out)
     return max(b - a for a, b in zip(ins, ins[1:])), max(b - a for a, b in zip(outs, outs[1:]))
+
+
+def most_groups(layer: Layer, slices: Slices) -> int:
+    """Of how many groups of a convolution a slice has outputs, at most."""
+    size = layer.out_features // layer.groups
+    outs = split(layer.out_features, slices.m_out)
+    return max(-(-b // size) - a // size for a, b in zip(outs, outs[1:]))
 
 
 def _input_bounds(layer: Layer, slices: Slices) -> tuple[int, ...]:

@@ -27,6 +27,7 @@ from tinyfoa_rt.run.records import ARTIFACT_FORMAT, BlockRecord, LayerRecord, Ma
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
 from tinyfoa_rt.steps.setting import scale_name
 from tinyfoa_rt.steps.stages import cut_stages
+from tinyfoa_rt.steps.trained_part import running_statistics
 
 __all__ = ["build"]
 
@@ -162,6 +163,11 @@ class _Building:
             output=block.output,
             scale=scale_name(block.output) if setting.is_binary else "",
             scale_momentum=setting.recipe.scale_momentum(choice.batch),
+            statistics=tuple(node.outputs[0] for node in running_statistics(block)),
+            statistics_momentum=tuple(
+                setting.recipe.statistics_momentum(node.float("momentum", 0.9), choice.batch)
+                for node in running_statistics(block)
+            ),
             head="head" in step.tensors,
             head_positions=setting.head_positions,
             is_classifier=block.is_classifier,
@@ -169,11 +175,12 @@ class _Building:
         )
 
     def _layer(self, setting: BlockSetting, layer: Layer, slices: Slices) -> LayerRecord:
-        if layer.kind == "conv":
-            raise UnsupportedError(f"layer '{layer.name}'", "convolutions cannot run on onnxruntime yet", "train other blocks")
         ins, outs = bounds(layer, slices)
         is_binary = setting.recipe.binarize != "none"
-        return LayerRecord(layer.name, layer.kind, layer.row_size, ins, outs, is_binary)
+        # Where the block's output is a mean over positions, they share one error.
+        output = self._job.graph.values[setting.block.output].size
+        positions = max(1, output // layer.out_features) if layer.kind == "conv" else 1
+        return LayerRecord(layer.name, layer.kind, layer.row_size, ins, outs, is_binary, positions)
 
     def _manifest(self, stages: tuple[str, ...], blocks: tuple[BlockRecord, ...]) -> Manifest:
         job, plan = self._job, self._plan

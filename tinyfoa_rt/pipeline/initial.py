@@ -15,6 +15,8 @@ from tinyfoa_rt.ops.head_hash import rademacher_head
 from tinyfoa_rt.pipeline.job import PlanJob
 from tinyfoa_rt.run.records import BlockRecord
 from tinyfoa_rt.steps import BlockSetting
+from tinyfoa_rt.steps.setting import statistics_names
+from tinyfoa_rt.steps.trained_part import running_statistics
 
 __all__ = ["initial_tensors"]
 
@@ -22,10 +24,10 @@ Array = NDArray[Any]
 
 
 def initial_tensors(job: PlanJob, blocks: Iterable[BlockRecord]) -> dict[str, Array]:
-    """Return the tensors by name: ``LAYER.weight``, ``LAYER.bias``, ``BLOCK.head``, and scales of 0.
+    """Return the tensors by name: ``LAYER.weight``, ``LAYER.bias``, ``BLOCK.head``, scales of 0, and running statistics.
 
-    Weights are inputs x outputs; of a locally connected layer, positions x taps x inputs x outputs, and its biases outputs x
-    positions.
+    Weights are inputs x outputs; of a convolution, taps x inputs of a group x outputs; of a locally connected layer, positions x
+    taps x inputs x outputs, and its biases outputs x positions.
     """
     tensors: dict[str, Array] = {}
     for setting, record in zip(job.settings, blocks):
@@ -35,6 +37,9 @@ def initial_tensors(job: PlanJob, blocks: Iterable[BlockRecord]) -> dict[str, Ar
             tensors[f"{record.name}.head"] = _head(setting)
         if record.scale:
             tensors[record.scale] = np.zeros((), dtype=np.float32)
+        for node in running_statistics(setting.block):
+            for name, value in zip(statistics_names(node), node.inputs[3:5]):
+                tensors[name] = np.array(job.graph.constants[value].read(), dtype=np.float32)
     return tensors
 
 
@@ -43,6 +48,8 @@ def _layer_tensors(graph: Graph, layer: Layer, *, is_binary: bool) -> dict[str, 
     node = layer.nodes[0]
     if node.op_type == "Gemm" and node.int("transB", 0):
         weight = weight.T
+    if layer.kind == "conv":
+        weight = weight.reshape(layer.out_features, layer.in_features, layer.taps).transpose(2, 1, 0)
     if layer.kind == "local":  # the model has a row's inputs channel by channel, and tap by tap within a channel
         split = (layer.positions, layer.in_features, layer.taps, layer.out_features)
         weight = weight.reshape(split).transpose(0, 2, 1, 3)

@@ -90,7 +90,9 @@ class BlockTraining:
         self._session.run()
         for frozen in self._frozen:
             frozen.restore()
-        is_right = self._logits.argmax(axis=1) == self.target if self.target.ndim == 1 else np.zeros(1)
+        is_right = (
+            self._logits.reshape(len(self._logits), -1).argmax(axis=1) == self.target if self.target.ndim == 1 else np.zeros(1)
+        )
         return StepResult(float(self.outputs["loss"]), float(is_right.mean()))
 
     def reset_optimizer(self) -> None:
@@ -104,8 +106,8 @@ class BlockTraining:
         return "" if self.record.is_classifier else self.record.output
 
     def _others(self) -> dict[str, Array]:
-        """Scales and heads, by their names in the step."""
-        others = {name: array for name, array in self._state.others.items() if name.endswith(".scale")}
+        """Scales, running statistics and heads, by their names in the step."""
+        others = {name: array for name, array in self._state.others.items() if not name.endswith(".head")}
         if self.record.head:
             head = self._state.others[f"{self.record.name}.head"]
             others["head"] = pack_rows(head > 0) if self._session.dtype("head") == np.uint32 else head

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt.run.block_training import BlockTraining
 from tinyfoa_rt.run.model_state import ModelState
-from tinyfoa_rt.run.records import BlockRecord, Manifest
+from tinyfoa_rt.run.records import BlockRecord, Manifest, statistics_of
 from tinyfoa_rt.run.settings import BlockSize, rate_of_block
 
 __all__ = ["Report", "calibrate", "input_power", "starting_rate"]
@@ -45,9 +45,9 @@ class Report:
 
 
 def calibrate(training: BlockTraining, state: ModelState, fill: Callable[[int], None], batch: int) -> float:
-    """Measure the scale of a block's output, and return the mean square of what its layers read.
+    """Measure running statistics and the scale of a block's output, and return the mean square of what its layers read.
 
-    Steps at rate 0 change nothing but the scale: from 0 a running mean with share m reaches (1 - m^k) of the mean in k steps.
+    Steps at rate 0 change nothing but these: from 0 a running mean with share m reaches (1 - m^k) of the mean in k steps.
 
     Args:
         training: the block, with an active slice.
@@ -57,6 +57,8 @@ def calibrate(training: BlockTraining, state: ModelState, fill: Callable[[int], 
     """
     record = training.record
     num_batches = max(1, _CALIBRATION_SAMPLES // batch)
+    for index in range(len(record.statistics)):  # what lies behind another one is measured after it
+        _measure_statistics(training, state, fill, (num_batches, index))
     power = []
     scales = []
     for index in range(num_batches):
@@ -71,6 +73,22 @@ def calibrate(training: BlockTraining, state: ModelState, fill: Callable[[int], 
         state.others[record.scale][...] = np.mean(scales) / (1 - record.scale_momentum)
     training.reset_optimizer()
     return float(np.mean(power))
+
+
+def _measure_statistics(training: BlockTraining, state: ModelState, fill: Callable[[int], None], which: tuple[int, int]) -> None:
+    """Measure mean and variance of what a batch normalization sees; from 0 a step leaves the new share of the batch's moments."""
+    num_batches, position = which
+    mean, variance = (state.others[name] for name in statistics_of(training.record.statistics[position]))
+    share = 1 - training.record.statistics_momentum[position]
+    means, squares = [], []
+    for index in range(num_batches):
+        fill(index)
+        mean[...], variance[...] = 0, 0
+        training.step(0.0)
+        means.append(mean.astype(np.float64) / share)
+        squares.append(variance.astype(np.float64) / share + share * means[-1] ** 2)
+    mean[...] = np.mean(means, axis=0)
+    variance[...] = np.mean(squares, axis=0) - np.square(mean, dtype=np.float64)
 
 
 def input_power(training: BlockTraining, state: ModelState) -> float:
@@ -90,5 +108,6 @@ def starting_rate(manifest: Manifest, record: BlockRecord, head_units: int, powe
     """The rate of the recipe for a block whose inputs have the mean square ``power``; ``head_units`` is 0 of a classifier."""
     fan_in = max(layer.fan_in for layer in record.layers)
     num_slices = max(layer.num_slices for layer in record.layers)
-    size = BlockSize(head_units, record.head_positions, fan_in, num_slices, power)
+    positions = max(layer.positions for layer in record.layers)
+    size = BlockSize(head_units, record.head_positions, fan_in, num_slices, positions, power)
     return rate_of_block(manifest.optimizer, manifest.batch, size)

@@ -11,14 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import InputError
+from tinyfoa_rt.run.conv_state import ConvState
 from tinyfoa_rt.run.local_state import LocalState
 from tinyfoa_rt.run.mapped_memory import mapped_array
-from tinyfoa_rt.run.records import BlockRecord, LayerRecord, Manifest
+from tinyfoa_rt.run.records import BlockRecord, LayerRecord, Manifest, statistics_of
 from tinyfoa_rt.run.state import DenseState, Grid
 
 __all__ = ["ModelState"]
 
 Array = NDArray[Any]
+_KINDS: Mapping[str, type[DenseState]] = {"dense": DenseState, "conv": ConvState, "local": LocalState}
 
 
 class ModelState:
@@ -76,7 +78,7 @@ class ModelState:
     def forward_tensors(self, *, as_bytes: bool = False) -> dict[str, Array]:
         """What the forward pass reads, or with ``as_bytes`` the inference model; turns end."""
         self.end_turns()
-        found = {name: array for name, array in self.others.items() if name.endswith(".scale")}
+        found = {name: array for name, array in self.others.items() if not name.endswith(".head")}
         for layer in self.layers.values():
             found.update(layer.forward_tensors(as_bytes=as_bytes))
         return found
@@ -88,7 +90,8 @@ class ModelState:
 
 
 def _other_names(block: BlockRecord) -> list[str]:
-    return [*([f"{block.name}.head"] if block.head else []), *([block.scale] if block.scale else [])]
+    own = [*([f"{block.name}.head"] if block.head else []), *([block.scale] if block.scale else [])]
+    return own + [name for value in block.statistics for name in statistics_of(value)]
 
 
 def _layer_state(layer: LayerRecord, initial: Mapping[str, Array], optimizer: str, storage: Path | None) -> partial[DenseState]:
@@ -96,14 +99,17 @@ def _layer_state(layer: LayerRecord, initial: Mapping[str, Array], optimizer: st
     weight = np.asarray(_required(initial, f"{layer.name}.weight"))
     bias = initial.get(f"{layer.name}.bias")
     shape: tuple[int, ...] = (layer.ins[-1], layer.outs[-1])
+    if layer.kind != "dense":
+        shape = (layer.fan_in // layer.ins[-1], *shape)
     if layer.kind == "local":
-        shape = (*weight.shape[:1], layer.fan_in // layer.ins[-1], *shape)
+        shape = (*weight.shape[:1], *shape)
     if weight.shape != shape or weight.dtype != np.float32:
         problem = f"is {weight.dtype}{list(weight.shape)}, expected float32{list(shape)}"
         raise InputError(f"initial state, tensor '{layer.name}.weight'", problem, "build the artifact again")
     grid = Grid(layer.ins, layer.outs)
-    kind = LocalState if layer.kind == "local" else DenseState
-    state = partial(kind, layer.name, weight, None if bias is None else np.array(bias), grid, optimizer, layer.is_binary)
+    state = partial(
+        _KINDS[layer.kind], layer.name, weight, None if bias is None else np.array(bias), grid, optimizer, layer.is_binary
+    )
     if storage is None:
         return state
     return partial(state, allocate=lambda size: mapped_array((size,), np.dtype(np.float32), storage))

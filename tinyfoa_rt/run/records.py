@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ARTIFACT_FORMAT", "BlockRecord", "LayerRecord", "Manifest"]
+__all__ = ["ARTIFACT_FORMAT", "BlockRecord", "LayerRecord", "Manifest", "statistics_of"]
 
 ARTIFACT_FORMAT = "tinyfoa-artifact/1"
+
+
+def statistics_of(value: str) -> tuple[str, str]:
+    """The tensors of the running mean and variance of the batch normalization that computes ``value``."""
+    return f"{value}.running_mean", f"{value}.running_variance"
 
 
 @dataclass(frozen=True)
@@ -15,11 +20,12 @@ class LayerRecord:
 
     Attributes:
         name: prefix of its tensors.
-        kind: ``dense`` or ``local``.
+        kind: ``dense``, ``conv`` or ``local``.
         fan_in: inputs of an output.
         ins: bounds of its slices along the inputs.
         outs: bounds of its slices along the outputs.
         is_binary: products use the signs of its weights.
+        positions: at how many places with an error of their own each weight is used: 1 but for convolutions.
     """
 
     name: str
@@ -28,6 +34,7 @@ class LayerRecord:
     ins: tuple[int, ...]
     outs: tuple[int, ...]
     is_binary: bool
+    positions: int
 
     @property
     def num_slices(self) -> int:
@@ -45,6 +52,8 @@ class BlockRecord:
         output: the value where its loss attaches.
         scale: the tensor of the output's scale s; empty where the output is real.
         scale_momentum: the share of s that a step keeps.
+        statistics: outputs of batch normalizations that keep running statistics; see :func:`statistics_of`.
+        statistics_momentum: the share of each that a step keeps.
         head: whether a stored head is an input of the step.
         head_positions: how many positions a unit of the head is the mean of; 1 where it sees each by itself.
         is_classifier: whether it is trained with the model's own loss.
@@ -57,6 +66,8 @@ class BlockRecord:
     output: str
     scale: str
     scale_momentum: float
+    statistics: tuple[str, ...]
+    statistics_momentum: tuple[float, ...]
     head: bool
     head_positions: int
     is_classifier: bool

@@ -50,8 +50,9 @@ class Runtime:
     def open(self, model: bytes) -> Session:
         """Return a session of an ONNX model."""
         options = onnxruntime.SessionOptions()
-        # The arena keeps what it once took, and a pattern packs worse than freeing: both would break the plan.
-        options.enable_cpu_mem_arena = options.enable_mem_pattern = False
+        # The arena keeps what it once took, a pattern packs worse than freeing, and a tensor that takes over another's memory
+        # keeps it in between too: all would break the plan.
+        options.enable_cpu_mem_arena = options.enable_mem_pattern = options.enable_mem_reuse = False
         options.log_severity_level = 3
         if self.threads is not None:
             options.intra_op_num_threads = self.threads

@@ -16,6 +16,8 @@ _REFERENCE_INPUTS = 784
 _STEPS_A_TURN = 1
 # Inputs that are far smaller would ask for steps beyond the range of latent weights, which is -1 to 1.
 _LEAST_INPUT_POWER = 0.25
+# The shares of very many units add up to more than the error: the loss of a layer of 10,000 and more would grow.
+_MOST_UNITS = 2000
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,15 @@ class TrainSettings:
 class BlockSize:
     """What the rate of a block depends on.
 
-    These are: units of its head (0: a classifier), positions that a unit is the mean of, inputs of an output, slices, mean x^2.
+    These are: units of its head (0: a classifier), positions that a unit is the mean of, inputs of an output, slices, positions
+    at which a weight is used, mean x^2.
     """
 
     head_units: int
     head_positions: int
     fan_in: int
     num_slices: int
+    weight_positions: int
     input_power: float
 
 
@@ -73,8 +77,9 @@ def rate_of_block(optimizer: str, batch: int, size: BlockSize) -> float:
     """Return the rate at which a block starts.
 
     A gradient grows with the error that the head returns, g = sqrt(2 / units), of which a position behind a mean gets its share,
-    and with its input's power; its noise falls with the batch, and a slice has fewer steps to move in. Adam's step does not
-    depend on the gradient's size.
+    and with its input's power; its noise falls with the batch, and a slice has fewer steps to move in. A weight that is used at
+    many positions adds up the errors of all: of one sign behind a mean, else each position has rows of the head of its own.
+    Adam's step does not depend on the gradient's size.
     """
     base: float = _BASE_RATES[optimizer]
     # Slices get longer steps, since each has fewer; a whole layer would run away: all of its weights move at once.
@@ -83,7 +88,11 @@ def rate_of_block(optimizer: str, batch: int, size: BlockSize) -> float:
         return base * math.sqrt(batch / _REFERENCE_BATCH * 2000 * boost)
     input_energy = size.fan_in * max(size.input_power, _LEAST_INPUT_POWER)
     # sqrt(2) / gain: the head's gain is sqrt(2 / units), and that of the model's own classifier is 1.
-    spread = size.head_positions * math.sqrt(size.head_units or 2)
+    units = size.head_units or 2
+    if size.head_positions > 1:
+        spread = size.head_positions * math.sqrt(min(units, _MOST_UNITS)) / size.weight_positions
+    else:
+        spread = math.sqrt(min(units / size.weight_positions, _MOST_UNITS))
     return base * spread * batch / _REFERENCE_BATCH * boost * _REFERENCE_INPUTS / input_energy
 
 

@@ -29,8 +29,7 @@ def add_error_signal(setting: BlockSetting, forward: ForwardPass, backward: Back
     output = setting.block.output
     target = _declare_target(setting, builder)
     if setting.block.is_classifier:
-        grad, _ = _loss(setting.recipe, builder, (output, target))
-        return grad
+        return _true_error(setting, builder, target)
     head = _declare_head(setting, builder)
     scale = forward.binary.get(output, "")
     pools = int(setting.pools_head)
@@ -51,6 +50,19 @@ def add_error_signal(setting: BlockSetting, forward: ForwardPass, backward: Back
     windowed = (grad_h, f"{output}.window", backward.origin)
     name = f"grad.{output}.preactivation"
     return builder.call("StraightThroughGrad", windowed, (name,), backward.channel_size(output), "gradient")[0]
+
+
+def _true_error(setting: BlockSetting, builder: StepBuilder, target: str) -> str:
+    """The gradient of the loss of the model's own output, which has positions, of size 1, where a convolution classifies."""
+    output = setting.block.output
+    shape = builder.type_of(output).shape
+    if len(shape) <= 2:
+        return _loss(setting.recipe, builder, (output, target))[0]
+    flat = TensorType("float32", (shape[0], setting.recipe.num_outputs))
+    logits = builder.standard("Reshape", (output,), (f"{output}.flat", flat))
+    grad, _ = _loss(setting.recipe, builder, (logits, target))
+    builder.phase = "gradient"
+    return builder.standard("Reshape", (grad,), (f"grad.{output}", TensorType("float32", shape)), category="gradient")
 
 
 def _channel_units(setting: BlockSetting, backward: BackwardPass) -> dict[str, Attribute]:

@@ -13,11 +13,12 @@ from tinyfoa_rt.ir.graph import Attribute, Graph, Node
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import StepGraph, TensorType
 from tinyfoa_rt.ir.target import Target
-from tinyfoa_rt.ops.products import WINDOW_ATTRIBUTES
+from tinyfoa_rt.ops.geometry import explicit_window
+from tinyfoa_rt.ops.products import LOCAL_ATTRIBUTES
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.parameters import LayerTensors, declare_read_only
-from tinyfoa_rt.steps.setting import scale_name
-from tinyfoa_rt.steps.trained_part import absorbed_relu
+from tinyfoa_rt.steps.setting import binarizes_output, scale_name, statistics_names
+from tinyfoa_rt.steps.trained_part import absorbed_relu, running_statistics
 
 __all__ = ["GEOMETRY", "ForwardPass", "assemble_forward", "window_attributes"]
 
@@ -44,6 +45,16 @@ class ForwardPass:
         """Run a node of the model as it is, on real inputs."""
         inputs = [self.real_input(value) or self._structure(value) for value in node.inputs]
         self.builder.copy_node(node, inputs, [self.name(value) for value in node.outputs])
+
+    def normalize(self, node: Node) -> None:
+        """Run a batch normalization by the statistics that training has gathered, and that lie where parameters lie."""
+        builder = self.builder
+        statistics = [
+            builder.tensor(name, builder.value_type(value), "weight", place=builder.parameter_place, is_persistent=True)
+            for name, value in zip(statistics_names(node), node.inputs[3:5])
+        ]
+        inputs = [self.real_input(node.inputs[0]), *(builder.constant(name) for name in node.inputs[1:3]), *statistics]
+        builder.copy_node(node, inputs, [self.name(value) for value in node.outputs])
 
     def real_input(self, value: str) -> str:
         """The tensor to read for a graph value, unpacked if it is binary; the empty string for structure and absent inputs."""
@@ -92,14 +103,14 @@ class ForwardPass:
 
 
 def window_attributes(graph: Graph, layer: Layer) -> Mapping[str, Attribute]:
-    """The attributes of a layer's window; the kernel shape is always given."""
+    """The attributes of a layer's window; a convolution's are all given."""
     if layer.kind == "dense":
         return {}
     node = layer.nodes[0]
-    given = {name: value for name, value in node.attributes.items() if name in WINDOW_ATTRIBUTES}
-    if layer.kind == "conv":
-        given.setdefault("kernel_shape", graph.shape(layer.weight)[2:])
-    return given
+    if layer.kind == "local":
+        return {name: value for name, value in node.attributes.items() if name in LOCAL_ATTRIBUTES}
+    known: dict[str, Attribute] = {**node.attributes, "kernel_shape": graph.shape(layer.weight)[2:]}
+    return {**explicit_window(graph.shape(layer.input)[2:], known), "group": layer.groups}
 
 
 def assemble_forward(
@@ -146,11 +157,14 @@ def _run_trained(forward: ForwardPass, block: Block) -> None:
     """Run a block whose training is over: parameters and scale are read where they lie."""
     builder = forward.builder
     layer_of = {node.name: layer for layer in block.layers for node in layer.nodes}
-    is_binary = forward.recipe.binarize == "both" and not block.is_classifier
+    is_binary = binarizes_output(builder.graph, block, forward.recipe)
     relu, preactivation = forward.prepare_binary_output(block) if is_binary else (None, "")
+    running = running_statistics(block)
     for node in block.nodes:
         layer = layer_of.get(node.name)
-        if layer is None and node is not relu:
+        if node in running:
+            forward.normalize(node)
+        elif layer is None and node is not relu:
             forward.run_node(node)
         elif layer is not None and node is layer.nodes[0]:
             forward.run_layer(layer, declare_read_only(builder, layer, forward.recipe))

@@ -57,7 +57,7 @@ def matrix_type(layer: Layer, target: Target, dtype: str, part: tuple[int, int] 
     """The weight, or a part of it given as (inputs, outputs), as a matrix; see ops/products.py for its orientation."""
     ins, outs = part or (layer.in_features, layer.out_features)
     rows, columns = outs * layer.weight_copies, ins * layer.taps
-    if target.packs_bits or layer.kind == "conv":
+    if target.packs_bits:
         return TensorType(dtype, (rows, columns))
     return TensorType(dtype, (layer.positions, columns, outs) if layer.kind == "local" else (columns, outs))
 

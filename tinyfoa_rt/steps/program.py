@@ -52,7 +52,9 @@ class _Liveness:
         self._rules = [memory_rule(node.op_type, node.domain) for node in graph.nodes]
         self._last_use = self._last_uses()
         self._storage: dict[str, _Storage] = {}
-        self._scratch: list[tuple[str, int, int]] = []
+        self._scratch: list[tuple[str, int, int, int]] = []
+        # When the error begins: what is held for its way back is held from then on.
+        self._head_time = next((time for time, node in enumerate(graph.nodes) if node.op_type == "HeadLogits"), 0)
         computed = {name for node in graph.nodes for name in node.outputs}
         for name in graph.inputs:
             self._place(graph.tensors[name], start=0, is_input=True)
@@ -69,9 +71,13 @@ class _Liveness:
         tensors = self._graph.tensors
         inputs = [tensors[name].type if name in tensors else None for name in node.inputs]
         outputs = [tensors[name].type for name in node.outputs if name]
-        nbytes = rule.scratch(self._target, inputs, outputs)
+        nbytes = rule.scratch(self._target, inputs, outputs, node.attributes)
         if nbytes:
-            self._scratch.append((f"{node.name}.scratch", nbytes, time))
+            self._scratch.append((f"{node.name}.scratch", nbytes, time, time))
+        early = rule.early(self._target, inputs, outputs, node.attributes)
+        if early:
+            made = [self._storage[name].start for name in node.inputs[1:] if name in self._storage]
+            self._scratch.append((f"{node.name}.early", early, max([self._head_time, *made]), time))
 
     def buffers(self) -> tuple[ProgramBuffer, ...]:
         num_steps = max(1, len(self._graph.nodes))
@@ -87,8 +93,8 @@ class _Liveness:
             if tensor.place == "nonvolatile":
                 buffer = Buffer(tensor.name, self._nbytes(tensor), Lifetime(0, num_steps), 1, "nonvolatile")
                 result.append(ProgramBuffer(buffer, tensor.category, True, (tensor.name,)))
-        for name, nbytes, time in self._scratch:
-            buffer = Buffer(name, nbytes, Lifetime(time, time + 1), alignment)
+        for name, nbytes, start, time in self._scratch:
+            buffer = Buffer(name, nbytes, Lifetime(start, time + 1), alignment)
             result.append(ProgramBuffer(buffer, "scratch", False, (name,)))
         return tuple(result)
 

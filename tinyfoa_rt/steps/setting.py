@@ -6,16 +6,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tinyfoa_rt.ir.block import Block, Slices
-from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.graph import Graph, Node
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.target import Target
+from tinyfoa_rt.steps.trained_part import has_sign
 
-__all__ = ["BlockSetting", "StepChoice", "block_settings", "scale_name"]
+__all__ = ["BlockSetting", "StepChoice", "binarizes_output", "block_settings", "scale_name", "statistics_names"]
 
 
 def scale_name(value: str) -> str:
     """The tensor that holds the scale s of a binary value."""
     return f"{value}.scale"
+
+
+def statistics_names(node: Node) -> tuple[str, str]:
+    """The tensors that hold running mean and variance of a batch normalization in a trained block."""
+    return f"{node.outputs[0]}.running_mean", f"{node.outputs[0]}.running_variance"
+
+
+def binarizes_output(graph: Graph, block: Block, recipe: Recipe) -> bool:
+    """Whether a block hands on bits: a classifier never does, nor one whose output is never negative."""
+    return recipe.binarize == "both" and not block.is_classifier and has_sign(graph, block)
 
 
 @dataclass(frozen=True)
@@ -34,8 +45,8 @@ class BlockSetting:
 
     @property
     def is_binary(self) -> bool:
-        """Whether the block's output is binarized: never a classifier's."""
-        return self.recipe.binarize == "both" and not self.block.is_classifier
+        """Whether the block's output is binarized."""
+        return binarizes_output(self.graph, self.block, self.recipe)
 
     @property
     def pools_head(self) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 from tinyfoa_rt.ir.block import Block
 from tinyfoa_rt.ir.graph import Graph, Node
 
-__all__ = ["absorbed_relu", "nodes_to_output", "reached_by_layers"]
+__all__ = ["absorbed_relu", "has_sign", "nodes_to_output", "reached_by_layers", "running_statistics"]
 
 _VIEWS = frozenset({"Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
 
@@ -31,6 +34,12 @@ def reached_by_layers(block: Block) -> frozenset[str]:
     return frozenset(reached)
 
 
+def running_statistics(block: Block) -> tuple[Node, ...]:
+    """The batch normalizations behind a trained layer: they keep running statistics, as what they see changes with the layer."""
+    reached = reached_by_layers(block)
+    return tuple(node for node in nodes_to_output(block) if node.op_type == "BatchNormalization" and node.inputs[0] in reached)
+
+
 def absorbed_relu(graph: Graph, block: Block) -> Node | None:
     """The Relu (or Clip from 0) that the binary activation at the block's output makes superfluous, if there is one.
 
@@ -48,6 +57,31 @@ def absorbed_relu(graph: Graph, block: Block) -> Node | None:
         if node.op_type not in _VIEWS:
             return None
         name = node.inputs[0]
+
+
+_MEANS = frozenset({"AveragePool", "GlobalAveragePool", "ReduceMean"})
+_MOVES = _VIEWS | {"Transpose"}
+_NEVER_NEGATIVE = frozenset({"Relu", "Sigmoid", "HardSigmoid", "Softmax", "Softplus"})
+
+
+def has_sign(graph: Graph, block: Block) -> bool:
+    """Whether the block's output says something by its sign: the mean of all positions of what is never negative does not."""
+    producer = {name: node for node in block.nodes for name in node.outputs}
+    node = _behind_moves(producer, block.output)
+    if node is None or node.op_type not in _MEANS or math.prod(graph.shape(node.outputs[0])[2:]) > 1:
+        return True
+    before = _behind_moves(producer, node.inputs[0])
+    return before is None or not (
+        before.op_type in _NEVER_NEGATIVE or (before.op_type == "Clip" and _clips_at_zero(graph, before))
+    )
+
+
+def _behind_moves(producer: Mapping[str, Node], value: str) -> Node | None:
+    """The node that computes a value, before it is moved or shaped anew."""
+    node = producer.get(value)
+    while node is not None and node.op_type in _MOVES:
+        node = producer.get(node.inputs[0])
+    return node
 
 
 def _clips_at_zero(graph: Graph, node: Node) -> bool:

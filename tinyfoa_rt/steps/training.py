@@ -9,15 +9,15 @@ from __future__ import annotations
 from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.graph import Attribute, Node
 from tinyfoa_rt.ir.step import StepGraph, TensorType
-from tinyfoa_rt.ops.products import WINDOW_ATTRIBUTES
 from tinyfoa_rt.ops.updates import LARGEST
+from tinyfoa_rt.partition.slices import most_groups
 from tinyfoa_rt.steps.backward import BackwardPass, channel_slice, require_rule
 from tinyfoa_rt.steps.builder import StepBuilder, refuse
 from tinyfoa_rt.steps.error_signal import add_error_signal
 from tinyfoa_rt.steps.forward import GEOMETRY, ForwardPass, window_attributes
 from tinyfoa_rt.steps.parameters import LayerTensors, Parameter, declare_trained
-from tinyfoa_rt.steps.setting import BlockSetting, StepChoice, scale_name
-from tinyfoa_rt.steps.trained_part import nodes_to_output, reached_by_layers
+from tinyfoa_rt.steps.setting import BlockSetting, StepChoice, scale_name, statistics_names
+from tinyfoa_rt.steps.trained_part import nodes_to_output, reached_by_layers, running_statistics
 from tinyfoa_rt.steps.vjp import VJP_RULES
 
 __all__ = ["assemble_step"]
@@ -75,13 +75,15 @@ class _StepAssembly:
     def run_forward(self) -> None:
         is_binary = self.setting.is_binary
         relu, preactivation = self.forward.prepare_binary_output(self.block) if is_binary else (None, "")
-        reached = reached_by_layers(self.block)
+        running = running_statistics(self.block)
         for node in nodes_to_output(self.block):
             layer = self.layer_of.get(node.name)
             if layer is not None and node is layer.nodes[0]:
                 self.forward.run_layer(layer, self.tensors[layer.name])
+            elif node in running:
+                self._normalize(node)
             elif layer is None and node is not relu:
-                self._run_owned(node, reached)
+                self.forward.run_node(node)
         if is_binary:
             self._binarize(preactivation)
 
@@ -105,24 +107,21 @@ class _StepAssembly:
         if missing:
             raise refuse(missing[0], f"it does not reach its block's output '{self.block.output}', so no error reaches it")
 
-    def _run_owned(self, node: Node, reached: frozenset[str]) -> None:
-        """A node that the block owns; batch normalization behind a layer keeps running statistics."""
-        if node.op_type != "BatchNormalization" or node.inputs[0] not in reached:
-            self.forward.run_node(node)
-            return
-        statistics = []
-        for value in node.inputs[3:5]:
-            state_type = self.builder.value_type(value)
-            statistics.append(self.builder.tensor(f"{value}.running", state_type, "state", is_persistent=True))
+    def _normalize(self, node: Node) -> None:
+        """Batch normalization behind a layer keeps running statistics."""
+        statistics = [
+            self.builder.tensor(name, self.builder.value_type(value), "state", is_persistent=True)
+            for name, value in zip(statistics_names(node), node.inputs[3:5])
+        ]
         inputs = (
             self.forward.real_input(node.inputs[0]),
             *(self.builder.constant(name) for name in node.inputs[1:3]),
             *statistics,
         )
         outputs = (self.forward.name(node.outputs[0]), *(f"{name}.next" for name in statistics))
-        attributes = {"epsilon": node.float("epsilon", 1e-5), "momentum": node.float("momentum", 0.9)}
+        momentum = self.setting.recipe.statistics_momentum(node.float("momentum", 0.9), self.choice.batch)
+        attributes = {"epsilon": node.float("epsilon", 1e-5), "momentum": momentum}
         self.builder.call("RunningBatchNormalization", inputs, outputs, attributes)
-        self.forward.renamed[node.inputs[4]] = outputs[2]
 
     def _binarize(self, preactivation: str) -> None:
         output = self.block.output
@@ -159,7 +158,10 @@ class _StepAssembly:
             self._step_down(layer, tensors, backward, grad_z)
             return
         bias = tensors.bias_parameter
-        attributes = {name: v for name, v in window_attributes(self.setting.graph, layer).items() if name in WINDOW_ATTRIBUTES}
+        attributes = dict(window_attributes(self.setting.graph, layer))
+        if layer.kind == "conv":
+            attributes["group_outputs"] = layer.out_features // layer.groups
+            attributes["slice_groups"] = most_groups(layer, self.choice.slices)
         attributes["slice_shape"] = tensors.weight.grad_type.shape
         attributes["bias_size"] = bias.grad_type.size if bias else 0
         attributes["has_all_rows"] = int(backward.part is None)

@@ -1,6 +1,6 @@
 """Measure what onnxruntime allocates in a training step, against what the plan says.
 
-    python tools/bench/ort_memory.py
+    python tools/bench/ort_memory.py [MODEL ...]
 
 Compiles a counting allocator, runs itself with it preloaded, and runs emitted steps, onnxruntime's memory arena off. "plan" is
 the RAM of the step by its plan; "held" is what of it the caller has bound: inputs, parameters, state, outputs. "planned" is the
@@ -17,6 +17,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt import load
 from tinyfoa_rt.emit import emit_step
+from tinyfoa_rt.emit.packed import can_pack
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.program import Program
 from tinyfoa_rt.ir.step import WORD_BITS, StepGraph, StepTensor
@@ -42,10 +44,12 @@ _SMALL = [(0, (2, 4), 8), (1, (1, 4), 8), (2, (2, 1), 8), (0, (2, 2), 1), (1, (2
 # The paper's network: first block, a block of 2000 x 2000, and the classifier.
 _WIDE = [(block, (m, m), batch) for block in (0, 1) for m in (1, 2, 4, 8) for batch in (1, 100)]
 _WIDE += [(4, (1, 1), 1), (4, (1, 1), 100)]
-_RUNS = [
-    *(("mlp-784-256-256-10", optimizer, _SMALL) for optimizer in ("sgd", "momentum", "adam")),
-    ("fc-784-10", "sgd", _WIDE),
-    ("fc-784-10", "momentum", [(1, (2, 2), 1), (1, (2, 2), 100)]),
+_CONV = [(block, (1, m), batch) for block in range(10) for m, batch in ((1, 1), (2, 1), (1, 16), (2, 16))]
+_RUNS: list[tuple[str, dict[str, str], list[tuple[int, tuple[int, int], int]]]] = [
+    *(("mlp-784-256-256-10", {"optimizer": optimizer}, _SMALL) for optimizer in ("sgd", "momentum", "adam")),
+    ("fc-784-10", {"optimizer": "sgd"}, _WIDE),
+    ("fc-784-10", {"optimizer": "momentum"}, [(1, (2, 2), 1), (1, (2, 2), 100)]),
+    *((model, {"head_pool": pool}, _CONV) for pool in ("average", "none") for model in ("resnet-8-cifar10", "ds-cnn-kws")),
 ]
 
 
@@ -55,23 +59,28 @@ def main() -> None:
         sys.exit(_run_preloaded())
     counter = ctypes.CDLL(os.environ[_LIBRARY])
     counter.counted_live_bytes.restype = counter.counted_peak_bytes.restype = ctypes.c_long
-    for model, optimizer, cases in _RUNS:
-        print(f"\n{model}, {optimizer}")
+    chosen = sys.argv[1:]
+    for model, recipe, cases in (run for run in _RUNS if run[0] in chosen or not chosen):
+        print(f"\n{model}, {', '.join(recipe.values())}")
         print(f"{'':61}bodies{'':24}kernels")
         print(
             f"{'block':12}{'slices':>7}{'batch':>6}{'plan':>12}{'held':>12}{'planned':>12}{'measured':>12}{'of plan':>9}", end=""
         )
         print(f"{'held':>12}{'measured':>12}{'signs':>8}")
-        job = _job(model, optimizer)
+        job = _job(model, recipe)
         for index, grid, batch in cases:
             step = assemble_step(job.settings[index], StepChoice(Slices(*grid), batch, holds_slice=grid != (1, 1)))
             need = _Need(step, to_program(step, job.target))
             measured, _, byte_signs = _measure(step, counter, None)
-            kernels, held, packed_signs = _measure(step, counter, KERNELS)
             shape, share = f"{grid[0]}x{grid[1]}", (measured - need.transient) / need.peak
             sizes = f"{need.peak:12,}{need.held:12,}{need.transient:12,}{measured:12,}"
+            print(f"{step.name:12}{shape:>7}{batch:6}{sizes}{share:+9.2%}", end="")
+            if not can_pack(step):
+                print(flush=True)
+                continue
+            kernels, held, packed_signs = _measure(step, counter, KERNELS)
             signs = f"{packed_signs / byte_signs:8.3f}" if byte_signs else f"{'-':>8}"
-            print(f"{step.name:12}{shape:>7}{batch:6}{sizes}{share:+9.2%}{held:12,}{kernels:12,}{signs}", flush=True)
+            print(f"{held:12,}{kernels:12,}{signs}", flush=True)
 
 
 def _run_preloaded() -> int:
@@ -80,14 +89,14 @@ def _run_preloaded() -> int:
         source = Path(__file__).with_name("count_aligned.c")
         subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"], check=True)
         environment = {**os.environ, "LD_PRELOAD": str(library), _LIBRARY: str(library)}
-        return subprocess.run([sys.executable, __file__], env=environment, check=False).returncode
+        return subprocess.run([sys.executable, __file__, *sys.argv[1:]], env=environment, check=False).returncode
 
 
-def _job(model: str, optimizer: str) -> PlanJob:
+def _job(model: str, recipe: Mapping[str, Any]) -> PlanJob:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         write_model(model, path)
-        return resolve(load(path), PlanOptions(budget="1GB", optimizer=optimizer))
+        return resolve(load(path), PlanOptions("1GB", **recipe))
 
 
 class _Need:
@@ -105,7 +114,7 @@ def _measure(step: StepGraph, counter: Any, kernels: Path | None) -> tuple[int, 
     """Return the most bytes that a run holds beyond what is bound, what is bound, and how much of that are signs."""
     model = emit_step(step, is_packed=kernels is not None)
     options = onnxruntime.SessionOptions()
-    options.enable_cpu_mem_arena = options.enable_mem_pattern = False
+    options.enable_cpu_mem_arena = options.enable_mem_pattern = options.enable_mem_reuse = False
     options.intra_op_num_threads = 1
     options.add_session_config_entry("session.disable_prepacking", "1")
     if kernels is not None:

@@ -1,4 +1,4 @@
-"""Binary activations: h = s 1[z > 0], and gradients through them."""
+"""Binary activations: h = s 1[z > 0]."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-__all__ = ["binary_activation", "binary_to_real", "relu_grad", "straight_through_grad"]
+__all__ = ["binary_activation", "binary_to_real"]
 
 
 def binary_activation(z: Array, scale: Array, *, momentum: float = 0.99, window_floor: float = 0.0) -> tuple[Array, ...]:
@@ -21,17 +21,3 @@ def binary_activation(z: Array, scale: Array, *, momentum: float = 0.99, window_
 
 def binary_to_real(h: Array, scale: Array) -> tuple[Array, ...]:
     return (h * np.float64(scale),)
-
-
-def straight_through_grad(grad_h: Array, window: Array, origin: Array, *, channel_size: int = 1) -> tuple[Array, ...]:
-    return (grad_h.astype(np.float64) * _channels(window, grad_h, origin, channel_size),)
-
-
-def relu_grad(grad_y: Array, y: Array, origin: Array, *, channel_size: int = 1) -> tuple[Array, ...]:
-    return (grad_y.astype(np.float64) * (_channels(y, grad_y, origin, channel_size) > 0),)
-
-
-def _channels(saved: Array, grad: Array, origin: Array, channel_size: int) -> Array:
-    """What was saved, of the channels that ``grad`` is about."""
-    first = int(origin[1]) * channel_size
-    return saved[:, first : first + grad.shape[1]]

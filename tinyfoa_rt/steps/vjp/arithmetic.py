@@ -38,9 +38,12 @@ def _scaled(backward: BackwardPass, node: Node, grad: str) -> None:
         raise refuse(node.name, f"{node.op_type} of two computed values has no gradient rule")
     if graph.shape(x) != graph.shape(node.outputs[0]):
         raise refuse(node.name, f"{node.op_type} with a constant that enlarges its input has no gradient rule")
-    inputs = (grad, backward.builder.constant(factor), backward.origin)
+    rank, shape = len(graph.shape(x)), graph.shape(factor)
+    has_channels = len(shape) >= rank - 1 and shape[len(shape) - rank + 1] > 1
+    inputs = (grad, backward.builder.constant(factor), backward.origin if has_channels else "")
     output = (grad_name(node, x),)
-    backward.add(x, backward.builder.call("ChannelScaleGrad", inputs, output, {}, "gradient")[0])
+    attributes = {**backward.channel_size(x), **({"exponent": -1.0} if node.op_type == "Div" else {})}
+    backward.add(x, backward.builder.call("ChannelScaleGrad", inputs, output, attributes, "gradient")[0])
 
 
 def _unbroadcast(backward: BackwardPass, node: Node, value: str, grad: str) -> str:

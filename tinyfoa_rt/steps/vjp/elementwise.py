@@ -22,11 +22,6 @@ def _from_output(operator: str, *names: str) -> VjpRule:
     return rule
 
 
-def _relu(backward: BackwardPass, node: Node, grad: str) -> None:
-    y = node.outputs[0]
-    _call(backward, node, ("ReluGrad", grad, backward.saved(y)), backward.channel_size(y))
-
-
 def _hard_swish(backward: BackwardPass, node: Node, grad: str) -> None:
     _call(backward, node, ("HardSwishGrad", grad, backward.saved(node.inputs[0])), {})
 
@@ -43,12 +38,17 @@ def _clip(backward: BackwardPass, node: Node, grad: str) -> None:
 
 
 def _softmax(backward: BackwardPass, node: Node, grad: str) -> None:
-    _call(backward, node, ("SoftmaxGrad", grad, backward.saved(node.outputs[0])), {"axis": node.int("axis", -1)})
+    y = node.outputs[0]
+    inputs = (grad, backward.saved(y), backward.origin)
+    output = (grad_name(node, node.inputs[0]),)
+    attributes = {"axis": node.int("axis", -1)}
+    backward.add(node.inputs[0], backward.builder.call("SoftmaxGrad", inputs, output, attributes, "gradient")[0])
 
 
 def _call(backward: BackwardPass, node: Node, call: tuple[str, str, str], attributes: Mapping[str, Attribute]) -> None:
     operator, grad, saved = call
     x = node.inputs[0]
+    attributes = {**attributes, **backward.channel_size(x)}
     output = (grad_name(node, x),)
     backward.add(x, backward.builder.call(operator, (grad, saved, backward.origin), output, attributes, "gradient")[0])
 
@@ -58,7 +58,7 @@ ELEMENTWISE_RULES: Mapping[str, VjpRule] = {
     "HardSigmoid": _from_output("HardSigmoidGrad", "alpha"),
     "HardSwish": _hard_swish,
     "LeakyRelu": _from_output("LeakyReluGrad", "alpha"),
-    "Relu": _relu,
+    "Relu": _from_output("ReluGrad"),
     "Sigmoid": _from_output("SigmoidGrad"),
     "Softmax": _softmax,
     "Tanh": _from_output("TanhGrad"),

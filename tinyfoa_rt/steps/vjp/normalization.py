@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from tinyfoa_rt.ir.graph import Node
 from tinyfoa_rt.steps.backward import BackwardPass
+from tinyfoa_rt.steps.setting import statistics_names
 from tinyfoa_rt.steps.vjp.rule import VjpRule, grad_name
 
 __all__ = ["NORMALIZATION_RULES"]
@@ -14,10 +15,10 @@ __all__ = ["NORMALIZATION_RULES"]
 def _batch_normalization(backward: BackwardPass, node: Node, grad: str) -> None:
     x = node.inputs[0]
     gain = backward.builder.constant(node.inputs[1])
-    variance = backward.saved(node.inputs[4])
+    variance = f"{statistics_names(node)[1]}.next"
     inputs = (grad, gain, variance, backward.origin)
     output = (grad_name(node, x),)
-    attributes = {"epsilon": node.float("epsilon", 1e-5)}
+    attributes = {"epsilon": node.float("epsilon", 1e-5), **backward.channel_size(x)}
     backward.add(x, backward.builder.call("BatchNormalizationGrad", inputs, output, attributes, "gradient")[0])
 
 

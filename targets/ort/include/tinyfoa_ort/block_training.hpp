@@ -126,6 +126,7 @@ public:
         size.head_positions = static_cast<double>(record_.head_positions);
         for (const LayerRecord& layer : record_.layers) {
             size.fan_in = std::max(size.fan_in, static_cast<double>(layer.fan_in));
+            size.weight_positions = std::max(size.weight_positions, static_cast<double>(layer.positions));
         }
         size.num_slices = static_cast<double>(num_slices());
         size.input_power = power;

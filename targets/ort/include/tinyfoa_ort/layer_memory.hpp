@@ -20,13 +20,13 @@ inline std::vector<std::string> optimizer_states(const std::string& optimizer) {
     return optimizer == "momentum" ? std::vector<std::string>{"velocity"} : std::vector<std::string>{};
 }
 
-// Latent weights are (positions, taps, inputs, outputs); a dense layer has one position and one tap. Biases are (outputs,
-// positions); abs_sums, the sum |W| of each output within each band of inputs, are (bands, positions, outputs).
+// Latent weights are (positions, taps, inputs, outputs); a convolution has one position, a dense layer one tap too. Biases are
+// (outputs, positions); abs_sums, the sum |W| of each output within each band of inputs, are (bands, positions, outputs).
 struct LayerMemory {
     LayerMemory(const LayerRecord& record, std::size_t num_positions, bool has_bias, const std::string& optimizer,
                 const std::string& folder)
-        : name(record.name), is_local(record.kind == "local"), is_binary(record.is_binary), grid(record),
-          positions(num_positions), taps(static_cast<std::size_t>(record.fan_in) / grid.num_ins()),
+        : name(record.name), is_local(record.kind == "local"), is_dense(record.kind == "dense"), is_binary(record.is_binary),
+          grid(record), positions(num_positions), taps(static_cast<std::size_t>(record.fan_in) / grid.num_ins()),
           latent(positions * taps, grid, folder), abs_sums(grid.num_bands() * positions * grid.num_outs()),
           bias(has_bias ? grid.num_outs() * positions : 0), states(optimizer_states(optimizer)),
           step_counts(optimizer == "adam" ? grid.count() : 0) {
@@ -38,10 +38,10 @@ struct LayerMemory {
 
     bool has_bias() const { return !bias.empty(); }
 
-    // Shape of a tensor of the layer as files have it: without positions and taps where it is dense.
+    // Shape of a tensor of the layer as files have it: without positions and taps where it has but one.
     Shape weight_shape() const {
         const Shape whole = {as_size(positions), as_size(taps), as_size(grid.num_ins()), as_size(grid.num_outs())};
-        return is_local ? whole : Shape(whole.begin() + 2, whole.end());
+        return is_local ? whole : Shape(whole.begin() + (is_dense ? 2 : 1), whole.end());
     }
 
     // All that must be kept, under the names of checkpoints.
@@ -94,6 +94,7 @@ struct LayerMemory {
 
     std::string name;
     bool is_local;
+    bool is_dense;
     bool is_binary;
     Grid grid;
     std::size_t positions, taps;

@@ -17,11 +17,12 @@ namespace tinyfoa {
 
 struct LayerRecord {
     std::string name;
-    std::string kind;  // dense or local
+    std::string kind;  // dense, conv or local
     std::int64_t fan_in = 0;
     std::vector<std::int64_t> ins;   // bounds of its slices along the inputs
     std::vector<std::int64_t> outs;  // and along the outputs
     bool is_binary = true;
+    std::int64_t positions = 1;  // places with an error of their own at which a weight is used
 };
 
 struct BlockRecord {
@@ -84,11 +85,12 @@ inline LayerRecord read_layer(const std::string& place, const Json& content) {
     RecordReader reader(place, content);
     LayerRecord layer;
     layer.name = reader.text("name");
-    layer.kind = reader.choice("kind", {"dense", "local"});
+    layer.kind = reader.choice("kind", {"dense", "conv", "local"});
     layer.fan_in = reader.integer("fan_in", 1);
     layer.ins = reader.integers("ins");
     layer.outs = reader.integers("outs");
     layer.is_binary = reader.boolean("is_binary");
+    layer.positions = reader.integer("positions", 1);
     reader.finish();
     for (const std::vector<std::int64_t>& bounds : {layer.ins, layer.outs}) {
         bool is_rising = bounds.size() >= 2 && bounds[0] == 0;
@@ -99,7 +101,7 @@ inline LayerRecord read_layer(const std::string& place, const Json& content) {
             throw input_error(place, "slices have the bounds " + to_text(bounds), build_again);
         }
     }
-    if (layer.kind == "local" ? layer.fan_in % layer.ins.back() != 0 : layer.fan_in != layer.ins.back()) {
+    if (layer.kind == "dense" ? layer.fan_in != layer.ins.back() : layer.fan_in % layer.ins.back() != 0) {
         throw input_error(place, "fan_in does not fit its inputs", build_again);
     }
     return layer;
@@ -114,6 +116,8 @@ inline BlockRecord read_block(const std::string& place, const Json& content) {
     block.output = reader.text("output");
     block.scale = reader.text("scale");
     block.scale_momentum = reader.number("scale_momentum");
+    const bool keeps_statistics = !reader.texts("statistics").empty();
+    reader.list("statistics_momentum");
     block.has_head = reader.boolean("head");
     block.head_positions = reader.integer("head_positions", 1);
     block.is_classifier = reader.boolean("is_classifier");
@@ -124,6 +128,9 @@ inline BlockRecord read_block(const std::string& place, const Json& content) {
     reader.finish();
     if (block.layers.empty() || block.inputs.empty()) {
         throw input_error(place, "has no layers or no inputs", build_again);
+    }
+    if (keeps_statistics) {
+        throw input_error(place, "normalizes batches, which needs Python's trainer", "train it with tinyfoa-rt train");
     }
     if (!block.scale.empty() && !(block.scale_momentum >= 0 && block.scale_momentum < 1)) {
         throw input_error(place + ", scale_momentum", "is not between 0 and 1", build_again);

@@ -114,8 +114,8 @@ private:
             throw input_error(place + ", tensor '" + layer.name + ".weight'", "is missing", detail::build_again);
         }
         const Shape& shape = found->second.shape;
-        const bool fits = layer.kind == "dense" || (shape.size() == 4 && shape[0] > 0);
-        const std::int64_t positions = layer.kind == "dense" || !fits ? 1 : shape[0];
+        const bool is_local = layer.kind == "local", fits = !is_local || (shape.size() == 4 && shape[0] > 0);
+        const std::int64_t positions = is_local && fits ? shape[0] : 1;
         // The whole shape is compared later; here only that memory of this size may be taken.
         const bool is_there =
             fits && count_elements({positions, layer.fan_in, layer.outs.back()}, Dtype::float32) == count_elements(shape) &&

@@ -42,19 +42,23 @@ struct BlockSize {
     double head_positions = 1;  // positions that a unit is the mean of
     double fan_in = 0;          // inputs of an output
     double num_slices = 0;
-    double input_power = 0;  // mean x^2
+    double weight_positions = 1;  // positions at which a weight is used
+    double input_power = 0;       // mean x^2
 };
 
 // The rate at which a block starts; the reasons are in tinyfoa_rt/run/settings.py.
 inline double rate_of_block(const std::string& optimizer, double batch, const BlockSize& size) {
-    constexpr double reference_batch = 100, reference_inputs = 784, least_input_power = 0.25;
+    constexpr double reference_batch = 100, reference_inputs = 784, least_input_power = 0.25, most_units = 2000;
     const double base = optimizer == "adam" ? 6e-5 : optimizer == "momentum" ? 0.005 : 0.05;
     const double boost = std::min(0.5 * size.num_slices, 0.75 * std::sqrt(size.num_slices));
     if (optimizer == "adam") {
         return base * std::sqrt(batch / reference_batch * 2000 * boost);
     }
     const double input_energy = size.fan_in * std::max(size.input_power, least_input_power);
-    const double spread = size.head_positions * std::sqrt(size.head_units > 0 ? size.head_units : 2);
+    const double units = size.head_units > 0 ? size.head_units : 2;
+    const double spread = size.head_positions > 1
+                              ? size.head_positions * std::sqrt(std::min(units, most_units)) / size.weight_positions
+                              : std::sqrt(std::min(units / size.weight_positions, most_units));
     return base * spread * batch / reference_batch * boost * reference_inputs / input_energy;
 }
 

@@ -1,0 +1,179 @@
+"""Emitted steps of convolution blocks on onnxruntime against the oracle: losses, weights and statistics over 20 steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+
+from tests.emit.trajectory import BATCH, CLEARANCE, RATES, RELATIVE, Losses, Onnxruntime, Trajectory, balanced_head
+from tests.oracle.conv import ConvBlock, Normalization
+from tests.small_models import ModelBuilder, load_model
+from tests.steps.step_graphs import step_of
+from tests.targets_for_tests import ALLOCATOR
+from tinyfoa_rt.emit import emit_step
+from tinyfoa_rt.ir.block import Slices
+from tinyfoa_rt.partition import bounds, partition
+from tinyfoa_rt.run.conv_state import ConvState
+from tinyfoa_rt.run.state import Grid
+from tinyfoa_rt.steps import StepChoice
+
+SEED = 3
+KEPT = 0.9 ** (BATCH / 100)  # of running means
+# Real input; strides, dilations and uneven pads; two outputs a channel; a residual block.
+WINDOWS: dict[str, dict[str, Any]] = {
+    "plain": {"pads": [1, 1, 1, 1]},
+    "strided": {"strides": [1, 2], "dilations": [2, 1], "pads": [1, 0, 1, 2]},
+    "depthwise": {"pads": [1, 0, 1, 1], "group": 4},
+    "residual": {"pads": [1, 1, 1, 1]},
+}
+NORMALIZED = ("depthwise", "residual")
+
+
+def conv_model() -> onnx.ModelProto:
+    """The four blocks, of which the last two normalize, and a classifier, on 2x6x5 and 4 classes."""
+    b = ModelBuilder((2, 6, 5), seed=1)
+    x = "input"
+    for name, (c_in, c_out), kernel in zip(WINDOWS, ((2, 6), (6, 4), (4, 8), (8, 8)), ((3, 3), (2, 3), (3, 2), (3, 3))):
+        window = WINDOWS[name]
+        weight = b.weight(c_out, c_in // window.get("group", 1), *kernel)
+        z = b.node("Conv", (x, weight, b.weight(c_out)), name, **window)
+        if name in NORMALIZED:
+            statistics = (b.vector(*np.linspace(0.5, 1.5, 8)), b.weight(8), b.weight(8), b.vector(*[1.0] * 8))
+            z = b.node("BatchNormalization", (z, *statistics), f"{name}_norm")
+        x = b.node("Relu", (b.node("Add", (z, x)) if name == "residual" else z,), f"{name}_relu")
+    return b.model(b.dense(b.node("Flatten", (x,)), 8 * 18, 4, "fc"))
+
+
+class ConvCase(Trajectory):
+    """One block under both: the same weights, the same batches."""
+
+    def __init__(self, folder: Path, name: str, options: Mapping[str, Any], slices: Slices) -> None:
+        self.name = name
+        index = [*WINDOWS].index(name)
+        self.rng = rng = np.random.default_rng(SEED + index)
+        graph = load_model(conv_model(), folder)
+        block = partition(graph).blocks[index]
+        self.layer = layer = block.layers[0]
+        kernel = graph.shape(layer.weight)[2:]
+        weight = rng.uniform(-1, 1, (layer.out_features, layer.in_features, layer.taps)).astype(np.float32)
+        bias = rng.normal(0, 0.1, layer.out_features).astype(np.float32)
+        binarize, optimizer, pools = options["binarize"], options["optimizer"], options.get("pools_head", False)
+        head = balanced_head(rng, graph.shape(block.output)[1] if pools else graph.values[block.output].size)
+        window: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in WINDOWS[name].items()}
+        self.oracle: ConvBlock = ConvBlock(
+            weight=weight.astype(float).reshape(*weight.shape[:2], *kernel),
+            bias=bias.astype(float),
+            head=head,
+            binarize=binarize,
+            optimizer=optimizer,
+            scale=0.5,
+            momentum=KEPT,
+            window_floor=-1.0,
+            alpha=options.get("alpha", "row"),
+            input_center=0.5 if binarize == "both" and index > 0 else 0.0,
+            pools_head=pools,
+            **window,
+        )
+        self.slices = Slices(min(slices.m_in, layer.in_features), slices.m_out)
+        kept = np.ascontiguousarray(weight.transpose(2, 1, 0))
+        grid = Grid(*bounds(layer, self.slices))
+        self.state = ConvState(layer.name, kept, bias.copy(), grid, optimizer, binarize != "none")
+        choice = StepChoice(self.slices, BATCH, holds_slice=self.slices.count > 1)
+        model = emit_step(step_of(graph, index, ALLOCATOR, choice, num_outputs=4, **options))
+        onnx.checker.check_model(model, full_check=True)
+        self.runtime = Onnxruntime(model, self.state)
+        self.runtime.others |= {"head": head, f"{block.output}.scale": np.array(0.5, dtype=np.float32)}
+        if name in NORMALIZED:
+            self._normalize(graph.constants[block.nodes[1].inputs[1]].read(), graph.constants[block.nodes[1].inputs[2]].read())
+        self.is_bits = binarize == "both" and index > 0
+        # Sums of bits are exact, so only float32 is left; z has few values, of which one may stay near an edge for long.
+        self.clearance = 1e-5 if self.is_bits else CLEARANCE
+        self.input = layer.input
+        self.input_shape = (BATCH, *graph.shape(self.input)[1:])
+
+    def _normalize(self, gain: NDArray[Any], shift: NDArray[Any]) -> None:
+        channels = len(gain)
+        mean, variance = self.rng.normal(0, 0.3, channels), self.rng.uniform(0.5, 1.5, channels)
+        self.oracle.normalization = Normalization(gain.astype(float), shift.astype(float), mean, variance, KEPT)
+        self.moments = mean.astype(np.float32), variance.astype(np.float32)
+        prefix = f"{self.name}_norm_out.running_"
+        self.runtime.others |= {f"{prefix}mean": self.moments[0], f"{prefix}variance": self.moments[1]}
+
+    def batch(self) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
+        feeds: dict[str, NDArray[Any]] = {"target": self.rng.integers(0, 4, BATCH)}
+        if self.is_bits:
+            feeds[self.input] = self.rng.integers(0, 2, self.input_shape).astype(np.uint8)
+        else:
+            feeds[self.input] = self.rng.normal(0, 1, self.input_shape).astype(np.float32)
+        x = feeds[self.input].astype(float)
+        self.oracle.skip = x if self.name == "residual" else None
+        return x, feeds
+
+    @property
+    def weight(self) -> NDArray[Any]:
+        return self.state.weight.transpose(2, 1, 0).reshape(self.oracle.weight.shape)
+
+    def check_equal(self, losses: Losses) -> None:
+        super().check_equal(losses)
+        if self.oracle.normalization is not None:
+            np.testing.assert_allclose(self.moments[0], self.oracle.normalization.mean, RELATIVE, RELATIVE)
+            np.testing.assert_allclose(self.moments[1], self.oracle.normalization.variance, RELATIVE, RELATIVE)
+
+
+COMBINATIONS = [("sgd", (1, 1)), ("sgd", (2, 2)), ("momentum", (2, 2)), ("adam", (1, 1)), ("adam", (2, 2))]
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+@pytest.mark.parametrize("binarize", ["both", "weights", "none"])
+@pytest.mark.parametrize(("optimizer", "grid"), COMBINATIONS)
+def test_20_steps(tmp_path: Path, name: str, binarize: str, optimizer: str, grid: tuple[int, int]) -> None:
+    slices = Slices(*grid)
+    case = ConvCase(tmp_path, name, {"binarize": binarize, "optimizer": optimizer}, slices)
+    case.check_equal(case.run())
+    if binarize != "none":
+        np.testing.assert_array_equal(case.state.signs, np.where(case.state.weight >= 0, 1, -1))
+
+
+@pytest.mark.parametrize("slices", [Slices(1, 3), Slices(2, 1), Slices(3, 5)], ids=["1x3", "2x1", "3x5"])
+@pytest.mark.parametrize("name", WINDOWS)
+def test_any_grid_and_the_paper_s_alpha(tmp_path: Path, name: str, slices: Slices) -> None:
+    if name == "strided":
+        slices = Slices(slices.m_in, min(slices.m_out, 4))
+    case = ConvCase(tmp_path, name, {"binarize": "both", "optimizer": "sgd", "alpha": "tensor"}, slices)
+    case.check_equal(case.run())
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+@pytest.mark.parametrize(("binarize", "optimizer"), [("both", "sgd"), ("weights", "momentum"), ("none", "adam")])
+def test_a_head_that_sees_the_mean_of_each_channel(tmp_path: Path, name: str, binarize: str, optimizer: str) -> None:
+    if name == "residual":
+        pytest.skip("its output is flattened")
+    case = ConvCase(tmp_path, name, {"binarize": binarize, "optimizer": optimizer, "pools_head": True}, Slices(2, 2))
+    case.check_equal(case.run())
+
+
+@pytest.mark.parametrize("wrong", ["rate", "head", "bias", "weight", "gain"])
+@pytest.mark.parametrize("name", ["strided", "depthwise"])
+def test_a_one_percent_error_is_noticed(tmp_path: Path, name: str, wrong: str) -> None:
+    case = ConvCase(tmp_path, name, {"binarize": "both", "optimizer": "sgd"}, Slices(2, 2))
+    assert case.state.bias is not None and case.oracle.head is not None
+    if wrong == "rate":
+        case.runtime.others["rate"] = np.array(RATES["sgd"] * 1.01, dtype=np.float32)
+    elif wrong == "bias":
+        case.state.bias *= 1.01
+    elif wrong == "weight":
+        case.oracle.weight *= 1.01
+    elif wrong == "head":
+        case.oracle.head = case.oracle.head * 1.01
+    elif case.oracle.normalization is not None:
+        case.oracle.normalization.gain *= 1.01
+    else:
+        return
+    with pytest.raises(AssertionError):
+        case.check_equal(case.run())
