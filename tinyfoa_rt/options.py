@@ -14,10 +14,11 @@ __all__ = ["AUTO", "RECIPE", "PlanOptions"]
 
 AUTO = "auto"
 # How blocks are trained: a plan's bytes follow from these options, but its JSON does not hold them.
-RECIPE = ("binarize", "loss", "head_pool", "alpha", "scale", "window", "handover", "classifier")
+RECIPE = ("binarize", "loss", "head_pool", "alpha", "scale", "window", "handover", "classifier", "classes")
 SCHEDULES = ("slice", "freeze-diagonal", "full")
 _GRID = re.compile(r"(\d{1,6})x(\d{1,6})")
 _LARGEST_COUNT = 2**31
+_MOST_CLASSES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class PlanOptions:
         window: ``symmetric`` or ``relu``: where the straight-through estimator lets the error pass.
         handover: ``bits`` or ``scaled``: whether the next block reads {0, 1} or {0, s}.
         classifier: ``real`` or ``binary``: weights of the model's own classifier.
+        classes: of a new classifier in place of the model's; ``None`` keeps that.
         seed: of the heads.
         samples: of the data set; ``None`` where unknown.
         rotate_every: steps that a slice stays; ``None`` is 1 on onnxruntime, an equal part of an epoch elsewhere.
@@ -67,6 +69,7 @@ class PlanOptions:
     window: str = "symmetric"
     handover: str = "bits"
     classifier: str = "real"
+    classes: int | None = None
     seed: int = 0
     samples: int | None = None
     rotate_every: int | None = None
@@ -86,6 +89,8 @@ class PlanOptions:
         for option, value in (("--batch", self.batch), ("--samples", self.samples), ("--rotate-every", self.rotate_every)):
             if value is not None and not 1 <= value <= _LARGEST_COUNT:
                 raise UsageError(f"{option} {value}", "is not between 1 and 2^31", "give a whole number such as 1 or 100")
+        if self.classes is not None and not 2 <= self.classes <= _MOST_CLASSES:
+            raise UsageError(f"--classes {self.classes}", "is not between 2 and 1,000,000", "give how many the new task has")
         if self.schedule == "full" and self.slices not in (AUTO, "1x1"):
             raise UsageError(f"--slices {self.slices}", "the schedule 'full' has no slices", "leave one of the two out")
         self.grid()

@@ -49,6 +49,7 @@ def recipe_options(command: Any) -> Any:
             click.option(
                 "--classifier", default="real", show_default=True, help="Weights of the model's classifier: real or binary."
             ),
+            click.option("--classes", type=int, help="A new classifier, for so many classes."),
             click.option("--head-seed", default=0, show_default=True, help="Seed of the local heads."),
         )
     ):

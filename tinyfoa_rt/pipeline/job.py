@@ -11,7 +11,7 @@ from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.recipe import Head, Loss, Optimizer, Recipe
 from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.options import AUTO, PlanOptions
-from tinyfoa_rt.partition import partition, select_blocks
+from tinyfoa_rt.partition import partition, select_blocks, with_classes
 from tinyfoa_rt.planner.search import grid_candidates
 from tinyfoa_rt.steps import BlockSetting, block_settings
 from tinyfoa_rt.targets import load_target
@@ -79,6 +79,8 @@ def resolve(graph: Graph, options: PlanOptions) -> PlanJob:
         UnsupportedError: the model has no trainable layer.
     """
     target = _target(options)
+    if options.classes is not None:
+        graph = with_classes(graph, options.classes)
     parts = partition(graph)
     recipe = _recipe(graph, parts, options)
     selected = select_blocks(parts.blocks, options.train)
