@@ -74,8 +74,9 @@ def command(
     data_set = load_data(data)
     trainer = _resumed(output, options) if resume else _new(source, options)
     session = TrainingSession(trainer, data_set, output, checkpoint_every)
-    # A frozen block wants samples as those that it was trained on.
-    normalizes = normalization == "data" or (normalization == "auto" and options["train"] == "all")
+    # A frozen block wants samples as those that it was trained on, and the numbers of a regression often are the samples.
+    wants_it = options["train"] == "all" and data_set.num_classes > 0
+    normalizes = normalization == "data" or (normalization == "auto" and wants_it)
     if not session.run({} if resume else settings, normalizes=normalizes):
         click.echo(f"interrupted; go on with --resume, the checkpoint is in {output}", err=True)
         sys.exit(_INTERRUPTED)

@@ -83,7 +83,8 @@ class TrainingSession:
                 row |= {"loss": float(np.mean(losses)), "accuracy": float(np.mean(hits))}
                 self._metrics.append(row)
                 assert task is not None
-                note = f"loss {row['loss']:.3f}  accuracy {row['accuracy']:.1%}"
+                accuracy = f"  accuracy {row['accuracy']:.1%}" if self._data.num_classes else ""
+                note = f"loss {row['loss']:.3f}{accuracy}"
                 bar.update(task, completed=report.step + 1, note=note)
                 losses.clear()
                 hits.clear()

@@ -109,5 +109,6 @@ def starting_rate(manifest: Manifest, record: BlockRecord, head_units: int, powe
     fan_in = max(layer.fan_in for layer in record.layers)
     num_slices = max(layer.num_slices for layer in record.layers)
     positions = max(layer.positions for layer in record.layers)
-    size = BlockSize(head_units, record.head_positions, fan_in, num_slices, positions, power)
+    squared = manifest.num_outputs if record.is_classifier and manifest.loss == "mean-squared-error" else 0
+    size = BlockSize(head_units, record.head_positions, fan_in, num_slices, positions, power, squared)
     return rate_of_block(manifest.optimizer, manifest.batch, size)

@@ -18,6 +18,8 @@ _STEPS_A_TURN = 1
 _LEAST_INPUT_POWER = 0.25
 # The shares of very many units add up to more than the error: the loss of a layer of 10,000 and more would grow.
 _MOST_UNITS = 2000
+# Half of what would bring an output to its target in one step of a whole layer.
+_SQUARED_OUTPUTS = 40
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class BlockSize:
     """What the rate of a block depends on.
 
     These are: units of its head (0: a classifier), positions that a unit is the mean of, inputs of an output, slices, positions
-    at which a weight is used, mean x^2.
+    at which a weight is used, mean x^2, and of a model's own output with a squared error how many numbers it has (else 0).
     """
 
     head_units: int
@@ -71,6 +73,7 @@ class BlockSize:
     num_slices: int
     weight_positions: int
     input_power: float
+    squared_outputs: int = 0
 
 
 def rate_of_block(optimizer: str, batch: int, size: BlockSize) -> float:
@@ -89,7 +92,9 @@ def rate_of_block(optimizer: str, batch: int, size: BlockSize) -> float:
     input_energy = size.fan_in * max(size.input_power, _LEAST_INPUT_POWER)
     # sqrt(2) / gain: the head's gain is sqrt(2 / units), and that of the model's own classifier is 1.
     units = size.head_units or 2
-    if size.head_positions > 1:
+    if not size.head_units and size.squared_outputs:
+        spread = size.squared_outputs / _SQUARED_OUTPUTS  # each output's error is a share of the mean of all
+    elif size.head_positions > 1:
         spread = size.head_positions * math.sqrt(min(units, _MOST_UNITS)) / size.weight_positions
     else:
         spread = math.sqrt(min(units / size.weight_positions, _MOST_UNITS))

@@ -130,6 +130,8 @@ public:
         }
         size.num_slices = static_cast<double>(num_slices());
         size.input_power = power;
+        size.squared_outputs =
+            record_.is_classifier && !manifest_.is_classification() ? static_cast<double>(manifest_.num_outputs) : 0;
         return rate_of_block(manifest_.optimizer, static_cast<double>(manifest_.batch), size);
     }
 

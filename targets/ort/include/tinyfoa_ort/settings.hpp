@@ -44,6 +44,7 @@ struct BlockSize {
     double num_slices = 0;
     double weight_positions = 1;  // positions at which a weight is used
     double input_power = 0;       // mean x^2
+    double squared_outputs = 0;   // of a model's own output with a squared error
 };
 
 // The rate at which a block starts; the reasons are in tinyfoa_rt/run/settings.py.
@@ -56,7 +57,9 @@ inline double rate_of_block(const std::string& optimizer, double batch, const Bl
     }
     const double input_energy = size.fan_in * std::max(size.input_power, least_input_power);
     const double units = size.head_units > 0 ? size.head_units : 2;
-    const double spread = size.head_positions > 1
+    const bool is_squared = size.head_units == 0 && size.squared_outputs > 0;
+    const double spread = is_squared ? size.squared_outputs / 40
+                          : size.head_positions > 1
                               ? size.head_positions * std::sqrt(std::min(units, most_units)) / size.weight_positions
                               : std::sqrt(std::min(units / size.weight_positions, most_units));
     return base * spread * batch / reference_batch * boost * reference_inputs / input_energy;
