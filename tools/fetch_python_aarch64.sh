@@ -4,20 +4,20 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=$PWD/build/python-aarch64
-answers=$PWD/build/ort-aarch64/root  # what /proc and /sys say there
+answers=$PWD/build/ort-aarch64/sysroot  # what /proc and /sys say there
 if [ ! -f "$target/ready" ]; then
   as_root=()
   if [ "$(id -u)" -ne 0 ]; then as_root=(sudo); fi
   command -v debootstrap >/dev/null || "${as_root[@]}" apt-get install -y -qq --no-install-recommends debootstrap >/dev/null
   rm -rf "$target"
-  mkdir -p "$target/root"
+  mkdir -p "$target/sysroot"
   work=$(mktemp -d)
   trap '"${as_root[@]}" rm -rf "$work"' EXIT
   mirror=$(apt-get indextargets --format '$(REPO_URI)' | head -n 1)
   "${as_root[@]}" debootstrap --foreign --arch=arm64 --variant=minbase --include=python3 bookworm "$work" "$mirror" >/dev/null
-  for package in "$work"/var/cache/apt/archives/*.deb; do dpkg-deb -x "$package" "$target/root"; done
-  rm -rf "$target"/root/{proc,sys}
-  cp -r "$answers/proc" "$answers/sys" "$target/root/"
+  for package in "$work"/var/cache/apt/archives/*.deb; do dpkg-deb -x "$package" "$target/sysroot"; done
+  rm -rf "$target"/sysroot/{proc,sys}
+  cp -r "$answers/proc" "$answers/sys" "$target/sysroot/"
   touch "$target/ready"
 fi
 # The wheel is of this tree, and so is made anew each time; without the kernels, which are this machine's.

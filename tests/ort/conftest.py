@@ -50,7 +50,7 @@ def sanitized(sanitized_binary: Path, tmp_path: Path) -> Driver:
 def aarch64(aarch64_binary: Path, tmp_path: Path) -> Driver:
     """The trainer on an emulated processor of 64-bit ARM, with onnxruntime's library for it."""
     (tmp_path / "aarch64").mkdir()
-    emulator = (required_tool("qemu-aarch64"), "-L", str(AARCH64 / "root"))
+    emulator = (required_tool("qemu-aarch64"), "-L", str(AARCH64 / "sysroot"))
     # The default, all that QEMU knows, is many times slower.
     environment = {"QEMU_CPU": "cortex-a72"}
     return Driver(aarch64_binary, AARCH64 / "lib" / "libonnxruntime.so.1", tmp_path / "aarch64", environment, emulator)

@@ -23,7 +23,7 @@ def emulated(*arguments: str) -> str:
     """What the installed command says there."""
     if not (PLACE / "site" / "tinyfoa_rt").is_dir():
         missing("Python for AArch64 is not there: run tools/fetch_python_aarch64.sh")
-    root = PLACE / "root"
+    root = PLACE / "sysroot"
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "OPENBLAS", "LD_"))},
         "QEMU_CPU": "cortex-a72",

@@ -34,7 +34,7 @@ def test_kernels_give_the_same_bits_there(library: Path, tmp_path: Path) -> None
 
 def run_emulated(*arguments: str) -> None:
     """Run Python there."""
-    root = PLACE / "root"
+    root = PLACE / "sysroot"
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "OPENBLAS", "LD_"))},
         "QEMU_CPU": "cortex-a72",

@@ -58,7 +58,7 @@ def command(
 ) -> None:
     """Train MODEL (an ONNX file, with --budget) or an artifact DIR on data; Ctrl-C leaves a checkpoint to go on from."""
     from tinyfoa_rt.cli.training_session import TrainingSession
-    from tinyfoa_rt.run.checkpoint import MANIFEST
+    from tinyfoa_rt.run.checkpoint import has_checkpoint
     from tinyfoa_rt.run.data import load_data
     from tinyfoa_rt.run.settings import TrainSettings
 
@@ -66,10 +66,10 @@ def command(
         raise UsageError(f"--normalization {normalization}", "is not known", "use auto, data or none")
     settings = {name: options[name] for name in _SETTINGS}
     TrainSettings(**settings)  # refuse wrong use before anything is read
-    has_checkpoint = (output / "checkpoint" / MANIFEST).exists()
-    if has_checkpoint and not resume:
+    is_begun = has_checkpoint(output)
+    if is_begun and not resume:
         raise InputError(str(output), "holds a training already", "give --resume to go on with it, or name another folder")
-    if resume and not has_checkpoint:
+    if resume and not is_begun:
         raise InputError(str(output), "holds no checkpoint", "train without --resume first")
     data_set = load_data(data)
     trainer = _resumed(output, options) if resume else _new(source, options)

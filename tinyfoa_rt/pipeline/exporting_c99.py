@@ -23,7 +23,7 @@ from tinyfoa_rt.pipeline.job import PlanJob, resolve
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.run import Trainer
 from tinyfoa_rt.run.artifact import SOURCE_MODEL, SOURCE_OPTIONS, Artifact
-from tinyfoa_rt.run.checkpoint import MANIFEST as CHECKPOINT
+from tinyfoa_rt.run.checkpoint import has_checkpoint
 from tinyfoa_rt.run.loop import starting_rate
 from tinyfoa_rt.run.progress import Progress
 from tinyfoa_rt.run.records import Manifest
@@ -48,7 +48,7 @@ def export_c99(folder: Path, output: Path, *, state_as_file: bool = False) -> CP
         InputError: the artifact is of another target, or damaged, or the output cannot be written.
         UnsupportedError: an operator has no C99 kernel.
     """
-    if (folder / "checkpoint" / CHECKPOINT).exists():
+    if has_checkpoint(folder):
         trainer = Trainer.load(folder)
         source = c_source(trainer.artifact, trainer.state.arrays(), trainer.progress)
     else:

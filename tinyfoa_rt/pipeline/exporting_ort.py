@@ -11,7 +11,7 @@ from tinyfoa_rt.files import write_whole
 from tinyfoa_rt.pipeline.placement import place_steps, placement_record
 from tinyfoa_rt.run import Trainer
 from tinyfoa_rt.run.artifact import Artifact, packed_path
-from tinyfoa_rt.run.checkpoint import MANIFEST as CHECKPOINT
+from tinyfoa_rt.run.checkpoint import has_checkpoint
 
 __all__ = ["export_ort"]
 
@@ -29,18 +29,14 @@ def export_ort(folder: Path, output: Path) -> Artifact:
     Raises:
         InputError: the artifact is damaged, or the output cannot be written.
     """
-    has_checkpoint = (folder / "checkpoint" / CHECKPOINT).exists()
-    trainer = Trainer.load(folder) if has_checkpoint else Trainer(folder)
-    artifact = trainer.artifact
+    trainer = Trainer.load(folder) if has_checkpoint(folder) else None
+    artifact = trainer.artifact if trainer is not None else Artifact.load(folder)
     converted = to_ort_format({path: artifact.models[path] for path in artifact.manifest.model_paths})
-    compact = Trainer(_in_ort_format(artifact, converted))
-    compact.state.restore(trainer.state.arrays())
-    compact.progress = trainer.progress
-    for each, name in ((trainer, "artifact"), (compact, "artifact-ort")):
-        if has_checkpoint:
+    for each, name in ((artifact, "artifact"), (_in_ort_format(artifact, converted), "artifact-ort")):
+        if trainer is None:
             each.save(output / name)
         else:
-            each.artifact.save(output / name)
+            _with_state(each, trainer).save(output / name)
     manifest = artifact.manifest
     providers = placement_record(place_steps(artifact))
     record = {"format": _FORMAT, "model": manifest.model, "batch": manifest.batch, "peak_bytes": manifest.peak_bytes}
@@ -48,6 +44,14 @@ def export_ort(folder: Path, output: Path) -> Artifact:
     facts = ProjectFacts(manifest.model, manifest.peak_bytes, manifest.batch, tuple(block.name for block in manifest.blocks))
     write_project(facts, converted.required_operators, output)
     return artifact
+
+
+def _with_state(artifact: Artifact, trainer: Trainer) -> Trainer:
+    """A trainer of another form of the same artifact, where ``trainer`` stands."""
+    found = Trainer(artifact)
+    found.state.restore(trainer.state.arrays())
+    found.progress = trainer.progress
+    return found
 
 
 def _in_ort_format(artifact: Artifact, converted: OrtModels) -> Artifact:

@@ -29,10 +29,12 @@ from tinyfoa_rt.run.strict_json import parse_object
 from tinyfoa_rt.run.tensor_file import read_tensors, write_tensors
 from tinyfoa_rt.units import format_nbytes
 
-__all__ = ["FORMAT", "MANIFEST", "Checkpoint", "load_checkpoint", "save_checkpoint"]
+__all__ = ["FOLDER", "FORMAT", "MANIFEST", "Checkpoint", "has_checkpoint", "load_checkpoint", "save_checkpoint"]
 
 FORMAT = "tinyfoa-checkpoint/1"
 MANIFEST = "checkpoint.json"
+# In the folder of a run, beside the artifact.
+FOLDER = "checkpoint"
 
 _STATE = re.compile(r"state-([0-9]{6,})\.safetensors")
 # What a save that was cut short leaves: tensors that no manifest names, temporary files of tensors and of a manifest.
@@ -64,6 +66,11 @@ class _Manifest:
         """Return what the file holds."""
         head = {"format": FORMAT, "file": self.file, "bytes": self.nbytes, "sha256": self.sha256}
         return {**head, "artifact": self.artifact, "progress": self.progress}
+
+
+def has_checkpoint(run: Path) -> bool:
+    """Whether the folder of a run holds a checkpoint: its manifest comes last."""
+    return (run / FOLDER / MANIFEST).exists()
 
 
 def save_checkpoint(folder: Path, tensors: Mapping[str, NDArray[Any]], progress: Mapping[str, Any], artifact_id: str) -> None:

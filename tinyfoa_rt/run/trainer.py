@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.run.artifact import INFERENCE_TENSORS, MANIFEST, Artifact
-from tinyfoa_rt.run.checkpoint import load_checkpoint, save_checkpoint
+from tinyfoa_rt.run.checkpoint import FOLDER, load_checkpoint, save_checkpoint
 from tinyfoa_rt.run.data import Normalization
 from tinyfoa_rt.run.evaluation import Evaluation, evaluate_scores
 from tinyfoa_rt.run.feed import Samples, check_targets
@@ -35,7 +35,6 @@ from tinyfoa_rt.run.settings import TrainSettings
 __all__ = ["Trainer"]
 
 Array = NDArray[Any]
-_CHECKPOINT = "checkpoint"
 _ROWS = 500
 
 
@@ -165,7 +164,7 @@ class Trainer:
                 self.artifact.save(folder)
             self._home = folder
         arrays = self.state.arrays()
-        save_checkpoint(folder / _CHECKPOINT, arrays, self.progress.to_json(), self.artifact.id)
+        save_checkpoint(folder / FOLDER, arrays, self.progress.to_json(), self.artifact.id)
         write_inference_tensors(folder / INFERENCE_TENSORS, self.state)
 
     @classmethod
@@ -176,7 +175,7 @@ class Trainer:
             InputError: artifact or checkpoint are missing, damaged, or do not belong together.
         """
         trainer = cls(Path(folder), **options)
-        checkpoint = load_checkpoint(Path(folder) / _CHECKPOINT, trainer.artifact.id)
+        checkpoint = load_checkpoint(Path(folder) / FOLDER, trainer.artifact.id)
         trainer.state.restore(checkpoint.tensors)
         trainer.progress = Progress.from_json(checkpoint.progress)
         return trainer
