@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
 from tests.emit.test_local_trajectory import local_net
+from tests.run.trained_models import check_inference_model
 from tests.small_models import load_model
 from tinyfoa_rt.pipeline import plan
 from tinyfoa_rt.pipeline.building import build
@@ -49,13 +49,7 @@ def test_it_learns_and_the_inference_model_is_what_it_predicts(tmp_path: Path, o
     accuracy = trainer.evaluate(X_TEST, Y_TEST).accuracy
     assert accuracy is not None and accuracy > 0.85  # chance is a quarter
     trainer.save(tmp_path / "run")
-    path = tmp_path / "run" / "inference.onnx"
-    onnx.checker.check_model(str(path), full_check=True)
-    session = onnxruntime.InferenceSession(path)
-    for count in (1, len(X_TEST)):
-        ours = session.run(None, {"input": X_TEST[:count]})[0]
-        # Real inputs of binary weights are quantized to 16 bits of the largest in the batch.
-        np.testing.assert_allclose(ours, trainer.scores(X_TEST)[:count], rtol=1e-3, atol=1e-3)
+    check_inference_model(tmp_path / "run" / "inference.onnx", trainer, X_TEST)
 
 
 @pytest.mark.parametrize("binarize", ["both", "none"])

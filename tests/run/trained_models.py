@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+import onnxruntime
 from numpy.typing import NDArray
 
 from tests.small_models import load_model, mlp
 from tinyfoa_rt.options import RECIPE
 from tinyfoa_rt.pipeline import plan
 from tinyfoa_rt.pipeline.building import build
+from tinyfoa_rt.run import Trainer
 from tinyfoa_rt.run.artifact import Artifact
 
-__all__ = ["SIZES", "artifact_of", "blobs"]
+__all__ = ["SIZES", "artifact_of", "blobs", "check_inference_model"]
 
 SIZES = (12, 16, 16, 4)
 
@@ -27,6 +30,16 @@ def artifact_of(folder: Path, *, order: str = "layerwise", budget: str = "1MB", 
         planning["slices"] = "auto"
     recipe = {name: planning[name] for name in (*RECIPE, "seed") if name in planning}
     return build(graph, plan(graph, budget, **planning), order=order, **recipe)
+
+
+def check_inference_model(path: Path, trainer: Trainer, x: NDArray[Any]) -> None:
+    """It is a whole ONNX model that gives the trainer's scores, for one sample and for all of ``x``."""
+    onnx.checker.check_model(str(path), full_check=True)
+    session = onnxruntime.InferenceSession(path)
+    for count in (1, len(x)):
+        ours = session.run(None, {"input": x[:count]})[0]
+        # Real inputs of binary weights are quantized to 16 bits of the largest in the sample.
+        np.testing.assert_allclose(ours, trainer.scores(x)[:count], rtol=1e-3, atol=1e-3)
 
 
 def blobs(num_samples: int = 120, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
