@@ -11,7 +11,7 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from tests.emit.trajectory import BATCH, RATES, Onnxruntime, Trajectory, balanced_head
+from tests.emit.trajectory import BATCH, Onnxruntime, Trajectory, balanced_head
 from tests.oracle.local import LocalBlock
 from tests.small_models import load_model
 from tests.steps.step_graphs import step_of
@@ -131,14 +131,6 @@ def test_a_head_that_sees_the_mean_of_each_channel(tmp_path: Path, slices: Slice
 @pytest.mark.parametrize(("index", "pools"), [(0, False), (1, False), (0, True)])
 def test_a_one_percent_error_is_noticed(tmp_path: Path, index: int, pools: bool, wrong: str) -> None:
     case = LocalCase(tmp_path, index, {"binarize": "both", "optimizer": "sgd", "pools_head": pools}, Slices(2, 2))
-    assert case.state.bias is not None and case.oracle.head is not None
-    if wrong == "rate":
-        case.runtime.others["rate"] = np.array(RATES["sgd"] * 1.01, dtype=np.float32)
-    elif wrong == "bias":
-        case.state.bias *= 1.01
-    elif wrong == "weight":
-        case.oracle.weight *= 1.01
-    else:
-        case.oracle.head = case.oracle.head * 1.01
+    case.spoil(wrong)
     with pytest.raises(AssertionError):
         case.check_equal(case.run())

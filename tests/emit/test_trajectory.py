@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.emit.trajectory import BATCH, RATES, Onnxruntime, Trajectory, balanced_head
+from tests.emit.trajectory import BATCH, Onnxruntime, Trajectory, balanced_head
 from tests.oracle.dense import DenseBlock
 from tests.small_models import load_model, mlp
 from tests.steps.step_graphs import step_of
@@ -114,12 +114,6 @@ def test_the_paper_s_own_scales_and_window(tmp_path: Path, index: int, option: d
 @pytest.mark.parametrize("wrong", ["rate", "head", "bias"])
 def test_a_one_percent_error_is_noticed(tmp_path: Path, wrong: str) -> None:
     case = Case(tmp_path, 0, {"binarize": "both", "optimizer": "sgd"})
-    if wrong == "rate":
-        case.runtime.others["rate"] = np.array(RATES["sgd"] * 1.01, dtype=np.float32)
-    elif wrong == "bias":
-        assert case.state.bias is not None
-        case.state.bias *= 1.01
-    else:
-        case.oracle.head = case.oracle.head * 1.01 if case.oracle.head is not None else None
+    case.spoil(wrong)
     with pytest.raises(AssertionError):
         case.check_equal(case.run())

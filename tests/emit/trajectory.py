@@ -94,6 +94,19 @@ class Trajectory:
         self.state.end_turn()
         return losses
 
+    def spoil(self, wrong: str) -> None:
+        """Make the rate, the head, the bias or the weight of one side a percent too large."""
+        assert self.state.bias is not None and self.oracle.head is not None
+        if wrong == "rate":
+            self.runtime.others["rate"] = np.array(RATES[self.state.optimizer] * 1.01, dtype=np.float32)
+        elif wrong == "bias":
+            self.state.bias *= 1.01
+        elif wrong == "weight":
+            self.oracle.weight *= 1.01
+        else:
+            assert wrong == "head"
+            self.oracle.head = self.oracle.head * 1.01
+
     def check_equal(self, losses: Losses) -> None:
         """Losses, weights and biases are those of the oracle."""
         ours, expected = np.array(losses).T
