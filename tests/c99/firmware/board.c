@@ -1,9 +1,11 @@
 /* Start of an emulated Cortex-M board, and its debugger's calls (semihosting). */
 #include "machine.h"
 
+#include "../cortex_m/debugger.h"
+#include "../cortex_m/ticks.h"
 #include "../write_line.h"
 
-enum { OPEN = 0x01, WRITE_TEXT = 0x04, WRITE = 0x05, READ = 0x06, SEEK = 0x0A, EXIT_WITH_CODE = 0x20, APPLICATION_EXIT = 0x20026 };
+enum { OPEN = 0x01, WRITE = 0x05, READ = 0x06, SEEK = 0x0A };
 enum { PAINT = 0x5AFEC0DE };
 
 extern uint32_t data_start[], data_end[], data_source[], bss_start[], bss_end[], stack_top[];
@@ -11,23 +13,9 @@ extern uint32_t data_start[], data_end[], data_source[], bss_start[], bss_end[],
 int main(void);
 void reset(void);
 
-static uint32_t call_debugger(uint32_t operation, const void *argument)
-{
-    register uint32_t r0 __asm__("r0") = operation;
-    register const void *r1 __asm__("r1") = argument;
-    __asm__ volatile("bkpt 0xAB" : "+r"(r0) : "r"(r1) : "memory");
-    return r0;
-}
-
-static void exit_with(uint32_t code)
-{
-    const uint32_t arguments[2] = {APPLICATION_EXIT, code};
-    call_debugger(EXIT_WITH_CODE, arguments);
-}
-
 void write_line(const char *text)
 {
-    call_debugger(WRITE_TEXT, text);
+    ask_debugger(WRITE_TEXT, text);
 }
 
 int32_t machine_open(const char *name)
@@ -37,25 +25,25 @@ int32_t machine_open(const char *name)
         length++;
     }
     const uint32_t arguments[3] = {(uint32_t)name, 3u /* "r+b" */, length};
-    return (int32_t)call_debugger(OPEN, arguments);
+    return (int32_t)ask_debugger(OPEN, arguments);
 }
 
 uint32_t machine_read(int32_t handle, void *to, uint32_t nbytes)
 {
     const uint32_t arguments[3] = {(uint32_t)handle, (uint32_t)to, nbytes};
-    return nbytes - call_debugger(READ, arguments);
+    return nbytes - ask_debugger(READ, arguments);
 }
 
 uint32_t machine_write(int32_t handle, const void *from, uint32_t nbytes)
 {
     const uint32_t arguments[3] = {(uint32_t)handle, (uint32_t)from, nbytes};
-    return nbytes - call_debugger(WRITE, arguments);
+    return nbytes - ask_debugger(WRITE, arguments);
 }
 
 void machine_seek(int32_t handle, uint32_t offset)
 {
     const uint32_t arguments[2] = {(uint32_t)handle, offset};
-    call_debugger(SEEK, arguments);
+    ask_debugger(SEEK, arguments);
 }
 
 void *machine_storage(uint32_t nbytes)
@@ -66,15 +54,10 @@ void *machine_storage(uint32_t nbytes)
 
 uint32_t machine_ticks(void)
 {
-    volatile uint32_t *const systick = (volatile uint32_t *)0xE000E010u;
     if ((systick[0] & 1u) == 0u) {
-        systick[1] = 0xFFFFFFu;
-        systick[2] = 0u;
-        systick[0] = 5u; /* the processor's clock, no interrupt */
-        while (systick[2] == 0u) {
-        }
+        start_ticks();
     }
-    return 0xFFFFFFu - systick[2];
+    return ticks();
 }
 
 uint32_t machine_stack_nbytes(void)
