@@ -6,11 +6,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tinyfoa_rt.errors import UnsupportedError
-from tinyfoa_rt.export.c99.program import Address, Argument, LayerRef, Name, Number, RealArray, Statement, Value
+from tinyfoa_rt.export.c99.program import (
+    Address,
+    Argument,
+    Call,
+    LayerRef,
+    Name,
+    Number,
+    Real,
+    RealArray,
+    Statement,
+    Value,
+)  # fmt: skip
 from tinyfoa_rt.ir.graph import Constant
 from tinyfoa_rt.ir.step import StepGraph, StepNode, TensorType
 
-__all__ = ["CONTEXT", "NULL", "Lowering", "Rule", "refuse"]
+__all__ = ["CONTEXT", "NULL", "Lowering", "Rule", "real_attribute", "refuse", "scale_of", "whole_attribute"]
 
 CONTEXT = Name("context")
 NULL = Name("NULL")
@@ -92,3 +103,29 @@ Rule = Callable[[Lowering, StepNode], list[Statement]]
 def refuse(node: StepNode, problem: str) -> UnsupportedError:
     """The error for a node of the model that cannot run in C."""
     return UnsupportedError(f"node '{node.name}'", problem, "replace the operator, or train on a device that runs onnxruntime")
+
+
+def scale_of(lowering: Lowering, name: str) -> tuple[list[Statement], Argument]:
+    """The scale of a binary value: 1 where it has none, in RAM where this step computes it, else read from the storage."""
+    if not name:
+        return [], Real(1.0)
+    if name in lowering.offsets:
+        return [], Value("float", lowering.offsets[name])
+    variable = f"scale_{lowering.scales[name]}"
+    lowering.locals[variable] = f"float {variable}"
+    arguments = (CONTEXT, Number(lowering.scales[name]), Name(f"&{variable}"))
+    return [Call("tfoa_scale", arguments, may_fail=True)], Name(variable)
+
+
+def real_attribute(node: StepNode, name: str) -> float:
+    """An attribute that must be there."""
+    value = node.attributes[name]
+    assert isinstance(value, int | float)
+    return float(value)
+
+
+def whole_attribute(node: StepNode, name: str) -> int:
+    """An attribute that must be there."""
+    value = node.attributes[name]
+    assert isinstance(value, int)
+    return value
