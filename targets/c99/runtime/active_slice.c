@@ -23,6 +23,7 @@ tfoa_slice tfoa_active_slice(const tfoa_context *context, const tfoa_layer *laye
     slice.first_in = part.first_in;
     slice.first_grad = has_all_rows ? part.first_out : 0;
     slice.grad_columns = has_all_rows ? layer->outs[layer->num_out_parts] : part.outs;
+    slice.positions = 1;
     slice.limit = limit;
     return slice;
 }

@@ -80,8 +80,8 @@ static tfoa_status step_0(tfoa_context *context)
     tfoa_straight_through_window(AT(float, 152), 2, 4, -0x1p+0f, AT(uint32_t, 192));
     tfoa_head_logits_of_bits(&(const tfoa_head){NULL, 0, 3, 4, 0x1.6a09e6p-1f}, AT(const uint32_t, 200), 2, *AT(const float, 92), AT(float, 168));
     tfoa_softmax_cross_entropy(AT(float, 168), AT(const int32_t, 96), 2, 3, AT(float, 200), &context->correct);
-    tfoa_head_grad(&(const tfoa_head){NULL, 0, 3, 4, 0x1.6a09e6p-1f}, AT(float, 168), 2, *AT(const int32_t, 8), *AT(const int32_t, 16), AT(float, 152));
-    tfoa_straight_through_grad(AT(float, 152), AT(const uint32_t, 192), 2, *AT(const int32_t, 16), *AT(const int32_t, 8), 4);
+    tfoa_head_grad(&(const tfoa_head){NULL, 0, 3, 4, 0x1.6a09e6p-1f}, &(const tfoa_channel_part){{2, 4, 1}, *AT(const int32_t, 8), *AT(const int32_t, 16)}, AT(float, 168), AT(float, 152));
+    tfoa_straight_through_grad(&(const tfoa_channel_part){{2, 4, 1}, *AT(const int32_t, 8), *AT(const int32_t, 16)}, AT(const uint32_t, 192), AT(float, 152));
     slice = tfoa_active_slice(context, &layers_0[0], 0, 0x1p+0f);
     tfoa_dense_sgd_step(&slice, AT(float, 152), &(const tfoa_operand){NULL, AT(float, 104), 6, 0x1p+0f, 0x0p+0f}, 2, *AT(const float, 0));
     tfoa_bias_sgd_step(&slice, AT(float, 152), 2, *AT(const float, 0));

@@ -27,7 +27,10 @@ static inline float tfoa_bias_grad(const tfoa_slice *slice, const float *grad_z,
 {
     float sum = 0.0f;
     for (int32_t row = 0; row < rows; row++) {
-        sum += grad_z[row * slice->grad_columns + slice->first_grad + out];
+        const float *errors = grad_z + (row * slice->grad_columns + slice->first_grad + out) * slice->positions;
+        for (int32_t i = 0; i < slice->positions; i++) {
+            sum += errors[i];
+        }
     }
     return sum;
 }
