@@ -43,7 +43,7 @@ class _MatmulShape(ctypes.Structure):
     ]
 
 
-class _BroadcastShape(ctypes.Structure):
+class _Strides(ctypes.Structure):
     _fields_ = [("rank", c_int32), *((name, c_int32 * _MAX_RANK) for name in ("size", "a_stride", "b_stride"))]
 
 
@@ -101,7 +101,7 @@ class ForwardKernels:
 
     def add(self, a: Array, b: Array) -> Array:
         size = np.broadcast_shapes(a.shape, b.shape)
-        shape = _BroadcastShape(len(size))
+        shape = _Strides(len(size))
         _fill(shape.size, size)
         _fill(shape.a_stride, _strides(np.broadcast_to(a, size)))
         _fill(shape.b_stride, _strides(np.broadcast_to(b, size)))

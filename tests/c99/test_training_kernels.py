@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tests.c99.kernel_library import KERNELS, build_library, call
 from tests.c99.test_packed_kernels import packed
-from tests.ops.references import activation, arithmetic, elementwise, gradients, heads, updates
+from tests.ops.references import activation, arithmetic, gradients, heads, updates
 from tinyfoa_rt.ops.head_hash import rademacher_head
 
 Array = NDArray[Any]
@@ -45,9 +45,8 @@ class Operand(ctypes.Structure):
 class Slice(ctypes.Structure):
     _fields_ = [
         *((name, c_void_p) for name in ("latent", "bias", "bits", "sums")),
-        *((name, c_int32) for name in ("ins", "outs", "first_in", "first_out", "first_grad", "grad_columns")),
+        *((name, c_int32) for name in ("ins", "outs", "first_in", "first_out", "first_grad", "grad_columns", "positions")),
         ("limit", c_float),
-        ("positions", c_int32),
     ]
 
 
@@ -107,12 +106,6 @@ def test_head(library: ctypes.CDLL, rows: int, units: int, classes: int, is_stor
     check_close(logits, heads.head_logits(h, np.array(0.7), matrix, gain=0.3)[0])
     call(library, "tfoa_head_logits", head, x, rows, logits)
     check_close(logits, heads.head_logits(x, np.array(1), matrix, gain=0.3)[0])
-    first = int(rng.integers(0, units))
-    grad, count = real(rng, rows, classes), units - first
-    grad_h = np.empty((rows, count), dtype=np.float32)
-    call(library, "tfoa_head_grad", head, grad, rows, first, count, grad_h)
-    origin = np.array([0, first, 1, count])
-    check_close(grad_h, heads.head_grad(grad, matrix, None, origin, output_shape=(rows, count), gain=0.3)[0])
 
 
 @given(rows=ROWS, classes=st.integers(2, 12), spread=st.sampled_from([1.0, 30.0]), seed=SEED)
@@ -131,21 +124,6 @@ def test_losses(library: ctypes.CDLL, rows: int, classes: int, spread: float, se
     expected = heads.mean_squared_error(logits, wanted)
     np.testing.assert_allclose(error, expected[0], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(loss[0], expected[1], rtol=1e-5)
-
-
-@given(rows=ROWS, units=UNITS, seed=SEED)
-def test_gradients_of_activations(library: ctypes.CDLL, rows: int, units: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    first = int(rng.integers(0, units))
-    count = units - first
-    window, y, grad, origin = bits(rng, rows, units), real(rng, rows, units), real(rng, rows, count), np.array([0, first, 0, 0])
-    for name, saved, reference in (
-        ("tfoa_straight_through_grad", words(window), elementwise.straight_through_grad(grad, window, origin)),
-        ("tfoa_relu_grad", y, elementwise.relu_grad(grad, y, origin)),
-    ):
-        moved = grad.copy()
-        call(library, name, moved, saved, rows, count, first, units)
-        np.testing.assert_array_equal(moved, reference[0])
 
 
 class SliceCase:
@@ -172,7 +150,7 @@ class SliceCase:
         setattr(self.operand, "bits" if is_binary else "real", self._words.ctypes.data)
         places = [array.ctypes.data for array in (self.latent, self.bias, self.bits, self.sums)]
         first_grad = first_out if has_all_rows else 0
-        self.slice = Slice(*places, self.ins, self.outs, first, first_out, first_grad, self.grad_z.shape[1], self.limit, 1)
+        self.slice = Slice(*places, self.ins, self.outs, first, first_out, first_grad, self.grad_z.shape[1], 1, self.limit)
         scale = np.array(self.scale)
         self.grad_w, self.grad_bias = gradients.dense_slice_grad(
             self.grad_z, self.x, scale, self.origin, has_all_rows=int(has_all_rows), input_center=self.center

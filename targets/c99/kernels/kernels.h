@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "channels.h"
 #include "forward.h"
 
 #ifdef __cplusplus
@@ -50,20 +51,19 @@ typedef struct tfoa_head {
 void tfoa_head_logits_of_bits(const tfoa_head *head, const uint32_t *h, int32_t rows, float scale, float *logits);
 void tfoa_head_logits(const tfoa_head *head, const float *h, int32_t rows, float *logits);
 
-/* grad_h = gain * B^T grad_logits, for the units [first, first + count). */
-void tfoa_head_grad(const tfoa_head *head, const float *grad_logits, int32_t rows, int32_t first, int32_t count, float *grad_h);
+/* grad_h = gain * B^T grad_logits, for the units of the part; a unit is a position of a channel. */
+void tfoa_head_grad(const tfoa_head *head, const tfoa_channel_part *part, const float *grad_logits, float *grad_h);
+
+/* The same of a head whose units are the means of channels. */
+void tfoa_pooled_head_logits_of_bits(const tfoa_head *head, const tfoa_channels *shape, const uint32_t *h, float scale, float *logits);
+void tfoa_pooled_head_logits(const tfoa_head *head, const tfoa_channels *shape, const float *h, float *logits);
+void tfoa_pooled_head_grad(const tfoa_head *head, const tfoa_channel_part *part, const float *grad_logits, float *grad_h);
 
 /* Mean cross entropy of softmax(logits), and its gradient in their place; *correct counts the samples classified right. */
 void tfoa_softmax_cross_entropy(float *logits, const int32_t *target, int32_t rows, int32_t classes, float *loss, int32_t *correct);
 
 /* Half the mean squared error, and its gradient in the place of the output. */
 void tfoa_mean_squared_error(float *output, const float *target, int32_t rows, int32_t size, float *loss);
-
-/* grad *= window, whose columns begin at `first`. */
-void tfoa_straight_through_grad(float *grad, const uint32_t *window, int32_t rows, int32_t count, int32_t first, int32_t units);
-
-/* grad *= 1[y > 0], where y has `units` columns and grad those from `first`. */
-void tfoa_relu_grad(float *grad, const float *y, int32_t rows, int32_t count, int32_t first, int32_t units);
 
 /* What a layer multiplies: bits or real numbers, rows x units; a gradient reads x - center. A convolution says how its kernels move over
  * x, the units of which are channels x positions; center is not taken off the padding. */
@@ -90,8 +90,8 @@ typedef struct tfoa_slice {
     int32_t first_out;
     int32_t first_grad;
     int32_t grad_columns;
-    float limit;       /* latent values are kept in [-limit, limit] */
     int32_t positions; /* of an output: 1 where dense */
+    float limit;       /* latent values are kept in [-limit, limit] */
 } tfoa_slice;
 
 /* Gradient and update in one, so that the gradient is never stored: w -= rate * optimizer(sum over the batch and

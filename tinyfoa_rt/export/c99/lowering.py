@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -9,7 +10,9 @@ from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.export.c99.program import (
     Address,
     Argument,
+    Braces,
     Call,
+    Fields,
     LayerRef,
     Name,
     Number,
@@ -21,7 +24,7 @@ from tinyfoa_rt.export.c99.program import (
 from tinyfoa_rt.ir.graph import Constant
 from tinyfoa_rt.ir.step import StepGraph, StepNode, TensorType
 
-__all__ = ["CONTEXT", "NULL", "Lowering", "Rule", "real_attribute", "refuse", "scale_of", "whole_attribute"]
+__all__ = ["CONTEXT", "NULL", "Lowering", "Rule", "real_attribute", "refuse", "whole_attribute"]
 
 CONTEXT = Name("context")
 NULL = Name("NULL")
@@ -89,12 +92,37 @@ class Lowering:
         tensor = self.type_of(name)
         return tensor.size // tensor.shape[0]
 
-    def active(self, origin: str, of: str) -> tuple[Argument, Argument]:
-        """First output and number of outputs of the active slice: all columns of ``of`` where no slice is apart."""
+    def scale(self, name: str) -> tuple[list[Statement], Argument]:
+        """The scale of a binary value: 1 where it has none, in RAM where this step computes it, else read from the storage."""
+        if not name:
+            return [], Real(1.0)
+        if name in self.offsets:
+            return [], Value("float", self.offsets[name])
+        variable = f"scale_{self.scales[name]}"
+        self.locals[variable] = f"float {variable}"
+        arguments = (CONTEXT, Number(self.scales[name]), Name(f"&{variable}"))
+        return [Call("tfoa_scale", arguments, may_fail=True)], Name(variable)
+
+    def in_place(self, source: str, result: str) -> list[Statement]:
+        """A copy of what an in-place kernel works on, where the plan gave the result a place of its own."""
+        if self.offsets[source] == self.offsets[result]:
+            return []
+        size = Number(self.type_of(source).nbytes(packs_bits=True))
+        return [Call("memcpy", (self.at(result, "void"), self.at(source, "const void"), size))]
+
+    def channels(self, name: str, channel_size: int = 1) -> Braces:
+        """The fields of ``tfoa_channels`` for a tensor whose channels, where it is a matrix, have ``channel_size`` columns."""
+        shape = self.type_of(name).shape
+        channels, positions = (shape[1], math.prod(shape[2:])) if len(shape) > 2 else (self.columns(name), 1)
+        return Braces((self.rows, Number(channels // channel_size), Number(positions * channel_size)))
+
+    def channel_part(self, node: StepNode, saved: str, origin: str) -> Fields:
+        """The channels of ``saved`` that a gradient is of: those of the active slice, or all."""
+        all_channels = self.channels(saved, node.int("channel_size", node.int("channel_units", 1)))
         if not origin:
-            return Number(0), Number(self.columns(of))
+            return Fields("tfoa_channel_part", (all_channels, Number(0), all_channels.values[1]))
         place = self.offsets[origin]
-        return Value("int32_t", place + 4), Value("int32_t", place + 12)
+        return Fields("tfoa_channel_part", (all_channels, Value("int32_t", place + 4), Value("int32_t", place + 12)))
 
 
 Rule = Callable[[Lowering, StepNode], list[Statement]]
@@ -103,18 +131,6 @@ Rule = Callable[[Lowering, StepNode], list[Statement]]
 def refuse(node: StepNode, problem: str) -> UnsupportedError:
     """The error for a node of the model that cannot run in C."""
     return UnsupportedError(f"node '{node.name}'", problem, "replace the operator, or train on a device that runs onnxruntime")
-
-
-def scale_of(lowering: Lowering, name: str) -> tuple[list[Statement], Argument]:
-    """The scale of a binary value: 1 where it has none, in RAM where this step computes it, else read from the storage."""
-    if not name:
-        return [], Real(1.0)
-    if name in lowering.offsets:
-        return [], Value("float", lowering.offsets[name])
-    variable = f"scale_{lowering.scales[name]}"
-    lowering.locals[variable] = f"float {variable}"
-    arguments = (CONTEXT, Number(lowering.scales[name]), Name(f"&{variable}"))
-    return [Call("tfoa_scale", arguments, may_fail=True)], Name(variable)
 
 
 def real_attribute(node: StepNode, name: str) -> float:

@@ -81,7 +81,7 @@ def _add(lowering: Lowering, node: StepNode) -> list[Statement]:
         raise refuse(node, f"has {len(shape)} axes, more than {_MOST_AXES}")
     sizes = Braces((lowering.times(1), *(Number(n) for n in [*shape[1:], *[0] * (_MOST_AXES - len(shape))])))
     strides = [_numbers(_strides(_shape(lowering, name), shape), _MOST_AXES) for name in (a, b)]
-    fields = Fields("tfoa_broadcast_shape", (Number(len(shape)), sizes, *strides))
+    fields = Fields("tfoa_strides", (Number(len(shape)), sizes, *strides))
     return [Call("tfoa_add", (fields, lowering.real(a), lowering.real(b), lowering.at(node.outputs[0])))]
 
 
