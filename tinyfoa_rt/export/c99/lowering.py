@@ -113,8 +113,8 @@ class Lowering:
     def channels(self, name: str, channel_size: int = 1) -> Braces:
         """The fields of ``tfoa_channels`` for a tensor whose channels, where it is a matrix, have ``channel_size`` columns."""
         shape = self.type_of(name).shape
-        channels, positions = (shape[1], math.prod(shape[2:])) if len(shape) > 2 else (self.columns(name), 1)
-        return Braces((self.rows, Number(channels // channel_size), Number(positions * channel_size)))
+        channels, positions = (shape[1], math.prod(shape[2:])) if len(shape) > 2 else (shape[1] // channel_size, channel_size)
+        return Braces((self.rows, Number(channels), Number(positions)))
 
     def channel_part(self, node: StepNode, saved: str, origin: str) -> Fields:
         """The channels of ``saved`` that a gradient is of: those of the active slice, or all."""
