@@ -32,14 +32,22 @@ class Head(ctypes.Structure):
 
 
 class Operand(ctypes.Structure):
-    _fields_ = [("bits", c_void_p), ("real", c_void_p), ("units", c_int32), ("scale", c_float), ("center", c_float)]
+    _fields_ = [
+        ("bits", c_void_p),
+        ("real", c_void_p),
+        ("units", c_int32),
+        ("scale", c_float),
+        ("center", c_float),
+        ("conv", c_void_p),
+    ]
 
 
 class Slice(ctypes.Structure):
     _fields_ = [
         *((name, c_void_p) for name in ("latent", "bias", "bits", "sums")),
-        *((name, c_int32) for name in ("ins", "outs", "first_in", "first_grad", "grad_columns", "positions")),
+        *((name, c_int32) for name in ("ins", "outs", "first_in", "first_out", "first_grad", "grad_columns")),
         ("limit", c_float),
+        ("positions", c_int32),
     ]
 
 
@@ -139,11 +147,11 @@ class SliceCase:
         self.bias_states = [real(rng, self.outs), real(rng, self.outs) ** 2]
         self.scale, self.center = (0.7, 0.5) if is_binary else (1.0, 0.0)
         self._words = words(self.x) if is_binary else self.x
-        self.operand = Operand(None, None, units, self.scale, self.center)
+        self.operand = Operand(None, None, units, self.scale, self.center, None)
         setattr(self.operand, "bits" if is_binary else "real", self._words.ctypes.data)
         places = [array.ctypes.data for array in (self.latent, self.bias, self.bits, self.sums)]
         first_grad = first_out if has_all_rows else 0
-        self.slice = Slice(*places, self.ins, self.outs, first, first_grad, self.grad_z.shape[1], 1, self.limit)
+        self.slice = Slice(*places, self.ins, self.outs, first, first_out, first_grad, self.grad_z.shape[1], self.limit, 1)
         scale = np.array(self.scale)
         self.grad_w, self.grad_bias = gradients.dense_slice_grad(
             self.grad_z, self.x, scale, self.origin, has_all_rows=int(has_all_rows), input_center=self.center
@@ -175,7 +183,7 @@ def test_sgd_step(library: ctypes.CDLL, rows: int, units: int, is_binary: bool, 
     rate = np.array(case.rate)
     expected = updates.sgd_update(case.latent.T, case.grad_w, rate, None, limit=case.limit)
     expected_bias = updates.sgd_update(case.bias, case.grad_bias, rate, None, limit=3e38)
-    call(library, "tfoa_dense_sgd_step", case.slice, case.grad_z, case.operand, case.rows, case.rate)
+    call(library, "tfoa_weight_sgd_step", case.slice, case.grad_z, case.operand, case.rows, case.rate)
     call(library, "tfoa_bias_sgd_step", case.slice, case.grad_z, case.rows, case.rate)
     case.states, case.bias_states = [], []
     check_slice(case, expected, expected_bias)
@@ -189,7 +197,7 @@ def test_momentum_step(library: ctypes.CDLL, rows: int, units: int, is_binary: b
     expected = updates.momentum_update(case.latent.T, case.grad_w, rate, case.states[0].T, None, limit=case.limit)
     expected_bias = updates.momentum_update(case.bias, case.grad_bias, rate, case.bias_states[0], None, limit=3e38)
     given = (case.grad_z, case.operand, case.rows, case.rate, case.states[0])
-    call(library, "tfoa_dense_momentum_step", case.slice, *given)
+    call(library, "tfoa_weight_momentum_step", case.slice, *given)
     call(library, "tfoa_bias_momentum_step", case.slice, case.grad_z, case.rows, case.rate, case.bias_states[0])
     check_slice(case, expected, expected_bias)
     check_signs(case, np.arange(case.outs))
@@ -205,7 +213,7 @@ def test_adam_step(
     expected = updates.adam_update(case.latent.T, case.grad_w, rate, weights[0].T, weights[1].T, steps, None, limit=case.limit)
     expected_bias = updates.adam_update(case.bias, case.grad_bias, rate, biases[0], biases[1], steps, None, limit=3e38)
     moments = Moments(*(state.ctypes.data for state in case.states), counts[:1].ctypes.data)
-    call(library, "tfoa_dense_adam_step", case.slice, case.grad_z, case.operand, case.rows, case.rate, moments)
+    call(library, "tfoa_weight_adam_step", case.slice, case.grad_z, case.operand, case.rows, case.rate, moments)
     moments = Moments(*(state.ctypes.data for state in case.bias_states), counts[1:].ctypes.data)
     call(library, "tfoa_bias_adam_step", case.slice, case.grad_z, case.rows, case.rate, moments)
     assert list(counts) == [count + 1] * 2
@@ -240,6 +248,6 @@ def test_numbers_that_are_none_are_quantized_to_something(library: ctypes.CDLL) 
 def test_a_result_one_percent_off_fails(library: ctypes.CDLL) -> None:
     case = SliceCase(0, 3, 40, is_binary=True, has_all_rows=False)
     expected = updates.sgd_update(case.latent.T, case.grad_w, np.array(1.01 * case.rate), None, limit=case.limit)
-    call(library, "tfoa_dense_sgd_step", case.slice, case.grad_z, case.operand, case.rows, case.rate)
+    call(library, "tfoa_weight_sgd_step", case.slice, case.grad_z, case.operand, case.rows, case.rate)
     with pytest.raises(AssertionError):
         check_close(case.latent.T, expected[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -68,7 +69,13 @@ def _block(measure: Measure, index: int, setting: BlockSetting, candidate: Candi
     step = assemble_step(setting, StepChoice(candidate.slices, candidate.batch, job.holds_slice(candidate.slices)))
     before = measure.before(index, candidate.batch)
     layers = [
-        LayerSource(layer, *bounds(layer, candidate.slices), setting.recipe.binarize != "none") for layer in setting.block.layers
+        LayerSource(
+            layer,
+            *bounds(layer, candidate.slices),
+            is_binary=setting.recipe.binarize != "none",
+            positions=math.prod(job.graph.shape(layer.output)[2:]) if layer.kind == "conv" else 1,
+        )
+        for layer in setting.block.layers
     ]
     program = to_program(step, job.target)
     base = transient_base(program, before, job.target.alignment)

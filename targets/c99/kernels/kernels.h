@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "channels.h"
+#include "forward.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -64,17 +65,20 @@ void tfoa_softmax_cross_entropy(float *logits, const int32_t *target, int32_t ro
 /* Half the mean squared error, and its gradient in the place of the output. */
 void tfoa_mean_squared_error(float *output, const float *target, int32_t rows, int32_t size, float *loss);
 
-/* What a layer multiplies: bits or real numbers, rows x units; a gradient reads x - center. */
+/* What a layer multiplies: bits or real numbers, rows x units; a gradient reads x - center. A convolution says how its kernels move over
+ * x, the units of which are channels x positions; center is not taken off the padding. */
 typedef struct tfoa_operand {
     const uint32_t *bits; /* NULL where x is real */
     const float *real;
     int32_t units;
     float scale; /* of bits */
     float center;
+    const tfoa_conv_shape *conv; /* NULL: dense. The batch in it is not read */
 } tfoa_operand;
 
-/* A slice in RAM: latent values, outs x ins, of the inputs from first_in on. Where it has bits, they and the sums of |w| follow the
- * latent values in every step. grad_z has grad_columns columns, and those of the slice begin at first_grad. */
+/* A slice in RAM: latent values, outs x ins. A row holds the weights of one output: those of inputs from first_in on, or in a convolution
+ * of the channels of its group from first_in on, each with all its taps. Where the slice has bits, they and the sums of |w| follow the
+ * latent values in every step. grad_z has grad_columns outputs, each with all its positions, and those of the slice begin at first_grad. */
 typedef struct tfoa_slice {
     float *latent;
     float *bias;
@@ -83,16 +87,18 @@ typedef struct tfoa_slice {
     int32_t ins;
     int32_t outs;
     int32_t first_in;
+    int32_t first_out;
     int32_t first_grad;
     int32_t grad_columns;
-    int32_t positions; /* that an output has in grad_z: 1 in a dense layer */
     float limit;       /* latent values are kept in [-limit, limit] */
+    int32_t positions; /* of an output: 1 where dense */
 } tfoa_slice;
 
-/* Gradient and update in one, so that the gradient is never stored: w -= rate * optimizer(sum over the batch of grad_z x). */
-void tfoa_dense_sgd_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate);
+/* Gradient and update in one, so that the gradient is never stored: w -= rate * optimizer(sum over the batch and
+ * over positions of grad_z x). */
+void tfoa_weight_sgd_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate);
 void tfoa_bias_sgd_step(const tfoa_slice *slice, const float *grad_z, int32_t rows, float rate);
-void tfoa_dense_momentum_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate,
+void tfoa_weight_momentum_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate,
                               float *velocity);
 void tfoa_bias_momentum_step(const tfoa_slice *slice, const float *grad_z, int32_t rows, float rate, float *velocity);
 
@@ -103,7 +109,7 @@ typedef struct tfoa_moments {
     int32_t *count;
 } tfoa_moments;
 
-void tfoa_dense_adam_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate,
+void tfoa_weight_adam_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate,
                           const tfoa_moments *moments);
 void tfoa_bias_adam_step(const tfoa_slice *slice, const float *grad_z, int32_t rows, float rate, const tfoa_moments *moments);
 

@@ -37,12 +37,15 @@ typedef struct tfoa_kept {
     uint32_t bias;
 } tfoa_kept;
 
-/* A trained dense layer, z = x W^T + b. Bounds cut inputs and outputs into the slices. */
+/* A trained layer, z = x W^T + b or a convolution. Bounds cut inputs (of a convolution: of one of its groups) and outputs into the
+ * slices. A row of weights has all taps of one input after those of the one before. */
 typedef struct tfoa_layer {
     int32_t num_bands;
     int32_t num_out_parts;
     const int32_t *ins;
     const int32_t *outs;
+    int32_t taps;      /* of a kernel; 1 where dense */
+    int32_t positions; /* of an output; 1 where dense */
     int32_t num_states;
     int32_t is_tensor_alpha; /* alpha is the mean |w| of the whole layer, not of each output */
     uint32_t block;

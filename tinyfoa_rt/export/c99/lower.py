@@ -140,6 +140,8 @@ class _Assembly:
             name=layer.layer.name,
             ins=layer.ins,
             outs=layer.outs,
+            taps=layer.layer.taps,
+            positions=layer.positions,
             num_states=len(OPTIMIZER_STATES[self._model.optimizer]),
             is_tensor_alpha=self._model.alpha == "tensor",
             block=block,

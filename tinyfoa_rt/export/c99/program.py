@@ -110,6 +110,8 @@ class CLayer:
     name: str
     ins: tuple[int, ...]
     outs: tuple[int, ...]
+    taps: int
+    positions: int
     num_states: int
     is_tensor_alpha: bool
     block: int

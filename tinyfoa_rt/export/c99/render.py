@@ -158,7 +158,7 @@ def _layer(number: int, index: int, layer: CLayer) -> str:
     kept = ", ".join(_place(value) for value in layer.kept.values())
     sizes = f"{len(layer.ins) - 1}, {len(layer.outs) - 1}, ins_{number}_{index}, outs_{number}_{index}"
     return f"""    /* {_comment(layer.name)} */
-    {{{sizes}, {layer.num_states}, {int(layer.is_tensor_alpha)}, {layer.block}u,
+    {{{sizes}, {layer.taps}, {layer.positions}, {layer.num_states}, {int(layer.is_tensor_alpha)}, {layer.block}u,
      {{{resident}}},
      {{{kept}}}}}"""
 

@@ -16,12 +16,21 @@ __all__ = ["BlockSource", "LayerSource", "ModelSource"]
 
 @dataclass(frozen=True)
 class LayerSource:
-    """A trained layer and the bounds of its slices along inputs and outputs; ``is_binary`` where products use signs."""
+    """A trained layer.
+
+    Attributes:
+        layer: dense, or a convolution.
+        ins: the bounds of its slices along inputs; of a convolution along those of a group.
+        outs: along outputs.
+        is_binary: whether products use signs.
+        positions: of an output; 1 where dense.
+    """
 
     layer: Layer
     ins: tuple[int, ...]
     outs: tuple[int, ...]
     is_binary: bool
+    positions: int = 1
 
 
 @dataclass(frozen=True)

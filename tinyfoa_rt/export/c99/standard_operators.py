@@ -132,6 +132,8 @@ def _conv(lowering: Lowering, node: StepNode) -> list[Statement]:
 
 def _pool(lowering: Lowering, node: StepNode) -> list[Statement]:
     x, y = node.inputs[0], node.outputs[0]
+    if len([name for name in node.outputs if name]) > 1:
+        raise refuse(node, "gives places as well as values")
     x_shape, y_shape = _shape(lowering, x), _shape(lowering, y)
     window = Fields("tfoa_window", window_of(node, x_shape[2:], y_shape[2:], node.ints("kernel_shape", ())).values)
     planes = lowering.times(x_shape[1])
