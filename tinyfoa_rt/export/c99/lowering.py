@@ -58,6 +58,11 @@ class Lowering:
     def type_of(self, name: str) -> TensorType:
         return self.graph.tensors[name].type
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a tensor or constant."""
+        constant = self.graph.constants.get(name)
+        return constant.shape if constant is not None else self.type_of(name).shape
+
     def at(self, name: str, ctype: str = "float") -> Address:
         """Where a tensor lies in the arena."""
         return Address(ctype, self.offsets[name])
@@ -71,6 +76,11 @@ class Lowering:
         if value.name not in self.constants:
             self.constants[value.name] = RealArray(f"constant_{len(self.constants)}", value.read())
         return Name(self.constants[value.name].name)
+
+    def whole_numbers(self, name: str) -> tuple[int, ...]:
+        """What a constant says that is part of the program, such as axes; nothing where it is absent or computed."""
+        constant = self.graph.constants.get(name)
+        return constant.as_ints() if constant is not None else ()
 
     def times(self, count: int) -> Argument:
         """``count`` for each of the samples."""
@@ -104,6 +114,10 @@ class Lowering:
         shape = self.type_of(name).shape
         channels, positions = (shape[1], math.prod(shape[2:])) if len(shape) > 2 else (self.columns(name), 1)
         return Braces((self.rows, Number(channels // channel_size), Number(positions * channel_size)))
+
+    def channel_fields(self, name: str) -> Fields:
+        """``tfoa_channels`` of a tensor."""
+        return Fields("tfoa_channels", self.channels(name).values)
 
     def channel_part(self, node: StepNode, saved: str, origin: str) -> Fields:
         """The channels of ``saved`` that a gradient is of: those of the active slice, or all."""
