@@ -11,6 +11,7 @@ from tests.small_models import ModelBuilder
 from tests.steps.step_graphs import settings_of
 from tests.targets_for_tests import ARENA
 from tinyfoa_rt.ir.block import Slices
+from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import StepGraph
 from tinyfoa_rt.steps import StepChoice, assemble_step, to_program
@@ -64,8 +65,8 @@ CASES: dict[str, Insert] = {
 }
 
 
-def step_through(case: str, folder: Path, slices: Slices) -> StepGraph:
-    """The step of conv - case - Tanh - Flatten, so that a gradient has to pass the case."""
+def model_through(case: str, folder: Path) -> Graph:
+    """conv - case - Tanh - Flatten - classifier, so that a gradient has to pass the case."""
     builder = ModelBuilder(SHAPE)
     x = CASES[case](builder, builder.conv("input", (8, 8), name="conv"))
     x = builder.node("Flatten", (builder.node("Tanh", (x,), "behind"),))
@@ -78,8 +79,12 @@ def step_through(case: str, folder: Path, slices: Slices) -> StepGraph:
         "AveragePool": 200,
         "MaxPool": 200,
     }.get(case, 288)
-    graph = builder.load(folder, builder.dense(x, width, 3, "fc"))
+    return builder.load(folder, builder.dense(x, width, 3, "fc"))
+
+
+def step_through(case: str, folder: Path, slices: Slices) -> StepGraph:
     recipe = Recipe(binarize="weights", num_outputs=3)
+    graph = model_through(case, folder)
     return assemble_step(settings_of(graph, ARENA, recipe)[0], StepChoice(slices, 2, holds_slice=slices.count > 1))
 
 

@@ -26,7 +26,7 @@ def _head_logits(lowering: Lowering, node: StepNode) -> list[Statement]:
     head = _head(lowering, node, node.input(2), (lowering.columns(node.outputs[0]), h))
     pools = node.int("pools", 0)
     name = "tfoa_pooled_head_logits" if pools else "tfoa_head_logits"
-    shape: tuple[Argument, ...] = (Fields("tfoa_channels", lowering.channels(h).values),) if pools else ()
+    shape: tuple[Argument, ...] = (lowering.channel_fields(h),) if pools else ()
     rows = () if pools else (lowering.rows,)
     if lowering.type_of(h).dtype != "bit":
         return [Call(name, (head, *shape, lowering.at(h), *rows, logits))]

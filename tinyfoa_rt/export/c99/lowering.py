@@ -60,6 +60,11 @@ class Lowering:
     def type_of(self, name: str) -> TensorType:
         return self.graph.tensors[name].type
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a tensor or constant."""
+        constant = self.graph.constants.get(name)
+        return constant.shape if constant is not None else self.type_of(name).shape
+
     def at(self, name: str, ctype: str = "float") -> Address:
         """Where a tensor lies in the arena."""
         return Address(ctype, self.offsets[name])
@@ -73,6 +78,11 @@ class Lowering:
         if value.name not in self.constants:
             self.constants[value.name] = RealArray(f"constant_{len(self.constants)}", value.read())
         return Name(self.constants[value.name].name)
+
+    def whole_numbers(self, name: str) -> tuple[int, ...]:
+        """What a constant says that is part of the program, such as axes; nothing where it is absent or computed."""
+        constant = self.graph.constants.get(name)
+        return constant.as_ints() if constant is not None else ()
 
     def times(self, count: int) -> Argument:
         """``count`` for each of the samples."""
@@ -106,6 +116,10 @@ class Lowering:
         shape = self.type_of(name).shape
         channels, positions = (shape[1], math.prod(shape[2:])) if len(shape) > 2 else (shape[1] // channel_size, channel_size)
         return Braces((self.rows, Number(channels), Number(positions)))
+
+    def channel_fields(self, name: str) -> Fields:
+        """``tfoa_channels`` of a tensor."""
+        return Fields("tfoa_channels", self.channels(name).values)
 
     def channel_part(self, node: StepNode, saved: str, origin: str) -> Fields:
         """The channels of ``saved`` that a gradient is of: those of the active slice, or all."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "Address", "Argument", "CBlock", "CFunction", "CLayer", "CProgram", "Call", "Fields", "LayerRef", "Name", "Number", "Piece",
-    "Real", "RealArray", "Statement", "StopIf", "Value",
+    "Real", "RealArray", "Shifted", "Statement", "StopIf", "Value",
 ]  # fmt: skip
 
 
@@ -23,10 +23,19 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """The number at an address of the arena."""
+    """The number at an address of the arena, ``times`` another."""
 
     ctype: str
     offset: int
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Shifted:
+    """A pointer, so many elements on."""
+
+    base: Name | Address
+    by: Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +99,7 @@ class StopIf:
     condition: str
 
 
-Argument = Address | Value | Number | Real | Name | LayerRef | Fields | Braces | Call
+Argument = Address | Value | Shifted | Number | Real | Name | LayerRef | Fields | Braces | Call
 Statement = Call | StopIf
 
 
