@@ -53,6 +53,14 @@ typedef struct tfoa_layer {
     tfoa_kept kept;
 } tfoa_layer;
 
+/* A vector that follows what a block sees, mean or variance of a batch normalization: in the arena while the block has its turn, and in
+ * the header from a word on. */
+typedef struct tfoa_statistic {
+    uint32_t place;
+    uint32_t word;
+    uint32_t count;
+} tfoa_statistic;
+
 /* A block: its step, and what the step reads and writes in the arena, in bytes. */
 typedef struct tfoa_block {
     tfoa_status (*step)(tfoa_context *context);
@@ -65,6 +73,8 @@ typedef struct tfoa_block {
     uint32_t loss;
     uint32_t scale;        /* of the block's own activation, TFOA_NONE where it is real */
     uint32_t scale_number; /* of that scale in the header */
+    const tfoa_statistic *statistics;
+    uint32_t num_statistics;
     float starting_rate;
 } tfoa_block;
 

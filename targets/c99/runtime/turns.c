@@ -149,21 +149,24 @@ static tfoa_status store_derived(tfoa_context *context, const tfoa_layer *layer,
     return status;
 }
 
-static tfoa_status load_scale(tfoa_context *context, const tfoa_block *block)
+static tfoa_status load_scale_and_statistics(tfoa_context *context, const tfoa_block *block)
 {
-    if (block->scale == TFOA_NONE) {
-        return TFOA_OK;
+    tfoa_status status = TFOA_OK;
+    if (block->scale != TFOA_NONE) {
+        status = tfoa_kept_scale(context, block->scale_number, (float *)(void *)(context->arena + block->scale));
     }
-    float scale;
-    const tfoa_status status = tfoa_kept_scale(context, block->scale_number, &scale);
-    memcpy(context->arena + block->scale, &scale, sizeof scale);
+    for (uint32_t i = 0; i < block->num_statistics && status == TFOA_OK; i++) {
+        const tfoa_statistic *statistic = &block->statistics[i];
+        float *values = (float *)(void *)(context->arena + statistic->place);
+        status = tfoa_kept_statistic(context, statistic, 0u, statistic->count, values);
+    }
     return status;
 }
 
 tfoa_status tfoa_begin_turn(tfoa_context *context, uint32_t turn)
 {
     const tfoa_block *block = &context->model->blocks[context->block];
-    tfoa_status status = load_scale(context, block);
+    tfoa_status status = load_scale_and_statistics(context, block);
     for (uint32_t i = 0; i < block->num_layers && status == TFOA_OK; i++) {
         status = load_slice(context, &block->layers[i], turn);
         if (status == TFOA_OK) {

@@ -112,13 +112,13 @@ static tfoa_status forward(tfoa_context *context, uint32_t base, int32_t rows, u
 }
 
 static const tfoa_block blocks[2] = {
-    {step_0, layers_0, 1u, 2u, 104u, 96u, 0u, 200u, 92u, 0u, 0x1.0b9af8p-2f},
-    {step_1, layers_1, 1u, 2u, 68u, 60u, 0u, 100u, TFOA_NONE, 0u, 0x1.1bd69cp-1f},
+    {step_0, layers_0, 1u, 2u, 104u, 96u, 0u, 200u, 92u, 0u, NULL, 0u, 0x1.0b9af8p-2f},
+    {step_1, layers_1, 1u, 2u, 68u, 60u, 0u, 100u, TFOA_NONE, 0u, NULL, 0u, 0x1.1bd69cp-1f},
 };
 
 static const uint32_t piece_0[16] = {
-    0x414F4654u, 0x00000001u, 0x9ED6725Eu, 0x00000001u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u,
-    0x3F000000u, 0x00000000u, 0x00000001u, 0x00000002u, 0x00000000u, 0x00000001u, 0x00000002u, 0x21411C9Cu,
+    0x414F4654u, 0x00000001u, 0xD6BF9D3Du, 0x00000001u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u,
+    0x3F000000u, 0x00000000u, 0x00000001u, 0x00000002u, 0x00000000u, 0x00000001u, 0x00000002u, 0x7D04F9C8u,
 };
 
 static const uint32_t piece_1[77] = {
@@ -140,7 +140,7 @@ static const tfoa_piece pieces[2] = {
 };
 
 const tfoa_model small_model = {
-    0x9ED6725Eu,
+    0xD6BF9D3Du,
     SMALL_ARENA_NBYTES,
     SMALL_STORAGE_NBYTES,
     SMALL_STEP_NBYTES,

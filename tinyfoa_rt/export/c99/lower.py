@@ -110,6 +110,7 @@ class _Assembly:
             loss=offsets["loss"],
             scale=offsets[block.scale] if block.scale else None,
             scale_number=self._scales.get(block.scale, 0),
+            statistics=tuple((offsets[name], self._layout.statistics[name], n) for name, n in block.statistics.items()),
             starting_rate=block.starting_rate,
         )
 

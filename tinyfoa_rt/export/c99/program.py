@@ -130,7 +130,7 @@ class CLayer:
 
 @dataclass(frozen=True)
 class CBlock:
-    """A trained block; offsets in bytes, ``None`` for what is not."""
+    """A trained block; offsets in bytes, ``None`` for what is not; of statistics place, word of the header and length."""
 
     name: str
     layers: tuple[CLayer, ...]
@@ -144,6 +144,7 @@ class CBlock:
     loss: int
     scale: int | None
     scale_number: int
+    statistics: tuple[tuple[int, int, int], ...]
     starting_rate: float
 
 

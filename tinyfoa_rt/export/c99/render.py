@@ -73,6 +73,7 @@ def _source(program: CProgram, *, carries_state: bool) -> str:
         *(_real_array(program.prefix, array.name, array.values) for array in program.constants),
         *(_bounds(number, block) for number, block in enumerate(program.blocks)),
         *(_layers(number, block) for number, block in enumerate(program.blocks)),
+        *filter(None, (_statistics(number, block) for number, block in enumerate(program.blocks))),
         *(_stage(stage) for stage in program.stages),
         *(_step(block.step) for block in program.blocks),
         _forward(program),
@@ -163,6 +164,13 @@ def _layer(number: int, index: int, layer: CLayer) -> str:
      {{{kept}}}}}"""
 
 
+def _statistics(number: int, block: CBlock) -> str:
+    if not block.statistics:
+        return ""
+    rows = ",\n".join(f"    {{{', '.join(f'{value}u' for value in each)}}}" for each in block.statistics)
+    return f"static const tfoa_statistic statistics_{number}[{len(block.statistics)}] = {{\n{rows},\n}};\n"
+
+
 def _stage(stage: CFunction) -> str:
     unused = "" if stage.statements else "    (void)arena;\n    (void)context;\n    (void)rows;\n"
     arena = "    uint8_t *const arena = context->arena + base;\n"
@@ -191,7 +199,8 @@ def _blocks(program: CProgram) -> str:
         )
         counts = f"{len(block.layers)}u, {block.num_slices}u"
         rate = render_float(block.starting_rate)
-        rows.append(f"    {{{block.step.name}, layers_{number}, {counts}, {places}, {rate}}}")
+        statistics = f"statistics_{number}, {len(block.statistics)}u" if block.statistics else "NULL, 0u"
+        rows.append(f"    {{{block.step.name}, layers_{number}, {counts}, {places}, {statistics}, {rate}}}")
     body = ",\n".join(rows)
     return f"static const tfoa_block blocks[{len(rows)}] = {{\n{body},\n}};\n"
 

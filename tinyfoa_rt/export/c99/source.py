@@ -46,6 +46,7 @@ class BlockSource:
         end: the byte behind all that the step and the forward pass write to.
         peak_nbytes: the arena that the plan says the block needs.
         scale: the tensor of the scale of its output; empty where that is real.
+        statistics: running statistics of its batch normalizations: tensors of the step, each with its length.
         starting_rate: by the recipe.
     """
 
@@ -58,6 +59,7 @@ class BlockSource:
     peak_nbytes: int
     scale: str
     starting_rate: float
+    statistics: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -38,10 +38,14 @@ class KeptLayer:
 
 @dataclass(frozen=True)
 class StorageLayout:
-    """Two headers, then what steps read of each layer, up to ``step_nbytes``; then the slots of each."""
+    """Two headers, then what steps read of each layer, up to ``step_nbytes``; then the slots of each.
+
+    ``statistics`` are words of a header by the names of tensors.
+    """
 
     header_words: int
     scales: tuple[str, ...]
+    statistics: Mapping[str, int]
     layers: Mapping[str, KeptLayer]
     step_nbytes: int
     nbytes: int
@@ -55,8 +59,12 @@ def lay_out(model: ModelSource) -> StorageLayout:
     """Return where the state of ``model`` lies."""
     scales = tuple(block.scale for block in model.blocks if block.scale)
     layers = [layer for block in model.blocks for layer in block.layers]
-    header_words = _FIXED_WORDS + len(scales) + sum(slice_count(layer) + 1 for layer in layers) + 1
-    next_map, offset = _FIXED_WORDS + len(scales), 2 * 4 * header_words
+    next_map, statistics = _FIXED_WORDS + len(scales), {}
+    for name, length in _statistics(model):
+        statistics[name] = next_map
+        next_map += length
+    header_words = next_map + sum(slice_count(layer) + 1 for layer in layers) + 1
+    offset = 2 * 4 * header_words
     read = []
     for layer in layers:
         read.append(_place_read(layer, offset))
@@ -68,7 +76,11 @@ def lay_out(model: ModelSource) -> StorageLayout:
         kept[layer.layer.name] = KeptLayer(offset, slot_nbytes, next_map, bits, sums, bias)
         next_map += slice_count(layer) + 1
         offset += slot_nbytes * (slice_count(layer) + 1)
-    return StorageLayout(header_words, scales, kept, step_nbytes, offset)
+    return StorageLayout(header_words, scales, statistics, kept, step_nbytes, offset)
+
+
+def _statistics(model: ModelSource) -> list[tuple[str, int]]:
+    return [item for block in model.blocks for item in block.statistics.items()]
 
 
 def _place_read(layer: LayerSource, offset: int) -> tuple[int | None, int | None, int | None, int]:
@@ -125,11 +137,12 @@ def pieces_of(model: ModelSource, layout: StorageLayout) -> tuple[Piece, ...]:
 
 def _header(model: ModelSource, layout: StorageLayout) -> Array:
     block, step, total_steps = model.progress
-    scales = np.array([float(model.state.get(name, 0.0)) for name in layout.scales], dtype="<f4")
+    scales = [np.array([float(model.state.get(name, 0.0)) for name in layout.scales])]
+    followed = np.concatenate([*scales, *(model.state[name] for name, _ in _statistics(model))]).astype("<f4")
     fixed = np.array((_MAGIC, _FORMAT, model_id(model, layout), 1, block, step, total_steps, 0), dtype="<u4")
     layers = [layer for each in model.blocks for layer in each.layers]
     maps = [np.arange(slice_count(layer) + 1, dtype="<u4") for layer in layers]
-    body = np.concatenate([fixed, scales.view("<u4"), *maps])
+    body = np.concatenate([fixed, followed.view("<u4"), *maps])
     return np.append(body, np.array(zlib.crc32(body.tobytes()), dtype="<u4"))
 
 
