@@ -108,7 +108,7 @@ def test_an_update_follows_the_gradient(
     latent, bias = np.zeros((outs, ins, case.taps), np.float32), np.zeros(outs, np.float32)
     places = (latent.ctypes.data, bias.ctypes.data, None, None)
     counts = (ins * case.taps, outs, first_in, first_out, first_out if has_all_rows else 0, grad_z.shape[1])
-    part = Slice(*places, *counts, positions, 3e38)
+    part = Slice(*places, *counts, 3e38, positions)
     of_x = (given.ctypes.data, None) if is_binary else (None, given.ctypes.data)
     operand = Operand(*of_x, prod(case.x_shape[1:]), scale, center, ctypes.addressof(case.shape))
     call(forward.library, "tfoa_weight_sgd_step", part, grad_z, operand, case.batch, 1.0)

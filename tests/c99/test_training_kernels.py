@@ -45,8 +45,9 @@ class Operand(ctypes.Structure):
 class Slice(ctypes.Structure):
     _fields_ = [
         *((name, c_void_p) for name in ("latent", "bias", "bits", "sums")),
-        *((name, c_int32) for name in ("ins", "outs", "first_in", "first_out", "first_grad", "grad_columns", "positions")),
+        *((name, c_int32) for name in ("ins", "outs", "first_in", "first_out", "first_grad", "grad_columns")),
         ("limit", c_float),
+        ("positions", c_int32),
     ]
 
 
@@ -150,7 +151,7 @@ class SliceCase:
         setattr(self.operand, "bits" if is_binary else "real", self._words.ctypes.data)
         places = [array.ctypes.data for array in (self.latent, self.bias, self.bits, self.sums)]
         first_grad = first_out if has_all_rows else 0
-        self.slice = Slice(*places, self.ins, self.outs, first, first_out, first_grad, self.grad_z.shape[1], 1, self.limit)
+        self.slice = Slice(*places, self.ins, self.outs, first, first_out, first_grad, self.grad_z.shape[1], self.limit, 1)
         scale = np.array(self.scale)
         self.grad_w, self.grad_bias = gradients.dense_slice_grad(
             self.grad_z, self.x, scale, self.origin, has_all_rows=int(has_all_rows), input_center=self.center

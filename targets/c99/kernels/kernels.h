@@ -90,8 +90,8 @@ typedef struct tfoa_slice {
     int32_t first_out;
     int32_t first_grad;
     int32_t grad_columns;
-    int32_t positions; /* of an output: 1 where dense */
     float limit;       /* latent values are kept in [-limit, limit] */
+    int32_t positions; /* of an output: 1 where dense */
 } tfoa_slice;
 
 /* Gradient and update in one, so that the gradient is never stored: w -= rate * optimizer(sum over the batch and

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tinyfoa_rt.export.c99.lowering import NULL, Lowering, Rule, real_attribute, whole_attribute
+from tinyfoa_rt.export.c99.lowering import NULL, Lowering, Rule, real_attribute, scale_of, whole_attribute
 from tinyfoa_rt.export.c99.program import Argument, Call, Fields, Name, Number, Real, Statement
 from tinyfoa_rt.ir.step import StepNode
 
@@ -30,7 +30,7 @@ def _head_logits(lowering: Lowering, node: StepNode) -> list[Statement]:
     rows = () if pools else (lowering.rows,)
     if lowering.type_of(h).dtype != "bit":
         return [Call(name, (head, *shape, lowering.at(h), *rows, logits))]
-    load, scale = lowering.scale(node.input(1))
+    load, scale = scale_of(lowering, node.input(1))
     return [*load, Call(f"{name}_of_bits", (head, *shape, lowering.at(h, "const uint32_t"), *rows, scale, logits))]
 
 

@@ -24,7 +24,7 @@ from tinyfoa_rt.export.c99.program import (
 from tinyfoa_rt.ir.graph import Constant
 from tinyfoa_rt.ir.step import StepGraph, StepNode, TensorType
 
-__all__ = ["CONTEXT", "NULL", "Lowering", "Rule", "real_attribute", "refuse", "whole_attribute"]
+__all__ = ["CONTEXT", "NULL", "Lowering", "Rule", "real_attribute", "refuse", "scale_of", "whole_attribute"]
 
 CONTEXT = Name("context")
 NULL = Name("NULL")
@@ -102,17 +102,6 @@ class Lowering:
         tensor = self.type_of(name)
         return tensor.size // tensor.shape[0]
 
-    def scale(self, name: str) -> tuple[list[Statement], Argument]:
-        """The scale of a binary value: 1 where it has none, in RAM where this step computes it, else read from the storage."""
-        if not name:
-            return [], Real(1.0)
-        if name in self.offsets:
-            return [], Value("float", self.offsets[name])
-        variable = f"scale_{self.scales[name]}"
-        self.locals[variable] = f"float {variable}"
-        arguments = (CONTEXT, Number(self.scales[name]), Name(f"&{variable}"))
-        return [Call("tfoa_scale", arguments, may_fail=True)], Name(variable)
-
     def in_place(self, source: str, result: str) -> list[Statement]:
         """A copy of what an in-place kernel works on, where the plan gave the result a place of its own."""
         if self.offsets[source] == self.offsets[result]:
@@ -145,6 +134,18 @@ Rule = Callable[[Lowering, StepNode], list[Statement]]
 def refuse(node: StepNode, problem: str) -> UnsupportedError:
     """The error for a node of the model that cannot run in C."""
     return UnsupportedError(f"node '{node.name}'", problem, "replace the operator, or train on a device that runs onnxruntime")
+
+
+def scale_of(lowering: Lowering, name: str) -> tuple[list[Statement], Argument]:
+    """The scale of a binary value: 1 where it has none, in RAM where this step computes it, else read from the storage."""
+    if not name:
+        return [], Real(1.0)
+    if name in lowering.offsets:
+        return [], Value("float", lowering.offsets[name])
+    variable = f"scale_{lowering.scales[name]}"
+    lowering.locals[variable] = f"float {variable}"
+    arguments = (CONTEXT, Number(lowering.scales[name]), Name(f"&{variable}"))
+    return [Call("tfoa_scale", arguments, may_fail=True)], Name(variable)
 
 
 def real_attribute(node: StepNode, name: str) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tinyfoa_rt.export.c99.gradients import GRADIENT_RULES
 from tinyfoa_rt.export.c99.heads import HEAD_RULES
-from tinyfoa_rt.export.c99.lowering import CONTEXT, Lowering, Rule, real_attribute
+from tinyfoa_rt.export.c99.lowering import CONTEXT, Lowering, Rule, real_attribute, scale_of
 from tinyfoa_rt.export.c99.program import (
     Call,
     Number,
@@ -41,16 +41,16 @@ def _binary_activation(lowering: Lowering, node: StepNode) -> list[Statement]:
 
 
 def _binary_to_real(lowering: Lowering, node: StepNode) -> list[Statement]:
-    load, scale = lowering.scale(node.input(1))
+    load, scale = scale_of(lowering, node.input(1))
     h = lowering.at(node.inputs[0], "const uint32_t")
     units = Number(lowering.columns(node.inputs[0]))
     return [*load, Call("tfoa_binary_to_real", (h, lowering.rows, units, scale, lowering.at(node.outputs[0])))]
 
 
 DOMAIN_RULES: Mapping[str, Rule] = {
+    "BinaryActivation": _binary_activation,
+    "BinaryToReal": _binary_to_real,
     **HEAD_RULES,
     **GRADIENT_RULES,
     **TRAINED_LAYER_RULES,
-    "BinaryActivation": _binary_activation,
-    "BinaryToReal": _binary_to_real,
 }

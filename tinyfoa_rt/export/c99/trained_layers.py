@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tinyfoa_rt.export.c99.lowering import CONTEXT, NULL, Lowering, Rule, real_attribute, whole_attribute
+from tinyfoa_rt.export.c99.lowering import CONTEXT, NULL, Lowering, Rule, real_attribute, scale_of, whole_attribute
 from tinyfoa_rt.export.c99.program import Argument, Call, Fields, Name, Number, Real, Statement, Value
 from tinyfoa_rt.export.c99.windows import window_of
 from tinyfoa_rt.ir.step import StepNode
@@ -21,7 +21,7 @@ def _dense(lowering: Lowering, node: StepNode) -> list[Statement]:
     x, z = node.inputs[0], node.outputs[0]
     layer = lowering.layers[node.inputs[1]]
     if node.op_type == "BinaryDense":
-        load, scale = lowering.scale(node.input(8))
+        load, scale = scale_of(lowering, node.input(8))
         bits = (lowering.at(x, "const uint32_t"), scale)
         return [*load, Call("tfoa_binary_dense", (CONTEXT, layer, *bits, lowering.rows, lowering.at(z)), may_fail=True)]
     if node.op_type == "SignDense":
@@ -38,7 +38,7 @@ def _conv(lowering: Lowering, node: StepNode) -> list[Statement]:
     shape = lowering.type_of(z).shape
     given = (CONTEXT, lowering.layers[node.inputs[1]], _conv_shape(lowering, node, x, shape))
     if node.op_type == "BinaryConv":
-        load, scale = lowering.scale(node.input(8))
+        load, scale = scale_of(lowering, node.input(8))
         bits = (lowering.at(x, "const uint32_t"), scale)
         return [*load, Call("tfoa_binary_conv", (*given, *bits, lowering.at(z)), may_fail=True)]
     if node.op_type == "SignConv":
@@ -98,7 +98,7 @@ def _operand(lowering: Lowering, given: tuple[str, str], center: float, conv: Ar
     units = Number(lowering.columns(x))
     if lowering.type_of(x).dtype != "bit":
         return [], Fields("tfoa_operand", (NULL, lowering.real(x), units, Real(1.0), Real(0.0), conv))
-    load, scale = lowering.scale(x_scale)
+    load, scale = scale_of(lowering, x_scale)
     return load, Fields("tfoa_operand", (lowering.at(x, "const uint32_t"), NULL, units, scale, Real(center), conv))
 
 
