@@ -29,7 +29,20 @@ tfoa_slice tfoa_active_slice(const tfoa_context *context, const tfoa_layer *laye
 /* The scale of a block's activation: in RAM while the block has a slice there, else in the storage. */
 tfoa_status tfoa_scale(const tfoa_context *context, uint32_t number, float *scale);
 
-/* The share of its scale that a step keeps: the recipe's, or what makes the scale a mean while it is being measured. */
+/* Batch normalization of a trained block: statistic `mean` of the block, and the variance behind it. */
+typedef struct tfoa_running {
+    uint32_t block;
+    uint32_t mean;
+    float epsilon;
+    const float *gain;
+    const float *shift;
+} tfoa_running;
+
+/* y is x normalized by running statistics, in place if x is y. */
+tfoa_status tfoa_running_normalization(const tfoa_context *context, const tfoa_running *by, const tfoa_channels *shape, const float *x,
+                                       float *y);
+
+/* The share of a scale or statistic that a step keeps: the recipe's, or what makes it a mean while it is being measured. */
 float tfoa_scale_momentum(const tfoa_context *context, float momentum);
 
 #endif

@@ -40,6 +40,7 @@ class Lowering:
         rows: samples at once.
         layers: trained layers by the names of their weights.
         scales: numbers of the scales of binary values, by tensor.
+        statistics: block and number of running statistics, by tensor.
         head: the name of the stored head's constant, if there is one.
         constants: data of the model that the calls read; rules add to them.
         locals: declarations of variables that the calls need; rules add to them.
@@ -50,6 +51,7 @@ class Lowering:
     rows: Argument
     layers: Mapping[str, LayerRef]
     scales: Mapping[str, int]
+    statistics: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     head: Name | None = None
     constants: dict[str, RealArray] = field(default_factory=dict)
     locals: dict[str, str] = field(default_factory=dict)

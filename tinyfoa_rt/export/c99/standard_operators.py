@@ -12,6 +12,7 @@ from tinyfoa_rt.export.c99.gradients import lrn_shape
 from tinyfoa_rt.export.c99.lowering import NULL, Lowering, Rule, refuse
 from tinyfoa_rt.export.c99.program import Argument, Braces, Call, Fields, Number, Real, Statement
 from tinyfoa_rt.export.c99.strided_operators import MOST_AXES, STRIDED_RULES, numbers, sizes_of, strides_of
+from tinyfoa_rt.export.c99.trained_layers import running_normalization
 from tinyfoa_rt.export.c99.windows import window_of
 from tinyfoa_rt.ir.step import StepNode
 
@@ -144,6 +145,8 @@ def _reduce_mean(lowering: Lowering, node: StepNode) -> list[Statement]:
 
 
 def _batch_normalization(lowering: Lowering, node: StepNode) -> list[Statement]:
+    if node.inputs[3] in lowering.statistics:
+        return running_normalization(lowering, node)
     x, y = node.inputs[0], node.outputs[0]
     by = Fields("tfoa_normalization", (*map(lowering.real, node.inputs[1:5]), Real(node.float("epsilon", 1e-5))))
     return [Call("tfoa_batch_normalization", (lowering.channel_fields(x), by, lowering.real(x), lowering.at(y)))]

@@ -13,7 +13,7 @@ from tinyfoa_rt.export.c99.program import Argument, Call, Fields, Name, Number, 
 from tinyfoa_rt.export.c99.windows import window_of
 from tinyfoa_rt.ir.step import StepNode
 
-__all__ = ["TRAINED_LAYER_RULES"]
+__all__ = ["TRAINED_LAYER_RULES", "running_normalization"]
 
 
 def _dense(lowering: Lowering, node: StepNode) -> list[Statement]:
@@ -105,6 +105,18 @@ def _operand(lowering: Lowering, given: tuple[str, str], center: float, conv: Ar
 def _pack_signs(lowering: Lowering, node: StepNode) -> list[Statement]:
     """No call: the updates do it, row by row, and leave rows alone whose weights have not moved."""
     return []
+
+
+def running_normalization(lowering: Lowering, node: StepNode) -> list[Statement]:
+    """Batch normalization of a trained block, outside of its step."""
+    x, gain, shift, mean = node.inputs[:4]
+    block, number = lowering.statistics[mean]
+    epsilon = Real(node.float("epsilon", 1e-5))
+    by = Fields("tfoa_running", (Number(block), Number(number), epsilon, lowering.real(gain), lowering.real(shift)))
+    shape = Fields("tfoa_channels", lowering.channels(x).values)
+    return [
+        Call("tfoa_running_normalization", (CONTEXT, by, shape, lowering.real(x), lowering.at(node.outputs[0])), may_fail=True)
+    ]
 
 
 TRAINED_LAYER_RULES: Mapping[str, Rule] = {
