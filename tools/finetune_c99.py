@@ -3,8 +3,8 @@
     python -m tools.finetune_c99 resnet8.onnx --data inverted.npz --train last:2 --budget 256KB --epochs 3
 
 The model is planned for c99 and exported; the generated program runs on this computer: it reads samples of bytes one after the
-other, runs them through the frozen blocks, and trains block by block. With ``--board cortex-m7`` the same program runs on an emulated
-board too and must end in the same state, bit for bit; give few ``--steps`` and ``--tests`` then. Pixels stay 0 to 255.
+other, runs them through the frozen blocks, and trains block by block. With ``--board cortex-m7`` the same program runs on an
+emulated board too and must end in the same state, bit for bit; give few ``--steps`` and ``--tests`` then. Pixels are 0 to 255.
 """
 
 from __future__ import annotations
