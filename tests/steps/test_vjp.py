@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -25,8 +25,9 @@ def unary(op_type: str, **attributes: object) -> Insert:
     return lambda b, x: b.node(op_type, (x,), "tested", **attributes)
 
 
-def batch_normalization(b: ModelBuilder, x: str) -> str:
-    return b.node("BatchNormalization", (x, *(b.weight(8) for _ in range(4))), "tested")
+def batch_normalization(b: ModelBuilder, x: str, size: int = 8) -> str:
+    gain, shift, mean = (b.weight(size) for _ in range(3))
+    return b.node("BatchNormalization", (x, gain, shift, mean, b.vector(*(1.0,) * size)), "tested")
 
 
 def pad(b: ModelBuilder, x: str) -> str:
@@ -65,10 +66,10 @@ CASES: dict[str, Insert] = {
 }
 
 
-def model_through(case: str, folder: Path) -> Graph:
+def model_through(case: str, folder: Path, more: Mapping[str, Insert] | None = None) -> Graph:
     """conv - case - Tanh - Flatten - classifier, so that a gradient has to pass the case."""
     builder = ModelBuilder(SHAPE)
-    x = CASES[case](builder, builder.conv("input", (8, 8), name="conv"))
+    x = {**CASES, **(more or {})}[case](builder, builder.conv("input", (8, 8), name="conv"))
     x = builder.node("Flatten", (builder.node("Tanh", (x,), "behind"),))
     width = {
         "Concat": 576,

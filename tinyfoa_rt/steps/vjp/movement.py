@@ -48,11 +48,12 @@ def _padded(backward: BackwardPass, node: Node, grad: str) -> None:
     rank = len(output[1].shape)
     axes = graph.constants[node.input(3)].as_ints() if node.input(3) else range(rank)
     pads = graph.constants[node.input(1)].as_ints()
+    if min(pads) < 0:
+        raise refuse(node.name, "Pad that cuts has no gradient rule")
     starts = [0] * rank
     for axis, width in zip(axes, pads):
         starts[axis] = width
-    span = {"starts": tuple(starts), "input_shape": output[1].shape}
-    backward.add(x, backward.builder.standard("Slice", (grad,), output, span, "gradient"))
+    backward.add(x, backward.builder.standard("Slice", (grad,), output, {"starts": tuple(starts)}, "gradient"))
 
 
 MOVEMENT_RULES: Mapping[str, VjpRule] = {
