@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from tests.c99.test_conv_training import pair_of
 from tests.c99.trained_pair import Pair
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.model import load
 
-# A step differs by the rounding of sums of up to 576 products, errors by that of up to 2,304 positions, and a hundred steps add up.
+# A step differs by the rounding of sums of up to 576 products and of 2,304 positions, and a hundred steps add up.
 TOLERANCE = 1e-4
+# Of how far the weights have moved: an update that is 1 % too large shows however small it is.
+OF_A_MOVE = 1e-3
 # Real units have no thresholds, beyond which rounding would decide.
 REAL: dict[str, Any] = {"binarize": "none", "head": "kaiming"}
 
@@ -26,11 +27,13 @@ def train(pair: Pair, graph: Graph, steps: int, rate: float) -> None:
     for index, block in enumerate(pair.device.model.source.blocks):
         x = rng.normal(0, 1, (steps, program.batch, *shape)).astype(np.float32)
         y = rng.integers(0, program.output_size, x.shape[:2])
+        layers = pair.artifact.blocks[index].layers
+        before = [pair.state.layers[layer.name].weight.copy() for layer in layers]
         losses = pair.train_block(index, x, y, (rate * block.starting_rate, rate * block.starting_rate))
         np.testing.assert_allclose(losses[:, 1], losses[:, 0], rtol=TOLERANCE, atol=TOLERANCE)
-        for layer in pair.artifact.blocks[index].layers:
+        for layer, begun in zip(layers, before):
             ours, expected = pair.device.weights(layer.name), pair.state.layers[layer.name].weight
-            np.testing.assert_allclose(ours, expected, rtol=TOLERANCE, atol=TOLERANCE)
+            assert np.abs(ours - expected).max() <= OF_A_MOVE * np.abs(expected - begun).max()
         pair.device.next_block()
     expected, ours = pair.scores(rng.normal(0, 1, (3, *shape)).astype(np.float32))
     np.testing.assert_allclose(ours, expected, rtol=TOLERANCE, atol=TOLERANCE * np.abs(expected).max())
@@ -44,7 +47,7 @@ def test_kws(shared_models: Path, tmp_path: Path) -> None:
 def test_vww96(shared_models: Path, tmp_path: Path) -> None:
     """28 blocks; random samples are not what its weights were trained on, and at the recipe's rate they make it diverge."""
     graph = load(shared_models / "vww96.onnx")
-    train(pair_of(graph, tmp_path, batch=1, slices="1x2", **REAL), graph, 100, 0.1)
+    train(pair_of(graph, tmp_path, batch=1, slices="1x2", **REAL), graph, 100, 0.02)
 
 
 def test_kws_of_bits(shared_models: Path, tmp_path: Path) -> None:
