@@ -187,6 +187,15 @@ class Device:
         in_order = np.ascontiguousarray(weight.transpose(2, 1, 0))
         return in_order[0] if layer.layer.kind == "dense" else in_order
 
+    def statistic(self, name: str) -> Array:
+        """Running mean or variance of a batch normalization, as the newest header has it."""
+        layout = lay_out(self.model.source)
+        length = next(block.statistics[name] for block in self.model.source.blocks if name in block.statistics)
+        headers = self.words[: 2 * layout.header_words].reshape(2, -1)
+        start = layout.statistics[name]
+        newest: Array = headers[int(np.argmax(headers[:, 3]))]
+        return newest[start : start + length].view("<f4")
+
     def check(self, status: int) -> None:
         if status == OK:
             return

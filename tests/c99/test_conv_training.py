@@ -14,9 +14,14 @@ from tests.c99.trained_pair import Pair, exported
 from tests.emit.test_conv_trajectory import conv_model
 from tests.small_models import ModelBuilder, load_model, residual_net
 from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.run.block_training import BlockTraining
+from tinyfoa_rt.run.forward import ForwardPass
+from tinyfoa_rt.run.loop import calibrate
+from tinyfoa_rt.run.records import statistics_of
+from tinyfoa_rt.run.session import Runtime
 
-# Stride, dilation, groups, a depthwise one, batch normalization, a residual connection: all in `conv_model`. Heads are stored where
-# it decides what is binary: the errors that four classes of a hashed one send to a unit may cancel to rounding, and its bias follows.
+# Stride, dilation, groups, a depthwise one, batch normalization, a residual connection: all in `conv_model`. Heads are stored
+# where units are binary: the errors that four classes of a hashed head send to a unit may cancel to rounding; its bias follows.
 CASES: dict[str, dict[str, Any]] = {
     "default": {"batch": 2, "slices": "2x2", "head": "kaiming"},
     "one": {"batch": 1, "slices": "1x1", "head": "kaiming", "optimizer": "momentum"},
@@ -66,6 +71,34 @@ def test_one_axis(binarize: str, tmp_path: Path) -> None:
 def test_two_layers_of_a_block(binarize: str, tmp_path: Path) -> None:
     graph = load_model(residual_net(), tmp_path)
     check(pair_of(graph, tmp_path, batch=2, slices="2x2", binarize=binarize, head="kaiming"), graph)
+
+
+def test_statistics_are_measured_before_the_first_step(tmp_path: Path) -> None:
+    """A mean over all samples, as the trainer on onnxruntime measures it; the block has no scale to be measured with them."""
+    graph = load_model(conv_model(), tmp_path)
+    pair = pair_of(graph, tmp_path, batch=2, slices="2x2", binarize="none")
+    index, names = 2, statistics_of("depthwise_norm_out")
+    for _ in range(index):
+        pair.device.next_block()
+    x = data_of(pair, 25)[0].reshape(25, 2, *graph.shape(graph.inputs[0])[1:])
+    forward = ForwardPass(pair.artifact, pair.state, Runtime(threads=1))
+    training = BlockTraining(pair.artifact, index, pair.state, Runtime(threads=1))
+    inputs = [forward.to_block(index, batch) for batch in x]
+    training.begin_turn(0)
+
+    def fill(number: int) -> None:
+        for name, array in training.inputs.items():
+            array[...] = inputs[number % len(x)][name]
+
+    calibrate(training, pair.state, fill, 2)
+    weight = pair.device.weights("depthwise")
+    for batch in x:
+        pair.device.calibrate(batch)
+    pair.device.save()
+    for name in names:
+        # Variances are differences of squares up to 1, in float32.
+        np.testing.assert_allclose(pair.device.statistic(name), pair.state.others[name], rtol=1e-5, atol=1e-7)
+    np.testing.assert_array_equal(pair.device.weights("depthwise"), weight)
 
 
 def test_a_one_percent_error_is_noticed(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from tinyfoa_rt.export.c99.lowering import CONTEXT, Lowering, Rule, refuse
+from tinyfoa_rt.export.c99.lowering import CONTEXT, Lowering, Rule, refuse, stop_if_measured
 from tinyfoa_rt.export.c99.program import Argument, Braces, Call, Fields, Number, Real, Shifted, Statement, Value
 from tinyfoa_rt.export.c99.strided_operators import MOST_AXES, numbers, strides_of, whole_strides
 from tinyfoa_rt.export.c99.windows import window_of
@@ -137,6 +137,7 @@ def _running_batch_normalization(lowering: Lowering, node: StepNode) -> list[Sta
     by = Fields("tfoa_normalization", (*map(lowering.real, (gain, shift)), *kept, Real(node.float("epsilon", 1e-5))))
     return [
         Call("tfoa_follow_statistics", (shape, momentum, lowering.real(x), *kept)),
+        *stop_if_measured(lowering, node),
         Call("tfoa_batch_normalization", (shape, by, lowering.real(x), lowering.at(node.outputs[0]))),
     ]
 

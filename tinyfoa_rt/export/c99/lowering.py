@@ -19,12 +19,13 @@ from tinyfoa_rt.export.c99.program import (
     Real,
     RealArray,
     Statement,
+    StopIf,
     Value,
 )  # fmt: skip
 from tinyfoa_rt.ir.graph import Constant
 from tinyfoa_rt.ir.step import StepGraph, StepNode, TensorType
 
-__all__ = ["CONTEXT", "NULL", "Lowering", "Rule", "real_attribute", "refuse", "scale_of", "whole_attribute"]
+__all__ = ["CONTEXT", "NULL", "Lowering", "Rule", "real_attribute", "refuse", "scale_of", "stop_if_measured", "whole_attribute"]
 
 CONTEXT = Name("context")
 NULL = Name("NULL")
@@ -148,6 +149,16 @@ def scale_of(lowering: Lowering, name: str) -> tuple[list[Statement], Argument]:
     lowering.locals[variable] = f"float {variable}"
     arguments = (CONTEXT, Number(lowering.scales[name]), Name(f"&{variable}"))
     return [Call("tfoa_scale", arguments, may_fail=True)], Name(variable)
+
+
+def stop_if_measured(lowering: Lowering, node: StepNode) -> list[Statement]:
+    """Where only means are to be measured, a step ends with the last operator that follows one."""
+    following = [
+        each
+        for each in lowering.graph.nodes
+        if each.op_type == "RunningBatchNormalization" or (each.op_type == "BinaryActivation" and len(each.outputs) > 1)
+    ]
+    return [StopIf("context->is_calibrating")] if node is following[-1] else []
 
 
 def real_attribute(node: StepNode, name: str) -> float:

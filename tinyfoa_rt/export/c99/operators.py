@@ -6,13 +6,12 @@ from collections.abc import Mapping
 
 from tinyfoa_rt.export.c99.gradients import GRADIENT_RULES
 from tinyfoa_rt.export.c99.heads import HEAD_RULES
-from tinyfoa_rt.export.c99.lowering import CONTEXT, Lowering, Rule, real_attribute, scale_of
+from tinyfoa_rt.export.c99.lowering import CONTEXT, Lowering, Rule, real_attribute, scale_of, stop_if_measured
 from tinyfoa_rt.export.c99.program import (
     Call,
     Number,
     Real,
     Statement,
-    StopIf,
 )  # fmt: skip
 from tinyfoa_rt.export.c99.trained_layers import TRAINED_LAYER_RULES
 from tinyfoa_rt.ir.step import StepNode
@@ -29,7 +28,8 @@ def _binary_activation(lowering: Lowering, node: StepNode) -> list[Statement]:
         momentum = Call("tfoa_scale_momentum", (CONTEXT, kept))
         count = Number(lowering.type_of(z).size)
         scale = lowering.at(node.outputs[1])
-        statements += [Call("tfoa_follow_scale", (scale, lowering.at(z), count, momentum)), StopIf("context->is_calibrating")]
+        statements.append(Call("tfoa_follow_scale", (scale, lowering.at(z), count, momentum)))
+        statements += stop_if_measured(lowering, node)
     statements.append(
         Call("tfoa_binary_activation", (lowering.at(z), lowering.rows, units, lowering.at(h, "uint32_t")))
     )  # fmt: skip
