@@ -12,36 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.c99.drawn_shapes import window_of
+from tests.c99.forward_kernels import Channels, LrnShape, Normalization
 from tests.c99.kernel_library import call
 from tests.c99.test_packed_kernels import packed
 from tests.ops.body_cases import BodyCase
 from tinyfoa_rt.ops.row import snake_case
 
-__all__ = ["OPERATORS", "Channels", "Head", "LrnShape", "Normalization", "run_operator"]
+__all__ = ["OPERATORS", "run_operator"]
 
 Array = NDArray[Any]
 Outputs = tuple[Array, ...]
 _LARGEST = float(np.finfo(np.float32).max)
 
 
-class Channels(ctypes.Structure):
-    _fields_ = [(name, c_int32) for name in ("samples", "channels", "positions")]
-
-
 class _ChannelPart(ctypes.Structure):
     _fields_ = [("all", Channels), ("first", c_int32), ("count", c_int32)]
 
 
-class Head(ctypes.Structure):
+class _Head(ctypes.Structure):
     _fields_ = [("stored", c_void_p), ("seed", ctypes.c_uint32), ("classes", c_int32), ("units", c_int32), ("gain", c_float)]
-
-
-class Normalization(ctypes.Structure):
-    _fields_ = [*((name, c_void_p) for name in ("gain", "shift", "mean", "variance")), ("epsilon", c_float)]
-
-
-class LrnShape(ctypes.Structure):
-    _fields_ = [("of", Channels), ("size", c_int32), *((name, c_float) for name in ("alpha", "beta", "bias"))]
 
 
 def run_operator(library: ctypes.CDLL, case: BodyCase) -> Outputs:
@@ -150,9 +139,9 @@ def _lrn_grad(library: ctypes.CDLL, case: BodyCase) -> Outputs:
     return (grad_x,)
 
 
-def _stored_head(case: BodyCase, matrix: Array | None) -> tuple[Head, NDArray[np.float32]]:
+def _stored_head(case: BodyCase, matrix: Array | None) -> tuple[_Head, NDArray[np.float32]]:
     stored = _real(matrix)
-    return Head(stored.ctypes.data, 0, *stored.shape, float(case.attributes.get("gain", 1.0))), stored
+    return _Head(stored.ctypes.data, 0, *stored.shape, float(case.attributes.get("gain", 1.0))), stored
 
 
 def _head_logits(library: ctypes.CDLL, case: BodyCase) -> Outputs:

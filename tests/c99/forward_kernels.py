@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from ctypes import c_float, c_int32
+from ctypes import c_float, c_int32, c_void_p
 from math import prod
 from typing import Any
 
@@ -49,6 +49,18 @@ class _Strides(ctypes.Structure):
 
 class _TransposeShape(ctypes.Structure):
     _fields_ = [("rank", c_int32), ("size", c_int32 * _MAX_RANK), ("perm", c_int32 * _MAX_RANK)]
+
+
+class Channels(ctypes.Structure):
+    _fields_ = [(name, c_int32) for name in ("samples", "channels", "positions")]
+
+
+class Normalization(ctypes.Structure):
+    _fields_ = [*((name, c_void_p) for name in ("gain", "shift", "mean", "variance")), ("epsilon", c_float)]
+
+
+class LrnShape(ctypes.Structure):
+    _fields_ = [("of", Channels), ("size", c_int32), *((name, c_float) for name in ("alpha", "beta", "bias"))]
 
 
 class ForwardKernels:
@@ -99,14 +111,35 @@ class ForwardKernels:
         call(self.library, "tfoa_matmul", shape, a, b, y)
         return y
 
-    def add(self, a: Array, b: Array) -> Array:
+    def arithmetic(self, name: str, a: Array, b: Array) -> Array:
+        """Add, Sub, Mul or Div, by its name in lower case."""
         size = np.broadcast_shapes(a.shape, b.shape)
-        shape = _Strides(len(size))
-        _fill(shape.size, size)
-        _fill(shape.a_stride, _strides(np.broadcast_to(a, size)))
-        _fill(shape.b_stride, _strides(np.broadcast_to(b, size)))
+        shape = _strides_over(size, np.broadcast_to(a, size), np.broadcast_to(b, size))
         y = _empty(*size)
-        call(self.library, "tfoa_add", shape, a, b, y)
+        call(self.library, f"tfoa_{name}", shape, a, b, y)
+        return y
+
+    def copy_box(self, a: Array, b: Array) -> None:
+        """Copy a view of an array into one of the same shape."""
+        self._box("tfoa_copy_box", a, b)
+
+    def add_box(self, a: Array, b: Array) -> None:
+        """Add a view of an array to one of the same shape, which may repeat its elements."""
+        self._box("tfoa_add_box", a, b)
+
+    def elementwise(self, name: str, x: Array, *numbers: float) -> Array:
+        return self._elementwise(f"tfoa_{name}", x, *numbers)
+
+    def batch_normalization(self, x: Array, parameters: Sequence[Array], epsilon: float) -> Array:
+        """``parameters`` are gain, shift, mean and variance."""
+        y = _empty(*x.shape)
+        by = Normalization(*(each.ctypes.data for each in parameters), epsilon)
+        call(self.library, "tfoa_batch_normalization", _channels(x), by, x, y)
+        return y
+
+    def lrn(self, x: Array, size: int, *, alpha: float, beta: float, bias: float) -> Array:
+        y = _empty(*x.shape)
+        call(self.library, "tfoa_lrn", LrnShape(_channels(x), size, alpha, beta, bias), x, y)
         return y
 
     def relu(self, x: Array) -> Array:
@@ -132,6 +165,10 @@ class ForwardKernels:
         call(self.library, "tfoa_softmax", prod(x.shape[:axis]), x.shape[axis], prod(x.shape[axis + 1 :]), x, y)
         return y
 
+    def _box(self, name: str, a: Array, b: Array) -> None:
+        assert a.shape == b.shape
+        call(self.library, name, _strides_over(a.shape, a, b), c_void_p(a.ctypes.data), c_void_p(b.ctypes.data))
+
     def _elementwise(self, name: str, x: Array, *numbers: float) -> Array:
         y = _empty(*x.shape)
         call(self.library, name, x.size, *numbers, x, y)
@@ -150,6 +187,18 @@ def _image_size(window: Window, rank: int) -> list[int]:
 
 def _strides(array: Array) -> tuple[int, ...]:
     return tuple(stride // array.itemsize for stride in array.strides)
+
+
+def _strides_over(size: Sequence[int], a: Array, b: Array) -> _Strides:
+    shape = _Strides(len(size))
+    _fill(shape.size, size)
+    _fill(shape.a_stride, _strides(a))
+    _fill(shape.b_stride, _strides(b))
+    return shape
+
+
+def _channels(x: Array) -> Channels:
+    return Channels(len(x), x.shape[1], prod(x.shape[2:]))
 
 
 def _fill(field: Any, values: Sequence[int]) -> None:
