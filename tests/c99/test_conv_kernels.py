@@ -110,7 +110,8 @@ def test_an_update_follows_the_gradient(
     counts = (ins * case.taps, outs, first_in, first_out, first_out if has_all_rows else 0, grad_z.shape[1])
     part = Slice(*places, *counts, 3e38, positions)
     of_x = (given.ctypes.data, None) if is_binary else (None, given.ctypes.data)
-    operand = Operand(*of_x, prod(case.x_shape[1:]), scale, center, ctypes.addressof(case.shape))
+    gradient = ctypes.cast(forward.library.tfoa_conv_weight_gradient, ctypes.c_void_p).value
+    operand = Operand(*of_x, prod(case.x_shape[1:]), scale, center, ctypes.addressof(case.shape), gradient)
     call(forward.library, "tfoa_weight_sgd_step", part, grad_z, operand, case.batch, 1.0)
     call(forward.library, "tfoa_bias_sgd_step", part, grad_z, case.batch, 1.0)
 

@@ -39,6 +39,7 @@ class Operand(ctypes.Structure):
         ("scale", c_float),
         ("center", c_float),
         ("conv", c_void_p),
+        ("gradient", c_void_p),
     ]
 
 
@@ -147,7 +148,7 @@ class SliceCase:
         self.bias_states = [real(rng, self.outs), real(rng, self.outs) ** 2]
         self.scale, self.center = (0.7, 0.5) if is_binary else (1.0, 0.0)
         self._words = words(self.x) if is_binary else self.x
-        self.operand = Operand(None, None, units, self.scale, self.center, None)
+        self.operand = Operand(None, None, units, self.scale, self.center, None, None)
         setattr(self.operand, "bits" if is_binary else "real", self._words.ctypes.data)
         places = [array.ctypes.data for array in (self.latent, self.bias, self.bits, self.sums)]
         first_grad = first_out if has_all_rows else 0

@@ -65,6 +65,13 @@ void tfoa_softmax_cross_entropy(float *logits, const int32_t *target, int32_t ro
 /* Half the mean squared error, and its gradient in the place of the output. */
 void tfoa_mean_squared_error(float *output, const float *target, int32_t rows, int32_t size, float *loss);
 
+struct tfoa_slice;
+struct tfoa_operand;
+
+/* The gradient of weight `in` in the row of output `out` of a slice: a sum over the batch and over positions. */
+typedef float tfoa_weight_gradient(const struct tfoa_slice *slice, const float *grad_z, const struct tfoa_operand *x, int32_t rows,
+                                   int32_t out, int32_t in);
+
 /* What a layer multiplies: bits or real numbers, rows x units; a gradient reads x - center. A convolution says how its kernels move over
  * x, the units of which are channels x positions; center is not taken off the padding. */
 typedef struct tfoa_operand {
@@ -73,8 +80,11 @@ typedef struct tfoa_operand {
     int32_t units;
     float scale; /* of bits */
     float center;
-    const tfoa_conv_shape *conv; /* NULL: dense. The batch in it is not read */
+    const tfoa_conv_shape *conv;    /* NULL: dense. The batch in it is not read */
+    tfoa_weight_gradient *gradient; /* where conv is given, tfoa_conv_weight_gradient: a dense model need not carry it */
 } tfoa_operand;
+
+tfoa_weight_gradient tfoa_conv_weight_gradient;
 
 /* A slice in RAM: latent values, outs x ins. A row holds the weights of one output: those of inputs from first_in on, or in a convolution
  * of the channels of its group from first_in on, each with all its taps. Where the slice has bits, they and the sums of |w| follow the

@@ -66,7 +66,7 @@ static tfoa_status sample_sums(const tfoa_view *view, const tfoa_conv_shape *sha
 }
 
 /* Sums of outputs [first, first + count) of all samples become z; count <= TFOA_CHUNK. */
-static tfoa_status scale_sums(const tfoa_view *view, int32_t first, int32_t count, float x_scale, int32_t batch, float *z)
+static tfoa_status scale_binary_planes(const tfoa_view *view, int32_t first, int32_t count, float x_scale, int32_t batch, float *z)
 {
     const int32_t positions = view->layer->positions;
     const int32_t num_outs = view->layer->outs[view->layer->num_out_parts];
@@ -94,7 +94,7 @@ tfoa_status tfoa_binary_conv(const tfoa_context *context, const tfoa_layer *laye
     }
     for (int32_t first = 0; first < num_outs && status == TFOA_OK; first += TFOA_CHUNK) {
         const int32_t count = num_outs - first < TFOA_CHUNK ? num_outs - first : TFOA_CHUNK;
-        status = scale_sums(&view, first, count, x_scale, shape->batch, z);
+        status = scale_binary_planes(&view, first, count, x_scale, shape->batch, z);
     }
     return status;
 }

@@ -3,7 +3,7 @@
 #include "layer_view.h"
 #include "products.h"
 
-static tfoa_status add_row(const tfoa_view *view, const tfoa_latent *latent, int32_t row, const tfoa_conv_shape *shape, const float *x,
+static tfoa_status add_conv_row(const tfoa_view *view, const tfoa_latent *latent, int32_t row, const tfoa_conv_shape *shape, const float *x,
                            float *z)
 {
     for (uint32_t done = 0; done < (uint32_t)latent->part.row;) {
@@ -20,17 +20,17 @@ static tfoa_status add_row(const tfoa_view *view, const tfoa_latent *latent, int
     return TFOA_OK;
 }
 
-static tfoa_status add_slice(const tfoa_view *view, uint32_t slice, const tfoa_conv_shape *shape, const float *x, float *z)
+static tfoa_status add_conv_slice(const tfoa_view *view, uint32_t slice, const tfoa_conv_shape *shape, const float *x, float *z)
 {
     tfoa_latent latent;
     tfoa_status status = tfoa_view_slice(view, slice, &latent);
     for (int32_t row = 0; row < latent.part.outs && status == TFOA_OK; row++) {
-        status = add_row(view, &latent, row, shape, x, z);
+        status = add_conv_row(view, &latent, row, shape, x, z);
     }
     return status;
 }
 
-static tfoa_status add_biases(const tfoa_view *view, int32_t batch, float *z)
+static tfoa_status add_channel_biases(const tfoa_view *view, int32_t batch, float *z)
 {
     const int32_t num_outs = view->layer->outs[view->layer->num_out_parts];
     const int32_t positions = view->layer->positions;
@@ -61,10 +61,10 @@ tfoa_status tfoa_real_conv(const tfoa_context *context, const tfoa_layer *layer,
     }
     /* Slices are counted along the inputs first: each output's sum runs over its inputs in order. */
     for (uint32_t slice = 0; slice < num_slices; slice++) {
-        const tfoa_status status = add_slice(&view, slice, shape, x, z);
+        const tfoa_status status = add_conv_slice(&view, slice, shape, x, z);
         if (status != TFOA_OK) {
             return status;
         }
     }
-    return add_biases(&view, shape->batch, z);
+    return add_channel_biases(&view, shape->batch, z);
 }

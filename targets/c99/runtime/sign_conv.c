@@ -6,7 +6,7 @@
 #include "products.h"
 
 /* Sums of one output of one sample, over all of its row. */
-static tfoa_status output_sums(const tfoa_view *view, const tfoa_conv_shape *shape, int32_t out, const int16_t *q, int32_t *sums)
+static tfoa_status signed_plane_sums(const tfoa_view *view, const tfoa_conv_shape *shape, int32_t out, const int16_t *q, int32_t *sums)
 {
     const tfoa_layer *layer = view->layer;
     memset(sums, 0, sizeof *sums * (size_t)layer->positions);
@@ -28,7 +28,7 @@ static tfoa_status output_sums(const tfoa_view *view, const tfoa_conv_shape *sha
 }
 
 /* z of outputs [first, first + count) of one sample from their sums, which lie where z does; count <= TFOA_CHUNK. */
-static tfoa_status scale_sums(const tfoa_view *view, int32_t first, int32_t count, float step, float *z)
+static tfoa_status scale_signed_planes(const tfoa_view *view, int32_t first, int32_t count, float step, float *z)
 {
     const int32_t positions = view->layer->positions;
     float alphas[TFOA_CHUNK];
@@ -57,10 +57,10 @@ tfoa_status tfoa_sign_conv(const tfoa_context *context, const tfoa_layer *layer,
             for (int32_t i = 0; i < count && status == TFOA_OK; i++) {
                 /* Sums are of 32 bits like what they become, and are kept in its place. */
                 int32_t *sums = (int32_t *)(void *)(planes + i * layer->positions);
-                status = output_sums(&view, shape, first + i, scratch, sums);
+                status = signed_plane_sums(&view, shape, first + i, scratch, sums);
             }
             if (status == TFOA_OK) {
-                status = scale_sums(&view, first, count, step, planes);
+                status = scale_signed_planes(&view, first, count, step, planes);
             }
         }
     }

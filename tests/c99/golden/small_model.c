@@ -62,7 +62,7 @@ static tfoa_status forward_1(tfoa_context *context, uint32_t base, int32_t rows)
 static tfoa_status forward_2(tfoa_context *context, uint32_t base, int32_t rows)
 {
     uint8_t *const arena = context->arena + base;
-    TRY(tfoa_real_dense(context, &layers_1[0], &(const tfoa_operand){AT(const uint32_t, 0), NULL, 4, 0x1p+0f, 0x0p+0f, NULL}, rows, AT(float, 8)));
+    TRY(tfoa_real_dense(context, &layers_1[0], &(const tfoa_operand){AT(const uint32_t, 0), NULL, 4, 0x1p+0f, 0x0p+0f, NULL, NULL}, rows, AT(float, 8)));
     return TFOA_OK;
 }
 
@@ -78,12 +78,12 @@ static tfoa_status step_0(tfoa_context *context)
     }
     tfoa_binary_activation(AT(float, 152), 2, 4, AT(uint32_t, 200));
     tfoa_straight_through_window(AT(float, 152), 2, 4, -0x1p+0f, AT(uint32_t, 192));
-    tfoa_head_logits_of_bits(&(const tfoa_head){NULL, 0, 3, 4, 0x1.6a09e6p-1f}, AT(const uint32_t, 200), 2, *AT(const float, 92), AT(float, 168));
+    { tfoa_head_logits_of_bits(&(const tfoa_head){NULL, 0, 3, 4, 0x1.6a09e6p-1f}, AT(const uint32_t, 200), 2, *AT(const float, 92), AT(float, 168)); }
     tfoa_softmax_cross_entropy(AT(float, 168), AT(const int32_t, 96), 2, 3, AT(float, 200), &context->correct);
-    tfoa_head_grad(&(const tfoa_head){NULL, 0, 3, 4, 0x1.6a09e6p-1f}, &(const tfoa_channel_part){{2, 4, 1}, *AT(const int32_t, 8), *AT(const int32_t, 16)}, AT(float, 168), AT(float, 152));
-    tfoa_straight_through_grad(&(const tfoa_channel_part){{2, 4, 1}, *AT(const int32_t, 8), *AT(const int32_t, 16)}, AT(const uint32_t, 192), AT(float, 152));
+    { tfoa_head_grad(&(const tfoa_head){NULL, 0, 3, 4, 0x1.6a09e6p-1f}, &(const tfoa_channel_part){{2, 4, 1}, *AT(const int32_t, 8), *AT(const int32_t, 16)}, AT(float, 168), AT(float, 152)); }
+    { tfoa_straight_through_grad(&(const tfoa_channel_part){{2, 4, 1}, *AT(const int32_t, 8), *AT(const int32_t, 16)}, AT(const uint32_t, 192), AT(float, 152)); }
     slice = tfoa_active_slice(context, &layers_0[0], 0, 0x1p+0f);
-    tfoa_weight_sgd_step(&slice, AT(float, 152), &(const tfoa_operand){NULL, AT(float, 104), 6, 0x1p+0f, 0x0p+0f, NULL}, 2, *AT(const float, 0));
+    { tfoa_weight_sgd_step(&slice, AT(float, 152), &(const tfoa_operand){NULL, AT(float, 104), 6, 0x1p+0f, 0x0p+0f, NULL, NULL}, 2, *AT(const float, 0)); }
     tfoa_bias_sgd_step(&slice, AT(float, 152), 2, *AT(const float, 0));
     return TFOA_OK;
 }
@@ -94,10 +94,10 @@ static tfoa_status step_1(tfoa_context *context)
     tfoa_slice slice;
     TRY(forward_0(context, 68, 2));
     TRY(forward_1(context, 68, 2));
-    TRY(tfoa_real_dense(context, &layers_1[0], &(const tfoa_operand){AT(const uint32_t, 68), NULL, 4, 0x1p+0f, 0x0p+0f, NULL}, 2, AT(float, 76)));
+    TRY(tfoa_real_dense(context, &layers_1[0], &(const tfoa_operand){AT(const uint32_t, 68), NULL, 4, 0x1p+0f, 0x0p+0f, NULL, NULL}, 2, AT(float, 76)));
     tfoa_softmax_cross_entropy(AT(float, 76), AT(const int32_t, 60), 2, 3, AT(float, 100), &context->correct);
     slice = tfoa_active_slice(context, &layers_1[0], 1, 0x1.fffffep+127f);
-    tfoa_weight_sgd_step(&slice, AT(float, 76), &(const tfoa_operand){AT(const uint32_t, 68), NULL, 4, 0x1p+0f, 0x0p+0f, NULL}, 2, *AT(const float, 0));
+    { tfoa_weight_sgd_step(&slice, AT(float, 76), &(const tfoa_operand){AT(const uint32_t, 68), NULL, 4, 0x1p+0f, 0x0p+0f, NULL, NULL}, 2, *AT(const float, 0)); }
     tfoa_bias_sgd_step(&slice, AT(float, 76), 2, *AT(const float, 0));
     return TFOA_OK;
 }

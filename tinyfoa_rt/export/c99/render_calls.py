@@ -82,4 +82,6 @@ def _statement(statement: Statement) -> str:
     text = _call(statement)
     if statement.may_fail:
         return f"    TRY({text});\n"
+    if any(isinstance(argument, Fields) for argument in statement.arguments):
+        return f"    {{ {text}; }}\n"  # structures of different calls share their place on the stack
     return f"    {statement.result} = {text};\n" if statement.result else f"    {text};\n"

@@ -28,7 +28,7 @@ def _dense(lowering: Lowering, node: StepNode) -> list[Statement]:
         scratch = lowering.at(f"{node.name}.scratch", "void")
         given = (CONTEXT, layer, lowering.real(x), lowering.rows, scratch)
         return [Call("tfoa_sign_dense", (*given, lowering.at(z)), may_fail=True)]
-    load, operand = _operand(lowering, (x, node.input(8)), 0.0, NULL)
+    load, operand = _operand(lowering, (x, node.input(8)), 0.0)
     return [*load, Call("tfoa_real_dense", (CONTEXT, layer, operand, lowering.rows, lowering.at(z)), may_fail=True)]
 
 
@@ -84,22 +84,25 @@ def _update(lowering: Lowering, node: StepNode) -> list[Statement]:
 def _gradient_operand(lowering: Lowering, source: StepNode) -> tuple[list[Statement], Fields]:
     """What the errors are multiplied with, for the operator that computes the gradient of a slice."""
     grad_z, x = source.inputs[:2]
-    conv: Argument = NULL
+    conv: tuple[Argument, Argument] = (NULL, NULL)
     if source.op_type == "ConvSliceGrad":
         outputs = whole_attribute(source, "group_outputs") * whole_attribute(source, "group")
         positions = lowering.type_of(grad_z).shape[2:]
-        conv = _conv_shape(lowering, source, x, (lowering.batch, outputs, *positions))
+        shape = _conv_shape(lowering, source, x, (lowering.batch, outputs, *positions))
+        conv = (shape, Name("tfoa_conv_weight_gradient"))
     return _operand(lowering, (x, source.input(2)), source.float("input_center", 0.0), conv)
 
 
-def _operand(lowering: Lowering, given: tuple[str, str], center: float, conv: Argument) -> tuple[list[Statement], Fields]:
+def _operand(
+    lowering: Lowering, given: tuple[str, str], center: float, conv: tuple[Argument, Argument] = (NULL, NULL)
+) -> tuple[list[Statement], Fields]:
     """What a layer multiplies: bits with their scale, or real numbers; ``given`` are their tensor and that of the scale."""
     x, x_scale = given
     units = Number(lowering.columns(x))
     if lowering.type_of(x).dtype != "bit":
-        return [], Fields("tfoa_operand", (NULL, lowering.real(x), units, Real(1.0), Real(0.0), conv))
+        return [], Fields("tfoa_operand", (NULL, lowering.real(x), units, Real(1.0), Real(0.0), *conv))
     load, scale = scale_of(lowering, x_scale)
-    return load, Fields("tfoa_operand", (lowering.at(x, "const uint32_t"), NULL, units, scale, Real(center), conv))
+    return load, Fields("tfoa_operand", (lowering.at(x, "const uint32_t"), NULL, units, scale, Real(center), *conv))
 
 
 def _pack_signs(lowering: Lowering, node: StepNode) -> list[Statement]:

@@ -19,15 +19,12 @@ static inline const float *tfoa_errors_of(const tfoa_slice *slice, const float *
     return grad_z + (slice->first_grad + out) * slice->positions;
 }
 
-/* As tfoa_weight_grad, where x->conv is the geometry of a convolution. */
-float tfoa_conv_weight_grad(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, int32_t out, int32_t in);
-
 /* Gradient of weight `in` in the row of output `out`: a sum over the batch, and over positions; bits carry their scale apart. */
 static inline float tfoa_weight_grad(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, int32_t out,
                                      int32_t in)
 {
     if (x->conv != 0) {
-        return tfoa_conv_weight_grad(slice, grad_z, x, rows, out, in);
+        return x->gradient(slice, grad_z, x, rows, out, in);
     }
     const float *errors = tfoa_errors_of(slice, grad_z, out);
     float sum = 0.0f;

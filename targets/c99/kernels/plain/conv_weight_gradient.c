@@ -40,7 +40,8 @@ static float bit_plane_grad(const tfoa_window *window, const tfoa_tap *tap, cons
     return total;
 }
 
-float tfoa_conv_weight_grad(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, int32_t out, int32_t in)
+float tfoa_conv_weight_gradient(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, int32_t out,
+                                int32_t in)
 {
     const tfoa_window *window = &x->conv->window;
     const int32_t taps = (int32_t)tfoa_area(window->kernel);
