@@ -18,7 +18,7 @@ __all__ = ["FLAGS", "KERNELS", "SANITIZE", "SANITIZED", "as_c", "build_library",
 SANITIZED = "TINYFOA_SANITIZED_KERNELS"  # set where the sanitizers' runtime is loaded already
 KERNELS = Path(__file__).resolve().parents[2] / "targets" / "c99" / "kernels"
 SANITIZE = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-FLAGS = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-ffp-contract=off"]
+FLAGS = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-ffp-contract=off", "-fno-math-errno"]
 
 
 def required_tool(name: str) -> str:
