@@ -299,5 +299,6 @@ float tfoa_cosine_rate(float start, uint32_t step, uint32_t num_steps)
     series = series * square + 1.0f / 120.0f;
     series = series * square - 1.0f / 6.0f;
     const float sine = angle + angle * square * series;
-    return start * (1.0f - sine * sine);
+    const float warm_up = 10.0f * (float)(step + 1u) / (float)num_steps;
+    return start * (warm_up < 1.0f ? warm_up : 1.0f) * (1.0f - sine * sine);
 }
