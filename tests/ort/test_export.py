@@ -20,25 +20,27 @@ X, Y = blobs(600)
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project of a training that has reached its second block."""
+def exported(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project of a training that has reached its second block; the library of kernels is there."""
     folder = tmp_path_factory.mktemp("exported")
     trainer = Trainer(artifact_of(folder))
     for report in trainer.iterate(X[:120], Y[:120], epochs=2):
         if report.total_steps == 45:
             break
     trainer.save(folder / "run")
-    with pytest.raises(SystemExit) as end:
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
+        patch.setattr("tinyfoa_rt.pipeline.exporting_ort.KERNELS", library)
         main(["export", str(folder / "run"), "--target", "ort", "-o", str(folder / "project")])
     assert not end.value.code
     return folder / "project"
 
 
 def test_models_are_in_ort_format(exported: Path) -> None:
-    models = sorted(path for path in (exported / "artifact-ort").rglob("*.ort"))
-    assert [path.parent.name for path in models] == ["forward"] * 3 + ["steps"] * 3
+    models = sorted((exported / "artifact-ort").rglob("*.ort"))
+    folders = [path.parent.relative_to(exported / "artifact-ort").as_posix() for path in models]
+    assert folders == [name for name in ("forward", "packed/forward", "packed/steps", "steps") for _ in range(3)]
     assert all(path.read_bytes()[4:8] == b"ORTM" for path in models)
-    assert not list((exported / "artifact-ort" / "steps").glob("*.onnx"))
+    assert not [path for path in (exported / "artifact-ort").rglob("*.onnx") if path.name != "inference.onnx"]
 
 
 def test_the_config_names_what_a_minimal_build_needs(exported: Path) -> None:
@@ -48,16 +50,29 @@ def test_the_config_names_what_a_minimal_build_needs(exported: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["artifact", "artifact-ort"])
-def test_both_go_on_as_the_training_would(form: str, exported: Path, driver: Driver) -> None:
+@pytest.mark.parametrize("has_kernels", [False, True], ids=["bodies", "kernels"])
+def test_both_go_on_as_the_training_would(form: str, has_kernels: bool, exported: Path, driver: Driver, library: Path) -> None:
     """In Python and in C++, from the checkpoint: the same losses, and those of the training itself."""
-    original = Trainer.load(exported.parent / "run")
+    kernels = library if has_kernels else None
+    original = Trainer.load(exported.parent / "run", kernels=None)
     expected = [original.partial_fit(X[i : i + 6], Y[i : i + 6]) for i in range(0, 120, 6)]
-    python = Trainer.load(exported / form)
+    python = Trainer.load(exported / form, kernels=kernels)
     losses = [python.partial_fit(X[i : i + 6], Y[i : i + 6]) for i in range(0, 120, 6)]
-    # Graphs are optimized at another time, and may add in another order.
+    # Graphs are optimized at another time, and may add in another order, as kernels do.
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
-    there = driver.steps(exported / form, X, Y, "--resume", "steps:0:20")
-    np.testing.assert_allclose(there, expected, rtol=1e-4)
+    words = ["--kernels", str(library) if has_kernels else "none", "--resume", "steps:0:20", "next", "steps:0:20", "evaluate"]
+    there = driver.steps(exported / form, X, Y, *words)
+    python.next_block()
+    expected += [python.partial_fit(X[i : i + 6], Y[i : i + 6]) for i in range(0, 120, 6)]
+    np.testing.assert_allclose(there, [*expected, python.evaluate(X, Y).loss], rtol=1e-4)
+
+
+def test_ort_format_without_the_library_has_no_packed_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinyfoa_rt.pipeline.exporting_ort.KERNELS", tmp_path / "none.so")
+    artifact_of(tmp_path).save(tmp_path / "artifact")
+    export(tmp_path / "artifact", tmp_path / "project", target="ort")
+    assert Artifact.load(tmp_path / "project" / "artifact").has_packed_form
+    assert not Artifact.load(tmp_path / "project" / "artifact-ort").has_packed_form
 
 
 def test_the_project_builds_alone(exported: Path, ort_root: Path, driver: Driver, tmp_path: Path) -> None:
@@ -72,6 +87,9 @@ def test_the_project_builds_alone(exported: Path, ort_root: Path, driver: Driver
     assert done.returncode == 0, done.stderr
     evaluation = Trainer.load(tmp_path / "out").evaluate(X, Y)
     assert evaluation.accuracy is not None and evaluation.accuracy > 0.85  # a quarter is chance
+    # The library is built too, and the samples find it: no step of theirs ran on bodies.
+    assert (tmp_path / "build" / "ops" / "libtinyfoa_ops.so").exists()
+    assert "on kernels" in done.stdout
 
 
 def test_an_untrained_artifact_has_no_checkpoint(tmp_path: Path) -> None:

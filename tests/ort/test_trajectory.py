@@ -24,9 +24,11 @@ LOSS_TOLERANCE = 1e-4
 SIGNS_TOLERANCE = 1e-4
 
 
-def in_python(artifact: Artifact, x: NDArray[Any], y: NDArray[Any], steps: int) -> tuple[Trainer, list[float]]:
-    """Each block takes its share of the steps, in order, on function bodies as in C++."""
-    trainer = Trainer(artifact, kernels=None)
+def in_python(
+    artifact: Artifact, x: NDArray[Any], y: NDArray[Any], steps: int, kernels: Path | None = None
+) -> tuple[Trainer, list[float]]:
+    """Each block takes its share of the steps, in order; without kernels on function bodies."""
+    trainer = Trainer(artifact, kernels=kernels)
     batch, num_blocks = artifact.manifest.batch, len(artifact.blocks)
     losses = []
     for block in range(num_blocks):

@@ -12,6 +12,7 @@ from tinyfoa_rt.pipeline.placement import place_steps, placement_record
 from tinyfoa_rt.run import Trainer
 from tinyfoa_rt.run.artifact import Artifact, packed_path
 from tinyfoa_rt.run.checkpoint import has_checkpoint
+from tinyfoa_rt.run.kernels import KERNELS
 
 __all__ = ["export_ort"]
 
@@ -31,7 +32,9 @@ def export_ort(folder: Path, output: Path) -> Artifact:
     """
     trainer = Trainer.load(folder) if has_checkpoint(folder) else None
     artifact = trainer.artifact if trainer is not None else Artifact.load(folder)
-    converted = to_ort_format({path: artifact.models[path] for path in artifact.manifest.model_paths})
+    paths = artifact.manifest.model_paths
+    packed = {packed_path(path): artifact.models[packed_path(path)] for path in paths if artifact.has_packed_form}
+    converted = to_ort_format({path: artifact.models[path] for path in paths}, packed, KERNELS if KERNELS.is_file() else None)
     for each, name in ((artifact, "artifact"), (_in_ort_format(artifact, converted), "artifact-ort")):
         if trainer is None:
             each.save(output / name)
@@ -56,10 +59,10 @@ def _with_state(artifact: Artifact, trainer: Trainer) -> Trainer:
 
 def _in_ort_format(artifact: Artifact, converted: OrtModels) -> Artifact:
     manifest = artifact.manifest
-    paths = {path: str(Path(path).with_suffix(".ort")) for path in converted.models}
+    paths = {path: Path(path).with_suffix(".ort").as_posix() for path in converted.models}
     stages = tuple(paths.get(path, path) for path in manifest.stages)
     blocks = tuple(replace(block, step=paths[block.step]) for block in manifest.blocks)
-    left = {*paths, *map(packed_path, paths)}  # packed twins have no other body than the library's: ORT format holds no functions
+    left = {*paths, *map(packed_path, paths)}  # packed models too where they could not be converted
     others = {path: content for path, content in artifact.models.items() if path not in left}
     models = {**{paths[path]: content for path, content in converted.models.items()}, **others}
     return Artifact(replace(manifest, stages=stages, blocks=blocks), models, artifact.initial)

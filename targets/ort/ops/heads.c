@@ -1,8 +1,8 @@
 /* Local heads and their loss. A hashed head is packed signs, so its logits are the product that layers take, and exact. */
 #include <string.h>
 
-#include "../../c99/kernels/kernels.h"
 #include "kernel_set.h"
+#include "kernels.h"
 #include "operators.h"
 
 enum { H, SCALE, HEAD };

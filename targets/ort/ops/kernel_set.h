@@ -3,8 +3,8 @@
 #ifndef TFOA_KERNEL_SET_H
 #define TFOA_KERNEL_SET_H
 
-#include "../../c99/kernels/packed.h"
 #include "columns/columns.h"
+#include "packed.h"
 
 typedef struct tfoa_kernel_set {
     const char *name;

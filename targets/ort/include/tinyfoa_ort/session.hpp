@@ -2,12 +2,14 @@
 // An onnxruntime session: its inputs and outputs are bound to the caller's memory, so that a run copies no tensor.
 #pragma once
 
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "tinyfoa_ort/error.hpp"
+#include "tinyfoa_ort/kernels.hpp"
 #include "tinyfoa_ort/options.hpp"
 #include "tinyfoa_ort/value.hpp"
 
@@ -15,12 +17,14 @@ namespace tinyfoa {
 
 class Session {
 public:
-    Session(const std::string& place, const std::string& model, const Options& options)
-        : place_(place), environment_(Environment::get()), memory_(cpu_memory()),
+    // `kernels`: nothing for function bodies.
+    Session(const std::string& place, const std::string& model, const Options& options, std::shared_ptr<const Kernels> kernels)
+        : place_(place), environment_(Environment::get()), kernels_(std::move(kernels)), memory_(cpu_memory()),
           session_(create(model, options), ort().ReleaseSession), binding_(bind_to(session_.get()), ort().ReleaseIoBinding) {
         is_counted_ = options.budget_bytes > 0;
         read_names(true);
         read_names(false);
+        read_bits();
         if (is_counted_) {
             check_allocator();
         }
@@ -32,6 +36,12 @@ public:
 
     const TensorType* input(const std::string& name) const { return find(inputs_, name); }
     const TensorType* output(const std::string& name) const { return find(outputs_, name); }
+
+    // How many bits a row of a packed value has; 0 where it has none.
+    std::size_t bits(const std::string& name) const {
+        const auto found = bits_.find(name);
+        return found == bits_.end() ? 0 : found->second;
+    }
 
     // Bind all inputs and outputs that are among `tensors`.
     void bind(const TensorRefs& tensors) {
@@ -108,6 +118,9 @@ private:
             environment_->count_allocations();
             check(ort().AddSessionConfigEntry(raw, "session.use_env_allocators", "1"));
         }
+        if (kernels_) {
+            kernels_->add_to(raw);
+        }
         OrtSession* session = nullptr;
         check(ort().CreateSessionFromArray(environment_->get_env(), model.data(), model.size(), raw, &session), place_);
         return session;
@@ -139,6 +152,27 @@ private:
             }
             (is_input ? inputs_ : outputs_).emplace(name, detail::type_of(tensor, place_ + ", '" + name + "'"));
             names_[is_input].push_back(name);
+        }
+    }
+
+    // Of inputs and outputs, from the model's metadata.
+    void read_bits() {
+        OrtModelMetadata* metadata = nullptr;
+        check(ort().SessionGetModelMetadata(session_.get(), &metadata));
+        const Owned<OrtModelMetadata> owned(metadata, ort().ReleaseModelMetadata);
+        OrtAllocator* allocator = nullptr;
+        check(ort().GetAllocatorWithDefaultOptions(&allocator));
+        for (const std::vector<std::string>& names : names_) {
+            for (const std::string& name : names) {
+                char* text = nullptr;
+                const std::string key = "tinyfoa.bits." + name;
+                check(ort().ModelMetadataLookupCustomMetadataMap(metadata, allocator, key.c_str(), &text));
+                if (text != nullptr) {
+                    const long long count = std::strtoll(text, nullptr, 10);
+                    check(ort().AllocatorFree(allocator, text));
+                    bits_[name] = count > 0 ? static_cast<std::size_t>(count) : 0;
+                }
+            }
         }
     }
 
@@ -203,11 +237,13 @@ private:
 
     std::string place_;
     std::shared_ptr<Environment> environment_;
+    std::shared_ptr<const Kernels> kernels_;  // sessions end before the library does
     Owned<OrtMemoryInfo> memory_;
     Owned<OrtSession> session_;
     Owned<OrtIoBinding> binding_;
     std::map<std::string, TensorType> inputs_, outputs_;
     std::vector<std::string> names_[2];  // of outputs, of inputs
+    std::map<std::string, std::size_t> bits_;
     std::map<std::string, bool> bound_;
     bool is_counted_ = false;
 };
