@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from tinyfoa_rt.emit.open_sizes import open_sizes
 from tinyfoa_rt.export.ort import OrtModels, ProjectFacts, to_ort_format, write_project
 from tinyfoa_rt.files import write_whole
 from tinyfoa_rt.pipeline.placement import place_steps, placement_record
@@ -31,7 +32,7 @@ def export_ort(folder: Path, output: Path) -> Artifact:
         InputError: the artifact is damaged, or the output cannot be written.
     """
     trainer = Trainer.load(folder) if has_checkpoint(folder) else None
-    artifact = trainer.artifact if trainer is not None else Artifact.load(folder)
+    artifact = _for_the_c_api(trainer.artifact if trainer is not None else Artifact.load(folder))
     paths = artifact.manifest.model_paths
     packed = {packed_path(path): artifact.models[packed_path(path)] for path in paths if artifact.has_packed_form}
     converted = to_ort_format({path: artifact.models[path] for path in paths}, packed, KERNELS if KERNELS.is_file() else None)
@@ -47,6 +48,12 @@ def export_ort(folder: Path, output: Path) -> Artifact:
     facts = ProjectFacts(manifest.model, manifest.peak_bytes, manifest.batch, tuple(block.name for block in manifest.blocks))
     write_project(facts, converted.required_operators, output)
     return artifact
+
+
+def _for_the_c_api(artifact: Artifact) -> Artifact:
+    """Steps with convolutions do without sizes, which would cost memory there."""
+    opened = {block.step: open_sizes(artifact.models[block.step]) for block in artifact.blocks}
+    return replace(artifact, models={**artifact.models, **opened})
 
 
 def _with_state(artifact: Artifact, trainer: Trainer) -> Trainer:

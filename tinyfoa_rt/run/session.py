@@ -21,7 +21,7 @@ __all__ = ["Runtime", "Session"]
 
 Array = NDArray[Any]
 
-_BITS = "tinyfoa.bits."
+_BITS, _SIZES = "tinyfoa.bits.", "tinyfoa.sizes."
 _TYPES: Mapping[str, type[np.generic]] = {
     "tensor(float)": np.float32,
     "tensor(int8)": np.int8,
@@ -75,11 +75,21 @@ class Session:
         declared = {**self.inputs, **self.outputs}
         properties = session.get_modelmeta().custom_metadata_map
         self.bits = {key.removeprefix(_BITS): int(value) for key, value in properties.items() if key.startswith(_BITS)}
+        sizes = {key.removeprefix(_SIZES): value for key, value in properties.items() if key.startswith(_SIZES)}
+        # An exported model may leave sizes open, and say them beside (emit/open_sizes.py).
+        self._shapes = {
+            name: tuple(map(int, sizes[name].split(","))) if name in sizes else tuple(each.shape)
+            for name, each in declared.items()
+        }
         self._dtypes = {name: np.dtype(_TYPES[each.type]) for name, each in declared.items() if each.type in _TYPES}
 
     def dtype(self, name: str) -> np.dtype[Any]:
         """The numpy type of an input or output."""
         return self._dtypes[name]
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of an input or output of fixed sizes."""
+        return self._shapes[name]
 
     def bind(self, tensors: Mapping[str, Array]) -> None:
         """Bind inputs and outputs to contiguous arrays, which stay the caller's; an output ``X.next`` goes to ``X``."""

@@ -15,6 +15,26 @@
 
 namespace tinyfoa {
 
+namespace detail {
+
+// Sizes as a model's metadata has them, such as 16,3,32,32; none where it is something else.
+inline Shape parse_sizes(const std::string& text) {
+    Shape sizes;
+    for (std::size_t at = 0; at < text.size();) {
+        char* end = nullptr;
+        const long long size = std::strtoll(text.c_str() + at, &end, 10);
+        const auto stop = static_cast<std::size_t>(end - text.c_str());
+        if (stop == at || size < 1 || (stop < text.size() && text[stop] != ',')) {
+            return {};
+        }
+        sizes.push_back(size);
+        at = stop + 1;
+    }
+    return sizes;
+}
+
+}  // namespace detail
+
 class Session {
 public:
     // `kernels`: nothing for function bodies.
@@ -24,7 +44,7 @@ public:
         is_counted_ = options.budget_bytes > 0;
         read_names(true);
         read_names(false);
-        read_bits();
+        read_metadata();
         if (is_counted_) {
             check_allocator();
         }
@@ -155,22 +175,31 @@ private:
         }
     }
 
-    // Of inputs and outputs, from the model's metadata.
-    void read_bits() {
+    // What the model says of inputs and outputs beside their types: bits in a row, and sizes that are left open there so that
+    // onnxruntime does not let tensors take over each other's memory (tinyfoa_rt/emit/open_sizes.py).
+    void read_metadata() {
         OrtModelMetadata* metadata = nullptr;
         check(ort().SessionGetModelMetadata(session_.get(), &metadata));
         const Owned<OrtModelMetadata> owned(metadata, ort().ReleaseModelMetadata);
         OrtAllocator* allocator = nullptr;
         check(ort().GetAllocatorWithDefaultOptions(&allocator));
-        for (const std::vector<std::string>& names : names_) {
-            for (const std::string& name : names) {
-                char* text = nullptr;
-                const std::string key = "tinyfoa.bits." + name;
-                check(ort().ModelMetadataLookupCustomMetadataMap(metadata, allocator, key.c_str(), &text));
-                if (text != nullptr) {
-                    const long long count = std::strtoll(text, nullptr, 10);
-                    check(ort().AllocatorFree(allocator, text));
-                    bits_[name] = count > 0 ? static_cast<std::size_t>(count) : 0;
+        const auto find = [&](const std::string& key) {
+            char* text = nullptr;
+            check(ort().ModelMetadataLookupCustomMetadataMap(metadata, allocator, key.c_str(), &text));
+            if (text == nullptr) {
+                return std::string();
+            }
+            const std::string found = text;
+            check(ort().AllocatorFree(allocator, text));
+            return found;
+        };
+        for (std::map<std::string, TensorType>* types : {&inputs_, &outputs_}) {
+            for (auto& [name, type] : *types) {
+                const Shape bits = detail::parse_sizes(find("tinyfoa.bits." + name));
+                const Shape sizes = detail::parse_sizes(find("tinyfoa.sizes." + name));
+                bits_[name] = bits.size() == 1 ? static_cast<std::size_t>(bits[0]) : 0;
+                if (sizes.size() == type.shape.size() && type.accepts(type.dtype, sizes)) {
+                    type.shape = sizes;
                 }
             }
         }
