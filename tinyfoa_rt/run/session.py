@@ -33,6 +33,13 @@ _TYPES: Mapping[str, type[np.generic]] = {
 }
 
 
+_OPENVINO = "OpenVINOExecutionProvider"
+# Execution providers that compute in fewer bits unless they are told not to, which turns signs near zero.
+_PROVIDER_OPTIONS: Mapping[str, Mapping[str, str]] = {_OPENVINO: {"precision": "ACCURACY"}}
+# Those that fail where a model leaves its batch open: stages then run on the next one in the list, or the CPU's.
+_NEED_A_BATCH = frozenset({_OPENVINO})
+
+
 @dataclass(frozen=True)
 class Runtime:
     """How sessions run: execution providers by name, in order of preference, threads (``None``: one a core), a kernel library."""
@@ -47,8 +54,8 @@ class Runtime:
             if name not in known:
                 raise UsageError(f"provider {name}", "is not in this onnxruntime", f"use {', '.join(known)}")
 
-    def open(self, model: bytes) -> Session:
-        """Return a session of an ONNX model."""
+    def open(self, model: bytes, *, has_open_batch: bool = False) -> Session:
+        """Return a session of an ONNX model; ``has_open_batch``: one that takes any number of samples."""
         options = onnxruntime.SessionOptions()
         # The arena keeps what it once took, a pattern packs worse than freeing, and a tensor that takes over another's memory
         # keeps it in between too: all would break the plan.
@@ -60,7 +67,9 @@ class Runtime:
         options.add_session_config_entry("session.disable_prepacking", "1")
         if self.kernels is not None:
             register_kernels(options, self.kernels)
-        return Session(onnxruntime.InferenceSession(model, options, providers=list(self.providers)))
+        names = [name for name in self.providers if not (has_open_batch and name in _NEED_A_BATCH)] or [CPU]
+        given = [(name, _PROVIDER_OPTIONS.get(name, {})) for name in names]
+        return Session(onnxruntime.InferenceSession(model, options, providers=given))
 
 
 class Session:
