@@ -33,7 +33,9 @@ def train_there(python: Path, artifact: Artifact, folder: Path) -> dict[str, Any
     program = Path(__file__).with_name("train_on_provider.py")
     words = [str(folder / "artifact"), str(folder / "data.npz"), "OpenVINOExecutionProvider", str(folder / "out")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([str(python), str(program), *words], capture_output=True, text=True, env=environment, check=False, timeout=600)
+    done = subprocess.run(
+        [str(python), str(program), *words], capture_output=True, text=True, env=environment, check=False, timeout=600
+    )
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
     assert isinstance(found, dict)
