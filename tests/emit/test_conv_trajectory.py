@@ -101,9 +101,9 @@ class ConvCase(Trajectory):
         channels = len(gain)
         mean, variance = self.rng.normal(0, 0.3, channels), self.rng.uniform(0.5, 1.5, channels)
         self.oracle.normalization = Normalization(gain.astype(float), shift.astype(float), mean, variance, KEPT)
-        self.moments = mean.astype(np.float32), variance.astype(np.float32)
-        prefix = f"{self.name}_norm_out.running_"
-        self.runtime.others |= {f"{prefix}mean": self.moments[0], f"{prefix}variance": self.moments[1]}
+        self.trained = mean.astype(np.float32), variance.astype(np.float32), shift.astype(np.float32)
+        names = (f"{self.name}_norm_out.{name}" for name in ("running_mean", "running_variance", "shift"))
+        self.runtime.others |= dict(zip(names, self.trained))
 
     def batch(self) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
         feeds: dict[str, NDArray[Any]] = {"target": self.rng.integers(0, 4, BATCH)}
@@ -122,8 +122,9 @@ class ConvCase(Trajectory):
     def check_equal(self, losses: Losses) -> None:
         super().check_equal(losses)
         if self.oracle.normalization is not None:
-            np.testing.assert_allclose(self.moments[0], self.oracle.normalization.mean, RELATIVE, RELATIVE)
-            np.testing.assert_allclose(self.moments[1], self.oracle.normalization.variance, RELATIVE, RELATIVE)
+            norm = self.oracle.normalization
+            for found, expected in zip(self.trained, (norm.mean, norm.variance, norm.shift)):
+                np.testing.assert_allclose(found, expected, RELATIVE, RELATIVE)
 
 
 COMBINATIONS = [("sgd", (1, 1)), ("sgd", (2, 2)), ("momentum", (2, 2)), ("adam", (1, 1)), ("adam", (2, 2))]
@@ -167,9 +168,11 @@ def test_a_one_percent_error_is_noticed(tmp_path: Path, name: str, wrong: str) -
         case.check_equal(case.run())
 
 
-def test_a_one_percent_error_of_a_normalization_is_noticed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("of", ["gain", "shift"])
+def test_a_one_percent_error_of_a_normalization_is_noticed(tmp_path: Path, of: str) -> None:
     case = ConvCase(tmp_path, "depthwise", {"binarize": "both", "optimizer": "sgd"}, Slices(2, 2))
     assert case.oracle.normalization is not None
-    case.oracle.normalization.gain *= 1.01
+    wrong = getattr(case.oracle.normalization, of)
+    wrong *= 1.01
     with pytest.raises(AssertionError):
         case.check_equal(case.run())

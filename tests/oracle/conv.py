@@ -19,7 +19,7 @@ __all__ = ["ConvBlock", "Normalization"]
 
 @dataclass
 class Normalization:
-    """Running mean and variance, of which a step keeps the share ``momentum``; gain and shift stay."""
+    """Running mean and variance, of which a step keeps the share ``momentum``; the gain stays, the shift takes plain steps."""
 
     gain: Array
     shift: Array
@@ -53,6 +53,7 @@ class ConvBlock(DenseBlock):
     _positions: int = 1
     _mean: Array = field(default_factory=lambda: np.zeros(0))
     _variance: Array = field(default_factory=lambda: np.zeros(0))
+    _shift_grad: Array = field(default_factory=lambda: np.zeros(0))
 
     def patches(self, x: Array, ins: slice = slice(None)) -> Array:
         """What each output sees: (N, outputs, inputs of a group x taps, positions)."""
@@ -93,6 +94,7 @@ class ConvBlock(DenseBlock):
     def step(self, x: Array, target: Array, rate: float, part: Slice) -> float:
         loss = super().step(x, target, rate, part)
         if self.normalization is not None:
+            self.normalization.shift[part[2] : part[3]] -= rate * self._shift_grad
             self.normalization.mean, self.normalization.variance = self._mean, self._variance
         return loss
 
@@ -106,6 +108,7 @@ class ConvBlock(DenseBlock):
         i0, i1, j0, j1 = part
         errors = grad_z.reshape(len(x), len(self.bias), -1)
         if self.normalization is not None:  # its statistics are taken as constants
+            self._shift_grad = errors[:, j0:j1].sum(axis=(0, 2))
             errors = errors * self.normalization.factor(self._variance)[:, None]
         errors = errors[:, j0:j1]
         grad = (self.patches(x, slice(i0, i1))[:, j0:j1] @ errors[..., None]).sum(axis=0)

@@ -11,7 +11,7 @@ from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.steps.trained_part import has_sign
 
-__all__ = ["BlockSetting", "StepChoice", "binarizes_output", "block_settings", "scale_name", "statistics_names"]
+__all__ = ["BlockSetting", "StepChoice", "binarizes_output", "block_settings", "scale_name", "shift_name", "statistics_names"]
 
 
 def scale_name(value: str) -> str:
@@ -22,6 +22,11 @@ def scale_name(value: str) -> str:
 def statistics_names(node: Node) -> tuple[str, str]:
     """The tensors that hold running mean and variance of a batch normalization in a trained block."""
     return f"{node.outputs[0]}.running_mean", f"{node.outputs[0]}.running_variance"
+
+
+def shift_name(node: Node) -> str:
+    """The tensor that holds the trained shift of a batch normalization in a trained block."""
+    return f"{node.outputs[0]}.shift"
 
 
 def binarizes_output(graph: Graph, block: Block, recipe: Recipe) -> bool:
