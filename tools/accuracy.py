@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--budget", required=True)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seeds", default="0")
+    parser.add_argument("--samples", type=int, help="train on the first so many samples only")
     parser.add_argument("--threads", type=int)
     parser.add_argument("options", nargs="*", metavar="name=value")
     arguments = parser.parse_intermixed_args()
@@ -52,7 +53,8 @@ def _train(arguments: Any, data: DataSet, options: dict[str, str], seed: int) ->
     recipe = {name: value for name, value in options.items() if name in RECIPE}
     trainer = tinyfoa_rt.Trainer(tinyfoa_rt.build(model, plan, seed=seed, **recipe), threads=arguments.threads)
     start = time.perf_counter()
-    trainer.fit(data.x_train, data.y_train, normalization=data.normalization, epochs=arguments.epochs, seed=seed)
+    x, y = (each[: arguments.samples] for each in (data.x_train, data.y_train))
+    trainer.fit(x, y, normalization=data.normalization, epochs=arguments.epochs, seed=seed)
     seconds = time.perf_counter() - start
     result = trainer.evaluate(data.x_test, data.y_test)
     assert result.accuracy is not None and result.balanced_accuracy is not None

@@ -94,7 +94,7 @@ class ConvBlock(DenseBlock):
     def step(self, x: Array, target: Array, rate: float, part: Slice) -> float:
         loss = super().step(x, target, rate, part)
         if self.normalization is not None:
-            self.normalization.shift[part[2] : part[3]] -= rate * self._shift_grad
+            self.normalization.shift[part[2] : part[3]] -= min(1, self.weight[0].size / 196) * rate * self._shift_grad
             self.normalization.mean, self.normalization.variance = self._mean, self._variance
         return loss
 

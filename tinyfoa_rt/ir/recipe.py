@@ -33,6 +33,8 @@ CLASSIFIERS: tuple[Classifier, ...] = ("real", "binary")
 # Of a batch of 100; smaller batches keep more, so that the mean is over as many samples.
 _SCALE_MOMENTUM = 0.9
 _REFERENCE_BATCH = 100
+# Rates grow as kernels have fewer inputs; from here on the shift of a normalization, which reads none, does not follow them.
+_SHIFT_INPUTS = 196
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,10 @@ class Recipe:
     def statistics_momentum(self, momentum: float, batch: int) -> float:
         """The share of running statistics that a step keeps, where the model keeps ``momentum``; see ``scale_momentum``."""
         return float(momentum ** (batch / _REFERENCE_BATCH))
+
+    def shift_share(self, fan_in: int) -> float:
+        """The share of a block's rate at which the shifts of its normalizations move, where an output has ``fan_in`` inputs."""
+        return min(1.0, fan_in / _SHIFT_INPUTS)
 
     @property
     def input_center(self) -> float:

@@ -11,7 +11,7 @@ keeps the share m a step, so that batch 1 can train. With d = x - mean and a = 1
 The shift is trained: it is the threshold of a channel, which a bias before the normalization cannot move. The gain keeps the values
 of the model. With g the error of y::
 
-    shift <- shift - rate sum over samples and positions of g            ShiftSgdStep, for the channels of the active slice
+    shift <- shift - share rate sum over samples and positions of g      ShiftSgdStep, for the channels of the active slice
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ def normalization_rows() -> tuple[Operator, ...]:
             shape_rule=same_as_first,
             doc="One plain step of the shift of the active slice's channels.",
             memory=Memory(updates={0: 0}, scratch=body_scratch("ShiftSgdStep")),
+            attributes=("share",),
         ),
     )
 

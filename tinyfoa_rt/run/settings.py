@@ -18,6 +18,8 @@ _STEPS_A_TURN = 1
 _LEAST_INPUT_POWER = 0.25
 # The shares of very many units add up to more than the error: the loss of a layer of 10,000 and more would grow.
 _MOST_UNITS = 2000
+# Kernels of few inputs would ask for more; beyond it all of their weights change sign from step to step.
+_MOST_OF_KERNELS = 4
 # Half of what would bring an output to its target in one step of a whole layer.
 _SQUARED_OUTPUTS = 40
 
@@ -98,7 +100,8 @@ def rate_of_block(optimizer: str, batch: int, size: BlockSize) -> float:
         spread = size.head_positions * math.sqrt(min(units, _MOST_UNITS)) / size.weight_positions
     else:
         spread = math.sqrt(min(units / size.weight_positions, _MOST_UNITS))
-    return base * spread * batch / _REFERENCE_BATCH * boost * _REFERENCE_INPUTS / input_energy
+    rate = base * spread * batch / _REFERENCE_BATCH * _REFERENCE_INPUTS / input_energy
+    return boost * (min(rate, _MOST_OF_KERNELS) if size.weight_positions > 1 else rate)
 
 
 def rate_at(start: float, schedule: str, step: int, num_steps: int) -> float:

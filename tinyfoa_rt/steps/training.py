@@ -151,7 +151,8 @@ class _StepAssembly:
         """The shift takes plain steps, whatever the optimizer: it is a threshold, whose error is the sum of many positions."""
         self.builder.phase = "update"
         shift = shift_name(node)
-        self.builder.call("ShiftSgdStep", (shift, grad, "rate", origin), (f"{shift}.next",))
+        share = self.setting.recipe.shift_share(max(layer.row_size for layer in self.block.layers))
+        self.builder.call("ShiftSgdStep", (shift, grad, "rate", origin), (f"{shift}.next",), {"share": share})
         self.builder.phase = "gradient"
 
     def _update_layer(self, layer: Layer, backward: BackwardPass) -> None:

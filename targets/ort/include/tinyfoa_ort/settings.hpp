@@ -49,7 +49,8 @@ struct BlockSize {
 
 // The rate at which a block starts; the reasons are in tinyfoa_rt/run/settings.py.
 inline double rate_of_block(const std::string& optimizer, double batch, const BlockSize& size) {
-    constexpr double reference_batch = 100, reference_inputs = 784, least_input_power = 0.25, most_units = 2000;
+    constexpr double reference_batch = 100, reference_inputs = 784, least_input_power = 0.25, most_units = 2000,
+                     most_of_kernels = 4;
     const double base = optimizer == "adam" ? 6e-5 : optimizer == "momentum" ? 0.005 : 0.05;
     const double boost = std::min(0.5 * size.num_slices, 0.75 * std::sqrt(size.num_slices));
     if (optimizer == "adam") {
@@ -62,7 +63,8 @@ inline double rate_of_block(const std::string& optimizer, double batch, const Bl
                           : size.head_positions > 1
                               ? size.head_positions * std::sqrt(std::min(units, most_units)) / size.weight_positions
                               : std::sqrt(std::min(units / size.weight_positions, most_units));
-    return base * spread * batch / reference_batch * boost * reference_inputs / input_energy;
+    const double rate = base * spread * batch / reference_batch * reference_inputs / input_energy;
+    return boost * (size.weight_positions > 1 ? std::min(rate, most_of_kernels) : rate);
 }
 
 // The rate of step `step` of `num_steps`.
