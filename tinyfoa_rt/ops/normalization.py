@@ -8,8 +8,8 @@ keeps the share m a step, so that batch 1 can train. With d = x - mean and a = 1
     mean'     = mean + a E[d]
     variance' = m variance + a (E[d^2] - a E[d]^2)                       of the mixture of what was and what came
 
-The shift is trained: it is the threshold of a channel, which a bias before the normalization cannot move. The gain keeps the values
-of the model. With g the error of y::
+The shift is trained: it is the threshold of a channel, which a bias before the normalization cannot move. The gain stays as it is
+in the model. With g the error of y::
 
     shift <- shift - share rate sum over samples and positions of g      ShiftSgdStep, for the channels of the active slice
 """
