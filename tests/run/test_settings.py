@@ -1,9 +1,14 @@
-"""The rate that a block starts with, by hand (docs/training.md, "The recipe")."""
+"""The rate that a block starts with, by hand (docs/training.md, "The recipe"), and the rate over its steps."""
+
+from __future__ import annotations
+
+import math
 
 import pytest
 
-from tinyfoa_rt.run.settings import BlockSize, rate_of_block
+from tinyfoa_rt.run.settings import BlockSize, rate_at, rate_of_block
 
+STEPS = 200
 # 16 channels on 32 x 32 positions, from 16 channels of bits, half of which are set: 144 inputs of mean square 1/2.
 INPUTS = {"fan_in": 144, "num_slices": 1, "weight_positions": 1024, "input_power": 0.5}
 DENSE_LIKE = 0.05 * 16**0.5 * 0.5 * 784 / 72
@@ -36,3 +41,22 @@ def test_a_classifier_behind_kernels_is_faster_unless_slices_have_made_it_so(
     for is_behind, factor in ((False, boost), (True, behind_kernels)):
         size = BlockSize(0, 1, 2048, num_slices, 1, 0.5, is_behind_kernels=is_behind)
         assert rate_of_block("sgd", 100, size) == pytest.approx(0.05 * 2**0.5 * 784 / 1024 * factor)
+
+
+def test_the_rate_rises_over_a_tenth_of_the_steps_and_then_falls_to_zero() -> None:
+    rates = [rate_at(2.0, "cosine", step, STEPS) for step in range(STEPS)]
+    peak = rates.index(max(rates))
+    assert peak == STEPS // 10 - 1
+    assert rates[0] == pytest.approx(2.0 / (STEPS // 10), rel=1e-3)  # a twentieth of the cosine, which has hardly begun to fall
+    assert rates[:peak] == sorted(rates[:peak])
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)
+    assert rates[STEPS // 2] == pytest.approx(1.0)
+    assert rates[-1] == pytest.approx(1 + math.cos(math.pi * (STEPS - 1) / STEPS))
+
+
+def test_a_constant_rate_is_the_same_from_the_first_step_on() -> None:
+    assert {rate_at(2.0, "constant", step, STEPS) for step in range(STEPS)} == {2.0}
+
+
+def test_few_steps_begin_at_the_full_rate() -> None:
+    assert rate_at(2.0, "cosine", 0, 5) == 2.0

@@ -45,7 +45,7 @@ def normalization_rows() -> tuple[Operator, ...]:
             shape_rule=same_as_first,
             doc="One plain step of the shift of the active slice's channels.",
             memory=Memory(updates={0: 0}, scratch=body_scratch("ShiftSgdStep")),
-            attributes=("share",),
+            attributes=("share", "channel_size"),
         ),
     )
 

@@ -31,7 +31,7 @@ def add_error_signal(setting: BlockSetting, forward: ForwardPass, backward: Back
     if setting.block.is_classifier:
         return _true_error(setting, builder, target)
     head = _declare_head(setting, builder)
-    seen, scale = _seen(setting, forward), forward.binary.get(output, "")
+    seen, scale = _seen(setting, forward)
     pools = int(setting.head_pool == "average")
     gain = math.sqrt(2 / setting.head_units)  # of Kaiming's initialization
     drawn: dict[str, Attribute] = {"seed": setting.recipe.seed, "pools": pools, "gain": gain}
@@ -47,7 +47,9 @@ def add_error_signal(setting: BlockSetting, forward: ForwardPass, backward: Back
     if setting.recipe.head == "learned":
         _learn_head(setting, builder, head, (seen, scale))
     if seen != output:
-        spread = {**_cells(setting), "input_shape": backward.grad_type(output).shape}
+        none = (0,) * len(setting.head_cells)
+        spread: dict[str, Attribute] = {**_cells(setting), "dilations": (1,) * len(none), "overhang": none, "unreached": none}
+        spread["input_shape"] = backward.grad_type(output).shape
         grad_h = builder.call("AveragePoolGrad", (grad_h, backward.origin), (f"grad.{output}",), spread, "gradient")[0]
     if not setting.is_binary:
         return grad_h
@@ -56,15 +58,16 @@ def add_error_signal(setting: BlockSetting, forward: ForwardPass, backward: Back
     return builder.call("StraightThroughGrad", windowed, (name,), backward.channel_size(output), "gradient")[0]
 
 
-def _seen(setting: BlockSetting, forward: ForwardPass) -> str:
-    """What the head reads: the block's output, or the means of its cells."""
+def _seen(setting: BlockSetting, forward: ForwardPass) -> tuple[str, str]:
+    """What the head reads, and its scale: the block's output, or the means of its cells, which are real numbers."""
     builder, output = forward.builder, setting.block.output
+    scale = forward.binary.get(output, "")
     if setting.head_pool != "grid":
-        return output
+        return output, scale
     shape = builder.value_type(output).shape
     cells = (f"{output}.cells", TensorType("float32", (*shape[:2], *setting.head_cells)))
-    real = builder.real(output, "") if setting.is_binary else output
-    return builder.standard("AveragePool", (real,), cells, _cells(setting), "head")
+    real = builder.real(output, scale) if setting.is_binary else output
+    return builder.standard("AveragePool", (real,), cells, _cells(setting), "head"), ""
 
 
 def _cells(setting: BlockSetting) -> dict[str, Attribute]:

@@ -104,10 +104,13 @@ def lrn_grad(
     return (grad_x,)
 
 
-def shift_sgd_step(shift: Array, grad_y: Array, rate: Array, origin: Array, *, share: float = 1.0) -> tuple[Array, ...]:
+def shift_sgd_step(
+    shift: Array, grad_y: Array, rate: Array, origin: Array, *, share: float = 1.0, channel_size: int = 1
+) -> tuple[Array, ...]:
     sums = grad_y.astype(np.float64).sum(axis=(0, *range(2, grad_y.ndim)))
     moved = shift.astype(np.float64)
-    moved[int(origin[1]) : int(origin[1]) + len(sums)] -= share * float(rate) * sums
+    first = int(origin[1]) * channel_size
+    moved[first : first + len(sums)] -= share * float(rate) * sums
     return (moved,)
 
 
