@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import onnx
 import pytest
 
-from tests.small_models import ModelBuilder
+from tests.small_models import ModelBuilder, load_model
 from tests.steps.step_graphs import settings_of
 from tests.targets_for_tests import ARENA
 from tinyfoa_rt.ir.block import Slices
@@ -25,7 +26,7 @@ def unary(op_type: str, **attributes: object) -> Insert:
 
 
 def batch_normalization(b: ModelBuilder, x: str) -> str:
-    return b.node("BatchNormalization", (x, *(b.weight(8) for _ in range(4))), "tested")
+    return b.node("BatchNormalization", (x, *(b.weight(8) for _ in range(4))), "tested", momentum=1.0)
 
 
 def pad(b: ModelBuilder, x: str) -> str:
@@ -64,8 +65,8 @@ CASES: dict[str, Insert] = {
 }
 
 
-def step_through(case: str, folder: Path, slices: Slices) -> StepGraph:
-    """The step of conv - case - Tanh - Flatten, so that a gradient has to pass the case."""
+def step_model(case: str) -> onnx.ModelProto:
+    """conv - case - Tanh - Flatten - dense: in the first block's step a gradient has to pass the case."""
     builder = ModelBuilder(SHAPE)
     x = CASES[case](builder, builder.conv("input", (8, 8), name="conv"))
     x = builder.node("Flatten", (builder.node("Tanh", (x,), "behind"),))
@@ -78,7 +79,11 @@ def step_through(case: str, folder: Path, slices: Slices) -> StepGraph:
         "AveragePool": 200,
         "MaxPool": 200,
     }.get(case, 288)
-    graph = builder.load(folder, builder.dense(x, width, 3, "fc"))
+    return builder.model(builder.dense(x, width, 3, "fc"))
+
+
+def step_through(case: str, folder: Path, slices: Slices) -> StepGraph:
+    graph = load_model(step_model(case), folder)
     recipe = Recipe(binarize="weights", num_outputs=3)
     return assemble_step(settings_of(graph, ARENA, recipe)[0], StepChoice(slices, 2, holds_slice=slices.count > 1))
 

@@ -22,6 +22,7 @@ from tinyfoa_rt.model.rules import infer_outputs
 from tinyfoa_rt.model.schema import has_schema
 from tinyfoa_rt.model.shapes import BoundInputs, Dims, static_dims, tensor_type
 from tinyfoa_rt.model.tensors import ELEMENT_TYPES, check_dims
+from tinyfoa_rt.model.windows import without_late_windows
 
 __all__ = ["Inferred", "infer"]
 
@@ -123,7 +124,8 @@ def _infer(node: onnx.NodeProto, draft: Draft, found: Inferred) -> Mapping[str, 
         if types[name].WhichOneof("value") is None:
             return {}
     data = {name: tensor for name in node.input if (tensor := _known_data(node, name, found.constants)) is not None}
-    return {**infer_outputs(node, types, data, draft), **infer_ml_outputs(node, types)}
+    outputs = without_late_windows(node, types, infer_outputs(node, types, data, draft))
+    return {**outputs, **infer_ml_outputs(node, types)}
 
 
 def _known_data(node: onnx.NodeProto, name: str, constants: Constants) -> onnx.TensorProto | None:

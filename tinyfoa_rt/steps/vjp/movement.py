@@ -44,8 +44,29 @@ def _padded(backward: BackwardPass, node: Node, grad: str) -> None:
     if mode != "constant":
         raise refuse(node.name, f"Pad in mode '{mode}' has no gradient rule, only 'constant' has")
     x = node.inputs[0]
+    shape = backward.builder.graph.shape(x)
+    pads = _constant_ints(backward, node, 1, ())
+    axes = _constant_ints(backward, node, 3, tuple(range(len(shape))))
+    if min(pads) < 0:
+        raise refuse(node.name, "Pad with negative sizes, which cuts, has no gradient rule")
+    begins = {axis % len(shape): begin for axis, begin in zip(axes, pads)}
+    padded = [axis for axis in sorted(begins) if shape[axis] != backward.builder.graph.shape(node.outputs[0])[axis]]
+    span = {
+        "axis": tuple(padded),
+        "start": tuple(begins[axis] for axis in padded),
+        "stop": tuple(begins[axis] + shape[axis] for axis in padded),
+    }
     output = (grad_name(node, x), backward.grad_type(x))
-    backward.add(x, backward.builder.standard("Slice", (grad,), output, {"input_shape": output[1].shape}, "gradient"))
+    backward.add(x, backward.builder.standard("Slice", (grad,), output, span, "gradient"))
+
+
+def _constant_ints(backward: BackwardPass, node: Node, position: int, default: tuple[int, ...]) -> tuple[int, ...]:
+    name = node.input(position)
+    if not name:
+        return default
+    if not backward.builder.graph.is_constant(name):
+        raise refuse(node.name, f"'{name}' is computed, but only constant sizes have a gradient rule")
+    return backward.builder.graph.constants[name].as_ints()
 
 
 MOVEMENT_RULES: Mapping[str, VjpRule] = {
