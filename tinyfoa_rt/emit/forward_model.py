@@ -54,6 +54,7 @@ def _emit(form: ByteForm, external: Mapping[str, ExternalTensor], kind: str, doc
     form.variants |= {"forward"}
     emission = NodeEmission(forward, keeps_batch=False)
     nodes = form.finish([form.node(node, emission.node(node)) for node in forward.nodes])
+    nodes = [*emission.dequantizations, *nodes]
     known = {*external, *forward.constants, *(name for node in forward.nodes for name in node.outputs)}
     read = [name for name in forward.inputs if name not in known]
     read += [name for node in forward.nodes for name in node.inputs if name and name not in known]

@@ -79,6 +79,15 @@ class NodeEmission:
         self._step = step
         self._keeps_batch = keeps_batch
         self._initializers: dict[str, onnx.TensorProto] = {}
+        self._dequantizations: dict[str, onnx.NodeProto] = {}
+
+    @property
+    def dequantizations(self) -> list[onnx.NodeProto]:
+        """The nodes that come first: they compute real constants from the integers that the model keeps.
+
+        Folded into real numbers onnxruntime would quantize those of a quantized model anew, to other integers.
+        """
+        return list(self._dequantizations.values())
 
     @property
     def initializers(self) -> list[onnx.TensorProto]:
@@ -149,7 +158,17 @@ class NodeEmission:
         return [self._given(name) for name in node.inputs]
 
     def _given(self, name: str) -> str:
-        return self._constant(name, self._step.constants[name].read()) if name in self._step.constants else name
+        constant = self._step.constants.get(name)
+        if constant is None:
+            return name
+        quantized = constant.quantized
+        if quantized is None or name not in self._step.tensors or self._step.tensors[name].type.dtype == constant.dtype:
+            return self._constant(name, constant.read())
+        parts = {"integers": quantized.integers, "scale": quantized.scale, "zero_point": quantized.zero_point}
+        inputs = [self._constant(f"{name}.{part}", each.read()) for part, each in parts.items() if each is not None]
+        node = helper.make_node("DequantizeLinear", inputs, [name], name=f"dequantize.{name}", axis=quantized.axis)
+        self._dequantizations[name] = node
+        return name
 
     def _constant(self, name: str, value: NDArray[Any]) -> str:
         if name not in self._initializers:

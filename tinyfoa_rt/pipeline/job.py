@@ -11,7 +11,7 @@ from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.recipe import Head, Loss, Optimizer, Recipe
 from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.options import AUTO, PlanOptions
-from tinyfoa_rt.partition import partition, select_blocks, with_classes
+from tinyfoa_rt.partition import partition, select_blocks, with_classes, without_rounding
 from tinyfoa_rt.planner.search import grid_candidates
 from tinyfoa_rt.steps import BlockSetting, block_settings
 from tinyfoa_rt.targets import load_target
@@ -79,11 +79,13 @@ def resolve(graph: Graph, options: PlanOptions) -> PlanJob:
         UnsupportedError: the model has no trainable layer.
     """
     target = _target(options)
+    parts = partition(graph)
+    selected = select_blocks(parts.blocks, options.train)
+    graph = without_rounding(graph, {node.name for block in parts.blocks if block.name in selected for node in block.nodes})
     if options.classes is not None:
         graph = with_classes(graph, options.classes)
     parts = partition(graph)
     recipe = _recipe(graph, parts, options)
-    selected = select_blocks(parts.blocks, options.train)
     trained = [block for block in parts.blocks if block.name in selected]
     settings = block_settings(graph, trained, recipe, target)
     return PlanJob(graph, parts, options, target, _budget(options, target), recipe, settings)

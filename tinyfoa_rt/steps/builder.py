@@ -65,13 +65,17 @@ class StepBuilder:
     def constant(self, name: str) -> str:
         """Declare a constant of the model; it lies in nonvolatile memory where the target has any.
 
-        Integer constants are shapes and axes: they are part of the program, not data.
+        Integer constants are shapes and axes: they are part of the program, not data. On onnxruntime the real ones
+        of a quantized model stay the integers that they are stored as.
         """
         if name not in self._constants:
             if name in self._tensors:
                 raise UnsupportedError(f"constant '{name}'", "has the name of a trained tensor", "rename it in the model")
             self._constants[name] = self.graph.constants[name]
-            self.tensor(name, self.value_type(name), "weight", place=self.parameter_place, is_persistent=True)
+            quantized = self.graph.constants[name].quantized
+            stored = quantized.integers if quantized and self.target.runtime == "ort" else self.graph.constants[name]
+            stored_type = TensorType(stored.dtype, stored.shape)
+            self.tensor(name, stored_type, "weight", place=self.parameter_place, is_persistent=True)
         return name
 
     def structure(self, name: str) -> str:

@@ -1,0 +1,48 @@
+"""Models as onnxruntime's quantizer writes them: real operators between rounded values, or operators on integers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
+
+__all__ = ["FORMATS", "quantize"]
+
+# Format, type of activations, type of weights, one scale a channel.
+FORMATS: dict[str, tuple[QuantFormat, QuantType, QuantType, bool]] = {
+    "qdq, signed": (QuantFormat.QDQ, QuantType.QInt8, QuantType.QInt8, False),
+    "qdq, unsigned": (QuantFormat.QDQ, QuantType.QUInt8, QuantType.QUInt8, False),
+    "qdq, per channel": (QuantFormat.QDQ, QuantType.QUInt8, QuantType.QInt8, True),
+    "operators, unsigned": (QuantFormat.QOperator, QuantType.QUInt8, QuantType.QUInt8, False),
+    "operators, per channel": (QuantFormat.QOperator, QuantType.QUInt8, QuantType.QInt8, True),
+}
+
+
+class _Samples(CalibrationDataReader):
+    """A few samples from which ranges are measured."""
+
+    def __init__(self, name: str, samples: NDArray[Any]) -> None:
+        self._feeds = iter([{name: sample[None]} for sample in samples])
+
+    def get_next(self) -> dict[str, NDArray[Any]] | None:
+        return next(self._feeds, None)
+
+
+def quantize(source: Path, target: Path, kind: str, samples: NDArray[np.float32], real: Sequence[str] = ()) -> Path:
+    """Quantize ``source``; ``kind`` is one of :data:`FORMATS` or ``dynamic``, and nodes that ``real`` names stay as they are."""
+    logging.getLogger().setLevel(logging.ERROR)  # the quantizer recommends pre-processing by a warning
+    if kind == "dynamic":
+        quantize_dynamic(source, target, nodes_to_exclude=list(real))
+        return target
+    form, activations, weights, per_channel = FORMATS[kind]
+    quantize_static(
+        source, target, _Samples(onnx.load(source).graph.input[0].name, samples), quant_format=form, activation_type=activations,
+        weight_type=weights, per_channel=per_channel, nodes_to_exclude=list(real),
+    )  # fmt: skip
+    return target
