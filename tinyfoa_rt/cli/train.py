@@ -33,7 +33,7 @@ _INTERRUPTED = 130
 @click.option("--slices", default="auto", show_default=True, metavar="INxOUT", help="Grid of slices for all layers.")
 @click.option("--optimizer", default="auto", show_default=True, help="sgd, momentum or adam.")
 @click.option("--schedule", default="slice", show_default=True, help="slice, freeze-diagonal or full.")
-@click.option("--head", default="auto", show_default=True, help="rademacher or kaiming.")
+@click.option("--head", default="auto", show_default=True, help="rademacher, kaiming or classifier.")
 @click.option("--train", default="all", show_default=True, metavar="all|last:K|NAMES", help="What to train.")
 @click.option(
     "--normalization",
