@@ -75,7 +75,7 @@ def command(
     trainer = _resumed(output, options) if resume else _new(source, options)
     session = TrainingSession(trainer, data_set, output, checkpoint_every)
     # A frozen block wants samples as those that it was trained on, and the numbers of a regression often are the samples.
-    wants_it = options["train"] == "all" and data_set.num_classes > 0
+    wants_it = trainer.artifact.manifest.frozen_blocks == 0 and data_set.num_classes > 0
     normalizes = normalization == "data" or (normalization == "auto" and wants_it)
     if not session.run({} if resume else settings, normalizes=normalizes):
         click.echo(f"interrupted; go on with --resume, the checkpoint is in {output}", err=True)
