@@ -61,7 +61,9 @@ PLATFORMS = [
     Platform("avx2-sanitized", "avx2", "gcc", ("-mavx2", *SANITIZE), requires="avx2"),
     Platform("avx512-in-c", "avx512", "clang", ("-I", str(_HERE / "avx512_in_c"))),
     Platform("avx512-in-c-sanitized", "avx512", "gcc", ("-I", str(_HERE / "avx512_in_c"), *SANITIZE)),
-    Platform("avx512", "avx512", "gcc", ("-mavx512f", "-mavx512bw", "-mavx512vpopcntdq"), requires="avx512_vpopcntdq"),
+    Platform(
+        "avx512", "avx512", "gcc", ("-mavx512f", "-mavx512bw", "-mavx512vpopcntdq", "-mavx512vnni"), requires="avx512_vpopcntdq"
+    ),
     _linux("aarch64", "aarch64", "qemu-aarch64"),
     _linux("neon", "aarch64", "qemu-aarch64", variant="neon"),
     _linux("big-endian", "powerpc64", "qemu-ppc64"),

@@ -16,7 +16,12 @@ from numpy.typing import NDArray
 from tests.c99.kernel_library import build_library, call
 from tests.c99.platforms import kernel_sources
 
-VARIANT_FLAGS = {"plain": (), "swar": (), "avx2": ("-mavx2",), "avx512": ("-mavx512f", "-mavx512bw", "-mavx512vpopcntdq")}
+VARIANT_FLAGS = {
+    "plain": (),
+    "swar": (),
+    "avx2": ("-mavx2",),
+    "avx512": ("-mavx512f", "-mavx512bw", "-mavx512vpopcntdq", "-mavx512vnni"),
+}
 CPU_FLAGS = {"avx2": "avx2", "avx512": "avx512_vpopcntdq"}
 NAMES = ("packed_dot", "packed_matmul", "signed_sum", "signed_matmul")
 INPUTS = st.one_of(st.integers(1, 300), st.sampled_from([784, 2000, 7936, 7968, 8191]))

@@ -31,9 +31,10 @@ def wide_artifact(folder: Path, **options: Any) -> Artifact:
     return build(graph, plan(graph, "8MB", slices="2x2", **options))
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
 @pytest.mark.parametrize("batch", [1, 8])
-def test_the_count_of_a_step_is_the_plan(batch: int, driver: Driver, tmp_path: Path) -> None:
-    artifact = wide_artifact(tmp_path, batch=batch)
+def test_the_count_of_a_step_is_the_plan(batch: int, optimizer: str, driver: Driver, tmp_path: Path) -> None:
+    artifact = wide_artifact(tmp_path, batch=batch, optimizer=optimizer)
     artifact.save(tmp_path / "artifact")
     x, y = images(4 * batch)
     lines = driver.run(tmp_path / "artifact", x, y, "--threads", "1", "--budget", GENEROUS, "steps:0:4")

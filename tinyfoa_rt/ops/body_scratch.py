@@ -43,10 +43,13 @@ def early_scratch(name: str) -> ScratchRule:
 
     It runs a node's newest branch first, so what a body derives from saved inputs alone is there from the loss on: rows of the
     head and factors of windows, in float32. What ReluGrad derives takes the place of the value that it is saved from. Of dense
-    blocks all this is little beside their weights, and is left out.
+    blocks all this is little beside their weights, and is left out. What momentum keeps of a velocity is there before the
+    gradient is computed; when it is gone, the moved slice takes its place.
     """
 
     def early(target: Target, inputs: Types, outputs: Sequence[TensorType], attributes: Mapping[str, Attribute]) -> int:
+        if target.runtime == "ort" and name == "MomentumUpdate":
+            return _REAL * outputs[0].size
         if target.runtime != "ort" or name not in _EARLY or not _has_positions(outputs, attributes):
             return 0
         return _EARLY[name](inputs, outputs)
@@ -136,14 +139,16 @@ def _straight_through(inputs: Types, outputs: Sequence[TensorType]) -> int:
 
 
 def _slice_grad(inputs: Types, outputs: Sequence[TensorType]) -> int:
-    """The slice's inputs and errors; bits are turned into float32, and the errors are scaled."""
+    """The slice's inputs in float32, its errors, and those scaled; the errors that came in are gone by then.
+
+    Before there is an output, its inputs as bytes, in float32, and centred.
+    """
     grad_z, x = inputs[0], inputs[1]
     assert grad_z is not None and x is not None
-    batch = x.shape[0]
-    ins, outs = batch * outputs[0].shape[0], batch * outputs[0].shape[1]
-    if x.dtype == "bit":
-        return max(2 * _REAL * outs, _REAL * outs + (1 + _REAL) * ins)
-    return _REAL * (ins + outs)
+    ins, outs = (x.shape[0] * length for length in outputs[0].shape)
+    errors = _REAL * (outs - grad_z.size)
+    unpacked = (1 + 2 * _REAL) * ins if x.dtype == "bit" else _REAL * ins
+    return max(_REAL * ins + errors, unpacked + errors - _REAL * outputs[0].size, 0)
 
 
 def _sgd_step(inputs: Types, outputs: Sequence[TensorType]) -> int:
@@ -182,7 +187,6 @@ _RULES: Mapping[str, Callable[[Types, Sequence[TensorType]], int]] = {
     "DenseSgdStep": _sgd_step,
     "BiasSliceGrad": lambda inputs, outputs: _size(inputs, 0) * _REAL,
     "SgdUpdate": _changes(1),
-    "MomentumUpdate": _changes(1),
     "AdamUpdate": _changes(2),
     "PackSigns": _pack_signs,
 }

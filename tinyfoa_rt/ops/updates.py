@@ -18,7 +18,7 @@ from collections.abc import Mapping
 
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
-from tinyfoa_rt.ops.body_scratch import body_scratch
+from tinyfoa_rt.ops.body_scratch import body_scratch, early_scratch
 from tinyfoa_rt.ops.geometry import known, num_scalars
 from tinyfoa_rt.ops.products import LOCAL_ATTRIBUTES, WINDOW_ATTRIBUTES
 from tinyfoa_rt.ops.row import Memory, Operator, Port, Types
@@ -83,14 +83,15 @@ def _sgd_step_row() -> Operator:
 
 def _update_row(optimizer: str, states: tuple[str, ...]) -> Operator:
     kept = (*states, "step_count") if optimizer == "adam" else states
+    name = f"{optimizer.capitalize()}Update"
     return Operator(
-        name=f"{optimizer.capitalize()}Update",
+        name=name,
         inputs=(Port("w"), Port("grad"), Port("rate"), *(Port(state) for state in kept), Port("origin", is_optional=True)),
         outputs=(Port("w_next"), *(Port(f"{state}_next") for state in kept)),
         shape_rule=lambda inputs, attributes: (known(inputs[0]), *(known(state) for state in inputs[3 : 3 + len(kept)])),
         doc=f"One {optimizer} step on a slice, in place; the result is clipped to [-limit, limit].",
         memory=Memory(
-            updates={0: 0, **{1 + i: 3 + i for i in range(len(kept))}}, scratch=body_scratch(f"{optimizer.capitalize()}Update")
+            updates={0: 0, **{1 + i: 3 + i for i in range(len(kept))}}, scratch=body_scratch(name), early=early_scratch(name)
         ),
         attributes=("limit",),
     )

@@ -44,11 +44,12 @@ _SMALL = [(0, (2, 4), 8), (1, (1, 4), 8), (2, (2, 1), 8), (0, (2, 2), 1), (1, (2
 # The paper's network: first block, a block of 2000 x 2000, and the classifier.
 _WIDE = [(block, (m, m), batch) for block in (0, 1) for m in (1, 2, 4, 8) for batch in (1, 100)]
 _WIDE += [(4, (1, 1), 1), (4, (1, 1), 100)]
+_HALVES = [(1, (2, 2), 1), (1, (2, 2), 100)]
 _CONV = [(block, (1, m), batch) for block in range(10) for m, batch in ((1, 1), (2, 1), (1, 16), (2, 16))]
 _RUNS: list[tuple[str, dict[str, str], list[tuple[int, tuple[int, int], int]]]] = [
     *(("mlp-784-256-256-10", {"optimizer": optimizer}, _SMALL) for optimizer in ("sgd", "momentum", "adam")),
     ("fc-784-10", {"optimizer": "sgd"}, _WIDE),
-    ("fc-784-10", {"optimizer": "momentum"}, [(1, (2, 2), 1), (1, (2, 2), 100)]),
+    *(("fc-784-10", {"optimizer": optimizer}, _HALVES) for optimizer in ("momentum", "adam")),
     *((model, {"head_pool": pool}, _CONV) for pool in ("average", "none") for model in ("resnet-8-cifar10", "ds-cnn-kws")),
 ]
 

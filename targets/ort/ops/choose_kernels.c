@@ -24,7 +24,7 @@ static size_t sets_of_this_processor(const tfoa_kernel_set **sets)
     __builtin_cpu_init();
     const int has_avx2 = __builtin_cpu_supports("avx2");
     if (has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vpopcntdq")) {
+        __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("avx512vnni")) {
         sets[count++] = &tfoa_kernels_avx512;
     }
     if (has_avx2) {

@@ -44,6 +44,22 @@ static inline __m512i _mm512_and_si512(__m512i a, __m512i b)
     return a;
 }
 
+static inline __m512i _mm512_or_si512(__m512i a, __m512i b)
+{
+    for (int i = 0; i < 8; i++) {
+        a.lanes[i] |= b.lanes[i];
+    }
+    return a;
+}
+
+static inline __m512i _mm512_slli_epi64(__m512i a, unsigned int count)
+{
+    for (int i = 0; i < 8; i++) {
+        a.lanes[i] <<= count;
+    }
+    return a;
+}
+
 static inline __m512i _mm512_add_epi64(__m512i a, __m512i b)
 {
     for (int i = 0; i < 8; i++) {
@@ -125,5 +141,51 @@ static inline __m512i _mm512_madd_epi16(__m512i a, __m512i b)
     }
     return _mm512_loadu_si512(sums);
 }
+
+static inline __m512i _mm512_maskz_loadu_epi16(__mmask32 mask, const void *memory)
+{
+    uint16_t lanes[32] = {0};
+    for (int i = 0; i < 32; i++) {
+        if ((mask >> i) & 1u) {
+            lanes[i] = ((const uint16_t *)memory)[i];
+        }
+    }
+    return _mm512_loadu_si512(lanes);
+}
+
+static inline __m512i _mm512_dpwssd_epi32(__m512i sums, __m512i a, __m512i b)
+{
+    return _mm512_add_epi32(sums, _mm512_madd_epi16(a, b));
+}
+
+/* Lanes of 128 bits: its first (half 0) or last (half 1) two numbers of 32 bits of a, each before that of b. */
+static inline __m512i unpack_epi32(__m512i a, __m512i b, int half)
+{
+    uint32_t x[16], y[16], mixed[16];
+    memcpy(x, &a, sizeof x);
+    memcpy(y, &b, sizeof y);
+    for (int i = 0; i < 16; i += 4) {
+        for (int k = 0; k < 2; k++) {
+            mixed[i + 2 * k] = x[i + 2 * half + k];
+            mixed[i + 2 * k + 1] = y[i + 2 * half + k];
+        }
+    }
+    return _mm512_loadu_si512(mixed);
+}
+
+static inline __m512i unpack_epi64(__m512i a, __m512i b, int half)
+{
+    for (int i = 0; i < 8; i += 2) {
+        const uint64_t first = a.lanes[i + half];
+        a.lanes[i + 1] = b.lanes[i + half];
+        a.lanes[i] = first;
+    }
+    return a;
+}
+
+#define _mm512_unpacklo_epi32(a, b) unpack_epi32(a, b, 0)
+#define _mm512_unpackhi_epi32(a, b) unpack_epi32(a, b, 1)
+#define _mm512_unpacklo_epi64(a, b) unpack_epi64(a, b, 0)
+#define _mm512_unpackhi_epi64(a, b) unpack_epi64(a, b, 1)
 
 #endif

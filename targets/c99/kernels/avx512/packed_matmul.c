@@ -1,6 +1,7 @@
 /* Bits against signs, four rows of w at a time: what is loaded of x serves all four. Needs AVX512F and AVX512_VPOPCNTDQ. */
 #include <immintrin.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "../packed.h"
 #include "../packed_tiles.h"
@@ -10,6 +11,12 @@ enum { TILE = 4, VECTOR_WORDS = 16 };
 static inline __m512i add_ones(__m512i sums, __m512i x, __m512i w)
 {
     return _mm512_add_epi64(sums, _mm512_popcnt_epi64(_mm512_and_si512(x, w)));
+}
+
+/* Two vectors of eight 64-bit counts, which are below 2^31, as one: those of a in even places, those of b in odd ones. */
+static inline __m512i interleave_counts(__m512i a, __m512i b)
+{
+    return _mm512_or_si512(a, _mm512_slli_epi64(b, 32));
 }
 
 /* The ones that x has in common with each row of a tile. */
@@ -26,10 +33,13 @@ static inline void count_tile(const uint32_t *x, tfoa_tile_rows rows, int32_t nu
         sum2 = add_ones(sum2, x_words, _mm512_maskz_loadu_epi32(inside, w2 + i));
         sum3 = add_ones(sum3, x_words, _mm512_maskz_loadu_epi32(inside, w3 + i));
     }
-    ones[0] = (int32_t)_mm512_reduce_add_epi64(sum0);
-    ones[1] = (int32_t)_mm512_reduce_add_epi64(sum1);
-    ones[2] = (int32_t)_mm512_reduce_add_epi64(sum2);
-    ones[3] = (int32_t)_mm512_reduce_add_epi64(sum3);
+    const __m512i low = interleave_counts(sum0, sum1), high = interleave_counts(sum2, sum3);
+    const __m512i quarters = _mm512_add_epi32(_mm512_unpacklo_epi64(low, high), _mm512_unpackhi_epi64(low, high));
+    int32_t parts[4][TILE];
+    memcpy(parts, &quarters, sizeof parts);
+    for (int32_t i = 0; i < TILE; i++) {
+        ones[i] = (parts[0][i] + parts[1][i]) + (parts[2][i] + parts[3][i]);
+    }
 }
 
 void tfoa_packed_matmul(const tfoa_packed_shape *shape, const uint32_t *x, const uint32_t *w, int32_t *dot)
