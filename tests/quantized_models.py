@@ -19,6 +19,7 @@ FORMATS: dict[str, tuple[QuantFormat, QuantType, QuantType, bool]] = {
     "qdq, signed": (QuantFormat.QDQ, QuantType.QInt8, QuantType.QInt8, False),
     "qdq, unsigned": (QuantFormat.QDQ, QuantType.QUInt8, QuantType.QUInt8, False),
     "qdq, per channel": (QuantFormat.QDQ, QuantType.QUInt8, QuantType.QInt8, True),
+    "qdq, 16 bits": (QuantFormat.QDQ, QuantType.QUInt16, QuantType.QInt8, False),
     "operators, unsigned": (QuantFormat.QOperator, QuantType.QUInt8, QuantType.QUInt8, False),
     "operators, per channel": (QuantFormat.QOperator, QuantType.QUInt8, QuantType.QInt8, True),
 }

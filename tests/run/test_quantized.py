@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.quantized_models import FORMATS, quantize
+from tests.small_models import conv_net
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.model import load
@@ -23,7 +24,7 @@ from tinyfoa_rt.run.trainer import Trainer
 from tinyfoa_rt.zoo import write_model
 
 Array = NDArray[Any]
-KINDS = [*FORMATS, "dynamic"]
+KINDS = [*(kind for kind in FORMATS if kind != "qdq, 16 bits"), "dynamic"]
 BATCH = 4
 # The layers that train stay real where the format has integer operators.
 CLASSIFIERS = {
@@ -92,7 +93,7 @@ def test_what_is_frozen_gives_what_onnxruntime_gives(tmp_path: Path, kws: Path, 
     check_frozen_part(graph, x, "last:1")
 
 
-@pytest.mark.parametrize("kind", [kind for kind in FORMATS if kind.startswith("qdq")])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.startswith("qdq")])
 def test_several_blocks_behind_a_quantized_prefix(tmp_path: Path, kws: Path, kind: str) -> None:
     graph, x = quantized(tmp_path, kws, kind)
     check_frozen_part(graph, x, "last:3")
@@ -139,6 +140,15 @@ def test_inspection_says_what_multiplies_integers(tmp_path: Path, kws: Path, kin
     reasons = untrainable_products(graph)
     assert len(reasons) == 9
     assert all(reason.startswith(f"{operator} multiplies integers") for reason in reasons.values())
+
+
+def test_sixteen_bits_are_refused(tmp_path: Path) -> None:
+    model = conv_net()
+    model.opset_import[0].version = 21
+    onnx.save(model, tmp_path / "small.onnx")
+    graph, _ = quantized(tmp_path, tmp_path / "small.onnx", "qdq, 16 bits")
+    with pytest.raises(UnsupportedError, match="quantizes to uint16"):
+        trainer_of(graph, "last:1")
 
 
 @pytest.mark.parametrize("kind", ["qdq, signed", "operators, unsigned"])

@@ -96,12 +96,21 @@ class NodeEmission:
     def node(self, node: StepNode) -> onnx.NodeProto:
         if node.phase == "gradient" and node.op_type in ("ReduceSum", "Slice"):
             return self._gradient_node(node)
+        self._check_quantization(node)
         inputs = self._domain_inputs(node) if node.domain == DOMAIN else self._standard_inputs(node)
         attributes: dict[str, Any] = {name: list(v) if isinstance(v, tuple) else v for name, v in node.attributes.items()}
         outputs = list(node.outputs)
         if node.op_type.endswith("SliceGrad"):  # onnxruntime wants a name for every output of a body, also without a bias
             outputs += [""] * (len(operator(node.op_type).outputs) - len(outputs))
         return helper.make_node(node.op_type, inputs, outputs, name=node.name, domain=node.domain, **attributes)
+
+    def _check_quantization(self, node: StepNode) -> None:
+        """Operator set 18 quantizes to 8 bits; what newer ones have besides is refused here, and not by onnxruntime."""
+        values = {"QuantizeLinear": node.outputs, "DequantizeLinear": node.inputs}.get(node.op_type, ())
+        for name in values[:1] if not node.domain else ():
+            dtype = self._step.tensors[name].type.dtype
+            if dtype not in ("int8", "uint8", "int32"):
+                raise _refuse(node, f"quantizes to {dtype}: only int8 and uint8 run", "quantize the model to 8 bits")
 
     def _gradient_node(self, node: StepNode) -> onnx.NodeProto:
         """The gradient of a broadcast (a sum over the repeated axes), of Concat or of Pad (a slice); bounds are inputs."""
@@ -176,8 +185,8 @@ class NodeEmission:
         return name
 
 
-def _refuse(node: StepNode, problem: str) -> UnsupportedError:
-    return UnsupportedError(f"node '{node.name}'", problem, "plan it for c99, or train other blocks")
+def _refuse(node: StepNode, problem: str, mend: str = "plan it for c99, or train other blocks") -> UnsupportedError:
+    return UnsupportedError(f"node '{node.name}'", problem, mend)
 
 
 def finish_model(
