@@ -1,6 +1,6 @@
 """Train a pretrained model by backpropagation in PyTorch, to put beside what blocks reach that learn one at a time.
 
-    python tools/backpropagation_accuracy.py resnet8.onnx --data inverted.npz [--train all] [--optimizer adam] [--rate 0.001]
+    python -m tools.backpropagation_accuracy resnet8.onnx --data inverted.npz [--train all] [--optimizer adam] [--rate 0.001]
 
 Pixels are taken as they are stored, weights from the file; the loss is that of the model's output before its Softmax. Rates go
 down to zero along a cosine. The memory is what a plan counts for backpropagation through all layers (docs/accounts.md). Needs
