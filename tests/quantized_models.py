@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
+from onnxruntime.quantization import QuantFormat, QuantType, quantize_dynamic, quantize_static
+
+from tools.quantize import CalibrationSamples
 
 __all__ = ["FORMATS", "quantize"]
 
@@ -25,16 +26,6 @@ FORMATS: dict[str, tuple[QuantFormat, QuantType, QuantType, bool]] = {
 }
 
 
-class _Samples(CalibrationDataReader):
-    """A few samples from which ranges are measured."""
-
-    def __init__(self, name: str, samples: NDArray[Any]) -> None:
-        self._feeds = iter([{name: sample[None]} for sample in samples])
-
-    def get_next(self) -> dict[str, NDArray[Any]] | None:
-        return next(self._feeds, None)
-
-
 def quantize(source: Path, target: Path, kind: str, samples: NDArray[np.float32], real: Sequence[str] = ()) -> Path:
     """Quantize ``source``; ``kind`` is one of :data:`FORMATS` or ``dynamic``, and nodes that ``real`` names stay as they are."""
     logging.getLogger().setLevel(logging.ERROR)  # the quantizer recommends pre-processing by a warning
@@ -42,8 +33,7 @@ def quantize(source: Path, target: Path, kind: str, samples: NDArray[np.float32]
         quantize_dynamic(source, target, nodes_to_exclude=list(real))
         return target
     form, activations, weights, per_channel = FORMATS[kind]
-    quantize_static(
-        source, target, _Samples(onnx.load(source).graph.input[0].name, samples), quant_format=form, activation_type=activations,
-        weight_type=weights, per_channel=per_channel, nodes_to_exclude=list(real),
-    )  # fmt: skip
+    reader = CalibrationSamples(onnx.load(source).graph.input[0].name, samples)
+    kinds = {"quant_format": form, "activation_type": activations, "weight_type": weights, "per_channel": per_channel}
+    quantize_static(source, target, reader, nodes_to_exclude=list(real), **kinds)
     return target

@@ -125,3 +125,9 @@ def test_a_value_that_is_read_twice_gets_the_sum_of_its_gradients(tmp_path: Path
     assert len(sums) == 1
     gradient = next(node for node in step.nodes if node.op_type == "DenseSliceGrad")
     assert gradient.inputs[0] == sums[0].outputs[0]
+
+
+def test_a_term_that_is_there_twice_gets_its_gradient_twice(tmp_path: Path) -> None:
+    step = step_through("Sum", tmp_path, Slices(1, 1))
+    (total,) = (node for node in step.nodes if node.op_type == "Add" and node.phase == "gradient")
+    assert total.inputs[0] == total.inputs[1]
