@@ -132,7 +132,7 @@ tfoa_progress tfoa_get_progress(const tfoa_context *context);
 /* The rate at which the current block starts, by the recipe. */
 float tfoa_starting_rate(const tfoa_context *context);
 
-/* Half a cosine wave from start down to zero: the rate of step `step` of `num_steps`. */
+/* The rate of step `step` of `num_steps`: up to `start` over the first tenth, then down to zero on half a cosine wave. */
 float tfoa_cosine_rate(float start, uint32_t step, uint32_t num_steps);
 
 #ifdef __cplusplus

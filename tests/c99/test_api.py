@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from tests.c99.exported import OK, STATE, Device, ExportedModel
 from tests.c99.trained_pair import SIZES, export_small
 from tinyfoa_rt.export.c99.storage import lay_out
+from tinyfoa_rt.run.settings import rate_at
 
 ARENA, ARGUMENT, DONE = -2, -1, -5
 
@@ -45,6 +47,16 @@ def test_the_arena_is_the_plan_s_and_not_a_byte_less(model: ExportedModel) -> No
         assert device.init() == ARENA
     finally:
         object.__setattr__(device.model.program, "arena_nbytes", model.program.arena_nbytes + 4)
+
+
+@pytest.mark.parametrize("steps", [5, 37, 1000])
+def test_the_rate_over_the_steps_is_the_trainer_s(steps: int, model: ExportedModel) -> None:
+    cosine_rate = model.library.tfoa_cosine_rate
+    cosine_rate.restype, cosine_rate.argtypes = ctypes.c_float, (ctypes.c_float, ctypes.c_uint32, ctypes.c_uint32)
+    rates = [cosine_rate(0.25, step, steps) for step in range(steps)]
+    # float32, and a series that ends at 6e-8.
+    np.testing.assert_allclose(rates, [rate_at(0.25, "cosine", step, steps) for step in range(steps)], rtol=0, atol=1e-7)
+    assert cosine_rate(0.25, steps, steps) == 0
 
 
 def test_wrong_arguments_are_refused(model: ExportedModel) -> None:

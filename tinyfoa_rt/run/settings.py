@@ -14,6 +14,8 @@ _BASE_RATES = {"sgd": 0.05, "momentum": 0.005, "adam": 6e-5}
 _REFERENCE_BATCH = 100
 _REFERENCE_INPUTS = 784
 _STEPS_A_TURN = 1
+# The rate rises over the first tenth of a block's steps.
+_WARM_UPS = 10
 # Inputs that are far smaller would ask for steps beyond the range of latent weights, which is -1 to 1.
 _LEAST_INPUT_POWER = 0.25
 # The shares of very many units add up to more than the error: the loss of a layer of 10,000 and more would grow.
@@ -29,7 +31,7 @@ class TrainSettings:
     Attributes:
         epochs: passes over the data for each block.
         rate: factor on the rate that follows from optimizer, batch, slices and inputs.
-        rate_schedule: ``cosine`` (to zero over a block's epochs) or ``constant``.
+        rate_schedule: ``cosine`` (up in the first tenth of a block's steps, then down to zero) or ``constant``.
         rotate_every: steps that a slice stays; ``None`` for the recipe's own.
         seed: of the order of samples.
 
@@ -102,5 +104,12 @@ def rate_of_block(optimizer: str, batch: int, size: BlockSize) -> float:
 
 
 def rate_at(start: float, schedule: str, step: int, num_steps: int) -> float:
-    """The rate of step ``step`` of ``num_steps``: constant, or half a cosine wave down to zero."""
-    return start if schedule == "constant" else start * 0.5 * (1 + math.cos(math.pi * step / num_steps))
+    """The rate of step ``step`` of ``num_steps``: constant, or up over the first tenth and down to zero on half a cosine wave.
+
+    At first the errors of a batch have much in common, more so where one class has most samples. At the full rate the first
+    step would take most units out of their window, where no error reaches them any more.
+    """
+    if schedule == "constant":
+        return start
+    warm_up = min(1.0, _WARM_UPS * (step + 1) / num_steps)
+    return start * warm_up * 0.5 * (1 + math.cos(math.pi * step / num_steps))

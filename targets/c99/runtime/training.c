@@ -294,10 +294,12 @@ float tfoa_cosine_rate(float start, uint32_t step, uint32_t num_steps)
     /* cos(pi t) = 1 - 2 sin^2(pi t / 2): the sine by its series, which ends below float32's resolution on [0, pi / 2]. */
     const float angle = 1.57079633f * ((float)step / (float)num_steps);
     const float square = angle * angle;
-    float series = 1.0f / 362880.0f;
+    float series = -1.0f / 39916800.0f;
+    series = series * square + 1.0f / 362880.0f;
     series = series * square - 1.0f / 5040.0f;
     series = series * square + 1.0f / 120.0f;
     series = series * square - 1.0f / 6.0f;
     const float sine = angle + angle * square * series;
-    return start * (1.0f - sine * sine);
+    const float warm_up = 10.0f * (float)(step + 1u) / (float)num_steps;
+    return start * (warm_up < 1.0f ? warm_up : 1.0f) * (1.0f - sine * sine);
 }

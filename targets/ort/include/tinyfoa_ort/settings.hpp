@@ -14,7 +14,7 @@ namespace tinyfoa {
 struct TrainSettings {
     std::int64_t epochs = 10;              // passes over the data for each block
     double rate = 1.0;                     // factor on the recipe's rate
-    std::string rate_schedule = "cosine";  // to zero over a block's epochs, or constant
+    std::string rate_schedule = "cosine";  // up, then down to zero over a block's epochs, or constant
     std::int64_t rotate_every = 0;         // steps that a slice stays; 0: the recipe's own
     std::int64_t seed = 0;                 // of the order of samples
 
@@ -65,11 +65,15 @@ inline double rate_of_block(const std::string& optimizer, double batch, const Bl
     return base * spread * batch / reference_batch * boost * reference_inputs / input_energy;
 }
 
-// The rate of step `step` of `num_steps`.
+// The rate of step `step` of `num_steps`: constant, or up over the first tenth and down to zero on half a cosine wave.
 inline double rate_at(double start, const std::string& schedule, std::int64_t step, std::int64_t num_steps) {
-    constexpr double pi = 3.14159265358979323846;
-    const double share = static_cast<double>(step) / static_cast<double>(num_steps);
-    return schedule == "constant" ? start : start * 0.5 * (1 + std::cos(pi * share));
+    constexpr double pi = 3.14159265358979323846, warm_ups = 10;
+    if (schedule == "constant") {
+        return start;
+    }
+    const double at = static_cast<double>(step), all = static_cast<double>(num_steps);
+    const double warm_up = std::min(1.0, warm_ups * (at + 1) / all);
+    return start * warm_up * 0.5 * (1 + std::cos(pi * at / all));
 }
 
 }  // namespace tinyfoa
