@@ -105,6 +105,19 @@ def test_a_trained_model_quantized(tmp_path: Path, shared_models: Path, kind: st
     check_frozen_part(graph, x, "last:1")
 
 
+@pytest.mark.parametrize("kind", ["qdq, signed", "qdq, unsigned", "qdq, per channel"])
+def test_training_begins_with_what_the_quantized_model_computes_but_for_rounding(tmp_path: Path, kind: str) -> None:
+    """The quantizer leaves out each Relu before a rounding: what is below zero is cut off there."""
+    onnx.save(conv_net(), tmp_path / "small.onnx")
+    x = np.random.default_rng(0).normal(size=(16, 3, 8, 8)).astype(np.float32)
+    graph = load(quantize(tmp_path / "small.onnx", tmp_path / "quantized.onnx", kind, x))
+    assert not any(node.op_type == "Relu" for node in graph.nodes)
+    own = run_own(graph, [graph.outputs[0]], x)[graph.outputs[0]]
+    ours = trainer_of(graph, "all").scores(x)
+    # A step is 1 / 255 of a range; a few of them add up. Without the bounds at zero all would be another function.
+    assert np.abs(ours - own).max() < 0.05 * np.ptp(own)
+
+
 @pytest.mark.parametrize(
     ("kind", "train"), [("qdq, signed", "all"), ("qdq, per channel", "last:2"), ("operators, unsigned", "last:1")]
 )
