@@ -41,6 +41,8 @@ def fold_normalizations(
     for node, proto in zip(forward.nodes, nodes):
         if node.op_type != "BatchNormalization" or node.domain or node.inputs[0] not in products:
             continue
+        if node.int("training_mode", 0):  # it takes the statistics of the batch
+            continue
         product, own = products[node.inputs[0]]
         is_by_channel = not product.op_type.startswith(("Sign", "Binary")) or product.attributes.get("alpha") == "row"
         if readers[node.inputs[0]] == 1 and is_by_channel:
@@ -52,18 +54,19 @@ def fold_normalizations(
 def _fold(product: StepNode, own: onnx.NodeProto, norm: StepNode, initializers: list[onnx.TensorProto]) -> list[onnx.NodeProto]:
     """The nodes that compute the product's new parameters, and the product, which gives what the normalization gave."""
     y = norm.outputs[0]
+    prefix = f"folded.{y}"  # models have names such as y.bias themselves
     _, gain, shift, mean, variance = norm.inputs
-    epsilon = numpy_helper.from_array(np.array(norm.float("epsilon", 1e-5), dtype=np.float32), f"{y}.epsilon")
+    epsilon = numpy_helper.from_array(np.array(norm.float("epsilon", 1e-5), dtype=np.float32), f"{prefix}.epsilon")
     initializers.append(epsilon)
     position = _SCALED[product.op_type]
     steps: Mapping[str, tuple[str, str, str]] = {
-        f"{y}.moved_variance": ("Add", variance, epsilon.name),
-        f"{y}.deviation": ("Sqrt", f"{y}.moved_variance", ""),
-        f"{y}.factor": ("Div", gain, f"{y}.deviation"),
-        f"{y}.moved_bias": ("Sub", own.input[_BIAS], mean),
-        f"{y}.scaled_bias": ("Mul", f"{y}.moved_bias", f"{y}.factor"),
-        f"{y}.bias": ("Add", f"{y}.scaled_bias", shift),
-        f"{y}.scaled": ("Mul", own.input[position], f"{y}.factor"),
+        f"{prefix}.moved_variance": ("Add", variance, epsilon.name),
+        f"{prefix}.deviation": ("Sqrt", f"{prefix}.moved_variance", ""),
+        f"{prefix}.factor": ("Div", gain, f"{prefix}.deviation"),
+        f"{prefix}.moved_bias": ("Sub", own.input[_BIAS], mean),
+        f"{prefix}.scaled_bias": ("Mul", f"{prefix}.moved_bias", f"{prefix}.factor"),
+        f"{prefix}.bias": ("Add", f"{prefix}.scaled_bias", shift),
+        f"{prefix}.scaled": ("Mul", own.input[position], f"{prefix}.factor"),
     }
     found = [
         helper.make_node(op_type, [name for name in inputs if name], [output], name=output)
@@ -71,5 +74,5 @@ def _fold(product: StepNode, own: onnx.NodeProto, norm: StepNode, initializers: 
     ]
     whole = onnx.NodeProto()
     whole.CopyFrom(own)
-    whole.input[position], whole.input[_BIAS], whole.output[0] = f"{y}.scaled", f"{y}.bias", y
+    whole.input[position], whole.input[_BIAS], whole.output[0] = f"{prefix}.scaled", f"{prefix}.bias", y
     return [*found, whole]
