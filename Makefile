@@ -53,7 +53,7 @@ format: $(VENV)/test-ready
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) $(ORT119) $(TORCH) build dist tinyfoa_rt/lib
+	rm -rf $(VENV) $(ORT119) $(TORCH) $(VENV)-openvino build dist tinyfoa_rt/lib
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.10 or newer is needed"; exit 1; }
@@ -66,6 +66,12 @@ $(VENV)/demo-ready: $(VENV)/bin/python pyproject.toml
 $(VENV)/test-ready: $(VENV)/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@ $(VENV)/demo-ready
+
+# An environment of its own for tests/run/test_openvino.py, which is skipped without: this wheel takes the place of onnxruntime's.
+$(VENV)-openvino/ready:
+	$(PYTHON) -m venv $(VENV)-openvino
+	$(VENV)-openvino/bin/python -m pip install --quiet --disable-pip-version-check 'onnxruntime-openvino==1.24.1' numpy
+	@touch $@
 
 # An environment of its own for tests/emit/test_ort_1_19.py, which is skipped without.
 $(ORT119)/ready:

@@ -15,10 +15,15 @@ BOARDS = {
     "rp2040": (264 * KIB, 2048 * KIB),
     "esp32-s3": (512 * KIB, 8192 * KIB),
 }
+PROVIDERS = {
+    "android-nnapi": "NnapiExecutionProvider",
+    "ios-coreml": "CoreMLExecutionProvider",
+    "qualcomm-qnn": "QNNExecutionProvider",
+}
 
 
 def test_the_profiles_that_come_along() -> None:
-    assert set(target_names()) == {*BOARDS, "c99", "ort-cpu", "raspberry-pi-4"}
+    assert set(target_names()) == {*BOARDS, *PROVIDERS, "c99", "ort-cpu", "raspberry-pi-4"}
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -35,8 +40,14 @@ def test_profiles_without_ram_have_no_default_budget() -> None:
     assert load_target("c99").nonvolatile_bytes is None
 
 
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_profiles_name_their_provider(name: str) -> None:
+    assert load_target(name).provider == PROVIDERS[name]
+    assert not load_target("ort-cpu").provider
+
+
 def test_an_unknown_target_lists_the_known_ones() -> None:
-    with pytest.raises(UsageError, match=r"stm32f747: is not known; use c99, .*stm32f746"):
+    with pytest.raises(UsageError, match=r"stm32f747: is not known; use android-nnapi, c99, .*stm32f746"):
         load_target("stm32f747")
 
 
@@ -60,6 +71,7 @@ CHANGES = [
     ('"32KB"', '"300KB"', "reserved: is '300KB'"),
     ('"264KB"', '"none"', "ram: is 'none'"),
     ("title =", "title = 5 #", "title: is 5"),
+    ("alignment = 4", "alignment = 4\nprovider = 5", "provider: is 5"),
     ("title", "title =", "is not TOML"),
 ]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
+from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.resources import resource_path
 
 if sys.version_info >= (3, 11):
@@ -16,7 +17,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["REWRITES", "ProviderTable", "provider_tables"]
+__all__ = ["REWRITES", "ProviderTable", "provider_tables", "rewrites_for"]
 
 _FOLDER = "targets/providers"
 # Tables inside onnxruntime's wheel, which it keeps up to date itself: (title, provider, file).
@@ -27,18 +28,16 @@ _IN_WHEEL = (
 _ROW = re.compile(r"^\|ai\.onnx:(\w+)\|([^|]*)\|", re.MULTILINE)
 _CONSTANT_WEIGHTS = re.compile(r"(Weights?|Input B)\b.*\b(should|must) be constant")
 
-# How an operator can be said in others, to the same result where values are those of a training step.
+# How function bodies can say an operator in others, with the same values (emit/rewrites.py).
 REWRITES: Mapping[str, tuple[str, ...]] = {
-    "Sign": ("Greater", "Cast"),
-    "Where": ("Mul",),
-    "And": ("Mul",),
-    "MatMulInteger": ("Cast", "MatMul"),
+    "Where": ("Cast", "Sub", "Mul", "Add"),
+    "And": ("Cast", "Mul"),
+    "MatMulInteger": ("Cast", "Sub", "MatMul"),
     "ReduceL1": ("Abs", "ReduceSum"),
-    "ReduceSum": ("MatMul",),
-    "LogSoftmax": ("Softmax", "Log"),
+    "LogSoftmax": ("Softmax", "Clip", "Log"),
     "Flatten": ("Reshape",),
     "Neg": ("Mul",),
-    "Gemm": ("MatMul", "Add"),
+    "Gemm": ("Transpose", "MatMul", "Add"),
 }
 
 
@@ -52,6 +51,7 @@ class ProviderTable:
         source: where the table stands.
         operators: of ONNX that it takes.
         constant_weights: those of them whose second input must be a constant, which weights in training are not.
+        declined: rewrites that would cost more than they gain there.
     """
 
     title: str
@@ -59,10 +59,21 @@ class ProviderTable:
     source: str
     operators: frozenset[str]
     constant_weights: frozenset[str] = field(default_factory=frozenset)
+    declined: frozenset[str] = field(default_factory=frozenset)
 
     def takes(self, op_type: str, *, has_constant_weight: bool) -> bool:
         """Whether it takes a node of the operator, as far as the table says."""
         return op_type in self.operators and (has_constant_weight or op_type not in self.constant_weights)
+
+    @property
+    def rewrites(self) -> frozenset[str]:
+        """Operators of :data:`REWRITES` that it does not take, but takes in other words, unless declined."""
+
+        def takes(op_type: str) -> bool:
+            return self.takes(op_type, has_constant_weight=False)
+
+        said = {name for name, words in REWRITES.items() if not takes(name) and all(map(takes, words))}
+        return frozenset(said - self.declined)
 
 
 def provider_tables() -> tuple[ProviderTable, ...]:
@@ -77,6 +88,18 @@ def provider_tables() -> tuple[ProviderTable, ...]:
     return (*found, *(_read_toml(path) for path in sorted(resource_path(_FOLDER).glob("*.toml"))))
 
 
+def rewrites_for(provider: str) -> frozenset[str]:
+    """Operators that function bodies shall say in other words for a provider; none without one.
+
+    Raises:
+        InputError: the provider has no table.
+    """
+    tables = {table.provider: table for table in provider_tables()}
+    if provider and provider not in tables:
+        raise InputError(f"provider {provider}", "has no table of operators", f"use {', '.join(sorted(tables))}")
+    return tables[provider].rewrites if provider else frozenset()
+
+
 def _read_markdown(title: str, provider: str, path: Path) -> ProviderTable:
     rows = _ROW.findall(path.read_text(encoding="utf-8"))
     constant = frozenset(name for name, note in rows if _CONSTANT_WEIGHTS.search(note))
@@ -85,5 +108,5 @@ def _read_markdown(title: str, provider: str, path: Path) -> ProviderTable:
 
 def _read_toml(path: Path) -> ProviderTable:
     content = tomllib.loads(path.read_text(encoding="utf-8"))
-    sets = (frozenset(content[key]) for key in ("operators", "constant_weights"))
+    sets = (frozenset(content[key]) for key in ("operators", "constant_weights", "declined_rewrites"))
     return ProviderTable(content["name"], content["provider"], content["source"], *sets)

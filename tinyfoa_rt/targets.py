@@ -24,6 +24,7 @@ _SIZES = ("ram", "reserved", "nonvolatile")
 _FLAGS = ("packs_bits", "streams_gradients", "computes_head")
 _CHOICES = {"runtime": ("ort", "c99"), "placement": ("arena", "allocator")}
 _KEYS = ("title", *_CHOICES, *_SIZES, *_FLAGS, "alignment")
+_OPTIONAL = ("provider",)
 
 
 def target_names() -> tuple[str, ...]:
@@ -58,16 +59,17 @@ def _read(path: Path) -> Target:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(str(path), f"is not TOML ({error})", mend) from error
     missing = [key for key in _KEYS if key not in table]
-    unknown = [key for key in table if key not in _KEYS]
+    unknown = [key for key in table if key not in (*_KEYS, *_OPTIONAL)]
     if missing or unknown:
         fault = f"lacks the key '{missing[0]}'" if missing else f"has the unknown key '{unknown[0]}'"
-        raise InputError(str(path), fault, f"a profile has the keys {', '.join(_KEYS)}")
+        raise InputError(str(path), fault, f"a profile has the keys {', '.join(_KEYS)} and may have {', '.join(_OPTIONAL)}")
     return _target(path, table)
 
 
 def _target(path: Path, table: dict[str, Any]) -> Target:
-    if not isinstance(table["title"], str):
-        raise InputError(f"{path}, title", f"is {table['title']!r}", "use a text in quotes")
+    for key in ("title", *_OPTIONAL):
+        if not isinstance(table.get(key, ""), str):
+            raise InputError(f"{path}, {key}", f"is {table[key]!r}", "use a text in quotes")
     for key, allowed in _CHOICES.items():
         if table[key] not in allowed:
             raise InputError(f"{path}, {key}", f"is {table[key]!r}", f"use {' or '.join(allowed)}")
@@ -95,6 +97,7 @@ def _target(path: Path, table: dict[str, Any]) -> Target:
         computes_head=table["computes_head"],
         placement=table["placement"],
         alignment=alignment,
+        provider=table.get("provider", ""),
     )
 
 

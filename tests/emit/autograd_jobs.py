@@ -11,6 +11,7 @@ import onnx
 from numpy.typing import NDArray
 
 from tests.emit.drawn_steps import DrawnStep, StepCase
+from tests.emit.float64_step import Float64Step
 from tests.ops.conv_cases import CONVS
 from tests.ops.references.conv import merged
 from tests.ops.references.dense import whole_row
@@ -107,9 +108,10 @@ def job_of(case: StepCase, folder: Path) -> Job:
     read = {name for node in nodes for name in node.inputs if name}
     values = {name: np.asarray(graph.constants[name].read()) for name in read if graph.is_constant(name)}
     values |= {name: drawn.feeds[name] for name in (*block.inputs, "head", "target")}
+    after = Float64Step(drawn.model).run(drawn.feeds)
     for node in nodes:
-        if node.op_type == "BatchNormalization":
-            values |= {name: drawn.feeds[fed] for name, fed in zip(node.inputs[3:5], statistics_names(node))}
+        if node.op_type == "BatchNormalization":  # by the statistics that the step has updated first, which are constants of it
+            values |= {name: after[f"{kept}.next"] for name, kept in zip(node.inputs[3:5], statistics_names(node))}
     parameters = []
     for layer in block.layers:
         values |= _parameters(drawn, layer)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.c99.kernel_library import required_tool
-from tests.ort.driver import AARCH64, Driver, build_driver, installed_library, link_root, missing
+from tests.ort.driver import AARCH64, ROOT, Driver, build_driver, installed_library, link_root, missing
+from tests.ort_ops.conftest import compile_library, library
+from tests.ort_ops.test_aarch64 import CROSS
+
+__all__ = ["library"]
+
+OLDEST = ROOT / ".venv-ort119"  # as tests/emit/test_ort_1_19.py
 
 
 @pytest.fixture(scope="session")
@@ -54,3 +61,19 @@ def aarch64(aarch64_binary: Path, tmp_path: Path) -> Driver:
     # The default, all that QEMU knows, is many times slower.
     environment = {"QEMU_CPU": "cortex-a72"}
     return Driver(aarch64_binary, AARCH64 / "lib" / "libonnxruntime.so.1", tmp_path / "aarch64", environment, emulator)
+
+
+@pytest.fixture(scope="session")
+def aarch64_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library of kernels for 64-bit ARM."""
+    required_tool("aarch64-linux-gnu-gcc")
+    return compile_library(tmp_path_factory.mktemp("ops-aarch64"), *CROSS)
+
+
+@pytest.fixture
+def oldest(driver: Driver) -> Driver:
+    """The same binary on onnxruntime 1.19.2."""
+    found = sorted(OLDEST.glob("lib/python*/site-packages/onnxruntime/capi/libonnxruntime.so.1.19.2"))
+    if not found:
+        missing("onnxruntime 1.19.2 is not here (make .venv-ort119/ready)")
+    return replace(driver, library=found[0])

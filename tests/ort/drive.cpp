@@ -1,6 +1,7 @@
 // Runs a training as the tests say, over the C ABI, and prints a line of JSON for each thing done.
 //
-//     drive FOLDER X.f32 TARGETS [--resume] [--threads N] [--budget N] [--cache N] [--storage DIR] COMMAND...
+//     drive FOLDER X.f32 TARGETS [--resume] [--threads N] [--budget N] [--cache N] [--storage DIR] [--kernels FILE]
+//           COMMAND...
 //
 // Commands: steps:FIRST:LAST (batches of the data, LAST not included), next, block:I, fit[:STOP], settings:EPOCHS:RATE:ROTATE,
 // normalize:MEAN:STD, save:DIR, scores, predict, evaluate, info. One that fails prints its status and message, and the rest goes
@@ -142,9 +143,9 @@ private:
             print_list(status, labels);
         } else if (name == "info") {
             read_info();
-            std::printf("{\"block\": %zu, \"step\": %lld, \"total_steps\": %lld, \"planned\": %zu, \"peak\": %zu}\n", info_.block,
-                        static_cast<long long>(info_.step), static_cast<long long>(info_.total_steps), info_.planned_bytes,
-                        info_.peak_bytes);
+            std::printf("{\"block\": %zu, \"step\": %lld, \"total_steps\": %lld, \"planned\": %zu, \"peak\": %zu, \"kernels\": %d}\n",
+                        info_.block, static_cast<long long>(info_.step), static_cast<long long>(info_.total_steps),
+                        info_.planned_bytes, info_.peak_bytes, info_.has_kernels);
             status = TINYFOA_ORT_OK;
         }
         return status;
@@ -180,6 +181,8 @@ int main(int argc, char** argv) {
             options.budget_bytes = std::stoul(argv[++i]);
         } else if (word == "--cache") {
             options.cache_bytes = std::stoul(argv[++i]);
+        } else if (word == "--kernels") {
+            options.kernels = argv[++i];
         } else if (word == "--storage") {
             options.storage = argv[++i];
         } else {

@@ -1,7 +1,7 @@
 // Lets a step fail at its first allocation, at its second and so on, and compares what is saved after each failure with what was
 // saved before. Prints how many allocations have failed, and exits with 1 where a failure has changed anything.
 //
-//     fail_allocations ARTIFACT FOLDER
+//     fail_allocations ARTIFACT FOLDER KERNELS
 #include <cstdio>
 #include <fstream>
 #include <iterator>
@@ -105,6 +105,7 @@ int main(int, char** argv) {
     tinyfoa::Options options;
     options.threads = 1;
     options.budget_bytes = std::size_t{1} << 30;
+    options.kernels = argv[3];
     Check check(argv[1], argv[2], options);
     for (std::size_t index = 0; index < 3; ++index) {
         const long num_failed = check.block(index, 3);

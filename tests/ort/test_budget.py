@@ -71,11 +71,11 @@ def fail_allocations(ort_root: Path) -> Path:
     return binary
 
 
-def assert_whole(binary: Path, driver: Driver, folder: Path) -> None:
+def assert_whole(binary: Path, driver: Driver, folder: Path, kernels: str = "none", *, least: int = 10) -> None:
     """Let steps of all blocks fail at each of their allocations, late ones too, which no budget alone would reach."""
-    done = driver.execute([str(binary), str(folder / "artifact"), str(folder / "run")])
+    done = driver.execute([str(binary), str(folder / "artifact"), str(folder / "run"), kernels])
     assert done.returncode == 0, done.stderr
-    assert min(map(int, done.stdout.split())) > 10  # allocations that failed in a step of each block
+    assert min(map(int, done.stdout.split())) > least  # allocations that failed in a step of each block
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,18 @@ def test_wherever_a_step_fails_the_state_is_whole(
 ) -> None:
     artifact_of(tmp_path, **options).save(tmp_path / "artifact")
     assert_whole(fail_allocations, driver, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"optimizer": "momentum"}, {"slices": "3x2"}, {"schedule": "full"}, {"schedule": "full", "optimizer": "adam"}],
+    ids=lambda options: "-".join(map(str, options.values())) or "plain",
+)
+def test_wherever_a_step_with_kernels_fails_the_state_is_whole(
+    options: dict[str, Any], fail_allocations: Path, driver: Driver, library: Path, tmp_path: Path
+) -> None:
+    artifact_of(tmp_path, **options).save(tmp_path / "artifact")
+    assert_whole(fail_allocations, driver, tmp_path, str(library), least=2)  # fused kernels allocate little
 
 
 def test_wherever_a_step_of_a_local_layer_fails_the_state_is_whole(

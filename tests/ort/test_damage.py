@@ -261,7 +261,7 @@ def test_samples(x: Any, y: Any, expected: str, saved: Path, sanitized: Driver) 
 
 
 @pytest.mark.parametrize("options", [{"order": "interleaved"}, {"schedule": "freeze-diagonal"}], ids=str)
-def test_what_is_not_trained_here_says_so(options: dict[str, str], sanitized: Driver, tmp_path: Path) -> None:
+def test_what_is_not_trained_here_says_so(options: dict[str, Any], sanitized: Driver, tmp_path: Path) -> None:
     artifact_of(tmp_path, **options).save(tmp_path / "artifact")
     failure, measures = sanitized.run(tmp_path / "artifact", X, Y, "steps:0:1", "evaluate")
     assert failure["status"] == INPUT and "train this artifact in Python" in failure["message"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,12 @@ LOSS_TOLERANCE = 1e-4
 SIGNS_TOLERANCE = 1e-4
 
 
-def in_python(artifact: Artifact, x: NDArray[Any], y: NDArray[Any], steps: int) -> tuple[Trainer, list[float]]:
-    """Each block takes its share of the steps, in order, on function bodies as in C++."""
-    trainer = Trainer(artifact, kernels=None)
+def in_python(
+    artifact: Artifact, x: NDArray[Any], y: NDArray[Any], steps: int, *, kernels: Path | None = None, rate: float = 1.0
+) -> tuple[Trainer, list[float]]:
+    """Each block takes its share of the steps, in order; without kernels on function bodies."""
+    trainer = Trainer(artifact, kernels=kernels)
+    trainer.progress.settings = replace(trainer.progress.settings, rate=rate)
     batch, num_blocks = artifact.manifest.batch, len(artifact.blocks)
     losses = []
     for block in range(num_blocks):

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.ort.driver import ROOT, Driver, missing
+from tests.ort.driver import Driver
 from tests.run.test_local_training import X as PICTURES
 from tests.run.test_local_training import Y as LABELS
 from tests.run.test_local_training import artifact_of as local_artifact
 from tests.run.trained_models import artifact_of, blobs
 
 X, Y = blobs(60)
-ENVIRONMENT = ROOT / ".venv-ort119"  # as tests/emit/test_ort_1_19.py
-
-
-@pytest.fixture
-def oldest(driver: Driver) -> Driver:
-    found = sorted(ENVIRONMENT.glob("lib/python*/site-packages/onnxruntime/capi/libonnxruntime.so.1.19.2"))
-    if not found:
-        missing("onnxruntime 1.19.2 is not here (make .venv-ort119/ready)")
-    return replace(driver, library=found[0])
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])

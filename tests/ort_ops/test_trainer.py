@@ -11,11 +11,8 @@ from numpy.typing import NDArray
 
 from tests.run.test_local_training import artifact_of as local_artifact
 from tests.run.trained_models import artifact_of, blobs
-from tests.small_models import load_model, mlp
 from tinyfoa_rt.cli import main
 from tinyfoa_rt.errors import InputError, UsageError
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
 from tinyfoa_rt.run import Artifact, Trainer
 from tinyfoa_rt.run.kernels import find_kernels
 
@@ -25,8 +22,7 @@ CPU = ("CPUExecutionProvider",)
 
 def wide_artifact(folder: Path, **options: Any) -> Artifact:
     """Layers of several words a row, slices 2 x 2, of which one begins within a word's block of outputs."""
-    graph = load_model(mlp(SIZES), folder)
-    return build(graph, plan(graph, "1MB", **{"batch": BATCH, "slices": "2x2", **options}))
+    return artifact_of(folder, sizes=SIZES, **{"batch": BATCH, **options})
 
 
 def samples(count: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -55,8 +51,6 @@ def trajectory(artifact: Artifact, kernels: Path | None, **settings: Any) -> tup
     ids=lambda options: "-".join(options.values()) or "sgd",
 )
 def test_200_steps_are_those_of_the_bodies(library: Path, tmp_path: Path, options: dict[str, Any]) -> None:
-    if options.get("schedule"):
-        options = {**options, "slices": "auto"}
     artifact = wide_artifact(tmp_path, **options)
     bodies, plain = trajectory(artifact, None)
     kernels, packed = trajectory(artifact, library)

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import onnx
-import onnxruntime
 import pytest
-from numpy.typing import NDArray
-from onnx import helper, numpy_helper
 
 from tests.run.trained_models import artifact_of
 from tinyfoa_rt.cli import main
 from tinyfoa_rt.emit.inlined import read_nodes
 from tinyfoa_rt.pipeline.placement import place_steps, placement_record
-from tinyfoa_rt.providers import REWRITES, ProviderTable, provider_tables
+from tinyfoa_rt.providers import ProviderTable, provider_tables
 from tinyfoa_rt.run.assignment import ask_provider, can_tell_assignment, inline
 
 
@@ -78,55 +72,6 @@ def test_a_provider_is_asked(folder: Path) -> None:
     model = inline((folder / "steps" / "1.onnx").read_bytes())
     answer = ask_provider(model, "CPUExecutionProvider")
     assert answer.operators == Counter(node.op_type for node in read_nodes(model))
-
-
-@pytest.mark.parametrize("name", ["Sign", "Where", "And", "MatMulInteger", "ReduceL1", "ReduceSum", "LogSoftmax", "Neg"])
-def test_other_words_say_the_same(name: str) -> None:
-    """Each rewrite as a graph of exactly those operators, on values as a step has them."""
-    rng = np.random.default_rng(0)
-    signs = np.where(rng.random((6, 5)) < 0.5, -1, 1).astype(np.float32)
-    real, mask = rng.normal(size=(6, 5)).astype(np.float32), (rng.random((6, 5)) < 0.5).astype(np.float32)
-    ones = np.ones((5, 1), np.float32)
-    bits = mask.astype(np.uint8)
-    said: dict[str, tuple[list[tuple[str, list[str], str]], Callable[[], NDArray[Any]]]] = {
-        "Sign": (
-            [("Greater", ["x", "zero"], "g"), ("Cast", ["g"], "c")],
-            lambda: (real > 0).astype(np.float32),
-        ),
-        "Where": ([("Mul", ["mask", "x"], "m")], lambda: np.where(mask > 0, real, 0)),
-        "And": ([("Mul", ["mask", "other"], "m")], lambda: ((mask > 0) & (signs > 0)).astype(np.float32)),
-        "MatMulInteger": (
-            [("Cast", ["bits"], "c"), ("MatMul", ["c", "w"], "m")],
-            lambda: bits.astype(np.int32) @ signs.T.astype(np.int32),
-        ),
-        "ReduceL1": ([("Abs", ["x"], "a"), ("ReduceSum", ["a", "axis"], "r")], lambda: np.abs(real).sum(1, keepdims=True)),
-        "ReduceSum": ([("MatMul", ["x", "ones"], "m")], lambda: real.sum(1, keepdims=True)),
-        "LogSoftmax": (
-            [("Softmax", ["x"], "s"), ("Log", ["s"], "l")],
-            lambda: real - np.log(np.exp(real).sum(1, keepdims=True)),
-        ),
-        "Neg": ([("Mul", ["x", "minus"], "m")], lambda: -real),
-    }
-    nodes, expected = said[name]
-    assert tuple(op_type for op_type, _, _ in nodes) == REWRITES[name]
-    constants: dict[str, NDArray[Any]] = {
-        "x": real, "mask": mask, "other": (signs > 0).astype(np.float32), "bits": bits, "w": signs.T.copy(), "ones": ones,
-        "zero": np.zeros(1, np.float32), "minus": np.full(1, -1, np.float32), "axis": np.array([1], np.int64),
-    }  # fmt: skip
-    made = [
-        helper.make_node(op_type, inputs, [output], to=onnx.TensorProto.FLOAT)
-        if op_type == "Cast"
-        else helper.make_node(op_type, inputs, [output])
-        for op_type, inputs, output in nodes
-    ]
-    outputs = [helper.make_tensor_value_info(nodes[-1][2], onnx.TensorProto.FLOAT, None)]
-    weights = [numpy_helper.from_array(array, key) for key, array in constants.items()]
-    graph = helper.make_graph(made, "words", [], outputs, weights)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    (found,) = session.run(None, {})
-    # Sums of five numbers, in float32.
-    np.testing.assert_allclose(found, expected(), rtol=1e-5, atol=1e-6)
 
 
 def test_the_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

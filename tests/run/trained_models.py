@@ -22,9 +22,11 @@ __all__ = ["SIZES", "artifact_of", "blobs", "check_inference_model"]
 SIZES = (12, 16, 16, 4)
 
 
-def artifact_of(folder: Path, *, order: str = "layerwise", budget: str = "1MB", **options: Any) -> Artifact:
-    """An artifact of a perceptron 12-16-16-4 in steps of 6 samples, slices 2 x 2."""
-    graph = load_model(mlp(SIZES), folder)
+def artifact_of(
+    folder: Path, *, sizes: tuple[int, ...] = SIZES, order: str = "layerwise", budget: str = "1MB", **options: Any
+) -> Artifact:
+    """An artifact of a perceptron, 12-16-16-4 unless said otherwise, in steps of 6 samples, slices 2 x 2."""
+    graph = load_model(mlp(sizes), folder)
     planning = {"batch": 6, "slices": "2x2", **options}
     if planning.get("schedule", "slice") != "slice":
         planning["slices"] = "auto"

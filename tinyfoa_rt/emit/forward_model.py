@@ -6,7 +6,7 @@ model they are initializers in a file beside it. Everything else of the model is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import onnx
@@ -30,17 +30,17 @@ class ExternalTensor(NamedTuple):
     nbytes: int
 
 
-def emit_forward(stage: StepGraph, *, is_packed: bool = False) -> onnx.ModelProto:
-    """Return a stage of the forward pass, its parameters as inputs, with a byte for each binary value or in its packed form.
+def emit_forward(stage: StepGraph, *, is_packed: bool = False, rewrites: Collection[str] = ()) -> onnx.ModelProto:
+    """Return a stage of the forward pass, its parameters as inputs; the rest is as with :func:`tinyfoa_rt.emit.emit_step`.
 
     Raises:
         UnsupportedError: an operator has no function body.
     """
-    form = PackedForm(stage) if is_packed else ByteForm(stage)
+    form = PackedForm(stage) if is_packed else ByteForm(stage, rewrites)
     return _emit(form, {}, "forward", f"Forward pass: {stage.name}.")
 
 
-def emit_inference(forward: StepGraph, external: Mapping[str, ExternalTensor]) -> onnx.ModelProto:
+def emit_inference(forward: StepGraph, external: Mapping[str, ExternalTensor], rewrites: Collection[str] = ()) -> onnx.ModelProto:
     """Return the whole trained model: the user's input and output names, parameters in the files that ``external`` names.
 
     Batch normalization behind a trained layer is folded into it.
@@ -49,7 +49,7 @@ def emit_inference(forward: StepGraph, external: Mapping[str, ExternalTensor]) -
         UnsupportedError: an operator has no function body.
     """
     doc = "The trained model. Its parameters lie in a safetensors file beside it, which training writes anew."
-    return _emit(ByteForm(forward), external, "inference", doc)
+    return _emit(ByteForm(forward, rewrites), external, "inference", doc)
 
 
 def _emit(form: ByteForm, external: Mapping[str, ExternalTensor], kind: str, doc: str) -> onnx.ModelProto:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from tinyfoa_rt.emit.bodies import load_functions
+from tinyfoa_rt.emit.rewrites import rewrite_function
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.step import StepGraph, StepNode, StepTensor
 from tinyfoa_rt.ops import DOMAIN, operator
@@ -41,10 +42,14 @@ def value_info(tensor: StepTensor, *, batch: str | None = None) -> onnx.ValueInf
 
 
 class ByteForm:
-    """The form of a model in which binary values take a byte an element; emit/packed.py has the other one."""
+    """The form of a model in which binary values take a byte an element; emit/packed.py has the other one.
 
-    def __init__(self, step: StepGraph) -> None:
+    In function bodies standard operators ``rewrites`` are said in other words (emit/rewrites.py).
+    """
+
+    def __init__(self, step: StepGraph, rewrites: Collection[str] = ()) -> None:
         self.step = step
+        self._rewrites = rewrites
         self.variants = frozenset(variants_of(step))
 
     def value_info(self, name: str, *, batch: str | None = None) -> onnx.ValueInfoProto:
@@ -62,7 +67,7 @@ class ByteForm:
     def functions(self, nodes: Iterable[onnx.NodeProto]) -> list[onnx.FunctionProto]:
         """The bodies of a graph's nodes and of all that they call, callees first."""
         ours = dict.fromkeys(node.op_type for node in nodes if node.domain == DOMAIN)
-        return load_functions(ours, variants=self.variants)
+        return [rewrite_function(body, self._rewrites) for body in load_functions(ours, variants=self.variants)]
 
     def properties(self, names: Iterable[str]) -> dict[str, str]:
         """Metadata of a graph with these inputs and outputs."""
@@ -113,15 +118,19 @@ class NodeEmission:
                 raise _refuse(node, f"quantizes to {dtype}: only int8 and uint8 run", "quantize the model to 8 bits")
 
     def _gradient_node(self, node: StepNode) -> onnx.NodeProto:
-        """The gradient of a broadcast (a sum over the repeated axes), of Concat or of Pad (a slice); bounds are inputs."""
+        """The gradient of a broadcast (a sum over repeated axes), of Concat or Pad (slices); axes and bounds become inputs."""
         before, after = (self._step.tensors[name].type.shape for name in (node.inputs[0], node.outputs[0]))
         if len(before) != len(after):
             raise _refuse(node, "cannot run on onnxruntime yet")
         if node.op_type == "ReduceSum":
-            axes = [axis for axis, lengths in enumerate(zip(before, after)) if lengths[0] != lengths[1]]
-            named: dict[str, Any] = {"axes": axes}
+            named = {"axes": [axis for axis, lengths in enumerate(zip(before, after)) if lengths[0] != lengths[1]]}
+        elif "starts" in node.attributes:
+            starts = node.ints("starts", ())
+            # All axes but the batch's, which may have another length.
+            stops = [start + length for start, length in zip(starts, after)]
+            named = {"start": list(starts[1:]), "stop": stops[1:], "axis": list(range(1, len(after)))}
         else:
-            named = {name: np.atleast_1d(node.attributes[name]) for name in ("start", "stop", "axis")}
+            named = {name: [node.int(name, 0)] for name in ("start", "stop", "axis")}
         bounds = [self._constant(f"{name}_of.{node.outputs[0]}", np.array(value)) for name, value in named.items()]
         return helper.make_node(node.op_type, [node.inputs[0], *bounds], list(node.outputs), name=node.name)
 

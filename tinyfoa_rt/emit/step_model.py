@@ -7,6 +7,8 @@ and 1, signs of weights int8 -1 and +1; in the packed form both are bits in uint
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import onnx
 from onnx import helper
 
@@ -17,14 +19,19 @@ from tinyfoa_rt.ir.step import StepGraph
 __all__ = ["emit_step"]
 
 
-def emit_step(step: StepGraph, *, is_packed: bool = False) -> onnx.ModelProto:
+def emit_step(step: StepGraph, *, is_packed: bool = False, rewrites: Collection[str] = ()) -> onnx.ModelProto:
     """Return the step as a model that unmodified onnxruntime runs, with a byte for each binary value or in its packed form.
+
+    Args:
+        step: the step.
+        is_packed: in its packed form, which is for kernels and so is never rewritten.
+        rewrites: standard operators that bodies say in other words (emit/rewrites.py).
 
     Raises:
         UnsupportedError: an operator has no function body.
     """
     emission = NodeEmission(step, keeps_batch=True)
-    form = PackedForm(step) if is_packed else ByteForm(step)
+    form = PackedForm(step) if is_packed else ByteForm(step, rewrites)
     nodes = form.finish([form.node(node, emission.node(node)) for node in step.nodes])
     nodes = [*emission.dequantizations, *nodes]
     computed = [name for node in step.nodes for name in node.outputs if name]

@@ -24,6 +24,7 @@ class Target:
         computes_head: a hashed head is computed in the loop and never stored.
         placement: ``arena`` (offsets in one block of memory) or ``allocator`` (the runtime allocates and frees).
         alignment: bytes, of every buffer in the arena.
+        provider: of onnxruntime, for which function bodies are said in words that it takes; empty for the CPU's.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Target:
     computes_head: bool
     placement: Literal["arena", "allocator"]
     alignment: int
+    provider: str = ""
 
     @property
     def default_budget_bytes(self) -> int | None:

@@ -21,6 +21,7 @@ from tinyfoa_rt.pipeline.initial import initial_tensors
 from tinyfoa_rt.pipeline.job import PlanJob, resolve
 from tinyfoa_rt.pipeline.measure import Measure
 from tinyfoa_rt.planner.search import Candidate
+from tinyfoa_rt.providers import rewrites_for
 from tinyfoa_rt.run.artifact import INFERENCE, INFERENCE_TENSORS, SOURCE_MODEL, SOURCE_OPTIONS, Artifact, packed_path
 from tinyfoa_rt.run.inference import inference_layout
 from tinyfoa_rt.run.records import ARTIFACT_FORMAT, BlockRecord, LayerRecord, Manifest
@@ -117,6 +118,7 @@ class _Building:
         self._job = job
         self._plan = plan
         self._order = order
+        self._rewrites = rewrites_for(job.target.provider)
         self._models: dict[str, bytes] = {}
         self._graphs: dict[str, tuple[StepGraph, Callable[..., Any]]] = {}
 
@@ -134,7 +136,7 @@ class _Building:
         manifest = self._manifest(tuple(stages), blocks)
         where = inference_layout(manifest, initial, INFERENCE_TENSORS)
         external = {name: ExternalTensor(*place) for name, place in where.items()}
-        self._models[INFERENCE] = emit_inference(forward, external).SerializeToString(deterministic=True)
+        self._models[INFERENCE] = emit_inference(forward, external, self._rewrites).SerializeToString(deterministic=True)
         if all(can_pack(graph) for graph, _ in self._graphs.values()):
             for path, (graph, emit) in self._graphs.items():
                 self._models[packed_path(path)] = emit(graph, is_packed=True).SerializeToString(deterministic=True)
@@ -142,7 +144,7 @@ class _Building:
 
     def _add(self, path: str, graph: StepGraph, emit: Callable[..., Any]) -> None:
         """Emit a step or a stage; the packed form follows where all of them have one, since they hand bits to each other."""
-        self._models[path] = emit(graph).SerializeToString(deterministic=True)
+        self._models[path] = emit(graph, rewrites=self._rewrites).SerializeToString(deterministic=True)
         self._graphs[path] = (graph, emit)
 
     @property

@@ -6,12 +6,14 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from tinyfoa_rt.emit.open_sizes import open_sizes
 from tinyfoa_rt.export.ort import OrtModels, ProjectFacts, to_ort_format, write_project
 from tinyfoa_rt.files import write_whole
 from tinyfoa_rt.pipeline.placement import place_steps, placement_record
 from tinyfoa_rt.run import Trainer
 from tinyfoa_rt.run.artifact import Artifact, packed_path
 from tinyfoa_rt.run.checkpoint import has_checkpoint
+from tinyfoa_rt.run.kernels import KERNELS
 
 __all__ = ["export_ort"]
 
@@ -30,8 +32,10 @@ def export_ort(folder: Path, output: Path) -> Artifact:
         InputError: the artifact is damaged, or the output cannot be written.
     """
     trainer = Trainer.load(folder) if has_checkpoint(folder) else None
-    artifact = trainer.artifact if trainer is not None else Artifact.load(folder)
-    converted = to_ort_format({path: artifact.models[path] for path in artifact.manifest.model_paths})
+    artifact = _for_the_c_api(trainer.artifact if trainer is not None else Artifact.load(folder))
+    paths = artifact.manifest.model_paths
+    packed = {packed_path(path): artifact.models[packed_path(path)] for path in paths if artifact.has_packed_form}
+    converted = to_ort_format({path: artifact.models[path] for path in paths}, packed, KERNELS if KERNELS.is_file() else None)
     for each, name in ((artifact, "artifact"), (_in_ort_format(artifact, converted), "artifact-ort")):
         if trainer is None:
             each.save(output / name)
@@ -46,6 +50,12 @@ def export_ort(folder: Path, output: Path) -> Artifact:
     return artifact
 
 
+def _for_the_c_api(artifact: Artifact) -> Artifact:
+    """Steps with convolutions do without sizes, which would cost memory there."""
+    opened = {block.step: open_sizes(artifact.models[block.step]) for block in artifact.blocks}
+    return replace(artifact, models={**artifact.models, **opened})
+
+
 def _with_state(artifact: Artifact, trainer: Trainer) -> Trainer:
     """A trainer of another form of the same artifact, where ``trainer`` stands."""
     found = Trainer(artifact)
@@ -56,10 +66,10 @@ def _with_state(artifact: Artifact, trainer: Trainer) -> Trainer:
 
 def _in_ort_format(artifact: Artifact, converted: OrtModels) -> Artifact:
     manifest = artifact.manifest
-    paths = {path: str(Path(path).with_suffix(".ort")) for path in converted.models}
+    paths = {path: Path(path).with_suffix(".ort").as_posix() for path in converted.models}
     stages = tuple(paths.get(path, path) for path in manifest.stages)
     blocks = tuple(replace(block, step=paths[block.step]) for block in manifest.blocks)
-    left = {*paths, *map(packed_path, paths)}  # packed twins have no other body than the library's: ORT format holds no functions
+    left = {*paths, *map(packed_path, paths)}  # packed models too where they could not be converted
     others = {path: content for path, content in artifact.models.items() if path not in left}
     models = {**{paths[path]: content for path, content in converted.models.items()}, **others}
     return Artifact(replace(manifest, stages=stages, blocks=blocks), models, artifact.initial)

@@ -107,9 +107,5 @@ def _by_table(table: ProviderTable, steps: Sequence[Sequence[InlinedNode]]) -> P
 
 def _placement(table: ProviderTable, source: str, numbers: tuple[int, int], left: Counter[str]) -> Placement:
     taken, parts = numbers
-    said = {
-        name: count
-        for name, count in sorted(left.items())
-        if name in REWRITES and all(table.takes(other, has_constant_weight=False) for other in REWRITES[name])
-    }
+    said = {name: count for name, count in sorted(left.items()) if name in table.rewrites}
     return Placement(table.title, source, taken, taken + left.total(), parts, dict(left.most_common()), said)

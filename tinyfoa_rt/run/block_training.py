@@ -114,5 +114,4 @@ class BlockTraining:
         return others
 
     def _empty(self, name: str) -> Array:
-        declared = {**self._session.inputs, **self._session.outputs}[name]
-        return np.zeros(declared.shape, dtype=self._session.dtype(name))
+        return np.zeros(self._session.shape(name), dtype=self._session.dtype(name))

@@ -77,5 +77,6 @@ class ForwardPass:
 
     def _session(self, index: int, path: str) -> Session:
         if index not in self._sessions:
-            self._sessions[index] = self._runtime.open(self._artifact.model(path, is_packed=self._state.is_packed))
+            model = self._artifact.model(path, is_packed=self._state.is_packed)
+            self._sessions[index] = self._runtime.open(model, has_open_batch=True)
         return self._sessions[index]

@@ -21,7 +21,7 @@ __all__ = ["Runtime", "Session"]
 
 Array = NDArray[Any]
 
-_BITS = "tinyfoa.bits."
+_BITS, _SIZES = "tinyfoa.bits.", "tinyfoa.sizes."
 _TYPES: Mapping[str, type[np.generic]] = {
     "tensor(float)": np.float32,
     "tensor(int8)": np.int8,
@@ -31,6 +31,13 @@ _TYPES: Mapping[str, type[np.generic]] = {
     "tensor(int64)": np.int64,
     "tensor(bool)": np.bool_,
 }
+
+
+_OPENVINO = "OpenVINOExecutionProvider"
+# Execution providers that compute in fewer bits unless they are told not to, which turns signs near zero.
+_PROVIDER_OPTIONS: Mapping[str, Mapping[str, str]] = {_OPENVINO: {"precision": "ACCURACY"}}
+# Those that fail where a model leaves its batch open: stages then run on the next one in the list, or the CPU's.
+_NEED_A_BATCH = frozenset({_OPENVINO})
 
 
 @dataclass(frozen=True)
@@ -47,8 +54,8 @@ class Runtime:
             if name not in known:
                 raise UsageError(f"provider {name}", "is not in this onnxruntime", f"use {', '.join(known)}")
 
-    def open(self, model: bytes) -> Session:
-        """Return a session of an ONNX model."""
+    def open(self, model: bytes, *, has_open_batch: bool = False) -> Session:
+        """Return a session of an ONNX model; ``has_open_batch``: one that takes any number of samples."""
         options = onnxruntime.SessionOptions()
         # The arena keeps what it once took, a pattern packs worse than freeing, and a tensor that takes over another's memory
         # keeps it in between too: all would break the plan.
@@ -60,7 +67,9 @@ class Runtime:
         options.add_session_config_entry("session.disable_prepacking", "1")
         if self.kernels is not None:
             register_kernels(options, self.kernels)
-        return Session(onnxruntime.InferenceSession(model, options, providers=list(self.providers)))
+        names = [name for name in self.providers if not (has_open_batch and name in _NEED_A_BATCH)] or [CPU]
+        given = [(name, _PROVIDER_OPTIONS.get(name, {})) for name in names]
+        return Session(onnxruntime.InferenceSession(model, options, providers=given))
 
 
 class Session:
@@ -75,11 +84,21 @@ class Session:
         declared = {**self.inputs, **self.outputs}
         properties = session.get_modelmeta().custom_metadata_map
         self.bits = {key.removeprefix(_BITS): int(value) for key, value in properties.items() if key.startswith(_BITS)}
+        sizes = {key.removeprefix(_SIZES): value for key, value in properties.items() if key.startswith(_SIZES)}
+        # An exported model may leave sizes open, and say them beside (emit/open_sizes.py).
+        self._shapes = {
+            name: tuple(map(int, sizes[name].split(","))) if name in sizes else tuple(each.shape)
+            for name, each in declared.items()
+        }
         self._dtypes = {name: np.dtype(_TYPES[each.type]) for name, each in declared.items() if each.type in _TYPES}
 
     def dtype(self, name: str) -> np.dtype[Any]:
         """The numpy type of an input or output."""
         return self._dtypes[name]
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of an input or output of fixed sizes."""
+        return self._shapes[name]
 
     def bind(self, tensors: Mapping[str, Array]) -> None:
         """Bind inputs and outputs to contiguous arrays, which stay the caller's; an output ``X.next`` goes to ``X``."""

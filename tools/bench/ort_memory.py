@@ -1,13 +1,14 @@
 """Measure what onnxruntime allocates in a training step, against what the plan says.
 
-    python tools/bench/ort_memory.py [MODEL ...]
+    python tools/bench/ort_memory.py [--reuse] [--open] [MODEL ...]
 
 Compiles a counting allocator, runs itself with it preloaded, and runs emitted steps, onnxruntime's memory arena off. "plan" is
 the RAM of the step by its plan; "held" is what of it the caller has bound: inputs, parameters, state, outputs. "planned" is the
 most that a run holds beyond that by the plan, "measured" by the counting allocator; "of plan" is their difference as a
 share of "plan". The last three columns are the same step with kernels (make kernels), its bits packed: what the caller has bound,
-what a run holds beyond that, and the signs alone, whole layer and slice, as a share of those in bytes. Needs a C compiler and
-Linux.
+what a run holds beyond that, and the signs alone, whole layer and slice, as a share of those in bytes. --reuse
+lets a tensor take over another's memory, as onnxruntime does in C and C++, where that cannot be turned off; --open leaves sizes
+open, as exported steps with convolutions do. Needs a C compiler and Linux.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt import load
 from tinyfoa_rt.emit import emit_step
+from tinyfoa_rt.emit.open_sizes import open_sizes
 from tinyfoa_rt.emit.packed import can_pack
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.program import Program
@@ -60,7 +62,7 @@ def main() -> None:
         sys.exit(_run_preloaded())
     counter = ctypes.CDLL(os.environ[_LIBRARY])
     counter.counted_live_bytes.restype = counter.counted_peak_bytes.restype = ctypes.c_long
-    chosen = sys.argv[1:]
+    chosen = [word for word in sys.argv[1:] if not word.startswith("--")]
     for model, recipe, cases in (run for run in _RUNS if run[0] in chosen or not chosen):
         print(f"\n{model}, {', '.join(recipe.values())}")
         print(f"{'':61}bodies{'':24}kernels")
@@ -115,12 +117,14 @@ def _measure(step: StepGraph, counter: Any, kernels: Path | None) -> tuple[int, 
     """Return the most bytes that a run holds beyond what is bound, what is bound, and how much of that are signs."""
     model = emit_step(step, is_packed=kernels is not None)
     options = onnxruntime.SessionOptions()
-    options.enable_cpu_mem_arena = options.enable_mem_pattern = options.enable_mem_reuse = False
+    options.enable_cpu_mem_arena = options.enable_mem_pattern = False
+    options.enable_mem_reuse = "--reuse" in sys.argv
     options.intra_op_num_threads = 1
     options.add_session_config_entry("session.disable_prepacking", "1")
     if kernels is not None:
         register_kernels(options, kernels)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+    content = model.SerializeToString()
+    session = onnxruntime.InferenceSession(open_sizes(content) if "--open" in sys.argv else content, options)
     binding = session.io_binding()
     held = {each.name: _value(each, step) for each in model.graph.input}
     for name, value in held.items():

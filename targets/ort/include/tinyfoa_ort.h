@@ -44,6 +44,7 @@ typedef struct tinyfoa_ort_options {
     size_t budget_bytes; /* RAM of a training step; 0: no limit */
     const char *storage; /* folder of memory-mapped files with the latent weights of all slices; NULL: in RAM */
     size_t cache_bytes;  /* what tinyfoa_ort_fit may keep of the blocks before; 0: 256 MiB */
+    const char *kernels; /* path of libtinyfoa_ops, or "none"; NULL, "auto": where the system's loader finds it */
 } tinyfoa_ort_options;
 
 /* Raw samples in C order, in the model's order of axes; memory of the caller. */
@@ -86,6 +87,7 @@ typedef struct tinyfoa_ort_info {
     size_t planned_bytes;     /* RAM of the plan */
     size_t last_run_bytes;    /* RAM of the last run that succeeded; counted where there is a budget */
     size_t peak_bytes;        /* the most of any run */
+    int has_kernels;          /* whether libtinyfoa_ops computes, on packed bits; else function bodies */
 } tinyfoa_ort_info;
 
 /* One step of tinyfoa_ort_fit. */

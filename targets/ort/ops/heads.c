@@ -1,8 +1,8 @@
 /* Local heads and their loss. A hashed head is packed signs, so its logits are the product that layers take, and exact. */
 #include <string.h>
 
-#include "../../c99/kernels/kernels.h"
 #include "kernel_set.h"
+#include "kernels.h"
 #include "operators.h"
 
 enum { H, SCALE, HEAD };
@@ -106,4 +106,18 @@ void tfoa_softmax_cross_entropy_op(tfoa_call *call)
         memcpy(grad, logits.data, sizeof *grad * (size_t)logits.size);
     }
     tfoa_softmax_cross_entropy(grad, numbers, rows, classes, loss, &correct);
+}
+
+void tfoa_mean_squared_error_op(tfoa_call *call)
+{
+    const tfoa_tensor output = tfoa_matrix_input(call, 0);
+    const float *target = tfoa_floats_input(call, 1, output.size);
+    float *grad = (float *)tfoa_output(call, 0, output.dims, 2), *loss = (float *)tfoa_output(call, 1, NULL, 0);
+    if (call->status != NULL) {
+        return;
+    }
+    if (grad != (float *)output.data) {
+        memcpy(grad, output.data, sizeof *grad * (size_t)output.size);
+    }
+    tfoa_mean_squared_error(grad, target, output.dims[0], output.dims[1], loss);
 }

@@ -3,8 +3,8 @@
 #ifndef TFOA_KERNEL_SET_H
 #define TFOA_KERNEL_SET_H
 
-#include "../../c99/kernels/packed.h"
 #include "columns/columns.h"
+#include "packed.h"
 
 typedef struct tfoa_kernel_set {
     const char *name;
@@ -23,6 +23,8 @@ typedef struct tfoa_kernel_set {
     float (*quantize_row)(const float *, int32_t, int16_t *);
     void (*multiply_bits)(const tfoa_bits_product *, int32_t);
     void (*send_back_errors)(const tfoa_head_errors *, int32_t);
+    void (*update_by_momentum)(const tfoa_moments_update *, int64_t, int64_t);
+    void (*update_by_adam)(const tfoa_moments_update *, int64_t, int64_t);
 } tfoa_kernel_set;
 
 /* The set that operators call; NULL before tfoa_choose_kernels. TINYFOA_OPS_KERNELS names another one than the fastest. */

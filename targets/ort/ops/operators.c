@@ -17,6 +17,9 @@ const tfoa_operator tfoa_operators[] = {
     {"PackedDenseSliceGrad", "f*FI", "fF", 0, tfoa_packed_dense_slice_grad},         /* grad_z, x, x_scale, origin */
     {"BiasSliceGrad", "fI", "f", 0, tfoa_bias_slice_grad},                           /* grad_z, origin */
     {"SgdUpdate", "fffI", "f", 1, tfoa_sgd_update},                                  /* w, grad, rate, origin */
+    {"MomentumUpdate", "ffffI", "ff", 1, tfoa_momentum_update},                      /* w, grad, rate, velocity, origin */
+    {"AdamUpdate", "fffffiI", "fffi", 1, tfoa_adam_update}, /* w, grad, rate, mean, variance, step_count, origin */
+    {"MeanSquaredError", "ff", "ff", 1, tfoa_mean_squared_error_op},                 /* logits, target */
     {"PackedPackSigns", "fufI", "uf", 0, tfoa_packed_pack_signs},                    /* w, signs, abs_sum, origin */
 };
 

@@ -34,5 +34,8 @@ void tfoa_packed_dense_slice_grad(tfoa_call *call);
 void tfoa_bias_slice_grad(tfoa_call *call);
 void tfoa_sgd_update(tfoa_call *call);
 void tfoa_packed_pack_signs(tfoa_call *call);
+void tfoa_momentum_update(tfoa_call *call);
+void tfoa_adam_update(tfoa_call *call);
+void tfoa_mean_squared_error_op(tfoa_call *call);
 
 #endif

@@ -83,6 +83,7 @@ int main(int argc, char **argv) {
         fprintf(stderr, "%s and %s do not fit together\n", argv[2], argv[3]);
         status = TINYFOA_ORT_INPUT;
     } else if (status == TINYFOA_ORT_OK) {
+        printf("%zu samples, on %s\n", samples.count, info.has_kernels ? "kernels" : "function bodies");
         status = learn(trainer, &samples, argc > 5 ? atoll(argv[5]) : 10, argv[4]);
         if (status != TINYFOA_ORT_OK) {
             fprintf(stderr, "%s\n", tinyfoa_ort_last_message());

@@ -51,6 +51,7 @@ tinyfoa::Options options_of(const tinyfoa_ort_options* given) {
         options.threads = given->threads;
         options.budget_bytes = given->budget_bytes;
         options.storage = given->storage == nullptr ? "" : given->storage;
+        options.kernels = given->kernels == nullptr ? options.kernels : given->kernels;
         options.cache_bytes = given->cache_bytes == 0 ? options.cache_bytes : given->cache_bytes;
     }
     return options;
@@ -99,6 +100,7 @@ tinyfoa_ort_status tinyfoa_ort_get_info(const tinyfoa_ort_trainer* trainer, tiny
         info->planned_bytes = static_cast<std::size_t>(manifest.peak_bytes);
         info->last_run_bytes = trainer->trainer.memory().last_run_bytes();
         info->peak_bytes = trainer->trainer.memory().peak_bytes();
+        info->has_kernels = trainer->trainer.has_kernels();
     });
 }
 

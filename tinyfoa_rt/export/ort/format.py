@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["OrtModels", "to_ort_format"]
+from tinyfoa_rt.ops import DOMAIN
 
-_CONFIG = "required_operators_and_types.config"
+__all__ = ["OrtModels", "to_ort_format"]
 
 
 @dataclass(frozen=True)
@@ -29,24 +29,41 @@ class OrtModels:
     required_operators: str
 
 
-def to_ort_format(models: Mapping[str, bytes]) -> OrtModels:
+def to_ort_format(models: Mapping[str, bytes], packed: Mapping[str, bytes], kernels: Path | None) -> OrtModels:
     """Convert ONNX models to ORT format.
 
     Function bodies are inlined and graphs are optimized as a session does it, without what depends on the processor. The same
     model may give other bytes the next time: onnxruntime's order of some tables is its hash's.
+
+    Args:
+        models: those that run on standard operators.
+        packed: those that run on kernels. ORT format holds no functions, so they need the library wherever they run.
+        kernels: the library of kernels; without it ``packed`` is left out.
     """
-    from onnxruntime.tools.convert_onnx_models_to_ort import OptimizationStyle, convert_onnx_models_to_ort
+    from onnxruntime.tools.ort_format_model import create_config_from_models
 
     with tempfile.TemporaryDirectory() as name, _quiet():
-        source, target = Path(name) / "onnx", Path(name) / "ort"
-        source.mkdir()
-        for index, content in enumerate(models.values()):
-            (source / f"{index}.onnx").write_bytes(content)
-        convert_onnx_models_to_ort(source, target, [OptimizationStyle.Fixed], target_platform="arm", enable_type_reduction=True)
-        converted = {path: (target / f"{index}.ort").read_bytes() for index, path in enumerate(models)}
-        config = (target / _CONFIG).read_text(encoding="utf-8")
-    lines = [line for line in config.splitlines() if not line.startswith("#")]  # comments name the files of this machine
+        folder = Path(name)
+        places = _convert(models, folder / "models", None)
+        if kernels is not None and packed:
+            places |= _convert(packed, folder / "packed", kernels)
+        create_config_from_models(places.values(), folder / "config", True)
+        config = (folder / "config").read_text(encoding="utf-8")
+        converted = {path: place.read_bytes() for path, place in places.items()}
+    # Comments name the files of this machine; the operators of the library are no part of onnxruntime.
+    lines = [line for line in config.splitlines() if not line.startswith(("#", f"{DOMAIN};"))]
     return OrtModels(converted, "\n".join(lines) + "\n")
+
+
+def _convert(models: Mapping[str, bytes], folder: Path, kernels: Path | None) -> dict[str, Path]:
+    """Convert models in a new folder; return where each is."""
+    from onnxruntime.tools.convert_onnx_models_to_ort import OptimizationStyle, convert_onnx_models_to_ort
+
+    folder.mkdir()
+    for index, content in enumerate(models.values()):
+        (folder / f"{index}.onnx").write_bytes(content)
+    convert_onnx_models_to_ort(folder, folder, [OptimizationStyle.Fixed], kernels, target_platform="arm")
+    return {path: folder / f"{index}.ort" for index, path in enumerate(models)}
 
 
 @contextlib.contextmanager

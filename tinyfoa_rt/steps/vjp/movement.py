@@ -43,30 +43,19 @@ def _padded(backward: BackwardPass, node: Node, grad: str) -> None:
     mode = node.string("mode", "constant")
     if mode != "constant":
         raise refuse(node.name, f"Pad in mode '{mode}' has no gradient rule, only 'constant' has")
-    x = node.inputs[0]
-    shape = backward.builder.graph.shape(x)
-    pads = _constant_ints(backward, node, 1, ())
-    axes = _constant_ints(backward, node, 3, tuple(range(len(shape))))
-    if min(pads) < 0:
-        raise refuse(node.name, "Pad with negative sizes, which cuts, has no gradient rule")
-    begins = {axis % len(shape): begin for axis, begin in zip(axes, pads)}
-    padded = [axis for axis in sorted(begins) if shape[axis] != backward.builder.graph.shape(node.outputs[0])[axis]]
-    span = {
-        "axis": tuple(padded),
-        "start": tuple(begins[axis] for axis in padded),
-        "stop": tuple(begins[axis] + shape[axis] for axis in padded),
-    }
+    graph, x = backward.builder.graph, node.inputs[0]
     output = (grad_name(node, x), backward.grad_type(x))
-    backward.add(x, backward.builder.standard("Slice", (grad,), output, span, "gradient"))
-
-
-def _constant_ints(backward: BackwardPass, node: Node, position: int, default: tuple[int, ...]) -> tuple[int, ...]:
-    name = node.input(position)
-    if not name:
-        return default
-    if not backward.builder.graph.is_constant(name):
-        raise refuse(node.name, f"'{name}' is computed, but only constant sizes have a gradient rule")
-    return backward.builder.graph.constants[name].as_ints()
+    rank = len(output[1].shape)
+    if any(name and not graph.is_constant(name) for name in (node.input(1), node.input(3))):
+        raise refuse(node.name, "Pad by computed sizes has no gradient rule, only constant ones have")
+    axes = graph.constants[node.input(3)].as_ints() if node.input(3) else range(rank)
+    pads = graph.constants[node.input(1)].as_ints()
+    if min(pads) < 0:
+        raise refuse(node.name, "Pad that cuts has no gradient rule")
+    starts = [0] * rank
+    for axis, width in zip(axes, pads):
+        starts[axis] = width
+    backward.add(x, backward.builder.standard("Slice", (grad,), output, {"starts": tuple(starts)}, "gradient"))
 
 
 MOVEMENT_RULES: Mapping[str, VjpRule] = {

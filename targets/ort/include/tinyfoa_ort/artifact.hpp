@@ -3,6 +3,7 @@
 // names models with their size and SHA-256, none outside the folder.
 #pragma once
 
+#include <algorithm>
 #include <string>
 
 #include "tinyfoa_ort/file.hpp"
@@ -32,8 +33,21 @@ public:
     const BlockRecord& block(std::size_t index) const { return manifest_.blocks[index]; }
     std::size_t num_blocks() const { return manifest_.blocks.size(); }
 
-    // The bytes of a model that the manifest names; checked again, since time has passed.
-    std::string model(const std::string& path) const {
+    // Whether all steps and stages are there with their bits in words too, as kernels read them (docs/kernels.md).
+    bool has_packed_form() const {
+        const auto is_there = [this](const std::string& path) {
+            return path.empty() || manifest_.files.count(packed_folder + path) > 0;
+        };
+        return std::all_of(manifest_.stages.begin(), manifest_.stages.end(), is_there) &&
+               std::all_of(manifest_.blocks.begin(), manifest_.blocks.end(),
+                           [&](const BlockRecord& block) { return is_there(block.step); });
+    }
+
+    // The bytes of a step or a stage, in its packed form or with a byte for each binary value.
+    std::string model(const std::string& path, bool is_packed) const { return content(is_packed ? packed_folder + path : path); }
+
+    // The bytes of a file that the manifest names; checked again, since time has passed.
+    std::string content(const std::string& path) const {
         const FileRecord& record = manifest_.files.at(path);
         return checked(path, record).read_text(static_cast<std::uint64_t>(record.nbytes));
     }
@@ -45,7 +59,7 @@ public:
         make_folder(folder);
         for (const auto& [path, record] : manifest_.files) {
             make_folder((folder / path).parent_path());
-            write_whole(folder / path, model(path));
+            write_whole(folder / path, content(path));
         }
         copy(initial(), folder / initial_name);
         copy(InputFile(folder_ / manifest_name, detail::build_again), folder / manifest_name);
@@ -61,6 +75,7 @@ public:
     }
 
 private:
+    static inline const std::string packed_folder = "packed/";
     static constexpr std::uint64_t largest_manifest = std::uint64_t{1} << 24;
 
     static Manifest read_manifest(const fs::path& folder) {

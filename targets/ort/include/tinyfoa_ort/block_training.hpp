@@ -22,9 +22,10 @@ struct StepResult {
 
 class BlockTraining {
 public:
-    BlockTraining(const Artifact& artifact, std::size_t index, ModelState& state, MemoryUse& memory, const Options& options)
+    // `session` is that of the block's step.
+    BlockTraining(const Artifact& artifact, std::size_t index, ModelState& state, MemoryUse& memory, Session session)
         : manifest_(artifact.manifest()), record_(artifact.block(index)), state_(state), memory_(memory),
-          session_(record_.step, artifact.model(record_.step), options), rate_(Dtype::float32, {}) {
+          session_(std::move(session)), rate_(Dtype::float32, {}) {
         for (const LayerRecord& layer : record_.layers) {
             layers_.push_back(&state.layer(layer.name));
         }
@@ -106,15 +107,10 @@ public:
     // Mean x^2 over the batch in the block's inputs; of bits it is the share of ones, times s^2 where they have a scale.
     double input_power() {
         double total = 0;
-        for (auto& [name, tensor] : inputs_) {
-            double sum = 0;
-            for (std::size_t i = 0; i < tensor.size(); ++i) {
-                const double x = tensor.dtype() == Dtype::uint8 ? tensor.data<std::uint8_t>()[i] : tensor.data<float>()[i];
-                sum += tensor.dtype() == Dtype::uint8 ? x : x * x;
-            }
-            const bool is_scaled = tensor.dtype() == Dtype::uint8 && manifest_.has_scaled_inputs();
+        for (const auto& [name, tensor] : inputs_) {
+            const bool is_scaled = tensor.dtype() != Dtype::float32 && manifest_.has_scaled_inputs();
             const double scale = is_scaled ? static_cast<double>(state_.scale(name + ".scale")) : 1.0;
-            total += scale * scale * sum / static_cast<double>(tensor.size());
+            total += scale * scale * mean_square(name, tensor);
         }
         return total / static_cast<double>(inputs_.size());
     }
@@ -122,7 +118,7 @@ public:
     // The recipe's rate where the block's inputs have the mean square `power`.
     double starting_rate(double power) {
         BlockSize size;
-        size.head_units = record_.has_head ? static_cast<double>(state_.other(record_.name + ".head").shape()[1]) : 0;
+        size.head_units = record_.has_head ? static_cast<double>(state_.head(record_.name).num_units()) : 0;
         size.head_positions = static_cast<double>(record_.head_positions);
         for (const LayerRecord& layer : record_.layers) {
             size.fan_in = std::max(size.fan_in, static_cast<double>(layer.fan_in));
@@ -147,11 +143,25 @@ public:
         for (const Layer* layer : layers_) {
             total += layer->active() == Layer::none ? 0 : layer->turn_nbytes();
         }
-        total += record_.has_head ? state_.other(record_.name + ".head").nbytes() : 0;
+        total += record_.has_head ? state_.head(record_.name).nbytes() : 0;
         return total + (record_.scale.empty() ? 0 : sizeof(float));
     }
 
 private:
+    // Mean x^2 of an input; bits are 0 and 1.
+    double mean_square(const std::string& name, const Tensor& tensor) const {
+        if (tensor.dtype() == Dtype::uint32) {
+            const auto num_bits = static_cast<double>(session_.bits(name)) * static_cast<double>(tensor.shape()[0]);
+            return static_cast<double>(count_ones(tensor.data<Word>(), tensor.size())) / num_bits;
+        }
+        double sum = 0;
+        for (std::size_t i = 0; i < tensor.size(); ++i) {
+            const double x = tensor.dtype() == Dtype::uint8 ? tensor.data<std::uint8_t>()[i] : tensor.data<float>()[i];
+            sum += tensor.dtype() == Dtype::uint8 ? x : x * x;
+        }
+        return sum / static_cast<double>(tensor.size());
+    }
+
     Tensor batch_tensor(const std::string& name) const {
         const TensorType* type = session_.input(name);
         const bool has_batch = type != nullptr && !type->shape.empty() && type->shape[0] == manifest_.batch;
@@ -173,8 +183,12 @@ private:
         const bool fits_loss = loss != outputs_.end() && loss->second.dtype() == Dtype::float32 && loss->second.size() == 1;
         const bool fits_logits = logits != outputs_.end() && logits->second.dtype() == Dtype::float32 &&
                                  logits->second.size() == count_elements(scores);
-        const auto is_known = [](const auto& input) {
-            return input.second.dtype() == Dtype::uint8 || input.second.dtype() == Dtype::float32;
+        const auto is_known = [this](const auto& input) {
+            const Tensor& tensor = input.second;
+            const std::size_t bits = session_.bits(input.first);
+            const bool is_packed = tensor.dtype() == Dtype::uint32 && bits > 0 && tensor.shape().size() == 2 &&
+                                   count_words(bits) == static_cast<std::size_t>(tensor.shape()[1]);
+            return is_packed || tensor.dtype() == Dtype::uint8 || tensor.dtype() == Dtype::float32;
         };
         if (!fits_target || !fits_loss || !fits_logits || !std::all_of(inputs_.begin(), inputs_.end(), is_known)) {
             throw input_error(record_.step,
@@ -194,7 +208,7 @@ private:
         tensors["target"] = TensorRef::of(target_);
         tensors["rate"] = TensorRef::of(rate_);
         if (record_.has_head) {
-            tensors["head"] = TensorRef::of(state_.other(record_.name + ".head"));
+            tensors["head"] = state_.head(record_.name).tensor();
         }
         session_.bind(tensors);
     }

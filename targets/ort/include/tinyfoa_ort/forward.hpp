@@ -26,8 +26,8 @@ using Activations = std::map<std::string, Activation>;
 
 class ForwardPass {
 public:
-    ForwardPass(const Artifact& artifact, ModelState& state, const Options& options)
-        : artifact_(artifact), state_(state), options_(options) {}
+    ForwardPass(const Artifact& artifact, ModelState& state, const Options& options, std::shared_ptr<const Kernels> kernels)
+        : artifact_(artifact), state_(state), options_(options), kernels_(std::move(kernels)) {}
 
     // Whether anything is computed before block `index`.
     bool has_stages(std::size_t index) const {
@@ -56,7 +56,8 @@ public:
     void open() {
         for (const std::string& path : artifact_.manifest().stages) {
             if (!path.empty() && sessions_.count(path) == 0) {
-                sessions_.emplace(path, std::make_unique<Session>(path, artifact_.model(path), options_));
+                const std::string model = artifact_.model(path, state_.is_packed());
+                sessions_.emplace(path, std::make_unique<Session>(path, model, options_, kernels_));
             }
         }
     }
@@ -102,6 +103,7 @@ private:
     const Artifact& artifact_;
     ModelState& state_;
     Options options_;
+    std::shared_ptr<const Kernels> kernels_;
     std::map<std::string, std::unique_ptr<Session>> sessions_;
 };
 

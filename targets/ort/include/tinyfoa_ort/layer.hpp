@@ -3,8 +3,7 @@
 //
 // A run of onnxruntime may fail half-way, with some of its outputs written. So no output is bound to what is kept:
 // 1. The new latent weights and optimizer state go to buffers of their own, which `commit` copies into their place; the copy
-// cannot
-//    fail. The plan counts these buffers as the active slice; what they are copied to is its nonvolatile memory.
+//    cannot fail. The plan counts these buffers as the active slice; what they are copied to is its nonvolatile memory.
 // 2. Signs and the small tensors of a turn (bias, sums, step count) are updated in place in copies. Signs are a function of the
 //    latent weights, the rest is kept in LayerMemory, so `roll_back` makes them again.
 // Hence after every step, taken or failed, LayerMemory is whole, and a turn may end and begin again at any step.
@@ -15,8 +14,8 @@
 #include <vector>
 
 #include "tinyfoa_ort/layer_memory.hpp"
+#include "tinyfoa_ort/packed_signs.hpp"
 #include "tinyfoa_ort/value.hpp"
-#include "tinyfoa_ort/whole_weights.hpp"
 
 namespace tinyfoa {
 
@@ -24,11 +23,14 @@ class Layer {
 public:
     static constexpr std::size_t none = static_cast<std::size_t>(-1);
 
-    explicit Layer(LayerMemory memory) : memory_(std::move(memory)), whole_(memory_) {
+    // `is_packed`: signs are bits, as kernels read them; else a byte each.
+    Layer(LayerMemory memory, bool is_packed) : memory_(std::move(memory)), whole_(make_whole_weights(memory_, is_packed)) {
         abs_sum_.resize(memory_.positions * grid().num_outs());
         outer_bias_.resize(memory_.bias.size());
         derive();
     }
+    Layer(const Layer&) = delete;
+    Layer& operator=(const Layer&) = delete;
 
     LayerMemory& memory() { return memory_; }
     const Grid& grid() const { return memory_.grid; }
@@ -37,7 +39,7 @@ public:
     // Make signs and sums anew from what is kept; no slice may be active.
     void derive() {
         for (std::size_t index = 0; index < grid().count(); ++index) {
-            whole_.derive(memory_, index);
+            whole_->derive(index);
         }
         for (std::size_t out = 0; out < grid().num_outs(); ++out) {
             sum_bands(out, none);
@@ -48,16 +50,22 @@ public:
     // What a forward pass reads; the turn ends.
     TensorRefs forward_tensors() {
         end_turn();
-        TensorRefs tensors;
-        const Shape shape = step_shape(grid().num_ins(), grid().num_outs());
-        tensors[name("w")] = reading(memory_.is_binary ? Dtype::int8 : Dtype::float32, shape, whole_.data(memory_));
-        if (memory_.is_binary) {
-            tensors[name("abs_sum")] = reading(Dtype::float32, sums_shape(grid().num_outs()), abs_sum_.data());
-        }
-        if (memory_.has_bias()) {
-            tensors[name("bias")] = reading(Dtype::float32, bias_shape(grid().num_outs()), memory_.bias.data());
-        }
+        TensorRefs tensors = forward_numbers();
+        tensors[name("w")] = whole_tensor();
         return tensors;
+    }
+
+    // What the inference model has of the layer; the turn ends.
+    std::vector<StoredTensor> inference_tensors() {
+        end_turn();
+        std::vector<StoredTensor> found;
+        for (const auto& [key, tensor] : forward_numbers()) {
+            found.push_back(StoredTensor::whole(key, tensor.dtype, tensor.shape, const_cast<void*>(tensor.read)));
+        }
+        const Shape shape = whole_->step_shape(grid().num_ins(), grid().num_outs());
+        const auto store = [this](const StoredTensor::Append& append) { whole_->store(append); };
+        found.push_back({name("w"), memory_.is_binary ? Dtype::int8 : Dtype::float32, shape, store, nullptr});
+        return found;
     }
 
     // Let slice `index` be trained; returns all tensors of the layer that a step reads and writes.
@@ -76,7 +84,7 @@ public:
         const std::size_t index = std::exchange(active_, none);
         if (is_sliced()) {
             const Part part = grid().part(index);
-            whole_.put(memory_, index, slice_signs_.data());
+            whole_->put(index, slice_signs_.data());
             for (std::size_t out = part.first_out; out < part.first_out + part.num_outs; ++out) {
                 sum_bands(out, none);
             }
@@ -105,10 +113,9 @@ public:
     // Forget what a failed step may have written.
     void roll_back() {
         if (is_sliced()) {
-            const float* weights = memory_.latent.part(active_);
-            std::transform(weights, weights + slice_signs_.size(), slice_signs_.begin(), WholeWeights::sign);
+            whole_->derive_slice(active_, slice_signs_.data());
         } else {
-            whole_.derive(memory_, active_);
+            whole_->derive(active_);
         }
         fill_turn();
     }
@@ -124,22 +131,17 @@ public:
         const std::size_t copies = 1 + memory_.states.size(),
                           num_biases = memory_.has_bias() ? part.num_outs * memory_.positions : 0;
         const std::size_t num_weights = memory_.latent.size_of_part(active_);
-        const std::size_t num_signs = memory_.is_binary ? num_weights : 0;
         const std::size_t num_sums = memory_.is_binary ? part.num_outs * memory_.positions : 0;
         const std::size_t num_counts = memory_.step_counts.empty() ? 0 : memory_.has_bias() ? 2 : 1;
         const std::size_t num_numbers = copies * (num_weights + num_biases) + num_sums + num_counts;
-        return sizeof(float) * num_numbers + num_signs + (is_sliced() ? sizeof origin_ : 0);
+        return sizeof(float) * num_numbers + whole_->slice_nbytes(active_) + (is_sliced() ? sizeof origin_ : 0);
     }
 
 private:
     bool is_sliced() const { return grid().count() > 1; }
     std::string name(const std::string& suffix) const { return memory_.name + "." + suffix; }
 
-    // Shapes as the function bodies have them: taps and inputs are one axis, biases are flat (tinyfoa_rt/ops/products.py).
-    Shape step_shape(std::size_t num_ins, std::size_t num_outs) const {
-        const Shape matrix = {LayerMemory::as_size(memory_.taps * num_ins), LayerMemory::as_size(num_outs)};
-        return memory_.is_local ? Shape{LayerMemory::as_size(memory_.positions), matrix[0], matrix[1]} : matrix;
-    }
+    // Shapes as the function bodies have them: biases are flat (tinyfoa_rt/ops/products.py).
     Shape sums_shape(std::size_t num_outs) const {
         const std::int64_t size = LayerMemory::as_size(num_outs);
         return memory_.is_local ? Shape{LayerMemory::as_size(memory_.positions), size} : Shape{size};
@@ -148,6 +150,22 @@ private:
 
     static TensorRef reading(Dtype dtype, const Shape& shape, const void* data) { return {dtype, shape, data, nullptr}; }
     static TensorRef updating(Dtype dtype, const Shape& shape, void* data) { return {dtype, shape, data, data}; }
+
+    TensorRef whole_tensor() const {
+        return reading(whole_->dtype(), whole_->shape(grid().num_ins(), grid().num_outs()), whole_->data());
+    }
+
+    // What a forward pass reads beside the weights.
+    TensorRefs forward_numbers() const {
+        TensorRefs tensors;
+        if (memory_.is_binary) {
+            tensors[name("abs_sum")] = reading(Dtype::float32, sums_shape(grid().num_outs()), abs_sum_.data());
+        }
+        if (memory_.has_bias()) {
+            tensors[name("bias")] = reading(Dtype::float32, bias_shape(grid().num_outs()), memory_.bias.data());
+        }
+        return tensors;
+    }
 
     // In a turn the bias of the active slice; of a whole layer all of it.
     std::vector<float>& bias() { return is_sliced() ? bias_slice_ : outer_bias_; }
@@ -198,7 +216,9 @@ private:
         if (is_sliced()) {
             bias_slice_.resize(num_biases);
             abs_sum_slice_.resize(part.num_outs * memory_.positions);
-            slice_signs_.resize(memory_.is_binary ? memory_.latent.size_of_part(active_) : 0);
+            if (slice_signs_.nbytes() < whole_->slice_nbytes(active_)) {
+                slice_signs_ = Buffer(whole_->slice_nbytes(active_));
+            }
         }
     }
 
@@ -223,7 +243,7 @@ private:
 
     void add_parameter(TensorRefs& tensors, const std::string& weight, const std::string& bias_name) {
         const Part part = grid().part(active_);
-        const Shape shape = step_shape(part.num_ins, part.num_outs);
+        const Shape shape = whole_->step_shape(part.num_ins, part.num_outs);
         tensors[name(weight)] = {Dtype::float32, shape, memory_.latent.part(active_), next_weights_.data()};
         const Shape biases = bias_shape(part.num_outs);
         if (memory_.has_bias()) {
@@ -247,8 +267,8 @@ private:
         fill_turn();
         add_parameter(tensors, "w", "bias");
         if (memory_.is_binary) {
-            const Shape shape = step_shape(grid().num_ins(), grid().num_outs());
-            tensors[name("w.bits")] = updating(Dtype::int8, shape, whole_.signs());
+            const Shape shape = whole_->shape(grid().num_ins(), grid().num_outs());
+            tensors[name("w.bits")] = updating(whole_->dtype(), shape, whole_->signs());
             tensors[name("abs_sum")] = updating(Dtype::float32, sums_shape(grid().num_outs()), abs_sum_.data());
         }
         return tensors;
@@ -260,15 +280,14 @@ private:
         const Part part = grid().part(active_);
         fill_turn();
         add_parameter(tensors, "w_slice", "bias_slice");
-        whole_.take(memory_, active_, slice_signs_.data());
-        const Shape whole = step_shape(grid().num_ins(), grid().num_outs());
-        tensors[name("w")] = reading(memory_.is_binary ? Dtype::int8 : Dtype::float32, whole, whole_.data(memory_));
+        whole_->take(active_, slice_signs_.data());
+        tensors[name("w")] = whole_tensor();
         const std::size_t origin[] = {part.first_in, part.first_out, part.num_ins, part.num_outs};
         std::transform(origin, origin + 4, origin_, [](std::size_t size) { return static_cast<std::int32_t>(size); });
         tensors[name("origin")] = reading(Dtype::int32, {4}, origin_);
         if (memory_.is_binary) {
-            const Shape shape = step_shape(part.num_ins, part.num_outs);
-            tensors[name("w_slice.bits")] = updating(Dtype::int8, shape, slice_signs_.data());
+            const Shape shape = whole_->shape(part.num_ins, part.num_outs);
+            tensors[name("w_slice.bits")] = updating(whole_->dtype(), shape, slice_signs_.data());
             tensors[name("abs_sum_slice")] = updating(Dtype::float32, sums_shape(part.num_outs), abs_sum_slice_.data());
             tensors[name("abs_sum")] = reading(Dtype::float32, sums_shape(grid().num_outs()), abs_sum_.data());
             for (std::size_t out = part.first_out; out < part.first_out + part.num_outs; ++out) {
@@ -284,13 +303,13 @@ private:
     }
 
     LayerMemory memory_;
-    WholeWeights whole_;
+    std::unique_ptr<WholeWeights> whole_;
     std::vector<float> abs_sum_, outer_bias_;
     std::size_t active_ = none;
     Buffer next_weights_;
     std::vector<Buffer> next_moments_;
+    Buffer slice_signs_;
     std::vector<float> bias_slice_, abs_sum_slice_;
-    std::vector<std::int8_t> slice_signs_;
     std::vector<std::vector<float>> bias_moments_;
     std::int32_t weight_step_count_ = 0, bias_step_count_ = 0;
     std::int32_t origin_[4] = {};

@@ -9,14 +9,15 @@
 
 #include "tinyfoa_ort/artifact.hpp"
 #include "tinyfoa_ort/layer.hpp"
+#include "tinyfoa_ort/packed_signs.hpp"
 #include "tinyfoa_ort/safetensors.hpp"
 
 namespace tinyfoa {
 
 class ModelState {
 public:
-    // Begin with the artifact's initial state.
-    ModelState(const Artifact& artifact, const std::string& storage) {
+    // Begin with the artifact's initial state; `is_packed`: steps and stages are in their packed form.
+    ModelState(const Artifact& artifact, const std::string& storage, bool is_packed) : is_packed_(is_packed) {
         const Manifest& manifest = artifact.manifest();
         TensorFile file(artifact.initial());
         std::map<std::string, TensorEntry> entries;
@@ -25,9 +26,12 @@ public:
         }
         for (const BlockRecord& block : manifest.blocks) {
             for (const LayerRecord& layer : block.layers) {
+                if (is_packed && layer.kind != "dense") {
+                    throw input_error("layer '" + layer.name + "'", "has no packed form", "use kernels \"none\"");
+                }
                 const bool has_bias = entries.count(layer.name + ".bias") > 0;
                 const std::size_t positions = num_positions(layer, file.place(), entries);
-                auto state = std::make_unique<Layer>(LayerMemory(layer, positions, has_bias, manifest.optimizer, storage));
+                auto state = std::make_unique<Layer>(LayerMemory(layer, positions, has_bias, manifest.optimizer, storage), is_packed);
                 if (!layers_.emplace(layer.name, std::move(state)).second) {
                     throw input_error(file.place(), "layer '" + layer.name + "' is there twice", detail::build_again);
                 }
@@ -48,10 +52,11 @@ public:
     }
 
     Layer& layer(const std::string& name) { return *layers_.at(name); }
-    Tensor& other(const std::string& name) { return others_.at(name); }
+    Head& head(const std::string& block) { return heads_.at(block + ".head"); }
+    bool is_packed() const { return is_packed_; }
     float& scale(const std::string& name) {
-        const auto found = others_.find(name);
-        if (found == others_.end()) {
+        const auto found = scales_.find(name);
+        if (found == scales_.end()) {
             throw input_error("tensor '" + name + "'", "is missing", detail::build_again);
         }
         return *found->second.data<float>();
@@ -60,11 +65,24 @@ public:
     // All that a checkpoint holds.
     std::vector<StoredTensor> stored() {
         std::vector<StoredTensor> found;
-        for (auto& [name, tensor] : others_) {
-            found.push_back(StoredTensor::whole(name, tensor.dtype(), tensor.shape(), tensor.data()));
+        for (auto& [name, head] : heads_) {
+            found.push_back(head.stored());
         }
+        add_scales(found);
         for (auto& [name, layer] : layers_) {
             for (StoredTensor& tensor : layer->memory().stored()) {
+                found.push_back(std::move(tensor));
+            }
+        }
+        return found;
+    }
+
+    // The parameters of the inference model; turns end.
+    std::vector<StoredTensor> inference_tensors() {
+        std::vector<StoredTensor> found;
+        add_scales(found);
+        for (auto& [name, layer] : layers_) {
+            for (StoredTensor& tensor : layer->inference_tensors()) {
                 found.push_back(std::move(tensor));
             }
         }
@@ -92,10 +110,8 @@ public:
     // Scales by name: steps and the forward pass read them.
     TensorRefs scales() {
         TensorRefs tensors;
-        for (auto& [name, tensor] : others_) {
-            if (name.size() > 6 && name.compare(name.size() - 6, 6, ".scale") == 0) {
-                tensors[name] = TensorRef::of(tensor);
-            }
+        for (auto& [name, tensor] : scales_) {
+            tensors[name] = TensorRef::of(tensor);
         }
         return tensors;
     }
@@ -107,6 +123,12 @@ public:
     }
 
 private:
+    void add_scales(std::vector<StoredTensor>& to) {
+        for (auto& [name, tensor] : scales_) {
+            to.push_back(StoredTensor::whole(name, tensor.dtype(), tensor.shape(), tensor.data()));
+        }
+    }
+
     static std::size_t num_positions(const LayerRecord& layer, const std::string& place,
                                      const std::map<std::string, TensorEntry>& entries) {
         const auto found = entries.find(layer.name + ".weight");
@@ -147,7 +169,12 @@ private:
                 throw input_error(place + ", tensor '" + name + "'", is_scale ? "is no number" : "is no matrix",
                                   detail::build_again);
             }
-            others_.emplace(name, Tensor(found->second.dtype, found->second.shape));
+            if (is_scale) {
+                scales_.emplace(name, Tensor(found->second.dtype, found->second.shape));
+            } else {
+                // What a block hands on as real numbers, its head reads as such.
+                heads_.emplace(name, Head(found->second, is_packed_ && !block.scale.empty()));
+            }
         }
     }
 
@@ -155,7 +182,7 @@ private:
     bool is_initial(const std::string& name) const {
         const std::size_t dot = name.rfind('.');
         const std::string prefix = name.substr(0, dot), suffix = name.substr(dot + 1);
-        return others_.count(name) > 0 || (layers_.count(prefix) > 0 && (suffix == "weight" || suffix == "bias"));
+        return heads_.count(name) + scales_.count(name) > 0 || (layers_.count(prefix) > 0 && (suffix == "weight" || suffix == "bias"));
     }
 
     static void load(TensorFile& file, const std::vector<StoredTensor>& tensors, const std::string& mend) {
@@ -180,7 +207,9 @@ private:
     }
 
     std::map<std::string, std::unique_ptr<Layer>> layers_;
-    std::map<std::string, Tensor> others_;
+    std::map<std::string, Head> heads_;
+    std::map<std::string, Tensor> scales_;
+    bool is_packed_;
 };
 
 }  // namespace tinyfoa

@@ -2,25 +2,49 @@
 // An onnxruntime session: its inputs and outputs are bound to the caller's memory, so that a run copies no tensor.
 #pragma once
 
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "tinyfoa_ort/error.hpp"
+#include "tinyfoa_ort/kernels.hpp"
 #include "tinyfoa_ort/options.hpp"
 #include "tinyfoa_ort/value.hpp"
 
 namespace tinyfoa {
 
+namespace detail {
+
+// Sizes as a model's metadata has them, such as 16,3,32,32; none where it is something else.
+inline Shape parse_sizes(const std::string& text) {
+    Shape sizes;
+    for (std::size_t at = 0; at < text.size();) {
+        char* end = nullptr;
+        const long long size = std::strtoll(text.c_str() + at, &end, 10);
+        const auto stop = static_cast<std::size_t>(end - text.c_str());
+        if (stop == at || size < 1 || (stop < text.size() && text[stop] != ',')) {
+            return {};
+        }
+        sizes.push_back(size);
+        at = stop + 1;
+    }
+    return sizes;
+}
+
+}  // namespace detail
+
 class Session {
 public:
-    Session(const std::string& place, const std::string& model, const Options& options)
-        : place_(place), environment_(Environment::get()), memory_(cpu_memory()),
+    // `kernels`: nothing for function bodies.
+    Session(const std::string& place, const std::string& model, const Options& options, std::shared_ptr<const Kernels> kernels)
+        : place_(place), environment_(Environment::get()), kernels_(std::move(kernels)), memory_(cpu_memory()),
           session_(create(model, options), ort().ReleaseSession), binding_(bind_to(session_.get()), ort().ReleaseIoBinding) {
         is_counted_ = options.budget_bytes > 0;
         read_names(true);
         read_names(false);
+        read_metadata();
         if (is_counted_) {
             check_allocator();
         }
@@ -32,6 +56,12 @@ public:
 
     const TensorType* input(const std::string& name) const { return find(inputs_, name); }
     const TensorType* output(const std::string& name) const { return find(outputs_, name); }
+
+    // How many bits a row of a packed value has; 0 where it has none.
+    std::size_t bits(const std::string& name) const {
+        const auto found = bits_.find(name);
+        return found == bits_.end() ? 0 : found->second;
+    }
 
     // Bind all inputs and outputs that are among `tensors`.
     void bind(const TensorRefs& tensors) {
@@ -108,6 +138,9 @@ private:
             environment_->count_allocations();
             check(ort().AddSessionConfigEntry(raw, "session.use_env_allocators", "1"));
         }
+        if (kernels_) {
+            kernels_->add_to(raw);
+        }
         OrtSession* session = nullptr;
         check(ort().CreateSessionFromArray(environment_->get_env(), model.data(), model.size(), raw, &session), place_);
         return session;
@@ -139,6 +172,36 @@ private:
             }
             (is_input ? inputs_ : outputs_).emplace(name, detail::type_of(tensor, place_ + ", '" + name + "'"));
             names_[is_input].push_back(name);
+        }
+    }
+
+    // What the model says of inputs and outputs beside their types: bits in a row, and sizes that are left open there so that
+    // onnxruntime does not let tensors take over each other's memory (tinyfoa_rt/emit/open_sizes.py).
+    void read_metadata() {
+        OrtModelMetadata* metadata = nullptr;
+        check(ort().SessionGetModelMetadata(session_.get(), &metadata));
+        const Owned<OrtModelMetadata> owned(metadata, ort().ReleaseModelMetadata);
+        OrtAllocator* allocator = nullptr;
+        check(ort().GetAllocatorWithDefaultOptions(&allocator));
+        const auto find = [&](const std::string& key) {
+            char* text = nullptr;
+            check(ort().ModelMetadataLookupCustomMetadataMap(metadata, allocator, key.c_str(), &text));
+            if (text == nullptr) {
+                return std::string();
+            }
+            const std::string found = text;
+            check(ort().AllocatorFree(allocator, text));
+            return found;
+        };
+        for (std::map<std::string, TensorType>* types : {&inputs_, &outputs_}) {
+            for (auto& [name, type] : *types) {
+                const Shape bits = detail::parse_sizes(find("tinyfoa.bits." + name));
+                const Shape sizes = detail::parse_sizes(find("tinyfoa.sizes." + name));
+                bits_[name] = bits.size() == 1 ? static_cast<std::size_t>(bits[0]) : 0;
+                if (sizes.size() == type.shape.size() && type.accepts(type.dtype, sizes)) {
+                    type.shape = sizes;
+                }
+            }
         }
     }
 
@@ -203,11 +266,13 @@ private:
 
     std::string place_;
     std::shared_ptr<Environment> environment_;
+    std::shared_ptr<const Kernels> kernels_;  // sessions end before the library does
     Owned<OrtMemoryInfo> memory_;
     Owned<OrtSession> session_;
     Owned<OrtIoBinding> binding_;
     std::map<std::string, TensorType> inputs_, outputs_;
     std::vector<std::string> names_[2];  // of outputs, of inputs
+    std::map<std::string, std::size_t> bits_;
     std::map<std::string, bool> bound_;
     bool is_counted_ = false;
 };

@@ -20,13 +20,15 @@
 
 namespace tinyfoa {
 
-enum class Dtype { boolean, int8, uint8, int32, int64, float16, float32, float64 };
+// uint32 are words of bits, which are in no file.
+enum class Dtype { boolean, int8, uint8, int32, int64, float16, float32, float64, uint32 };
 
 inline std::size_t size_of(Dtype dtype) {
     switch (dtype) {
         case Dtype::float64:
         case Dtype::int64: return 8;
         case Dtype::float32:
+        case Dtype::uint32:
         case Dtype::int32: return 4;
         case Dtype::float16: return 2;
         default: return 1;
@@ -34,7 +36,7 @@ inline std::size_t size_of(Dtype dtype) {
 }
 
 inline const char* name_of(Dtype dtype) {
-    static constexpr const char* names[] = {"bool", "int8", "uint8", "int32", "int64", "float16", "float32", "float64"};
+    static constexpr const char* names[] = {"bool", "int8", "uint8", "int32", "int64", "float16", "float32", "float64", "uint32"};
     return names[static_cast<int>(dtype)];
 }
 

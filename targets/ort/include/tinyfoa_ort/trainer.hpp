@@ -58,6 +58,8 @@ public:
     const MemoryUse& memory() const { return parts_->memory; }
     // Numbers of a sample.
     std::size_t sample_size() const { return parts_->reader.size(); }
+    // Whether the library of kernels computes, on packed bits; else function bodies.
+    bool has_kernels() const { return parts_->kernels != nullptr; }
     bool is_done() const { return progress().block >= static_cast<std::int64_t>(manifest().blocks.size()); }
 
     // Set what a training is begun with; a checkpoint brings its own.
@@ -155,11 +157,7 @@ public:
             parts_->artifact.save(folder);
         }
         CheckpointFolder(folder / checkpoint_name).save(parts_->state.stored(), progress(), manifest().id);
-        std::vector<StoredTensor> tensors;
-        for (const auto& [name, tensor] : parts_->state.forward_tensors()) {
-            tensors.push_back(StoredTensor::whole(name, tensor.dtype, tensor.shape, const_cast<void*>(tensor.read)));
-        }
-        write_tensors(folder / inference_name, tensors);
+        write_tensors(folder / inference_name, parts_->state.inference_tensors());
     }
 
 private:
@@ -170,12 +168,14 @@ private:
     // from.
     struct Parts {
         Parts(const fs::path& folder, const Options& given)
-            : options(given), artifact(folder), state(artifact, options.storage), memory(options.budget_bytes),
-              forward(artifact, state, options), reader(artifact.manifest(), progress.normalization),
+            : options(given), artifact(folder), kernels(Kernels::find(options.kernels, artifact.has_packed_form())),
+              state(artifact, options.storage, kernels != nullptr), memory(options.budget_bytes),
+              forward(artifact, state, options, kernels), reader(artifact.manifest(), progress.normalization),
               feed(artifact, forward, reader, memory, options.cache_bytes) {}
 
         Options options;
         Artifact artifact;
+        std::shared_ptr<const Kernels> kernels;
         Progress progress;
         ModelState state;
         MemoryUse memory;
@@ -201,8 +201,10 @@ private:
         }
         if (!parts_->training) {
             const auto index = static_cast<std::size_t>(progress().block);
-            parts_->training =
-                std::make_unique<BlockTraining>(parts_->artifact, index, parts_->state, parts_->memory, parts_->options);
+            const std::string& path = parts_->artifact.block(index).step;
+            Session session(path, parts_->artifact.model(path, has_kernels()), parts_->options, parts_->kernels);
+            parts_->training = std::make_unique<BlockTraining>(parts_->artifact, index, parts_->state, parts_->memory,
+                                                               std::move(session));
         }
         return *parts_->training;
     }

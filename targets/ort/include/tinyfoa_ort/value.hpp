@@ -71,6 +71,7 @@ inline constexpr ElementType element_types[] = {
     {Dtype::uint8, ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8},   {Dtype::int32, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32},
     {Dtype::int64, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64},   {Dtype::float16, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16},
     {Dtype::float32, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT}, {Dtype::float64, ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE},
+    {Dtype::uint32, ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT32},
 };
 
 inline TensorType type_of(const OrtTensorTypeAndShapeInfo* info, const std::string& place) {

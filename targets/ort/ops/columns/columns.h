@@ -83,6 +83,17 @@ typedef struct tfoa_head_errors {
 
 void tfoa_send_back_errors(const tfoa_head_errors *errors, int32_t first);
 
+/* What an update by a gradient reads and writes; `mean` is momentum's velocity too. */
+typedef struct tfoa_moments_update {
+    const float *w, *grad, *mean, *variance;
+    float *w_next, *mean_next, *variance_next;
+    float rate, limit;
+    float bias_mean, bias_variance; /* what Adam divides its moments by */
+} tfoa_moments_update;
+
+void tfoa_update_by_momentum(const tfoa_moments_update *update, int64_t first, int64_t end);
+void tfoa_update_by_adam(const tfoa_moments_update *update, int64_t first, int64_t end);
+
 /* 32 bits of a row from bit `first` on; zero behind the row's end. */
 static inline uint32_t tfoa_bits_from(const uint32_t *row, int32_t words, int32_t first)
 {

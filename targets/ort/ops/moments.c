@@ -1,0 +1,83 @@
+/* Updates of the optimizers that keep something of each weight. */
+#include <string.h>
+
+#include "kernel_set.h"
+#include "operators.h"
+
+enum { PIECE = 16384 /* weights that a thread takes at a time */ };
+
+typedef struct pieces {
+    tfoa_moments_update update;
+    int64_t size;
+    void (*kernel)(const tfoa_moments_update *update, int64_t first, int64_t end);
+} pieces;
+
+static void piece_task(void *data, size_t i)
+{
+    const pieces *all = (const pieces *)data;
+    const int64_t first = (int64_t)i * PIECE, end = first + PIECE;
+    all->kernel(&all->update, first, end < all->size ? end : all->size);
+}
+
+/* w, grad, rate and what follows them is like w; so are the outputs. */
+static pieces read_update(tfoa_call *call, const tfoa_tensor *w)
+{
+    pieces all;
+    memset(&all, 0, sizeof all);
+    all.size = w->size;
+    all.update.w = (const float *)w->data;
+    all.update.grad = tfoa_floats_input(call, 1, w->size);
+    all.update.rate = tfoa_number_input(call, 2, 0.0f);
+    all.update.mean = tfoa_floats_input(call, 3, w->size);
+    all.update.limit = call->node->attributes.limit;
+    all.update.w_next = (float *)tfoa_output(call, 0, w->dims, w->rank);
+    all.update.mean_next = (float *)tfoa_output(call, 1, w->dims, w->rank);
+    return all;
+}
+
+static void walk(tfoa_call *call, pieces *all, int32_t operations)
+{
+    if (call->status == NULL) {
+        tfoa_each(call, (int32_t)((all->size + PIECE - 1) / PIECE), (double)all->size * operations, piece_task, all);
+    }
+}
+
+/* w, grad, rate, velocity */
+void tfoa_momentum_update(tfoa_call *call)
+{
+    const tfoa_tensor w = tfoa_input(call, 0);
+    pieces all = read_update(call, &w);
+    all.kernel = tfoa_kernels->update_by_momentum;
+    walk(call, &all, 4);
+}
+
+/* 1 - decay^count; in double, so that the one rounding to float is the last. */
+static float bias_of(float decay, int32_t count)
+{
+    double power = 1.0, square = (double)decay;
+    for (uint32_t left = (uint32_t)count; left > 0u; left >>= 1) {
+        power *= (left & 1u) != 0u ? square : 1.0;
+        square *= square;
+    }
+    return 1.0f - (float)power;
+}
+
+/* w, grad, rate, mean, variance, step_count */
+void tfoa_adam_update(tfoa_call *call)
+{
+    const tfoa_tensor w = tfoa_input(call, 0), given = tfoa_input(call, 5);
+    pieces all = read_update(call, &w);
+    all.update.variance = tfoa_floats_input(call, 4, w.size);
+    all.update.variance_next = (float *)tfoa_output(call, 2, w.dims, w.rank);
+    int32_t *count = (int32_t *)tfoa_output(call, 3, NULL, 0);
+    tfoa_expect(call, "the size of step_count", given.data != NULL ? given.size : 0, 1);
+    if (call->status != NULL || count == NULL) {
+        return;
+    }
+    const int32_t before = *(const int32_t *)given.data;
+    *count = before < INT32_MAX ? before + 1 : before;
+    all.update.bias_mean = bias_of(0.9f, *count);
+    all.update.bias_variance = bias_of(0.999f, *count);
+    all.kernel = tfoa_kernels->update_by_adam;
+    walk(call, &all, 12);
+}
