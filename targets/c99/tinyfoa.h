@@ -79,7 +79,7 @@ typedef struct tfoa_context {
     uint32_t step;
     uint32_t total_steps;
     uint32_t rotate_every;
-    uint32_t calibrated; /* samples that the block's scale was measured on, while it is being measured */
+    uint32_t calibrated; /* samples that the block's means were measured on, while they are being measured */
     int32_t turn;        /* the active slice, or -1 */
     int32_t correct;
     int32_t is_calibrating;
@@ -103,7 +103,7 @@ tfoa_status tfoa_init(tfoa_context *context, const tfoa_model *model, void *aren
 /* Where the next samples may be put (batch x inputs), so that a step need not copy them; it moves with the block. */
 float *tfoa_input(tfoa_context *context);
 
-/* Measure how large the block's activations are, before its first step: call it for some hundred batches of samples. */
+/* Measure how large the block's activations are, and what its batch normalizations see, before its first step: call it for some hundred batches of samples. */
 tfoa_status tfoa_calibrate(tfoa_context *context, const float *x);
 
 /* Take one step on a batch, batch x inputs: the number of samples is the plan's. result may be NULL. */

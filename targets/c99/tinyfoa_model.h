@@ -2,6 +2,7 @@
 #ifndef TINYFOA_MODEL_H
 #define TINYFOA_MODEL_H
 
+#include "kernels/backward.h"
 #include "kernels/forward.h"
 #include "kernels/kernels.h"
 #include "runtime/model.h"

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../../targets/c99/kernels/backward.h"
 #include "../../targets/c99/kernels/forward.h"
 #include "../../targets/c99/kernels/packed.h"
 #include "../../targets/c99/kernels/plain/expf.h"
@@ -152,7 +153,16 @@ static void report_function(const char *name, float (*function)(float))
     report(name, shape, digest);
 }
 
-static float image[2 * 3 * 9 * 9], kernels[4 * 3 * 3 * 3], output[2 * 4 * 9 * 9];
+static uint32_t digest_of_floats(const float *numbers, int32_t count)
+{
+    uint32_t digest = 2166136261u;
+    for (int32_t i = 0; i < count; i++) {
+        digest = digest_of(digest, bits_of(numbers[i]));
+    }
+    return digest;
+}
+
+static float image[2 * 3 * 9 * 9], values[2 * 3 * 9 * 9], gradient[2 * 3 * 9 * 9], kernels[4 * 3 * 3 * 3], output[2 * 4 * 9 * 9];
 
 static float next_float(void)
 {
@@ -172,11 +182,36 @@ static void report_forward(void)
     }
     tfoa_conv(&conv, image, kernels, NULL, output);
     tfoa_softmax(8, 81, 1, output, output);
-    uint32_t digest = 2166136261u;
-    for (int32_t i = 0; i < count; i++) {
-        digest = digest_of(digest, bits_of(output[i]));
-    }
-    report("conv_softmax", shape, digest);
+    report("conv_softmax", shape, digest_of_floats(output, count));
+}
+
+/* Two samples of three channels: windows, statistics, exponentials, logarithms and roots, one after the other, and a slice of two. */
+static void report_block(void)
+{
+    const tfoa_window window = {{9, 9}, {5, 4}, {2, 3}, {2, 2}, {1, 1}, {1, 0}, {0, 0}};
+    const tfoa_channels all = {2, 3, 81};
+    const tfoa_channel_part part = {{2, 3, 81}, 1, 2};
+    const tfoa_lrn_shape lrn = {{2, 3, 81}, 3, 0.5f, 0.75f, 1.0f};
+    const int32_t size = 2 * 3 * 81, shape[3] = {2, 3, 81};
+    float mean[3] = {0.5f, 0.0f, -0.5f}, variance[3] = {1.0f, 2.0f, 0.5f};
+    const float gain[3] = {0.5f, 1.5f, -1.0f}, shift[3] = {0.25f, 0.0f, 1.0f};
+    const tfoa_normalization by = {gain, shift, mean, variance, 1e-3f};
+    const tfoa_head head = {NULL, 7u, 4, 3, 0.5f};
+    tfoa_follow_statistics(&all, 0.75f, image, mean, variance);
+    tfoa_batch_normalization(&all, &by, image, output);
+    tfoa_tanh(size, output, output);
+    tfoa_lrn(&lrn, output, values);
+    tfoa_sigmoid(size, values, values);
+    tfoa_pooled_head_logits(&head, &all, values, kernels);
+    tfoa_pooled_head_grad(&head, &part, kernels, gradient);
+    tfoa_sigmoid_grad(&part, values, gradient);
+    tfoa_batch_normalization_grad(&part, 1e-3f, gain, variance, gradient);
+    report("block", shape, digest_of_floats(gradient, 2 * 2 * 81));
+    tfoa_max_pool_grad(&part, &window, gradient, values, image);
+    tfoa_average_pool_grad(&window, 4, 0, image, gradient);
+    report("pools", shape, digest_of_floats(gradient, 2 * 2 * 81));
+    tfoa_lrn_grad(&lrn, values, output, values, image);
+    report("lrn_grad", shape, digest_of_floats(image, size));
 }
 
 int main(void)
@@ -191,5 +226,6 @@ int main(void)
     report_function("expf", tfoa_expf);
     report_function("logf", tfoa_logf);
     report_forward();
+    report_block();
     return 0;
 }

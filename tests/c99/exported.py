@@ -170,20 +170,31 @@ class Device:
         return found
 
     def weights(self, name: str) -> Array:
-        """Latent weights (inputs, outputs) of a layer, as the newest header says where they lie."""
+        """Latent weights of a layer, ([taps], inputs, outputs), as the newest header says where they lie."""
         layout = lay_out(self.model.source)
         layer = next(each for block in self.model.source.blocks for each in block.layers if each.layer.name == name)
         kept = layout.layers[name]
         sequences = [int(self.words[number * layout.header_words + 3]) for number in (0, 1)]
         slots = self.words[int(np.argmax(sequences)) * layout.header_words + kept.map :]
-        weight = np.zeros((layer.ins[-1], layer.outs[-1]), dtype=np.float32)
+        taps = layer.layer.taps
+        weight = np.zeros((layer.outs[-1], layer.ins[-1], taps), dtype=np.float32)
         for index in range(slice_count(layer)):
             j, i = divmod(index, len(layer.ins) - 1)
             ins, outs = slice(layer.ins[i], layer.ins[i + 1]), slice(layer.outs[j], layer.outs[j + 1])
             start = (kept.slots + int(slots[index]) * kept.slot_nbytes) // 4
-            size = (ins.stop - ins.start) * (outs.stop - outs.start)
-            weight[ins, outs] = self.words[start : start + size].view("<f4").reshape(-1, ins.stop - ins.start).T
-        return weight
+            part = weight[outs, ins]
+            part[...] = self.words[start : start + part.size].view("<f4").reshape(part.shape)
+        in_order = np.ascontiguousarray(weight.transpose(2, 1, 0))
+        return in_order[0] if layer.layer.kind == "dense" else in_order
+
+    def statistic(self, name: str) -> Array:
+        """Running mean or variance of a batch normalization, as the newest header has it."""
+        layout = lay_out(self.model.source)
+        length = next(block.statistics[name] for block in self.model.source.blocks if name in block.statistics)
+        headers = self.words[: 2 * layout.header_words].reshape(2, -1)
+        start = layout.statistics[name]
+        newest: Array = headers[int(np.argmax(headers[:, 3]))]
+        return newest[start : start + length].view("<f4")
 
     def check(self, status: int) -> None:
         if status == OK:

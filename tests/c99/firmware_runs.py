@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from tests.c99.kernel_library import FLAGS, required_tool
 from tests.c99.platforms import PLATFORMS, Platform
 from tinyfoa_rt.export.c99 import ModelSource, lower, render_float, state_image
 
-__all__ = ["BOARDS", "COMPUTER", "RISCV", "Board", "Firmware", "Report", "Run", "write_samples"]
+__all__ = ["BOARDS", "COMPUTER", "RISCV", "Board", "Firmware", "Report", "Run", "fastest_computer", "write_samples"]
 
 _HERE = Path(__file__).parent / "firmware"
 
@@ -64,6 +64,14 @@ BOARDS = [
     Board("cortex-m33", "mps2-an505", _M33, "swar", (0x10000000, 0x38000000, 0x80000000), 50),
     Board("cortex-m55", "mps3-an547", _M55, "mve", (0, 0x21000000, 0x60000000), 31.25),
 ]
+
+
+def fastest_computer() -> Board:
+    """This computer with the kernels that suit its processor; the results are those of the plain ones, bit for bit."""
+    platform = Platform("computer", "avx2", "gcc", ("-mavx2",), requires="avx2")
+    cpu = Path("/proc/cpuinfo")
+    has_avx2 = cpu.exists() and platform.requires in cpu.read_text(encoding="utf-8")
+    return replace(COMPUTER, variant="avx2", platform=platform) if has_avx2 else replace(COMPUTER, variant="swar")
 
 
 @dataclass(frozen=True)
@@ -124,7 +132,7 @@ class Firmware:
         """Run in the folder of the files; with ``counts`` the clock counts instructions, which is slower."""
         (self.binary.parent / "state.bin").write_bytes(self.state)
         command = [str(self.binary)]
-        if self.board.platform:
+        if self.board.platform and self.board.platform.emulator:
             emulator, *arguments = self.board.platform.emulator
             command = [required_tool(emulator), *arguments, *command]
         elif self.board.machine:

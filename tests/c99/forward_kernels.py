@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from ctypes import c_float, c_int32
+from ctypes import c_float, c_int32, c_void_p
 from math import prod
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tests.c99.kernel_library import call
 
-__all__ = ["ForwardKernels", "Window"]
+__all__ = ["ConvShape", "ForwardKernels", "Window"]
 
 Array = NDArray[np.float32]
 _MAX_RANK = 6
@@ -24,7 +24,7 @@ class Window(ctypes.Structure):
     _fields_ = [(name, _PAIR) for name in ("in_size", "out_size", "kernel", "stride", "dilation", "pad_begin", "pad_end")]
 
 
-class _ConvShape(ctypes.Structure):
+class ConvShape(ctypes.Structure):
     _fields_ = [("window", Window), *((name, c_int32) for name in ("batch", "groups", "in_channels", "out_channels"))]
 
 
@@ -43,7 +43,7 @@ class _MatmulShape(ctypes.Structure):
     ]
 
 
-class _BroadcastShape(ctypes.Structure):
+class _Strides(ctypes.Structure):
     _fields_ = [("rank", c_int32), *((name, c_int32 * _MAX_RANK) for name in ("size", "a_stride", "b_stride"))]
 
 
@@ -51,31 +51,43 @@ class _TransposeShape(ctypes.Structure):
     _fields_ = [("rank", c_int32), ("size", c_int32 * _MAX_RANK), ("perm", c_int32 * _MAX_RANK)]
 
 
+class Channels(ctypes.Structure):
+    _fields_ = [(name, c_int32) for name in ("samples", "channels", "positions")]
+
+
+class Normalization(ctypes.Structure):
+    _fields_ = [*((name, c_void_p) for name in ("gain", "shift", "mean", "variance")), ("epsilon", c_float)]
+
+
+class LrnShape(ctypes.Structure):
+    _fields_ = [("of", Channels), ("size", c_int32), *((name, c_float) for name in ("alpha", "beta", "bias"))]
+
+
 class ForwardKernels:
     """Each method is an ONNX operator: float32 arrays in, a new float32 array out."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
-        self._library = library
+        self.library = library
 
     def conv(self, x: Array, w: Array, bias: Array | None, window: Window, groups: int) -> Array:
         y = _empty(len(x), len(w), *_image_size(window, x.ndim))
-        shape = _ConvShape(window, len(x), groups, x.shape[1], len(w))
-        call(self._library, "tfoa_conv", shape, x, w, bias, y)
+        shape = ConvShape(window, len(x), groups, x.shape[1], len(w))
+        call(self.library, "tfoa_conv", shape, x, w, bias, y)
         return y
 
     def max_pool(self, x: Array, window: Window) -> Array:
         y = _empty(*x.shape[:2], *_image_size(window, x.ndim))
-        call(self._library, "tfoa_max_pool", window, prod(x.shape[:2]), x, y)
+        call(self.library, "tfoa_max_pool", window, prod(x.shape[:2]), x, y)
         return y
 
     def average_pool(self, x: Array, window: Window, count_include_pad: int) -> Array:
         y = _empty(*x.shape[:2], *_image_size(window, x.ndim))
-        call(self._library, "tfoa_average_pool", window, prod(x.shape[:2]), count_include_pad, x, y)
+        call(self.library, "tfoa_average_pool", window, prod(x.shape[:2]), count_include_pad, x, y)
         return y
 
     def global_average_pool(self, x: Array) -> Array:
         y = _empty(*x.shape[:2], *(1 for _ in x.shape[2:]))
-        call(self._library, "tfoa_global_average_pool", prod(x.shape[:2]), prod(x.shape[2:]), x, y)
+        call(self.library, "tfoa_global_average_pool", prod(x.shape[:2]), prod(x.shape[2:]), x, y)
         return y
 
     def gemm(self, a: Array, b: Array, c: Array | None, **attributes: Any) -> Array:
@@ -85,7 +97,7 @@ class ForwardKernels:
         c_strides = (0, 0) if c is None else _strides(np.broadcast_to(c, (rows, columns)))
         shape = _GemmShape(rows, columns, inner, trans_a, trans_b, *c_strides, attributes["alpha"], attributes["beta"])
         y = _empty(rows, columns)
-        call(self._library, "tfoa_gemm", shape, a, b, c, y)
+        call(self.library, "tfoa_gemm", shape, a, b, c, y)
         return y
 
     def matmul(self, a: Array, b: Array) -> Array:
@@ -96,17 +108,38 @@ class ForwardKernels:
         _fill(shape.a_stride, _strides(a_all)[:-2])
         _fill(shape.b_stride, _strides(b_all)[:-2])
         y = _empty(*batch, a.shape[-2], b.shape[-1])
-        call(self._library, "tfoa_matmul", shape, a, b, y)
+        call(self.library, "tfoa_matmul", shape, a, b, y)
         return y
 
-    def add(self, a: Array, b: Array) -> Array:
+    def arithmetic(self, name: str, a: Array, b: Array) -> Array:
+        """Add, Sub, Mul or Div, by its name in lower case."""
         size = np.broadcast_shapes(a.shape, b.shape)
-        shape = _BroadcastShape(len(size))
-        _fill(shape.size, size)
-        _fill(shape.a_stride, _strides(np.broadcast_to(a, size)))
-        _fill(shape.b_stride, _strides(np.broadcast_to(b, size)))
+        shape = _strides_over(size, np.broadcast_to(a, size), np.broadcast_to(b, size))
         y = _empty(*size)
-        call(self._library, "tfoa_add", shape, a, b, y)
+        call(self.library, f"tfoa_{name}", shape, a, b, y)
+        return y
+
+    def copy_box(self, a: Array, b: Array) -> None:
+        """Copy a view of an array into one of the same shape."""
+        self._box("tfoa_copy_box", a, b)
+
+    def add_box(self, a: Array, b: Array) -> None:
+        """Add a view of an array to one of the same shape, which may repeat its elements."""
+        self._box("tfoa_add_box", a, b)
+
+    def elementwise(self, name: str, x: Array, *numbers: float) -> Array:
+        return self._elementwise(f"tfoa_{name}", x, *numbers)
+
+    def batch_normalization(self, x: Array, parameters: Sequence[Array], epsilon: float) -> Array:
+        """``parameters`` are gain, shift, mean and variance."""
+        y = _empty(*x.shape)
+        by = Normalization(*(each.ctypes.data for each in parameters), epsilon)
+        call(self.library, "tfoa_batch_normalization", _channels(x), by, x, y)
+        return y
+
+    def lrn(self, x: Array, size: int, *, alpha: float, beta: float, bias: float) -> Array:
+        y = _empty(*x.shape)
+        call(self.library, "tfoa_lrn", LrnShape(_channels(x), size, alpha, beta, bias), x, y)
         return y
 
     def relu(self, x: Array) -> Array:
@@ -123,18 +156,22 @@ class ForwardKernels:
         _fill(shape.size, x.shape)
         _fill(shape.perm, perm)
         y = _empty(*(x.shape[axis] for axis in perm))
-        call(self._library, "tfoa_transpose", shape, x, y)
+        call(self.library, "tfoa_transpose", shape, x, y)
         return y
 
     def softmax(self, x: Array, axis: int) -> Array:
         axis %= x.ndim
         y = _empty(*x.shape)
-        call(self._library, "tfoa_softmax", prod(x.shape[:axis]), x.shape[axis], prod(x.shape[axis + 1 :]), x, y)
+        call(self.library, "tfoa_softmax", prod(x.shape[:axis]), x.shape[axis], prod(x.shape[axis + 1 :]), x, y)
         return y
+
+    def _box(self, name: str, a: Array, b: Array) -> None:
+        assert a.shape == b.shape
+        call(self.library, name, _strides_over(a.shape, a, b), c_void_p(a.ctypes.data), c_void_p(b.ctypes.data))
 
     def _elementwise(self, name: str, x: Array, *numbers: float) -> Array:
         y = _empty(*x.shape)
-        call(self._library, name, x.size, *numbers, x, y)
+        call(self.library, name, x.size, *numbers, x, y)
         return y
 
 
@@ -150,6 +187,18 @@ def _image_size(window: Window, rank: int) -> list[int]:
 
 def _strides(array: Array) -> tuple[int, ...]:
     return tuple(stride // array.itemsize for stride in array.strides)
+
+
+def _strides_over(size: Sequence[int], a: Array, b: Array) -> _Strides:
+    shape = _Strides(len(size))
+    _fill(shape.size, size)
+    _fill(shape.a_stride, _strides(a))
+    _fill(shape.b_stride, _strides(b))
+    return shape
+
+
+def _channels(x: Array) -> Channels:
+    return Channels(len(x), x.shape[1], prod(x.shape[2:]))
 
 
 def _fill(field: Any, values: Sequence[int]) -> None:

@@ -18,7 +18,7 @@ __all__ = ["FLAGS", "KERNELS", "SANITIZE", "SANITIZED", "as_c", "build_library",
 SANITIZED = "TINYFOA_SANITIZED_KERNELS"  # set where the sanitizers' runtime is loaded already
 KERNELS = Path(__file__).resolve().parents[2] / "targets" / "c99" / "kernels"
 SANITIZE = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-FLAGS = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-ffp-contract=off"]
+FLAGS = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-ffp-contract=off", "-fno-math-errno"]
 
 
 def required_tool(name: str) -> str:
@@ -49,7 +49,7 @@ def build_library(folder: Path, compiler: str, sources: Sequence[Path], *, flags
 
 
 def call(library: ctypes.CDLL, name: str, *arguments: Any) -> None:
-    """Call a kernel: arrays go by address, structures by reference, Python numbers as int32_t and float."""
+    """Call a kernel: arrays and addresses go by address, structures by reference, Python numbers as int32_t and float."""
     kernel = getattr(library, name)
     kernel.restype = None
     kernel(*map(as_c, arguments))
@@ -59,6 +59,8 @@ def as_c(argument: Any) -> Any:
     """An argument of a kernel as ctypes passes it."""
     if argument is None:
         return ctypes.c_void_p()
+    if isinstance(argument, ctypes.c_void_p):
+        return argument
     if isinstance(argument, ctypes.Structure):
         return ctypes.byref(argument)
     if isinstance(argument, int):

@@ -12,7 +12,11 @@ from tests.c99.kernel_library import FLAGS, KERNELS, SANITIZE, required_tool
 __all__ = ["PLATFORMS", "Platform", "build_for", "compile_objects", "kernel_sources", "run_binary", "run_on"]
 
 _HERE = Path(__file__).parent
-_KERNELS = ("packed_dot", "packed_matmul", "signed_sum", "signed_matmul", "expf", "logf", "conv", "softmax")
+_KERNELS = (
+    *("packed_dot", "packed_matmul", "signed_sum", "signed_matmul", "expf", "logf", "conv", "softmax"),
+    *("activations", "batch_normalization", "follow_statistics", "lrn", "head", "box"),
+    *("slope_grads", "max_pool_grad", "average_pool_grad"),
+)
 _BARE_METAL = ("-mthumb", "--specs=nosys.specs", "-nostartfiles", "-T", str(_HERE / "cortex_m" / "memory.ld"))
 
 

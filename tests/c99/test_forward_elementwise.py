@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.c99.drawn_shapes import AXIS, SEED, broadcastable, draw_shape
@@ -14,12 +14,15 @@ from tests.c99.onnx_reference import UNIT_ROUNDOFF, Array, Real, drawn, referenc
 NAN, INF = float("nan"), float("inf")
 
 
+@pytest.mark.parametrize("op_type", ["Add", "Sub", "Mul", "Div"])
 @given(data=st.data(), rank=st.integers(0, 6), seed=SEED)
-def test_add(forward: ForwardKernels, data: st.DataObject, rank: int, seed: int) -> None:
+@settings(max_examples=50)
+def test_arithmetic(forward: ForwardKernels, op_type: str, data: st.DataObject, rank: int, seed: int) -> None:
     shape = draw_shape(data, rank, 4)
     a, b = drawn(seed, *broadcastable(data, shape)), drawn(seed + 1, *broadcastable(data, shape))
-    expected = reference("Add", a, b).astype(np.float32)  # exact: float64 has more than twice the bits, so rounding twice is once
-    np.testing.assert_array_equal(forward.add(a, b), expected)
+    # Exact: float64 has more than twice the bits, so that rounding twice is rounding once.
+    expected = reference(op_type, a, b).astype(np.float32)
+    np.testing.assert_array_equal(forward.arithmetic(op_type.lower(), a, b), expected)
 
 
 @given(shape=st.lists(AXIS, max_size=4), seed=SEED)

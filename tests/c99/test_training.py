@@ -46,9 +46,10 @@ def data_of(pair: Pair, steps: int = STEPS, seed: int = 0) -> tuple[Any, Any]:
     return x, rng.integers(0, pair.device.model.program.output_size, (steps, batch))
 
 
-def check_block(pair: Pair, index: int, rates: tuple[float, float]) -> None:
+def check_block(pair: Pair, index: int, rates: tuple[float, float], shape: tuple[int, ...] = (-1,)) -> None:
+    """Some steps of a block on samples of a shape."""
     x, y = data_of(pair, seed=index)
-    losses = pair.train_block(index, x, y, rates)
+    losses = pair.train_block(index, x.reshape(*x.shape[:2], *shape), y, rates)
     np.testing.assert_allclose(losses[:, 1], losses[:, 0], rtol=TOLERANCE, atol=TOLERANCE)
     for layer in pair.artifact.blocks[index].layers:
         ours, expected = pair.device.weights(layer.name), pair.state.layers[layer.name].weight

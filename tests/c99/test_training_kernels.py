@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tests.c99.kernel_library import KERNELS, build_library, call
 from tests.c99.test_packed_kernels import packed
-from tests.ops.references import activation, arithmetic, elementwise, gradients, heads, updates
+from tests.ops.references import activation, arithmetic, gradients, heads, updates
 from tinyfoa_rt.ops.head_hash import rademacher_head
 
 Array = NDArray[Any]
@@ -32,14 +32,23 @@ class Head(ctypes.Structure):
 
 
 class Operand(ctypes.Structure):
-    _fields_ = [("bits", c_void_p), ("real", c_void_p), ("units", c_int32), ("scale", c_float), ("center", c_float)]
+    _fields_ = [
+        ("bits", c_void_p),
+        ("real", c_void_p),
+        ("units", c_int32),
+        ("scale", c_float),
+        ("center", c_float),
+        ("conv", c_void_p),
+        ("gradient", c_void_p),
+    ]
 
 
 class Slice(ctypes.Structure):
     _fields_ = [
         *((name, c_void_p) for name in ("latent", "bias", "bits", "sums")),
-        *((name, c_int32) for name in ("ins", "outs", "first_in", "first_grad", "grad_columns")),
+        *((name, c_int32) for name in ("ins", "outs", "first_in", "first_out", "first_grad", "grad_columns")),
         ("limit", c_float),
+        ("positions", c_int32),
     ]
 
 
@@ -99,12 +108,6 @@ def test_head(library: ctypes.CDLL, rows: int, units: int, classes: int, is_stor
     check_close(logits, heads.head_logits(h, np.array(0.7), matrix, gain=0.3)[0])
     call(library, "tfoa_head_logits", head, x, rows, logits)
     check_close(logits, heads.head_logits(x, np.array(1), matrix, gain=0.3)[0])
-    first = int(rng.integers(0, units))
-    grad, count = real(rng, rows, classes), units - first
-    grad_h = np.empty((rows, count), dtype=np.float32)
-    call(library, "tfoa_head_grad", head, grad, rows, first, count, grad_h)
-    origin = np.array([0, first, 1, count])
-    check_close(grad_h, heads.head_grad(grad, matrix, None, origin, output_shape=(rows, count), gain=0.3)[0])
 
 
 @given(rows=ROWS, classes=st.integers(2, 12), spread=st.sampled_from([1.0, 30.0]), seed=SEED)
@@ -123,21 +126,6 @@ def test_losses(library: ctypes.CDLL, rows: int, classes: int, spread: float, se
     expected = heads.mean_squared_error(logits, wanted)
     np.testing.assert_allclose(error, expected[0], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(loss[0], expected[1], rtol=1e-5)
-
-
-@given(rows=ROWS, units=UNITS, seed=SEED)
-def test_gradients_of_activations(library: ctypes.CDLL, rows: int, units: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    first = int(rng.integers(0, units))
-    count = units - first
-    window, y, grad, origin = bits(rng, rows, units), real(rng, rows, units), real(rng, rows, count), np.array([0, first, 0, 0])
-    for name, saved, reference in (
-        ("tfoa_straight_through_grad", words(window), elementwise.straight_through_grad(grad, window, origin)),
-        ("tfoa_relu_grad", y, elementwise.relu_grad(grad, y, origin)),
-    ):
-        moved = grad.copy()
-        call(library, name, moved, saved, rows, count, first, units)
-        np.testing.assert_array_equal(moved, reference[0])
 
 
 class SliceCase:
@@ -160,11 +148,11 @@ class SliceCase:
         self.bias_states = [real(rng, self.outs), real(rng, self.outs) ** 2]
         self.scale, self.center = (0.7, 0.5) if is_binary else (1.0, 0.0)
         self._words = words(self.x) if is_binary else self.x
-        self.operand = Operand(None, None, units, self.scale, self.center)
+        self.operand = Operand(None, None, units, self.scale, self.center, None, None)
         setattr(self.operand, "bits" if is_binary else "real", self._words.ctypes.data)
         places = [array.ctypes.data for array in (self.latent, self.bias, self.bits, self.sums)]
         first_grad = first_out if has_all_rows else 0
-        self.slice = Slice(*places, self.ins, self.outs, first, first_grad, self.grad_z.shape[1], self.limit)
+        self.slice = Slice(*places, self.ins, self.outs, first, first_out, first_grad, self.grad_z.shape[1], self.limit, 1)
         scale = np.array(self.scale)
         self.grad_w, self.grad_bias = gradients.dense_slice_grad(
             self.grad_z, self.x, scale, self.origin, has_all_rows=int(has_all_rows), input_center=self.center
@@ -196,7 +184,7 @@ def test_sgd_step(library: ctypes.CDLL, rows: int, units: int, is_binary: bool, 
     rate = np.array(case.rate)
     expected = updates.sgd_update(case.latent.T, case.grad_w, rate, None, limit=case.limit)
     expected_bias = updates.sgd_update(case.bias, case.grad_bias, rate, None, limit=3e38)
-    call(library, "tfoa_dense_sgd_step", case.slice, case.grad_z, case.operand, case.rows, case.rate)
+    call(library, "tfoa_weight_sgd_step", case.slice, case.grad_z, case.operand, case.rows, case.rate)
     call(library, "tfoa_bias_sgd_step", case.slice, case.grad_z, case.rows, case.rate)
     case.states, case.bias_states = [], []
     check_slice(case, expected, expected_bias)
@@ -210,7 +198,7 @@ def test_momentum_step(library: ctypes.CDLL, rows: int, units: int, is_binary: b
     expected = updates.momentum_update(case.latent.T, case.grad_w, rate, case.states[0].T, None, limit=case.limit)
     expected_bias = updates.momentum_update(case.bias, case.grad_bias, rate, case.bias_states[0], None, limit=3e38)
     given = (case.grad_z, case.operand, case.rows, case.rate, case.states[0])
-    call(library, "tfoa_dense_momentum_step", case.slice, *given)
+    call(library, "tfoa_weight_momentum_step", case.slice, *given)
     call(library, "tfoa_bias_momentum_step", case.slice, case.grad_z, case.rows, case.rate, case.bias_states[0])
     check_slice(case, expected, expected_bias)
     check_signs(case, np.arange(case.outs))
@@ -226,7 +214,7 @@ def test_adam_step(
     expected = updates.adam_update(case.latent.T, case.grad_w, rate, weights[0].T, weights[1].T, steps, None, limit=case.limit)
     expected_bias = updates.adam_update(case.bias, case.grad_bias, rate, biases[0], biases[1], steps, None, limit=3e38)
     moments = Moments(*(state.ctypes.data for state in case.states), counts[:1].ctypes.data)
-    call(library, "tfoa_dense_adam_step", case.slice, case.grad_z, case.operand, case.rows, case.rate, moments)
+    call(library, "tfoa_weight_adam_step", case.slice, case.grad_z, case.operand, case.rows, case.rate, moments)
     moments = Moments(*(state.ctypes.data for state in case.bias_states), counts[1:].ctypes.data)
     call(library, "tfoa_bias_adam_step", case.slice, case.grad_z, case.rows, case.rate, moments)
     assert list(counts) == [count + 1] * 2
@@ -261,6 +249,6 @@ def test_numbers_that_are_none_are_quantized_to_something(library: ctypes.CDLL) 
 def test_a_result_one_percent_off_fails(library: ctypes.CDLL) -> None:
     case = SliceCase(0, 3, 40, is_binary=True, has_all_rows=False)
     expected = updates.sgd_update(case.latent.T, case.grad_w, np.array(1.01 * case.rate), None, limit=case.limit)
-    call(library, "tfoa_dense_sgd_step", case.slice, case.grad_z, case.operand, case.rows, case.rate)
+    call(library, "tfoa_weight_sgd_step", case.slice, case.grad_z, case.operand, case.rows, case.rate)
     with pytest.raises(AssertionError):
         check_close(case.latent.T, expected[0])

@@ -90,14 +90,6 @@ def test_a_dense_layer_at_several_positions_is_refused(tmp_path: Path) -> None:
         emit_step(step_of(graph, 0, ALLOCATOR, WHOLE))
 
 
-def test_the_gradient_of_pad_is_refused(tmp_path: Path) -> None:
-    builder = ModelBuilder((8,))
-    padded = builder.node("Pad", (builder.dense("input", 8, 8, "fc1"), builder.ints(0, 1, 0, 1)))
-    graph = builder.load(tmp_path, builder.dense(padded, 10, 3, "fc2"))
-    with pytest.raises(UnsupportedError, match="cannot run on onnxruntime yet"):
-        emit_step(step_of(graph, 0, ALLOCATOR, WHOLE))
-
-
 def test_constants_of_the_model_are_initializers(tmp_path: Path) -> None:
     builder = ModelBuilder((8,))
     clipped = builder.node("Clip", (builder.dense("input", 8, 8, "fc1"), builder.scalar(-1.0), builder.scalar(1.0)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from tests.small_models import ModelBuilder
 from tests.steps.step_graphs import settings_of
 from tests.targets_for_tests import ARENA
 from tinyfoa_rt.ir.block import Slices
+from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import StepGraph
 from tinyfoa_rt.steps import StepChoice, assemble_step, to_program
@@ -24,8 +25,9 @@ def unary(op_type: str, **attributes: object) -> Insert:
     return lambda b, x: b.node(op_type, (x,), "tested", **attributes)
 
 
-def batch_normalization(b: ModelBuilder, x: str) -> str:
-    return b.node("BatchNormalization", (x, *(b.weight(8) for _ in range(4))), "tested")
+def batch_normalization(b: ModelBuilder, x: str, size: int = 8) -> str:
+    gain, shift, mean = (b.weight(size) for _ in range(3))
+    return b.node("BatchNormalization", (x, gain, shift, mean, b.vector(*(1.0,) * size)), "tested")
 
 
 def pad(b: ModelBuilder, x: str) -> str:
@@ -64,10 +66,10 @@ CASES: dict[str, Insert] = {
 }
 
 
-def step_through(case: str, folder: Path, slices: Slices) -> StepGraph:
-    """The step of conv - case - Tanh - Flatten, so that a gradient has to pass the case."""
+def model_through(case: str, folder: Path, more: Mapping[str, Insert] | None = None) -> Graph:
+    """conv - case - Tanh - Flatten - classifier, so that a gradient has to pass the case."""
     builder = ModelBuilder(SHAPE)
-    x = CASES[case](builder, builder.conv("input", (8, 8), name="conv"))
+    x = {**CASES, **(more or {})}[case](builder, builder.conv("input", (8, 8), name="conv"))
     x = builder.node("Flatten", (builder.node("Tanh", (x,), "behind"),))
     width = {
         "Concat": 576,
@@ -78,8 +80,12 @@ def step_through(case: str, folder: Path, slices: Slices) -> StepGraph:
         "AveragePool": 200,
         "MaxPool": 200,
     }.get(case, 288)
-    graph = builder.load(folder, builder.dense(x, width, 3, "fc"))
+    return builder.load(folder, builder.dense(x, width, 3, "fc"))
+
+
+def step_through(case: str, folder: Path, slices: Slices) -> StepGraph:
     recipe = Recipe(binarize="weights", num_outputs=3)
+    graph = model_through(case, folder)
     return assemble_step(settings_of(graph, ARENA, recipe)[0], StepChoice(slices, 2, holds_slice=slices.count > 1))
 
 

@@ -100,15 +100,19 @@ class NodeEmission:
         return helper.make_node(node.op_type, inputs, outputs, name=node.name, domain=node.domain, **attributes)
 
     def _gradient_node(self, node: StepNode) -> onnx.NodeProto:
-        """The gradient of a broadcast (a sum over the repeated axes) or of Concat (a slice); axes and bounds become inputs."""
+        """The gradient of a broadcast (a sum over repeated axes), of Concat or Pad (slices); axes and bounds become inputs."""
         before, after = (self._step.tensors[name].type.shape for name in (node.inputs[0], node.outputs[0]))
-        if len(before) != len(after) or "input_shape" in node.attributes:
+        if len(before) != len(after):
             raise _refuse(node, "cannot run on onnxruntime yet")
         if node.op_type == "ReduceSum":
-            axes = [axis for axis, lengths in enumerate(zip(before, after)) if lengths[0] != lengths[1]]
-            named: dict[str, Any] = {"axes": axes}
+            named = {"axes": [axis for axis, lengths in enumerate(zip(before, after)) if lengths[0] != lengths[1]]}
+        elif "starts" in node.attributes:
+            starts = node.ints("starts", ())
+            # All axes but the batch's, which may have another length.
+            stops = [start + length for start, length in zip(starts, after)]
+            named = {"start": list(starts[1:]), "stop": stops[1:], "axis": list(range(1, len(after)))}
         else:
-            named = {name: [node.attributes[name]] for name in ("start", "stop", "axis")}
+            named = {name: [node.int(name, 0)] for name in ("start", "stop", "axis")}
         bounds = [self._constant(f"{name}_of.{node.outputs[0]}", np.array(value)) for name, value in named.items()]
         return helper.make_node(node.op_type, [node.inputs[0], *bounds], list(node.outputs), name=node.name)
 

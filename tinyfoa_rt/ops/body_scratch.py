@@ -200,4 +200,15 @@ def _quantized_samples(inputs: Types, outputs: Sequence[TensorType]) -> int:
     return x.size // num_inputs * (4 + 4 * -(-num_inputs // 2))
 
 
-_KERNEL_RULES: Mapping[str, Callable[[Types, Sequence[TensorType]], int]] = {"SignDense": _quantized_samples}
+def _quantized_sample(inputs: Types, outputs: Sequence[TensorType]) -> int:
+    """Of one sample 16 bits an input, in whole words (targets/c99/runtime/sign_conv.c)."""
+    x = inputs[0]
+    assert x is not None
+    num_inputs = x.size // x.shape[0]
+    return 4 * -(-num_inputs // 2)
+
+
+_KERNEL_RULES: Mapping[str, Callable[[Types, Sequence[TensorType]], int]] = {
+    "SignDense": _quantized_samples,
+    "SignConv": _quantized_sample,
+}

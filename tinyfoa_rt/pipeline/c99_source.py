@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,8 @@ from tinyfoa_rt.pipeline.measure import Measure
 from tinyfoa_rt.planner.footprint import place_forward, transient_base
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step, to_program
-from tinyfoa_rt.steps.setting import scale_name
+from tinyfoa_rt.steps.setting import scale_name, statistics_names
+from tinyfoa_rt.steps.trained_part import running_statistics
 
 __all__ = ["model_source"]
 
@@ -68,7 +70,13 @@ def _block(measure: Measure, index: int, setting: BlockSetting, candidate: Candi
     step = assemble_step(setting, StepChoice(candidate.slices, candidate.batch, job.holds_slice(candidate.slices)))
     before = measure.before(index, candidate.batch)
     layers = [
-        LayerSource(layer, *bounds(layer, candidate.slices), setting.recipe.binarize != "none") for layer in setting.block.layers
+        LayerSource(
+            layer,
+            *bounds(layer, candidate.slices),
+            is_binary=setting.recipe.binarize != "none",
+            positions=math.prod(job.graph.shape(layer.output)[2:]) if layer.kind == "conv" else 1,
+        )
+        for layer in setting.block.layers
     ]
     program = to_program(step, job.target)
     base = transient_base(program, before, job.target.alignment)
@@ -84,6 +92,9 @@ def _block(measure: Measure, index: int, setting: BlockSetting, candidate: Candi
         peak_nbytes=measure.peak(index, candidate),
         scale=scale_name(setting.block.output) if setting.is_binary else "",
         starting_rate=rate,
+        statistics={
+            name: step.tensors[name].type.size for node in running_statistics(setting.block) for name in statistics_names(node)
+        },
     )
 
 

@@ -99,9 +99,9 @@ def _refuse(manifest: Manifest, job: PlanJob, progress: Progress) -> None:
         mend = "train it to its end here, or build with --order layerwise"
         raise UnsupportedError("order 'interleaved'", "cannot be gone on with block by block", mend)
     for layer in (layer for setting in job.settings for layer in setting.block.layers):
-        if layer.kind != "dense":
-            problem = f"is a {layer.kind} layer; C99 trains dense ones"
-            raise UnsupportedError(f"layer '{layer.name}'", problem, "train dense layers only: --train last:1")
+        if layer.kind == "local":
+            problem = "is locally connected; C99 trains dense layers and convolutions"
+            raise UnsupportedError(f"layer '{layer.name}'", problem, "train only what is behind it: --train last:1")
 
 
 def _job(artifact: Artifact) -> PlanJob:

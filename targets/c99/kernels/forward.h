@@ -1,4 +1,4 @@
-/* Forward operators of ONNX in float32: what a frozen prefix needs.
+/* Forward operators of ONNX in float32: what frozen blocks need, and what lies between a trained layer and its block's output.
  *
  * Tensors are dense and row-major, in ONNX's order of axes, and belong to the caller. Kernels trust their arguments:
  * sizes are at least 1 and agree, which the exporter has checked. Outputs overlap no input, unless a kernel says that it
@@ -9,6 +9,8 @@
 #define TFOA_KERNELS_FORWARD_H
 
 #include <stdint.h>
+
+#include "channels.h"
 
 enum { TFOA_MAX_RANK = 6 };
 
@@ -77,15 +79,23 @@ typedef struct {
  * vector is passed as a matrix of one row (a) or one column (b). */
 void tfoa_matmul(const tfoa_matmul_shape *shape, const float *a, const float *b, float *y);
 
+/* Two tensors element by element: a box of `size`, in row-major order. */
 typedef struct {
     int32_t rank;
-    int32_t size[TFOA_MAX_RANK];     /* of y */
-    int32_t a_stride[TFOA_MAX_RANK]; /* in elements; 0 where a is broadcast */
+    int32_t size[TFOA_MAX_RANK];
+    int32_t a_stride[TFOA_MAX_RANK]; /* in elements; 0 where a is repeated */
     int32_t b_stride[TFOA_MAX_RANK];
-} tfoa_broadcast_shape;
+} tfoa_strides;
 
-/* Add. Of two shapes that NumPy's rules join; a scalar has rank 0. In place where y is an operand of y's shape. */
-void tfoa_add(const tfoa_broadcast_shape *shape, const float *a, const float *b, float *y);
+/* Add, Sub, Mul and Div of two shapes that NumPy's rules join to that of y; a scalar has rank 0. In place where y is an operand of
+ * y's shape. */
+void tfoa_add(const tfoa_strides *strides, const float *a, const float *b, float *y);
+void tfoa_sub(const tfoa_strides *strides, const float *a, const float *b, float *y);
+void tfoa_mul(const tfoa_strides *strides, const float *a, const float *b, float *y);
+void tfoa_div(const tfoa_strides *strides, const float *a, const float *b, float *y);
+
+/* Neg, in place if x is y. */
+void tfoa_neg(int32_t count, const float *x, float *y);
 
 /* Relu, in place if x is y. */
 void tfoa_relu(int32_t count, const float *x, float *y);
@@ -93,8 +103,53 @@ void tfoa_relu(int32_t count, const float *x, float *y);
 /* Clip, in place if x is y. All are max where max < min. */
 void tfoa_clip(int32_t count, float min, float max, const float *x, float *y);
 
+/* LeakyRelu, in place if x is y. */
+void tfoa_leaky_relu(int32_t count, float alpha, const float *x, float *y);
+
+/* HardSigmoid: alpha x + beta in [0, 1], in place if x is y. */
+void tfoa_hard_sigmoid(int32_t count, float alpha, float beta, const float *x, float *y);
+
+/* HardSwish: x times its HardSigmoid of alpha 1/6 and beta 1/2, in place if x is y. */
+void tfoa_hard_swish(int32_t count, const float *x, float *y);
+
+/* Sigmoid and Tanh, in place if x is y; to within 3 ulp. */
+void tfoa_sigmoid(int32_t count, const float *x, float *y);
+void tfoa_tanh(int32_t count, const float *x, float *y);
+
+typedef struct {
+    const float *gain; /* all are one a channel */
+    const float *shift;
+    const float *mean;
+    const float *variance;
+    float epsilon;
+} tfoa_normalization;
+
+/* BatchNormalization by given statistics, in place if x is y. */
+void tfoa_batch_normalization(const tfoa_channels *shape, const tfoa_normalization *by, const float *x, float *y);
+
+/* Running statistics follow the mean and variance of x over samples and positions; what was keeps the share `momentum`. */
+void tfoa_follow_statistics(const tfoa_channels *shape, float momentum, const float *x, float *mean, float *variance);
+
+typedef struct {
+    tfoa_channels of;
+    int32_t size; /* channels that a sum takes: (size - 1) / 2 of them before its own */
+    float alpha;
+    float beta;
+    float bias;
+} tfoa_lrn_shape;
+
+/* LRN, local response normalization across channels. */
+void tfoa_lrn(const tfoa_lrn_shape *shape, const float *x, float *y);
+
 /* Reshape of what may not share storage with its input: a copy. */
 void tfoa_reshape(int32_t count, const float *x, float *y);
+
+/* A box of a is copied into b, or added to it (where b's stride is 0 it takes a sum): Concat, Slice and Pad, and sums over axes. */
+void tfoa_copy_box(const tfoa_strides *strides, const float *a, float *b);
+void tfoa_add_box(const tfoa_strides *strides, const float *a, float *b);
+
+/* All elements are value. */
+void tfoa_fill(int32_t count, float value, float *y);
 
 typedef struct {
     int32_t rank;

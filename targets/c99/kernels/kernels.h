@@ -7,6 +7,9 @@
 
 #include <stdint.h>
 
+#include "channels.h"
+#include "forward.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -48,8 +51,13 @@ typedef struct tfoa_head {
 void tfoa_head_logits_of_bits(const tfoa_head *head, const uint32_t *h, int32_t rows, float scale, float *logits);
 void tfoa_head_logits(const tfoa_head *head, const float *h, int32_t rows, float *logits);
 
-/* grad_h = gain * B^T grad_logits, for the units [first, first + count). */
-void tfoa_head_grad(const tfoa_head *head, const float *grad_logits, int32_t rows, int32_t first, int32_t count, float *grad_h);
+/* grad_h = gain * B^T grad_logits, for the units of the part; a unit is a position of a channel. */
+void tfoa_head_grad(const tfoa_head *head, const tfoa_channel_part *part, const float *grad_logits, float *grad_h);
+
+/* The same of a head whose units are the means of channels. */
+void tfoa_pooled_head_logits_of_bits(const tfoa_head *head, const tfoa_channels *shape, const uint32_t *h, float scale, float *logits);
+void tfoa_pooled_head_logits(const tfoa_head *head, const tfoa_channels *shape, const float *h, float *logits);
+void tfoa_pooled_head_grad(const tfoa_head *head, const tfoa_channel_part *part, const float *grad_logits, float *grad_h);
 
 /* Mean cross entropy of softmax(logits), and its gradient in their place; *correct counts the samples classified right. */
 void tfoa_softmax_cross_entropy(float *logits, const int32_t *target, int32_t rows, int32_t classes, float *loss, int32_t *correct);
@@ -57,23 +65,30 @@ void tfoa_softmax_cross_entropy(float *logits, const int32_t *target, int32_t ro
 /* Half the mean squared error, and its gradient in the place of the output. */
 void tfoa_mean_squared_error(float *output, const float *target, int32_t rows, int32_t size, float *loss);
 
-/* grad *= window, whose columns begin at `first`. */
-void tfoa_straight_through_grad(float *grad, const uint32_t *window, int32_t rows, int32_t count, int32_t first, int32_t units);
+struct tfoa_slice;
+struct tfoa_operand;
 
-/* grad *= 1[y > 0], where y has `units` columns and grad those from `first`. */
-void tfoa_relu_grad(float *grad, const float *y, int32_t rows, int32_t count, int32_t first, int32_t units);
+/* The gradient of weight `in` in the row of output `out` of a slice: a sum over the batch and over positions. */
+typedef float tfoa_weight_gradient(const struct tfoa_slice *slice, const float *grad_z, const struct tfoa_operand *x, int32_t rows,
+                                   int32_t out, int32_t in);
 
-/* What a layer multiplies: bits or real numbers, rows x units; a gradient reads x - center. */
+/* What a layer multiplies: bits or real numbers, rows x units; a gradient reads x - center. A convolution says how its kernels move over
+ * x, the units of which are channels x positions; center is not taken off the padding. */
 typedef struct tfoa_operand {
     const uint32_t *bits; /* NULL where x is real */
     const float *real;
     int32_t units;
     float scale; /* of bits */
     float center;
+    const tfoa_conv_shape *conv;    /* NULL: dense. The batch in it is not read */
+    tfoa_weight_gradient *gradient; /* where conv is given, tfoa_conv_weight_gradient: a dense model need not carry it */
 } tfoa_operand;
 
-/* A slice in RAM: latent values, outs x ins, of the inputs from first_in on. Where it has bits, they and the sums of |w| follow the
- * latent values in every step. grad_z has grad_columns columns, and those of the slice begin at first_grad. */
+tfoa_weight_gradient tfoa_conv_weight_gradient;
+
+/* A slice in RAM: latent values, outs x ins. A row holds the weights of one output: those of inputs from first_in on, or in a convolution
+ * of the channels of its group from first_in on, each with all its taps. Where the slice has bits, they and the sums of |w| follow the
+ * latent values in every step. grad_z has grad_columns outputs, each with all its positions, and those of the slice begin at first_grad. */
 typedef struct tfoa_slice {
     float *latent;
     float *bias;
@@ -82,15 +97,18 @@ typedef struct tfoa_slice {
     int32_t ins;
     int32_t outs;
     int32_t first_in;
+    int32_t first_out;
     int32_t first_grad;
     int32_t grad_columns;
-    float limit; /* latent values are kept in [-limit, limit] */
+    float limit;       /* latent values are kept in [-limit, limit] */
+    int32_t positions; /* of an output: 1 where dense */
 } tfoa_slice;
 
-/* Gradient and update in one, so that the gradient is never stored: w -= rate * optimizer(sum over the batch of grad_z x). */
-void tfoa_dense_sgd_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate);
+/* Gradient and update in one, so that the gradient is never stored: w -= rate * optimizer(sum over the batch and
+ * over positions of grad_z x). */
+void tfoa_weight_sgd_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate);
 void tfoa_bias_sgd_step(const tfoa_slice *slice, const float *grad_z, int32_t rows, float rate);
-void tfoa_dense_momentum_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate,
+void tfoa_weight_momentum_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate,
                               float *velocity);
 void tfoa_bias_momentum_step(const tfoa_slice *slice, const float *grad_z, int32_t rows, float rate, float *velocity);
 
@@ -101,7 +119,7 @@ typedef struct tfoa_moments {
     int32_t *count;
 } tfoa_moments;
 
-void tfoa_dense_adam_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate,
+void tfoa_weight_adam_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate,
                           const tfoa_moments *moments);
 void tfoa_bias_adam_step(const tfoa_slice *slice, const float *grad_z, int32_t rows, float rate, const tfoa_moments *moments);
 

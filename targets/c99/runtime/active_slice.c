@@ -18,12 +18,14 @@ tfoa_slice tfoa_active_slice(const tfoa_context *context, const tfoa_layer *laye
     slice.bias = floats(context, layer->resident.bias);
     slice.bits = (uint32_t *)(void *)floats(context, layer->resident.bits);
     slice.sums = floats(context, layer->resident.sums);
-    slice.ins = part.ins;
+    slice.ins = part.row;
     slice.outs = part.outs;
     slice.first_in = part.first_in;
+    slice.first_out = part.first_out;
     slice.first_grad = has_all_rows ? part.first_out : 0;
     slice.grad_columns = has_all_rows ? layer->outs[layer->num_out_parts] : part.outs;
     slice.limit = limit;
+    slice.positions = layer->positions;
     return slice;
 }
 

@@ -25,7 +25,7 @@ static tfoa_status row_dot(const tfoa_view *view, int32_t out, const uint32_t *x
     const int32_t x_words = TFOA_WORDS(layer->ins[layer->num_bands]);
     *ones = 0;
     for (int32_t band = 0; band < layer->num_bands; band++) {
-        const uint32_t row_words = (uint32_t)TFOA_WORDS(layer->ins[band + 1] - layer->ins[band]);
+        const uint32_t row_words = tfoa_row_words(layer, band);
         for (uint32_t done = 0; done < row_words;) {
             uint32_t chunk[TFOA_CHUNK];
             const uint32_t *words;

@@ -15,6 +15,13 @@ tfoa_status tfoa_kept_scale(const tfoa_context *context, uint32_t number, float 
     return tfoa_load(&context->storage, context->header_offset + 4u * (TFOA_WORD_SCALES + number), scale, 1);
 }
 
+tfoa_status tfoa_kept_statistic(const tfoa_context *context, const tfoa_statistic *statistic, uint32_t first, uint32_t count,
+                                float *values)
+{
+    const uint32_t offset = context->header_offset + 4u * (statistic->word + first);
+    return tfoa_load(&context->storage, offset, values, count);
+}
+
 /* Whether the header at `offset` is whole and of this model; its sequence number, if it is. */
 static tfoa_status check_header(const tfoa_context *context, uint32_t offset, uint32_t *sequence, int *is_valid)
 {
@@ -123,6 +130,22 @@ static tfoa_status mapped_word(const tfoa_context *context, uint32_t word, uint3
     return TFOA_OK;
 }
 
+/* The word of the header where a block whose turn ends has it in the arena; NULL where it has not. */
+static const uint8_t *word_in_arena(const tfoa_context *context, uint32_t word)
+{
+    const tfoa_block *block = &context->model->blocks[context->block];
+    if (block->scale != TFOA_NONE && word == TFOA_WORD_SCALES + block->scale_number) {
+        return context->arena + block->scale;
+    }
+    for (uint32_t i = 0; i < block->num_statistics; i++) {
+        const tfoa_statistic *statistic = &block->statistics[i];
+        if (word >= statistic->word && word - statistic->word < statistic->count) {
+            return context->arena + statistic->place + 4u * (word - statistic->word);
+        }
+    }
+    return NULL;
+}
+
 static tfoa_status next_word(const tfoa_context *context, uint32_t word, int32_t ended, uint32_t *value)
 {
     const tfoa_status status = tfoa_header_word(context, word, value);
@@ -151,9 +174,9 @@ static tfoa_status next_word(const tfoa_context *context, uint32_t word, int32_t
     if (ended < 0) {
         return TFOA_OK;
     }
-    const tfoa_block *block = &context->model->blocks[context->block];
-    if (block->scale != TFOA_NONE && word == TFOA_WORD_SCALES + block->scale_number) {
-        memcpy(value, context->arena + block->scale, 4);
+    const uint8_t *resident = word_in_arena(context, word);
+    if (resident != NULL) {
+        memcpy(value, resident, 4);
         return TFOA_OK;
     }
     return mapped_word(context, word, (uint32_t)ended, value);

@@ -2,6 +2,7 @@
 #include "layer_view.h"
 
 #include "../kernels/kernels.h"
+#include "header.h"
 
 tfoa_view tfoa_view_of(const tfoa_context *context, const tfoa_layer *layer)
 {
@@ -49,7 +50,7 @@ static tfoa_status view_sums(const tfoa_view *view, int32_t first, int32_t count
 static tfoa_status tensor_alpha(const tfoa_view *view, float *alpha)
 {
     const int32_t num_outs = view->layer->outs[view->layer->num_out_parts];
-    const float fan_in = (float)view->layer->ins[view->layer->num_bands];
+    const float fan_in = (float)(view->layer->ins[view->layer->num_bands] * view->layer->taps);
     float total = 0.0f;
     for (int32_t first = 0; first < num_outs; first += TFOA_CHUNK) {
         float sums[TFOA_CHUNK];
@@ -68,7 +69,7 @@ static tfoa_status tensor_alpha(const tfoa_view *view, float *alpha)
 
 static tfoa_status view_alphas(const tfoa_view *view, int32_t first, int32_t count, float *alphas)
 {
-    const float fan_in = (float)view->layer->ins[view->layer->num_bands];
+    const float fan_in = (float)(view->layer->ins[view->layer->num_bands] * view->layer->taps);
     float whole = 0.0f;
     const tfoa_status status = view->layer->is_tensor_alpha ? tensor_alpha(view, &whole) : view_sums(view, first, count, alphas);
     for (int32_t i = 0; i < count && status == TFOA_OK; i++) {
@@ -106,7 +107,7 @@ tfoa_status tfoa_view_scaling(const tfoa_view *view, int32_t first, int32_t coun
 uint32_t tfoa_view_bits(const tfoa_view *view, int32_t band, int32_t out, uint32_t first, uint32_t *chunk, const uint32_t **words)
 {
     const tfoa_layer *layer = view->layer;
-    const uint32_t row_words = (uint32_t)TFOA_WORDS(layer->ins[band + 1] - layer->ins[band]);
+    const uint32_t row_words = tfoa_row_words(layer, band);
     if (tfoa_is_resident(view, band, out)) {
         const uint32_t *bits = (const uint32_t *)(const void *)(view->context->arena + layer->resident.bits);
         *words = bits + row_words * (uint32_t)(out - view->part.first_out) + first;
@@ -114,4 +115,30 @@ uint32_t tfoa_view_bits(const tfoa_view *view, int32_t band, int32_t out, uint32
     }
     const uint32_t offset = tfoa_band_offset(layer, band) + 4u * (row_words * (uint32_t)out + first);
     return tfoa_peek(&view->context->storage, offset, row_words - first, chunk, words);
+}
+
+tfoa_status tfoa_view_slice(const tfoa_view *view, uint32_t slice, tfoa_latent *latent)
+{
+    const tfoa_layer *layer = view->layer;
+    uint32_t slot;
+    const tfoa_status status = tfoa_header_word(view->context, layer->kept.map + slice, &slot);
+    latent->part = tfoa_part_of(layer, slice);
+    latent->is_resident = tfoa_is_resident(view, latent->part.band, latent->part.first_out);
+    latent->offset = layer->kept.slots + slot * layer->kept.slot_nbytes;
+    return status;
+}
+
+uint32_t tfoa_view_weights(const tfoa_view *view, const tfoa_latent *latent, int32_t row, uint32_t first, uint32_t *chunk,
+                           const void **weights)
+{
+    const uint32_t begin = (uint32_t)(row * latent->part.row) + first;
+    const uint32_t count = (uint32_t)latent->part.row - first;
+    if (latent->is_resident) {
+        *weights = (const float *)(const void *)(view->context->arena + view->layer->resident.latent) + begin;
+        return count;
+    }
+    const uint32_t *words = NULL;
+    const uint32_t readable = tfoa_peek(&view->context->storage, latent->offset + 4u * begin, count, chunk, &words);
+    *weights = words;
+    return readable;
 }

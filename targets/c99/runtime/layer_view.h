@@ -26,4 +26,17 @@ tfoa_status tfoa_view_biases(const tfoa_view *view, int32_t first, int32_t count
 /* Make the words [first, ...) of a row's bits within a band readable, as tfoa_peek does. */
 uint32_t tfoa_view_bits(const tfoa_view *view, int32_t band, int32_t out, uint32_t first, uint32_t *chunk, const uint32_t **words);
 
+/* A slice of latent values: in RAM, or at an offset of the storage. */
+typedef struct tfoa_latent {
+    tfoa_part part;
+    int is_resident;
+    uint32_t offset;
+} tfoa_latent;
+
+tfoa_status tfoa_view_slice(const tfoa_view *view, uint32_t slice, tfoa_latent *latent);
+
+/* Make the weights [first, ...) of a row of a slice readable, as tfoa_peek does; they are words, to be copied out. */
+uint32_t tfoa_view_weights(const tfoa_view *view, const tfoa_latent *latent, int32_t row, uint32_t first, uint32_t *chunk,
+                           const void **weights);
+
 #endif

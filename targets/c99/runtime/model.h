@@ -37,18 +37,29 @@ typedef struct tfoa_kept {
     uint32_t bias;
 } tfoa_kept;
 
-/* A trained dense layer, z = x W^T + b. Bounds cut inputs and outputs into the slices. */
+/* A trained layer, z = x W^T + b or a convolution. Bounds cut inputs (of a convolution: of one of its groups) and outputs into the
+ * slices. A row of weights has all taps of one input after those of the one before. */
 typedef struct tfoa_layer {
     int32_t num_bands;
     int32_t num_out_parts;
     const int32_t *ins;
     const int32_t *outs;
+    int32_t taps;      /* of a kernel; 1 where dense */
+    int32_t positions; /* of an output; 1 where dense */
     int32_t num_states;
     int32_t is_tensor_alpha; /* alpha is the mean |w| of the whole layer, not of each output */
     uint32_t block;
     tfoa_resident resident;
     tfoa_kept kept;
 } tfoa_layer;
+
+/* A vector that follows what a block sees, mean or variance of a batch normalization: in the arena while the block has its turn, and in
+ * the header from a word on. */
+typedef struct tfoa_statistic {
+    uint32_t place;
+    uint32_t word;
+    uint32_t count;
+} tfoa_statistic;
 
 /* A block: its step, and what the step reads and writes in the arena, in bytes. */
 typedef struct tfoa_block {
@@ -62,6 +73,8 @@ typedef struct tfoa_block {
     uint32_t loss;
     uint32_t scale;        /* of the block's own activation, TFOA_NONE where it is real */
     uint32_t scale_number; /* of that scale in the header */
+    const tfoa_statistic *statistics;
+    uint32_t num_statistics;
     float starting_rate;
 } tfoa_block;
 

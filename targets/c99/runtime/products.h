@@ -1,4 +1,4 @@
-/* Dense products of layers that lie in the storage, their active slice in RAM. Each call is one operator of the step. */
+/* Products of layers that lie in the storage, their active slice in RAM. Each call is one operator of the step. */
 #ifndef TFOA_PRODUCTS_H
 #define TFOA_PRODUCTS_H
 
@@ -15,13 +15,34 @@ tfoa_status tfoa_sign_dense(const tfoa_context *context, const tfoa_layer *layer
 /* z = x W^T + b. */
 tfoa_status tfoa_real_dense(const tfoa_context *context, const tfoa_layer *layer, const tfoa_operand *x, int32_t rows, float *z);
 
+/* The same as convolutions; of a shape, x (batch, in_channels, in_size) and z (batch, out_channels, out_size). */
+tfoa_status tfoa_binary_conv(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape, const uint32_t *x,
+                             float x_scale, float *z);
+/* `scratch` takes one sample of x. */
+tfoa_status tfoa_sign_conv(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape, const float *x,
+                           int16_t *scratch, float *z);
+tfoa_status tfoa_real_conv(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape, const float *x, float *z);
+
 /* The active slice of a layer, as an update takes it. grad_z holds the slice's outputs alone, or with `has_all_rows` all of them. */
 tfoa_slice tfoa_active_slice(const tfoa_context *context, const tfoa_layer *layer, int has_all_rows, float limit);
 
 /* The scale of a block's activation: in RAM while the block has a slice there, else in the storage. */
 tfoa_status tfoa_scale(const tfoa_context *context, uint32_t number, float *scale);
 
-/* The share of its scale that a step keeps: the recipe's, or what makes the scale a mean while it is being measured. */
+/* Batch normalization of a trained block: statistic `mean` of the block, and the variance behind it. */
+typedef struct tfoa_running {
+    uint32_t block;
+    uint32_t mean;
+    float epsilon;
+    const float *gain;
+    const float *shift;
+} tfoa_running;
+
+/* y is x normalized by running statistics, in place if x is y. */
+tfoa_status tfoa_running_normalization(const tfoa_context *context, const tfoa_running *by, const tfoa_channels *shape, const float *x,
+                                       float *y);
+
+/* The share of a scale or statistic that a step keeps: the recipe's, or what makes it a mean while it is being measured. */
 float tfoa_scale_momentum(const tfoa_context *context, float momentum);
 
 #endif

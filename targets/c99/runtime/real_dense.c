@@ -1,7 +1,6 @@
 /* z = x W^T + b with the latent values themselves; x is real, or bits. */
 #include <string.h>
 
-#include "header.h"
 #include "layer_view.h"
 #include "products.h"
 
@@ -22,33 +21,19 @@ static float add_products(float sum, const tfoa_operand *x, int32_t row, int32_t
     return sum;
 }
 
-/* One row of one slice, of which `weights` says where it lies in RAM (NULL: read at `offset`), for all samples. */
-typedef struct row_piece {
-    int32_t out;
-    int32_t first_in;
-    int32_t ins;
-    const float *weights;
-    uint32_t offset;
-} row_piece;
-
-static tfoa_status add_row(const tfoa_view *view, const row_piece *piece, const tfoa_operand *x, int32_t rows, float *z)
+static tfoa_status add_row(const tfoa_view *view, const tfoa_latent *latent, int32_t row, const tfoa_operand *x, int32_t rows, float *z)
 {
     const int32_t num_outs = view->layer->outs[view->layer->num_out_parts];
-    for (uint32_t done = 0; done < (uint32_t)piece->ins;) {
+    for (uint32_t done = 0; done < (uint32_t)latent->part.row;) {
         uint32_t chunk[TFOA_CHUNK];
-        const uint32_t *words = NULL;
-        uint32_t count = (uint32_t)piece->ins;
-        const void *weights = piece->weights;
-        if (piece->weights == NULL) {
-            count = tfoa_peek(&view->context->storage, piece->offset + 4u * done, (uint32_t)piece->ins - done, chunk, &words);
-            weights = words;
-        }
+        const void *weights;
+        const uint32_t count = tfoa_view_weights(view, latent, row, done, chunk, &weights);
         if (count == 0u) {
             return TFOA_ERROR_STORAGE;
         }
-        for (int32_t row = 0; row < rows; row++) {
-            float *sum = &z[row * num_outs + piece->out];
-            *sum = add_products(*sum, x, row, piece->first_in + (int32_t)done, weights, (int32_t)count);
+        for (int32_t sample = 0; sample < rows; sample++) {
+            float *sum = &z[sample * num_outs + latent->part.first_out + row];
+            *sum = add_products(*sum, x, sample, latent->part.first_in + (int32_t)done, weights, (int32_t)count);
         }
         done += count;
     }
@@ -57,19 +42,10 @@ static tfoa_status add_row(const tfoa_view *view, const row_piece *piece, const 
 
 static tfoa_status add_slice(const tfoa_view *view, uint32_t slice, const tfoa_operand *x, int32_t rows, float *z)
 {
-    const tfoa_layer *layer = view->layer;
-    const tfoa_part part = tfoa_part_of(layer, slice);
-    uint32_t slot;
-    tfoa_status status = tfoa_header_word(view->context, layer->kept.map + slice, &slot);
-    for (int32_t i = 0; i < part.outs && status == TFOA_OK; i++) {
-        const uint32_t first = (uint32_t)(i * part.ins);
-        row_piece piece = {part.first_out + i, part.first_in, part.ins, NULL, 0u};
-        if (tfoa_is_resident(view, part.band, piece.out)) {
-            piece.weights = (const float *)(const void *)(view->context->arena + layer->resident.latent) + first;
-        } else {
-            piece.offset = layer->kept.slots + slot * layer->kept.slot_nbytes + 4u * first;
-        }
-        status = add_row(view, &piece, x, rows, z);
+    tfoa_latent latent;
+    tfoa_status status = tfoa_view_slice(view, slice, &latent);
+    for (int32_t row = 0; row < latent.part.outs && status == TFOA_OK; row++) {
+        status = add_row(view, &latent, row, x, rows, z);
     }
     return status;
 }

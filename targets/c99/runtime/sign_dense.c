@@ -58,7 +58,7 @@ static int32_t run_length(const tfoa_view *view, int32_t band, int32_t out, int3
     if (view->is_active && band == part->band && out < part->first_out && part->first_out < end) {
         end = part->first_out;
     }
-    const uint32_t row_words = (uint32_t)TFOA_WORDS(view->layer->ins[band + 1] - view->layer->ins[band]);
+    const uint32_t row_words = tfoa_row_words(view->layer, band);
     const uint32_t offset = tfoa_band_offset(view->layer, band) + 4u * row_words * (uint32_t)out;
     const int32_t count = end - out;
     return tfoa_is_mapped(&view->context->storage, offset, row_words * (uint32_t)count) ? count : 1;

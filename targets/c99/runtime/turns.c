@@ -16,16 +16,21 @@ tfoa_part tfoa_part_of(const tfoa_layer *layer, uint32_t turn)
     const int32_t slice = (int32_t)(turn % (uint32_t)(layer->num_bands * layer->num_out_parts));
     const int32_t band = slice % layer->num_bands;
     const int32_t out_part = slice / layer->num_bands;
-    const tfoa_part part = {band, layer->ins[band], layer->ins[band + 1] - layer->ins[band], layer->outs[out_part],
-                            layer->outs[out_part + 1] - layer->outs[out_part]};
+    const int32_t row = (layer->ins[band + 1] - layer->ins[band]) * layer->taps;
+    const tfoa_part part = {band, layer->ins[band], row, layer->outs[out_part], layer->outs[out_part + 1] - layer->outs[out_part]};
     return part;
+}
+
+uint32_t tfoa_row_words(const tfoa_layer *layer, int32_t band)
+{
+    return (uint32_t)TFOA_WORDS((layer->ins[band + 1] - layer->ins[band]) * layer->taps);
 }
 
 uint32_t tfoa_band_offset(const tfoa_layer *layer, int32_t band)
 {
     uint32_t words = 0;
     for (int32_t b = 0; b < band; b++) {
-        words += (uint32_t)(TFOA_WORDS(layer->ins[b + 1] - layer->ins[b]) * layer->outs[layer->num_out_parts]);
+        words += tfoa_row_words(layer, b) * (uint32_t)layer->outs[layer->num_out_parts];
     }
     return layer->kept.bits + 4u * words;
 }
@@ -46,7 +51,7 @@ static tfoa_status store(const tfoa_storage *storage, uint32_t offset, uint8_t *
 static tfoa_status move_record(tfoa_context *context, const tfoa_layer *layer, const tfoa_part *part, uint32_t offset, transfer move)
 {
     const tfoa_resident *at = &layer->resident;
-    const uint32_t weights = (uint32_t)(part->ins * part->outs);
+    const uint32_t weights = (uint32_t)(part->row * part->outs);
     const uint32_t outs = (uint32_t)part->outs;
     const struct {
         uint32_t place;
@@ -90,11 +95,11 @@ static void derive_signs(tfoa_context *context, const tfoa_layer *layer, const t
         uint32_t *bits = (uint32_t *)(void *)(arena + layer->resident.bits);
         float *sums = (float *)(void *)(arena + layer->resident.sums);
         for (int32_t out = 0; out < part->outs; out++) {
-            sums[out] = tfoa_pack_signs(latent + out * part->ins, part->ins, bits + out * TFOA_WORDS(part->ins));
+            sums[out] = tfoa_pack_signs(latent + out * part->row, part->row, bits + out * TFOA_WORDS(part->row));
         }
     }
     if (layer->resident.origin != TFOA_NONE) {
-        const int32_t origin[4] = {part->first_in, part->first_out, part->ins, part->outs};
+        const int32_t origin[4] = {part->first_in, part->first_out, part->row / layer->taps, part->outs};
         memcpy(arena + layer->resident.origin, origin, sizeof origin);
     }
 }
@@ -130,7 +135,7 @@ static tfoa_status store_derived(tfoa_context *context, const tfoa_layer *layer,
     const uint32_t first = (uint32_t)part.first_out;
     tfoa_status status = TFOA_OK;
     if (layer->resident.bits != TFOA_NONE) {
-        const uint32_t row_words = (uint32_t)TFOA_WORDS(part.ins);
+        const uint32_t row_words = tfoa_row_words(layer, part.band);
         const uint32_t bits = tfoa_band_offset(layer, part.band) + 4u * row_words * first;
         status = tfoa_store(&context->storage, bits, context->arena + layer->resident.bits, row_words * outs);
         if (status == TFOA_OK) {
@@ -144,21 +149,24 @@ static tfoa_status store_derived(tfoa_context *context, const tfoa_layer *layer,
     return status;
 }
 
-static tfoa_status load_scale(tfoa_context *context, const tfoa_block *block)
+static tfoa_status load_scale_and_statistics(tfoa_context *context, const tfoa_block *block)
 {
-    if (block->scale == TFOA_NONE) {
-        return TFOA_OK;
+    tfoa_status status = TFOA_OK;
+    if (block->scale != TFOA_NONE) {
+        status = tfoa_kept_scale(context, block->scale_number, (float *)(void *)(context->arena + block->scale));
     }
-    float scale;
-    const tfoa_status status = tfoa_kept_scale(context, block->scale_number, &scale);
-    memcpy(context->arena + block->scale, &scale, sizeof scale);
+    for (uint32_t i = 0; i < block->num_statistics && status == TFOA_OK; i++) {
+        const tfoa_statistic *statistic = &block->statistics[i];
+        float *values = (float *)(void *)(context->arena + statistic->place);
+        status = tfoa_kept_statistic(context, statistic, 0u, statistic->count, values);
+    }
     return status;
 }
 
 tfoa_status tfoa_begin_turn(tfoa_context *context, uint32_t turn)
 {
     const tfoa_block *block = &context->model->blocks[context->block];
-    tfoa_status status = load_scale(context, block);
+    tfoa_status status = load_scale_and_statistics(context, block);
     for (uint32_t i = 0; i < block->num_layers && status == TFOA_OK; i++) {
         status = load_slice(context, &block->layers[i], turn);
         if (status == TFOA_OK) {

@@ -8,7 +8,7 @@
 typedef struct tfoa_part {
     int32_t band;
     int32_t first_in;
-    int32_t ins;
+    int32_t row; /* weights of an output: inputs x taps */
     int32_t first_out;
     int32_t outs;
 } tfoa_part;
@@ -23,6 +23,9 @@ tfoa_status tfoa_end_turn(tfoa_context *context);
 
 /* After a power cut: write bits, sums and biases of the turn that ended last again. */
 tfoa_status tfoa_redo_turn(tfoa_context *context, uint32_t turn);
+
+/* Words that the bits of a row take within a band. */
+uint32_t tfoa_row_words(const tfoa_layer *layer, int32_t band);
 
 /* Where the bits of a band begin in the storage, in bytes. */
 uint32_t tfoa_band_offset(const tfoa_layer *layer, int32_t band);

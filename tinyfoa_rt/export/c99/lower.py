@@ -11,6 +11,7 @@ from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.export.c99.lowering import CONTEXT, Lowering
 from tinyfoa_rt.export.c99.operators import DOMAIN_RULES
 from tinyfoa_rt.export.c99.program import (
+    Argument,
     Call,
     CBlock,
     CFunction,
@@ -25,7 +26,7 @@ from tinyfoa_rt.export.c99.program import (
 from tinyfoa_rt.export.c99.source import BlockSource, LayerSource, ModelSource
 from tinyfoa_rt.export.c99.standard_operators import STANDARD_RULES
 from tinyfoa_rt.export.c99.storage import KeptLayer, StorageLayout, lay_out, model_id, pieces_of, slice_count
-from tinyfoa_rt.ir.step import StepNode
+from tinyfoa_rt.ir.step import StepGraph, StepNode
 from tinyfoa_rt.ops import DOMAIN
 from tinyfoa_rt.ops.updates import OPTIMIZER_STATES
 
@@ -85,6 +86,9 @@ class _Assembly:
             for index, layer in enumerate(block.layers):
                 for suffix in ("w", "w.bits", "w_slice"):
                     self._layers[f"{layer.layer.name}.{suffix}"] = LayerRef(number, index)
+        self._statistics = {
+            name: (number, place) for number, block in enumerate(model.blocks) for place, name in enumerate(block.statistics)
+        }
         self.constants: dict[str, RealArray] = {}
 
     def block(self, number: int, block: BlockSource) -> CBlock:
@@ -94,7 +98,7 @@ class _Assembly:
             self.constants[head] = RealArray(f"head_{number}", self._model.state[head])
         name = Name(f"head_{number}") if head in self.constants else None
         batch = Number(self._batch)
-        lowering = Lowering(block.step, offsets, batch, self._layers, self._scales, name, self.constants)
+        lowering = self._lowering(block.step, offsets, batch, name)
         before = [self._stage_call(stage, block.base) for stage in range(number + 1)]
         function = _function(f"step_{number}", lowering, block.step.nodes, before)
         return CBlock(
@@ -110,6 +114,7 @@ class _Assembly:
             loss=offsets["loss"],
             scale=offsets[block.scale] if block.scale else None,
             scale_number=self._scales.get(block.scale, 0),
+            statistics=tuple((offsets[name], self._layout.statistics[name], n) for name, n in block.statistics.items()),
             starting_rate=block.starting_rate,
         )
 
@@ -120,11 +125,22 @@ class _Assembly:
         bounds = [0, *self._model.starts, end]
         stages = []
         for number, (start, end) in enumerate(zip(bounds, bounds[1:])):
-            lowering = Lowering(
-                self._model.forward, self._model.offsets, Name("rows"), self._layers, self._scales, None, self.constants
-            )  # fmt: skip
+            lowering = self._lowering(self._model.forward, self._model.offsets, Name("rows"))
             stages.append(_function(f"forward_{number}", lowering, nodes[start:end]))
         return tuple(stages)
+
+    def _lowering(self, graph: StepGraph, offsets: Mapping[str, int], rows: Argument, head: Name | None = None) -> Lowering:
+        """What the rules of operators are given for a step, or for the forward pass."""
+        return Lowering(
+            graph,
+            offsets,
+            rows,
+            layers=self._layers,
+            scales=self._scales,
+            statistics=self._statistics,
+            head=head,
+            constants=self.constants,
+        )
 
     def _stage_call(self, stage: int, base: int) -> Call:
         """A part of the forward pass, which leaves the block's inputs where its step reads them."""
@@ -140,6 +156,8 @@ class _Assembly:
             name=layer.layer.name,
             ins=layer.ins,
             outs=layer.outs,
+            taps=layer.layer.taps,
+            positions=layer.positions,
             num_states=len(OPTIMIZER_STATES[self._model.optimizer]),
             is_tensor_alpha=self._model.alpha == "tensor",
             block=block,

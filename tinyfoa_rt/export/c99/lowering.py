@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tinyfoa_rt.errors import UnsupportedError
-from tinyfoa_rt.export.c99.program import Address, Argument, LayerRef, Name, Number, RealArray, Statement, Value
+from tinyfoa_rt.export.c99.program import (
+    Address,
+    Argument,
+    Braces,
+    Call,
+    Fields,
+    LayerRef,
+    Name,
+    Number,
+    Real,
+    RealArray,
+    Statement,
+    StopIf,
+    Value,
+)  # fmt: skip
 from tinyfoa_rt.ir.graph import Constant
 from tinyfoa_rt.ir.step import StepGraph, StepNode, TensorType
 
-__all__ = ["CONTEXT", "NULL", "Lowering", "Rule", "refuse"]
+__all__ = ["CONTEXT", "NULL", "Lowering", "Rule", "real_attribute", "refuse", "scale_of", "stop_if_measured", "whole_attribute"]
 
 CONTEXT = Name("context")
 NULL = Name("NULL")
@@ -26,6 +41,7 @@ class Lowering:
         rows: samples at once.
         layers: trained layers by the names of their weights.
         scales: numbers of the scales of binary values, by tensor.
+        statistics: block and number of running statistics, by tensor.
         head: the name of the stored head's constant, if there is one.
         constants: data of the model that the calls read; rules add to them.
         locals: declarations of variables that the calls need; rules add to them.
@@ -36,6 +52,7 @@ class Lowering:
     rows: Argument
     layers: Mapping[str, LayerRef]
     scales: Mapping[str, int]
+    statistics: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     head: Name | None = None
     constants: dict[str, RealArray] = field(default_factory=dict)
     locals: dict[str, str] = field(default_factory=dict)
@@ -43,6 +60,11 @@ class Lowering:
 
     def type_of(self, name: str) -> TensorType:
         return self.graph.tensors[name].type
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a tensor or constant."""
+        constant = self.graph.constants.get(name)
+        return constant.shape if constant is not None else self.type_of(name).shape
 
     def at(self, name: str, ctype: str = "float") -> Address:
         """Where a tensor lies in the arena."""
@@ -57,6 +79,11 @@ class Lowering:
         if value.name not in self.constants:
             self.constants[value.name] = RealArray(f"constant_{len(self.constants)}", value.read())
         return Name(self.constants[value.name].name)
+
+    def whole_numbers(self, name: str) -> tuple[int, ...]:
+        """What a constant says that is part of the program, such as axes; nothing where it is absent or computed."""
+        constant = self.graph.constants.get(name)
+        return constant.as_ints() if constant is not None else ()
 
     def times(self, count: int) -> Argument:
         """``count`` for each of the samples."""
@@ -78,12 +105,30 @@ class Lowering:
         tensor = self.type_of(name)
         return tensor.size // tensor.shape[0]
 
-    def active(self, origin: str, of: str) -> tuple[Argument, Argument]:
-        """First output and number of outputs of the active slice: all columns of ``of`` where no slice is apart."""
+    def in_place(self, source: str, result: str) -> list[Statement]:
+        """A copy of what an in-place kernel works on, where the plan gave the result a place of its own."""
+        if self.offsets[source] == self.offsets[result]:
+            return []
+        size = Number(self.type_of(source).nbytes(packs_bits=True))
+        return [Call("memcpy", (self.at(result, "void"), self.at(source, "const void"), size))]
+
+    def channels(self, name: str, channel_size: int = 1) -> Braces:
+        """The fields of ``tfoa_channels`` for a tensor whose channels, where it is a matrix, have ``channel_size`` columns."""
+        shape = self.type_of(name).shape
+        channels, positions = (shape[1], math.prod(shape[2:])) if len(shape) > 2 else (shape[1] // channel_size, channel_size)
+        return Braces((self.rows, Number(channels), Number(positions)))
+
+    def channel_fields(self, name: str) -> Fields:
+        """``tfoa_channels`` of a tensor."""
+        return Fields("tfoa_channels", self.channels(name).values)
+
+    def channel_part(self, node: StepNode, saved: str, origin: str) -> Fields:
+        """The channels of ``saved`` that a gradient is of: those of the active slice, or all."""
+        all_channels = self.channels(saved, node.int("channel_size", node.int("channel_units", 1)))
         if not origin:
-            return Number(0), Number(self.columns(of))
+            return Fields("tfoa_channel_part", (all_channels, Number(0), all_channels.values[1]))
         place = self.offsets[origin]
-        return Value("int32_t", place + 4), Value("int32_t", place + 12)
+        return Fields("tfoa_channel_part", (all_channels, Value("int32_t", place + 4), Value("int32_t", place + 12)))
 
 
 Rule = Callable[[Lowering, StepNode], list[Statement]]
@@ -92,3 +137,39 @@ Rule = Callable[[Lowering, StepNode], list[Statement]]
 def refuse(node: StepNode, problem: str) -> UnsupportedError:
     """The error for a node of the model that cannot run in C."""
     return UnsupportedError(f"node '{node.name}'", problem, "replace the operator, or train on a device that runs onnxruntime")
+
+
+def scale_of(lowering: Lowering, name: str) -> tuple[list[Statement], Argument]:
+    """The scale of a binary value: 1 where it has none, in RAM where this step computes it, else read from the storage."""
+    if not name:
+        return [], Real(1.0)
+    if name in lowering.offsets:
+        return [], Value("float", lowering.offsets[name])
+    variable = f"scale_{lowering.scales[name]}"
+    lowering.locals[variable] = f"float {variable}"
+    arguments = (CONTEXT, Number(lowering.scales[name]), Name(f"&{variable}"))
+    return [Call("tfoa_scale", arguments, may_fail=True)], Name(variable)
+
+
+def stop_if_measured(lowering: Lowering, node: StepNode) -> list[Statement]:
+    """Where only means are to be measured, a step ends with the last operator that follows one."""
+    following = [
+        each
+        for each in lowering.graph.nodes
+        if each.op_type == "RunningBatchNormalization" or (each.op_type == "BinaryActivation" and len(each.outputs) > 1)
+    ]
+    return [StopIf("context->is_calibrating")] if node is following[-1] else []
+
+
+def real_attribute(node: StepNode, name: str) -> float:
+    """An attribute that must be there."""
+    value = node.attributes[name]
+    assert isinstance(value, int | float)
+    return float(value)
+
+
+def whole_attribute(node: StepNode, name: str) -> int:
+    """An attribute that must be there."""
+    value = node.attributes[name]
+    assert isinstance(value, int)
+    return value

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "Address", "Argument", "CBlock", "CFunction", "CLayer", "CProgram", "Call", "Fields", "LayerRef", "Name", "Number", "Piece",
-    "Real", "RealArray", "Statement", "StopIf", "Value",
+    "Real", "RealArray", "Shifted", "Statement", "StopIf", "Value",
 ]  # fmt: skip
 
 
@@ -23,10 +23,19 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """The number at an address of the arena."""
+    """The number at an address of the arena, ``times`` another."""
 
     ctype: str
     offset: int
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Shifted:
+    """A pointer, so many elements on."""
+
+    base: Name | Address
+    by: Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +99,7 @@ class StopIf:
     condition: str
 
 
-Argument = Address | Value | Number | Real | Name | LayerRef | Fields | Braces | Call
+Argument = Address | Value | Shifted | Number | Real | Name | LayerRef | Fields | Braces | Call
 Statement = Call | StopIf
 
 
@@ -110,6 +119,8 @@ class CLayer:
     name: str
     ins: tuple[int, ...]
     outs: tuple[int, ...]
+    taps: int
+    positions: int
     num_states: int
     is_tensor_alpha: bool
     block: int
@@ -119,7 +130,7 @@ class CLayer:
 
 @dataclass(frozen=True)
 class CBlock:
-    """A trained block; offsets in bytes, ``None`` for what is not."""
+    """A trained block; offsets in bytes, ``None`` for what is not; of statistics place, word of the header and length."""
 
     name: str
     layers: tuple[CLayer, ...]
@@ -133,6 +144,7 @@ class CBlock:
     loss: int
     scale: int | None
     scale_number: int
+    statistics: tuple[tuple[int, int, int], ...]
     starting_rate: float
 
 

@@ -73,6 +73,7 @@ def _source(program: CProgram, *, carries_state: bool) -> str:
         *(_real_array(program.prefix, array.name, array.values) for array in program.constants),
         *(_bounds(number, block) for number, block in enumerate(program.blocks)),
         *(_layers(number, block) for number, block in enumerate(program.blocks)),
+        *filter(None, (_statistics(number, block) for number, block in enumerate(program.blocks))),
         *(_stage(stage) for stage in program.stages),
         *(_step(block.step) for block in program.blocks),
         _forward(program),
@@ -158,9 +159,16 @@ def _layer(number: int, index: int, layer: CLayer) -> str:
     kept = ", ".join(_place(value) for value in layer.kept.values())
     sizes = f"{len(layer.ins) - 1}, {len(layer.outs) - 1}, ins_{number}_{index}, outs_{number}_{index}"
     return f"""    /* {_comment(layer.name)} */
-    {{{sizes}, {layer.num_states}, {int(layer.is_tensor_alpha)}, {layer.block}u,
+    {{{sizes}, {layer.taps}, {layer.positions}, {layer.num_states}, {int(layer.is_tensor_alpha)}, {layer.block}u,
      {{{resident}}},
      {{{kept}}}}}"""
+
+
+def _statistics(number: int, block: CBlock) -> str:
+    if not block.statistics:
+        return ""
+    rows = ",\n".join(f"    {{{', '.join(f'{value}u' for value in each)}}}" for each in block.statistics)
+    return f"static const tfoa_statistic statistics_{number}[{len(block.statistics)}] = {{\n{rows},\n}};\n"
 
 
 def _stage(stage: CFunction) -> str:
@@ -191,7 +199,8 @@ def _blocks(program: CProgram) -> str:
         )
         counts = f"{len(block.layers)}u, {block.num_slices}u"
         rate = render_float(block.starting_rate)
-        rows.append(f"    {{{block.step.name}, layers_{number}, {counts}, {places}, {rate}}}")
+        statistics = f"statistics_{number}, {len(block.statistics)}u" if block.statistics else "NULL, 0u"
+        rows.append(f"    {{{block.step.name}, layers_{number}, {counts}, {places}, {statistics}, {rate}}}")
     body = ",\n".join(rows)
     return f"static const tfoa_block blocks[{len(rows)}] = {{\n{body},\n}};\n"
 

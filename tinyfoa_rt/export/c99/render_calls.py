@@ -17,6 +17,7 @@ from tinyfoa_rt.export.c99.program import (
     Name,
     Number,
     Real,
+    Shifted,
     Statement,
     StopIf,
     Value,
@@ -40,8 +41,8 @@ def render_float(value: float) -> str:
 
 def _argument(argument: Argument) -> str:
     match argument:
-        case Address() | Value():
-            return _place_in_arena(argument)
+        case Address() | Value() | Shifted():
+            return _place(argument)
         case Number():
             return str(argument.value) if argument.value < 2**31 else f"{argument.value}u"
         case Real():
@@ -58,9 +59,12 @@ def _argument(argument: Argument) -> str:
             return _call(argument)
 
 
-def _place_in_arena(argument: Address | Value) -> str:
+def _place(argument: Address | Value | Shifted) -> str:
+    if isinstance(argument, Shifted):
+        return f"{_argument(argument.base)} + {_argument(argument.by)}"
     if isinstance(argument, Value):
-        return f"*AT(const {argument.ctype}, {argument.offset})"
+        value = f"*AT(const {argument.ctype}, {argument.offset})"
+        return value if argument.times == 1 else f"{value} * {argument.times}"
     return f"AT({argument.ctype}, {argument.offset})"
 
 
@@ -78,4 +82,6 @@ def _statement(statement: Statement) -> str:
     text = _call(statement)
     if statement.may_fail:
         return f"    TRY({text});\n"
+    if any(isinstance(argument, Fields) for argument in statement.arguments):
+        return f"    {{ {text}; }}\n"  # structures of different calls share their place on the stack
     return f"    {statement.result} = {text};\n" if statement.result else f"    {text};\n"

@@ -16,12 +16,21 @@ __all__ = ["BlockSource", "LayerSource", "ModelSource"]
 
 @dataclass(frozen=True)
 class LayerSource:
-    """A trained layer and the bounds of its slices along inputs and outputs; ``is_binary`` where products use signs."""
+    """A trained layer.
+
+    Attributes:
+        layer: dense, or a convolution.
+        ins: the bounds of its slices along inputs; of a convolution along those of a group.
+        outs: along outputs.
+        is_binary: whether products use signs.
+        positions: of an output; 1 where dense.
+    """
 
     layer: Layer
     ins: tuple[int, ...]
     outs: tuple[int, ...]
     is_binary: bool
+    positions: int = 1
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,7 @@ class BlockSource:
         end: the byte behind all that the step and the forward pass write to.
         peak_nbytes: the arena that the plan says the block needs.
         scale: the tensor of the scale of its output; empty where that is real.
+        statistics: running statistics of its batch normalizations: tensors of the step, each with its length.
         starting_rate: by the recipe.
     """
 
@@ -49,6 +59,7 @@ class BlockSource:
     peak_nbytes: int
     scale: str
     starting_rate: float
+    statistics: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

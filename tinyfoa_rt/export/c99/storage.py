@@ -38,10 +38,14 @@ class KeptLayer:
 
 @dataclass(frozen=True)
 class StorageLayout:
-    """Two headers, then what steps read of each layer, up to ``step_nbytes``; then the slots of each."""
+    """Two headers, then what steps read of each layer, up to ``step_nbytes``; then the slots of each.
+
+    ``statistics`` are words of a header by the names of tensors.
+    """
 
     header_words: int
     scales: tuple[str, ...]
+    statistics: Mapping[str, int]
     layers: Mapping[str, KeptLayer]
     step_nbytes: int
     nbytes: int
@@ -55,8 +59,12 @@ def lay_out(model: ModelSource) -> StorageLayout:
     """Return where the state of ``model`` lies."""
     scales = tuple(block.scale for block in model.blocks if block.scale)
     layers = [layer for block in model.blocks for layer in block.layers]
-    header_words = _FIXED_WORDS + len(scales) + sum(slice_count(layer) + 1 for layer in layers) + 1
-    next_map, offset = _FIXED_WORDS + len(scales), 2 * 4 * header_words
+    next_map, statistics = _FIXED_WORDS + len(scales), {}
+    for name, length in _statistics(model):
+        statistics[name] = next_map
+        next_map += length
+    header_words = next_map + sum(slice_count(layer) + 1 for layer in layers) + 1
+    offset = 2 * 4 * header_words
     read = []
     for layer in layers:
         read.append(_place_read(layer, offset))
@@ -68,14 +76,19 @@ def lay_out(model: ModelSource) -> StorageLayout:
         kept[layer.layer.name] = KeptLayer(offset, slot_nbytes, next_map, bits, sums, bias)
         next_map += slice_count(layer) + 1
         offset += slot_nbytes * (slice_count(layer) + 1)
-    return StorageLayout(header_words, scales, kept, step_nbytes, offset)
+    return StorageLayout(header_words, scales, statistics, kept, step_nbytes, offset)
+
+
+def _statistics(model: ModelSource) -> list[tuple[str, int]]:
+    return [item for block in model.blocks for item in block.statistics.items()]
 
 
 def _place_read(layer: LayerSource, offset: int) -> tuple[int | None, int | None, int | None, int]:
     """Where bits, sums and biases lie from ``offset`` on, and where they end."""
     bits = sums = bias = None
     if layer.is_binary:
-        bits, offset = offset, offset + 4 * layer.outs[-1] * sum(_row_words(b - a) for a, b in _bands(layer))
+        row_words = (_row_words((b - a) * layer.layer.taps) for a, b in _bands(layer))
+        bits, offset = offset, offset + 4 * layer.outs[-1] * sum(row_words)
         sums, offset = offset, offset + 4 * layer.outs[-1] * len(_bands(layer))
     if layer.layer.bias is not None:
         bias, offset = offset, offset + 4 * layer.outs[-1]
@@ -101,7 +114,7 @@ def _record_words(layer: LayerSource, optimizer: str, index: int) -> int:
     copies = 1 + len(OPTIMIZER_STATES[optimizer])
     num_outs, has_bias = outs.stop - outs.start, int(layer.layer.bias is not None)
     counts = 1 + has_bias if optimizer == "adam" else 0
-    num_words: int = copies * num_outs * (ins.stop - ins.start + has_bias) + counts
+    num_words: int = copies * num_outs * ((ins.stop - ins.start) * layer.layer.taps + has_bias) + counts
     return num_words
 
 
@@ -124,11 +137,12 @@ def pieces_of(model: ModelSource, layout: StorageLayout) -> tuple[Piece, ...]:
 
 def _header(model: ModelSource, layout: StorageLayout) -> Array:
     block, step, total_steps = model.progress
-    scales = np.array([float(model.state.get(name, 0.0)) for name in layout.scales], dtype="<f4")
+    scales = [np.array([float(model.state.get(name, 0.0)) for name in layout.scales])]
+    followed = np.concatenate([*scales, *(model.state[name] for name, _ in _statistics(model))]).astype("<f4")
     fixed = np.array((_MAGIC, _FORMAT, model_id(model, layout), 1, block, step, total_steps, 0), dtype="<u4")
     layers = [layer for each in model.blocks for layer in each.layers]
     maps = [np.arange(slice_count(layer) + 1, dtype="<u4") for layer in layers]
-    body = np.concatenate([fixed, scales.view("<u4"), *maps])
+    body = np.concatenate([fixed, followed.view("<u4"), *maps])
     return np.append(body, np.array(zlib.crc32(body.tobytes()), dtype="<u4"))
 
 
@@ -151,7 +165,7 @@ class _LayerWords:
         self._layer = layer
         self._place = place
         self._name = layer.layer.name
-        self._weight = np.asarray(model.state[f"{self._name}.weight"], dtype=np.float32)
+        self._weight = _rows(np.asarray(model.state[f"{self._name}.weight"], dtype=np.float32))
         bias = model.state.get(f"{self._name}.bias")
         self._bias = None if bias is None else np.asarray(bias, dtype=np.float32)
 
@@ -163,7 +177,7 @@ class _LayerWords:
             words[start : start + len(record)] = record
         if place.bits is not None and place.sums is not None:
             self._write(words, place.bits, np.concatenate([self._bits(a, b) for a, b in _bands(self._layer)]))
-            sums = [np.add.accumulate(np.abs(self._weight[a:b]), axis=0)[-1] for a, b in _bands(self._layer)]
+            sums = [np.add.accumulate(np.abs(self._band(a, b)), axis=1)[:, -1] for a, b in _bands(self._layer)]
             self._write(words, place.sums, np.concatenate(sums).astype("<f4").view("<u4"))
         if place.bias is not None and self._bias is not None:
             self._write(words, place.bias, self._bias.astype("<f4").view("<u4"))
@@ -171,28 +185,41 @@ class _LayerWords:
     def _write(self, words: Array, offset: int, content: Array) -> None:
         words[offset // 4 : offset // 4 + len(content)] = content
 
+    def _band(self, first: int, stop: int) -> Array:
+        """The part of every row that belongs to the inputs of a band."""
+        return self._weight[:, first:stop].reshape(len(self._weight), -1)
+
     def _bits(self, first: int, stop: int) -> Array:
         """Rows of bits, bit i of a row in word i / 32, of the inputs of a band."""
-        is_plus = self._weight[first:stop].T >= 0
-        padded = np.zeros((len(is_plus), _row_words(stop - first) * WORD_BITS), dtype=np.bool_)
-        padded[:, : stop - first] = is_plus
+        is_plus = self._band(first, stop) >= 0
+        padded = np.zeros((len(is_plus), _row_words(is_plus.shape[1]) * WORD_BITS), dtype=np.bool_)
+        padded[:, : is_plus.shape[1]] = is_plus
         return np.packbits(padded, axis=1, bitorder="little").view("<u4").reshape(-1)
 
     def _record(self, index: int) -> Array:
         """Latent values, states, biases, their states, step counts: the order of ``move_record`` in C."""
         band, ins, outs = _part(self._layer, index)
         kinds = OPTIMIZER_STATES[self._optimizer]
-        parts = [self._weight[ins, outs].T]
-        parts += [self._optimizer_state(f"weight.{kind}", self._weight.shape)[ins, outs].T for kind in kinds]
+        parts = [self._weight[outs, ins]]
+        parts += [_rows(self._weight_state(kind))[outs, ins] for kind in kinds]
         if self._bias is not None:
-            shape = (len(self._layer.ins) - 1, len(self._bias))
-            parts += [self._bias[outs], *(self._optimizer_state(f"bias.{kind}", shape)[band, outs] for kind in kinds)]
+            parts += [self._bias[outs], *(self._bias_state(kind)[band, outs] for kind in kinds)]
         words = np.concatenate([part.reshape(-1) for part in parts]).astype("<f4").view("<u4")
         if self._optimizer != "adam":
             return words
         count = self._state.get(f"{self._name}.step_count", np.zeros(slice_count(self._layer), dtype=np.int32))[index]
         return np.append(words, np.full(1 if self._bias is None else 2, count, dtype="<u4"))
 
-    def _optimizer_state(self, key: str, shape: tuple[int, ...]) -> Array:
-        found = self._state.get(f"{self._name}.{key}")
+    def _weight_state(self, kind: str) -> Array:
+        found = self._state.get(f"{self._name}.weight.{kind}")
+        return np.zeros_like(self._state[f"{self._name}.weight"]) if found is None else np.asarray(found)
+
+    def _bias_state(self, kind: str) -> Array:
+        found = self._state.get(f"{self._name}.bias.{kind}")
+        shape = (len(self._layer.ins) - 1, self._layer.outs[-1])
         return np.zeros(shape, dtype=np.float32) if found is None else np.asarray(found)
+
+
+def _rows(weight: Array) -> Array:
+    """Weights as checkpoints have them, ([taps], inputs, outputs), in the order of C: (outputs, inputs, taps)."""
+    return weight.reshape(-1, *weight.shape[-2:]).transpose(2, 1, 0)

@@ -15,11 +15,11 @@ def window_of(node: StepNode, in_size: Sequence[int], out_size: Sequence[int], k
     """Return the fields of ``tfoa_window``; a window along one axis gets a height of 1.
 
     Raises:
-        UnsupportedError: the window has three axes, or gives places as well as values.
+        UnsupportedError: the window has three axes.
     """
     rank = len(in_size)
-    if rank not in (1, 2) or len([name for name in node.outputs if name]) > 1:
-        raise refuse(node, f"moves a window over {rank} axes, or gives places as well as values")
+    if rank not in (1, 2):
+        raise refuse(node, f"moves a window over {rank} axes")
     strides, dilations = node.ints("strides", (1,) * rank), node.ints("dilations", (1,) * rank)
     begins, ends = _pads(node, tuple(in_size), tuple(out_size), (kernel, strides, dilations))
     columns = [(in_size, 1), (out_size, 1), (kernel, 1), (strides, 1), (dilations, 1), (begins, 0), (ends, 0)]

@@ -43,9 +43,17 @@ def _padded(backward: BackwardPass, node: Node, grad: str) -> None:
     mode = node.string("mode", "constant")
     if mode != "constant":
         raise refuse(node.name, f"Pad in mode '{mode}' has no gradient rule, only 'constant' has")
-    x = node.inputs[0]
+    graph, x = backward.builder.graph, node.inputs[0]
     output = (grad_name(node, x), backward.grad_type(x))
-    backward.add(x, backward.builder.standard("Slice", (grad,), output, {"input_shape": output[1].shape}, "gradient"))
+    rank = len(output[1].shape)
+    axes = graph.constants[node.input(3)].as_ints() if node.input(3) else range(rank)
+    pads = graph.constants[node.input(1)].as_ints()
+    if min(pads) < 0:
+        raise refuse(node.name, "Pad that cuts has no gradient rule")
+    starts = [0] * rank
+    for axis, width in zip(axes, pads):
+        starts[axis] = width
+    backward.add(x, backward.builder.standard("Slice", (grad,), output, {"starts": tuple(starts)}, "gradient"))
 
 
 MOVEMENT_RULES: Mapping[str, VjpRule] = {

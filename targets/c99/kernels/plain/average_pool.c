@@ -16,28 +16,14 @@ static float sum_inside(const tfoa_window *window, const int32_t out[2], const f
     return total;
 }
 
-/* How many elements of a window count along one axis. With ceil_mode the last window may reach beyond the padding at the end,
- * and what lies there never counts. */
-static int32_t counted(const tfoa_window *window, int axis, int32_t out, int32_t count_include_pad)
-{
-    int32_t origin = tfoa_window_origin(window, axis, out);
-    int32_t size = window->in_size[axis];
-    if (count_include_pad) {
-        origin += window->pad_begin[axis];
-        size += window->pad_begin[axis] + window->pad_end[axis];
-    }
-    const tfoa_taps taps = tfoa_taps_inside(origin, window->dilation[axis], window->kernel[axis], size);
-    return taps.end - taps.first;
-}
-
 void tfoa_average_pool(const tfoa_window *window, int32_t planes, int32_t count_include_pad, const float *x, float *y)
 {
     int32_t out[2];
     for (int32_t plane = 0; plane < planes; plane++) {
         for (out[0] = 0; out[0] < window->out_size[0]; out[0]++) {
-            const int32_t rows = counted(window, 0, out[0], count_include_pad);
+            const int32_t rows = tfoa_counted_taps(window, 0, out[0], count_include_pad);
             for (out[1] = 0; out[1] < window->out_size[1]; out[1]++) {
-                const int32_t columns = counted(window, 1, out[1], count_include_pad);
+                const int32_t columns = tfoa_counted_taps(window, 1, out[1], count_include_pad);
                 *y++ = sum_inside(window, out, x) / (float)(rows * columns);
             }
         }

@@ -40,6 +40,20 @@ static inline tfoa_taps tfoa_image_taps(const tfoa_window *window, int axis, int
                             window->in_size[axis]);
 }
 
+/* How many elements of a window count along one axis. With ceil_mode the last window may reach beyond the padding at the end,
+ * and what lies there never counts. */
+static inline int32_t tfoa_counted_taps(const tfoa_window *window, int axis, int32_t out, int32_t count_include_pad)
+{
+    int32_t origin = tfoa_window_origin(window, axis, out);
+    int32_t size = window->in_size[axis];
+    if (count_include_pad) {
+        origin += window->pad_begin[axis];
+        size += window->pad_begin[axis] + window->pad_end[axis];
+    }
+    const tfoa_taps taps = tfoa_taps_inside(origin, window->dilation[axis], window->kernel[axis], size);
+    return taps.end - taps.first;
+}
+
 static inline size_t tfoa_area(const int32_t size[2])
 {
     return (size_t)size[0] * (size_t)size[1];

@@ -1,7 +1,7 @@
 /* Adam (Kingma and Ba 2015, algorithm 1), with moments and a step count of the slice's own. */
 #include <math.h>
 
-#include "dense_steps.h"
+#include "weight_steps.h"
 
 #define DECAY_MEAN 0.9f
 #define DECAY_VARIANCE 0.999f
@@ -44,7 +44,7 @@ static float direction(float *mean, float *variance, float grad, adam_bias bias)
     return *mean / bias.mean / (sqrtf(*variance / bias.variance) + EPSILON);
 }
 
-void tfoa_dense_adam_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate,
+void tfoa_weight_adam_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate,
                           const tfoa_moments *moments)
 {
     const adam_bias bias = count_step(moments);
@@ -52,9 +52,8 @@ void tfoa_dense_adam_step(const tfoa_slice *slice, const float *grad_z, const tf
     float *variance = moments->variance;
     for (int32_t out = 0; out < slice->outs; out++) {
         float *latent = slice->latent + out * slice->ins;
-        const float *errors = grad_z + slice->first_grad + out;
         for (int32_t in = 0; in < slice->ins; in++) {
-            const float grad = tfoa_weight_grad(slice, errors, x, rows, in);
+            const float grad = tfoa_weight_grad(slice, grad_z, x, rows, out, in);
             latent[in] = tfoa_limited(latent[in] - direction(mean++, variance++, grad, bias) * rate, slice->limit);
         }
         tfoa_follow_signs(slice, out);

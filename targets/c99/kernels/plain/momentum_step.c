@@ -1,16 +1,15 @@
 /* v <- 0.9 v + gradient, W <- clip(W - rate v). */
-#include "dense_steps.h"
+#include "weight_steps.h"
 
 #define DECAY 0.9f
 
-void tfoa_dense_momentum_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate,
+void tfoa_weight_momentum_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate,
                               float *velocity)
 {
     for (int32_t out = 0; out < slice->outs; out++) {
         float *latent = slice->latent + out * slice->ins;
-        const float *errors = grad_z + slice->first_grad + out;
         for (int32_t in = 0; in < slice->ins; in++, velocity++) {
-            *velocity = *velocity * DECAY + tfoa_weight_grad(slice, errors, x, rows, in);
+            *velocity = *velocity * DECAY + tfoa_weight_grad(slice, grad_z, x, rows, out, in);
             latent[in] = tfoa_limited(latent[in] - *velocity * rate, slice->limit);
         }
         tfoa_follow_signs(slice, out);

@@ -1,7 +1,7 @@
 /* W <- clip(W - rate * sum over the batch of delta x): gradient and update in one pass over the slice.
  *
  * An output whose error is zero for the whole batch, which the straight-through window makes common, leaves its row as it is. */
-#include "dense_steps.h"
+#include "weight_steps.h"
 
 static void step_on_reals(float *latent, const tfoa_slice *slice, float error, const float *x)
 {
@@ -20,34 +20,36 @@ static void step_on_bits(float *latent, const tfoa_slice *slice, float error, co
     }
 }
 
-static void step_on_batch(float *latent, const tfoa_slice *slice, const float *errors, const tfoa_operand *x, int32_t rows,
-                          float rate)
+static void step_on_sums(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate, int32_t out)
 {
+    float *latent = slice->latent + out * slice->ins;
     for (int32_t in = 0; in < slice->ins; in++) {
-        latent[in] = tfoa_limited(latent[in] - rate * tfoa_weight_grad(slice, errors, x, rows, in), slice->limit);
+        latent[in] = tfoa_limited(latent[in] - rate * tfoa_weight_grad(slice, grad_z, x, rows, out, in), slice->limit);
     }
 }
 
 static int has_error(const tfoa_slice *slice, const float *errors, int32_t rows)
 {
     for (int32_t row = 0; row < rows; row++) {
-        if (errors[row * slice->grad_columns] != 0.0f) {
-            return 1;
+        for (int32_t position = 0; position < slice->positions; position++) {
+            if (errors[row * slice->grad_columns * slice->positions + position] != 0.0f) {
+                return 1;
+            }
         }
     }
     return 0;
 }
 
-void tfoa_dense_sgd_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate)
+void tfoa_weight_sgd_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate)
 {
     for (int32_t out = 0; out < slice->outs; out++) {
         float *latent = slice->latent + out * slice->ins;
-        const float *errors = grad_z + slice->first_grad + out;
+        const float *errors = tfoa_errors_of(slice, grad_z, out);
         if (!has_error(slice, errors, rows)) {
             continue;
         }
-        if (rows > 1) {
-            step_on_batch(latent, slice, errors, x, rows, rate);
+        if (rows > 1 || x->conv != 0) {
+            step_on_sums(slice, grad_z, x, rows, rate, out);
         } else if (x->bits != 0) {
             step_on_bits(latent, slice, *errors * (rate * x->scale), x);
         } else {

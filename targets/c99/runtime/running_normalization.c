@@ -1,0 +1,42 @@
+/* Batch normalization by running statistics: in RAM while their block has a slice there, else in the storage. */
+#include <string.h>
+
+#include "header.h"
+#include "products.h"
+#include "storage.h"
+
+/* Numbers [first, first + count) of statistic `number` of the block. */
+static tfoa_status read_statistic(const tfoa_context *context, const tfoa_running *by, uint32_t number, uint32_t first, uint32_t count,
+                                  float *values)
+{
+    const tfoa_statistic *statistic = &context->model->blocks[by->block].statistics[number];
+    if (context->turn < 0 || context->block != by->block) {
+        return tfoa_kept_statistic(context, statistic, first, count, values);
+    }
+    memcpy(values, context->arena + statistic->place + 4u * first, 4u * (size_t)count);
+    return TFOA_OK;
+}
+
+tfoa_status tfoa_running_normalization(const tfoa_context *context, const tfoa_running *by, const tfoa_channels *shape, const float *x,
+                                       float *y)
+{
+    for (int32_t first = 0; first < shape->channels; first += TFOA_CHUNK) {
+        const int32_t count = shape->channels - first < TFOA_CHUNK ? shape->channels - first : TFOA_CHUNK;
+        float mean[TFOA_CHUNK];
+        float variance[TFOA_CHUNK];
+        tfoa_status status = read_statistic(context, by, by->mean, (uint32_t)first, (uint32_t)count, mean);
+        if (status == TFOA_OK) {
+            status = read_statistic(context, by, by->mean + 1u, (uint32_t)first, (uint32_t)count, variance);
+        }
+        if (status != TFOA_OK) {
+            return status;
+        }
+        const tfoa_normalization part = {by->gain + first, by->shift + first, mean, variance, by->epsilon};
+        const tfoa_channels channels = {1, count, shape->positions};
+        for (int32_t sample = 0; sample < shape->samples; sample++) {
+            const size_t begin = (size_t)(sample * shape->channels + first) * (size_t)shape->positions;
+            tfoa_batch_normalization(&channels, &part, x + begin, y + begin);
+        }
+    }
+    return TFOA_OK;
+}

@@ -1,0 +1,195 @@
+"""Kernels called as the domain operators that they are: with the inputs and attributes of a function body (tests/ops)."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Mapping
+from ctypes import c_float, c_int32, c_void_p
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.c99.drawn_shapes import window_of
+from tests.c99.forward_kernels import Channels, LrnShape, Normalization
+from tests.c99.kernel_library import call
+from tests.c99.test_packed_kernels import packed
+from tests.ops.body_cases import BodyCase
+from tinyfoa_rt.ops.row import snake_case
+
+__all__ = ["OPERATORS", "run_operator"]
+
+Array = NDArray[Any]
+Outputs = tuple[Array, ...]
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+class _ChannelPart(ctypes.Structure):
+    _fields_ = [("all", Channels), ("first", c_int32), ("count", c_int32)]
+
+
+class _Head(ctypes.Structure):
+    _fields_ = [("stored", c_void_p), ("seed", ctypes.c_uint32), ("classes", c_int32), ("units", c_int32), ("gain", c_float)]
+
+
+def run_operator(library: ctypes.CDLL, case: BodyCase) -> Outputs:
+    """The outputs of the operator's kernel."""
+    return OPERATORS[case.op_type](library, case)
+
+
+def _channels(value: Array, channel_size: int = 1) -> Channels:
+    return Channels(len(value), value.shape[1] // channel_size, prod(value.shape[2:]) * channel_size)
+
+
+def _part(case: BodyCase, saved: Array, grad: Array) -> _ChannelPart:
+    """What the exporter makes of ``origin``: which channels of ``saved`` the gradient is of."""
+    size = case.attributes.get("channel_size", 1)
+    origin = case.inputs[-1]
+    assert origin is not None
+    return _ChannelPart(_channels(saved, size), int(origin[1]), grad.shape[1] // size)
+
+
+def _real(value: Array | None) -> NDArray[np.float32]:
+    assert value is not None
+    return np.ascontiguousarray(value, dtype=np.float32)
+
+
+def _rows_of_words(bits: Array) -> NDArray[np.uint32]:
+    rows = bits.reshape(len(bits), -1)
+    return packed(rows.astype(np.bool_), -(-rows.shape[1] // 32))
+
+
+def _name(case: BodyCase) -> str:
+    return f"tfoa_{snake_case(case.op_type)}"
+
+
+def _elementwise(**parameters: float) -> Callable[[ctypes.CDLL, BodyCase], Outputs]:
+    """Attributes of the kernel, and their defaults."""
+
+    def run(library: ctypes.CDLL, case: BodyCase) -> Outputs:
+        grad, saved = _real(case.inputs[0]).copy(), case.inputs[1]
+        assert saved is not None
+        given = saved if saved.dtype == np.float32 else _rows_of_words(saved)
+        numbers = [float(case.attributes.get(name, default)) for name, default in parameters.items()]
+        call(library, _name(case), _part(case, saved, grad), *numbers, given, grad)
+        return (grad,)
+
+    return run
+
+
+def _softmax_grad(library: ctypes.CDLL, case: BodyCase) -> Outputs:
+    grad, y = _real(case.inputs[0]).copy(), _real(case.inputs[1])
+    axis = case.attributes["axis"] % y.ndim
+    call(library, _name(case), prod(y.shape[:axis]), y.shape[axis], prod(y.shape[axis + 1 :]), y, grad)
+    return (grad,)
+
+
+def _batch_normalization_grad(library: ctypes.CDLL, case: BodyCase) -> Outputs:
+    grad, gain, variance = (_real(each).copy() for each in case.inputs[:3])
+    part = _part(case, np.empty((len(grad), len(gain), *grad.shape[2:])), grad)
+    size = case.attributes.get("channel_size", 1)
+    if size > 1:  # columns of flattened channels have statistics of their own: each is a channel
+        part = _ChannelPart(Channels(len(grad), len(gain), 1), part.first * size, grad.shape[1])
+    call(library, _name(case), part, float(case.attributes.get("epsilon", 1e-5)), gain, variance, grad)
+    return (grad,)
+
+
+def _running_batch_normalization(library: ctypes.CDLL, case: BodyCase) -> Outputs:
+    x, gain, shift, mean, variance = (_real(each).copy() for each in case.inputs)
+    shape = _channels(x)
+    call(library, "tfoa_follow_statistics", shape, float(case.attributes["momentum"]), x, mean, variance)
+    places = [each.ctypes.data for each in (gain, shift, mean, variance)]
+    by = Normalization(*places, float(case.attributes["epsilon"]))
+    call(library, "tfoa_batch_normalization", shape, by, x, x)  # in place
+    return x, mean, variance
+
+
+def _window(case: BodyCase, size: tuple[int, ...], out_size: tuple[int, ...]) -> Any:
+    return window_of(list(size), out_size, dict(case.attributes))
+
+
+def _max_pool_grad(library: ctypes.CDLL, case: BodyCase) -> Outputs:
+    grad, x = _real(case.inputs[0]), _real(case.inputs[1])
+    grad_x = np.full((*grad.shape[:2], *x.shape[2:]), np.nan, np.float32)
+    call(library, _name(case), _part(case, x, grad), _window(case, x.shape[2:], grad.shape[2:]), grad, x, grad_x)
+    return (grad_x,)
+
+
+def _average_pool_grad(library: ctypes.CDLL, case: BodyCase) -> Outputs:
+    grad, size = _real(case.inputs[0]), tuple(case.attributes["input_shape"][2:])
+    grad_x = np.full((*grad.shape[:2], *size), np.nan, np.float32)
+    includes = int(case.attributes["count_include_pad"])
+    call(library, _name(case), _window(case, size, grad.shape[2:]), prod(grad.shape[:2]), includes, grad, grad_x)
+    return (grad_x,)
+
+
+def _global_average_pool_grad(library: ctypes.CDLL, case: BodyCase) -> Outputs:
+    grad, size = _real(case.inputs[0]), tuple(case.attributes["input_shape"][2:])
+    grad_x = np.full((*grad.shape[:2], *size), np.nan, np.float32)
+    call(library, _name(case), prod(grad.shape[:2]), prod(size), grad, grad_x)
+    return (grad_x,)
+
+
+def _lrn_grad(library: ctypes.CDLL, case: BodyCase) -> Outputs:
+    grad, x, y = (_real(each) for each in case.inputs)
+    grad_x = np.full(x.shape, np.nan, np.float32)
+    numbers = [float(case.attributes[name]) for name in ("alpha", "beta", "bias")]
+    call(library, _name(case), LrnShape(_channels(x), case.attributes["size"], *numbers), grad, x, y, grad_x)
+    return (grad_x,)
+
+
+def _stored_head(case: BodyCase, matrix: Array | None) -> tuple[_Head, NDArray[np.float32]]:
+    stored = _real(matrix)
+    return _Head(stored.ctypes.data, 0, *stored.shape, float(case.attributes.get("gain", 1.0))), stored
+
+
+def _head_logits(library: ctypes.CDLL, case: BodyCase) -> Outputs:
+    h, scale = case.inputs[:2]
+    assert h is not None and scale is not None
+    head, _kept = _stored_head(case, case.inputs[2])
+    logits = np.full((len(h), head.classes), np.nan, np.float32)
+    pools = bool(case.attributes.get("pools"))
+    name, sizes = ("tfoa_pooled_head_logits", (_channels(h),)) if pools else ("tfoa_head_logits", ())
+    rows = () if pools else (len(h),)
+    if h.dtype == np.float32:
+        call(library, name, head, *sizes, h, *rows, logits)
+        return (logits * scale,)
+    call(library, f"{name}_of_bits", head, *sizes, _rows_of_words(h), *rows, float(scale), logits)
+    return (logits,)
+
+
+def _head_grad(library: ctypes.CDLL, case: BodyCase) -> Outputs:
+    grad, origin = _real(case.inputs[0]), case.inputs[3]
+    assert origin is not None
+    head, _kept = _stored_head(case, case.inputs[1])
+    shape = tuple(case.attributes["output_shape"])
+    units = prod(shape[2:]) if len(shape) > 2 else case.attributes.get("channel_units", 1)
+    pools = bool(case.attributes.get("pools"))
+    channels = head.units if pools else head.units // units
+    count = min(int(origin[3]), channels)
+    part = _ChannelPart(Channels(len(grad), channels, units), int(origin[1]), count)
+    grad_h = np.full((len(grad), count * units // prod(shape[2:]), *shape[2:]), np.nan, np.float32)
+    call(library, "tfoa_pooled_head_grad" if pools else "tfoa_head_grad", head, part, grad, grad_h)
+    return (grad_h,)
+
+
+OPERATORS: Mapping[str, Callable[[ctypes.CDLL, BodyCase], Outputs]] = {
+    "StraightThroughGrad": _elementwise(),
+    "ReluGrad": _elementwise(),
+    "ClipGrad": _elementwise(min=-_LARGEST, max=_LARGEST),
+    "LeakyReluGrad": _elementwise(alpha=0.01),
+    "HardSigmoidGrad": _elementwise(alpha=0.2),
+    "HardSwishGrad": _elementwise(),
+    "SigmoidGrad": _elementwise(),
+    "TanhGrad": _elementwise(),
+    "SoftmaxGrad": _softmax_grad,
+    "BatchNormalizationGrad": _batch_normalization_grad,
+    "RunningBatchNormalization": _running_batch_normalization,
+    "MaxPoolGrad": _max_pool_grad,
+    "AveragePoolGrad": _average_pool_grad,
+    "GlobalAveragePoolGrad": _global_average_pool_grad,
+    "LRNGrad": _lrn_grad,
+    "HeadLogits": _head_logits,
+    "HeadGrad": _head_grad,
+}

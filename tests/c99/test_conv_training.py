@@ -1,0 +1,109 @@
+"""Convolutions that are trained: generated C99 against the trainer on onnxruntime, as in test_training.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.c99.exported import Device
+from tests.c99.test_training import TOLERANCE, check_block, data_of
+from tests.c99.trained_pair import Pair, exported
+from tests.emit.test_conv_trajectory import conv_model
+from tests.small_models import ModelBuilder, load_model, residual_net
+from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.run.block_training import BlockTraining
+from tinyfoa_rt.run.forward import ForwardPass
+from tinyfoa_rt.run.loop import calibrate
+from tinyfoa_rt.run.records import statistics_of
+from tinyfoa_rt.run.session import Runtime
+
+# Stride, dilation, groups, a depthwise one, batch normalization, a residual connection: all in `conv_model`. Heads are stored
+# where units are binary: the errors that four classes of a hashed head send to a unit may cancel to rounding; its bias follows.
+CASES: dict[str, dict[str, Any]] = {
+    "default": {"batch": 2, "slices": "2x2", "head": "kaiming"},
+    "one": {"batch": 1, "slices": "1x1", "head": "kaiming", "optimizer": "momentum"},
+    "uneven": {"batch": 3, "slices": "1x3", "head": "kaiming"},
+    "adam": {"batch": 3, "slices": "2x2", "head": "kaiming", "optimizer": "adam"},
+    "paper": {"batch": 2, "slices": "2x2", "head": "kaiming", "alpha": "tensor", "window": "relu", "handover": "scaled"},
+    "weights": {"batch": 2, "slices": "2x2", "binarize": "weights"},
+    "float": {"batch": 2, "slices": "2x3", "binarize": "none"},
+    "pooled": {"batch": 2, "slices": "2x2", "head": "kaiming", "head_pool": "average"},
+    "float-pooled": {"batch": 4, "slices": "2x2", "binarize": "none", "head_pool": "average"},
+    "full": {"batch": 2, "schedule": "full", "binarize": "none"},
+}
+
+
+def pair_of(graph: Graph, folder: Path, rotate_every: int = 3, **options: Any) -> Pair:
+    artifact, state, model = exported(graph, folder, **options)
+    return Pair(artifact, state, Device(model).start(rotate_every), rotate_every)
+
+
+def check(pair: Pair, graph: Graph) -> None:
+    """Every block, then the scores, which running statistics are a part of."""
+    shape = graph.shape(graph.inputs[0])[1:]
+    for index, block in enumerate(pair.device.model.source.blocks):
+        check_block(pair, index, (block.starting_rate, block.starting_rate), shape)
+    expected, ours = pair.scores(data_of(pair, 7)[0].reshape(-1, *shape))
+    np.testing.assert_allclose(ours, expected, rtol=TOLERANCE, atol=TOLERANCE * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_equals_onnxruntime(case: str, tmp_path: Path) -> None:
+    graph = load_model(conv_model(), tmp_path)
+    check(pair_of(graph, tmp_path, **CASES[case]), graph)
+
+
+@pytest.mark.parametrize("binarize", ["both", "none"])
+def test_one_axis(binarize: str, tmp_path: Path) -> None:
+    builder = ModelBuilder((2, 20))
+    weights = (builder.weight(6, 1, 5), builder.weight(6), builder.weight(8, 6, 3), builder.weight(8))
+    x = builder.node("Conv", ("input", *weights[:2]), "first", group=2, dilations=[2], pads=[3, 1])
+    x = builder.node("Conv", (builder.node("Relu", (x,)), *weights[2:]), "second", strides=[2], pads=[1, 1])
+    x = builder.node("Flatten", (builder.node("Relu", (x,)),))
+    graph = builder.load(tmp_path, builder.dense(x, 64, 3, "fc"))
+    check(pair_of(graph, tmp_path, batch=2, slices="2x2", binarize=binarize, head="kaiming"), graph)
+
+
+@pytest.mark.parametrize("binarize", ["both", "weights", "none"])
+def test_two_layers_of_a_block(binarize: str, tmp_path: Path) -> None:
+    graph = load_model(residual_net(), tmp_path)
+    check(pair_of(graph, tmp_path, batch=2, slices="2x2", binarize=binarize, head="kaiming"), graph)
+
+
+def test_statistics_are_measured_before_the_first_step(tmp_path: Path) -> None:
+    """A mean over all samples, as the trainer on onnxruntime measures it; the block has no scale to be measured with them."""
+    graph = load_model(conv_model(), tmp_path)
+    pair = pair_of(graph, tmp_path, batch=2, slices="2x2", binarize="none")
+    index, names = 2, statistics_of("depthwise_norm_out")
+    for _ in range(index):
+        pair.device.next_block()
+    x = data_of(pair, 25)[0].reshape(25, 2, *graph.shape(graph.inputs[0])[1:])
+    forward = ForwardPass(pair.artifact, pair.state, Runtime(threads=1))
+    training = BlockTraining(pair.artifact, index, pair.state, Runtime(threads=1))
+    inputs = [forward.to_block(index, batch) for batch in x]
+    training.begin_turn(0)
+
+    def fill(number: int) -> None:
+        for name, array in training.inputs.items():
+            array[...] = inputs[number % len(x)][name]
+
+    calibrate(training, pair.state, fill, 2)
+    weight = pair.device.weights("depthwise")
+    for batch in x:
+        pair.device.calibrate(batch)
+    pair.device.save()
+    for name in names:
+        # Variances are differences of squares up to 1, in float32.
+        np.testing.assert_allclose(pair.device.statistic(name), pair.state.others[name], rtol=1e-5, atol=1e-7)
+    np.testing.assert_array_equal(pair.device.weights("depthwise"), weight)
+
+
+def test_a_one_percent_error_is_noticed(tmp_path: Path) -> None:
+    graph = load_model(conv_model(), tmp_path)
+    pair = pair_of(graph, tmp_path, **CASES["float"])
+    rate = pair.device.model.source.blocks[0].starting_rate
+    with pytest.raises(AssertionError):
+        check_block(pair, 0, (rate, 1.01 * rate), graph.shape(graph.inputs[0])[1:])
