@@ -14,25 +14,6 @@ INPUTS = {"fan_in": 144, "num_slices": 1, "weight_positions": 1024, "input_power
 DENSE_LIKE = 0.05 * 16**0.5 * 0.5 * 784 / 72
 
 
-def test_the_rate_rises_over_a_tenth_of_the_steps_and_then_falls_to_zero() -> None:
-    rates = [rate_at(2.0, "cosine", step, STEPS) for step in range(STEPS)]
-    peak = rates.index(max(rates))
-    assert peak == STEPS // 10 - 1
-    assert rates[0] == pytest.approx(2.0 / (STEPS // 10), rel=1e-3)  # a twentieth of the cosine, which has hardly begun to fall
-    assert rates[:peak] == sorted(rates[:peak])
-    assert rates[peak:] == sorted(rates[peak:], reverse=True)
-    assert rates[STEPS // 2] == pytest.approx(1.0)
-    assert rates[-1] == pytest.approx(1 + math.cos(math.pi * (STEPS - 1) / STEPS))
-
-
-def test_a_constant_rate_is_the_same_from_the_first_step_on() -> None:
-    assert {rate_at(2.0, "constant", step, STEPS) for step in range(STEPS)} == {2.0}
-
-
-def test_few_steps_begin_at_the_full_rate() -> None:
-    assert rate_at(2.0, "cosine", 0, 5) == 2.0
-
-
 @pytest.mark.parametrize(
     ("head_units", "head_positions"), [(16, 1024), (16 * 16, 64), (16 * 1024, 1)], ids=["average", "grid", "none"]
 )
@@ -60,3 +41,22 @@ def test_a_classifier_behind_kernels_is_faster_unless_slices_have_made_it_so(
     for is_behind, factor in ((False, boost), (True, behind_kernels)):
         size = BlockSize(0, 1, 2048, num_slices, 1, 0.5, is_behind_kernels=is_behind)
         assert rate_of_block("sgd", 100, size) == pytest.approx(0.05 * 2**0.5 * 784 / 1024 * factor)
+
+
+def test_the_rate_rises_over_a_tenth_of_the_steps_and_then_falls_to_zero() -> None:
+    rates = [rate_at(2.0, "cosine", step, STEPS) for step in range(STEPS)]
+    peak = rates.index(max(rates))
+    assert peak == STEPS // 10 - 1
+    assert rates[0] == pytest.approx(2.0 / (STEPS // 10), rel=1e-3)  # a twentieth of the cosine, which has hardly begun to fall
+    assert rates[:peak] == sorted(rates[:peak])
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)
+    assert rates[STEPS // 2] == pytest.approx(1.0)
+    assert rates[-1] == pytest.approx(1 + math.cos(math.pi * (STEPS - 1) / STEPS))
+
+
+def test_a_constant_rate_is_the_same_from_the_first_step_on() -> None:
+    assert {rate_at(2.0, "constant", step, STEPS) for step in range(STEPS)} == {2.0}
+
+
+def test_few_steps_begin_at_the_full_rate() -> None:
+    assert rate_at(2.0, "cosine", 0, 5) == 2.0

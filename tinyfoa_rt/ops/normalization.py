@@ -12,8 +12,6 @@ The shift is trained: it is the threshold of a channel, which a bias before the 
 in the model. With g the error of y::
 
     shift <- shift - share rate sum over samples and positions of g      ShiftSgdStep, for the channels of the active slice
-
-A matrix, into which positions were flattened, is normalized column by column: a channel has ``channel_size`` of them.
 """
 
 from __future__ import annotations

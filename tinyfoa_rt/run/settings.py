@@ -71,7 +71,7 @@ class BlockSize:
 
     These are: units of its head (0: a classifier), positions that a unit is the mean of, inputs of an output, slices, positions
     at which a weight is used, mean x^2, of a model's own output with a squared error how many numbers it has (else 0), and
-    whether it is a classifier behind convolutions that were trained.
+    whether it is a classifier behind convolutions that learn from scratch.
     """
 
     head_units: int

@@ -7,8 +7,6 @@ straight-through window where the output is binary.
 
 from __future__ import annotations
 
-import math
-
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import TensorType
@@ -31,10 +29,9 @@ def add_error_signal(setting: BlockSetting, forward: ForwardPass, backward: Back
     if setting.block.is_classifier:
         return _true_error(setting, builder, target)
     head = _declare_head(setting, builder)
-    seen, scale = _seen(setting, forward), forward.binary.get(output, "")
+    seen, scale = _seen(setting, forward)
     pools = int(setting.head_pool == "average")
-    gain = math.sqrt(2 / setting.head_units)  # of Kaiming's initialization
-    drawn: dict[str, Attribute] = {"seed": setting.recipe.seed, "pools": pools, "gain": gain}
+    drawn: dict[str, Attribute] = {"seed": setting.recipe.seed, "pools": pools, "gain": setting.head_gain}
     attributes = {"num_classes": setting.recipe.num_outputs, **drawn}
     logits = builder.call("HeadLogits", (seen, scale, head), ("logits",), attributes, "head")[0]
     grad_logits, _ = _loss(setting.recipe, builder, (logits, target))
@@ -47,7 +44,9 @@ def add_error_signal(setting: BlockSetting, forward: ForwardPass, backward: Back
     if setting.recipe.head == "learned":
         _learn_head(setting, builder, head, (seen, scale))
     if seen != output:
-        spread = {**_cells(setting), **_plain_ends(len(setting.head_cell)), "input_shape": backward.grad_type(output).shape}
+        none = (0,) * len(setting.head_cells)
+        spread: dict[str, Attribute] = {**_cells(setting), "dilations": (1,) * len(none), "overhang": none, "unreached": none}
+        spread["input_shape"] = backward.grad_type(output).shape
         grad_h = builder.call("AveragePoolGrad", (grad_h, backward.origin), (f"grad.{output}",), spread, "gradient")[0]
     if not setting.is_binary:
         return grad_h
@@ -56,15 +55,16 @@ def add_error_signal(setting: BlockSetting, forward: ForwardPass, backward: Back
     return builder.call("StraightThroughGrad", windowed, (name,), backward.channel_size(output), "gradient")[0]
 
 
-def _seen(setting: BlockSetting, forward: ForwardPass) -> str:
-    """What the head reads: the block's output, or the means of its cells."""
+def _seen(setting: BlockSetting, forward: ForwardPass) -> tuple[str, str]:
+    """What the head reads, and its scale: the block's output, or the means of its cells, which are real numbers."""
     builder, output = forward.builder, setting.block.output
+    scale = forward.binary.get(output, "")
     if setting.head_pool != "grid":
-        return output
+        return output, scale
     shape = builder.value_type(output).shape
     cells = (f"{output}.cells", TensorType("float32", (*shape[:2], *setting.head_cells)))
-    real = builder.real(output, "") if setting.is_binary else output
-    return builder.standard("AveragePool", (real,), cells, _cells(setting), "head")
+    real = builder.real(output, scale) if setting.is_binary else output
+    return builder.standard("AveragePool", (real,), cells, _cells(setting), "head"), ""
 
 
 def _cells(setting: BlockSetting) -> dict[str, Attribute]:
@@ -72,11 +72,6 @@ def _cells(setting: BlockSetting) -> dict[str, Attribute]:
     size, cell = setting.graph.shape(setting.block.output)[2:], setting.head_cell
     beyond = tuple(count * length - whole for count, length, whole in zip(setting.head_cells, cell, size))
     return {"kernel_shape": cell, "strides": cell, "pads": (*(0 for _ in size), *beyond)}
-
-
-def _plain_ends(rank: int) -> dict[str, Attribute]:
-    """What else a gradient is told of a window along ``rank`` axes, whose own defaults have two."""
-    return {"dilations": (1,) * rank, "overhang": (0,) * rank, "unreached": (0,) * rank}
 
 
 def _true_error(setting: BlockSetting, builder: StepBuilder, target: str) -> str:
@@ -119,7 +114,7 @@ def _declare_head(setting: BlockSetting, builder: StepBuilder) -> str:
             return ""
         return builder.tensor("head", TensorType("int8", shape), "head", is_persistent=True)
     head_type = TensorType("float32", shape)
-    if setting.recipe.head == "kaiming":
+    if setting.recipe.head in ("kaiming", "classifier"):
         return builder.tensor("head", head_type, "head", place=builder.parameter_place, is_persistent=True)
     builder.tensor("head", head_type, "head", is_persistent=True)
     for state in OPTIMIZER_STATES[setting.recipe.optimizer]:

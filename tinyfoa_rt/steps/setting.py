@@ -85,6 +85,11 @@ class BlockSetting:
         return self.graph.shape(self.block.output)[1] * cells
 
     @property
+    def head_gain(self) -> float:
+        """What a head's products are multiplied by: that of Kaiming's initialization."""
+        return math.sqrt(2 / self.head_units)
+
+    @property
     def head_positions(self) -> int:
         """How many positions a unit of the head is the mean of; of a grid with smaller cells at its ends, on average."""
         return self.graph.values[self.block.output].size // self.head_units

@@ -143,16 +143,16 @@ class _StepAssembly:
             backward.add(node.inputs[0], grad)
             return
         require_rule(node, node.op_type in VJP_RULES and node.domain == "")
-        VJP_RULES[node.op_type](backward, node, grad)
         if node in running_statistics(self.block):
             self._move_shift(node, grad, backward)
+        VJP_RULES[node.op_type](backward, node, grad)
 
     def _move_shift(self, node: Node, grad: str, backward: BackwardPass) -> None:
         """The shift takes plain steps, whatever the optimizer: it is a threshold, whose error is the sum of many positions."""
         self.builder.phase = "update"
         shift = shift_name(node)
         share = self.setting.recipe.shift_share(max(layer.row_size for layer in self.block.layers))
-        attributes: dict[str, Attribute] = {"share": share, **backward.channel_size(node.outputs[0])}
+        attributes = {"share": share, **backward.channel_size(node.inputs[0])}
         self.builder.call("ShiftSgdStep", (shift, grad, "rate", backward.origin), (f"{shift}.next",), attributes)
         self.builder.phase = "gradient"
 

@@ -109,7 +109,7 @@ def shift_sgd_step(
 ) -> tuple[Array, ...]:
     sums = grad_y.astype(np.float64).sum(axis=(0, *range(2, grad_y.ndim)))
     moved = shift.astype(np.float64)
-    first = channel_size * int(origin[1])
+    first = int(origin[1]) * channel_size
     moved[first : first + len(sums)] -= share * float(rate) * sums
     return (moved,)
 

@@ -112,8 +112,8 @@ def _pack_signs(lowering: Lowering, node: StepNode) -> list[Statement]:
 
 def running_normalization(lowering: Lowering, node: StepNode) -> list[Statement]:
     """Batch normalization of a trained block, outside of its step."""
-    x, gain, _, mean = node.inputs[:4]
-    block, number = lowering.statistics[mean]
+    x, gain = node.inputs[:2]
+    block, number = lowering.statistics[node.inputs[3]]
     epsilon = Real(node.float("epsilon", 1e-5))
     by = Fields("tfoa_running", (Number(block), Number(number), epsilon, lowering.real(gain)))
     shape = Fields("tfoa_channels", lowering.channels(x).values)

@@ -45,7 +45,7 @@ struct BlockSize {
     double weight_positions = 1;  // positions at which a weight is used
     double input_power = 0;       // mean x^2
     double squared_outputs = 0;   // of a model's own output with a squared error
-    bool is_behind_kernels = false;  // a classifier behind convolutions that were trained
+    bool is_behind_kernels = false;  // a classifier behind convolutions that learn from scratch
 };
 
 // The rate at which a block starts; the reasons are in tinyfoa_rt/run/settings.py.
