@@ -152,9 +152,12 @@ def _head_logits(library: ctypes.CDLL, case: BodyCase) -> Outputs:
     pools = bool(case.attributes.get("pools"))
     name, sizes = ("tfoa_pooled_head_logits", (_channels(h),)) if pools else ("tfoa_head_logits", ())
     rows = () if pools else (len(h),)
-    if h.dtype == np.float32:
-        call(library, name, head, *sizes, h, *rows, logits)
+    if h.dtype == np.float32 and pools:
+        call(library, name, head, *sizes, h, logits)
         return (logits * scale,)
+    if h.dtype == np.float32:
+        call(library, name, head, h, *rows, float(scale), logits)
+        return (logits,)
     call(library, f"{name}_of_bits", head, *sizes, _rows_of_words(h), *rows, float(scale), logits)
     return (logits,)
 

@@ -106,8 +106,8 @@ def test_head(library: ctypes.CDLL, rows: int, units: int, classes: int, is_stor
     h, x, logits = bits(rng, rows, units), real(rng, rows, units), np.empty((rows, classes), dtype=np.float32)
     call(library, "tfoa_head_logits_of_bits", head, words(h), rows, 0.7, logits)
     check_close(logits, heads.head_logits(h, np.array(0.7), matrix, gain=0.3)[0])
-    call(library, "tfoa_head_logits", head, x, rows, logits)
-    check_close(logits, heads.head_logits(x, np.array(1), matrix, gain=0.3)[0])
+    call(library, "tfoa_head_logits", head, x, rows, 0.7, logits)
+    check_close(logits, heads.head_logits(x, np.array(0.7), matrix, gain=0.3)[0])
 
 
 @given(rows=ROWS, classes=st.integers(2, 12), spread=st.sampled_from([1.0, 30.0]), seed=SEED)

@@ -70,6 +70,7 @@ def _channels(rng: np.random.Generator, shape: tuple[int, ...]) -> Iterator[Body
     for given, origin, name in ((part_grad, PART, "part"), (grad, EVERYTHING, "whole")):
         inputs: tuple[Array, ...] = (given, gain, variance, origin)
         yield BodyCase(f"BatchNormalizationGrad-{name}-{label}", "BatchNormalizationGrad", inputs, {"epsilon": 1e-3})
+        yield BodyCase(f"ShiftSgdStep-{name}-{label}", "ShiftSgdStep", (shift, given, number(0.3), origin), {"share": 0.4})
         for exponent in (1.0, -1.0):
             factor = rng.uniform(0.5, 2, (1, channels, *ones)).astype(np.float32)
             scaled, kept = (given, factor, origin), {"exponent": exponent}

@@ -117,7 +117,6 @@ def _recipe(graph: Graph, parts: Partition, options: PlanOptions) -> Recipe:
     optimizer: Optimizer = "sgd" if options.optimizer == AUTO else options.optimizer  # type: ignore[assignment]
     head: Head = "rademacher" if options.head == AUTO else options.head  # type: ignore[assignment]
     loss: Loss = options.loss if options.loss != AUTO else _loss(graph, num_outputs)  # type: ignore[assignment]
-    pools_head = options.head_pool == "average"
     return Recipe(
         optimizer=optimizer,
         head=head,
@@ -125,7 +124,7 @@ def _recipe(graph: Graph, parts: Partition, options: PlanOptions) -> Recipe:
         loss=loss,
         num_outputs=num_outputs,
         seed=options.seed,
-        pools_head=pools_head,
+        head_pool=options.head_pool,  # type: ignore[arg-type]
         alpha=options.alpha,  # type: ignore[arg-type]
         scale=options.scale,  # type: ignore[arg-type]
         window=options.window,  # type: ignore[arg-type]

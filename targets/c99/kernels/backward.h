@@ -40,6 +40,9 @@ void tfoa_softmax_grad(int32_t outer, int32_t size, int32_t inner, const float *
 void tfoa_batch_normalization_grad(const tfoa_channel_part *part, float epsilon, const float *gain, const float *variance,
                                    float *grad);
 
+/* Plain step of a shift, which all samples and positions of a channel share: shift -= rate * share * sum of grad. */
+void tfoa_shift_sgd_step(const tfoa_channel_part *part, float rate, float share, const float *grad, float *shift);
+
 /* MaxPool. x (all channels, in_size); grad_y (count channels, out_size) goes to the first largest element of each window. */
 void tfoa_max_pool_grad(const tfoa_channel_part *part, const tfoa_window *window, const float *grad_y, const float *x, float *grad_x);
 

@@ -49,7 +49,7 @@ typedef struct tfoa_head {
 
 /* logits = gain * scale * B h, of bits and of real numbers. */
 void tfoa_head_logits_of_bits(const tfoa_head *head, const uint32_t *h, int32_t rows, float scale, float *logits);
-void tfoa_head_logits(const tfoa_head *head, const float *h, int32_t rows, float *logits);
+void tfoa_head_logits(const tfoa_head *head, const float *h, int32_t rows, float scale, float *logits);
 
 /* grad_h = gain * B^T grad_logits, for the units of the part; a unit is a position of a channel. */
 void tfoa_head_grad(const tfoa_head *head, const tfoa_channel_part *part, const float *grad_logits, float *grad_h);

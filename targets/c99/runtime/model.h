@@ -53,7 +53,7 @@ typedef struct tfoa_layer {
     tfoa_kept kept;
 } tfoa_layer;
 
-/* A vector that follows what a block sees, mean or variance of a batch normalization: in the arena while the block has its turn, and in
+/* A vector of a batch normalization, mean and variance of what the block sees, or its trained shift: in the arena while the block has its turn, and in
  * the header from a word on. */
 typedef struct tfoa_statistic {
     uint32_t place;

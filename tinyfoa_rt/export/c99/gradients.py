@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from tinyfoa_rt.export.c99.lowering import CONTEXT, Lowering, Rule, refuse, stop_if_measured
+from tinyfoa_rt.export.c99.lowering import CONTEXT, Lowering, Rule, real_attribute, refuse, stop_if_measured
 from tinyfoa_rt.export.c99.program import Argument, Braces, Call, Fields, Number, Real, Shifted, Statement, Value
 from tinyfoa_rt.export.c99.strided_operators import MOST_AXES, numbers, strides_of, whole_strides
 from tinyfoa_rt.export.c99.windows import window_of
@@ -142,6 +142,17 @@ def _running_batch_normalization(lowering: Lowering, node: StepNode) -> list[Sta
     ]
 
 
+def _shift_step(lowering: Lowering, node: StepNode) -> list[Statement]:
+    """The shift of a batch normalization, for the channels of the active slice."""
+    shift, grad, rate = node.inputs[:3]
+    channels, positions = lowering.type_of(shift).size, math.prod(lowering.type_of(grad).shape[2:])
+    fields = Braces((lowering.rows, Number(channels), Number(positions)))
+    part = lowering.part_of(fields, node.input(3), node.int("channel_size", 1))
+    places = (lowering.at(grad), lowering.at(shift))
+    share = Real(real_attribute(node, "share"))
+    return [Call("tfoa_shift_sgd_step", (part, Value("float", lowering.offsets[rate]), share, *places))]
+
+
 GRADIENT_RULES: Mapping[str, Rule] = {
     "ReluGrad": _elementwise(),
     "ClipGrad": _elementwise(min=-LARGEST, max=LARGEST),
@@ -158,5 +169,6 @@ GRADIENT_RULES: Mapping[str, Rule] = {
     "AveragePoolGrad": _average_pool,
     "GlobalAveragePoolGrad": _global_average_pool,
     "LRNGrad": _lrn,
+    "ShiftSgdStep": _shift_step,
     "RunningBatchNormalization": _running_batch_normalization,
 }

@@ -28,9 +28,10 @@ def _head_logits(lowering: Lowering, node: StepNode) -> list[Statement]:
     name = "tfoa_pooled_head_logits" if pools else "tfoa_head_logits"
     shape: tuple[Argument, ...] = (lowering.channel_fields(h),) if pools else ()
     rows = () if pools else (lowering.rows,)
-    if lowering.type_of(h).dtype != "bit":
-        return [Call(name, (head, *shape, lowering.at(h), *rows, logits))]
     load, scale = scale_of(lowering, node.input(1))
+    if lowering.type_of(h).dtype != "bit":
+        of_values = () if pools else (scale,)
+        return [*load, Call(name, (head, *shape, lowering.at(h), *rows, *of_values, logits))]
     return [*load, Call(f"{name}_of_bits", (head, *shape, lowering.at(h, "const uint32_t"), *rows, scale, logits))]
 
 

@@ -124,11 +124,15 @@ class Lowering:
 
     def channel_part(self, node: StepNode, saved: str, origin: str) -> Fields:
         """The channels of ``saved`` that a gradient is of: those of the active slice, or all."""
-        all_channels = self.channels(saved, node.int("channel_size", node.int("channel_units", 1)))
+        return self.part_of(self.channels(saved, node.int("channel_size", node.int("channel_units", 1))), origin)
+
+    def part_of(self, all_channels: Braces, origin: str, each: int = 1) -> Fields:
+        """Those channels that the active slice has, or all; ``each`` of them for one of the slice's."""
         if not origin:
             return Fields("tfoa_channel_part", (all_channels, Number(0), all_channels.values[1]))
         place = self.offsets[origin]
-        return Fields("tfoa_channel_part", (all_channels, Value("int32_t", place + 4), Value("int32_t", place + 12)))
+        first, count = (Value("int32_t", place + word, each) for word in (4, 12))
+        return Fields("tfoa_channel_part", (all_channels, first, count))
 
 
 Rule = Callable[[Lowering, StepNode], list[Statement]]

@@ -46,7 +46,7 @@ class BlockSource:
         end: the byte behind all that the step and the forward pass write to.
         peak_nbytes: the arena that the plan says the block needs.
         scale: the tensor of the scale of its output; empty where that is real.
-        statistics: running statistics of its batch normalizations: tensors of the step, each with its length.
+        statistics: mean, variance and shift of each of its batch normalizations: tensors of the step, with their lengths.
         starting_rate: by the recipe.
     """
 

@@ -43,15 +43,16 @@ void tfoa_head_logits_of_bits(const tfoa_head *head, const uint32_t *h, int32_t 
     }
 }
 
-void tfoa_head_logits(const tfoa_head *head, const float *h, int32_t rows, float *logits)
+void tfoa_head_logits(const tfoa_head *head, const float *h, int32_t rows, float scale, float *logits)
 {
+    const float factor = scale * head->gain;
     for (int32_t row = 0; row < rows; row++) {
         for (int32_t c = 0; c < head->classes; c++) {
             float sum = 0.0f;
             for (int32_t unit = 0; unit < head->units; unit++) {
                 sum += h[unit] * entry(head, c, unit);
             }
-            *logits++ = sum * head->gain;
+            *logits++ = sum * factor;
         }
         h += head->units;
     }
