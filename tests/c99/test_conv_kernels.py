@@ -64,17 +64,19 @@ def test_products_of_parts_add_up_to_a_convolution(forward: ForwardKernels, data
     check_sum(z, case.conv(x, w), case.conv(abs(x), abs(w)), w[0].size)
 
 
-@given(data=st.data(), rank=RANK, seed=SEED)
-def test_signed_sums(forward: ForwardKernels, data: st.DataObject, rank: int, seed: int) -> None:
+@given(data=st.data(), rank=RANK, of_bits=st.booleans(), seed=SEED)
+def test_signed_sums(forward: ForwardKernels, data: st.DataObject, rank: int, of_bits: bool, seed: int) -> None:
     case = ConvCase(data, rank, seed)
-    q = case.rng.integers(-(2**15), 2**15, (1, *case.x_shape[1:])).astype(np.int16)
+    x = case.rng.integers(0, 2, (1, *case.x_shape[1:])) if of_bits else case.rng.integers(-(2**15), 2**15, (1, *case.x_shape[1:]))
     is_plus = bits(case.rng, *case.w_shape)
-    expected = case.conv(q, 2.0 * is_plus - 1)[0]
+    expected = case.conv(x, 2.0 * is_plus - 1)[0]
+    given = words(x.reshape(1, -1)) if of_bits else x.astype(np.int16)
+    kernel = "tfoa_add_bit_conv" if of_bits else "tfoa_add_signed_conv"
     for output, row in enumerate(is_plus.reshape(len(is_plus), -1)):
         sums = np.zeros(case.z_shape[2:], np.int32)
         first, second = case.parts(output, seed)
-        call(forward.library, "tfoa_add_signed_conv", case.shape, first, words(row[None, : first.count]), q, sums)
-        call(forward.library, "tfoa_add_signed_conv", case.shape, second, words(row[None, first.count :]), q, sums)
+        call(forward.library, kernel, case.shape, first, words(row[None, : first.count]), given, sums)
+        call(forward.library, kernel, case.shape, second, words(row[None, first.count :]), given, sums)
         np.testing.assert_array_equal(sums, expected[output])
 
 

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.c99.exported import Device
+from tests.c99.exported import Device, ExportedModel
 from tests.c99.test_training import TOLERANCE, check_block, data_of
 from tests.c99.trained_pair import Pair, exported
 from tests.emit.test_conv_trajectory import conv_model
 from tests.small_models import ModelBuilder, load_model, residual_net
 from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.pipeline.exporting_c99 import c_source
 from tinyfoa_rt.run.block_training import BlockTraining
 from tinyfoa_rt.run.forward import ForwardPass
 from tinyfoa_rt.run.loop import calibrate
@@ -71,6 +72,17 @@ def test_one_axis(binarize: str, tmp_path: Path) -> None:
 def test_two_layers_of_a_block(binarize: str, tmp_path: Path) -> None:
     graph = load_model(residual_net(), tmp_path)
     check(pair_of(graph, tmp_path, batch=2, slices="2x2", binarize=binarize, head="kaiming"), graph)
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "adam"])
+def test_c_goes_on_with_what_onnxruntime_has_trained(optimizer: str, tmp_path: Path) -> None:
+    """Weights, optimizer state, step counts, scales and statistics cross over, slice by slice."""
+    graph = load_model(conv_model(), tmp_path)
+    begun = pair_of(graph, tmp_path, batch=3, slices="2x2", optimizer=optimizer, head="kaiming")
+    check(begun, graph)
+    (tmp_path / "on").mkdir()
+    model = ExportedModel.build(c_source(begun.artifact, begun.state.arrays()), tmp_path / "on")
+    check(Pair(begun.artifact, begun.state, Device(model).start(3), 3), graph)
 
 
 def test_statistics_are_measured_before_the_first_step(tmp_path: Path) -> None:

@@ -13,9 +13,11 @@ import pytest
 
 from tests.c99.exported import LIBRARY, Device, ExportedModel, library_sources, write_sources
 from tests.c99.kernel_library import FLAGS, required_tool
-from tests.c99.trained_pair import export_small
+from tests.c99.trained_pair import export_small, exported
+from tests.emit.test_local_trajectory import local_net
 from tests.golden_files import check_golden
 from tests.run.trained_models import artifact_of, blobs
+from tests.small_models import load_model
 from tinyfoa_rt.cli import main
 from tinyfoa_rt.errors import InputError, UnsupportedError
 from tinyfoa_rt.export.c99 import lower, render, state_image
@@ -115,6 +117,8 @@ def test_what_cannot_be_exported_is_refused(tmp_path: Path) -> None:
         export_small(tmp_path, nonvolatile="none")
     with pytest.raises(UnsupportedError, match="freeze-diagonal"):
         export_small(tmp_path, schedule="freeze-diagonal", slices="auto")
+    with pytest.raises(UnsupportedError, match="layer 'lc1': is locally connected"):
+        exported(load_model(local_net(), tmp_path), tmp_path, batch=1)
     with pytest.raises(InputError, match="was planned for onnxruntime"):
         c_source(artifact_of(tmp_path), {})
 

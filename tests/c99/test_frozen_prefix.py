@@ -58,6 +58,23 @@ def test_operators_of_a_prefix(tmp_path: Path) -> None:
     check(pair_of_graph(graph, tmp_path, train="last:1"), (4, 9, 7))
 
 
+def test_activations_and_moved_parts_of_a_prefix(tmp_path: Path) -> None:
+    builder = ModelBuilder((4, 6, 5))
+    left = builder.node("Slice", ("input", builder.ints(1, -4), builder.ints(4, 6), builder.ints(1, 2), builder.ints(2, 1)))
+    left = builder.node("Pad", (left, builder.ints(0, 1, 2, 0, 0, 0, 0, 0), builder.scalar(0.5)))
+    right = builder.node("LRN", (builder.node("Conv", ("input", builder.weight(2, 4, 1, 1))),), size=3, alpha=0.5)
+    x = builder.node("Concat", (left, right), axis=1)
+    normal = (builder.weight(5), builder.weight(5), builder.weight(5), builder.vector(*range(1, 6)))
+    x = builder.node("BatchNormalization", (x, *normal))
+    curves = [builder.node(op, (x,)) for op in ("Sigmoid", "Tanh", "LeakyRelu", "HardSigmoid", "HardSwish", "Neg")]
+    x = builder.node("Sum", (builder.node("Mul", (curves[0], curves[1])), *curves[2:4], builder.weight(5, 1, 1)))
+    x = builder.node("Sub", (x, builder.node("Div", (curves[4], builder.vector(*range(1, 6))))))
+    x = builder.node("Add", (x, curves[5]))
+    x = builder.node("Flatten", (builder.node("ReduceMean", (x, builder.ints(2, 3)), keepdims=1),))
+    graph = builder.load(tmp_path, builder.dense(x, 5, 3, "last"))
+    check(pair_of_graph(graph, tmp_path, train="last:1"), (4, 6, 5))
+
+
 def test_one_dimensional_windows_and_global_pools(tmp_path: Path) -> None:
     builder = ModelBuilder((2, 20))
     x = builder.node("Conv", ("input", builder.weight(4, 1, 5), builder.weight(4)), group=2, dilations=[2], pads=[3, 1])

@@ -25,6 +25,9 @@ void tfoa_add_conv_products(const tfoa_conv_shape *shape, const tfoa_row_part *p
 void tfoa_add_signed_conv(const tfoa_conv_shape *shape, const tfoa_row_part *part, const uint32_t *signs, const int16_t *q,
                           int32_t *sums);
 
+/* The same of bits: sums += x, or -= x. */
+void tfoa_add_bit_conv(const tfoa_conv_shape *shape, const tfoa_row_part *part, const uint32_t *signs, const uint32_t *x, int32_t *sums);
+
 /* The bits of one sample x that a part is multiplied with at an output position, in the order of the part; 0 in the padding. */
 void tfoa_gather_patch(const tfoa_conv_shape *shape, const tfoa_row_part *part, const uint32_t *x, int32_t position, uint32_t *patch);
 

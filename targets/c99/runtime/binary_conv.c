@@ -1,6 +1,11 @@
-/* z = alpha s (2 popcount(x & w) - popcount(x)) + b, a convolution of bits with signs. */
-#include "../kernels/conv_products.h"
-#include "layer_view.h"
+/* z = alpha s (2 popcount(x & w) - popcount(x)) + b, a convolution of bits with signs.
+ *
+ * The bits under the window are gathered once for all outputs of a group. A group of one output, which a depthwise convolution has, would
+ * gain nothing by that: there each weight is added at all positions. */
+#include <string.h>
+
+#include "../kernels/packed.h"
+#include "conv_rows.h"
 #include "products.h"
 
 /* A group of outputs, which see the same channels, at one position of one sample. */
@@ -10,25 +15,35 @@ typedef struct site {
     int32_t position;
 } site;
 
+/* Outputs that are summed together. */
+#define GROUP 32
+
 /* Add a part of the group's rows; the patch is that of the group, so the part's output is any of them. */
 static tfoa_status add_part(const tfoa_view *view, const site *at, int32_t band, const tfoa_row_part *part, const uint32_t *patch,
-                            float *z)
+                            int32_t *sums)
 {
+    const int32_t positions = view->layer->positions;
+    const int32_t end = at->first_out + at->num_outs;
     const int32_t num_words = TFOA_WORDS(part->count);
-    const int32_t ones = tfoa_packed_count(patch, num_words);
-    for (int32_t out = at->first_out; out < at->first_out + at->num_outs; out++) {
+    for (int32_t out = at->first_out; out < end;) {
         uint32_t chunk[TFOA_CHUNK];
         const uint32_t *words;
+        int32_t dots[GROUP];
+        const int32_t count = tfoa_view_run(view, band, out, end - out < GROUP ? end : out + GROUP);
         if (tfoa_view_bits(view, band, out, (uint32_t)part->first / 32u, chunk, &words) == 0u) {
             return TFOA_ERROR_STORAGE;
         }
-        /* Whole numbers, and so exact in any order. */
-        z[out * view->layer->positions + at->position] += (float)(2 * tfoa_packed_dot(patch, words, num_words) - ones);
+        const tfoa_packed_shape shape = {1, count, num_words, num_words, (int32_t)tfoa_row_words(view->layer, band)};
+        tfoa_packed_matmul(&shape, patch, words, dots);
+        for (int32_t i = 0; i < count; i++) {
+            sums[(out + i) * positions + at->position] += dots[i];
+        }
+        out += count;
     }
     return TFOA_OK;
 }
 
-static tfoa_status add_site(const tfoa_view *view, const tfoa_conv_shape *shape, const site *at, const uint32_t *x, float *z)
+static tfoa_status add_site(const tfoa_view *view, const tfoa_conv_shape *shape, const site *at, const uint32_t *x, int32_t *sums)
 {
     const tfoa_layer *layer = view->layer;
     for (int32_t band = 0; band < layer->num_bands; band++) {
@@ -38,7 +53,7 @@ static tfoa_status add_site(const tfoa_view *view, const tfoa_conv_shape *shape,
             const tfoa_row_part part = {at->first_out, layer->ins[band], done, left < 32 * TFOA_CHUNK ? left : 32 * TFOA_CHUNK};
             uint32_t patch[TFOA_CHUNK];
             tfoa_gather_patch(shape, &part, x, at->position, patch);
-            const tfoa_status status = add_part(view, at, band, &part, patch, z);
+            const tfoa_status status = add_part(view, at, band, &part, patch, sums);
             if (status != TFOA_OK) {
                 return status;
             }
@@ -47,39 +62,19 @@ static tfoa_status add_site(const tfoa_view *view, const tfoa_conv_shape *shape,
     return TFOA_OK;
 }
 
-static tfoa_status sample_sums(const tfoa_view *view, const tfoa_conv_shape *shape, const uint32_t *x, float *z)
+static tfoa_status group_plane_sums(const tfoa_view *view, const tfoa_conv_input *x, int32_t first_out, int32_t num_outs, int32_t *sums)
 {
-    const int32_t group_outs = shape->out_channels / shape->groups;
-    for (int32_t i = 0; i < shape->out_channels * view->layer->positions; i++) {
-        z[i] = 0.0f;
+    if (num_outs == 1) {
+        return tfoa_sign_row_sums(view, x, first_out, sums + first_out * view->layer->positions);
     }
-    for (int32_t group = 0; group < shape->groups; group++) {
-        site at = {group * group_outs, group_outs, 0};
-        for (; at.position < view->layer->positions; at.position++) {
-            const tfoa_status status = add_site(view, shape, &at, x, z);
-            if (status != TFOA_OK) {
-                return status;
-            }
+    memset(sums + first_out * view->layer->positions, 0, sizeof *sums * (size_t)(num_outs * view->layer->positions));
+    for (site at = {first_out, num_outs, 0}; at.position < view->layer->positions; at.position++) {
+        const tfoa_status status = add_site(view, x->shape, &at, x->bits, sums);
+        if (status != TFOA_OK) {
+            return status;
         }
     }
     return TFOA_OK;
-}
-
-/* Sums of outputs [first, first + count) of all samples become z; count <= TFOA_CHUNK. */
-static tfoa_status scale_binary_planes(const tfoa_view *view, int32_t first, int32_t count, float x_scale, int32_t batch, float *z)
-{
-    const int32_t positions = view->layer->positions;
-    const int32_t num_outs = view->layer->outs[view->layer->num_out_parts];
-    float alphas[TFOA_CHUNK];
-    float biases[TFOA_CHUNK];
-    const tfoa_status status = tfoa_view_scaling(view, first, count, alphas, biases);
-    for (int32_t sample = 0; sample < batch && status == TFOA_OK; sample++) {
-        float *planes = z + (sample * num_outs + first) * positions;
-        for (int32_t i = 0; i < count * positions; i++) {
-            planes[i] = planes[i] * (alphas[i / positions] * x_scale) + biases[i / positions];
-        }
-    }
-    return status;
 }
 
 tfoa_status tfoa_binary_conv(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape, const uint32_t *x,
@@ -87,14 +82,17 @@ tfoa_status tfoa_binary_conv(const tfoa_context *context, const tfoa_layer *laye
 {
     const tfoa_view view = tfoa_view_of(context, layer);
     const int32_t x_words = TFOA_WORDS(shape->in_channels * shape->window.in_size[0] * shape->window.in_size[1]);
-    const int32_t num_outs = shape->out_channels;
+    const int32_t group_outs = shape->out_channels / shape->groups;
     tfoa_status status = TFOA_OK;
     for (int32_t sample = 0; sample < shape->batch && status == TFOA_OK; sample++) {
-        status = sample_sums(&view, shape, x + sample * x_words, z + sample * num_outs * layer->positions);
-    }
-    for (int32_t first = 0; first < num_outs && status == TFOA_OK; first += TFOA_CHUNK) {
-        const int32_t count = num_outs - first < TFOA_CHUNK ? num_outs - first : TFOA_CHUNK;
-        status = scale_binary_planes(&view, first, count, x_scale, shape->batch, z);
+        const tfoa_conv_input input = {shape, x + sample * x_words, NULL};
+        float *planes = z + sample * shape->out_channels * layer->positions;
+        for (int32_t out = 0; out < shape->out_channels && status == TFOA_OK; out += group_outs) {
+            status = group_plane_sums(&view, &input, out, group_outs, (int32_t *)(void *)planes);
+        }
+        if (status == TFOA_OK) {
+            status = tfoa_scale_conv_sums(&view, 1.0f, x_scale, planes);
+        }
     }
     return status;
 }

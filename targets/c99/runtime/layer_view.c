@@ -117,6 +117,21 @@ uint32_t tfoa_view_bits(const tfoa_view *view, int32_t band, int32_t out, uint32
     return tfoa_peek(&view->context->storage, offset, row_words - first, chunk, words);
 }
 
+int32_t tfoa_view_run(const tfoa_view *view, int32_t band, int32_t out, int32_t end)
+{
+    const tfoa_part *part = &view->part;
+    if (tfoa_is_resident(view, band, out)) {
+        return (part->first_out + part->outs < end ? part->first_out + part->outs : end) - out;
+    }
+    if (view->is_active && band == part->band && out < part->first_out && part->first_out < end) {
+        end = part->first_out;
+    }
+    const uint32_t row_words = tfoa_row_words(view->layer, band);
+    const uint32_t offset = tfoa_band_offset(view->layer, band) + 4u * row_words * (uint32_t)out;
+    const int32_t count = end - out;
+    return tfoa_is_mapped(&view->context->storage, offset, row_words * (uint32_t)count) ? count : 1;
+}
+
 tfoa_status tfoa_view_slice(const tfoa_view *view, uint32_t slice, tfoa_latent *latent)
 {
     const tfoa_layer *layer = view->layer;

@@ -48,22 +48,6 @@ static tfoa_status add_signed_row(const tfoa_view *view, int32_t band, int32_t o
     return TFOA_OK;
 }
 
-/* Outputs from `out` on, at most up to `end`, of which the rows lie one after the other; 1 where a row may be in pieces. */
-static int32_t run_length(const tfoa_view *view, int32_t band, int32_t out, int32_t end)
-{
-    const tfoa_part *part = &view->part;
-    if (tfoa_is_resident(view, band, out)) {
-        return (part->first_out + part->outs < end ? part->first_out + part->outs : end) - out;
-    }
-    if (view->is_active && band == part->band && out < part->first_out && part->first_out < end) {
-        end = part->first_out;
-    }
-    const uint32_t row_words = tfoa_row_words(view->layer, band);
-    const uint32_t offset = tfoa_band_offset(view->layer, band) + 4u * row_words * (uint32_t)out;
-    const int32_t count = end - out;
-    return tfoa_is_mapped(&view->context->storage, offset, row_words * (uint32_t)count) ? count : 1;
-}
-
 static tfoa_status group_sums(const tfoa_view *view, int32_t first, int32_t end, const int16_t *q, int32_t *sums)
 {
     for (int32_t i = 0; i < end - first; i++) {
@@ -71,7 +55,7 @@ static tfoa_status group_sums(const tfoa_view *view, int32_t first, int32_t end,
     }
     for (int32_t band = 0; band < view->layer->num_bands; band++) {
         for (int32_t out = first; out < end;) {
-            const int32_t count = run_length(view, band, out, end);
+            const int32_t count = tfoa_view_run(view, band, out, end);
             if (count == 1) {
                 const tfoa_status status = add_signed_row(view, band, out, q, &sums[out - first]);
                 if (status != TFOA_OK) {
