@@ -19,7 +19,7 @@ from tests.ops.vjp_cases import POOLS
 from tests.small_models import ModelBuilder
 from tests.steps.test_vjp import CASES, step_model
 from tinyfoa_rt.ir.block import Layer, Slices
-from tinyfoa_rt.steps.setting import statistics_names
+from tinyfoa_rt.steps.setting import shift_name, statistics_names
 from tinyfoa_rt.steps.trained_part import nodes_to_output
 
 __all__ = ["Job", "autograd_cases", "job_of", "of_slice"]
@@ -85,7 +85,7 @@ def _pool(op_type: str, image: tuple[int, ...], attributes: Mapping[str, Any]) -
     weight = builder.weight(CHANNELS, CHANNELS, *(3 for _ in image))
     z = builder.node("Conv", ("input", weight, builder.weight(CHANNELS)), "conv", pads=[1] * 2 * len(image))
     pooled = builder.node("Tanh", (builder.node(op_type, (z,), "pool", **attributes),))
-    return _case(_with_classifier(builder, pooled, CHANNELS, len(image)), Slices(1, 2), pools_head=True)
+    return _case(_with_classifier(builder, pooled, CHANNELS, len(image)), Slices(1, 2), head_pool="average")
 
 
 def _with_classifier(builder: ModelBuilder, x: str, channels: int, rank: int) -> onnx.ModelProto:
@@ -112,6 +112,7 @@ def job_of(case: StepCase, folder: Path) -> Job:
     for node in nodes:
         if node.op_type == "BatchNormalization":  # by the statistics that the step has updated first, which are constants of it
             values |= {name: after[f"{kept}.next"] for name, kept in zip(node.inputs[3:5], statistics_names(node))}
+            values[node.inputs[2]] = drawn.feeds[shift_name(node)]
     parameters = []
     for layer in block.layers:
         values |= _parameters(drawn, layer)
