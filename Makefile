@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # onnxruntime 1.19.2 has wheels up to Python 3.12.
 ORT119 := $(VENV)-ort119
+TORCH := $(VENV)-torch
 ORT119_PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
 MODEL := mlp-784-256-256-10
@@ -52,7 +53,7 @@ format: $(VENV)/test-ready
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) $(ORT119) $(VENV)-openvino build dist tinyfoa_rt/lib
+	rm -rf $(VENV) $(ORT119) $(TORCH) $(VENV)-openvino build dist tinyfoa_rt/lib
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.10 or newer is needed"; exit 1; }
@@ -81,3 +82,10 @@ else
 	$(ORT119)/bin/python -m pip install --quiet --disable-pip-version-check 'onnxruntime==1.19.2' 'numpy<2'
 	@touch $@
 endif
+
+# An environment of its own for tests/emit/test_autograd.py, which is skipped without.
+$(TORCH)/ready:
+	@test -n "$(PYTHON)" || { echo "Python 3.10 or newer is needed"; exit 1; }
+	$(PYTHON) -m venv $(TORCH)
+	$(TORCH)/bin/python -m pip install --quiet --disable-pip-version-check 'torch==2.13.0' numpy
+	@touch $@

@@ -31,7 +31,8 @@ class PlanOptions:
         batch: samples a step; ``None`` lets the plan choose.
         slices: a grid such as ``2x2`` (inputs x outputs) for all layers; ``auto`` lets the plan choose.
         optimizer: ``sgd``, ``momentum``, ``adam`` or ``auto``.
-        head: ``rademacher``, ``kaiming``, ``learned`` or ``auto``.
+        head: ``rademacher``, ``kaiming``, ``classifier`` (the weights of the model's own classifier for the block that it reads,
+            ``rademacher`` for others), ``learned``, or ``auto``: ``classifier`` behind frozen blocks where nothing is binarized.
         head_pool: ``none`` (heads see every unit of a block's output) or ``average`` (the mean of each channel).
         schedule: ``slice``, ``freeze-diagonal`` or ``full``.
         train: ``all``, ``last:K``, or names of blocks or layers.

@@ -141,5 +141,13 @@ def test_samples_are_not_normalized_behind_frozen_blocks(
     assert (Trainer.load(out).progress.normalization is not None) == normalizes
 
 
+def test_nor_are_they_where_an_artifact_has_frozen_blocks(model: str, data: str, tmp_path: Path) -> None:
+    plan_file, artifact, out = (str(tmp_path / name) for name in ("plan.json", "artifact", "out"))
+    assert run(["plan", model, *OPTIONS, "--train", "last:1", "-o", plan_file]) == 0
+    assert run(["build", model, "--plan", plan_file, "-o", artifact]) == 0
+    assert run(["train", artifact, "--data", data, "-o", out, "--epochs", "1"]) == 0
+    assert Trainer.load(out).progress.normalization is None
+
+
 def test_a_normalization_that_is_not_known_is_wrong_use(model: str, data: str, tmp_path: Path) -> None:
     assert run(["train", model, "--data", data, "-o", str(tmp_path / "out"), *OPTIONS, "--normalization", "mean"]) == 2

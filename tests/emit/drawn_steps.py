@@ -136,18 +136,18 @@ def _case(draw: st.DrawFn, model: onnx.ModelProto, index: int, recipe: Mapping[s
 
 
 class DrawnStep:
-    """The emitted step of a case, and feeds for it; ``trained`` names the parameters that it moves."""
+    """The emitted step of a case, the block that it trains, and feeds; ``trained`` names the parameters that it moves."""
 
     def __init__(self, case: StepCase, folder: Path) -> None:
-        graph = load_model(case.model, folder)
-        block = partition(graph).blocks[case.index]
+        self.graph = graph = load_model(case.model, folder)
+        self.block = block = partition(graph).blocks[case.index]
         slices = Slices(
             min(case.slices.m_in, *(layer.in_features for layer in block.layers)),
             min(case.slices.m_out, *(layer.out_features for layer in block.layers)),
         )
         choice = StepChoice(slices, case.batch, holds_slice=slices.count > 1)
-        step = step_of(graph, case.index, ALLOCATOR, choice, **case.recipe)
-        self.model = emit_step(step)
+        self.step = step_of(graph, case.index, ALLOCATOR, choice, **case.recipe)
+        self.model = emit_step(self.step)
         self.rng = rng = np.random.default_rng(case.seed)
         self.feeds: dict[str, Array] = {"rate": np.array(0.5), "scale": np.array(0.5)}
         turn = int(rng.integers(slices.count))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,13 @@ from onnx import TensorProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
+from tests.ops.references.pooling import places
+from tinyfoa_rt.ops.geometry import explicit_window
+
 __all__ = ["Float64Step", "in_float64", "with_defaults"]
 
 Array = NDArray[Any]
+Ints = Sequence[int]
 
 
 class LRN(OpRun):
@@ -29,13 +33,39 @@ class LRN(OpRun):
         return (x * (bias + alpha / size * np.stack(energy, axis=1)) ** -beta,)
 
 
+class MaxPool(OpRun):
+    """Of the ONNX operator set; onnx's reference evaluator has wrong places for some windows, and does not know SAME_LOWER."""
+
+    op_domain = ""
+
+    def _run(
+        self, x: Array, *, kernel_shape: Ints, ceil_mode: int | None = None, storage_order: int | None = None, **others: Any
+    ) -> tuple[Array, ...]:  # fmt: skip
+        given = {"kernel_shape": kernel_shape, **{name: value for name, value in others.items() if value is not None}}
+        window: dict[str, Any] = {**explicit_window(x.shape[2:], given)}
+        kernel, strides, dilations, pads = window.values()
+        image, rank = x.shape[2:], x.ndim - 2
+        free = [image[a] + pads[a] + pads[a + rank] - dilations[a] * (kernel[a] - 1) - 1 for a in range(rank)]
+        size = [-(-free[a] // strides[a]) + 1 if ceil_mode else free[a] // strides[a] + 1 for a in range(rank)]
+        # A window that would begin behind the image and its first pads is none.
+        size = [min(size[a], -(-(image[a] + pads[a]) // strides[a])) for a in range(rank)]
+        y, flat = np.empty((*x.shape[:2], *size)), np.empty((*x.shape[:2], *size), dtype=np.int64)
+        for index in np.ndindex(*size):
+            seen = [place for place, is_inside in places(index, image, (kernel, strides, dilations, pads)) if is_inside]
+            spots = np.ravel_multi_index(np.transpose(seen), image)
+            values = x.reshape(*x.shape[:2], -1)[:, :, spots]
+            y[(..., *index)], flat[(..., *index)] = values.max(axis=2), spots[values.argmax(axis=2)]
+        channels = np.arange(x.shape[0] * x.shape[1]).reshape(*x.shape[:2], *[1] * rank)
+        return (y, flat + channels * int(np.prod(image)))[: len(self.onnx_node.output)]
+
+
 class Float64Step:
     """Runs a step on feeds of any precision."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self.model = in_float64(model)
         onnx.checker.check_model(self.model, full_check=True)
-        self._evaluator = ReferenceEvaluator(self.model, new_ops=[LRN])
+        self._evaluator = ReferenceEvaluator(self.model, new_ops=[LRN, MaxPool])
         self.inputs = [each.name for each in self.model.graph.input]
         self._outputs = [each.name for each in self.model.graph.output]
 

@@ -3,7 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from onnx import helper
@@ -231,3 +233,23 @@ def test_unused_optional_outputs_may_stay_unknown(tmp_path: Path) -> None:
     graph = load(save(make_model([node("Dropout", ["x"], ["y", "mask"])]), tmp_path))
     assert graph.nodes[0].op_type == "Dropout"
     assert all(name in graph.values for name in graph.nodes[0].outputs if name)
+
+
+@pytest.mark.parametrize("op_type", ["AveragePool", "MaxPool"])
+@pytest.mark.parametrize("opset", [10, 18])
+@pytest.mark.parametrize(
+    ("length", "attributes"),
+    [
+        (6, {"kernel_shape": [2], "strides": [3]}),  # a third window would begin behind the image
+        (7, {"kernel_shape": [2], "strides": [3]}),  # the third begins at its last place
+        (6, {"kernel_shape": [3], "strides": [2], "pads": [1, 1]}),
+        (5, {"kernel_shape": [2], "strides": [2], "pads": [1, 1]}),  # behind the image, though not behind its pads
+    ],
+)
+def test_pools_with_ceil_mode_are_as_large_as_onnxruntime_makes_them(
+    tmp_path: Path, op_type: str, opset: int, length: int, attributes: dict[str, Any]
+) -> None:
+    pool = node(op_type, ["x"], ["y"], ceil_mode=1, **attributes)
+    path = save(make_model([pool], {}, inputs={"x": ["N", 3, length]}, opsets={"": opset}), tmp_path)
+    (y,) = onnxruntime.InferenceSession(path).run(None, {"x": np.zeros((1, 3, length), dtype=np.float32)})
+    assert load(path).shape("y") == y.shape

@@ -9,8 +9,7 @@ import pytest
 
 from tests.c99.kernel_library import required_tool
 from tests.ort.driver import AARCH64, ROOT, Driver, build_driver, installed_library, link_root, missing
-from tests.ort_ops.conftest import compile_library, library
-from tests.ort_ops.test_aarch64 import CROSS
+from tests.ort_ops.conftest import CROSS, compile_library, library
 
 __all__ = ["library"]
 

@@ -68,11 +68,11 @@ def link(path: Path) -> None:
     path.symlink_to(outside)
 
 
-def put_model(folder: Path, content: bytes) -> None:
+def put_model(folder: Path, content: bytes, path: str = "steps/1.onnx") -> None:
     """Replace a step, with the right size and hash in the manifest."""
-    (folder / "steps" / "1.onnx").write_bytes(content)
+    (folder / path).write_bytes(content)
     entry = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    change(folder / "manifest.json", "files", "steps/1.onnx", value=entry)
+    change(folder / "manifest.json", "files", path, value=entry)
 
 
 def put_initial(folder: Path, name: str, array: Any) -> None:

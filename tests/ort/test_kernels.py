@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from tests.ort.driver import Driver
+from tests.ort.test_damage import put_initial, put_model
 from tests.ort.test_trajectory import LOSS_TOLERANCE, assert_same, commands, in_python
 from tests.ort_ops.test_trainer import BATCH, samples, wide_artifact
 from tests.run.test_local_training import artifact_of as local_artifact
@@ -201,6 +203,32 @@ def test_what_is_no_library_ends_in_a_status_and_a_line(sanitized: Driver, libra
         assert failure["status"] == 4 and problem in failure["message"]
     (failure,) = sanitized.run(tmp_path / "artifact", x, y, "--kernels", str(tmp_path / "onnxruntime.so"), "steps:0:1")
     assert failure["status"] == 4 and "are no library of operators" in failure["message"]
+
+
+def test_a_head_that_holds_no_signs_is_refused(sanitized: Driver, library: Path, tmp_path: Path) -> None:
+    artifact_of(tmp_path).save(tmp_path / "artifact")
+    head = np.ones((4, 16), np.int8)
+    head[2, 5] = 0
+    put_initial(tmp_path / "artifact", "fc1.head", head)
+    (failure,) = sanitized.run(tmp_path / "artifact", *blobs(60), "--kernels", str(library))
+    assert failure["status"] == 4 and "tensor 'fc1.head': holds something other than -1 and 1" in failure["message"]
+
+
+@pytest.mark.parametrize("bits", ["", "0", "-1", "17,17", "33", "99999999999999999999", "many", None])
+def test_bits_that_do_not_fit_their_words_are_refused(bits: str | None, sanitized: Driver, library: Path, tmp_path: Path) -> None:
+    """How many bits a row has is metadata, and untrusted: a word holds up to 32."""
+    artifact = artifact_of(tmp_path)
+    artifact.save(tmp_path / "artifact")
+    model = onnx.load_model_from_string(artifact.models["packed/steps/2.onnx"])
+    (entry,) = (each for each in model.metadata_props if each.key == "tinyfoa.bits.relu1_out")
+    if bits is None:
+        model.metadata_props.remove(entry)
+    else:
+        entry.value = bits
+    put_model(tmp_path / "artifact", model.SerializeToString(), "packed/steps/2.onnx")
+    step, failure = sanitized.run(tmp_path / "artifact", *blobs(60), "--kernels", str(library), "steps:0:1", "next", "steps:0:1")
+    assert step["loss"] > 0
+    assert failure["status"] == 4 and "inputs of another type or size than the manifest says" in failure["message"]
 
 
 def test_training_with_kernels_is_clean(sanitized: Driver, library: Path, tmp_path: Path) -> None:

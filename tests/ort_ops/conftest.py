@@ -11,6 +11,8 @@ from tests.c99.kernel_library import required_tool
 from tests.ort.driver import HEADERS, ROOT, missing
 
 SOURCE = ROOT / "targets" / "ort" / "ops"
+# For 64-bit ARM.
+CROSS = ("-DCMAKE_SYSTEM_NAME=Linux", "-DCMAKE_SYSTEM_PROCESSOR=aarch64", "-DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc")
 
 
 def compile_library(folder: Path, *options: str) -> Path:

@@ -13,10 +13,8 @@ from tests.emit import run_models as runner
 from tests.emit.test_ort_1_19 import read_outputs
 from tests.ort.driver import missing
 from tests.ort.test_python_aarch64 import PLACE
-from tests.ort_ops.conftest import compile_library
+from tests.ort_ops.conftest import CROSS, compile_library
 from tests.ort_ops.kernel_models import write_kernel_models
-
-CROSS = ("-DCMAKE_SYSTEM_NAME=Linux", "-DCMAKE_SYSTEM_PROCESSOR=aarch64", "-DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc")
 
 
 def test_kernels_give_the_same_bits_there(library: Path, tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import onnx
 import pytest
 
-from tests.small_models import ModelBuilder
+from tests.small_models import ModelBuilder, load_model
 from tests.steps.step_graphs import settings_of
 from tests.targets_for_tests import ARENA
 from tinyfoa_rt.ir.block import Slices
@@ -66,7 +67,7 @@ CASES: dict[str, Insert] = {
 }
 
 
-def model_through(case: str, folder: Path, more: Mapping[str, Insert] | None = None) -> Graph:
+def step_model(case: str, more: Mapping[str, Insert] | None = None) -> onnx.ModelProto:
     """conv - case - Tanh - Flatten - classifier, so that a gradient has to pass the case."""
     builder = ModelBuilder(SHAPE)
     x = {**CASES, **(more or {})}[case](builder, builder.conv("input", (8, 8), name="conv"))
@@ -80,7 +81,11 @@ def model_through(case: str, folder: Path, more: Mapping[str, Insert] | None = N
         "AveragePool": 200,
         "MaxPool": 200,
     }.get(case, 288)
-    return builder.load(folder, builder.dense(x, width, 3, "fc"))
+    return builder.model(builder.dense(x, width, 3, "fc"))
+
+
+def model_through(case: str, folder: Path, more: Mapping[str, Insert] | None = None) -> Graph:
+    return load_model(step_model(case, more), folder)
 
 
 def step_through(case: str, folder: Path, slices: Slices) -> StepGraph:
@@ -126,3 +131,9 @@ def test_a_value_that_is_read_twice_gets_the_sum_of_its_gradients(tmp_path: Path
     assert len(sums) == 1
     gradient = next(node for node in step.nodes if node.op_type == "DenseSliceGrad")
     assert gradient.inputs[0] == sums[0].outputs[0]
+
+
+def test_a_term_that_is_there_twice_gets_its_gradient_twice(tmp_path: Path) -> None:
+    step = step_through("Sum", tmp_path, Slices(1, 1))
+    (total,) = (node for node in step.nodes if node.op_type == "Add" and node.phase == "gradient")
+    assert total.inputs[0] == total.inputs[1]

@@ -24,7 +24,7 @@ __all__ = ["command"]
 @click.option(
     "--optimizer", default="auto", show_default=True, help="sgd, momentum or adam; auto takes the one that needs least."
 )
-@click.option("--head", default="auto", show_default=True, help="Local heads: rademacher, kaiming or learned.")
+@click.option("--head", default="auto", show_default=True, help="Local heads: rademacher, kaiming, classifier or learned.")
 @click.option("--schedule", default="slice", show_default=True, help="slice, freeze-diagonal or full.")
 @click.option("--train", default="all", show_default=True, metavar="all|last:K|NAMES", help="What to train; the rest is frozen.")
 @click.option("--nonvolatile", metavar="SIZE|none|unlimited", help="Nonvolatile memory, in place of the target's.")

@@ -33,7 +33,7 @@ _INTERRUPTED = 130
 @click.option("--slices", default="auto", show_default=True, metavar="INxOUT", help="Grid of slices for all layers.")
 @click.option("--optimizer", default="auto", show_default=True, help="sgd, momentum or adam.")
 @click.option("--schedule", default="slice", show_default=True, help="slice, freeze-diagonal or full.")
-@click.option("--head", default="auto", show_default=True, help="rademacher or kaiming.")
+@click.option("--head", default="auto", show_default=True, help="rademacher, kaiming or classifier.")
 @click.option("--train", default="all", show_default=True, metavar="all|last:K|NAMES", help="What to train.")
 @click.option(
     "--normalization",
@@ -75,7 +75,7 @@ def command(
     trainer = _resumed(output, options) if resume else _new(source, options)
     session = TrainingSession(trainer, data_set, output, checkpoint_every)
     # A frozen block wants samples as those that it was trained on, and the numbers of a regression often are the samples.
-    wants_it = options["train"] == "all" and data_set.num_classes > 0
+    wants_it = trainer.artifact.manifest.frozen_blocks == 0 and data_set.num_classes > 0
     normalizes = normalization == "data" or (normalization == "auto" and wants_it)
     if not session.run({} if resume else settings, normalizes=normalizes):
         click.echo(f"interrupted; go on with --resume, the checkpoint is in {output}", err=True)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import onnx
 from onnx import TensorProto, helper
 
+from tinyfoa_rt.emit.folding import fold_normalizations
 from tinyfoa_rt.emit.nodes import ByteForm, NodeEmission, element_type, finish_model
 from tinyfoa_rt.emit.packed import PackedForm
 from tinyfoa_rt.ir.step import StepGraph, StepTensor
@@ -42,6 +43,8 @@ def emit_forward(stage: StepGraph, *, is_packed: bool = False, rewrites: Collect
 def emit_inference(forward: StepGraph, external: Mapping[str, ExternalTensor], rewrites: Collection[str] = ()) -> onnx.ModelProto:
     """Return the whole trained model: the user's input and output names, parameters in the files that ``external`` names.
 
+    Batch normalization behind a trained layer is folded into it.
+
     Raises:
         UnsupportedError: an operator has no function body.
     """
@@ -54,6 +57,10 @@ def _emit(form: ByteForm, external: Mapping[str, ExternalTensor], kind: str, doc
     form.variants |= {"forward"}
     emission = NodeEmission(forward, keeps_batch=False)
     nodes = form.finish([form.node(node, emission.node(node)) for node in forward.nodes])
+    initializers = emission.initializers
+    if kind == "inference":
+        nodes = fold_normalizations(forward, nodes, initializers)
+    nodes = [*emission.dequantizations, *nodes]
     known = {*external, *forward.constants, *(name for node in forward.nodes for name in node.outputs)}
     read = [name for name in forward.inputs if name not in known]
     read += [name for node in forward.nodes for name in node.inputs if name and name not in known]
@@ -64,7 +71,7 @@ def _emit(form: ByteForm, external: Mapping[str, ExternalTensor], kind: str, doc
         forward.name,
         [form.value_info(name, batch=_BATCH) for name in dict.fromkeys(read)],
         [form.value_info(name, batch=_BATCH) for name in forward.outputs],
-        [*emission.initializers, *parameters],
+        [*initializers, *parameters],
     )
     properties = {"kind": kind, **form.properties([*read, *forward.outputs])}
     return finish_model(graph, properties, doc, form.functions(nodes))

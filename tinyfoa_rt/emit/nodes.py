@@ -84,6 +84,15 @@ class NodeEmission:
         self._step = step
         self._keeps_batch = keeps_batch
         self._initializers: dict[str, onnx.TensorProto] = {}
+        self._dequantizations: dict[str, onnx.NodeProto] = {}
+
+    @property
+    def dequantizations(self) -> list[onnx.NodeProto]:
+        """The nodes that come first: they compute real constants from the integers that the model keeps.
+
+        Folded into real numbers onnxruntime would quantize those of a quantized model anew, to other integers.
+        """
+        return list(self._dequantizations.values())
 
     @property
     def initializers(self) -> list[onnx.TensorProto]:
@@ -92,12 +101,21 @@ class NodeEmission:
     def node(self, node: StepNode) -> onnx.NodeProto:
         if node.phase == "gradient" and node.op_type in ("ReduceSum", "Slice"):
             return self._gradient_node(node)
+        self._check_quantization(node)
         inputs = self._domain_inputs(node) if node.domain == DOMAIN else self._standard_inputs(node)
         attributes: dict[str, Any] = {name: list(v) if isinstance(v, tuple) else v for name, v in node.attributes.items()}
         outputs = list(node.outputs)
         if node.op_type.endswith("SliceGrad"):  # onnxruntime wants a name for every output of a body, also without a bias
             outputs += [""] * (len(operator(node.op_type).outputs) - len(outputs))
         return helper.make_node(node.op_type, inputs, outputs, name=node.name, domain=node.domain, **attributes)
+
+    def _check_quantization(self, node: StepNode) -> None:
+        """Operator set 18 quantizes to 8 bits; what newer ones have besides is refused here, and not by onnxruntime."""
+        values = {"QuantizeLinear": node.outputs, "DequantizeLinear": node.inputs}.get(node.op_type, ())
+        for name in values[:1] if not node.domain else ():
+            dtype = self._step.tensors[name].type.dtype
+            if dtype not in ("int8", "uint8", "int32"):
+                raise _refuse(node, f"quantizes to {dtype}: only int8 and uint8 run", "quantize the model to 8 bits")
 
     def _gradient_node(self, node: StepNode) -> onnx.NodeProto:
         """The gradient of a broadcast (a sum over repeated axes), of Concat or Pad (slices); axes and bounds become inputs."""
@@ -158,7 +176,17 @@ class NodeEmission:
         return [self._given(name) for name in node.inputs]
 
     def _given(self, name: str) -> str:
-        return self._constant(name, self._step.constants[name].read()) if name in self._step.constants else name
+        constant = self._step.constants.get(name)
+        if constant is None:
+            return name
+        quantized = constant.quantized
+        if quantized is None or name not in self._step.tensors or self._step.tensors[name].type.dtype == constant.dtype:
+            return self._constant(name, constant.read())
+        parts = {"integers": quantized.integers, "scale": quantized.scale, "zero_point": quantized.zero_point}
+        inputs = [self._constant(f"{name}.{part}", each.read()) for part, each in parts.items() if each is not None]
+        node = helper.make_node("DequantizeLinear", inputs, [name], name=f"dequantize.{name}", axis=quantized.axis)
+        self._dequantizations[name] = node
+        return name
 
     def _constant(self, name: str, value: NDArray[Any]) -> str:
         if name not in self._initializers:
@@ -166,8 +194,8 @@ class NodeEmission:
         return name
 
 
-def _refuse(node: StepNode, problem: str) -> UnsupportedError:
-    return UnsupportedError(f"node '{node.name}'", problem, "plan it for c99, or train other blocks")
+def _refuse(node: StepNode, problem: str, mend: str = "plan it for c99, or train other blocks") -> UnsupportedError:
+    return UnsupportedError(f"node '{node.name}'", problem, mend)
 
 
 def finish_model(

@@ -33,6 +33,7 @@ def emit_step(step: StepGraph, *, is_packed: bool = False, rewrites: Collection[
     emission = NodeEmission(step, keeps_batch=True)
     form = PackedForm(step) if is_packed else ByteForm(step, rewrites)
     nodes = form.finish([form.node(node, emission.node(node)) for node in step.nodes])
+    nodes = [*emission.dequantizations, *nodes]
     computed = [name for node in step.nodes for name in node.outputs if name]
     known = {*computed, *step.constants}
     read = dict.fromkeys(name for node in step.nodes for name in node.inputs if name and name not in known)

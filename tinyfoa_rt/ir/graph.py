@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Attribute", "Call", "Constant", "Graph", "Node", "Value"]
+__all__ = ["Attribute", "Call", "Constant", "Graph", "Node", "Quantized", "Value"]
 
 Attribute = int | float | str | bytes | tuple[int, ...] | tuple[float, ...] | tuple[str, ...] | NDArray[Any]
 
@@ -38,13 +38,15 @@ class Value:
 class Constant:
     """A value that does not depend on the input: an initializer, or computed from initializers only.
 
-    ``read`` computes the array when it is asked for, so that a plan of a large model never holds its weights.
+    ``read`` computes the array when it is asked for, so that a plan of a large model never holds its weights. Real numbers that
+    a quantized model keeps as integers say what they are dequantized from.
     """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
     read: Callable[[], NDArray[Any]] = field(compare=False, repr=False)
+    quantized: Quantized | None = field(default=None, compare=False, repr=False)
 
     @property
     def size(self) -> int:
@@ -53,6 +55,16 @@ class Constant:
     def as_ints(self) -> tuple[int, ...]:
         """The elements, flattened, as Python integers: axes, shapes, pads."""
         return tuple(int(x) for x in np.asarray(self.read()).reshape(-1))
+
+
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """(integers - zero point) * scale, both along ``axis`` where they are no single number; no zero point is 0."""
+
+    integers: Constant
+    scale: Constant
+    zero_point: Constant | None
+    axis: int
 
 
 class Call:

@@ -11,7 +11,7 @@ __all__ = [
 ]  # fmt: skip
 
 Optimizer = Literal["sgd", "momentum", "adam"]
-Head = Literal["rademacher", "kaiming", "learned"]
+Head = Literal["rademacher", "kaiming", "classifier", "learned"]
 Binarize = Literal["both", "weights", "none"]
 Loss = Literal["cross-entropy", "mean-squared-error"]
 Alpha = Literal["row", "tensor"]
@@ -21,7 +21,7 @@ Handover = Literal["bits", "scaled"]
 Classifier = Literal["real", "binary"]
 
 OPTIMIZERS: tuple[Optimizer, ...] = ("sgd", "momentum", "adam")
-HEADS: tuple[Head, ...] = ("rademacher", "kaiming", "learned")
+HEADS: tuple[Head, ...] = ("rademacher", "kaiming", "classifier", "learned")
 BINARIZE: tuple[Binarize, ...] = ("both", "weights", "none")
 LOSSES: tuple[Loss, ...] = ("cross-entropy", "mean-squared-error")
 ALPHAS: tuple[Alpha, ...] = ("row", "tensor")
@@ -41,7 +41,8 @@ class Recipe:
 
     Attributes:
         optimizer: what turns a gradient into a step.
-        head: the fixed random matrix of a local head; ``rademacher`` is computed from a hash, the others are stored.
+        head: the fixed matrix of a local head: ``rademacher`` is computed from a hash; ``kaiming`` is random too, ``classifier``
+            the model's own weights, and both are stored; ``learned`` is trained.
         binarize: weights and activations, weights only, or nothing.
         loss: of the model's output and of the local heads.
         num_outputs: classes, or the size of the target of a regression.

@@ -10,10 +10,10 @@ from pathlib import Path
 import onnx
 
 from tinyfoa_rt.errors import ModelError, UnsupportedError
-from tinyfoa_rt.ir.graph import Constant, Graph, Node, Value
+from tinyfoa_rt.ir.graph import Constant, Graph, Node, Quantized, Value
 from tinyfoa_rt.model.draft import Draft
 from tinyfoa_rt.model.infer import Inferred
-from tinyfoa_rt.model.nodes import node_place, read_attributes, read_names
+from tinyfoa_rt.model.nodes import is_default_domain, node_place, read_attributes, read_names
 from tinyfoa_rt.model.order import needed_nodes
 from tinyfoa_rt.model.tensors import dtype_name
 
@@ -112,4 +112,18 @@ def _build_value(name: str, inferred: Inferred) -> Value:
 
 def _build_constant(name: str, inferred: Inferred) -> Constant:
     elem_type, dims = inferred.constants.types[name]
-    return Constant(name, dtype_name(elem_type), dims, partial(inferred.constants.read, name))
+    return Constant(name, dtype_name(elem_type), dims, partial(inferred.constants.read, name), _quantized(name, inferred))
+
+
+def _quantized(name: str, inferred: Inferred) -> Quantized | None:
+    """What a constant is dequantized from; ``None`` for types and blocks that operator set 18 does not have."""
+    node = inferred.constants.producer(name)
+    if node is None or node.op_type != "DequantizeLinear" or not is_default_domain(node):
+        return None
+    attributes = read_attributes(node)
+    parts = [_build_constant(each, inferred) if each else None for each in node.input]
+    integers, scale, zero_point = [*parts, None][:3]
+    assert integers is not None and scale is not None
+    is_known = integers.dtype in ("int8", "uint8", "int32") and scale.dtype == "float32" and not attributes.get("block_size", 0)
+    axis = attributes.get("axis", 1)
+    return Quantized(integers, scale, zero_point, int(axis)) if is_known and isinstance(axis, int) else None

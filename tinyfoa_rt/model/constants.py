@@ -69,6 +69,10 @@ class Constants:
             self.types[name] = found
             self._producers[name] = node
 
+    def producer(self, name: str) -> onnx.NodeProto | None:
+        """The node that computes a constant, or ``None`` where it is stored."""
+        return self._producers.get(name)
+
     @property
     def tensors(self) -> Mapping[str, onnx.TensorProto]:
         """The stored ones, large and small."""

@@ -18,10 +18,12 @@ from tinyfoa_rt.model.draft import Draft
 from tinyfoa_rt.model.functions import KEPT_DOMAIN
 from tinyfoa_rt.model.ml_rules import infer_ml_outputs
 from tinyfoa_rt.model.nodes import is_default_domain, node_place, read_names
+from tinyfoa_rt.model.quantized_rules import has_quantized_rule, infer_quantized_outputs
 from tinyfoa_rt.model.rules import infer_outputs
 from tinyfoa_rt.model.schema import has_schema
 from tinyfoa_rt.model.shapes import BoundInputs, Dims, static_dims, tensor_type
 from tinyfoa_rt.model.tensors import ELEMENT_TYPES, check_dims
+from tinyfoa_rt.model.windows import without_late_windows
 
 __all__ = ["Inferred", "infer"]
 
@@ -114,7 +116,8 @@ def _visit(node: onnx.NodeProto, draft: Draft, inputs: BoundInputs, found: Infer
 
 def _infer(node: onnx.NodeProto, draft: Draft, found: Inferred) -> Mapping[str, onnx.TypeProto]:
     is_function = node.domain == KEPT_DOMAIN and any(function.name == node.op_type for function in draft.functions)
-    if not is_function and not has_schema(node, draft.opsets):
+    is_known = is_function or has_schema(node, draft.opsets)
+    if not is_known and not has_quantized_rule(node):
         return {}
     types: dict[str, onnx.TypeProto] = {}
     for name in read_names(node):
@@ -122,8 +125,16 @@ def _infer(node: onnx.NodeProto, draft: Draft, found: Inferred) -> Mapping[str, 
         types[name] = tensor_type(*shape) if shape is not None else found.types[name]
         if types[name].WhichOneof("value") is None:
             return {}
+    if not is_known:
+        return infer_quantized_outputs(node, types, lambda standard, reals: _infer_standard(standard, reals, {}, draft))
     data = {name: tensor for name in node.input if (tensor := _known_data(node, name, found.constants)) is not None}
-    return {**infer_outputs(node, types, data, draft), **infer_ml_outputs(node, types)}
+    return {**_infer_standard(node, types, data, draft), **infer_ml_outputs(node, types)}
+
+
+def _infer_standard(
+    node: onnx.NodeProto, types: Mapping[str, onnx.TypeProto], data: Mapping[str, onnx.TensorProto], draft: Draft
+) -> Mapping[str, onnx.TypeProto]:
+    return without_late_windows(node, types, infer_outputs(node, types, data, draft))
 
 
 def _known_data(node: onnx.NodeProto, name: str, constants: Constants) -> onnx.TensorProto | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.graph import Graph, Node
@@ -16,6 +16,7 @@ from tinyfoa_rt.ir.graph import Graph, Node
 __all__ = ["find_layers", "untrainable_products"]
 
 _PRODUCTS = frozenset({"Gemm", "MatMul", "Conv", "LocallyConnected"})
+_INTEGER_PRODUCTS = frozenset({"ConvInteger", "MatMulInteger", "QGemm", "QLinearConv", "QLinearMatMul"})
 
 
 def find_layers(graph: Graph) -> tuple[Layer, ...]:
@@ -41,7 +42,13 @@ def untrainable_products(graph: Graph) -> Mapping[str, str]:
             reason = f"its weight '{node.input(1)}' is shared with another layer"
         if reason is not None:
             reasons[node.name] = reason
+    for node in _integer_products(graph):
+        reasons[node.name] = f"{node.op_type} multiplies integers: it runs as it is; to train it, quantize in the format QDQ"
     return reasons
+
+
+def _integer_products(graph: Graph) -> Iterator[Node]:
+    return (node for node in graph.nodes if node.op_type in _INTEGER_PRODUCTS and node.domain in ("", "com.microsoft"))
 
 
 def _is_product(node: Node) -> bool:

@@ -8,10 +8,11 @@ from tinyfoa_rt.ir.graph import Graph, Node
 
 __all__ = ["find_score"]
 
-_NORMALIZERS = frozenset({"Softmax", "LogSoftmax"})
+_NORMALIZERS = frozenset({"Softmax", "LogSoftmax", "QLinearSoftmax"})
 # What exporters put behind the probabilities: none of it takes part in training.
 _READERS = frozenset(
-    {"ArgMax", "ArrayFeatureExtractor", "Cast", "Flatten", "Identity", "Normalizer", "Reshape", "Squeeze", "TopK", "ZipMap"}
+    {"ArgMax", "ArrayFeatureExtractor", "Cast", "DequantizeLinear", "Flatten", "Identity", "Normalizer", "QuantizeLinear"}
+    | {"Reshape", "Squeeze", "TopK", "ZipMap"}
 )
 
 
@@ -25,7 +26,7 @@ def find_score(graph: Graph, nodes: Sequence[Node], outputs: Sequence[str]) -> s
     for node in reversed(nodes):
         is_tail = all(name in behind or name in graph.outputs or not _is_read(name, nodes) for name in node.outputs)
         if node.op_type in _NORMALIZERS and is_tail:
-            return node.inputs[0]
+            return _before_quantization(nodes, node.inputs[0])
         if node.op_type in _READERS and is_tail:
             behind.update(node.inputs)
             continue
@@ -33,6 +34,11 @@ def find_score(graph: Graph, nodes: Sequence[Node], outputs: Sequence[str]) -> s
             break
     reals = [name for name in outputs if graph.values[name].dtype == "float32"]
     return reals[0] if reals else outputs[0]
+
+
+def _before_quantization(nodes: Sequence[Node], name: str) -> str:
+    """The real numbers of which a value is the integers."""
+    return next((node.inputs[0] for node in nodes if node.op_type == "QuantizeLinear" and name in node.outputs), name)
 
 
 def _is_read(name: str, nodes: Sequence[Node]) -> bool:

@@ -203,6 +203,7 @@ class _Building:
             handover=job.recipe.handover,
             order=self._order,
             peak_bytes=plan.peak_bytes,
+            frozen_blocks=len(job.parts.blocks) - len(job.settings),
             stages=stages,
             blocks=blocks,
         )

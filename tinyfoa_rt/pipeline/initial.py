@@ -34,7 +34,7 @@ def initial_tensors(job: PlanJob, blocks: Iterable[BlockRecord]) -> dict[str, Ar
         for layer in setting.block.layers:
             tensors.update(_layer_tensors(job.graph, layer, is_binary=setting.recipe.binarize != "none"))
         if record.head:
-            tensors[f"{record.name}.head"] = _head(setting)
+            tensors[f"{record.name}.head"] = _head(setting, job.parts.blocks[-1].layers[0])
         if record.scale:
             tensors[record.scale] = np.zeros((), dtype=np.float32)
         for node in running_statistics(setting.block):
@@ -64,9 +64,12 @@ def _layer_tensors(graph: Graph, layer: Layer, *, is_binary: bool) -> dict[str, 
     return tensors
 
 
-def _head(setting: BlockSetting) -> Array:
-    """The stored head: hashed signs, or Kaiming's uniform distribution as in the authors' code."""
+def _head(setting: BlockSetting, classifier: Layer) -> Array:
+    """The stored head: hashed signs, the classifier's weights, or Kaiming's uniform distribution as in the authors' code."""
     recipe, units = setting.recipe, setting.head_units
+    if recipe.head == "classifier":
+        weight = _layer_tensors(setting.graph, classifier, is_binary=False)[f"{classifier.name}.weight"]
+        return np.array(weight.T / np.float32(setting.head_gain), order="C")
     if recipe.head == "rademacher":
         return rademacher_head(recipe.seed, recipe.num_outputs, units)
     bits = np.random.PCG64(recipe.seed).random_raw(recipe.num_outputs * units)

@@ -11,7 +11,7 @@ from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.recipe import Head, Loss, Optimizer, Recipe
 from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.options import AUTO, PlanOptions
-from tinyfoa_rt.partition import partition, select_blocks, with_classes
+from tinyfoa_rt.partition import partition, select_blocks, with_classes, without_rounding
 from tinyfoa_rt.planner.search import grid_candidates
 from tinyfoa_rt.steps import BlockSetting, block_settings
 from tinyfoa_rt.targets import load_target
@@ -79,13 +79,17 @@ def resolve(graph: Graph, options: PlanOptions) -> PlanJob:
         UnsupportedError: the model has no trainable layer.
     """
     target = _target(options)
+    parts = partition(graph)
+    selected = select_blocks(parts.blocks, options.train)
+    graph = without_rounding(graph, {node.name for block in parts.blocks if block.name in selected for node in block.nodes})
     if options.classes is not None:
         graph = with_classes(graph, options.classes)
     parts = partition(graph)
-    recipe = _recipe(graph, parts, options)
-    selected = select_blocks(parts.blocks, options.train)
+    recipe = _recipe(graph, parts, options, selected)
     trained = [block for block in parts.blocks if block.name in selected]
     settings = block_settings(graph, trained, recipe, target)
+    if recipe.head == "classifier":
+        settings = tuple(_with_own_head(setting, parts.blocks[-1]) for setting in settings)
     return PlanJob(graph, parts, options, target, _budget(options, target), recipe, settings)
 
 
@@ -111,11 +115,36 @@ def _budget(options: PlanOptions, target: Target) -> int:
     return target.default_budget_bytes
 
 
-def _recipe(graph: Graph, parts: Partition, options: PlanOptions) -> Recipe:
-    """``auto`` takes the optimizer that needs least and the hashed head, which is not stored where a loop computes it."""
+def _with_own_head(setting: BlockSetting, classifier: Block) -> BlockSetting:
+    """The classifier's weights are a head for the block that it reads; other blocks have hashed ones."""
+    head: Head = "classifier" if _feeds(setting.block, classifier) else "rademacher"
+    return replace(setting, recipe=replace(setting.recipe, head=head))
+
+
+def _feeds(block: Block, classifier: Block) -> bool:
+    """Whether the model's classifier is one dense layer that reads the block's output as it is."""
+    layer = classifier.layers[0]
+    is_single = classifier.is_classifier and len(classifier.layers) == 1 and layer.kind == "dense" and layer.positions == 1
+    return is_single and block is not classifier and layer.input == block.output
+
+
+def _head(parts: Partition, options: PlanOptions, selected: frozenset[str]) -> Head:
+    """The hashed head is not stored where a loop computes it; trained blocks behind frozen ones go on with what they know."""
+    fed = any(_feeds(block, parts.blocks[-1]) for block in parts.blocks if block.name in selected)
+    if options.head == "classifier" and not fed:
+        problem = "no trained block's output is what a dense classifier reads"
+        raise UsageError("--head classifier", problem, "use rademacher, or train the block before the classifier")
+    if options.head != AUTO:
+        return options.head  # type: ignore[return-value]
+    goes_on = len(selected) < len(parts.blocks) and options.classes is None and options.binarize == "none"
+    return "classifier" if fed and goes_on else "rademacher"
+
+
+def _recipe(graph: Graph, parts: Partition, options: PlanOptions, selected: frozenset[str]) -> Recipe:
+    """``auto`` takes the optimizer that needs least."""
     num_outputs = graph.values[parts.blocks[-1].output].size
     optimizer: Optimizer = "sgd" if options.optimizer == AUTO else options.optimizer  # type: ignore[assignment]
-    head: Head = "rademacher" if options.head == AUTO else options.head  # type: ignore[assignment]
+    head = _head(parts, options, selected)
     loss: Loss = options.loss if options.loss != AUTO else _loss(graph, num_outputs)  # type: ignore[assignment]
     pools_head = options.head_pool == "average"
     return Recipe(

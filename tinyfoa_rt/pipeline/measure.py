@@ -47,7 +47,7 @@ class Measure:
         if any(setting.block is not block for setting, block in zip(self.job.settings, blocks[first:])):
             return 0  # the choice of blocks has gaps; what to leave out is the user's to say
         for index in range(len(self._kept) - 1):
-            kept_nbytes += constant_nbytes(self.job.graph, blocks[first + index].nodes) - self._kept[index]
+            kept_nbytes += constant_nbytes(self.job.graph, blocks[first + index].nodes, self.job.target) - self._kept[index]
             if kept_nbytes <= available_nbytes:
                 return len(self._kept) - 1 - index
         return 0
@@ -109,7 +109,7 @@ class Measure:
 def _frozen_nbytes(job: PlanJob) -> int:
     trained = {setting.block.name for setting in job.settings}
     nodes = [node for block in job.parts.blocks if block.name not in trained for node in block.nodes]
-    return constant_nbytes(job.graph, [*job.parts.stem, *nodes])
+    return constant_nbytes(job.graph, [*job.parts.stem, *nodes], job.target)
 
 
 def _signature(setting: BlockSetting) -> Hashable:

@@ -57,6 +57,8 @@ def _check(place: str, manifest: Manifest) -> None:
         raise InputError(place, f"has {len(manifest.blocks)} blocks and {len(manifest.stages)} stages", _MEND)
     if min(manifest.batch, manifest.num_outputs, *manifest.input_shape) < 1:
         raise InputError(place, "has a size below 1", _MEND)
+    if manifest.frozen_blocks < 0:
+        raise InputError(place, f"says that {manifest.frozen_blocks} are frozen", _MEND)
     for block in manifest.blocks:
         for layer in block.layers:
             for bounds in (layer.ins, layer.outs):

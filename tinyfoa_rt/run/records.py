@@ -94,6 +94,7 @@ class Manifest:
         handover: ``bits`` ({0, 1}) or ``scaled`` ({0, s}): what a block hands to the next one.
         order: ``layerwise``, or ``interleaved`` where steps hand their output on.
         peak_bytes: RAM that the plan says.
+        frozen_blocks: how many blocks of the model are not trained.
         stages: paths of the forward pass up to each block and behind the last; empty where there is nothing to compute.
         blocks: in the order of training.
     """
@@ -113,6 +114,7 @@ class Manifest:
     handover: str
     order: str
     peak_bytes: int
+    frozen_blocks: int
     stages: tuple[str, ...]
     blocks: tuple[BlockRecord, ...]
 

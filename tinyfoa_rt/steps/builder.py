@@ -13,7 +13,7 @@ from tinyfoa_rt.ir.step import Phase, StepGraph, StepNode, StepTensor, TensorTyp
 from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.ops import DOMAIN, operator
 
-__all__ = ["StepBuilder", "refuse"]
+__all__ = ["StepBuilder", "refuse", "stored_type"]
 
 
 class StepBuilder:
@@ -65,13 +65,15 @@ class StepBuilder:
     def constant(self, name: str) -> str:
         """Declare a constant of the model; it lies in nonvolatile memory where the target has any.
 
-        Integer constants are shapes and axes: they are part of the program, not data.
+        Integer constants are shapes and axes: they are part of the program, not data. On onnxruntime the real ones
+        of a quantized model stay the integers that they are stored as.
         """
         if name not in self._constants:
             if name in self._tensors:
                 raise UnsupportedError(f"constant '{name}'", "has the name of a trained tensor", "rename it in the model")
             self._constants[name] = self.graph.constants[name]
-            self.tensor(name, self.value_type(name), "weight", place=self.parameter_place, is_persistent=True)
+            kept = stored_type(self._constants[name], self.target)
+            self.tensor(name, kept, "weight", place=self.parameter_place, is_persistent=True)
         return name
 
     def structure(self, name: str) -> str:
@@ -150,6 +152,12 @@ class StepBuilder:
         label = next(name for name in outputs if name)
         node = StepNode(f"{op_type}({label})", op_type, domain, tuple(inputs), tuple(outputs), self.phase, attributes)
         self._nodes.append(node)
+
+
+def stored_type(constant: Constant, target: Target) -> TensorType:
+    """How a constant is stored: real ones of a quantized model stay integers on onnxruntime."""
+    stored = constant.quantized.integers if constant.quantized and target.runtime == "ort" else constant
+    return TensorType(stored.dtype, stored.shape)
 
 
 def _padded(inputs: Sequence[str], count: int) -> list[str]:

@@ -7,8 +7,6 @@ straight-through window where the output is binary.
 
 from __future__ import annotations
 
-import math
-
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import TensorType
@@ -33,8 +31,7 @@ def add_error_signal(setting: BlockSetting, forward: ForwardPass, backward: Back
     head = _declare_head(setting, builder)
     scale = forward.binary.get(output, "")
     pools = int(setting.pools_head)
-    gain = math.sqrt(2 / setting.head_units)  # of Kaiming's initialization
-    drawn: dict[str, Attribute] = {"seed": setting.recipe.seed, "pools": pools, "gain": gain}
+    drawn: dict[str, Attribute] = {"seed": setting.recipe.seed, "pools": pools, "gain": setting.head_gain}
     attributes = {"num_classes": setting.recipe.num_outputs, **drawn}
     logits = builder.call("HeadLogits", (output, scale, head), ("logits",), attributes, "head")[0]
     grad_logits, _ = _loss(setting.recipe, builder, (logits, target))
@@ -92,7 +89,7 @@ def _declare_head(setting: BlockSetting, builder: StepBuilder) -> str:
             return ""
         return builder.tensor("head", TensorType("int8", shape), "head", is_persistent=True)
     head_type = TensorType("float32", shape)
-    if setting.recipe.head == "kaiming":
+    if setting.recipe.head in ("kaiming", "classifier"):
         return builder.tensor("head", head_type, "head", place=builder.parameter_place, is_persistent=True)
     builder.tensor("head", head_type, "head", is_persistent=True)
     for state in OPTIMIZER_STATES[setting.recipe.optimizer]:

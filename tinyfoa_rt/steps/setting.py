@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -57,6 +58,11 @@ class BlockSetting:
     def head_units(self) -> int:
         """How many numbers the local head sees: the whole output, or its channels."""
         return self.graph.shape(self.block.output)[1] if self.pools_head else self.graph.values[self.block.output].size
+
+    @property
+    def head_gain(self) -> float:
+        """What a head's products are multiplied by: that of Kaiming's initialization."""
+        return math.sqrt(2 / self.head_units)
 
     @property
     def head_positions(self) -> int:

@@ -14,6 +14,7 @@ from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.ops.updates import OPTIMIZER_STATES
 from tinyfoa_rt.partition.slices import slice_at
+from tinyfoa_rt.steps.builder import stored_type
 from tinyfoa_rt.steps.setting import BlockSetting
 
 __all__ = ["constant_nbytes", "slice_nbytes", "trained_nbytes"]
@@ -21,10 +22,11 @@ __all__ = ["constant_nbytes", "slice_nbytes", "trained_nbytes"]
 _FLOAT32 = 4
 
 
-def constant_nbytes(graph: Graph, nodes: Iterable[Node]) -> int:
+def constant_nbytes(graph: Graph, nodes: Iterable[Node], target: Target) -> int:
     """Bytes of the real constants that nodes run as they are read; integer constants are part of the program."""
     names = {name for node in nodes for name in node.inputs if graph.is_constant(name)}
-    return sum(_FLOAT32 * graph.constants[name].size for name in names if graph.constants[name].dtype == "float32")
+    found = (stored_type(graph.constants[name], target) for name in names if graph.constants[name].dtype == "float32")
+    return sum(each.nbytes(packs_bits=False) for each in found)
 
 
 def trained_nbytes(setting: BlockSetting) -> int:
@@ -32,7 +34,9 @@ def trained_nbytes(setting: BlockSetting) -> int:
     block, recipe = setting.block, setting.recipe
     inside = {node.name for layer in block.layers for node in layer.nodes}
     owned = [node for node in block.nodes if node.name not in inside]
-    total = constant_nbytes(setting.graph, owned) + sum(_layer_nbytes(layer, recipe, setting.target) for layer in block.layers)
+    total = constant_nbytes(setting.graph, owned, setting.target) + sum(
+        _layer_nbytes(layer, recipe, setting.target) for layer in block.layers
+    )
     if setting.is_binary:
         total += _FLOAT32
     if not block.is_classifier and recipe.head != "rademacher":

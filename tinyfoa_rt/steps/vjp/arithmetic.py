@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from tinyfoa_rt.ir.graph import Node
@@ -13,9 +14,12 @@ __all__ = ["ARITHMETIC_RULES"]
 
 
 def _sum(backward: BackwardPass, node: Node, grad: str) -> None:
-    for value in dict.fromkeys(node.inputs):
+    """A value that is a term more than once gets the gradient as often."""
+    for value, times in Counter(node.inputs).items():
         if backward.needs(value):
-            backward.add(value, _unbroadcast(backward, node, value, grad))
+            share = _unbroadcast(backward, node, value, grad)
+            for _ in range(times):
+                backward.add(value, share)
 
 
 def _difference(backward: BackwardPass, node: Node, grad: str) -> None:

@@ -46,6 +46,8 @@ def _padded(backward: BackwardPass, node: Node, grad: str) -> None:
     graph, x = backward.builder.graph, node.inputs[0]
     output = (grad_name(node, x), backward.grad_type(x))
     rank = len(output[1].shape)
+    if any(name and not graph.is_constant(name) for name in (node.input(1), node.input(3))):
+        raise refuse(node.name, "Pad by computed sizes has no gradient rule, only constant ones have")
     axes = graph.constants[node.input(3)].as_ints() if node.input(3) else range(rank)
     pads = graph.constants[node.input(1)].as_ints()
     if min(pads) < 0:

@@ -50,6 +50,7 @@ struct Manifest {
     std::int64_t num_outputs = 0;
     std::int64_t batch = 0;
     std::int64_t peak_bytes = 0;
+    std::int64_t frozen_blocks = 0;
     std::vector<std::string> stages;  // paths of the forward pass; empty where there is nothing to compute
     std::vector<BlockRecord> blocks;
     std::map<std::string, FileRecord> files;
@@ -204,6 +205,7 @@ inline Manifest parse_manifest(const std::string& place, const Json& content) {
     manifest.handover = reader.choice("handover", {"bits", "scaled"});
     manifest.order = reader.choice("order", {"layerwise", "interleaved"});
     manifest.peak_bytes = reader.integer("peak_bytes");
+    manifest.frozen_blocks = reader.integer("frozen_blocks");
     manifest.stages = reader.texts("stages");
     const std::vector<Json>& blocks = reader.list("blocks");
     for (std::size_t i = 0; i < blocks.size(); ++i) {
