@@ -8,7 +8,18 @@ from dataclasses import dataclass
 
 from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.block import Slices
-from tinyfoa_rt.ir.recipe import ALPHAS, BINARIZE, CLASSIFIERS, HANDOVERS, HEADS, LOSSES, OPTIMIZERS, SCALES, WINDOWS
+from tinyfoa_rt.ir.recipe import (
+    ALPHAS,
+    BINARIZE,
+    CLASSIFIERS,
+    HANDOVERS,
+    HEAD_POOLS,
+    HEADS,
+    LOSSES,
+    OPTIMIZERS,
+    SCALES,
+    WINDOWS,
+)
 
 __all__ = ["AUTO", "RECIPE", "PlanOptions"]
 
@@ -33,7 +44,8 @@ class PlanOptions:
         optimizer: ``sgd``, ``momentum``, ``adam`` or ``auto``.
         head: ``rademacher``, ``kaiming``, ``classifier`` (the weights of the model's own classifier for the block that it reads,
             ``rademacher`` for others), ``learned``, or ``auto``: ``classifier`` behind frozen blocks where nothing is binarized.
-        head_pool: ``none`` (heads see every unit of a block's output) or ``average`` (the mean of each channel).
+        head_pool: what heads see: the mean of each channel in each cell of a 4 x 4 ``grid`` (convolutions; else every unit), its
+            ``average`` over all positions, or every unit (``none``).
         schedule: ``slice``, ``freeze-diagonal`` or ``full``.
         train: ``all``, ``last:K``, or names of blocks or layers.
         binarize: ``both``, ``weights`` or ``none``.
@@ -59,7 +71,7 @@ class PlanOptions:
     slices: str = AUTO
     optimizer: str = AUTO
     head: str = AUTO
-    head_pool: str = "none"
+    head_pool: str = "grid"
     schedule: str = "slice"
     train: str = "all"
     binarize: str = "both"
@@ -78,7 +90,7 @@ class PlanOptions:
     def __post_init__(self) -> None:
         _one_of("--optimizer", self.optimizer, (AUTO, *OPTIMIZERS))
         _one_of("--head", self.head, (AUTO, *HEADS))
-        _one_of("--head-pool", self.head_pool, ("none", "average"))
+        _one_of("--head-pool", self.head_pool, HEAD_POOLS)
         _one_of("--schedule", self.schedule, SCHEDULES)
         _one_of("--binarize", self.binarize, BINARIZE)
         _one_of("--loss", self.loss, (AUTO, *LOSSES))

@@ -1,4 +1,4 @@
-"""Train a model of the zoo with several seeds and print accuracies on the test set, as a row of docs/RESULTS.md.
+"""Train a model of the zoo with several seeds; print accuracies on the test set and the plan's RAM, as a row of docs/RESULTS.md.
 
     python tools/accuracy.py mlp-784-256-256-10 --data MNIST_FOLDER --budget 256KB --epochs 30 --seeds 0,1,2
 
@@ -29,20 +29,24 @@ def main() -> None:
     parser.add_argument("--budget", required=True)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seeds", default="0")
+    parser.add_argument("--samples", type=int, help="train on the first so many samples only")
     parser.add_argument("--threads", type=int)
     parser.add_argument("options", nargs="*", metavar="name=value")
     arguments = parser.parse_intermixed_args()
     data = load_data(arguments.data)
     options = dict(option.split("=", 1) for option in arguments.options)
     runs = [_train(arguments, data, options, int(seed)) for seed in arguments.seeds.split(",")]
-    accuracies, balanced, seconds = zip(*runs)
+    accuracies, balanced, seconds, peaks = zip(*runs)
     spread = f" (spread {max(accuracies) - min(accuracies):.2%})" if len(runs) > 1 else ""
     print(f"{arguments.model} {' '.join(arguments.options)}, {arguments.epochs} epochs, seeds {arguments.seeds}: ", end="")
-    print(f"accuracy {statistics.mean(accuracies):.2%}{spread}, balanced {statistics.mean(balanced):.2%}, ", end="")
+    print(
+        f"accuracy {statistics.mean(accuracies):.2%}{spread}, balanced {statistics.mean(balanced):.2%}, {peaks[0]:,} bytes, ",
+        end="",
+    )
     print(f"{statistics.mean(seconds):.0f} s a run", flush=True)
 
 
-def _train(arguments: Any, data: DataSet, options: dict[str, str], seed: int) -> tuple[float, float, float]:
+def _train(arguments: Any, data: DataSet, options: dict[str, str], seed: int) -> tuple[float, float, float, int]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         write_model(arguments.model, path)
@@ -52,11 +56,12 @@ def _train(arguments: Any, data: DataSet, options: dict[str, str], seed: int) ->
     recipe = {name: value for name, value in options.items() if name in RECIPE}
     trainer = tinyfoa_rt.Trainer(tinyfoa_rt.build(model, plan, seed=seed, **recipe), threads=arguments.threads)
     start = time.perf_counter()
-    trainer.fit(data.x_train, data.y_train, normalization=data.normalization, epochs=arguments.epochs, seed=seed)
+    x, y = (each[: arguments.samples] for each in (data.x_train, data.y_train))
+    trainer.fit(x, y, normalization=data.normalization, epochs=arguments.epochs, seed=seed)
     seconds = time.perf_counter() - start
     result = trainer.evaluate(data.x_test, data.y_test)
     assert result.accuracy is not None and result.balanced_accuracy is not None
-    return result.accuracy, result.balanced_accuracy, seconds
+    return result.accuracy, result.balanced_accuracy, seconds, plan.peak_bytes
 
 
 if __name__ == "__main__":

@@ -87,12 +87,25 @@ def _softmax_grad(library: ctypes.CDLL, case: BodyCase) -> Outputs:
 
 def _batch_normalization_grad(library: ctypes.CDLL, case: BodyCase) -> Outputs:
     grad, gain, variance = (_real(each).copy() for each in case.inputs[:3])
-    part = _part(case, np.empty((len(grad), len(gain), *grad.shape[2:])), grad)
-    size = case.attributes.get("channel_size", 1)
-    if size > 1:  # columns of flattened channels have statistics of their own: each is a channel
-        part = _ChannelPart(Channels(len(grad), len(gain), 1), part.first * size, grad.shape[1])
+    part = _normalized_part(case, gain, grad)
     call(library, _name(case), part, float(case.attributes.get("epsilon", 1e-5)), gain, variance, grad)
     return (grad,)
+
+
+def _normalized_part(case: BodyCase, parameter: Array, grad: Array) -> _ChannelPart:
+    size = case.attributes.get("channel_size", 1)
+    if size > 1:  # columns of flattened channels have statistics of their own: each is a channel
+        origin = case.inputs[-1]
+        assert origin is not None
+        return _ChannelPart(Channels(len(grad), len(parameter), 1), int(origin[1]) * size, grad.shape[1])
+    return _part(case, np.empty((len(grad), len(parameter), *grad.shape[2:])), grad)
+
+
+def _shift_sgd_step(library: ctypes.CDLL, case: BodyCase) -> Outputs:
+    shift, grad, rate = (_real(each).copy() for each in case.inputs[:3])
+    part = _normalized_part(case, shift, grad)
+    call(library, _name(case), part, float(case.attributes.get("share", 1.0)), rate.item(), grad, shift)
+    return (shift,)
 
 
 def _running_batch_normalization(library: ctypes.CDLL, case: BodyCase) -> Outputs:
@@ -185,6 +198,7 @@ OPERATORS: Mapping[str, Callable[[ctypes.CDLL, BodyCase], Outputs]] = {
     "TanhGrad": _elementwise(),
     "SoftmaxGrad": _softmax_grad,
     "BatchNormalizationGrad": _batch_normalization_grad,
+    "ShiftSgdStep": _shift_sgd_step,
     "RunningBatchNormalization": _running_batch_normalization,
     "MaxPoolGrad": _max_pool_grad,
     "AveragePoolGrad": _average_pool_grad,

@@ -96,7 +96,7 @@ def conv_cases(draw: st.DrawFn, ending: str) -> StepCase:
         "optimizer": draw(st.sampled_from(["sgd", "momentum"])),
         "head": draw(st.sampled_from(["rademacher", "kaiming"])),
         "binarize": "none",
-        "pools_head": draw(st.booleans()),
+        "head_pool": draw(st.sampled_from(["none", "average", "grid"])),
     }
     slices = Slices(*draw(st.sampled_from([(1, 1), (2, 2), (1, 3), (2, 1), (1, 2)])))
     return StepCase(model, 0, slices, recipe, draw(st.integers(1, 3)), draw(st.integers(0, 2**32 - 1)))

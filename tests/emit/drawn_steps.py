@@ -91,7 +91,7 @@ def dense_cases(draw: st.DrawFn, ending: str, index: int) -> StepCase:
 
 
 @st.composite
-def local_cases(draw: st.DrawFn, has_relu: bool, index: int, pools_head: bool) -> StepCase:
+def local_cases(draw: st.DrawFn, has_relu: bool, index: int, head_pool: str) -> StepCase:
     """A block of a locally connected net: the first one's output has positions, the second one's is flattened."""
     classes = draw(st.integers(2, 4))
     layers: list[LayerSpec] = []
@@ -102,7 +102,7 @@ def local_cases(draw: st.DrawFn, has_relu: bool, index: int, pools_head: bool) -
         layers += [LayerSpec("relu", f"relu{number}", None, {})] if has_relu else []
     layers += [LayerSpec("flatten", "flatten", None, {}), LayerSpec("dense", "fc", None, {"units": classes})]
     spec = ModelSpec("local", "A drawn net", (draw(st.integers(1, 3)), *image), 1, tuple(layers))
-    recipe = {**_recipe(draw, classes), "binarize": "none", "pools_head": pools_head}
+    recipe = {**_recipe(draw, classes), "binarize": "none", "head_pool": head_pool}
     return _case(draw, assemble(spec, lay_out(spec, "local")), index, recipe)
 
 

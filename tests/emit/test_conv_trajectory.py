@@ -63,8 +63,8 @@ class ConvCase(Trajectory):
         kernel = graph.shape(layer.weight)[2:]
         weight = rng.uniform(-1, 1, (layer.out_features, layer.in_features, layer.taps)).astype(np.float32)
         bias = rng.normal(0, 0.1, layer.out_features).astype(np.float32)
-        binarize, optimizer, pools = options["binarize"], options["optimizer"], options.get("pools_head", False)
-        head = balanced_head(rng, graph.shape(block.output)[1] if pools else graph.values[block.output].size)
+        binarize, optimizer, pool = options["binarize"], options["optimizer"], options.get("head_pool", "none")
+        head = balanced_head(rng, _units(graph.shape(block.output), pool))
         window: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in WINDOWS[name].items()}
         self.oracle: ConvBlock = ConvBlock(
             weight=weight.astype(float).reshape(*weight.shape[:2], *kernel),
@@ -77,7 +77,7 @@ class ConvCase(Trajectory):
             window_floor=-1.0,
             alpha=options.get("alpha", "row"),
             input_center=0.5 if binarize == "both" and index > 0 else 0.0,
-            pools_head=pools,
+            head_pool=pool,
             **window,
         )
         self.slices = Slices(min(slices.m_in, layer.in_features), slices.m_out)
@@ -101,9 +101,9 @@ class ConvCase(Trajectory):
         channels = len(gain)
         mean, variance = self.rng.normal(0, 0.3, channels), self.rng.uniform(0.5, 1.5, channels)
         self.oracle.normalization = Normalization(gain.astype(float), shift.astype(float), mean, variance, KEPT)
-        self.moments = mean.astype(np.float32), variance.astype(np.float32)
-        prefix = f"{self.name}_norm_out.running_"
-        self.runtime.others |= {f"{prefix}mean": self.moments[0], f"{prefix}variance": self.moments[1]}
+        self.trained = mean.astype(np.float32), variance.astype(np.float32), shift.astype(np.float32)
+        names = (f"{self.name}_norm_out.{name}" for name in ("running_mean", "running_variance", "shift"))
+        self.runtime.others |= dict(zip(names, self.trained))
 
     def batch(self) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
         feeds: dict[str, NDArray[Any]] = {"target": self.rng.integers(0, 4, BATCH)}
@@ -122,8 +122,17 @@ class ConvCase(Trajectory):
     def check_equal(self, losses: Losses) -> None:
         super().check_equal(losses)
         if self.oracle.normalization is not None:
-            np.testing.assert_allclose(self.moments[0], self.oracle.normalization.mean, RELATIVE, RELATIVE)
-            np.testing.assert_allclose(self.moments[1], self.oracle.normalization.variance, RELATIVE, RELATIVE)
+            norm = self.oracle.normalization
+            for found, expected in zip(self.trained, (norm.mean, norm.variance, norm.shift)):
+                np.testing.assert_allclose(found, expected, RELATIVE, RELATIVE)
+
+
+def _units(shape: tuple[int, ...], pool: str) -> int:
+    """How many numbers a head sees of an output; cells of a grid are as small as four of them along an axis allow."""
+    if pool == "none":
+        return int(np.prod(shape[1:]))
+    sides = [-(-length // -(-length // 4)) for length in shape[2:]] if pool == "grid" else [1]
+    return int(shape[1] * np.prod(sides))
 
 
 COMBINATIONS = [("sgd", (1, 1)), ("sgd", (2, 2)), ("momentum", (2, 2)), ("adam", (1, 1)), ("adam", (2, 2))]
@@ -151,25 +160,28 @@ def test_any_grid_and_the_paper_s_alpha(tmp_path: Path, name: str, slices: Slice
 
 @pytest.mark.parametrize("name", WINDOWS)
 @pytest.mark.parametrize(("binarize", "optimizer"), [("both", "sgd"), ("weights", "momentum"), ("none", "adam")])
-def test_a_head_that_sees_the_mean_of_each_channel(tmp_path: Path, name: str, binarize: str, optimizer: str) -> None:
+@pytest.mark.parametrize("pool", ["average", "grid"])
+def test_a_head_that_sees_means_of_each_channel(tmp_path: Path, name: str, binarize: str, optimizer: str, pool: str) -> None:
     if name == "residual":
         pytest.skip("its output is flattened")
-    case = ConvCase(tmp_path, name, {"binarize": binarize, "optimizer": optimizer, "pools_head": True}, Slices(2, 2))
+    case = ConvCase(tmp_path, name, {"binarize": binarize, "optimizer": optimizer, "head_pool": pool}, Slices(2, 2))
     case.check_equal(case.run())
 
 
 @pytest.mark.parametrize("wrong", ["rate", "head", "bias", "weight"])
-@pytest.mark.parametrize("name", ["strided", "depthwise"])
-def test_a_one_percent_error_is_noticed(tmp_path: Path, name: str, wrong: str) -> None:
-    case = ConvCase(tmp_path, name, {"binarize": "both", "optimizer": "sgd"}, Slices(2, 2))
+@pytest.mark.parametrize(("name", "pool"), [("strided", "none"), ("depthwise", "none"), ("plain", "grid")])
+def test_a_one_percent_error_is_noticed(tmp_path: Path, name: str, pool: str, wrong: str) -> None:
+    case = ConvCase(tmp_path, name, {"binarize": "both", "optimizer": "sgd", "head_pool": pool}, Slices(2, 2))
     case.spoil(wrong)
     with pytest.raises(AssertionError):
         case.check_equal(case.run())
 
 
-def test_a_one_percent_error_of_a_normalization_is_noticed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("of", ["gain", "shift"])
+def test_a_one_percent_error_of_a_normalization_is_noticed(tmp_path: Path, of: str) -> None:
     case = ConvCase(tmp_path, "depthwise", {"binarize": "both", "optimizer": "sgd"}, Slices(2, 2))
     assert case.oracle.normalization is not None
-    case.oracle.normalization.gain *= 1.01
+    wrong = getattr(case.oracle.normalization, of)
+    wrong *= 1.01
     with pytest.raises(AssertionError):
         case.check_equal(case.run())

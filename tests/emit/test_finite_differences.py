@@ -84,11 +84,11 @@ def test_classifiers(tmp_path: Path, case: StepCase) -> None:
 
 
 @pytest.mark.parametrize("has_relu", [True, False])
-@pytest.mark.parametrize(("index", "pools_head"), [(0, False), (0, True), (1, False)])
+@pytest.mark.parametrize(("index", "head_pool"), [(0, "none"), (0, "average"), (1, "none")])
 @given(data=st.data())
 @settings(max_examples=8)
-def test_locally_connected_blocks(tmp_path: Path, has_relu: bool, index: int, pools_head: bool, data: st.DataObject) -> None:
-    check(data.draw(local_cases(has_relu, index, pools_head)), tmp_path)
+def test_locally_connected_blocks(tmp_path: Path, has_relu: bool, index: int, head_pool: str, data: st.DataObject) -> None:
+    check(data.draw(local_cases(has_relu, index, head_pool)), tmp_path)
 
 
 @pytest.mark.parametrize("ending", CONV_ENDINGS)
@@ -101,7 +101,7 @@ def test_convolution_blocks(tmp_path: Path, ending: str, data: st.DataObject) ->
 CASES = [
     dense_cases("joined", 1),
     dense_cases("relu", 2),
-    local_cases(True, 0, True),
+    local_cases(True, 0, "average"),
     conv_cases("sigmoid"),
     conv_cases("divided"),
 ]

@@ -54,8 +54,8 @@ class LocalCase(Trajectory):
         shape = (layer.out_features, layer.in_features, layer.positions, layer.taps)
         weight = rng.uniform(-1, 1, shape).astype(np.float32)
         bias = rng.normal(0, 0.1, (shape[0], shape[2])).astype(np.float32)
-        pools = options.get("pools_head", False)
-        head = balanced_head(rng, shape[0] if pools else bias.size)
+        pools = options.get("head_pool", "none")
+        head = balanced_head(rng, shape[0] if pools == "average" else bias.size)
         binarize, optimizer = options["binarize"], options["optimizer"]
         window = WINDOWS[index]
         self.oracle = LocalBlock(
@@ -72,7 +72,7 @@ class LocalCase(Trajectory):
             strides=tuple(window.get("strides", (1, 1))),
             pads=tuple(window.get("pads", (0, 0, 0, 0))),
             input_center=0.5 if binarize == "both" and index > 0 else 0.0,
-            pools_head=pools,
+            head_pool=pools,
         )
         self.slices = slices
         kept = np.ascontiguousarray(weight.transpose(2, 3, 1, 0))
@@ -122,15 +122,15 @@ def test_any_grid_and_the_paper_s_alpha(tmp_path: Path, slices: Slices) -> None:
 @pytest.mark.parametrize(("binarize", "optimizer"), [("both", "sgd"), ("weights", "momentum"), ("none", "adam")])
 def test_a_head_that_sees_the_mean_of_each_channel(tmp_path: Path, slices: Slices, binarize: str, optimizer: str) -> None:
     """Only the first block has one: the second's output is flattened."""
-    case = LocalCase(tmp_path, 0, {"binarize": binarize, "optimizer": optimizer, "pools_head": True}, slices)
+    case = LocalCase(tmp_path, 0, {"binarize": binarize, "optimizer": optimizer, "head_pool": "average"}, slices)
     assert case.runtime.others["head"].shape == (4, 6)
     case.check_equal(case.run())
 
 
 @pytest.mark.parametrize("wrong", ["rate", "head", "bias", "weight"])
-@pytest.mark.parametrize(("index", "pools"), [(0, False), (1, False), (0, True)])
-def test_a_one_percent_error_is_noticed(tmp_path: Path, index: int, pools: bool, wrong: str) -> None:
-    case = LocalCase(tmp_path, index, {"binarize": "both", "optimizer": "sgd", "pools_head": pools}, Slices(2, 2))
+@pytest.mark.parametrize(("index", "pools"), [(0, "none"), (1, "none"), (0, "average")])
+def test_a_one_percent_error_is_noticed(tmp_path: Path, index: int, pools: str, wrong: str) -> None:
+    case = LocalCase(tmp_path, index, {"binarize": "both", "optimizer": "sgd", "head_pool": pools}, Slices(2, 2))
     case.spoil(wrong)
     with pytest.raises(AssertionError):
         case.check_equal(case.run())

@@ -70,6 +70,7 @@ def _channels(rng: np.random.Generator, shape: tuple[int, ...]) -> Iterator[Body
     for given, origin, name in ((part_grad, PART, "part"), (grad, EVERYTHING, "whole")):
         inputs: tuple[Array, ...] = (given, gain, variance, origin)
         yield BodyCase(f"BatchNormalizationGrad-{name}-{label}", "BatchNormalizationGrad", inputs, {"epsilon": 1e-3})
+        yield BodyCase(f"ShiftSgdStep-{name}-{label}", "ShiftSgdStep", (shift, given, number(0.3), origin), {"share": 0.4})
         for exponent in (1.0, -1.0):
             factor = rng.uniform(0.5, 2, (1, channels, *ones)).astype(np.float32)
             scaled, kept = (given, factor, origin), {"exponent": exponent}
@@ -79,6 +80,8 @@ def _channels(rng: np.random.Generator, shape: tuple[int, ...]) -> Iterator[Body
     flat_grad, flat_part = real(rng, shape[0], 6), origin_of(slice(0, 1), slice(1, 3))
     flat = (flat_grad, real(rng, 12), rng.uniform(0.5, 2, 12).astype(np.float32), flat_part)
     yield BodyCase(f"BatchNormalizationGrad-flattened-{label}", "BatchNormalizationGrad", flat, {"channel_size": 3})
+    flat_shift = (real(rng, 12), flat_grad, number(0.3), flat_part)
+    yield BodyCase(f"ShiftSgdStep-flattened-{label}", "ShiftSgdStep", flat_shift, {"channel_size": 3})
     for op in ("ClipGrad", "SigmoidGrad", "ChannelScaleGrad"):
         saved = real(rng, 1 if op == "ChannelScaleGrad" else shape[0], 12)
         yield BodyCase(f"{op}-flattened-{label}", op, (flat_grad, saved, flat_part), {"channel_size": 3})

@@ -19,7 +19,7 @@ __all__ = ["ConvBlock", "Normalization"]
 
 @dataclass
 class Normalization:
-    """Running mean and variance, of which a step keeps the share ``momentum``; gain and shift stay."""
+    """Running mean and variance, of which a step keeps the share ``momentum``; the gain stays, the shift takes plain steps."""
 
     gain: Array
     shift: Array
@@ -47,12 +47,13 @@ class ConvBlock(DenseBlock):
     dilations: tuple[int, int] = (1, 1)
     pads: tuple[int, int, int, int] = (0, 0, 0, 0)
     group: int = 1
-    pools_head: bool = False
+    head_pool: str = "none"
     normalization: Normalization | None = None
     skip: Array | None = None
-    _positions: int = 1
+    _size: tuple[int, int] = (1, 1)
     _mean: Array = field(default_factory=lambda: np.zeros(0))
     _variance: Array = field(default_factory=lambda: np.zeros(0))
+    _shift_grad: Array = field(default_factory=lambda: np.zeros(0))
 
     def patches(self, x: Array, ins: slice = slice(None)) -> Array:
         """What each output sees: (N, outputs, inputs of a group x taps, positions)."""
@@ -62,6 +63,7 @@ class ConvBlock(DenseBlock):
         views = np.lib.stride_tricks.sliding_window_view(image, reach, axis=(2, 3))
         views = views[:, :, :: self.strides[0], :: self.strides[1], :: self.dilations[0], :: self.dilations[1]]
         n, _, height, width = views.shape[:4]
+        self._size = height, width
         taps = views.transpose(0, 1, 4, 5, 2, 3).reshape(n, self.group, -1, kernel[0] * kernel[1], height * width)
         rows = taps[:, :, ins].reshape(n, self.group, -1, height * width)
         return np.asarray(np.repeat(rows, len(self.weight) // self.group, axis=1))
@@ -81,7 +83,6 @@ class ConvBlock(DenseBlock):
         return np.asarray(sums * alpha[:, None] + self.bias[:, None])
 
     def _behind(self, z: Array) -> Array:
-        self._positions = z.shape[2]
         if self.normalization is not None:
             self._mean, self._variance = self.normalization.moments(z)
             factor = self.normalization.factor(self._variance)
@@ -93,19 +94,31 @@ class ConvBlock(DenseBlock):
     def step(self, x: Array, target: Array, rate: float, part: Slice) -> float:
         loss = super().step(x, target, rate, part)
         if self.normalization is not None:
+            self.normalization.shift[part[2] : part[3]] -= min(1, self.weight[0].size / 196) * rate * self._shift_grad
             self.normalization.mean, self.normalization.variance = self._mean, self._variance
         return loss
 
     def _units(self, h: Array) -> Array:
-        return h.reshape(len(h), len(self.bias), -1).mean(axis=2) if self.pools_head else h
+        return (h.reshape(len(h), len(self.bias), -1) @ self._shares()).reshape(len(h), -1)
 
     def _grad_output(self, grad_units: Array) -> Array:
-        return np.repeat(grad_units / self._positions, self._positions, axis=1) if self.pools_head else grad_units
+        return (grad_units.reshape(len(grad_units), len(self.bias), -1) @ self._shares().T).reshape(len(grad_units), -1)
+
+    def _shares(self) -> Array:
+        """The share of each position in each number that the head sees of a channel: (positions, numbers)."""
+        if self.head_pool == "none":
+            return np.eye(self._size[0] * self._size[1])
+        cells = {"average": 1, "grid": 4}[self.head_pool]
+        edge = [-(-length // cells) for length in self._size]
+        places = [(row // edge[0], column // edge[1]) for row in range(self._size[0]) for column in range(self._size[1])]
+        member = np.array([[place == cell for cell in sorted(set(places))] for place in places])
+        return np.asarray(member / member.sum(axis=0))
 
     def _gradients(self, grad_z: Array, x: Array, part: Slice) -> tuple[Array, Array]:
         i0, i1, j0, j1 = part
         errors = grad_z.reshape(len(x), len(self.bias), -1)
         if self.normalization is not None:  # its statistics are taken as constants
+            self._shift_grad = errors[:, j0:j1].sum(axis=(0, 2))
             errors = errors * self.normalization.factor(self._variance)[:, None]
         errors = errors[:, j0:j1]
         grad = (self.patches(x, slice(i0, i1))[:, j0:j1] @ errors[..., None]).sum(axis=0)

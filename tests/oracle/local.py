@@ -28,7 +28,7 @@ class LocalBlock(DenseBlock):
     kernel: tuple[int, int] = (1, 1)
     strides: tuple[int, int] = (1, 1)
     pads: tuple[int, int, int, int] = (0, 0, 0, 0)
-    pools_head: bool = False
+    head_pool: str = "none"
 
     def patches(self, x: Array) -> Array:
         """What each position sees: (N, channels, positions, taps)."""
@@ -49,11 +49,11 @@ class LocalBlock(DenseBlock):
         return np.asarray(sums * alpha + self.bias).reshape(len(x), -1)
 
     def _units(self, h: Array) -> Array:
-        return h.reshape(len(h), *self.bias.shape).mean(axis=2) if self.pools_head else h
+        return h.reshape(len(h), *self.bias.shape).mean(axis=2) if self.head_pool == "average" else h
 
     def _grad_output(self, grad_units: Array) -> Array:
         positions = self.bias.shape[1]
-        return np.repeat(grad_units / positions, positions, axis=1) if self.pools_head else grad_units
+        return np.repeat(grad_units / positions, positions, axis=1) if self.head_pool == "average" else grad_units
 
     def _gradients(self, grad_z: Array, x: Array, part: Slice) -> tuple[Array, Array]:
         i0, i1, j0, j1 = part

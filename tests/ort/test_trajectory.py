@@ -28,8 +28,8 @@ SIGNS_TOLERANCE = 1e-4
 def in_python(
     artifact: Artifact, x: NDArray[Any], y: NDArray[Any], steps: int, *, kernels: Path | None = None, rate: float = 1.0
 ) -> tuple[Trainer, list[float]]:
-    """Each block takes its share of the steps, in order; without kernels on function bodies."""
-    trainer = Trainer(artifact, kernels=kernels)
+    """Each block takes its share of the steps, in order, on one thread; without kernels on function bodies."""
+    trainer = Trainer(artifact, kernels=kernels, threads=1)
     trainer.progress.settings = replace(trainer.progress.settings, rate=rate)
     batch, num_blocks = artifact.manifest.batch, len(artifact.blocks)
     losses = []

@@ -240,11 +240,12 @@ def test_pooled_heads_are_advised_where_a_head_fills_the_memory(tmp_path: Path, 
     x = builder.node("Relu", (builder.conv("input", (3, 8), name="conv"),))
     x = builder.node("GlobalAveragePool", (builder.node("Relu", (builder.conv(x, (8, 8), name="inner"),)),))
     graph = builder.load(tmp_path, builder.dense(builder.node("Flatten", (x,)), 8, 5, "fc"))
-    result = plan(graph, "1", head=head)
+    result = plan(graph, "1", head=head, head_pool="none")
     assert "--head-pool average" in result.reason
-    pooled = plan(graph, "1", head=head, head_pool="average")
-    assert pooled.floor_bytes < result.floor_bytes
-    assert "--head-pool" not in pooled.reason
+    for head_pool in ("grid", "average"):
+        pooled = plan(graph, "1", head=head, head_pool=head_pool)
+        assert pooled.floor_bytes < result.floor_bytes
+        assert "--head-pool" not in pooled.reason
     assert "--head-pool" not in plan(load_model(mlp(), tmp_path), "1", head=head).reason
 
 

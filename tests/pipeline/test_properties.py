@@ -21,7 +21,7 @@ OPTIONS = st.fixed_dictionaries(
         "binarize": st.sampled_from(["both", "weights", "none"]),
         "optimizer": st.sampled_from(["sgd", "momentum", "adam"]),
         "head": st.sampled_from(["rademacher", "kaiming", "learned"]),
-        "head_pool": st.sampled_from(["none", "average"]),
+        "head_pool": st.sampled_from(["grid", "none", "average"]),
         "schedule": st.sampled_from(["slice", "freeze-diagonal", "full"]),
         "nonvolatile": st.sampled_from([None, "none"]),
         "samples": st.sampled_from([None, 1000]),

@@ -46,8 +46,8 @@ def test_batch_normalization_follows_what_it_sees(tmp_path: Path) -> None:
     before = arrays_of(trainer)
     after = arrays_of(trainer.fit(X, Y, epochs=1))
     for name in ("depthwise_norm_out", "residual_norm_out"):
-        for moment in ("running_mean", "running_variance"):
-            assert np.abs(after[f"{name}.{moment}"] - before[f"{name}.{moment}"]).max() > 0.01
+        for kept in ("running_mean", "running_variance", "shift"):
+            assert np.abs(after[f"{name}.{kept}"] - before[f"{name}.{kept}"]).max() > 0.01
         assert after[f"{name}.running_variance"].min() > 0
 
 

@@ -43,6 +43,8 @@ PARAMETERS = {
     + (144 * 32 + 64) + (288 * 32 + 64) + (16 * 32 + 32)
     + (288 * 64 + 128) + (576 * 64 + 128) + (32 * 64 + 64)
     + (64 * 10 + 10),
+    "cnn-1x28x28-10": (9 * 32 + 32) + (288 * 64 + 64) + (576 * 128 + 128) + (16 * 128 * 10 + 10),
+    "cnn-3x32x32-10": (27 * 32 + 32) + (288 * 64 + 64) + (576 * 128 + 128) + (16 * 128 * 10 + 10),
     "ds-cnn-kws": (40 * 64 + 128) + 4 * ((9 * 64 + 128) + (64 * 64 + 128)) + (64 * 12 + 12),
 }  # fmt: skip
 
@@ -144,7 +146,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["mlp", "", "../models/ds-cnn-kws", "DS-CNN-KWS"])
 def test_an_unknown_name_lists_the_known_ones(name: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"not in the zoo; use ds-cnn-kws, fc-169-5"):
+    with pytest.raises(UsageError, match=r"not in the zoo; use cnn-1x28x28-10, cnn-3x32x32-10, ds-cnn-kws"):
         write_model(name, tmp_path / "model.onnx")
     with pytest.raises(UsageError):
         describe(name)

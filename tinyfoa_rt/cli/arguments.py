@@ -37,7 +37,12 @@ def recipe_options(command: Any) -> Any:
                 "--binarize", default="both", show_default=True, help="both (weights and activations), weights or none."
             ),
             click.option("--loss", default="auto", show_default=True, help="cross-entropy or mean-squared-error."),
-            click.option("--head-pool", default="none", show_default=True, help="What a head sees: none or average (channels)."),
+            click.option(
+                "--head-pool",
+                default="grid",
+                show_default=True,
+                help="Means of each channel that a head sees: grid (4 x 4 cells), average (one), none (every unit).",
+            ),
             click.option("--alpha", default="row", show_default=True, help="Scale of binary weights: row, or tensor (paper)."),
             click.option(
                 "--scale", default="running", show_default=True, help="Scale of activations: running, or batch (paper)."

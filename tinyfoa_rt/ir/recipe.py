@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 __all__ = [
-    "ALPHAS", "BINARIZE", "CLASSIFIERS", "HANDOVERS", "HEADS", "LOSSES", "OPTIMIZERS", "SCALES", "WINDOWS",
-    "Alpha", "Binarize", "Classifier", "Handover", "Head", "Loss", "Optimizer", "Recipe", "Scale", "Window",
+    "ALPHAS", "BINARIZE", "CLASSIFIERS", "HANDOVERS", "HEADS", "HEAD_POOLS", "LOSSES", "OPTIMIZERS", "SCALES", "WINDOWS",
+    "Alpha", "Binarize", "Classifier", "Handover", "Head", "HeadPool", "Loss", "Optimizer", "Recipe", "Scale", "Window",
 ]  # fmt: skip
 
 Optimizer = Literal["sgd", "momentum", "adam"]
 Head = Literal["rademacher", "kaiming", "classifier", "learned"]
+HeadPool = Literal["grid", "average", "none"]
 Binarize = Literal["both", "weights", "none"]
 Loss = Literal["cross-entropy", "mean-squared-error"]
 Alpha = Literal["row", "tensor"]
@@ -22,6 +23,7 @@ Classifier = Literal["real", "binary"]
 
 OPTIMIZERS: tuple[Optimizer, ...] = ("sgd", "momentum", "adam")
 HEADS: tuple[Head, ...] = ("rademacher", "kaiming", "classifier", "learned")
+HEAD_POOLS: tuple[HeadPool, ...] = ("grid", "average", "none")
 BINARIZE: tuple[Binarize, ...] = ("both", "weights", "none")
 LOSSES: tuple[Loss, ...] = ("cross-entropy", "mean-squared-error")
 ALPHAS: tuple[Alpha, ...] = ("row", "tensor")
@@ -33,6 +35,8 @@ CLASSIFIERS: tuple[Classifier, ...] = ("real", "binary")
 # Of a batch of 100; smaller batches keep more, so that the mean is over as many samples.
 _SCALE_MOMENTUM = 0.9
 _REFERENCE_BATCH = 100
+# Rates grow as kernels have fewer inputs; from here on the shift of a normalization, which reads none, does not follow them.
+_SHIFT_INPUTS = 196
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,8 @@ class Recipe:
         loss: of the model's output and of the local heads.
         num_outputs: classes, or the size of the target of a regression.
         seed: of the hashed head.
-        pools_head: a local head sees the mean of each channel over all positions, not every position.
+        head_pool: a local head sees the mean of each channel over all positions (``average``), or over each cell of a grid where
+            convolutions are trained (``grid``), or every position (``none``).
         alpha: mean |W| of each output, or of the whole tensor as in the paper.
         scale: s is a running mean of |z|, or the mean over the batch as in the paper.
         window: where the straight-through estimator lets the error pass: |z| < 1, or 0 < z < 1 as in the paper.
@@ -61,7 +66,7 @@ class Recipe:
     loss: Loss = "cross-entropy"
     num_outputs: int = 10
     seed: int = 0
-    pools_head: bool = False
+    head_pool: HeadPool = "none"
     alpha: Alpha = "row"
     scale: Scale = "running"
     window: Window = "symmetric"
@@ -75,6 +80,10 @@ class Recipe:
     def statistics_momentum(self, momentum: float, batch: int) -> float:
         """The share of running statistics that a step keeps, where the model keeps ``momentum``; see ``scale_momentum``."""
         return float(momentum ** (batch / _REFERENCE_BATCH))
+
+    def shift_share(self, fan_in: int) -> float:
+        """The share of a block's rate at which the shifts of its normalizations move, where an output has ``fan_in`` inputs."""
+        return min(1.0, fan_in / _SHIFT_INPUTS)
 
     @property
     def input_center(self) -> float:

@@ -188,6 +188,7 @@ _RULES: Mapping[str, Callable[[Types, Sequence[TensorType]], int]] = {
     "BiasSliceGrad": lambda inputs, outputs: _size(inputs, 0) * _REAL,
     "SgdUpdate": _changes(1),
     "AdamUpdate": _changes(2),
+    "ShiftSgdStep": _changes(2),
     "PackSigns": _pack_signs,
 }
 

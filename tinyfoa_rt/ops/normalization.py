@@ -8,7 +8,10 @@ keeps the share m a step, so that batch 1 can train. With d = x - mean and a = 1
     mean'     = mean + a E[d]
     variance' = m variance + a (E[d^2] - a E[d]^2)                       of the mixture of what was and what came
 
-Gain and shift keep the values of the model; the layer's own bias takes the part of a trained shift.
+The shift is trained: it is the threshold of a channel, which a bias before the normalization cannot move. The gain stays as it is
+in the model. With g the error of y::
+
+    shift <- shift - share rate sum over samples and positions of g      ShiftSgdStep, for the channels of the active slice
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from collections.abc import Mapping
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.ops.body_scratch import body_scratch
-from tinyfoa_rt.ops.geometry import known
+from tinyfoa_rt.ops.geometry import known, same_as_first
 from tinyfoa_rt.ops.row import Memory, Operator, Port, Types
 
 __all__ = ["normalization_rows"]
@@ -34,6 +37,15 @@ def normalization_rows() -> tuple[Operator, ...]:
             doc="Batch normalization by running statistics that are updated on the way.",
             memory=Memory(reuses={0: (0,)}, updates={1: 3, 2: 4}, scratch=body_scratch("RunningBatchNormalization")),
             attributes=("epsilon", "momentum"),
+        ),
+        Operator(
+            name="ShiftSgdStep",
+            inputs=(Port("shift"), Port("grad_y"), Port("rate"), Port("origin", is_optional=True)),
+            outputs=(Port("shift_next"),),
+            shape_rule=same_as_first,
+            doc="One plain step of the shift of the active slice's channels.",
+            memory=Memory(updates={0: 0}, scratch=body_scratch("ShiftSgdStep")),
+            attributes=("share", "channel_size"),
         ),
     )
 

@@ -17,7 +17,7 @@ from tinyfoa_rt.pipeline.measure import Measure
 from tinyfoa_rt.planner.footprint import place_forward, transient_base
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step, to_program
-from tinyfoa_rt.steps.setting import scale_name, statistics_names
+from tinyfoa_rt.steps.setting import scale_name, shift_name, statistics_names
 from tinyfoa_rt.steps.trained_part import running_statistics
 
 __all__ = ["model_source"]
@@ -93,7 +93,9 @@ def _block(measure: Measure, index: int, setting: BlockSetting, candidate: Candi
         scale=scale_name(setting.block.output) if setting.is_binary else "",
         starting_rate=rate,
         statistics={
-            name: step.tensors[name].type.size for node in running_statistics(setting.block) for name in statistics_names(node)
+            name: step.tensors[name].type.size
+            for node in running_statistics(setting.block)
+            for name in (*statistics_names(node), shift_name(node))
         },
     )
 

@@ -15,7 +15,7 @@ from tinyfoa_rt.ops.head_hash import rademacher_head
 from tinyfoa_rt.pipeline.job import PlanJob
 from tinyfoa_rt.run.records import BlockRecord
 from tinyfoa_rt.steps import BlockSetting
-from tinyfoa_rt.steps.setting import statistics_names
+from tinyfoa_rt.steps.setting import shift_name, statistics_names
 from tinyfoa_rt.steps.trained_part import running_statistics
 
 __all__ = ["initial_tensors"]
@@ -24,7 +24,8 @@ Array = NDArray[Any]
 
 
 def initial_tensors(job: PlanJob, blocks: Iterable[BlockRecord]) -> dict[str, Array]:
-    """Return the tensors by name: ``LAYER.weight``, ``LAYER.bias``, ``BLOCK.head``, scales of 0, and running statistics.
+    """Return the tensors by name: ``LAYER.weight``, ``LAYER.bias``, ``BLOCK.head``, scales of 0, and shift and running
+    statistics of batch normalizations.
 
     Weights are inputs x outputs; of a convolution, taps x inputs of a group x outputs; of a locally connected layer, positions x
     taps x inputs x outputs, and its biases outputs x positions.
@@ -38,7 +39,7 @@ def initial_tensors(job: PlanJob, blocks: Iterable[BlockRecord]) -> dict[str, Ar
         if record.scale:
             tensors[record.scale] = np.zeros((), dtype=np.float32)
         for node in running_statistics(setting.block):
-            for name, value in zip(statistics_names(node), node.inputs[3:5]):
+            for name, value in zip((shift_name(node), *statistics_names(node)), node.inputs[2:5]):
                 tensors[name] = np.array(job.graph.constants[value].read(), dtype=np.float32)
     return tensors
 

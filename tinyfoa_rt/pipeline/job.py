@@ -146,7 +146,6 @@ def _recipe(graph: Graph, parts: Partition, options: PlanOptions, selected: froz
     optimizer: Optimizer = "sgd" if options.optimizer == AUTO else options.optimizer  # type: ignore[assignment]
     head = _head(parts, options, selected)
     loss: Loss = options.loss if options.loss != AUTO else _loss(graph, num_outputs)  # type: ignore[assignment]
-    pools_head = options.head_pool == "average"
     return Recipe(
         optimizer=optimizer,
         head=head,
@@ -154,7 +153,7 @@ def _recipe(graph: Graph, parts: Partition, options: PlanOptions, selected: froz
         loss=loss,
         num_outputs=num_outputs,
         seed=options.seed,
-        pools_head=pools_head,
+        head_pool=options.head_pool,  # type: ignore[arg-type]
         alpha=options.alpha,  # type: ignore[arg-type]
         scale=options.scale,  # type: ignore[arg-type]
         window=options.window,  # type: ignore[arg-type]

@@ -65,7 +65,7 @@ def _pooling_helps(job: PlanJob, block: BlockPlan, largest: PlannedBuffer) -> bo
     """Whether what fills the memory is a head over every position of a block's output."""
     setting = next(setting for setting in job.settings if setting.block.name == block.name)
     is_of_head = largest.category == "head" or largest.name.startswith(("HeadLogits(", "HeadGrad("))
-    return is_of_head and not job.recipe.pools_head and len(job.graph.shape(setting.block.output)) > 2
+    return is_of_head and setting.head_pool == "none" and len(job.graph.shape(setting.block.output)) > 2
 
 
 def _in_ram_at_peak(block: BlockPlan) -> list[PlannedBuffer]:

@@ -110,5 +110,12 @@ def starting_rate(manifest: Manifest, record: BlockRecord, head_units: int, powe
     num_slices = max(layer.num_slices for layer in record.layers)
     positions = max(layer.positions for layer in record.layers)
     squared = manifest.num_outputs if record.is_classifier and manifest.loss == "mean-squared-error" else 0
-    size = BlockSize(head_units, record.head_positions, fan_in, num_slices, positions, power, squared)
+    is_from_scratch = record.is_classifier and not squared and not manifest.frozen_blocks
+    is_behind_kernels = is_from_scratch and any(_is_of_kernels(block) for block in manifest.blocks)
+    size = BlockSize(head_units, record.head_positions, fan_in, num_slices, positions, power, squared, is_behind_kernels)
     return rate_of_block(manifest.optimizer, manifest.batch, size)
+
+
+def _is_of_kernels(block: BlockRecord) -> bool:
+    """Whether a block trains convolutions by a local head."""
+    return not block.is_classifier and block.layers[0].kind == "conv"

@@ -14,7 +14,7 @@ from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.run.conv_state import ConvState
 from tinyfoa_rt.run.local_state import LocalState
 from tinyfoa_rt.run.mapped_memory import mapped_array
-from tinyfoa_rt.run.records import BlockRecord, LayerRecord, Manifest, statistics_of
+from tinyfoa_rt.run.records import BlockRecord, LayerRecord, Manifest, shift_of, statistics_of
 from tinyfoa_rt.run.state import DenseState, Grid
 
 __all__ = ["ModelState"]
@@ -91,7 +91,7 @@ class ModelState:
 
 def _other_names(block: BlockRecord) -> list[str]:
     own = [*([f"{block.name}.head"] if block.head else []), *([block.scale] if block.scale else [])]
-    return own + [name for value in block.statistics for name in statistics_of(value)]
+    return own + [name for value in block.statistics for name in (shift_of(value), *statistics_of(value))]
 
 
 def _layer_state(layer: LayerRecord, initial: Mapping[str, Array], optimizer: str, storage: Path | None) -> partial[DenseState]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ARTIFACT_FORMAT", "BlockRecord", "LayerRecord", "Manifest", "statistics_of"]
+__all__ = ["ARTIFACT_FORMAT", "BlockRecord", "LayerRecord", "Manifest", "shift_of", "statistics_of"]
 
 ARTIFACT_FORMAT = "tinyfoa-artifact/1"
 
@@ -12,6 +12,11 @@ ARTIFACT_FORMAT = "tinyfoa-artifact/1"
 def statistics_of(value: str) -> tuple[str, str]:
     """The tensors of the running mean and variance of the batch normalization that computes ``value``."""
     return f"{value}.running_mean", f"{value}.running_variance"
+
+
+def shift_of(value: str) -> str:
+    """The tensor of the trained shift of the batch normalization that computes ``value``."""
+    return f"{value}.shift"
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,8 @@ class BlockRecord:
         output: the value where its loss attaches.
         scale: the tensor of the output's scale s; empty where the output is real.
         scale_momentum: the share of s that a step keeps.
-        statistics: outputs of batch normalizations that keep running statistics; see :func:`statistics_of`.
+        statistics: outputs of batch normalizations that keep running statistics; see :func:`statistics_of`
+            and :func:`shift_of`.
         statistics_momentum: the share of each that a step keeps.
         head: whether a stored head is an input of the step.
         head_positions: how many positions a unit of the head is the mean of; 1 where it sees each by itself.

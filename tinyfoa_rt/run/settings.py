@@ -20,6 +20,10 @@ _WARM_UPS = 10
 _LEAST_INPUT_POWER = 0.25
 # The shares of very many units add up to more than the error: the loss of a layer of 10,000 and more would grow.
 _MOST_UNITS = 2000
+# Kernels of few inputs would ask for more; beyond it all of their weights change sign from step to step.
+_MOST_OF_KERNELS = 4
+# A classifier reads more of what convolutions hand on than they have learnt from their own heads: it has further to go.
+_LEAST_BOOST_BEHIND_KERNELS = 2.0
 # Half of what would bring an output to its target in one step of a whole layer.
 _SQUARED_OUTPUTS = 40
 
@@ -66,7 +70,8 @@ class BlockSize:
     """What the rate of a block depends on.
 
     These are: units of its head (0: a classifier), positions that a unit is the mean of, inputs of an output, slices, positions
-    at which a weight is used, mean x^2, and of a model's own output with a squared error how many numbers it has (else 0).
+    at which a weight is used, mean x^2, of a model's own output with a squared error how many numbers it has (else 0), and
+    whether it is a classifier behind convolutions that learn from scratch.
     """
 
     head_units: int
@@ -76,6 +81,7 @@ class BlockSize:
     weight_positions: int
     input_power: float
     squared_outputs: int = 0
+    is_behind_kernels: bool = False
 
 
 def rate_of_block(optimizer: str, batch: int, size: BlockSize) -> float:
@@ -83,12 +89,15 @@ def rate_of_block(optimizer: str, batch: int, size: BlockSize) -> float:
 
     A gradient grows with the error that the head returns, g = sqrt(2 / units), of which a position behind a mean gets its share,
     and with its input's power; its noise falls with the batch, and a slice has fewer steps to move in. A weight that is used at
-    many positions adds up the errors of all: of one sign behind a mean, else each position has rows of the head of its own.
+    many positions adds up the errors of all: of one sign behind a mean, else each position, or cell of a grid, has rows of the
+    head of its own.
     Adam's step does not depend on the gradient's size.
     """
     base: float = _BASE_RATES[optimizer]
     # Slices get longer steps, since each has fewer; a whole layer would run away: all of its weights move at once.
     boost = min(0.5 * size.num_slices, 0.75 * math.sqrt(size.num_slices))
+    if size.is_behind_kernels:
+        boost = max(boost, _LEAST_BOOST_BEHIND_KERNELS)
     if optimizer == "adam":
         return base * math.sqrt(batch / _REFERENCE_BATCH * 2000 * boost)
     input_energy = size.fan_in * max(size.input_power, _LEAST_INPUT_POWER)
@@ -96,11 +105,11 @@ def rate_of_block(optimizer: str, batch: int, size: BlockSize) -> float:
     units = size.head_units or 2
     if not size.head_units and size.squared_outputs:
         spread = size.squared_outputs / _SQUARED_OUTPUTS  # each output's error is a share of the mean of all
-    elif size.head_positions > 1:
-        spread = size.head_positions * math.sqrt(min(units, _MOST_UNITS)) / size.weight_positions
     else:
-        spread = math.sqrt(min(units / size.weight_positions, _MOST_UNITS))
-    return base * spread * batch / _REFERENCE_BATCH * boost * _REFERENCE_INPUTS / input_energy
+        uses = min(size.head_positions, size.weight_positions)  # of a weight within what a unit of the head is the mean of
+        spread = size.head_positions / uses * math.sqrt(min(units * uses / size.weight_positions, _MOST_UNITS))
+    rate = base * spread * batch / _REFERENCE_BATCH * _REFERENCE_INPUTS / input_energy
+    return boost * (min(rate, _MOST_OF_KERNELS) if size.weight_positions > 1 else rate)
 
 
 def rate_at(start: float, schedule: str, step: int, num_steps: int) -> float:

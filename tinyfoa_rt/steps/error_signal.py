@@ -29,24 +29,49 @@ def add_error_signal(setting: BlockSetting, forward: ForwardPass, backward: Back
     if setting.block.is_classifier:
         return _true_error(setting, builder, target)
     head = _declare_head(setting, builder)
-    scale = forward.binary.get(output, "")
-    pools = int(setting.pools_head)
+    seen, scale = _seen(setting, forward)
+    pools = int(setting.head_pool == "average")
     drawn: dict[str, Attribute] = {"seed": setting.recipe.seed, "pools": pools, "gain": setting.head_gain}
     attributes = {"num_classes": setting.recipe.num_outputs, **drawn}
-    logits = builder.call("HeadLogits", (output, scale, head), ("logits",), attributes, "head")[0]
+    logits = builder.call("HeadLogits", (seen, scale, head), ("logits",), attributes, "head")[0]
     grad_logits, _ = _loss(setting.recipe, builder, (logits, target))
     builder.phase = "gradient"
-    shape = backward.grad_type(output).shape
+    full = builder.type_of(seen).shape
+    shape = backward.part.shape(full) if backward.part else full
     grad_attributes = {"output_shape": shape, **drawn, **_channel_units(setting, backward)}
     inputs = (grad_logits, head, "", backward.origin)
-    grad_h = builder.call("HeadGrad", inputs, (f"grad.{output}",), grad_attributes, "gradient")[0]
+    grad_h = builder.call("HeadGrad", inputs, (f"grad.{seen}",), grad_attributes, "gradient")[0]
     if setting.recipe.head == "learned":
-        _learn_head(setting, builder, head, scale)
+        _learn_head(setting, builder, head, (seen, scale))
+    if seen != output:
+        none = (0,) * len(setting.head_cells)
+        spread: dict[str, Attribute] = {**_cells(setting), "dilations": (1,) * len(none), "overhang": none, "unreached": none}
+        spread["input_shape"] = backward.grad_type(output).shape
+        grad_h = builder.call("AveragePoolGrad", (grad_h, backward.origin), (f"grad.{output}",), spread, "gradient")[0]
     if not setting.is_binary:
         return grad_h
     windowed = (grad_h, f"{output}.window", backward.origin)
     name = f"grad.{output}.preactivation"
     return builder.call("StraightThroughGrad", windowed, (name,), backward.channel_size(output), "gradient")[0]
+
+
+def _seen(setting: BlockSetting, forward: ForwardPass) -> tuple[str, str]:
+    """What the head reads, and its scale: the block's output, or the means of its cells, which are real numbers."""
+    builder, output = forward.builder, setting.block.output
+    scale = forward.binary.get(output, "")
+    if setting.head_pool != "grid":
+        return output, scale
+    shape = builder.value_type(output).shape
+    cells = (f"{output}.cells", TensorType("float32", (*shape[:2], *setting.head_cells)))
+    real = builder.real(output, scale) if setting.is_binary else output
+    return builder.standard("AveragePool", (real,), cells, _cells(setting), "head"), ""
+
+
+def _cells(setting: BlockSetting) -> dict[str, Attribute]:
+    """The window of the grid: cells side by side, the last of which may reach beyond the end; the mean is of what is there."""
+    size, cell = setting.graph.shape(setting.block.output)[2:], setting.head_cell
+    beyond = tuple(count * length - whole for count, length, whole in zip(setting.head_cells, cell, size))
+    return {"kernel_shape": cell, "strides": cell, "pads": (*(0 for _ in size), *beyond)}
 
 
 def _true_error(setting: BlockSetting, builder: StepBuilder, target: str) -> str:
@@ -97,11 +122,11 @@ def _declare_head(setting: BlockSetting, builder: StepBuilder) -> str:
     return "head"
 
 
-def _learn_head(setting: BlockSetting, builder: StepBuilder, head: str, scale: str) -> None:
-    """Mono-Forward: the head takes a gradient step of its own."""
+def _learn_head(setting: BlockSetting, builder: StepBuilder, head: str, seen: tuple[str, str]) -> None:
+    """Mono-Forward: the head takes a gradient step of its own, from what it has seen and its scale."""
     shape = builder.type_of(head).shape
     attributes: dict[str, Attribute] = {"slice_shape": shape, "bias_size": 0, "has_all_rows": 1}
-    inputs = ("grad.logits", setting.block.output, scale)
+    inputs = ("grad.logits", *seen)
     grad = builder.call("DenseSliceGrad", inputs, ("grad.head",), attributes, "gradient")[0]
     optimizer = setting.recipe.optimizer
     states = [f"head.{state}" for state in OPTIMIZER_STATES[optimizer]]

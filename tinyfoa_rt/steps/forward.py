@@ -17,7 +17,7 @@ from tinyfoa_rt.ops.geometry import explicit_window
 from tinyfoa_rt.ops.products import LOCAL_ATTRIBUTES
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.parameters import LayerTensors, declare_read_only
-from tinyfoa_rt.steps.setting import binarizes_output, scale_name, statistics_names
+from tinyfoa_rt.steps.setting import binarizes_output, scale_name, shift_name, statistics_names
 from tinyfoa_rt.steps.trained_part import absorbed_relu, running_statistics
 
 __all__ = ["GEOMETRY", "ForwardPass", "assemble_forward", "window_attributes"]
@@ -47,13 +47,13 @@ class ForwardPass:
         self.builder.copy_node(node, inputs, [self.name(value) for value in node.outputs])
 
     def normalize(self, node: Node) -> None:
-        """Run a batch normalization by the statistics that training has gathered, and that lie where parameters lie."""
+        """Run a batch normalization by the shift and the statistics that training has left, and that lie where parameters lie."""
         builder = self.builder
-        statistics = [
+        trained = [
             builder.tensor(name, builder.value_type(value), "weight", place=builder.parameter_place, is_persistent=True)
-            for name, value in zip(statistics_names(node), node.inputs[3:5])
+            for name, value in zip((shift_name(node), *statistics_names(node)), node.inputs[2:5])
         ]
-        inputs = [self.real_input(node.inputs[0]), *(builder.constant(name) for name in node.inputs[1:3]), *statistics]
+        inputs = [self.real_input(node.inputs[0]), builder.constant(node.inputs[1]), *trained]
         builder.copy_node(node, inputs, [self.name(value) for value in node.outputs])
 
     def real_input(self, value: str) -> str:

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 
 from tinyfoa_rt.ir.block import Block, Slices
 from tinyfoa_rt.ir.graph import Graph, Node
-from tinyfoa_rt.ir.recipe import Recipe
+from tinyfoa_rt.ir.recipe import HeadPool, Recipe
 from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.steps.trained_part import has_sign
 
-__all__ = ["BlockSetting", "StepChoice", "binarizes_output", "block_settings", "scale_name", "statistics_names"]
+__all__ = ["BlockSetting", "StepChoice", "binarizes_output", "block_settings", "scale_name", "shift_name", "statistics_names"]
+
+# Cells of a head's grid along an axis: they keep where something is, and a head of few units.
+_GRID = 4
 
 
 def scale_name(value: str) -> str:
@@ -23,6 +26,11 @@ def scale_name(value: str) -> str:
 def statistics_names(node: Node) -> tuple[str, str]:
     """The tensors that hold running mean and variance of a batch normalization in a trained block."""
     return f"{node.outputs[0]}.running_mean", f"{node.outputs[0]}.running_variance"
+
+
+def shift_name(node: Node) -> str:
+    """The tensor that holds the trained shift of a batch normalization in a trained block."""
+    return f"{node.outputs[0]}.shift"
 
 
 def binarizes_output(graph: Graph, block: Block, recipe: Recipe) -> bool:
@@ -50,14 +58,31 @@ class BlockSetting:
         return binarizes_output(self.graph, self.block, self.recipe)
 
     @property
-    def pools_head(self) -> bool:
-        """Whether the head sees channel means: only an output with positions has any."""
-        return self.recipe.pools_head and len(self.graph.shape(self.block.output)) > 2
+    def head_pool(self) -> HeadPool:
+        """What the head sees: only an output with positions has means, and a grid is for kernels, which many positions share."""
+        pool, size = self.recipe.head_pool, self.graph.shape(self.block.output)[2:]
+        is_coarse = all(length <= _GRID for length in size)
+        if not size or (pool == "grid" and (is_coarse or any(layer.kind != "conv" for layer in self.block.layers))):
+            return "none"
+        return pool
+
+    @property
+    def head_cell(self) -> tuple[int, ...]:
+        """The size of a cell of the grid; the last ones may be smaller."""
+        return tuple(-(-length // _GRID) for length in self.graph.shape(self.block.output)[2:])
+
+    @property
+    def head_cells(self) -> tuple[int, ...]:
+        """How many cells the grid has along each axis: at most four."""
+        return tuple(-(-length // cell) for length, cell in zip(self.graph.shape(self.block.output)[2:], self.head_cell))
 
     @property
     def head_units(self) -> int:
-        """How many numbers the local head sees: the whole output, or its channels."""
-        return self.graph.shape(self.block.output)[1] if self.pools_head else self.graph.values[self.block.output].size
+        """How many numbers the local head sees: the whole output, its channels, or each channel's cells."""
+        if self.head_pool == "none":
+            return self.graph.values[self.block.output].size
+        cells = math.prod(self.head_cells) if self.head_pool == "grid" else 1
+        return self.graph.shape(self.block.output)[1] * cells
 
     @property
     def head_gain(self) -> float:
@@ -66,7 +91,7 @@ class BlockSetting:
 
     @property
     def head_positions(self) -> int:
-        """How many positions a unit of the head is the mean of."""
+        """How many positions a unit of the head is the mean of; of a grid with smaller cells at its ends, on average."""
         return self.graph.values[self.block.output].size // self.head_units
 
 

@@ -16,7 +16,7 @@ from tinyfoa_rt.steps.builder import StepBuilder, refuse
 from tinyfoa_rt.steps.error_signal import add_error_signal
 from tinyfoa_rt.steps.forward import GEOMETRY, ForwardPass, window_attributes
 from tinyfoa_rt.steps.parameters import LayerTensors, Parameter, declare_trained
-from tinyfoa_rt.steps.setting import BlockSetting, StepChoice, scale_name, statistics_names
+from tinyfoa_rt.steps.setting import BlockSetting, StepChoice, scale_name, shift_name, statistics_names
 from tinyfoa_rt.steps.trained_part import nodes_to_output, reached_by_layers, running_statistics
 from tinyfoa_rt.steps.vjp import VJP_RULES
 
@@ -108,16 +108,14 @@ class _StepAssembly:
             raise refuse(missing[0], f"it does not reach its block's output '{self.block.output}', so no error reaches it")
 
     def _normalize(self, node: Node) -> None:
-        """Batch normalization behind a layer keeps running statistics."""
+        """Batch normalization behind a layer keeps running statistics and a shift that is trained."""
         statistics = [
             self.builder.tensor(name, self.builder.value_type(value), "state", is_persistent=True)
             for name, value in zip(statistics_names(node), node.inputs[3:5])
         ]
-        inputs = (
-            self.forward.real_input(node.inputs[0]),
-            *(self.builder.constant(name) for name in node.inputs[1:3]),
-            *statistics,
-        )
+        shift_type = self.builder.value_type(node.inputs[2])
+        shift = self.builder.tensor(shift_name(node), shift_type, "weight", is_persistent=True)
+        inputs = (self.forward.real_input(node.inputs[0]), self.builder.constant(node.inputs[1]), shift, *statistics)
         outputs = (self.forward.name(node.outputs[0]), *(f"{name}.next" for name in statistics))
         momentum = self.setting.recipe.statistics_momentum(node.float("momentum", 0.9), self.choice.batch)
         attributes = {"epsilon": node.float("epsilon", 1e-5), "momentum": momentum}
@@ -145,7 +143,18 @@ class _StepAssembly:
             backward.add(node.inputs[0], grad)
             return
         require_rule(node, node.op_type in VJP_RULES and node.domain == "")
+        if node in running_statistics(self.block):
+            self._move_shift(node, grad, backward)
         VJP_RULES[node.op_type](backward, node, grad)
+
+    def _move_shift(self, node: Node, grad: str, backward: BackwardPass) -> None:
+        """The shift takes plain steps, whatever the optimizer: it is a threshold, whose error is the sum of many positions."""
+        self.builder.phase = "update"
+        shift = shift_name(node)
+        share = self.setting.recipe.shift_share(max(layer.row_size for layer in self.block.layers))
+        attributes = {"share": share, **backward.channel_size(node.inputs[0])}
+        self.builder.call("ShiftSgdStep", (shift, grad, "rate", backward.origin), (f"{shift}.next",), attributes)
+        self.builder.phase = "gradient"
 
     def _update_layer(self, layer: Layer, backward: BackwardPass) -> None:
         grad_z = backward.of(layer.output)

@@ -52,7 +52,11 @@ _RUNS: list[tuple[str, dict[str, str], list[tuple[int, tuple[int, int], int]]]] 
     *(("mlp-784-256-256-10", {"optimizer": optimizer}, _SMALL) for optimizer in ("sgd", "momentum", "adam")),
     ("fc-784-10", {"optimizer": "sgd"}, _WIDE),
     *(("fc-784-10", {"optimizer": optimizer}, _HALVES) for optimizer in ("momentum", "adam")),
-    *((model, {"head_pool": pool}, _CONV) for pool in ("average", "none") for model in ("resnet-8-cifar10", "ds-cnn-kws")),
+    *(
+        (model, {"head_pool": pool}, _CONV)
+        for pool in ("grid", "average", "none")
+        for model in ("resnet-8-cifar10", "ds-cnn-kws")
+    ),
 ]
 
 

@@ -40,6 +40,9 @@ void tfoa_softmax_grad(int32_t outer, int32_t size, int32_t inner, const float *
 void tfoa_batch_normalization_grad(const tfoa_channel_part *part, float epsilon, const float *gain, const float *variance,
                                    float *grad);
 
+/* A step down of its shift, one a channel, by share * rate of the sum of grad over samples and positions; `grad` stays. */
+void tfoa_shift_sgd_step(const tfoa_channel_part *part, float share, float rate, const float *grad, float *shift);
+
 /* MaxPool. x (all channels, in_size); grad_y (count channels, out_size) goes to the first largest element of each window. */
 void tfoa_max_pool_grad(const tfoa_channel_part *part, const tfoa_window *window, const float *grad_y, const float *x, float *grad_x);
 

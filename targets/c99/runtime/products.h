@@ -29,13 +29,12 @@ tfoa_slice tfoa_active_slice(const tfoa_context *context, const tfoa_layer *laye
 /* The scale of a block's activation: in RAM while the block has a slice there, else in the storage. */
 tfoa_status tfoa_scale(const tfoa_context *context, uint32_t number, float *scale);
 
-/* Batch normalization of a trained block: statistic `mean` of the block, and the variance behind it. */
+/* Batch normalization of a trained block: statistic `mean` of the block, and the variance and the shift behind it. */
 typedef struct tfoa_running {
     uint32_t block;
     uint32_t mean;
     float epsilon;
     const float *gain;
-    const float *shift;
 } tfoa_running;
 
 /* y is x normalized by running statistics, in place if x is y. */

@@ -22,16 +22,14 @@ tfoa_status tfoa_running_normalization(const tfoa_context *context, const tfoa_r
 {
     for (int32_t first = 0; first < shape->channels; first += TFOA_CHUNK) {
         const int32_t count = shape->channels - first < TFOA_CHUNK ? shape->channels - first : TFOA_CHUNK;
-        float mean[TFOA_CHUNK];
-        float variance[TFOA_CHUNK];
-        tfoa_status status = read_statistic(context, by, by->mean, (uint32_t)first, (uint32_t)count, mean);
-        if (status == TFOA_OK) {
-            status = read_statistic(context, by, by->mean + 1u, (uint32_t)first, (uint32_t)count, variance);
+        float kept[3][TFOA_CHUNK]; /* mean, variance and shift */
+        for (uint32_t i = 0; i < 3u; i++) {
+            const tfoa_status status = read_statistic(context, by, by->mean + i, (uint32_t)first, (uint32_t)count, kept[i]);
+            if (status != TFOA_OK) {
+                return status;
+            }
         }
-        if (status != TFOA_OK) {
-            return status;
-        }
-        const tfoa_normalization part = {by->gain + first, by->shift + first, mean, variance, by->epsilon};
+        const tfoa_normalization part = {by->gain + first, kept[2], kept[0], kept[1], by->epsilon};
         const tfoa_channels channels = {1, count, shape->positions};
         for (int32_t sample = 0; sample < shape->samples; sample++) {
             const size_t begin = (size_t)(sample * shape->channels + first) * (size_t)shape->positions;

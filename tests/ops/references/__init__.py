@@ -49,6 +49,7 @@ REFERENCES: Mapping[str, Reference] = {
     "ChannelScaleGrad": elementwise.channel_scale_grad,
     "BatchNormalizationGrad": elementwise.batch_normalization_grad,
     "RunningBatchNormalization": pooling.running_batch_normalization,
+    "ShiftSgdStep": pooling.shift_sgd_step,
     "MaxPoolGrad": pooling.max_pool_grad,
     "AveragePoolGrad": pooling.average_pool_grad,
     "WindowCounts": pooling.window_counts,

@@ -104,6 +104,16 @@ def lrn_grad(
     return (grad_x,)
 
 
+def shift_sgd_step(
+    shift: Array, grad_y: Array, rate: Array, origin: Array, *, share: float = 1.0, channel_size: int = 1
+) -> tuple[Array, ...]:
+    sums = grad_y.astype(np.float64).sum(axis=(0, *range(2, grad_y.ndim)))
+    moved = shift.astype(np.float64)
+    first = int(origin[1]) * channel_size
+    moved[first : first + len(sums)] -= share * float(rate) * sums
+    return (moved,)
+
+
 def running_batch_normalization(
     x: Array, gain: Array, shift: Array, mean: Array, variance: Array, *, epsilon: float = 1e-5, momentum: float = 0.9
 ) -> tuple[Array, ...]:

@@ -50,16 +50,27 @@ def _count(lowering: Lowering, origin: str, times: int) -> Value:
 
 
 def _batch_normalization(lowering: Lowering, node: StepNode) -> list[Statement]:
-    """Statistics are of channels, or of single columns where channels were flattened."""
     grad, gain, variance = node.inputs[:3]
+    given = Real(node.float("epsilon", 1e-5)), lowering.real(gain), lowering.at(variance)
+    return _in_place(lowering, node, (_normalized_part(lowering, node, (grad, gain)), *given))
+
+
+def _shift_step(lowering: Lowering, node: StepNode) -> list[Statement]:
+    shift, grad, rate = node.inputs[:3]
+    share = Real(node.float("share", 1.0)), Value("float", lowering.offsets[rate])
+    part = _normalized_part(lowering, node, (grad, shift))
+    return [Call("tfoa_shift_sgd_step", (part, *share, lowering.at(grad), lowering.at(shift)))]
+
+
+def _normalized_part(lowering: Lowering, node: StepNode, given: tuple[str, str]) -> Fields:
+    """Of the gradient ``given``: what is normalized are channels, or single columns where channels were flattened."""
+    grad, parameter = given
     origin, shape, size = node.input(3), lowering.shape(grad), node.int("channel_size", 1)
-    every = Number(math.prod(lowering.shape(gain)))
+    every = Number(math.prod(lowering.shape(parameter)))
     span: tuple[Argument, Argument] = Number(0), every
     if origin:
         span = Value("int32_t", lowering.offsets[origin] + 4, size), _count(lowering, origin, size)
-    part = Fields("tfoa_channel_part", (Braces((lowering.rows, every, Number(math.prod(shape[2:])))), *span))
-    given = Real(node.float("epsilon", 1e-5)), lowering.real(gain), lowering.at(variance)
-    return _in_place(lowering, node, (part, *given))
+    return Fields("tfoa_channel_part", (Braces((lowering.rows, every, Number(math.prod(shape[2:])))), *span))
 
 
 def _channel_scale(lowering: Lowering, node: StepNode) -> list[Statement]:
@@ -153,6 +164,7 @@ GRADIENT_RULES: Mapping[str, Rule] = {
     "StraightThroughGrad": _elementwise(),
     "SoftmaxGrad": _softmax,
     "BatchNormalizationGrad": _batch_normalization,
+    "ShiftSgdStep": _shift_step,
     "ChannelScaleGrad": _channel_scale,
     "MaxPoolGrad": _max_pool,
     "AveragePoolGrad": _average_pool,

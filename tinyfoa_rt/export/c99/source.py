@@ -46,7 +46,7 @@ class BlockSource:
         end: the byte behind all that the step and the forward pass write to.
         peak_nbytes: the arena that the plan says the block needs.
         scale: the tensor of the scale of its output; empty where that is real.
-        statistics: running statistics of its batch normalizations: tensors of the step, each with its length.
+        statistics: running mean, variance and trained shift of its batch normalizations: the tensors, each with its length.
         starting_rate: by the recipe.
     """
 

@@ -112,10 +112,10 @@ def _pack_signs(lowering: Lowering, node: StepNode) -> list[Statement]:
 
 def running_normalization(lowering: Lowering, node: StepNode) -> list[Statement]:
     """Batch normalization of a trained block, outside of its step."""
-    x, gain, shift, mean = node.inputs[:4]
-    block, number = lowering.statistics[mean]
+    x, gain = node.inputs[:2]
+    block, number = lowering.statistics[node.inputs[3]]
     epsilon = Real(node.float("epsilon", 1e-5))
-    by = Fields("tfoa_running", (Number(block), Number(number), epsilon, lowering.real(gain), lowering.real(shift)))
+    by = Fields("tfoa_running", (Number(block), Number(number), epsilon, lowering.real(gain)))
     shape = Fields("tfoa_channels", lowering.channels(x).values)
     return [
         Call("tfoa_running_normalization", (CONTEXT, by, shape, lowering.real(x), lowering.at(node.outputs[0])), may_fail=True)

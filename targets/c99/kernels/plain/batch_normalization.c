@@ -1,4 +1,5 @@
-/* Batch normalization by given statistics, and its gradient: y = x * factor + offset, with factor = gain / sqrt(variance + epsilon). */
+/* Batch normalization by given statistics, its gradient and a step of its shift: y = x * factor + offset, with
+ * factor = gain / sqrt(variance + epsilon) and offset = shift - mean * factor. */
 #include <math.h>
 
 #include "../backward.h"
@@ -27,5 +28,19 @@ void tfoa_batch_normalization_grad(const tfoa_channel_part *part, float epsilon,
                 *grad++ *= factor;
             }
         }
+    }
+}
+
+void tfoa_shift_sgd_step(const tfoa_channel_part *part, float share, float rate, const float *grad, float *shift)
+{
+    for (int32_t channel = 0; channel < part->count; channel++) {
+        float sum = 0.0f;
+        for (int32_t sample = 0; sample < part->all.samples; sample++) {
+            const float *image = grad + (size_t)(sample * part->count + channel) * (size_t)part->all.positions;
+            for (int32_t i = 0; i < part->all.positions; i++) {
+                sum += image[i];
+            }
+        }
+        shift[part->first + channel] -= share * rate * sum;
     }
 }

@@ -124,6 +124,11 @@ public:
             size.fan_in = std::max(size.fan_in, static_cast<double>(layer.fan_in));
             size.weight_positions = std::max(size.weight_positions, static_cast<double>(layer.positions));
         }
+        const bool classifies = record_.is_classifier && manifest_.is_classification() && manifest_.frozen_blocks == 0;
+        for (const BlockRecord& block : manifest_.blocks) {
+            const bool is_of_kernels = !block.is_classifier && block.layers.front().kind == "conv";
+            size.is_behind_kernels = size.is_behind_kernels || (classifies && is_of_kernels);
+        }
         size.num_slices = static_cast<double>(num_slices());
         size.input_power = power;
         size.squared_outputs =

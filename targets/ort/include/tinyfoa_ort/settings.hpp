@@ -45,24 +45,27 @@ struct BlockSize {
     double weight_positions = 1;  // positions at which a weight is used
     double input_power = 0;       // mean x^2
     double squared_outputs = 0;   // of a model's own output with a squared error
+    bool is_behind_kernels = false;  // a classifier behind convolutions that learn from scratch
 };
 
 // The rate at which a block starts; the reasons are in tinyfoa_rt/run/settings.py.
 inline double rate_of_block(const std::string& optimizer, double batch, const BlockSize& size) {
-    constexpr double reference_batch = 100, reference_inputs = 784, least_input_power = 0.25, most_units = 2000;
+    constexpr double reference_batch = 100, reference_inputs = 784, least_input_power = 0.25, most_units = 2000,
+                     most_of_kernels = 4, least_boost_behind_kernels = 2;
     const double base = optimizer == "adam" ? 6e-5 : optimizer == "momentum" ? 0.005 : 0.05;
-    const double boost = std::min(0.5 * size.num_slices, 0.75 * std::sqrt(size.num_slices));
+    const double of_slices = std::min(0.5 * size.num_slices, 0.75 * std::sqrt(size.num_slices));
+    const double boost = size.is_behind_kernels ? std::max(of_slices, least_boost_behind_kernels) : of_slices;
     if (optimizer == "adam") {
         return base * std::sqrt(batch / reference_batch * 2000 * boost);
     }
     const double input_energy = size.fan_in * std::max(size.input_power, least_input_power);
     const double units = size.head_units > 0 ? size.head_units : 2;
     const bool is_squared = size.head_units == 0 && size.squared_outputs > 0;
+    const double uses = std::min(size.head_positions, size.weight_positions);
     const double spread = is_squared ? size.squared_outputs / 40
-                          : size.head_positions > 1
-                              ? size.head_positions * std::sqrt(std::min(units, most_units)) / size.weight_positions
-                              : std::sqrt(std::min(units / size.weight_positions, most_units));
-    return base * spread * batch / reference_batch * boost * reference_inputs / input_energy;
+                                     : size.head_positions / uses * std::sqrt(std::min(units * uses / size.weight_positions, most_units));
+    const double rate = base * spread * batch / reference_batch * reference_inputs / input_energy;
+    return boost * (size.weight_positions > 1 ? std::min(rate, most_of_kernels) : rate);
 }
 
 // The rate of step `step` of `num_steps`: constant, or up over the first tenth and down to zero on half a cosine wave.
