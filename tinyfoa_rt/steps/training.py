@@ -47,6 +47,7 @@ class _StepAssembly:
         self.block = setting.block
         self.forward = ForwardPass(builder, setting.recipe, dict(setting.binary_values))
         self.tensors: dict[str, LayerTensors] = {}
+        self._shifted: list[tuple[Node, str]] = []
         self.layer_of = {node.name: layer for layer in self.block.layers for node in layer.nodes}
 
     @property
@@ -103,6 +104,7 @@ class _StepAssembly:
                     self._update_layer(layer, backward)
             elif any(value in reached for value in node.inputs):
                 self._propagate(node, backward)
+        self._move_shifts(backward)  # onnxruntime takes these steps last, and keeps what they read until then
         missing = [layer.name for layer in self.block.layers if backward.of(layer.output) is None]
         if missing:
             raise refuse(missing[0], f"it does not reach its block's output '{self.block.output}', so no error reaches it")
@@ -144,16 +146,20 @@ class _StepAssembly:
             return
         require_rule(node, node.op_type in VJP_RULES and node.domain == "")
         if node in running_statistics(self.block):
-            self._move_shift(node, grad, backward)
+            self._shifted.append((node, grad))
+            if self.setting.target.runtime != "ort":  # where the gradient may take the place of what both read
+                self._move_shifts(backward)
         VJP_RULES[node.op_type](backward, node, grad)
 
-    def _move_shift(self, node: Node, grad: str, backward: BackwardPass) -> None:
-        """The shift takes plain steps, whatever the optimizer: it is a threshold, whose error is the sum of many positions."""
+    def _move_shifts(self, backward: BackwardPass) -> None:
+        """A shift takes plain steps, whatever the optimizer: it is a threshold, whose error is the sum of many positions."""
         self.builder.phase = "update"
-        shift = shift_name(node)
         share = self.setting.recipe.shift_share(max(layer.row_size for layer in self.block.layers))
-        attributes = {"share": share, **backward.channel_size(node.inputs[0])}
-        self.builder.call("ShiftSgdStep", (shift, grad, "rate", backward.origin), (f"{shift}.next",), attributes)
+        for node, grad in self._shifted:
+            attributes = {"share": share, **backward.channel_size(node.inputs[0])}
+            shift = shift_name(node)
+            self.builder.call("ShiftSgdStep", (shift, grad, "rate", backward.origin), (f"{shift}.next",), attributes)
+        self._shifted.clear()
         self.builder.phase = "gradient"
 
     def _update_layer(self, layer: Layer, backward: BackwardPass) -> None:
