@@ -1,7 +1,7 @@
 /* Convolution in float32, eight outputs of a row at a time: every output's sum has the order of the plain kernel. */
 #include <immintrin.h>
 
-#include "../plain/window.h"
+#include "../plain/conv_planes.h"
 
 /* y[i] += w * x[i * stride], i < count. */
 static void add_tap(float *y, const float *x, int32_t count, int32_t stride, float w)
@@ -41,7 +41,6 @@ static void add_to_row(const tfoa_window *window, int32_t out_row, const float *
     }
 }
 
-/* One output channel of one sample: x points at the group's first image, w at the channel's kernels. */
 static void convolve_rows(const tfoa_window *window, int32_t channels, const float *x, const float *w, float bias, float *y)
 {
     const size_t image = tfoa_area(window->in_size), kernel = tfoa_area(window->kernel);
@@ -58,18 +57,5 @@ static void convolve_rows(const tfoa_window *window, int32_t channels, const flo
 
 void tfoa_conv(const tfoa_conv_shape *shape, const float *x, const float *w, const float *bias, float *y)
 {
-    const tfoa_window *window = &shape->window;
-    const int32_t channels = shape->in_channels / shape->groups;
-    const int32_t outputs = shape->out_channels / shape->groups;
-    const size_t group_size = (size_t)channels * tfoa_area(window->in_size);
-    const size_t kernels_size = (size_t)channels * tfoa_area(window->kernel);
-    const size_t plane_size = tfoa_area(window->out_size);
-    for (int32_t sample = 0; sample < shape->batch; sample++) {
-        for (int32_t channel = 0; channel < shape->out_channels; channel++) {
-            const size_t group = (size_t)sample * (size_t)shape->groups + (size_t)(channel / outputs);
-            convolve_rows(window, channels, x + group * group_size, w + (size_t)channel * kernels_size,
-                          bias ? bias[channel] : 0.0f, y);
-            y += plane_size;
-        }
-    }
+    tfoa_convolve_planes(shape, x, w, bias, y, convolve_rows);
 }

@@ -1,4 +1,4 @@
-#include "window.h"
+#include "conv_planes.h"
 
 /* The sum over one window of one input channel, added to total. x and w point at the channel's image and kernel. */
 static float add_channel(const tfoa_window *window, const int32_t out[2], const float *x, const float *w, float total)
@@ -17,7 +17,6 @@ static float add_channel(const tfoa_window *window, const int32_t out[2], const 
     return total;
 }
 
-/* One output channel of one sample: x points at the group's first image, w at the channel's kernels. */
 static void convolve_plane(const tfoa_window *window, int32_t channels, const float *x, const float *w, float bias, float *y)
 {
     const size_t image = tfoa_area(window->in_size);
@@ -36,18 +35,5 @@ static void convolve_plane(const tfoa_window *window, int32_t channels, const fl
 
 void tfoa_conv(const tfoa_conv_shape *shape, const float *x, const float *w, const float *bias, float *y)
 {
-    const tfoa_window *window = &shape->window;
-    const int32_t channels = shape->in_channels / shape->groups;
-    const int32_t outputs = shape->out_channels / shape->groups;
-    const size_t group_size = (size_t)channels * tfoa_area(window->in_size);
-    const size_t kernels_size = (size_t)channels * tfoa_area(window->kernel);
-    const size_t plane_size = tfoa_area(window->out_size);
-    for (int32_t sample = 0; sample < shape->batch; sample++) {
-        for (int32_t channel = 0; channel < shape->out_channels; channel++) {
-            const size_t group = (size_t)sample * (size_t)shape->groups + (size_t)(channel / outputs);
-            convolve_plane(window, channels, x + group * group_size, w + (size_t)channel * kernels_size,
-                           bias ? bias[channel] : 0.0f, y);
-            y += plane_size;
-        }
-    }
+    tfoa_convolve_planes(shape, x, w, bias, y, convolve_plane);
 }
