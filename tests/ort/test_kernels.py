@@ -15,13 +15,10 @@ import pytest
 
 from tests.ort.driver import Driver
 from tests.ort.test_damage import put_initial, put_model
-from tests.ort.test_trajectory import LOSS_TOLERANCE, assert_same, commands, in_python
+from tests.ort.test_trajectory import LOSS_TOLERANCE, assert_same, commands, in_python, wide_layers
 from tests.ort_ops.test_trainer import BATCH, samples, wide_artifact
 from tests.run.test_local_training import artifact_of as local_artifact
 from tests.run.trained_models import artifact_of, blobs
-from tests.small_models import load_model, mlp
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
 from tinyfoa_rt.run import Trainer
 
 # Sums of bodies and of kernels round apart. With some samples that decides whether a value near zero is a one, and losses differ
@@ -82,13 +79,7 @@ def test_a_regression(driver: Driver, library: Path, tmp_path: Path) -> None:
 
 
 def test_wide_layers_differ_in_no_more_than_one_sign_in_ten_thousand(driver: Driver, library: Path, tmp_path: Path) -> None:
-    """Enough weights for such a share to be seen: 0.7 million."""
-    graph = load_model(mlp((400, 600, 600, 10)), tmp_path)
-    artifact = build(graph, plan(graph, "32MB", batch=20, slices="2x2"))
-    artifact.save(tmp_path / "artifact")
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 10, 400)
-    x = (rng.normal(0, 1, (10, 400))[y] + rng.normal(0, 1, (400, 400))).astype(np.float32)
+    artifact, x, y = wide_layers(tmp_path)
     python, expected = in_python(artifact, x, y, STEPS)
     words = ["--threads", "1", "--kernels", str(library), *commands(3, STEPS), f"save:{tmp_path / 'saved'}"]
     np.testing.assert_allclose(driver.steps(tmp_path / "artifact", x, y, *words), expected, rtol=LOSS_TOLERANCE)

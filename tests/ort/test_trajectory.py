@@ -127,14 +127,19 @@ def test_a_value_that_skips_a_block(driver: Driver, tmp_path: Path) -> None:
     np.testing.assert_allclose(driver.steps(tmp_path / "artifact", X, Y, *commands(3, 90)), expected, rtol=LOSS_TOLERANCE)
 
 
-def test_wide_layers_differ_in_no_more_than_one_sign_in_ten_thousand(driver: Driver, tmp_path: Path) -> None:
-    """Enough weights for such a share to be seen: 0.7 million."""
-    graph = load_model(mlp((400, 600, 600, 10)), tmp_path)
+def wide_layers(folder: Path) -> tuple[Artifact, Any, Any]:
+    """A network with enough weights for one sign in ten thousand to be seen, 0.7 million, saved in the folder, and samples."""
+    graph = load_model(mlp((400, 600, 600, 10)), folder)
     artifact = build(graph, plan(graph, "32MB", batch=20, slices="2x2"))
-    artifact.save(tmp_path / "artifact")
+    artifact.save(folder / "artifact")
     rng = np.random.default_rng(0)
     y = rng.integers(0, 10, 400)
     x = (rng.normal(0, 1, (10, 400))[y] + rng.normal(0, 1, (400, 400))).astype(np.float32)
+    return artifact, x, y
+
+
+def test_wide_layers_differ_in_no_more_than_one_sign_in_ten_thousand(driver: Driver, tmp_path: Path) -> None:
+    artifact, x, y = wide_layers(tmp_path)
     python, expected = in_python(artifact, x, y, 201)
     losses = driver.steps(tmp_path / "artifact", x, y, *commands(3, 201), f"save:{tmp_path / 'saved'}")
     np.testing.assert_allclose(losses, expected, rtol=LOSS_TOLERANCE)
