@@ -6,19 +6,19 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "tinyfoa_rt"
-NOUNS = {"errors", "units", "names", "terminal", "resources", "files", "drawing", "ir"}
+NOUNS = {"errors", "units", "names", "terminal", "resources", "files", "strict_json", "drawing", "ir"}
 MAY_IMPORT = {
-    "ir": {"ir"},
+    "ir": {"errors", "ir"},
     "errors": set(),
     "units": {"errors"},
     "names": set(),
     "files": {"errors"},
+    "strict_json": {"errors"},
     "drawing": {"names", "drawing"},
     "terminal": set(),
     "resources": set(),
     "targets": NOUNS,
     "providers": NOUNS,
-    "options": NOUNS,
     "model": NOUNS | {"model"},
     "zoo": NOUNS | {"zoo"},
     "partition": NOUNS | {"partition"},

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import tinyfoa_rt
-from tinyfoa_rt.options import RECIPE
 from tinyfoa_rt.run.data import DataSet, load_data
 from tinyfoa_rt.zoo import write_model
 
@@ -52,9 +51,8 @@ def _train(arguments: Any, data: DataSet, options: dict[str, str], seed: int) ->
         write_model(arguments.model, path)
         model = tinyfoa_rt.load(path)
     planning: dict[str, Any] = {**options, **({"batch": int(options["batch"])} if "batch" in options else {})}
-    plan = tinyfoa_rt.plan(model, arguments.budget, **planning)
-    recipe = {name: value for name, value in options.items() if name in RECIPE}
-    trainer = tinyfoa_rt.Trainer(tinyfoa_rt.build(model, plan, seed=seed, **recipe), threads=arguments.threads)
+    plan = tinyfoa_rt.plan(model, arguments.budget, seed=seed, **planning)
+    trainer = tinyfoa_rt.Trainer(tinyfoa_rt.build(model, plan), threads=arguments.threads)
     start = time.perf_counter()
     x, y = (each[: arguments.samples] for each in (data.x_train, data.y_train))
     trainer.fit(x, y, normalization=data.normalization, epochs=arguments.epochs, seed=seed)

@@ -40,7 +40,7 @@ def main() -> None:
     arguments = _arguments()
     graph, data = load(arguments.model), load_data(arguments.data)
     planned = plan(graph, arguments.budget, target="c99", train=arguments.train, batch=arguments.batch, **_RECIPE)
-    artifact = build(graph, planned, train=arguments.train, **_RECIPE)
+    artifact = build(graph, planned)
     order = np.random.default_rng(arguments.seed).permutation(len(data.y_train))
     shape = artifact.manifest.input_shape
     x_train, x_test = (fit_to_shape(x, shape) for x in (data.x_train[order], data.x_test))

@@ -24,16 +24,13 @@ from tinyfoa_rt.run.session import Runtime
 __all__ = ["Pair", "export_small", "exported", "pair_of"]
 
 Array = NDArray[Any]
-# What a plan's JSON holds; the rest is given again when it is built.
-_PLANNED = ("batch", "slices", "optimizer", "head", "schedule")
 SIZES = (70, 45, 40, 4)
 
 
 def exported(graph: Graph, folder: Path, budget: str = "1MB", **options: Any) -> tuple[Artifact, ModelState, ExportedModel]:
     """An artifact for onnxruntime and a library, both of one plan for C99, with scales that are not zero."""
     planned = plan(graph, budget, target="c99", **options)
-    recipe = {name: value for name, value in options.items() if name not in _PLANNED}
-    artifact = build(graph, planned, **recipe)
+    artifact = build(graph, planned)
     state = ModelState(artifact.manifest, artifact.initial)
     for block in artifact.blocks:
         if block.scale:

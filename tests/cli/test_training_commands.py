@@ -93,7 +93,7 @@ def wrong(status: int, message: str, *arguments: str) -> Any:
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        wrong(2, "a model needs a memory budget", "train", "MODEL", "--data", "DATA", "-o", "out"),
+        wrong(2, "give a budget, for example --budget 256KB", "train", "MODEL", "--data", "DATA", "-o", "out"),
         wrong(3, "budget 100", "train", "MODEL", "--data", "DATA", "-o", "out", "--budget", "100"),
         wrong(4, "is not a file that is there", "train", "MODEL", "--data", "nowhere.npz", "-o", "out", "--budget", "64KB"),
         wrong(4, "holds no checkpoint", "train", "MODEL", "--data", "DATA", "-o", "out", "--budget", "64KB", "--resume"),
@@ -120,12 +120,50 @@ def test_a_folder_in_use_is_not_written_over(model: str, data: str, tmp_path: Pa
     assert "give --resume" in capsys.readouterr().err
 
 
-def test_a_plan_of_another_model_is_refused(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    onnx.save(mlp((12, 18, 16, 4)), tmp_path / "other.onnx")
-    plan = str(tmp_path / "plan.json")
-    assert run(["plan", str(tmp_path / "other.onnx"), *OPTIONS, "-o", plan]) == 0
-    assert run(["build", model, "--plan", plan, "-o", str(tmp_path / "artifact")]) == 4
-    assert "plan this model again" in capsys.readouterr().err
+def test_a_build_takes_its_recipe_from_the_plan(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan_file, artifact = tmp_path / "plan.json", tmp_path / "artifact"
+    assert run(["plan", model, *OPTIONS, "--binarize", "none", "-o", str(plan_file)]) == 0
+    command = ["build", model, "--plan", str(plan_file), "-o", str(artifact)]
+    assert run([*command, "--binarize", "both"]) == 2
+    assert "--binarize: is for planning" in capsys.readouterr().err
+    assert not artifact.exists()
+    assert run(command) == 0
+    assert json.loads((artifact / "manifest.json").read_text())["binarize"] == "none"
+    assert (artifact / "plan.json").read_bytes() == plan_file.read_bytes()
+
+
+def test_a_plan_of_the_first_format_is_refused(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan_file = tmp_path / "plan.json"
+    plan_file.write_text(json.dumps({"format": "tinyfoa-plan/1", "model": "small"}))
+    assert run(["build", model, "--plan", str(plan_file), "-o", str(tmp_path / "artifact")]) == 4
+    assert "plan again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options", [["--optimizer", "sgd"], ["--budget", "64KB"], ["--order", "layerwise"], ["--shape", "input=1x12"]], ids=str
+)
+def test_training_an_artifact_refuses_options_of_planning(
+    model: str, data: str, tmp_path: Path, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan_file, artifact, out = (str(tmp_path / name) for name in ("plan.json", "artifact", "out"))
+    assert run(["plan", model, *OPTIONS, "-o", plan_file]) == 0
+    assert run(["build", model, "--plan", plan_file, "-o", artifact]) == 0
+    capsys.readouterr()
+    assert run(["train", artifact, "--data", data, "-o", out, *options]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"tinyfoa-rt: {options[0]}: is for planning") and error.count("\n") == 1
+
+
+def test_a_run_that_goes_on_keeps_its_plan_and_its_settings(
+    model: str, data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", model, "--data", data, "-o", str(tmp_path / "out")]
+    assert run([*command, *OPTIONS, "--epochs", "2"]) == 0
+    for options in (["--epochs", "40"], ["--seed", "1"], ["--optimizer", "adam"], ["--normalization", "none"]):
+        capsys.readouterr()
+        assert run([*command, "--resume", *options]) == 2
+        assert f"{options[0]}: cannot be changed by --resume" in capsys.readouterr().err
+    assert run([*command, "--resume", "--epochs", "2"]) == 0
 
 
 @pytest.mark.parametrize(

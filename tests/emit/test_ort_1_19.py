@@ -26,7 +26,6 @@ from tests.ops.one_node import feeds_of, one_node_model
 from tests.ops.references import REFERENCES
 from tests.ops.vjp_cases import vjp_cases
 from tests.small_models import load_model, mlp
-from tinyfoa_rt.options import RECIPE
 from tinyfoa_rt.pipeline import plan
 from tinyfoa_rt.pipeline.building import build
 from tinyfoa_rt.run.artifact import Artifact
@@ -128,9 +127,8 @@ def write_models(folder: Path, kind: str, options: Mapping[str, str]) -> list[st
 def artifact_of(folder: Path, kind: str, options: Mapping[str, str]) -> Artifact:
     models = {"dense": lambda: mlp((12, 9, 8, 4)), "local": local_net, "conv": conv_model}
     graph = load_model(models[kind](), folder)
-    planning: dict[str, Any] = {"batch": 6, **{name: value for name, value in options.items() if name != "order"}}
-    recipe: dict[str, Any] = {name: planning[name] for name in RECIPE if name in planning}
-    return build(graph, plan(graph, "1MB", **planning), order=options.get("order", "layerwise"), **recipe)
+    planning: dict[str, Any] = {"batch": 6, **options}
+    return build(graph, plan(graph, "1MB", **planning))
 
 
 def targets(rng: np.random.Generator, artifact: Artifact, count: int) -> Array:

@@ -81,7 +81,7 @@ def test_a_transpose_that_others_read_stays(tmp_path: Path) -> None:
 def test_tensorflows_models_compute_what_they_did(path: Path) -> None:
     """Before training, and without binarization, the inference graph gives the model's own output."""
     graph = load(path)
-    trainer = Trainer(build(graph, plan(graph, "1MB", train="last:1", binarize="none"), binarize="none"))
+    trainer = Trainer(build(graph, plan(graph, "1MB", train="last:1", binarize="none")))
     x = np.random.default_rng(0).normal(size=(3, *graph.shape(graph.inputs[0])[1:])).astype(np.float32)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     (expected,) = session.run(None, {graph.inputs[0]: x})

@@ -11,7 +11,7 @@ import pytest
 from tests.small_models import conv_net, load_model, mlp
 from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.graph import Graph
-from tinyfoa_rt.options import PlanOptions
+from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.pipeline import plan
 from tinyfoa_rt.pipeline.building import build
 from tinyfoa_rt.pipeline.job import resolve
@@ -49,7 +49,7 @@ def test_it_is_refused_where_no_block_is_read_by_the_classifier(graph: Graph) ->
 @pytest.mark.parametrize("wrong", [1.0, 1.01])
 def test_the_first_loss_is_the_models_own_but_for_its_bias(tmp_path: Path, graph: Graph, wrong: float) -> None:
     options: dict[str, Any] = {"train": "last:2", "binarize": "none", "batch": BATCH}
-    trainer = Trainer(build(graph, plan(graph, "1MB", **options), binarize="none"))
+    trainer = Trainer(build(graph, plan(graph, "1MB", **options)))
     rng = np.random.default_rng(0)
     x, y = 9 * rng.normal(size=(BATCH, 3, 8, 8)).astype(np.float32), rng.integers(0, 5, BATCH)
     (head,) = (array for name, array in trainer.state.others.items() if name.endswith(".head"))
@@ -65,5 +65,5 @@ def test_a_plan_with_it_can_be_built(tmp_path: Path) -> None:
     graph = load_model(mlp(), tmp_path)
     options: dict[str, Any] = {"train": "last:2", "binarize": "none"}
     made = plan(graph, "1MB", **options)
-    assert made.head == "classifier"
-    assert build(graph, made, binarize="none").blocks[0].head
+    assert made.options.head == "classifier"
+    assert build(graph, made).blocks[0].head

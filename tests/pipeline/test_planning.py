@@ -12,9 +12,9 @@ from tinyfoa_rt import plan
 from tinyfoa_rt.errors import UnsupportedError, UsageError
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.ir.verify import verify_plan
 from tinyfoa_rt.model import load
-from tinyfoa_rt.options import PlanOptions
 from tinyfoa_rt.pipeline.job import resolve
 from tinyfoa_rt.pipeline.measure import Measure
 from tinyfoa_rt.planner.search import Candidate

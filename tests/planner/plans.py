@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tests.targets_for_tests import ALLOCATOR, ARENA
+from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.ir.plan import Account, BlockPlan, Category, Plan, PlannedBuffer
 
+OPTIONS = PlanOptions(
+    target="c99", batch=4, optimizer="momentum", schedule="slice", head="rademacher", loss="cross-entropy", samples=60_000
+)
 STEPS = ("forward", "BinaryDense(z)", "HeadLogits(logits)", "HeadGrad(grad.h)", "SgdUpdate(w.next)")
 
 BASELINES = {
@@ -58,22 +63,26 @@ def plan_of(blocks: tuple[BlockPlan, ...], budget: int, **changes: object) -> Pl
     peak = max(b.peak_bytes for b in blocks)
     plan = Plan(
         model="mlp.onnx",
-        target="c99",
-        budget_bytes=budget,
+        model_sha256="00ff" * 16,
+        shapes={},
+        target=replace(ARENA, name="c99"),
+        options=OPTIONS,
         feasible=peak <= budget,
         peak_bytes=peak,
         floor_bytes=peak,
         nonvolatile_bytes=4096 * len(blocks),
         written_bytes_per_epoch=None,
-        batch=4,
-        optimizer="momentum",
-        schedule="slice",
-        head="rademacher",
         baselines=BASELINES,
         blocks=blocks,
         reason="Block hidden updates 1/4 of its weights a step, the largest fraction that fits.",
     )
-    return replace(plan, **changes)  # type: ignore[arg-type]
+    return with_budget(replace(plan, **changes), budget)  # type: ignore[arg-type]
+
+
+def with_budget(plan: Plan, nbytes: int) -> Plan:
+    """The plan for another budget; whether it is feasible is the caller's to say."""
+    names = tuple(each.name for each in plan.blocks)
+    return replace(plan, options=replace(plan.options, budget=nbytes, train=names))
 
 
 def arena_plan() -> Plan:
@@ -84,7 +93,7 @@ def arena_plan() -> Plan:
 def allocator_plan() -> Plan:
     """Three blocks whose buffers an allocator places: the peak is the sum of what is live."""
     blocks = tuple(block(name, size, is_arena=False) for name, size in (("first", 1024), ("hidden", 2048), ("last", 512)))
-    return plan_of(blocks, 32_768, target="ort-cpu", floor_bytes=9000, written_bytes_per_epoch=123_456)
+    return plan_of(blocks, 32_768, target=replace(ALLOCATOR, name="ort-cpu"), floor_bytes=9000, written_bytes_per_epoch=123_456)
 
 
 def infeasible_plan() -> Plan:

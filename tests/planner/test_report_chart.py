@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.golden_files import check_golden
-from tests.planner.plans import allocator_plan, arena_plan, block, infeasible_plan, long_plan, plan_of
+from tests.planner.plans import allocator_plan, arena_plan, block, infeasible_plan, long_plan, plan_of, with_budget
 from tinyfoa_rt.ir.plan import Plan
 from tinyfoa_rt.planner.report import render_chart
 from tinyfoa_rt.planner.report.panels import COLORS
@@ -111,7 +111,7 @@ def test_budget_and_peak_are_labelled() -> None:
 @pytest.mark.parametrize("budget", [24_576, 24_500, 24_700, 23_000, 26_000, 1, 10**12])
 def test_the_labels_of_budget_and_peak_are_apart(budget: int) -> None:
     plan = arena_plan()
-    root = parse(replace(plan, budget_bytes=budget, feasible=budget >= plan.peak_bytes))
+    root = parse(replace(with_budget(plan, budget), feasible=budget >= plan.peak_bytes))
     labels = [element for element in root.iter(f"{SVG}text") if (element.text or "").startswith(("budget", "peak"))]
     budget_y, peak_y = (float(e.attrib["y"]) for e in labels if e.text != "" and not (e.text or "").startswith("peak in"))
     assert abs(budget_y - peak_y) >= 31.9
@@ -119,7 +119,7 @@ def test_the_labels_of_budget_and_peak_are_apart(budget: int) -> None:
 
 
 def test_a_budget_far_above_is_noted_and_does_not_press_the_plan_flat() -> None:
-    root = parse(replace(arena_plan(), budget_bytes=2**30))
+    root = parse(with_budget(arena_plan(), 2**30))
     assert "budget, far above:" in texts(root)
     ((_, _, _, height),) = rectangles(root, "hidden.w:")
     assert height > 80

@@ -5,24 +5,46 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.planner.plans import allocator_plan, arena_plan, infeasible_plan, long_plan
+from tests.golden_files import check_golden
+from tests.planner.plans import STEPS, allocator_plan, arena_plan, infeasible_plan, long_plan
+from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.ir.plan import Plan
 from tinyfoa_rt.planner.report import dumps, to_json
 
 PLANS = {"arena": arena_plan, "allocator": allocator_plan, "infeasible": infeasible_plan, "long": lambda: long_plan(60)}
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA: dict[str, Any] = json.loads((ROOT / "tinyfoa_rt/planner/plan.schema.json").read_text("utf-8"))
+OPTIONS = [each for each in fields(PlanOptions) if each.name not in ("budget", "target")]
 FIELDS = (
-    "format model target budget_bytes feasible peak_bytes floor_bytes nonvolatile_bytes written_bytes_per_epoch "
-    "batch optimizer schedule head baselines blocks"
+    *("format", "model", "model_sha256", "shapes", "target", "profile", "budget_bytes"),
+    *(each.name for each in OPTIONS),
+    *("feasible", "peak_bytes", "floor_bytes", "nonvolatile_bytes", "written_bytes_per_epoch", "baselines", "reason", "blocks"),
 )
+
+
+def option_schemas() -> dict[str, Any]:
+    """What the schema says of the options, as their fields have it."""
+    schemas: dict[str, Any] = {}
+    for each in OPTIONS:
+        allowed, limits = each.metadata.get("allowed"), each.metadata.get("range")
+        may_be_null = "None" in str(each.type) and each.name != "batch"
+        if allowed is not None:
+            schema: dict[str, Any] = {"enum": list(allowed)}
+        elif limits is not None:
+            schema = {"type": ["integer", "null"] if may_be_null else "integer", "minimum": limits[0], "maximum": limits[1]}
+        elif each.name == "train":
+            schema = {"type": "array", "minItems": 1, "items": {"type": "string"}}
+        else:
+            schema = {"type": ["string", "null"] if may_be_null else "string"}
+        schemas[each.name] = {**schema, "description": f"{each.metadata['help']} Unit: none."}
+    return schemas
 
 
 def is_valid(value: object) -> bool:
@@ -40,6 +62,13 @@ def objects_in(value: Any) -> Iterator[dict[str, Any]]:
             yield from objects_in(part)
 
 
+def test_the_schema_says_of_options_what_their_fields_say() -> None:
+    properties = {name: option_schemas().get(name, known) for name, known in SCHEMA["properties"].items()}
+    found = {**SCHEMA, "properties": {**properties, **option_schemas()}}
+    found["required"] = list(found["properties"])
+    check_golden(ROOT / "tinyfoa_rt/planner/plan.schema.json", json.dumps(found, indent=2) + "\n")
+
+
 def test_the_schema_is_one() -> None:
     Draft202012Validator.check_schema(SCHEMA)
 
@@ -51,8 +80,8 @@ def test_output_matches_the_schema(make: Callable[[], Plan]) -> None:
 
 def test_the_fields_and_their_order() -> None:
     plan = to_json(arena_plan())
-    assert list(plan) == FIELDS.split()
-    assert plan["format"] == "tinyfoa-plan/1"
+    assert tuple(plan) == FIELDS
+    assert plan["format"] == "tinyfoa-plan/2"
     baselines: Any = plan["baselines"]
     assert list(baselines) == ["bp_float", "bp_binary", "layerwise", "layerwise_sliced"]
     assert baselines["layerwise"] == {
@@ -69,16 +98,19 @@ def test_a_block_and_its_buffers() -> None:
     buffers = block.pop("buffers")
     assert block == {
         "name": "hidden",
-        "layers": ["hidden.dense"],
+        "layers": ("hidden.dense",),
         "parameters": 8192,
-        "slices": [2, 2],
+        "slices": (2, 2),
         "update_fraction": 0.25,
         "forward_bytes": 20_480,
         "gradient_bytes": 22_528,
         "update_bytes": 20_480,
         "peak_bytes": 24_576,
+        "written_bytes_per_epoch": None,
+        "steps": STEPS,
     }
-    assert buffers[2] == {"name": "hidden.x", "bytes": 4096, "place": "ram", "offset": 10_240, "first_step": 1, "last_step": 4}
+    place = {"place": "ram", "offset": 10_240, "first_step": 1, "last_step": 4}
+    assert buffers[2] == {"name": "hidden.x", "bytes": 4096, **place, "category": "activation"}
     assert buffers[-1]["place"] == "nonvolatile"
     assert buffers[-1]["offset"] is None
 
@@ -104,7 +136,7 @@ def test_a_field_that_is_missing_or_not_known_is_refused() -> None:
             del list(objects_in(broken))[index][key]
             assert not is_valid(broken), f"without {key}"
         broken = copy.deepcopy(plan)
-        list(objects_in(broken))[index]["reason"] = "x"
+        list(objects_in(broken))[index]["unknown"] = "x"
         assert not is_valid(broken)
 
 
@@ -120,7 +152,7 @@ def test_a_wrong_type_or_a_negative_number_is_refused() -> None:
             elif isinstance(value, (dict, list)):
                 wrong = ["x"]
             else:
-                wrong = ["x", -1]
+                wrong = [{}, -1]
             for replacement in wrong:
                 broken = copy.deepcopy(plan)
                 list(objects_in(broken))[index][key] = replacement
@@ -137,7 +169,7 @@ def test_slices_are_two_counts(slices: list[int]) -> None:
 def test_every_field_says_what_it_is_and_its_unit() -> None:
     described = [node for node in objects_in(SCHEMA) if "properties" in node]
     fields = [field for node in described for field in node["properties"].values()]
-    assert len(fields) == 15 + 4 + 4 + 10 + 6
+    assert len(described) == 6
     for node in described:
         assert node["additionalProperties"] is False
         assert set(node["required"]) == set(node["properties"])

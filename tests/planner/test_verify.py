@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.planner.plans import allocator_plan
+from tests.planner.plans import allocator_plan, with_budget
 from tests.small_models import load_model, residual_net
 from tinyfoa_rt import plan
 from tinyfoa_rt.ir.buffer import Buffer, Layout, Lifetime, Placement
@@ -130,7 +130,7 @@ PLAN_FAULTS: dict[str, tuple[Callable[[Plan], Plan], str]] = {
         "smallest there is",
     ),
     "a plan's peak below its blocks'": (lambda p: replace(p, peak_bytes=p.peak_bytes - 1), "largest block"),
-    "a budget below the peak": (lambda p: replace(p, budget_bytes=p.peak_bytes - 1), "is not between"),
+    "a budget below the peak": (lambda p: with_budget(p, p.peak_bytes - 1), "is not between"),
     "a floor above the peak": (lambda p: replace(p, floor_bytes=p.peak_bytes + 1), "is not between"),
 }
 

@@ -24,8 +24,7 @@ def artifact_of(folder: Path, **options: Any) -> Artifact:
     planning = {"batch": 6, "slices": "2x2", **options}
     if planning.get("schedule", "slice") != "slice":
         del planning["slices"]
-    recipe = {name: planning[name] for name in ("binarize", "alpha", "head_pool") if name in planning}
-    return build(graph, plan(graph, "1MB", **planning), **recipe)
+    return build(graph, plan(graph, "1MB", **planning))
 
 
 OPTIONS = [{}, {"alpha": "tensor"}, {"binarize": "weights"}, {"binarize": "none"}, {"head_pool": "average"}]

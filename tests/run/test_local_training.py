@@ -23,8 +23,7 @@ def artifact_of(folder: Path, **options: Any) -> Artifact:
     """Of lc1 - lc2 - fc on 2x6x5: steps of 6 samples, slices 2 x 2, of which those of lc2 are uneven."""
     graph = load_model(local_net(), folder)
     planning = {"batch": 6, "slices": "2x2", **options}
-    recipe = {name: planning[name] for name in ("binarize", "alpha", "head_pool") if name in planning}
-    return build(graph, plan(graph, "1MB", **planning), **recipe)
+    return build(graph, plan(graph, "1MB", **planning))
 
 
 def pictures(num_samples: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

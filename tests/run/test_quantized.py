@@ -47,7 +47,7 @@ def quantized(folder: Path, source: Path, kind: str, scale: float = 1.0) -> tupl
 
 def trainer_of(graph: Graph, train: str, **options: Any) -> Trainer:
     recipe = {"binarize": "none", **options}
-    return Trainer(build(graph, plan(graph, "64MB", train=train, batch=BATCH, **recipe), **recipe))
+    return Trainer(build(graph, plan(graph, "64MB", train=train, batch=BATCH, **recipe)))
 
 
 @pytest.fixture(scope="module", name="kws")
@@ -59,7 +59,7 @@ def write_kws(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run_own(graph: Graph, names: list[str], x: Array) -> dict[str, Array]:
     """The values as onnxruntime computes them from the quantized model itself."""
-    model = onnx.load(graph.source)
+    model = onnx.load(graph.source.path)
     model.graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     return dict(zip(names, session.run(names, {graph.inputs[0]: x})))
@@ -168,7 +168,7 @@ def test_sixteen_bits_are_refused(tmp_path: Path) -> None:
 def test_c99_has_no_kernels_for_integers(tmp_path: Path, kws: Path, kind: str) -> None:
     graph, _ = quantized(tmp_path, kws, kind)
     options = {"target": "c99", "train": "last:1", "batch": 1, "binarize": "none"}
-    artifact = build(graph, plan(graph, "1MB", **options), binarize="none")
+    artifact = build(graph, plan(graph, "1MB", **options))
     artifact.save(tmp_path / "artifact")
     with pytest.raises(UnsupportedError, match="QuantizeLinear"):
         export(tmp_path / "artifact", tmp_path / "project")

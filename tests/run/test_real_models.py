@@ -14,8 +14,8 @@ from tests.pipeline.test_real_models import EXPORTS
 from tinyfoa_rt.emit import emit_step
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.model import load
-from tinyfoa_rt.options import PlanOptions
 from tinyfoa_rt.pipeline import plan
 from tinyfoa_rt.pipeline.building import build
 from tinyfoa_rt.pipeline.job import resolve
@@ -37,8 +37,7 @@ def samples(graph: Graph, count: int) -> tuple[NDArray[np.float32], NDArray[np.i
 
 def check_trains(graph: Graph, folder: Path, **options: Any) -> None:
     """Every block takes steps on random samples, the loss is a number, and the inference model gives the trainer's scores."""
-    recipe = {name: options[name] for name in ("head_pool", "binarize") if name in options}
-    trainer = Trainer(build(graph, plan(graph, "1GB", **{"batch": BATCH, **options}), **recipe))
+    trainer = Trainer(build(graph, plan(graph, "1GB", **{"batch": BATCH, **options})))
     x, y = samples(graph, 2 * BATCH)
     reports = [*trainer.iterate(x, y, epochs=1)]
     assert {report.block for report in reports} == {block.name for block in trainer.artifact.blocks}

@@ -11,7 +11,6 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from tests.small_models import load_model, mlp
-from tinyfoa_rt.options import RECIPE
 from tinyfoa_rt.pipeline import plan
 from tinyfoa_rt.pipeline.building import build
 from tinyfoa_rt.run import Trainer
@@ -22,16 +21,13 @@ __all__ = ["SIZES", "artifact_of", "blobs", "check_inference_model"]
 SIZES = (12, 16, 16, 4)
 
 
-def artifact_of(
-    folder: Path, *, sizes: tuple[int, ...] = SIZES, order: str = "layerwise", budget: str = "1MB", **options: Any
-) -> Artifact:
+def artifact_of(folder: Path, *, sizes: tuple[int, ...] = SIZES, budget: str = "1MB", **options: Any) -> Artifact:
     """An artifact of a perceptron, 12-16-16-4 unless said otherwise, in steps of 6 samples, slices 2 x 2."""
     graph = load_model(mlp(sizes), folder)
     planning = {"batch": 6, "slices": "2x2", **options}
     if planning.get("schedule", "slice") != "slice":
         planning["slices"] = "auto"
-    recipe = {name: planning[name] for name in (*RECIPE, "seed") if name in planning}
-    return build(graph, plan(graph, budget, **planning), order=order, **recipe)
+    return build(graph, plan(graph, budget, **planning))
 
 
 def check_inference_model(path: Path, trainer: Trainer, x: NDArray[Any]) -> None:

@@ -10,7 +10,7 @@ import click
 
 from tinyfoa_rt.errors import UsageError
 
-__all__ = ["data_option", "model_argument", "parse_shapes", "recipe_options", "runtime_options", "shape_option"]
+__all__ = ["data_option", "model_argument", "runtime_options", "shape_option"]
 
 _Command = TypeVar("_Command")
 
@@ -25,41 +25,9 @@ def shape_option(command: Any) -> Any:
         "shapes",
         multiple=True,
         metavar="NAME=1x3x224x224",
+        callback=lambda context, parameter, texts: _parse_shapes(texts),
         help="Shape of an input whose size the model leaves open; the first number is the batch.",
     )(command)
-
-
-def recipe_options(command: Any) -> Any:
-    """What :data:`tinyfoa_rt.options.RECIPE` names, and the seed of the heads."""
-    for option in reversed(
-        (
-            click.option(
-                "--binarize", default="both", show_default=True, help="both (weights and activations), weights or none."
-            ),
-            click.option("--loss", default="auto", show_default=True, help="cross-entropy or mean-squared-error."),
-            click.option(
-                "--head-pool",
-                default="grid",
-                show_default=True,
-                help="Means of each channel that a head sees: grid (4 x 4 cells), average (one), none (every unit).",
-            ),
-            click.option("--alpha", default="row", show_default=True, help="Scale of binary weights: row, or tensor (paper)."),
-            click.option(
-                "--scale", default="running", show_default=True, help="Scale of activations: running, or batch (paper)."
-            ),
-            click.option("--window", default="symmetric", show_default=True, help="|z| < 1: symmetric; 0 < z < 1: relu (paper)."),
-            click.option(
-                "--handover", default="bits", show_default=True, help="The next block reads 0 or 1: bits; 0 or s: scaled (paper)."
-            ),
-            click.option(
-                "--classifier", default="real", show_default=True, help="Weights of the model's classifier: real or binary."
-            ),
-            click.option("--classes", type=int, help="A new classifier, for so many classes."),
-            click.option("--head-seed", default=0, show_default=True, help="Seed of the local heads."),
-        )
-    ):
-        command = option(command)
-    return command
 
 
 def data_option(command: Any) -> Any:
@@ -83,7 +51,7 @@ def runtime_options(command: Any) -> Any:
     return threads(providers(kernels(command)))
 
 
-def parse_shapes(texts: tuple[str, ...]) -> Mapping[str, tuple[int, ...]]:
+def _parse_shapes(texts: tuple[str, ...]) -> Mapping[str, tuple[int, ...]]:
     """Return the shapes that ``--shape`` gives, by input.
 
     Raises:

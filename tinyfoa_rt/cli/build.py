@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from tinyfoa_rt.cli.arguments import model_argument, parse_shapes, recipe_options, shape_option
+from tinyfoa_rt.cli.arguments import model_argument, shape_option
+from tinyfoa_rt.cli.planning_options import planning_options, refuse_given
 from tinyfoa_rt.errors import InputError
 
 __all__ = ["command"]
@@ -17,19 +18,16 @@ __all__ = ["command"]
 @model_argument
 @click.option("--plan", "plan_path", required=True, type=click.Path(path_type=Path), help="What 'plan -o' has written.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the artifact.")
-@click.option("--order", default="layerwise", show_default=True, help="layerwise, or interleaved: all blocks step together.")
-@recipe_options
+@planning_options(hidden=True)
 @shape_option
-def command(model: Path, plan_path: Path, output: Path, shapes: tuple[str, ...], order: str, **options: Any) -> None:
+def command(model: Path, plan_path: Path, output: Path, **planning: Any) -> None:
     """Build step graphs, inference graph and initial state of MODEL as planned: an artifact that trains without onnx."""
-    from tinyfoa_rt.model import load
     from tinyfoa_rt.pipeline.building import build
     from tinyfoa_rt.planner.report import read_plan
 
+    refuse_given(("plan_path", "output"), "is for planning: a plan holds all of its options", "plan again with it")
     if output.exists() and any(output.iterdir()):
         raise InputError(str(output), "is not empty", "name a new folder")
-    seed = options.pop("head_seed")
-    graph = load(model, shapes=parse_shapes(shapes))
-    artifact = build(graph, read_plan(plan_path), order=order, seed=seed, **options)
+    artifact = build(model, read_plan(plan_path))
     artifact.save(output)
-    click.echo(f"wrote {output}: {len(artifact.blocks)} blocks, {len(artifact.models)} graphs")
+    click.echo(f"wrote {output}: {len(artifact.blocks)} blocks, {len(artifact.models)} files")

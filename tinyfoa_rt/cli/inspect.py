@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
-from tinyfoa_rt.cli.arguments import model_argument, parse_shapes, shape_option
+from tinyfoa_rt.cli.arguments import model_argument, shape_option
 from tinyfoa_rt.errors import UsageError
 
 __all__ = ["command"]
@@ -16,7 +17,7 @@ __all__ = ["command"]
 @model_argument
 @shape_option
 @click.option("--providers", is_flag=True, help="Of a built artifact: which execution provider takes which nodes of the steps.")
-def command(model: Path, shapes: tuple[str, ...], providers: bool) -> None:
+def command(model: Path, shapes: Mapping[str, tuple[int, ...]], providers: bool) -> None:
     """Show the layers, shapes and blocks of MODEL: what can be trained and what not, and why."""
     if providers:
         from tinyfoa_rt.pipeline.placement import place_steps, print_placement
@@ -29,4 +30,4 @@ def command(model: Path, shapes: tuple[str, ...], providers: bool) -> None:
     from tinyfoa_rt.model import load
     from tinyfoa_rt.pipeline.inspection import print_inspection
 
-    print_inspection(load(model, shapes=parse_shapes(shapes)))
+    print_inspection(load(model, shapes=shapes))

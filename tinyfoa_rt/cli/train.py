@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tinyfoa_rt.cli.arguments import data_option, recipe_options, runtime_options
+from tinyfoa_rt.cli.arguments import data_option, runtime_options, shape_option
+from tinyfoa_rt.cli.planning_options import planning_options, pop_planning, refuse_given
 from tinyfoa_rt.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tinyfoa_rt.run.artifact import Artifact
     from tinyfoa_rt.run.trainer import Trainer
 
 __all__ = ["command"]
 
 _SETTINGS = ("epochs", "rate", "rate_schedule", "rotate_every", "seed")
 _RUNTIME = ("providers", "threads", "storage", "kernels")
-_PLANNING = ("batch", "slices", "optimizer", "schedule", "head", "train")
+_GOING_ON = ("data", "output", "resume", "checkpoint_every", *_RUNTIME)
+_NOT_PLANNING = (*_GOING_ON, *_SETTINGS, "normalization")
 # As a shell reports a program that Ctrl-C ended.
 _INTERRUPTED = 130
 
@@ -28,20 +33,14 @@ _INTERRUPTED = 130
 @data_option
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the trained model.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the output folder.")
-@click.option("--budget", metavar="SIZE", help="RAM of a training step: plans MODEL on the way.")
-@click.option("--batch", type=int, help="Samples a step. Default: the most that fit, up to 128.")
-@click.option("--slices", default="auto", show_default=True, metavar="INxOUT", help="Grid of slices for all layers.")
-@click.option("--optimizer", default="auto", show_default=True, help="sgd, momentum or adam.")
-@click.option("--schedule", default="slice", show_default=True, help="slice, freeze-diagonal or full.")
-@click.option("--head", default="auto", show_default=True, help="rademacher, kaiming or classifier.")
-@click.option("--train", default="all", show_default=True, metavar="all|last:K|NAMES", help="What to train.")
+@planning_options(without=("samples", "rotate_every"))
+@shape_option
 @click.option(
     "--normalization",
     default="auto",
     show_default=True,
     help="Of samples: data (mean and deviation of the training set), none, or auto: none behind frozen blocks.",
 )
-@click.option("--order", default="layerwise", show_default=True, help="layerwise, or interleaved: all blocks step together.")
 @click.option("--epochs", default=10, show_default=True, help="Passes over the data for each block.")
 @click.option("--rate", default=1.0, show_default=True, help="Factor on the recipe's rate.")
 @click.option("--rate-schedule", default="cosine", show_default=True, help="cosine or constant.")
@@ -51,28 +50,39 @@ _INTERRUPTED = 130
     "--storage", type=click.Path(path_type=Path, file_okay=False, exists=True), help="Folder for mapped files of latent weights."
 )
 @click.option("--checkpoint-every", default=30.0, show_default=True, metavar="SECONDS", help="Time between two checkpoints.")
-@recipe_options
 @runtime_options
 def command(
     source: Path, data: str, output: Path, resume: bool, checkpoint_every: float, normalization: str, **options: Any
 ) -> None:
     """Train MODEL (an ONNX file, with --budget) or an artifact DIR on data; Ctrl-C leaves a checkpoint to go on from."""
     from tinyfoa_rt.cli.training_session import TrainingSession
+    from tinyfoa_rt.ir.options import PlanOptions
     from tinyfoa_rt.run.checkpoint import has_checkpoint
     from tinyfoa_rt.run.data import load_data
     from tinyfoa_rt.run.settings import TrainSettings
+    from tinyfoa_rt.run.trainer import Trainer
 
     if normalization not in ("auto", "data", "none"):
         raise UsageError(f"--normalization {normalization}", "is not known", "use auto, data or none")
     settings = {name: options[name] for name in _SETTINGS}
     TrainSettings(**settings)  # refuse wrong use before anything is read
+    planning = {**pop_planning(options), "rotate_every": settings["rotate_every"]}
+    PlanOptions(**planning)
     is_begun = has_checkpoint(output)
     if is_begun and not resume:
         raise InputError(str(output), "holds a training already", "give --resume to go on with it, or name another folder")
     if resume and not is_begun:
         raise InputError(str(output), "holds no checkpoint", "train without --resume first")
     data_set = load_data(data)
-    trainer = _resumed(output, options) if resume else _new(source, options)
+    runtime = {name: options[name] for name in _RUNTIME}
+    if resume:
+        trainer = Trainer.load(output, **runtime)
+        _refuse_changes(trainer, settings)
+    elif source.is_dir():
+        refuse_given(_NOT_PLANNING, f"is for planning, and {source} is planned already", "leave it out, or train the model")
+        trainer = Trainer(source, **runtime)
+    else:
+        trainer = Trainer(_planned_and_built(source, options["shapes"], planning), **runtime)
     session = TrainingSession(trainer, data_set, output, checkpoint_every)
     # A frozen block wants samples as those that it was trained on, and the numbers of a regression often are the samples.
     wants_it = trainer.artifact.manifest.frozen_blocks == 0 and data_set.num_classes > 0
@@ -82,29 +92,22 @@ def command(
         sys.exit(_INTERRUPTED)
 
 
-def _resumed(output: Path, options: dict[str, Any]) -> Trainer:
-    from tinyfoa_rt.run.trainer import Trainer
+def _refuse_changes(trainer: Trainer, settings: dict[str, Any]) -> None:
+    """A run that goes on keeps its plan and its settings."""
+    mend = "leave it out, or train anew into another folder"
+    begun = trainer.progress.settings
+    same = [name for name, value in settings.items() if value == getattr(begun, name)]
+    refuse_given((*_GOING_ON, *same), "cannot be changed by --resume: the run goes on as it was begun", mend)
 
-    return Trainer.load(output, **{name: options[name] for name in _RUNTIME})
 
-
-def _new(source: Path, options: dict[str, Any]) -> Trainer:
-    from tinyfoa_rt.run.trainer import Trainer
-
-    runtime = {name: options[name] for name in _RUNTIME}
-    if source.is_dir():
-        return Trainer(source, **runtime)
-    if options["budget"] is None:
-        raise UsageError(f"train {source}", "a model needs a memory budget", "give --budget 256KB, or train an artifact folder")
+def _planned_and_built(model: Path, shapes: Mapping[str, tuple[int, ...]], planning: dict[str, Any]) -> Artifact:
     from tinyfoa_rt.errors import BudgetError
     from tinyfoa_rt.model import load
-    from tinyfoa_rt.options import RECIPE
     from tinyfoa_rt.pipeline import plan
     from tinyfoa_rt.pipeline.building import build
 
-    graph = load(source)
-    recipe = {name: options[name] for name in RECIPE}
-    planned = plan(graph, options["budget"], **{name: options[name] for name in _PLANNING}, **recipe)
+    graph = load(model, shapes=shapes)
+    planned = plan(graph, **planning)
     if not planned.feasible:
-        raise BudgetError(f"budget {options['budget']}", planned.reason)
-    return Trainer(build(graph, planned, order=options["order"], **recipe, seed=options["head_seed"]), **runtime)
+        raise BudgetError(f"budget {planned.budget_bytes:,} bytes", planned.reason)
+    return build(graph, planned)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Attribute", "Call", "Constant", "Graph", "Node", "Quantized", "Value"]
+__all__ = ["Attribute", "Call", "Constant", "Graph", "Node", "Quantized", "Source", "Value"]
 
 Attribute = int | float | str | bytes | tuple[int, ...] | tuple[float, ...] | tuple[str, ...] | NDArray[Any]
 
@@ -111,6 +111,21 @@ class Node(Call):
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a model was read from; all of it is empty where it was made in memory.
+
+    Attributes:
+        path: of the file.
+        sha256: of its bytes, and of its external data behind them.
+        shapes: of inputs, as they were given to the loader.
+    """
+
+    path: str = ""
+    sha256: str = ""
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class Graph:
     """A model as the later stages see it.
@@ -119,7 +134,7 @@ class Graph:
     2. ``values`` holds every tensor that a node reads or writes, constants included.
     3. ``inputs`` are the data inputs: initializers that IR 3 lists as inputs are constants here.
     4. The operator set of the default domain is ``opset``, at least 18.
-    5. ``source`` is the file that it was read from, or nothing.
+    5. ``source`` is the file that it was read from.
     """
 
     name: str
@@ -129,7 +144,7 @@ class Graph:
     nodes: tuple[Node, ...]
     values: Mapping[str, Value]
     constants: Mapping[str, Constant]
-    source: str = ""
+    source: Source = field(default_factory=Source)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of a value at batch 1."""

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tinyfoa_rt.ir.buffer import Place
+from tinyfoa_rt.ir.options import PlanOptions
+from tinyfoa_rt.ir.target import Target
 
 __all__ = ["PLAN_FORMAT", "Account", "BlockPlan", "Category", "Plan", "PlannedBuffer"]
 
-PLAN_FORMAT = "tinyfoa-plan/1"
+PLAN_FORMAT = "tinyfoa-plan/2"
 
 Category = Literal["weight", "state", "activation", "gradient", "head", "scratch", "forward"]
 
@@ -66,24 +68,41 @@ class Account:
 
 @dataclass(frozen=True)
 class Plan:
-    """A training plan: the largest update fraction that fits the budget, or, if none does, the floor.
+    """A training plan: the largest update fraction that fits the budget, or, if none does, the floor. A build needs nothing else.
 
     Where ``feasible`` is false the blocks are those of the smallest plan there is and ``peak_bytes`` equals
     ``floor_bytes``; ``reason`` is a sentence that says what was chosen and why, or what stands in the way.
+
+    Attributes:
+        model: its name.
+        model_sha256: of its file and its external data; empty for a graph that was made in memory.
+        shapes: of inputs, as they were given for sizes that the model leaves open.
+        target: the profile, with the nonvolatile memory that was asked for.
+        options: resolved; see :class:`tinyfoa_rt.ir.options.PlanOptions`.
     """
 
     model: str
-    target: str
-    budget_bytes: int
+    model_sha256: str
+    shapes: Mapping[str, tuple[int, ...]]
+    target: Target
+    options: PlanOptions
     feasible: bool
     peak_bytes: int
     floor_bytes: int
     nonvolatile_bytes: int
     written_bytes_per_epoch: int | None
-    batch: int
-    optimizer: str
-    schedule: str
-    head: str
     baselines: Mapping[str, Account]
     blocks: tuple[BlockPlan, ...]
     reason: str
+
+    @property
+    def budget_bytes(self) -> int:
+        """RAM that training may use."""
+        assert isinstance(self.options.budget, int)
+        return self.options.budget
+
+    @property
+    def batch(self) -> int:
+        """Samples a step."""
+        assert self.options.batch is not None
+        return self.options.batch

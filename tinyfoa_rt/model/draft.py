@@ -14,7 +14,7 @@ from tinyfoa_rt.model.nodes import is_default_domain, node_place, stored_tensors
 from tinyfoa_rt.model.read import read_opsets
 from tinyfoa_rt.model.tensors import check_tensor
 
-__all__ = ["Draft", "draft_model"]
+__all__ = ["Draft", "all_tensors", "draft_model"]
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,17 @@ def draft_model(model: onnx.ModelProto, path: Path) -> Draft:
 
 
 def _check_stored_tensors(model: onnx.ModelProto, folder: Path) -> None:
+    for place, tensor in all_tensors(model):
+        check_tensor(tensor, folder, place)
+
+
+def all_tensors(model: onnx.ModelProto) -> Iterator[tuple[str, onnx.TensorProto]]:
+    """Yield every stored tensor of a model, subgraphs and functions included, with how messages call its place."""
     for tensor in model.graph.initializer:
-        check_tensor(tensor, folder, f"initializer '{tensor.name}'")
+        yield f"initializer '{tensor.name}'", tensor
     for node in _all_nodes(model):
         for tensor in stored_tensors(node):
-            check_tensor(tensor, folder, node_place(node))
+            yield node_place(node), tensor
 
 
 def _all_nodes(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:

@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from tinyfoa_rt.errors import ModelError, TinyfoaError, UnsupportedError
-from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.graph import Graph, Source
 from tinyfoa_rt.model.batch import check_reshapes, infer_at_batch_one
 from tinyfoa_rt.model.build import build_graph, keep_tensor_outputs
+from tinyfoa_rt.model.digest import sha256_of
 from tinyfoa_rt.model.draft import Draft, draft_model
 from tinyfoa_rt.model.infer import infer
 from tinyfoa_rt.model.layout import pool_channels_first
@@ -52,7 +53,10 @@ def load(path: str | os.PathLike[str], *, shapes: Mapping[str, Sequence[int]] | 
 
 
 def _load(file: Path, shapes: Mapping[str, Sequence[int]]) -> Graph:
-    draft = order_nodes(draft_model(read_model(file), file))
+    model = read_model(file)
+    draft = draft_model(model, file)
+    source = Source(str(file), sha256_of(model, file), {name: tuple(shape) for name, shape in shapes.items()})
+    draft = order_nodes(draft)
     _check_operators(draft)
     inferred = infer_at_batch_one(draft, shapes)
     draft = keep_tensor_outputs(draft, inferred)
@@ -63,7 +67,7 @@ def _load(file: Path, shapes: Mapping[str, Sequence[int]]) -> Graph:
     graph = pool_channels_first(build_graph(draft, inferred))
     _check_weights(graph)
     verify_graph(graph)
-    return replace(graph, source=str(file))
+    return replace(graph, source=source)
 
 
 def _check_operators(draft: Draft) -> None:

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tinyfoa_rt.errors import ModelError, UnsupportedError
 from tinyfoa_rt.model.external import find_external_bytes, map_external_bytes
 
-__all__ = ["ELEMENT_TYPES", "NUMERIC_TYPES", "check_dims", "check_tensor", "dtype_name", "read_tensor"]
+__all__ = ["ELEMENT_TYPES", "NUMERIC_TYPES", "check_dims", "check_tensor", "dtype_name", "external_bytes", "read_tensor"]
 
 _LARGEST_DIMENSION = 2**31
 _LARGEST_SIZE = 2**40
@@ -100,6 +100,15 @@ def _stored_items(tensor: onnx.TensorProto) -> int:
     return size if nbits >= 8 else -(-size * nbits // 8)
 
 
+def external_bytes(tensor: onnx.TensorProto, folder: Path, place: str) -> NDArray[np.uint8]:
+    """Return the bytes of a checked tensor that are stored outside, memory-mapped and read-only.
+
+    Raises:
+        ModelError: the external file has changed since it was checked.
+    """
+    return map_external_bytes(find_external_bytes(tensor, folder, _stored_nbytes(tensor), place))
+
+
 def read_tensor(tensor: onnx.TensorProto, folder: Path, place: str) -> NDArray[Any]:
     """Return the elements of a checked tensor; external data is memory-mapped, not copied, where NumPy has the type.
 
@@ -108,7 +117,7 @@ def read_tensor(tensor: onnx.TensorProto, folder: Path, place: str) -> NDArray[A
     """
     if tensor.data_location != TensorProto.EXTERNAL:
         return np.asarray(numpy_helper.to_array(tensor))
-    raw = map_external_bytes(find_external_bytes(tensor, folder, _stored_nbytes(tensor), place))
+    raw = external_bytes(tensor, folder, place)
     dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
     if dtype.isbuiltin == 1 and dtype.itemsize * 8 == _BITS[tensor.data_type]:
         return raw.view(dtype.newbyteorder("<")).reshape(tuple(tensor.dims))

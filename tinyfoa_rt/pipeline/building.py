@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,111 +14,112 @@ from tinyfoa_rt.ir.block import Layer, Slices
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.plan import BlockPlan, Plan
 from tinyfoa_rt.ir.step import StepGraph
-from tinyfoa_rt.options import PlanOptions
 from tinyfoa_rt.partition import bounds
 from tinyfoa_rt.pipeline.initial import initial_tensors
 from tinyfoa_rt.pipeline.job import PlanJob, resolve
 from tinyfoa_rt.pipeline.measure import Measure
+from tinyfoa_rt.planner.report import dumps
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.providers import rewrites_for
-from tinyfoa_rt.run.artifact import INFERENCE, INFERENCE_TENSORS, SOURCE_MODEL, SOURCE_OPTIONS, Artifact, packed_path
+from tinyfoa_rt.run.artifact import INFERENCE, INFERENCE_TENSORS, PLAN, SOURCE_MODEL, Artifact, packed_path
 from tinyfoa_rt.run.inference import inference_layout
 from tinyfoa_rt.run.records import ARTIFACT_FORMAT, BlockRecord, LayerRecord, Manifest
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
 from tinyfoa_rt.steps.setting import scale_name
 from tinyfoa_rt.steps.stages import cut_stages
 from tinyfoa_rt.steps.trained_part import running_statistics
+from tinyfoa_rt.targets import load_target
 
 __all__ = ["build"]
 
+_PLAN_AGAIN = "plan this model again: tinyfoa-rt plan MODEL -o plan.json"
 
-def build(model: Graph | str | os.PathLike[str], plan: Plan, *, order: str = "layerwise", **options: Any) -> Artifact:
+
+def build(model: Graph | str | os.PathLike[str], plan: Plan) -> Artifact:
     """Build what ``plan`` plans.
 
     Args:
         model: a loaded model or the path of an ONNX file: the one that was planned.
         plan: a feasible plan. One for a target that runs generated C trains here on onnxruntime, and its artifact can be
             exported.
-        order: ``layerwise``, or ``interleaved``: all blocks take a step on each batch.
-        **options: fields of :class:`tinyfoa_rt.options.PlanOptions` that a plan does not hold (``binarize``, ``loss``,
-            ``head_pool``, ``alpha``, ``scale``, ``window``, ``handover``, ``classifier``, ``seed``), as when it was made.
 
     Raises:
-        InputError: the plan does not fit, or is not a plan of this model with these options; or the model, which an artifact for
+        InputError: the plan does not fit, or is not a plan of this model; or the model, which an artifact for
             another target carries, cannot be read again.
         UnsupportedError: a block cannot run on onnxruntime.
     """
     if not isinstance(model, Graph):
         from tinyfoa_rt.model import load
 
-        model = load(model)
+        model = load(model, shapes=plan.shapes)
     if not plan.feasible:
         raise InputError("plan", f"does not fit its budget of {plan.budget_bytes:,} bytes", "plan with a larger budget")
-    job = _job(model, plan, order, options)
-    choices = _checked_choices(job, plan, order)
+    job = _job(model, plan)
+    choices = _checked_choices(job, plan)
     if job.target.runtime == "ort":
-        return _Building(job, plan, order).artifact(choices)
+        return _Building(job, plan).artifact(choices)
     source = _source_files(job)
-    here = resolve(model, replace(job.options, target="ort-cpu", nonvolatile=None))
-    artifact = _Building(here, plan, order).artifact(choices)
+    here = resolve(model, plan.options, load_target("ort-cpu"))
+    artifact = _Building(here, plan).artifact(choices)
     return replace(artifact, models={**artifact.models, **source})
 
 
-def _job(graph: Graph, plan: Plan, order: str, options: Mapping[str, Any]) -> PlanJob:
-    known = {"budget": plan.budget_bytes, "target": plan.target, "batch": plan.batch, "optimizer": plan.optimizer}
-    known |= {"schedule": plan.schedule, "head": plan.head}
-    names = ",".join(block.name for block in plan.blocks)
-    job = resolve(graph, PlanOptions(**{**known, "train": names, **options}))
+def _job(graph: Graph, plan: Plan) -> PlanJob:
+    source = graph.source
+    if source.sha256 != plan.model_sha256:
+        problem = (
+            f"is of another model than {graph.name} (their SHA-256 begin with {plan.model_sha256:.8} and {source.sha256:.8})"
+        )
+        raise InputError("plan", problem, _PLAN_AGAIN)
+    if source.shapes != plan.shapes:
+        problem = f"is for inputs of the shapes {plan.shapes or 'of the model'}, not {source.shapes or 'those'}"
+        raise InputError("plan", problem, _PLAN_AGAIN)
+    job = resolve(graph, plan.options, plan.target)
     if job.recipe.head == "learned":
         raise UnsupportedError("head 'learned'", "cannot run on onnxruntime yet", "use --head rademacher or kaiming")
-    if order not in ("layerwise", "interleaved"):
-        raise InputError(f"order {order}", "is not known", "use layerwise or interleaved")
     if len(graph.inputs) != 1:
         raise UnsupportedError(f"model '{graph.name}'", f"has {len(graph.inputs)} inputs", "train a model with one input")
     return job
 
 
-def _checked_choices(job: PlanJob, plan: Plan, order: str) -> list[StepChoice]:
-    """The sizes of each block, after the plan's bytes were counted again: so a plan of another model or recipe is refused."""
+def _checked_choices(job: PlanJob, plan: Plan) -> list[StepChoice]:
+    """The sizes of each block, after the plan's bytes were counted again: so a plan that was edited is refused."""
     measure = Measure(job)
     choices = []
     for index, (setting, block) in enumerate(zip(job.settings, plan.blocks)):
         candidate = Candidate(Slices(*block.slices), plan.batch)
         if setting.block.parameters != block.parameters or measure.peak(index, candidate) != block.peak_bytes:
             raise _wrong_plan(job, block)
-        slices = candidate.slices if plan.schedule == "slice" else Slices(1, 1)
-        choices.append(StepChoice(slices, plan.batch, job.holds_slice(slices), hands_on=order == "interleaved"))
+        slices = candidate.slices if plan.options.schedule == "slice" else Slices(1, 1)
+        hands_on = plan.options.order == "interleaved"
+        choices.append(StepChoice(slices, plan.batch, job.holds_slice(slices), hands_on=hands_on))
     return choices
 
 
 def _source_files(job: PlanJob) -> dict[str, bytes]:
-    """The model and how it was planned: what exporting needs."""
-    path = Path(job.graph.source)
+    """The model, which exporting needs."""
     try:
-        content = path.read_bytes()
+        content = Path(job.graph.source.path).read_bytes()
     except OSError as error:
         raise InputError(
             f"model '{job.graph.name}'", f"cannot be read again ({error.strerror})", "build from its file"
         ) from error
-    shapes = {name: list(job.graph.shape(name)) for name in job.graph.inputs}
-    text = json.dumps({"options": asdict(job.options), "shapes": shapes}, indent=1)
-    return {SOURCE_MODEL: content, SOURCE_OPTIONS: text.encode()}
+    return {SOURCE_MODEL: content}
 
 
 def _wrong_plan(job: PlanJob, block: BlockPlan) -> InputError:
     problem = f"block {block.name} of model '{job.graph.name}' does not need the {block.peak_bytes:,} bytes that it says"
-    return InputError("plan", problem, "plan this model again, with the options that it is built with")
+    return InputError("plan", problem, _PLAN_AGAIN)
 
 
 class _Building:
     """The parts of one artifact while they are made."""
 
-    def __init__(self, job: PlanJob, plan: Plan, order: str) -> None:
+    def __init__(self, job: PlanJob, plan: Plan) -> None:
         self._job = job
         self._plan = plan
-        self._order = order
+        self._models: dict[str, bytes] = {PLAN: (dumps(plan) + "\n").encode()}
         self._rewrites = rewrites_for(job.target.provider)
-        self._models: dict[str, bytes] = {}
         self._graphs: dict[str, tuple[StepGraph, Callable[..., Any]]] = {}
 
     def artifact(self, choices: list[StepChoice]) -> Artifact:
@@ -197,11 +197,11 @@ class _Building:
             num_outputs=job.recipe.num_outputs,
             loss=job.recipe.loss,
             batch=plan.batch,
-            optimizer=plan.optimizer,
-            schedule=plan.schedule,
+            optimizer=plan.options.optimizer,
+            schedule=plan.options.schedule,
             binarize=job.recipe.binarize,
             handover=job.recipe.handover,
-            order=self._order,
+            order=plan.options.order,
             peak_bytes=plan.peak_bytes,
             frozen_blocks=len(job.parts.blocks) - len(job.settings),
             stages=stages,

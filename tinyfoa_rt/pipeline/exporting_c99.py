@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,12 +16,12 @@ from tinyfoa_rt.export.c99.program import CProgram
 from tinyfoa_rt.export.c99.project import write_project
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.model import load
-from tinyfoa_rt.options import PlanOptions
 from tinyfoa_rt.pipeline.c99_source import model_source
 from tinyfoa_rt.pipeline.job import PlanJob, resolve
+from tinyfoa_rt.planner.report import parse_plan
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.run import Trainer
-from tinyfoa_rt.run.artifact import SOURCE_MODEL, SOURCE_OPTIONS, Artifact
+from tinyfoa_rt.run.artifact import PLAN, SOURCE_MODEL, Artifact
 from tinyfoa_rt.run.checkpoint import has_checkpoint
 from tinyfoa_rt.run.loop import starting_rate
 from tinyfoa_rt.run.progress import Progress
@@ -105,15 +104,15 @@ def _refuse(manifest: Manifest, job: PlanJob, progress: Progress) -> None:
 
 
 def _job(artifact: Artifact) -> PlanJob:
-    if SOURCE_OPTIONS not in artifact.models or SOURCE_MODEL not in artifact.models:
+    if SOURCE_MODEL not in artifact.models or PLAN not in artifact.models:
         mend = "export with --target ort, or plan for c99 or a board ('plan --target ... -o plan.json') and build that"
         raise InputError("artifact", "was planned for onnxruntime", mend)
-    content = json.loads(artifact.models[SOURCE_OPTIONS])
+    plan = parse_plan(f"artifact, {PLAN}", artifact.models[PLAN])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         path.write_bytes(artifact.models[SOURCE_MODEL])
-        graph = load(path, shapes=content["shapes"])
-    return resolve(replace(graph, name=artifact.manifest.model), PlanOptions(**content["options"]))
+        graph = load(path, shapes=plan.shapes)
+    return resolve(replace(graph, name=plan.model), plan.options, plan.target)
 
 
 def _rates(manifest: Manifest, job: PlanJob) -> dict[str, float]:

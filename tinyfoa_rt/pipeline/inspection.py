@@ -12,8 +12,8 @@ from rich.text import Text
 
 from tinyfoa_rt.ir.block import Block
 from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.names import elide, elide_all
-from tinyfoa_rt.options import PlanOptions
 from tinyfoa_rt.partition.layers import find_layers, untrainable_products
 from tinyfoa_rt.pipeline.job import resolve
 from tinyfoa_rt.pipeline.refusal import find_refusal

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.block import Block, Partition, Slices
 from tinyfoa_rt.ir.graph import Graph
-from tinyfoa_rt.ir.recipe import Head, Loss, Optimizer, Recipe
+from tinyfoa_rt.ir.options import AUTO, PlanOptions
+from tinyfoa_rt.ir.recipe import Head, Loss, Recipe
 from tinyfoa_rt.ir.target import Target
-from tinyfoa_rt.options import AUTO, PlanOptions
 from tinyfoa_rt.partition import partition, select_blocks, with_classes, without_rounding
 from tinyfoa_rt.planner.search import grid_candidates
 from tinyfoa_rt.steps import BlockSetting, block_settings
@@ -27,20 +27,26 @@ _DIAGONAL = Slices(2, 2)
 class PlanJob:
     """Everything that planning starts from.
 
-    ``settings`` has one entry for each trained block, in execution order; ``budget_bytes`` is for RAM.
+    ``settings`` has one entry for each trained block, in execution order. ``options`` are resolved, but for a batch that planning
+    chooses.
     """
 
     graph: Graph
     parts: Partition
     options: PlanOptions
     target: Target
-    budget_bytes: int
     recipe: Recipe
     settings: tuple[BlockSetting, ...]
 
     @property
     def trained(self) -> Mapping[str, Recipe]:
         return {setting.block.name: setting.recipe for setting in self.settings}
+
+    @property
+    def budget_bytes(self) -> int:
+        """RAM that training may use."""
+        assert isinstance(self.options.budget, int)
+        return self.options.budget
 
     @property
     def batches(self) -> tuple[int, ...]:
@@ -71,26 +77,41 @@ class PlanJob:
         return slices.count > 1 and self.options.schedule == "slice" and self.target.nonvolatile_bytes != 0
 
 
-def resolve(graph: Graph, options: PlanOptions) -> PlanJob:
+def resolve(graph: Graph, options: PlanOptions, target: Target | None = None) -> PlanJob:
     """Return the job for a model and options.
+
+    Args:
+        graph: the model.
+        options: as they were asked for, or those of a plan.
+        target: of a plan; by default the profile that ``options`` name, with the nonvolatile memory that they ask for.
 
     Raises:
         UsageError: an option does not fit the model or the target.
         UnsupportedError: the model has no trainable layer.
     """
-    target = _target(options)
+    target = target or _target(options)
     parts = partition(graph)
     selected = select_blocks(parts.blocks, options.train)
     graph = without_rounding(graph, {node.name for block in parts.blocks if block.name in selected for node in block.nodes})
     if options.classes is not None:
         graph = with_classes(graph, options.classes)
     parts = partition(graph)
-    recipe = _recipe(graph, parts, options, selected)
     trained = [block for block in parts.blocks if block.name in selected]
+    num_outputs = graph.values[parts.blocks[-1].output].size
+    options = replace(
+        options,
+        budget=_budget(options, target),
+        target=target.name,
+        train=tuple(block.name for block in trained),
+        optimizer="sgd" if options.optimizer == AUTO else options.optimizer,  # the one that needs least
+        head=_head(parts, options, selected),
+        loss=options.loss if options.loss != AUTO else _loss(graph, num_outputs),
+    )
+    recipe = _recipe(options, num_outputs)
     settings = block_settings(graph, trained, recipe, target)
     if recipe.head == "classifier":
         settings = tuple(_with_own_head(setting, parts.blocks[-1]) for setting in settings)
-    return PlanJob(graph, parts, options, target, _budget(options, target), recipe, settings)
+    return PlanJob(graph, parts, options, target, recipe, settings)
 
 
 def _target(options: PlanOptions) -> Target:
@@ -140,26 +161,10 @@ def _head(parts: Partition, options: PlanOptions, selected: frozenset[str]) -> H
     return "classifier" if fed and goes_on else "rademacher"
 
 
-def _recipe(graph: Graph, parts: Partition, options: PlanOptions, selected: frozenset[str]) -> Recipe:
-    """``auto`` takes the optimizer that needs least."""
-    num_outputs = graph.values[parts.blocks[-1].output].size
-    optimizer: Optimizer = "sgd" if options.optimizer == AUTO else options.optimizer  # type: ignore[assignment]
-    head = _head(parts, options, selected)
-    loss: Loss = options.loss if options.loss != AUTO else _loss(graph, num_outputs)  # type: ignore[assignment]
-    return Recipe(
-        optimizer=optimizer,
-        head=head,
-        binarize=options.binarize,  # type: ignore[arg-type]
-        loss=loss,
-        num_outputs=num_outputs,
-        seed=options.seed,
-        head_pool=options.head_pool,  # type: ignore[arg-type]
-        alpha=options.alpha,  # type: ignore[arg-type]
-        scale=options.scale,  # type: ignore[arg-type]
-        window=options.window,  # type: ignore[arg-type]
-        handover=options.handover,  # type: ignore[arg-type]
-        classifier=options.classifier,  # type: ignore[arg-type]
-    )
+def _recipe(options: PlanOptions, num_outputs: int) -> Recipe:
+    """What the recipe shares with resolved options has the same names there."""
+    asked = {each.name: getattr(options, each.name) for each in fields(PlanOptions)}
+    return Recipe(**{each.name: asked[each.name] for each in fields(Recipe) if each.name in asked}, num_outputs=num_outputs)
 
 
 def _loss(graph: Graph, num_outputs: int) -> Loss:

@@ -71,7 +71,8 @@ class Measure:
 
     def program(self, index: int, candidate: Candidate) -> Program:
         slices = candidate.slices if self.job.options.schedule == "slice" else _WHOLE
-        choice = StepChoice(slices, candidate.batch, self.job.holds_slice(slices))
+        hands_on = self.job.options.order == "interleaved"
+        choice = StepChoice(slices, candidate.batch, self.job.holds_slice(slices), hands_on=hands_on)
         return to_program(assemble_step(self.job.settings[index], choice), self.job.target)
 
     def written(self, index: int, candidate: Candidate, samples: int) -> int:

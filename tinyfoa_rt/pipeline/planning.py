@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.ir.plan import Account, BlockPlan, Plan
 from tinyfoa_rt.ir.verify import verify_plan
-from tinyfoa_rt.options import PlanOptions
 from tinyfoa_rt.partition.schedule import update_fraction
 from tinyfoa_rt.partition.slices import largest_slice
 from tinyfoa_rt.pipeline.job import PlanJob, resolve
@@ -33,7 +34,7 @@ def plan(model: Graph | str | os.PathLike[str], budget: str | int | None = None,
     Args:
         model: a loaded model or the path of an ONNX file.
         budget: RAM such as ``"256KB"``, or bytes; by default that of the target board.
-        **options: fields of :class:`tinyfoa_rt.options.PlanOptions`, such as ``target="stm32f746"`` or ``batch=1``.
+        **options: fields of :class:`tinyfoa_rt.ir.options.PlanOptions`, such as ``target="stm32f746"`` or ``batch=1``.
 
     Returns:
         The plan. Where nothing fits, ``feasible`` is false and the plan is the smallest there is.
@@ -82,17 +83,15 @@ def _assemble(job: PlanJob, measure: Measure, chosen: Sequence[Candidate], floor
     feasible = peak <= job.budget_bytes and _fits_nonvolatile(job, measure)
     return Plan(
         model=job.graph.name,
-        target=job.target.name,
-        budget_bytes=job.budget_bytes,
+        model_sha256=job.graph.source.sha256,
+        shapes=job.graph.source.shapes,
+        target=job.target,
+        options=replace(job.options, batch=chosen[0].batch),
         feasible=feasible,
         peak_bytes=peak,
         floor_bytes=floor,
         nonvolatile_bytes=0 if job.target.nonvolatile_bytes == 0 else measure.kept_nbytes,
         written_bytes_per_epoch=None if None in written else sum(nbytes or 0 for nbytes in written),
-        batch=chosen[0].batch,
-        optimizer=job.recipe.optimizer,
-        schedule=job.options.schedule,
-        head=job.recipe.head,
         baselines=_baselines(job, measure, chosen, peak),
         blocks=blocks,
         reason=explain(job, measure, blocks, feasible=feasible),

@@ -6,7 +6,8 @@
     packed/                   steps and forward passes again, their bits in words: what kernels run (docs/kernels.md)
     inference.onnx            the trained model; its parameters are in inference.safetensors
     initial.safetensors       the state that training begins with
-    source/                   of a plan for generated C: the model and the plan's options, which exporting needs
+    plan.json                 the plan that it was built from
+    source/model.onnx         of a plan for generated C: the model, which exporting needs
 
 Files are untrusted: the manifest names them with their size and SHA-256, none outside the folder.
 """
@@ -26,17 +27,17 @@ from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.files import write_whole
 from tinyfoa_rt.run.manifest import parse_manifest
 from tinyfoa_rt.run.records import BlockRecord, Manifest
-from tinyfoa_rt.run.strict_json import parse_object
 from tinyfoa_rt.run.tensor_file import read_tensors, write_tensors
+from tinyfoa_rt.strict_json import parse_object
 
-__all__ = ["INFERENCE", "INFERENCE_TENSORS", "MANIFEST", "SOURCE_MODEL", "SOURCE_OPTIONS", "Artifact", "packed_path"]
+__all__ = ["INFERENCE", "INFERENCE_TENSORS", "MANIFEST", "PLAN", "SOURCE_MODEL", "Artifact", "packed_path"]
 
 MANIFEST = "manifest.json"
+PLAN = "plan.json"
 INITIAL = "initial.safetensors"
 INFERENCE = "inference.onnx"
 INFERENCE_TENSORS = "inference.safetensors"
 SOURCE_MODEL = "source/model.onnx"
-SOURCE_OPTIONS = "source/options.json"
 _LARGEST_MANIFEST = 2**24
 
 

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.files import sync_folder, write_whole
 from tinyfoa_rt.names import elide
-from tinyfoa_rt.run.strict_json import parse_object
 from tinyfoa_rt.run.tensor_file import read_tensors, write_tensors
+from tinyfoa_rt.strict_json import parse_object
 from tinyfoa_rt.units import format_nbytes
 
 __all__ = ["FOLDER", "FORMAT", "MANIFEST", "Checkpoint", "has_checkpoint", "load_checkpoint", "save_checkpoint"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import types
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import Any
 
 from tinyfoa_rt.errors import InputError
-from tinyfoa_rt.run.records import ARTIFACT_FORMAT, BlockRecord, LayerRecord, Manifest
+from tinyfoa_rt.run.records import ARTIFACT_FORMAT, Manifest
+from tinyfoa_rt.strict_json import read_record
 
 __all__ = ["ParsedManifest", "parse_manifest"]
 
@@ -44,7 +44,7 @@ def parse_manifest(place: str, content: Any) -> ParsedManifest:
         raise InputError(f"{place}, format", f"is {found!r}, not '{ARTIFACT_FORMAT}'", _MEND)
     content = dict(content)
     files = _files(f"{place}, files", content.pop("files", None))
-    manifest = _record(place, content, Manifest)
+    manifest = read_record(place, content, Manifest, _MEND)
     for key, allowed in _CHOICES.items():
         if getattr(manifest, key) not in allowed:
             raise InputError(f"{place}, {key}", f"is {getattr(manifest, key)!r}", f"use {' or '.join(allowed)}")
@@ -76,31 +76,3 @@ def _files(place: str, content: Any) -> dict[str, tuple[int, str]]:
             raise InputError(f"{place}, '{path}'", "has no size and SHA-256", _MEND)
         files[path] = (nbytes, digest)
     return files
-
-
-def _record(place: str, content: Any, kind: Any) -> Any:
-    """Build the dataclass ``kind`` from a JSON object with exactly its fields."""
-    if not isinstance(content, dict):
-        raise InputError(place, "is not an object", _MEND)
-    hints = get_type_hints(kind)
-    names = [each.name for each in fields(kind)]
-    missing, unknown = [n for n in names if n not in content], [n for n in content if n not in names]
-    if missing or unknown:
-        raise InputError(place, f"lacks '{missing[0]}'" if missing else f"has the unknown key '{unknown[0]}'", _MEND)
-    return kind(**{name: _value(f"{place}, {name}", content[name], hints[name]) for name in names})
-
-
-def _value(place: str, content: Any, expected: Any) -> Any:
-    if get_origin(expected) is tuple:
-        if not isinstance(content, list):
-            raise InputError(place, "is not a list", _MEND)
-        item = get_args(expected)[0]
-        return tuple(_value(f"{place}[{index}]", each, item) for index, each in enumerate(content))
-    if expected in (BlockRecord, LayerRecord):
-        return _record(place, content, expected)
-    assert not isinstance(expected, types.UnionType)
-    if expected is float and type(content) is int:
-        content = float(content)
-    if type(content) is not expected:
-        raise InputError(place, f"is {content!r:.60}, expected {expected.__name__}", _MEND)
-    return content

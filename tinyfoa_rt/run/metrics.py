@@ -10,7 +10,7 @@ from typing import Any
 
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.files import write_whole
-from tinyfoa_rt.run.strict_json import parse_object
+from tinyfoa_rt.strict_json import parse_object
 
 __all__ = ["MetricsLog"]
 

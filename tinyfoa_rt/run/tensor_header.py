@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.names import elide
-from tinyfoa_rt.run.strict_json import parse_object
+from tinyfoa_rt.strict_json import parse_object
 
 __all__ = ["ALIGNMENT", "LENGTH_NBYTES", "TensorEntry", "encode_header", "layout", "parse_header"]
 

@@ -32,9 +32,9 @@ from tinyfoa_rt.emit import emit_step
 from tinyfoa_rt.emit.open_sizes import open_sizes
 from tinyfoa_rt.emit.packed import can_pack
 from tinyfoa_rt.ir.block import Slices
+from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.ir.program import Program
 from tinyfoa_rt.ir.step import WORD_BITS, StepGraph, StepTensor
-from tinyfoa_rt.options import PlanOptions
 from tinyfoa_rt.pipeline.job import PlanJob, resolve
 from tinyfoa_rt.planner.layout import peak_live_nbytes
 from tinyfoa_rt.run.kernels import KERNELS, register_kernels

@@ -39,7 +39,8 @@ def render_chart(plan: Plan) -> str:
 
 def _title(plan: Plan) -> str:
     verdict = "fits" if plan.feasible else "does not fit"
-    return f"Training memory of {elide(plan.model, 60)} on {elide(plan.target, 30)}: {verdict} {format_nbytes(plan.budget_bytes)}"
+    where = elide(plan.target.name, 30)
+    return f"Training memory of {elide(plan.model, 60)} on {where}: {verdict} {format_nbytes(plan.budget_bytes)}"
 
 
 def _description(plan: Plan) -> str:
@@ -51,7 +52,7 @@ def _description(plan: Plan) -> str:
 
 
 def _heading(plan: Plan, has_panels: bool) -> list[str]:
-    settings = f"batch {plan.batch}, {plan.optimizer}, {plan.schedule} schedule, {plan.head} head"
+    settings = f"batch {plan.batch}, {plan.options.optimizer}, {plan.options.schedule} schedule, {plan.options.head} head"
     reading = "steps from left to right" if has_panels else "one bar a block: its peak"
     return [
         text(_LEFT, 34, _title(plan), font_size=18, font_weight="bold"),

@@ -1,29 +1,39 @@
-"""A plan as JSON, format ``tinyfoa-plan/1`` (docs/plan-format.md, plan.schema.json)."""
+"""A plan as JSON, format ``tinyfoa-plan/2`` (docs/plan-format.md, plan.schema.json), and back from a file of any origin."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
 
-from tinyfoa_rt.ir.plan import PLAN_FORMAT, BlockPlan, Plan
+from tinyfoa_rt.errors import InputError, UsageError
+from tinyfoa_rt.ir.options import PlanOptions
+from tinyfoa_rt.ir.plan import PLAN_FORMAT, Plan
+from tinyfoa_rt.strict_json import parse_object, read_record
 
-__all__ = ["dumps", "to_json"]
+__all__ = ["dumps", "parse_plan", "read_plan", "to_json"]
 
-_PLAN_FIELDS = (
-    *("model", "target", "budget_bytes", "feasible", "peak_bytes", "floor_bytes", "nonvolatile_bytes"),
-    *("written_bytes_per_epoch", "batch", "optimizer", "schedule", "head"),
-)
-_ACCOUNT_FIELDS = ("forward_bytes", "gradient_bytes", "update_bytes", "peak_bytes")
-_BUFFER_FIELDS = ("name", "bytes", "place", "offset", "first_step", "last_step")
+_LARGEST = 2**26
+_MEND = "plan again: tinyfoa-rt plan MODEL -o plan.json"
+# The options but for these have their own names in a plan: these are `budget_bytes` and the name of the profile.
+_RENAMED = ("budget", "target")
 
 
 def to_json(plan: Plan) -> Mapping[str, object]:
-    """Return the plan as values that :mod:`json` writes."""
+    """Return the plan as values that :mod:`json` writes; nothing is lost."""
+    content = asdict(plan)
+    options, profile, blocks = (content.pop(name) for name in ("options", "target", "blocks"))
+    head = {name: content.pop(name) for name in ("model", "model_sha256", "shapes")}
     return {
         "format": PLAN_FORMAT,
-        **_fields(plan, _PLAN_FIELDS),
-        "baselines": {name: _fields(account, _ACCOUNT_FIELDS) for name, account in plan.baselines.items()},
-        "blocks": [_block(block) for block in plan.blocks],
+        **head,
+        "target": profile.pop("name"),
+        "profile": profile,
+        "budget_bytes": options["budget"],
+        **{name: value for name, value in options.items() if name not in _RENAMED},
+        **content,
+        "blocks": blocks,
     }
 
 
@@ -32,17 +42,54 @@ def dumps(plan: Plan) -> str:
     return json.dumps(to_json(plan), indent=1)
 
 
-def _block(block: BlockPlan) -> Mapping[str, object]:
-    return {
-        "name": block.name,
-        "layers": list(block.layers),
-        "parameters": block.parameters,
-        "slices": list(block.slices),
-        "update_fraction": block.update_fraction,
-        **_fields(block, _ACCOUNT_FIELDS),
-        "buffers": [_fields(buffer, _BUFFER_FIELDS) for buffer in block.buffers],
-    }
+def read_plan(path: Path) -> Plan:
+    """Return the plan in a file.
+
+    Raises:
+        InputError: it cannot be read, is no plan, or of another version of the format.
+    """
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise InputError(str(path), "is too large for a plan", _MEND)
+        return parse_plan(str(path), path.read_bytes())
+    except OSError as error:
+        raise InputError(str(path), f"cannot be read ({error.strerror})", "check the path") from error
 
 
-def _fields(noun: object, names: tuple[str, ...]) -> dict[str, object]:
-    return {name: getattr(noun, name) for name in names}
+def parse_plan(place: str, text: bytes) -> Plan:
+    """Return the plan that :func:`dumps` gave; ``place`` is what messages begin with.
+
+    Raises:
+        InputError: it is no plan, or of another version of the format.
+    """
+    try:
+        content = parse_object(text)
+    except ValueError as error:
+        raise InputError(place, f"is not JSON ({error})", _MEND) from error
+    found = content.get("format")
+    if found != PLAN_FORMAT:
+        raise InputError(f"{place}, format", f"is {found!r:.40}, not '{PLAN_FORMAT}'", _MEND)
+    names = {each.name: "budget_bytes" if each.name == "budget" else each.name for each in fields(PlanOptions)}
+    record = {key: value for key, value in content.items() if key not in ("format", "profile", *names.values())}
+    record["options"] = {name: content[key] for name, key in names.items() if key in content}
+    profile = content.get("profile")
+    record["target"] = {**profile, "name": content.get("target")} if isinstance(profile, dict) else profile
+    try:
+        plan: Plan = read_record(place, record, Plan, _MEND)
+    except UsageError as error:
+        raise InputError(f"{place}, {error.place}", error.problem, _MEND) from error
+    _check(place, plan)
+    return plan
+
+
+def _check(place: str, plan: Plan) -> None:
+    """Refuse what a plan never says, though it has the form of one."""
+    options = plan.options
+    if not isinstance(options.budget, int) or options.batch is None or isinstance(options.train, str) or not plan.blocks:
+        raise InputError(place, "has no budget, no batch or no blocks", _MEND)
+    if options.train != tuple(block.name for block in plan.blocks):
+        raise InputError(f"{place}, train", "does not name the blocks", _MEND)
+    if plan.target.alignment not in (1, 2, 4, 8, 16, 32, 64):
+        raise InputError(f"{place}, profile, alignment", f"is {plan.target.alignment}", _MEND)
+    if any(not 1 <= parts < 2**20 for block in plan.blocks for parts in block.slices):
+        raise InputError(f"{place}, blocks", "have slices that are not between 1 and 2^20", _MEND)

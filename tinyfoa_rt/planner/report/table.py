@@ -50,11 +50,13 @@ def _headline(plan: Plan) -> Text:
         verdict, style = f"does not fit in {format_nbytes(plan.budget_bytes)}", "bold red"
     else:
         verdict, style = "does not fit in nonvolatile memory", "bold red"
-    return Text.assemble((elide(plan.model, 50), "bold"), " on ", plan.target, ": training ", (verdict, style))
+    return Text.assemble((elide(plan.model, 50), "bold"), " on ", plan.target.name, ": training ", (verdict, style))
 
 
 def _settings(plan: Plan) -> Text:
-    return Text(f"batch {plan.batch}, {plan.optimizer}, schedule {plan.schedule}, {plan.head} heads", style="dim")
+    return Text(
+        f"batch {plan.batch}, {plan.options.optimizer}, schedule {plan.options.schedule}, {plan.options.head} heads", style="dim"
+    )
 
 
 def _table(*columns: str) -> Table:

@@ -1,0 +1,120 @@
+"""What may be asked of a plan: the options of ``tinyfoa-rt plan``, the keywords of :func:`tinyfoa_rt.plan`, fields of its JSON.
+
+A new option is a field of :class:`PlanOptions` and nothing else: the command line, the checks and the plan's JSON read it there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from tinyfoa_rt.errors import UsageError
+from tinyfoa_rt.ir.block import Slices
+from tinyfoa_rt.ir.recipe import (
+    ALPHAS,
+    BINARIZE,
+    CLASSIFIERS,
+    HANDOVERS,
+    HEAD_POOLS,
+    HEADS,
+    LOSSES,
+    OPTIMIZERS,
+    SCALES,
+    WINDOWS,
+)
+
+__all__ = ["AUTO", "PlanOptions"]
+
+AUTO = "auto"
+SCHEDULES = ("slice", "freeze-diagonal", "full")
+ORDERS = ("layerwise", "interleaved")
+_GRID = re.compile(r"(\d{1,6})x(\d{1,6})")
+_LARGEST_COUNT = 2**31
+_MOST_CLASSES = 1_000_000
+
+
+def _text(default: Any, what: str, metavar: str = "") -> Any:
+    return field(default=default, metadata={"help": what, "metavar": metavar})
+
+
+def _choice(default: str, allowed: Sequence[str], what: str) -> Any:
+    return field(default=default, metadata={"help": what, "allowed": tuple(allowed)})
+
+
+def _count(default: int | None, what: str, lowest: int = 1, highest: int = _LARGEST_COUNT) -> Any:
+    return field(default=default, metadata={"help": what, "range": (lowest, highest)})
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """How to plan; each field says in its metadata what it means, and which values it takes.
+
+    A plan holds its options *resolved*: the budget in bytes, the batch, what was taken for an ``auto`` optimizer, head or loss,
+    and the names of the blocks that are trained.
+
+    Raises:
+        UsageError: a value is not one of those that the field takes.
+    """
+
+    budget: str | int | None = _text(
+        None, "RAM, such as 256KB (KB is 1024 bytes, kB 1000), or bytes. Default: that of the board.", "SIZE"
+    )
+    target: str = _text("ort-cpu", "A profile: ort-cpu, c99, a board, or a .toml of your own.")
+    batch: int | None = _count(None, "Samples a step. Default: the most that fit, up to 128.")
+    slices: str = _text(
+        AUTO, "Grid of slices for all layers, such as 2x2 (inputs x outputs); auto lets the plan choose.", "INxOUT"
+    )
+    optimizer: str = _choice(AUTO, (AUTO, *OPTIMIZERS), "sgd, momentum or adam; auto takes the one that needs least.")
+    head: str = _choice(
+        AUTO,
+        (AUTO, *HEADS),
+        "Local heads: rademacher (hashed), kaiming, classifier (the model's own, for the block that it reads) or learned. "
+        "auto: classifier behind frozen blocks where nothing is binarized, else rademacher.",
+    )
+    head_pool: str = _choice(
+        "grid", HEAD_POOLS, "Means of each channel that a head sees: grid (4 x 4 cells), average (one), none (every unit)."
+    )
+    schedule: str = _choice("slice", SCHEDULES, "slice, freeze-diagonal or full.")
+    train: str | tuple[str, ...] = _text(
+        "all", "What to train; the rest is frozen. In Python also a tuple of names.", "all|last:K|NAMES"
+    )
+    binarize: str = _choice("both", BINARIZE, "both (weights and activations), weights or none.")
+    loss: str = _choice(
+        AUTO,
+        (AUTO, *LOSSES),
+        "cross-entropy or mean-squared-error; auto takes the latter where the output is as large as the input.",
+    )
+    nonvolatile: str | None = _text(None, "Nonvolatile memory, in place of the target's.", "SIZE|none|unlimited")
+    alpha: str = _choice("row", ALPHAS, "Scale of binary weights: row, or tensor (paper).")
+    scale: str = _choice("running", SCALES, "Scale of activations: running, or batch (paper).")
+    window: str = _choice("symmetric", WINDOWS, "|z| < 1: symmetric; 0 < z < 1: relu (paper).")
+    handover: str = _choice("bits", HANDOVERS, "The next block reads 0 or 1: bits; 0 or s: scaled (paper).")
+    classifier: str = _choice("real", CLASSIFIERS, "Weights of the model's classifier: real or binary.")
+    classes: int | None = _count(None, "A new classifier, for so many classes.", 2, _MOST_CLASSES)
+    order: str = _choice("layerwise", ORDERS, "layerwise, or interleaved: all blocks take a step on each batch.")
+    seed: int = _count(0, "Seed of the local heads.", 0)
+    samples: int | None = _count(None, "Samples of the data set: then the bytes written an epoch are known.")
+    rotate_every: int | None = _count(None, "Steps that a slice stays. Default: 1, or on a board an equal part of an epoch.")
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value, flag = getattr(self, each.name), f"--{each.name.replace('_', '-')}"
+            allowed, limits = each.metadata.get("allowed"), each.metadata.get("range")
+            if allowed is not None and value not in allowed:
+                raise UsageError(f"{flag} {value}", "is not known", f"use {', '.join(allowed)}")
+            if limits is not None and value is not None and not limits[0] <= value <= limits[1]:
+                raise UsageError(f"{flag} {value}", f"is not between {limits[0]:,} and {limits[1]:,}", "give a number in between")
+        if self.schedule == "full" and self.slices not in (AUTO, "1x1"):
+            raise UsageError(f"--slices {self.slices}", "the schedule 'full' has no slices", "leave one of the two out")
+        self.grid()
+
+    def grid(self) -> Slices | None:
+        """The grid asked for, or ``None`` where the plan chooses."""
+        if self.slices == AUTO:
+            return None
+        match = _GRID.fullmatch(self.slices)
+        if match is None or not int(match[1]) or not int(match[2]):
+            raise UsageError(f"--slices {self.slices}", "is not a grid", "write inputs x outputs, for example 2x2, or auto")
+        return Slices(int(match[1]), int(match[2]))
