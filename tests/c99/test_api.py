@@ -121,7 +121,7 @@ def test_calibration_is_the_mean_magnitude(model: ExportedModel) -> None:
     headers = device.words[: 2 * layout.header_words].reshape(2, -1)
     scale = headers[int(np.argmax(headers[:, 3])), 8:9].view("<f4")[0]
     assert scale == pytest.approx(np.mean(means), rel=1e-4)  # inputs are quantized to 16 bits
-    np.testing.assert_array_equal(device.weights("fc1"), state["fc1.weight"])  # nothing has been learnt
+    np.testing.assert_array_equal(device.weights("fc1"), state["fc1#weight"])  # nothing has been learnt
     device.step(*batch(), 0.1)
     with pytest.raises(AssertionError, match=str(ARGUMENT)):
         device.calibrate(batch()[0])

@@ -14,11 +14,11 @@ from tests.c99.trained_pair import Pair, exported
 from tests.emit.test_conv_trajectory import conv_model
 from tests.small_models import ModelBuilder, load_model, residual_net
 from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.names import statistics_of
 from tinyfoa_rt.pipeline.exporting_c99 import c_source
 from tinyfoa_rt.run.block_training import BlockTraining
 from tinyfoa_rt.run.forward import ForwardPass
 from tinyfoa_rt.run.loop import calibrate
-from tinyfoa_rt.run.records import statistics_of
 from tinyfoa_rt.run.session import Runtime
 
 # Stride, dilation, groups, a depthwise one, batch normalization, a residual connection: all in `conv_model`. Heads are stored

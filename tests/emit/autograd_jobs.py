@@ -19,7 +19,7 @@ from tests.ops.vjp_cases import POOLS
 from tests.small_models import ModelBuilder
 from tests.steps.test_vjp import CASES, step_model
 from tinyfoa_rt.ir.block import Layer, Slices
-from tinyfoa_rt.steps.setting import shift_name, statistics_names
+from tinyfoa_rt.ir.names import shift_of, statistics_of
 from tinyfoa_rt.steps.trained_part import nodes_to_output
 
 __all__ = ["Job", "autograd_cases", "job_of", "of_slice"]
@@ -107,12 +107,12 @@ def job_of(case: StepCase, folder: Path) -> Job:
     nodes = nodes_to_output(block)
     read = {name for node in nodes for name in node.inputs if name}
     values = {name: np.asarray(graph.constants[name].read()) for name in read if graph.is_constant(name)}
-    values |= {name: drawn.feeds[name] for name in (*block.inputs, "head", "target")}
+    values |= {name: drawn.feeds[name] for name in (*block.inputs, "#head", "#target")}
     after = Float64Step(drawn.model).run(drawn.feeds)
     for node in nodes:
         if node.op_type == "BatchNormalization":  # by the statistics that the step has updated first, which are constants of it
-            values |= {name: after[f"{kept}.next"] for name, kept in zip(node.inputs[3:5], statistics_names(node))}
-            values[node.inputs[2]] = drawn.feeds[shift_name(node)]
+            values |= {name: after[f"{kept}#next"] for name, kept in zip(node.inputs[3:5], statistics_of(node.outputs[0]))}
+            values[node.inputs[2]] = drawn.feeds[shift_of(node.outputs[0])]
     parameters = []
     for layer in block.layers:
         values |= _parameters(drawn, layer)
@@ -132,10 +132,10 @@ def job_of(case: StepCase, folder: Path) -> Job:
 def _parameters(drawn: DrawnStep, layer: Layer) -> Mapping[str, Array]:
     """Weight and bias of a layer as the model has them, the active slice in its place."""
     feeds, name = drawn.feeds, layer.name
-    matrix = merged(feeds[f"{name}.w"], feeds.get(f"{name}.w_slice"), feeds.get(f"{name}.origin"), layer.taps)
+    matrix = merged(feeds[f"{name}#w"], feeds.get(f"{name}#w_slice"), feeds.get(f"{name}#origin"), layer.taps)
     found = {layer.weight: matrix.transpose(2, 1, 0).reshape(drawn.graph.shape(layer.weight))}
     if layer.bias is not None:
-        found[layer.bias] = whole_row(feeds[f"{name}.bias"], feeds.get(f"{name}.bias_slice"), feeds.get(f"{name}.origin"))
+        found[layer.bias] = whole_row(feeds[f"{name}#bias"], feeds.get(f"{name}#bias_slice"), feeds.get(f"{name}#origin"))
     return found
 
 
@@ -145,8 +145,8 @@ def of_slice(job: Job, layer: Layer, gradients: Mapping[str, Array]) -> Mapping[
     taps_inputs_outputs = gradients[layer.weight].reshape(layer.out_features, -1, layer.taps).transpose(2, 1, 0)
     ins = outs = slice(None)
     suffix = ""
-    if f"{name}.w_slice" in feeds:
-        first_input, first_output, num_inputs, num_outputs = (int(value) for value in feeds[f"{name}.origin"])
+    if f"{name}#w_slice" in feeds:
+        first_input, first_output, num_inputs, num_outputs = (int(value) for value in feeds[f"{name}#origin"])
         ins, outs = slice(first_input, first_input + num_inputs), slice(first_output, first_output + num_outputs)
         suffix = "_slice"
     part = taps_inputs_outputs[:, ins, outs]

@@ -149,13 +149,13 @@ class DrawnStep:
         self.step = step_of(graph, case.index, ALLOCATOR, choice, **case.recipe)
         self.model = emit_step(self.step)
         self.rng = rng = np.random.default_rng(case.seed)
-        self.feeds: dict[str, Array] = {"rate": np.array(0.5), "scale": np.array(0.5)}
+        self.feeds: dict[str, Array] = {"#rate": np.array(0.5), "scale": np.array(0.5)}
         turn = int(rng.integers(slices.count))
         for layer in block.layers:
             self.feeds.update(_tensors(rng, layer, slices, turn, case.recipe["optimizer"]))
         names = [each.name for each in self.model.graph.output]
         self.trained = [
-            n.removesuffix(".next") for n in names if n.endswith(("w.next", "w_slice.next", "bias.next", "bias_slice.next"))
+            n.removesuffix("#next") for n in names if n.endswith(("w#next", "w_slice#next", "bias#next", "bias_slice#next"))
         ]
         for info in self.model.graph.input:
             if info.name not in self.feeds:
@@ -187,8 +187,8 @@ def _drawn(rng: np.random.Generator, info: onnx.ValueInfoProto, classes: int) ->
         return rng.choice(np.array((-1, 1), dtype=np.int8), shape)
     if dtype == np.int64:
         return rng.integers(0, classes, shape)
-    if info.name.endswith(".running_variance"):
+    if info.name.endswith("#running_variance"):
         return rng.uniform(1, 2, shape)
-    if info.name in ("head", "target"):
+    if info.name in ("#head", "#target"):
         return rng.normal(size=shape)
     return rng.integers(-2, 3, shape).astype(np.float64) if shape else np.array(0.7)

@@ -77,7 +77,7 @@ class Float64Step:
         return dict(zip(self._outputs, outputs))
 
     def loss(self, feeds: Mapping[str, Array]) -> float:
-        return float(self.run(feeds)["loss"])
+        return float(self.run(feeds)["#loss"])
 
 
 def with_defaults(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -38,8 +38,8 @@ for (let step = 0; step < job.steps; step++) {
   }
   const results = await session.run(feeds);
   losses.push(results.loss.data[0]);
-  for (const name of session.outputNames.filter((each) => each.endsWith(".next"))) {
-    feeds[name.slice(0, -".next".length)] = results[name];
+  for (const name of session.outputNames.filter((each) => each.endsWith("#next"))) {
+    feeds[name.slice(0, -"#next".length)] = results[name];
   }
 }
 fs.writeFileSync(path.join(folder, "losses.json"), JSON.stringify(losses));

@@ -68,8 +68,8 @@ def own_gradients(job: Job) -> dict[str, Array]:
     """The loss of the step, and w - w_next over the rate."""
     feeds = job.drawn.feeds
     after = Float64Step(job.drawn.model).run(feeds)
-    moved = {name: (feeds[name] - after[f"{name}.next"]) / float(feeds["rate"]) for name in job.drawn.trained}
-    return {"loss": after["loss"], **moved}
+    moved = {name: (feeds[name] - after[f"{name}#next"]) / float(feeds["#rate"]) for name in job.drawn.trained}
+    return {"loss": after["#loss"], **moved}
 
 
 def expected_gradients(job: Job, gradients: Mapping[str, Array]) -> dict[str, Array]:

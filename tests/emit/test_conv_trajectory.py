@@ -88,7 +88,7 @@ class ConvCase(Trajectory):
         model = emit_step(step_of(graph, index, ALLOCATOR, choice, num_outputs=4, **options))
         onnx.checker.check_model(model, full_check=True)
         self.runtime = Onnxruntime(model, self.state)
-        self.runtime.others |= {"head": head, f"{block.output}.scale": np.array(0.5, dtype=np.float32)}
+        self.runtime.others |= {"#head": head, f"{block.output}#scale": np.array(0.5, dtype=np.float32)}
         if name in NORMALIZED:
             self._normalize(graph.constants[block.nodes[1].inputs[1]].read(), graph.constants[block.nodes[1].inputs[2]].read())
         self.is_bits = binarize == "both" and index > 0
@@ -102,11 +102,11 @@ class ConvCase(Trajectory):
         mean, variance = self.rng.normal(0, 0.3, channels), self.rng.uniform(0.5, 1.5, channels)
         self.oracle.normalization = Normalization(gain.astype(float), shift.astype(float), mean, variance, KEPT)
         self.trained = mean.astype(np.float32), variance.astype(np.float32), shift.astype(np.float32)
-        names = (f"{self.name}_norm_out.{name}" for name in ("running_mean", "running_variance", "shift"))
+        names = (f"{self.name}_norm_out#{name}" for name in ("running_mean", "running_variance", "shift"))
         self.runtime.others |= dict(zip(names, self.trained))
 
     def batch(self) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
-        feeds: dict[str, NDArray[Any]] = {"target": self.rng.integers(0, 4, BATCH)}
+        feeds: dict[str, NDArray[Any]] = {"#target": self.rng.integers(0, 4, BATCH)}
         if self.is_bits:
             feeds[self.input] = self.rng.integers(0, 2, self.input_shape).astype(np.uint8)
         else:

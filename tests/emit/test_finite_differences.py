@@ -35,8 +35,8 @@ class Gradient:
         self.step = Float64Step(drawn.model)
         after = self.step.run(self.feeds)
         # Plain SGD, and the first step of momentum: w - rate * gradient.
-        rate = float(self.feeds["rate"])
-        self.of = {name: (self.feeds[name] - after[f"{name}.next"]) / rate for name in self.trained}
+        rate = float(self.feeds["#rate"])
+        self.of = {name: (self.feeds[name] - after[f"{name}#next"]) / rate for name in self.trained}
 
     def directions(self) -> Iterator[Mapping[str, Array]]:
         """Two through all parameters at once, and one along a single number of each."""

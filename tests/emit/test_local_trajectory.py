@@ -82,14 +82,14 @@ class LocalCase(Trajectory):
         model = emit_step(step_of(graph, index, ALLOCATOR, choice, num_outputs=4, **options))
         onnx.checker.check_model(model, full_check=True)
         self.runtime = Onnxruntime(model, self.state)
-        self.runtime.others["head"] = head
-        self.runtime.others[f"{block.output}.scale"] = np.array(0.5, dtype=np.float32)
+        self.runtime.others["#head"] = head
+        self.runtime.others[f"{block.output}#scale"] = np.array(0.5, dtype=np.float32)
         self.is_bits = binarize == "both" and index > 0
         self.input = block.inputs[0]
         self.input_shape = (BATCH, *graph.shape(self.input)[1:])
 
     def batch(self) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
-        feeds: dict[str, NDArray[Any]] = {"target": self.rng.integers(0, 4, BATCH)}
+        feeds: dict[str, NDArray[Any]] = {"#target": self.rng.integers(0, 4, BATCH)}
         if self.is_bits:
             feeds[self.input] = self.rng.integers(0, 2, self.input_shape).astype(np.uint8)
         else:
@@ -123,7 +123,7 @@ def test_any_grid_and_the_paper_s_alpha(tmp_path: Path, slices: Slices) -> None:
 def test_a_head_that_sees_the_mean_of_each_channel(tmp_path: Path, slices: Slices, binarize: str, optimizer: str) -> None:
     """Only the first block has one: the second's output is flattened."""
     case = LocalCase(tmp_path, 0, {"binarize": binarize, "optimizer": optimizer, "head_pool": "average"}, slices)
-    assert case.runtime.others["head"].shape == (4, 6)
+    assert case.runtime.others["#head"].shape == (4, 6)
     case.check_equal(case.run())
 
 

@@ -110,7 +110,7 @@ def write_models(folder: Path, kind: str, options: Mapping[str, str]) -> list[st
     rng = np.random.default_rng(0)
     trainer = Trainer(artifact, kernels=None)
     for name, array in trainer.state.others.items():
-        array[...] = 0.5 if name.endswith(".scale") else array
+        array[...] = 0.5 if name.endswith("#scale") else array
     trainer.save(folder)
     forward, steps = trainer.state.forward_tensors(), step_tensors(rng, artifact, trainer.state)
     known = {path: forward for path in artifact.manifest.stages if path} | {"inference.onnx": {}} | steps
@@ -141,16 +141,16 @@ def step_tensors(rng: np.random.Generator, artifact: Artifact, state: ModelState
     """What the step of each block reads, with its last slice active."""
     found = {}
     for block in artifact.blocks:
-        tensors = {name: array for name, array in state.others.items() if not name.endswith(".head")}
-        tensors |= {"rate": np.array(0.1, dtype=np.float32), "target": targets(rng, artifact, 6)}
+        tensors = {name: array for name, array in state.others.items() if not name.endswith("#head")}
+        tensors |= {"#rate": np.array(0.1, dtype=np.float32), "#target": targets(rng, artifact, 6)}
         if block.head:
-            tensors["head"] = state.others[f"{block.name}.head"]
+            tensors["#head"] = state.others[f"{block.name}#head"]
         for layer in block.layers:
             tensors.update(state.layers[layer.name].begin_turn(state.layers[layer.name].grid.count - 1))
         for name, array in tensors.items():  # at rest, Adam would take the direction of what is rounding alone
-            if name.endswith((".mean", ".velocity")):
+            if name.endswith(("#mean", "#velocity")):
                 tensors[name] = rng.normal(size=array.shape).astype(np.float32)
-            elif name.endswith(".variance"):
+            elif name.endswith("#variance"):
                 tensors[name] = rng.uniform(0.5, 1, array.shape).astype(np.float32)
         found[block.step] = tensors
     return found

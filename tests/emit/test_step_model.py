@@ -41,9 +41,9 @@ def test_the_full_checker_accepts_every_step(tmp_path: Path, choice: StepChoice,
 def test_every_update_has_the_type_of_what_it_updates(tmp_path: Path) -> None:
     model = emit_step(step_of(load_model(mlp((40, 24, 20, 4)), tmp_path), 0, ALLOCATOR, SLICED, optimizer="adam"))
     inputs = {each.name: each.type for each in model.graph.input}
-    updates = [each for each in model.graph.output if each.name.endswith(".next")]
-    assert {each.name for each in updates} >= {"fc1.w_slice.next", "fc1.w_slice.bits.next", "relu1_out.scale.next"}
-    assert all(inputs[each.name.removesuffix(".next")] == each.type for each in updates)
+    updates = [each for each in model.graph.output if each.name.endswith("#next")]
+    assert {each.name for each in updates} >= {"fc1#w_slice#next", "fc1#w_slice#bits#next", "relu1_out#scale#next"}
+    assert all(inputs[each.name.removesuffix("#next")] == each.type for each in updates)
 
 
 def test_emission_is_deterministic(tmp_path: Path) -> None:
@@ -112,8 +112,8 @@ def test_uneven_slices_have_open_sizes(tmp_path: Path) -> None:
     model = emit_step(step_of(graph, 0, ALLOCATOR, StepChoice(Slices(3, 2), 6, holds_slice=True)))
     onnx.checker.check_model(model, full_check=True)
     dims = {each.name: each.type.tensor_type.shape.dim for each in model.graph.input}
-    assert all(dim.dim_param for dim in dims["fc1.w_slice"])
-    assert [dim.dim_value for dim in dims["fc1.w"]] == [40, 25]
+    assert all(dim.dim_param for dim in dims["fc1#w_slice"])
+    assert [dim.dim_value for dim in dims["fc1#w"]] == [40, 25]
 
 
 def test_a_trained_bias_is_not_mistaken_for_the_model_s_constant_of_its_name(tmp_path: Path) -> None:
@@ -121,5 +121,5 @@ def test_a_trained_bias_is_not_mistaken_for_the_model_s_constant_of_its_name(tmp
     graph = load(tmp_path / "model.onnx")
     assert graph.is_constant("fc1.bias")
     model = emit_step(step_of(graph, 0, ALLOCATOR, SLICED, num_outputs=10))
-    assert "fc1.bias" in {each.name for each in model.graph.input}
-    assert "fc1.bias" not in {each.name for each in model.graph.initializer}
+    assert "fc1#bias" in {each.name for each in model.graph.input}
+    assert "fc1#bias" not in {each.name for each in model.graph.initializer}

@@ -63,8 +63,8 @@ class Case(Trajectory):
         step = step_of(graph, index, ALLOCATOR, choice, num_outputs=4, **options)
         self.runtime = Onnxruntime(emit_step(step), self.state)
         if head is not None:
-            self.runtime.others["head"] = head
-            self.runtime.others[f"{block.output}.scale"] = np.array(0.5, dtype=np.float32)
+            self.runtime.others["#head"] = head
+            self.runtime.others[f"{block.output}#scale"] = np.array(0.5, dtype=np.float32)
         self.input = block.inputs[0]
         self.rng = rng
 
@@ -73,10 +73,10 @@ class Case(Trajectory):
         target = self.rng.integers(0, 4, BATCH)
         if not self.is_bits:
             x = self.rng.normal(0, 1, (BATCH, self.layer.in_features)).astype(np.float32)
-            return x.astype(float), {self.input: x, "target": target}
+            return x.astype(float), {self.input: x, "#target": target}
         bits = self.rng.integers(0, 2, (BATCH, self.layer.in_features)).astype(np.uint8)
         scale = np.array(self.scale, dtype=np.float32)
-        return bits * float(scale), {self.input: bits, f"{self.input}.scale": scale, "target": target}
+        return bits * float(scale), {self.input: bits, f"{self.input}#scale": scale, "#target": target}
 
     @property
     def weight(self) -> NDArray[Any]:

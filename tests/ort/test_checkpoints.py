@@ -160,4 +160,4 @@ def test_inference_parameters_are_those_of_python(driver: Driver, tmp_path: Path
     for name, array in expected.items():
         # Sums of bands are added in the same order; sums within a band come from the checkpoint.
         np.testing.assert_array_equal(found[name], array, err_msg=name)
-    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["format"] == "tinyfoa-artifact/1"
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["format"] == "tinyfoa-artifact/2"

@@ -93,7 +93,7 @@ MANIFESTS: dict[str, tuple[Damage, str]] = {
     "twice": (lambda f: (f / "manifest.json").write_text('{"a": 1, "a": 2}'), "twice"),
     "huge number": (lambda f: (f / "manifest.json").write_text('{"a": 1e999}'), "too large"),
     "huge": (lambda f: (f / "manifest.json").write_bytes(b" " * (2**24 + 1)), "is larger than"),
-    "version": (lambda f: change(f / "manifest.json", "format", value="tinyfoa-artifact/2"), "is not 'tinyfoa-artifact/1'"),
+    "version": (lambda f: change(f / "manifest.json", "format", value="tinyfoa-artifact/1"), "is not 'tinyfoa-artifact/2'"),
     "lacks": (lambda f: change(f / "manifest.json", "loss"), "lacks 'loss'"),
     "unknown": (lambda f: change(f / "manifest.json", "more", value=1), "unknown key 'more'"),
     "type": (lambda f: change(f / "manifest.json", "batch", value="6"), "batch: is no whole number"),
@@ -122,12 +122,12 @@ MANIFESTS: dict[str, tuple[Damage, str]] = {
     "initial": (lambda f: (f / "initial.safetensors").unlink(), "cannot be read"),
     "short initial": (lambda f: (f / "initial.safetensors").write_bytes(b"1234"), "ends inside its header"),
     "long header": (lambda f: (f / "initial.safetensors").write_bytes(b"\xff" * 64), "ends inside its header"),
-    "weight": (lambda f: put_initial(f, "fc1.weight", np.zeros((12, 15), np.float32)), "another shape or type"),
-    "weight type": (lambda f: put_initial(f, "fc1.weight", np.zeros((12, 16), np.float64)), "another shape or type"),
-    "bias": (lambda f: put_initial(f, "fc1.bias", np.zeros(15, np.float32)), "expected float32[16]"),
-    "scale": (lambda f: put_initial(f, "relu1_out.scale", np.zeros(2, np.float32)), "is no number"),
-    "no head": (lambda f: put_initial(f, "fc1.head", None), "is missing"),
-    "head": (lambda f: put_initial(f, "fc1.head", np.zeros((4, 17), np.int8)), "the state has int8[4, 17]"),
+    "weight": (lambda f: put_initial(f, "fc1#weight", np.zeros((12, 15), np.float32)), "another shape or type"),
+    "weight type": (lambda f: put_initial(f, "fc1#weight", np.zeros((12, 16), np.float64)), "another shape or type"),
+    "bias": (lambda f: put_initial(f, "fc1#bias", np.zeros(15, np.float32)), "expected float32[16]"),
+    "scale": (lambda f: put_initial(f, "relu1_out#scale", np.zeros(2, np.float32)), "is no number"),
+    "no head": (lambda f: put_initial(f, "fc1#head", None), "is missing"),
+    "head": (lambda f: put_initial(f, "fc1#head", np.zeros((4, 17), np.int8)), "the state has int8[4, 17]"),
     "other step": (lambda f: put_model(f, (f / "steps" / "3.onnx").read_bytes()), "has no input 'input'"),
 }
 
@@ -198,8 +198,8 @@ def test_tensors_with_the_right_hash_are_checked_still(saved: Path, sanitized: D
     state = next(folder.glob("state-*"))
     tensors = read_tensors(state).tensors
     for broken, expected in (
-        ({**tensors, "fc1.weight": np.zeros((16, 12), np.float32)}, "is float32[16, 12], expected float32[12, 16]"),
-        ({name: array for name, array in tensors.items() if name != "fc2.abs_sums"}, "is missing"),
+        ({**tensors, "fc1#weight": np.zeros((16, 12), np.float32)}, "is float32[16, 12], expected float32[12, 16]"),
+        ({name: array for name, array in tensors.items() if name != "fc2#abs_sums"}, "is missing"),
     ):
         write_tensors(state, broken, {})
         sign(folder, state)

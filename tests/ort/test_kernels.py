@@ -210,7 +210,7 @@ def test_a_head_that_holds_no_signs_is_refused(sanitized: Driver, library: Path,
     artifact_of(tmp_path).save(tmp_path / "artifact")
     head = np.ones((4, 16), np.int8)
     head[2, 5] = 0
-    put_initial(tmp_path / "artifact", "fc1.head", head)
+    put_initial(tmp_path / "artifact", "fc1#head", head)
     (failure,) = sanitized.run(tmp_path / "artifact", *blobs(60), "--kernels", str(library))
     assert failure["status"] == 4 and "tensor 'fc1.head': holds something other than -1 and 1" in failure["message"]
 

@@ -50,7 +50,7 @@ def commands(num_blocks: int, steps: int) -> list[str]:
 def assert_same(python: Trainer, saved: Path) -> None:
     """Weights of both agree: the share of signs that differ, and latent weights where they do not."""
     here, there = python.state.arrays(), Trainer.load(saved).state.arrays()
-    weights = [name for name in here if name.endswith(".weight")]
+    weights = [name for name in here if name.endswith("#weight")]
     differ = sum(int(((here[name] >= 0) != (there[name] >= 0)).sum()) for name in weights)
     assert differ <= SIGNS_TOLERANCE * sum(here[name].size for name in weights)
     for name, array in here.items():

@@ -52,9 +52,9 @@ def test_the_first_loss_is_the_models_own_but_for_its_bias(tmp_path: Path, graph
     trainer = Trainer(build(graph, plan(graph, "1MB", **options)))
     rng = np.random.default_rng(0)
     x, y = 9 * rng.normal(size=(BATCH, 3, 8, 8)).astype(np.float32), rng.integers(0, 5, BATCH)
-    (head,) = (array for name, array in trainer.state.others.items() if name.endswith(".head"))
+    (head,) = (array for name, array in trainer.state.others.items() if name.endswith("#head"))
     head *= np.float32(wrong)
-    scores = trainer.scores(x).astype(np.float64) - trainer.state.arrays()["fc.bias"]
+    scores = trainer.scores(x).astype(np.float64) - trainer.state.arrays()["fc#bias"]
     expected = np.log(np.exp(scores).sum(axis=1)) - scores[np.arange(BATCH), y]
     first = next(iter(trainer.iterate(x, y, epochs=1, rate=1e-30)))
     # Float32 sums of 72 products; an error of one percent in the head is one of 1e-3 in the loss.

@@ -75,7 +75,7 @@ def test_bits_in_ram_cost_what_a_layer_packs_to(tmp_path: Path) -> None:
     hidden = builder.node("Relu", (builder.dense("input", 2000, 2000, "fc1"),))
     graph = builder.load(tmp_path, builder.dense(hidden, 2000, 10, "fc2"))
     result = plan(graph, "64MB", batch=1, target="c99")
-    bits = {b.name: b.bytes for b in result.blocks[0].buffers}["fc1.w.bits"]
+    bits = {b.name: b.bytes for b in result.blocks[0].buffers}["fc1#w#bits"]
     assert bits == 2000 * 63 * 4
     assert bits // KIB == 492  # 488 KiB, and the padding of rows to whole words
 
@@ -252,7 +252,7 @@ def test_pooled_heads_are_advised_where_a_head_fills_the_memory(tmp_path: Path, 
 def test_an_autoencoder_reconstructs_its_input(shared_models: Path) -> None:
     result = plan(load(shared_models / "ad01.onnx"), "256KB", target="c99")
     targets = {b.name: b.bytes for b in result.blocks[0].buffers}
-    assert targets["target"] == 4 * 640 * result.batch
+    assert targets["#target"] == 4 * 640 * result.batch
 
 
 def test_written_bytes_by_hand(tmp_path: Path) -> None:

@@ -79,6 +79,6 @@ def test_a_pooled_head_classifies_by_itself(tmp_path: Path, binarize: str) -> No
     """The classifier behind it would hide a head that learns nothing."""
     artifact = artifact_of(tmp_path, binarize=binarize, **POOLED)
     first = artifact.blocks[0].name
-    assert artifact.initial[f"{first}.head"].shape == (4, 6)  # a column a channel
+    assert artifact.initial[f"{first}#head"].shape == (4, 6)  # a column a channel
     reports = [each for each in Trainer(artifact).iterate(X, Y, epochs=8) if each.block == first]
     assert np.mean([each.accuracy for each in reports[-30:]]) > 0.8  # chance is a quarter

@@ -83,9 +83,9 @@ def test_the_last_block_of_light_models(light_models: list[Path], index: int) ->
         choice = StepChoice(Slices(1, 1), 1, holds_slice=False)
         session = onnxruntime.InferenceSession(emit_step(assemble_step(setting, choice)).SerializeToString())
         inputs = {
-            each.name: np.zeros(each.shape, np.int64 if each.name == "target" else np.float32) for each in session.get_inputs()
+            each.name: np.zeros(each.shape, np.int64 if each.name == "#target" else np.float32) for each in session.get_inputs()
         }
-        (loss,) = session.run(["loss"], inputs)
+        (loss,) = session.run(["#loss"], inputs)
     else:
         trainer = Trainer(build(graph, plan(graph, "8GB", train="last:1", batch=1)))
         x, _ = samples(graph, 1)

@@ -30,8 +30,8 @@ def test_turns_without_steps_change_nothing_bit_for_bit(is_binary: bool, optimiz
 def test_an_interrupted_turn_gives_the_same_tensors() -> None:
     state = layer(optimizer="momentum")
     tensors = state.begin_turn(2)
-    tensors["fc.w_slice"] += 0.01
-    tensors["fc.abs_sum_slice"] += np.float32(0.1)
+    tensors["fc#w_slice"] += 0.01
+    tensors["fc#abs_sum_slice"] += np.float32(0.1)
     first = {name: array.copy() for name, array in tensors.items()}
     state.end_turn()
     for name, array in state.begin_turn(2).items():
@@ -43,24 +43,24 @@ def test_the_active_slice_is_apart() -> None:
     whole = state.signs.copy()
     sums = np.abs(state.weight).sum(axis=0)
     tensors = state.begin_turn(2)
-    assert list(tensors["fc.origin"]) == [0, 4, 5, 3]
+    assert list(tensors["fc#origin"]) == [0, 4, 5, 3]
     assert (state.signs[0:5, 4:7] == 0).all()
-    np.testing.assert_array_equal(tensors["fc.w_slice.bits"], whole[0:5, 4:7])
+    np.testing.assert_array_equal(tensors["fc#w_slice#bits"], whole[0:5, 4:7])
     # float32 sums of 9 numbers
-    np.testing.assert_allclose(tensors["fc.abs_sum"][4:7] + tensors["fc.abs_sum_slice"], sums[4:7], rtol=1e-6)
+    np.testing.assert_allclose(tensors["fc#abs_sum"][4:7] + tensors["fc#abs_sum_slice"], sums[4:7], rtol=1e-6)
 
 
 def test_optimizer_state_belongs_to_its_slice() -> None:
     state = layer(optimizer="adam")
     tensors = state.begin_turn(0)
-    tensors["fc.w_slice.mean"][...] = 3
-    tensors["fc.w_slice.step_count"][...] = 5
+    tensors["fc#w_slice#mean"][...] = 3
+    tensors["fc#w_slice#step_count"][...] = 5
     tensors = state.begin_turn(1)
-    assert (tensors["fc.w_slice.mean"] == 0).all()
-    assert tensors["fc.w_slice.step_count"] == 0
+    assert (tensors["fc#w_slice#mean"] == 0).all()
+    assert tensors["fc#w_slice#step_count"] == 0
     tensors = state.begin_turn(0)
-    assert (tensors["fc.w_slice.mean"] == 3).all()
-    assert tensors["fc.w_slice.step_count"] == 5
+    assert (tensors["fc#w_slice#mean"] == 3).all()
+    assert tensors["fc#w_slice#step_count"] == 5
     state.end_turn()
     assert list(state.states["step_count"]) == [5, 0, 0, 0]
 
@@ -68,8 +68,8 @@ def test_optimizer_state_belongs_to_its_slice() -> None:
 def test_one_slice_is_trained_in_place() -> None:
     state = layer(grid=Grid((0, 9), (0, 7)))
     tensors = state.begin_turn(0)
-    assert np.shares_memory(tensors["fc.w"], state.weight)
-    tensors["fc.abs_sum"][...] = 2
+    assert np.shares_memory(tensors["fc#w"], state.weight)
+    tensors["fc#abs_sum"][...] = 2
     state.end_turn()
     assert (state.abs_sums == 2).all()
 

@@ -107,7 +107,7 @@ def test_storage_in_mapped_files_changes_nothing_bit_for_bit(tmp_path: Path) -> 
         np.testing.assert_array_equal(arrays_of(mapped)[name], array, err_msg=name)
     layer = mapped.state.layers["fc1"]
     assert all(
-        _is_mapped(array) for name, array in layer.begin_turn(0).items() if name in ("fc1.w_slice", "fc1.w_slice.velocity")
+        _is_mapped(array) for name, array in layer.begin_turn(0).items() if name in ("fc1#w_slice", "fc1#w_slice#velocity")
     )
 
 

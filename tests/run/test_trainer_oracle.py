@@ -34,11 +34,11 @@ class Oracle:
         scaled = self.scaled = options.get("handover") == "scaled"
         for record in artifact.blocks:
             name = record.layers[0].name
-            head = artifact.initial.get(f"{record.name}.head")
+            head = artifact.initial.get(f"{record.name}#head")
             self.blocks.append(
                 DenseBlock(
-                    weight=artifact.initial[f"{name}.weight"].T.astype(float),
-                    bias=artifact.initial[f"{name}.bias"].astype(float),
+                    weight=artifact.initial[f"{name}#weight"].T.astype(float),
+                    bias=artifact.initial[f"{name}#bias"].astype(float),
                     head=None if head is None else head.astype(float),
                     optimizer=artifact.manifest.optimizer,
                     momentum=0.0 if options.get("scale") == "batch" else 0.9 ** (BATCH / 100),

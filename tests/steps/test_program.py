@@ -58,7 +58,7 @@ def test_no_read_finds_its_storage_written_over(tmp_path: Path, target: Target, 
 def test_the_replay_notices_a_reuse_that_loses_a_value(tmp_path: Path) -> None:
     step = step_of(load_model(conv_net(), tmp_path), 0, ARENA, StepChoice(Slices(1, 1), 2, False))
     program = to_program(step, ARENA)
-    pooled = next(b for b in program.buffers if "maxpool2_out.preactivation" in b.tensors)
+    pooled = next(b for b in program.buffers if "maxpool2_out#preactivation" in b.tensors)
     conv = next(b for b in program.buffers if "conv1_out" in b.tensors)
     joined = type(conv)(conv.buffer, conv.category, False, (*conv.tensors, *pooled.tensors))
     broken = Program(program.name, program.steps, tuple(joined if b is conv else b for b in program.buffers if b is not pooled))
@@ -76,21 +76,21 @@ def test_bytes_of_a_dense_block_by_hand(tmp_path: Path) -> None:
     step = step_of(load_model(mlp(), tmp_path), 0, ARENA, choice)
     assert bytes_of(to_program(step, ARENA)) == {
         "input": 4 * 8 * 4,
-        "rate": 4,
-        "target": 4 * 4,
-        "fc1.origin": 4 * 4,
-        "fc1.w_slice": 8 * 4 * 4,
-        "fc1.w_slice.bits": 8 * 4,  # 4 inputs fill one word a row
-        "fc1.abs_sum_slice": 8 * 4,
-        "fc1.bias_slice": 8 * 4,
-        "relu1_out.scale": 4,
+        "#rate": 4,
+        "#target": 4 * 4,
+        "fc1#origin": 4 * 4,
+        "fc1#w_slice": 8 * 4 * 4,
+        "fc1#w_slice#bits": 8 * 4,  # 4 inputs fill one word a row
+        "fc1#abs_sum_slice": 8 * 4,
+        "fc1#bias_slice": 8 * 4,
+        "relu1_out#scale": 4,
         "fc1_out": 4 * 16 * 4,
-        "SignDense(fc1_out).scratch": 4 * (4 + 8 * 2),  # a sample's step, and 16 bits an input
+        "fc1_out#SignDense#scratch": 4 * (4 + 8 * 2),  # a sample's step, and 16 bits an input
         "relu1_out": 4 * 4,  # 16 bits fill one word a sample
-        "relu1_out.window": 4 * 4,
-        "logits": 4 * 3 * 4,
-        "loss": 4,
-        "grad.relu1_out": 4 * 8 * 4,
+        "relu1_out#window": 4 * 4,
+        "#logits": 4 * 3 * 4,
+        "#loss": 4,
+        "relu1_out#grad": 4 * 8 * 4,
     }
 
 
@@ -98,15 +98,15 @@ def test_a_target_that_does_not_stream_holds_the_slice_gradient(tmp_path: Path) 
     choice = StepChoice(Slices(2, 2), 4, holds_slice=True)
     graph = load_model(mlp(), tmp_path)
     held = bytes_of(to_program(step_of(graph, 0, ALLOCATOR, choice, optimizer="momentum"), ALLOCATOR))
-    assert held["grad.fc1.w_slice"] == 8 * 4 * 4
+    assert held["fc1#w_slice#grad"] == 8 * 4 * 4
     assert held["relu1_out"] == 4 * 16  # a byte an element
-    assert held["head"] == 3 * 16
+    assert held["#head"] == 3 * 16
 
 
 def test_plain_sgd_never_holds_the_gradient(tmp_path: Path) -> None:
     choice = StepChoice(Slices(2, 2), 4, holds_slice=True)
     step = step_of(load_model(mlp(), tmp_path), 0, ALLOCATOR, choice)
-    assert not any("grad.fc1.w" in name for name in step.tensors)
+    assert not any("fc1#w#grad" in name for name in step.tensors)
 
 
 def test_streaming_keeps_what_the_gradient_is_computed_from(tmp_path: Path) -> None:
@@ -114,12 +114,12 @@ def test_streaming_keeps_what_the_gradient_is_computed_from(tmp_path: Path) -> N
     program = to_program(step, ARENA)
     last_update = max(time for time, node in enumerate(step.nodes) if node.op_type == "SgdUpdate")
     by_name = {b.buffer.name: b.buffer.lifetime for b in program.buffers}
-    assert by_name["grad.relu1_out"].end == last_update + 1
+    assert by_name["relu1_out#grad"].end == last_update + 1
     assert by_name["input"].end == last_update + 1
 
 
 def test_updates_are_in_place(tmp_path: Path) -> None:
     step = step_of(load_model(mlp(), tmp_path), 0, ARENA, StepChoice(Slices(2, 2), 4, holds_slice=True), optimizer="adam")
     tensors_of = {b.buffer.name: b.tensors for b in to_program(step, ARENA).buffers}
-    for name in ("fc1.w_slice", "fc1.w_slice.mean", "fc1.w_slice.step_count", "fc1.w_slice.bits", "fc1.abs_sum_slice"):
-        assert tensors_of[name] == (name, f"{name}.next")
+    for name in ("fc1#w_slice", "fc1#w_slice#mean", "fc1#w_slice#step_count", "fc1#w_slice#bits", "fc1#abs_sum_slice"):
+        assert tensors_of[name] == (name, f"{name}#next")

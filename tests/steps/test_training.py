@@ -37,9 +37,9 @@ def test_first_block_of_an_mlp(tmp_path: Path) -> None:
 def test_only_the_rows_of_the_active_slice_get_an_error(tmp_path: Path) -> None:
     step = step_of(load_model(mlp(), tmp_path), 0, ARENA, SLICED)
     tensors = step.tensors
-    assert tensors["grad.relu1_out"].type.shape == (4, 8)  # 16 units, half of them active
-    assert tensors["fc1.w_slice"].type.shape == (8, 4)
-    assert tensors["fc1.w"].place == "nonvolatile"
+    assert tensors["relu1_out#grad"].type.shape == (4, 8)  # 16 units, half of them active
+    assert tensors["fc1#w_slice"].type.shape == (8, 4)
+    assert tensors["fc1#w"].place == "nonvolatile"
 
 
 def test_later_blocks_read_bits(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_the_paper_s_classifier_is_binary(tmp_path: Path) -> None:
 
 def test_bits_are_centered_in_the_gradient_and_carry_no_scale(tmp_path: Path) -> None:
     graph = load_model(mlp(), tmp_path)
-    for handover, center, scale in (("bits", 0.5, ""), ("scaled", None, "relu1_out.scale")):
+    for handover, center, scale in (("bits", 0.5, ""), ("scaled", None, "relu1_out#scale")):
         gradient = next(n for n in step_of(graph, 1, ARENA, SLICED, handover=handover).nodes if n.op_type == "DenseSliceGrad")
         assert gradient.attributes.get("input_center") == center
         assert gradient.inputs[2] == scale
@@ -71,11 +71,11 @@ def test_bits_are_centered_in_the_gradient_and_carry_no_scale(tmp_path: Path) ->
 
 def test_without_nonvolatile_memory_the_whole_layer_is_in_ram(tmp_path: Path) -> None:
     step = step_of(load_model(mlp(), tmp_path), 0, ARENA_WITHOUT_NONVOLATILE, StepChoice(Slices(2, 2), 4, holds_slice=False))
-    assert step.tensors["fc1.w"].type.shape == (16, 8)
-    assert step.tensors["fc1.w"].place == "ram"
-    assert step.tensors["grad.fc1.w"].type.shape == (8, 4)
+    assert step.tensors["fc1#w"].type.shape == (16, 8)
+    assert step.tensors["fc1#w"].place == "ram"
+    assert step.tensors["fc1#w#grad"].type.shape == (8, 4)
     update = next(node for node in step.nodes if node.op_type == "SgdUpdate")
-    assert update.inputs[-1] == "fc1.origin"
+    assert update.inputs[-1] == "fc1#origin"
 
 
 @pytest.mark.parametrize(("binarize", "product"), [("both", "SignDense"), ("weights", "SignDense"), ("none", "RealDense")])
@@ -94,7 +94,7 @@ def test_optimizer_state_belongs_to_the_slice(tmp_path: Path, optimizer: str, st
     update = next(node for node in step.nodes if node.op_type.endswith("Update"))
     assert len(update.outputs) == 1 + states
     kept = [
-        t for t in step.tensors.values() if t.name.startswith("fc1.w_slice.") and t.category == "state" and ".next" not in t.name
+        t for t in step.tensors.values() if t.name.startswith("fc1#w_slice#") and t.category == "state" and "#next" not in t.name
     ]
     assert len(kept) == states
     assert all(t.type.shape in ((8, 4), ()) for t in kept)
@@ -103,8 +103,8 @@ def test_optimizer_state_belongs_to_the_slice(tmp_path: Path, optimizer: str, st
 def test_a_residual_block_updates_both_of_its_layers(tmp_path: Path) -> None:
     step = step_of(load_model(residual_net(), tmp_path), 0, ARENA, SLICED)
     grads = [node for node in step.nodes if node.op_type == "ConvSliceGrad"]
-    assert {node.outputs[0] for node in grads} == {"grad.left.w_slice", "grad.right.w_slice"}
-    assert {node.inputs[0] for node in grads} == {"grad.relu3_out.preactivation"}
+    assert {node.outputs[0] for node in grads} == {"left#w_slice#grad", "right#w_slice#grad"}
+    assert {node.inputs[0] for node in grads} == {"relu3_out#preactivation#grad"}
 
 
 def test_a_skip_tensor_in_bits_is_unpacked_for_the_add(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_batch_normalization_keeps_running_statistics(tmp_path: Path) -> None:
     assert names[:4] == ["SignConv", "RunningBatchNormalization", "Flatten", "BinaryActivation"]
     assert "BatchNormalizationGrad" in names
     assert names.index("ShiftSgdStep") < names.index("BatchNormalizationGrad")  # which takes the place of what both read
-    assert sum(t.name.endswith((".running_mean", ".running_variance", ".shift")) for t in step.tensors.values()) == 3
+    assert sum(t.name.endswith(("#running_mean", "#running_variance", "#shift")) for t in step.tensors.values()) == 3
 
 
 UNSUPPORTED = [("Erf", 1), ("Exp", 1), ("MatMul", 2), ("Mul", 2)]

@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.step import StepGraph, StepNode
 
 __all__ = ["fold_normalizations"]
@@ -43,36 +44,36 @@ def fold_normalizations(
             continue
         if node.int("training_mode", 0):  # it takes the statistics of the batch
             continue
-        product, own = products[node.inputs[0]]
+        product, call = products[node.inputs[0]]
         is_by_channel = not product.op_type.startswith(("Sign", "Binary")) or product.attributes.get("alpha") == "row"
         if readers[node.inputs[0]] == 1 and is_by_channel:
-            folded[own.name] = _fold(product, own, node, initializers)
+            folded[call.name] = _fold(product, call, node, initializers)
             dropped.add(proto.name)
     return [each for proto in nodes if proto.name not in dropped for each in folded.get(proto.name, [proto])]
 
 
-def _fold(product: StepNode, own: onnx.NodeProto, norm: StepNode, initializers: list[onnx.TensorProto]) -> list[onnx.NodeProto]:
+def _fold(product: StepNode, call: onnx.NodeProto, norm: StepNode, initializers: list[onnx.TensorProto]) -> list[onnx.NodeProto]:
     """The nodes that compute the product's new parameters, and the product, which gives what the normalization gave."""
     y = norm.outputs[0]
-    prefix = f"folded.{y}"  # models have names such as y.bias themselves
+    folded = own(y, "folded")
     _, gain, shift, mean, variance = norm.inputs
-    epsilon = numpy_helper.from_array(np.array(norm.float("epsilon", 1e-5), dtype=np.float32), f"{prefix}.epsilon")
+    epsilon = numpy_helper.from_array(np.array(norm.float("epsilon", 1e-5), dtype=np.float32), own(folded, "epsilon"))
     initializers.append(epsilon)
     position = _SCALED[product.op_type]
     steps: Mapping[str, tuple[str, str, str]] = {
-        f"{prefix}.moved_variance": ("Add", variance, epsilon.name),
-        f"{prefix}.deviation": ("Sqrt", f"{prefix}.moved_variance", ""),
-        f"{prefix}.factor": ("Div", gain, f"{prefix}.deviation"),
-        f"{prefix}.moved_bias": ("Sub", own.input[_BIAS], mean),
-        f"{prefix}.scaled_bias": ("Mul", f"{prefix}.moved_bias", f"{prefix}.factor"),
-        f"{prefix}.bias": ("Add", f"{prefix}.scaled_bias", shift),
-        f"{prefix}.scaled": ("Mul", own.input[position], f"{prefix}.factor"),
+        own(folded, "moved_variance"): ("Add", variance, epsilon.name),
+        own(folded, "deviation"): ("Sqrt", own(folded, "moved_variance"), ""),
+        own(folded, "factor"): ("Div", gain, own(folded, "deviation")),
+        own(folded, "moved_bias"): ("Sub", call.input[_BIAS], mean),
+        own(folded, "scaled_bias"): ("Mul", own(folded, "moved_bias"), own(folded, "factor")),
+        own(folded, "bias"): ("Add", own(folded, "scaled_bias"), shift),
+        own(folded, "scaled"): ("Mul", call.input[position], own(folded, "factor")),
     }
     found = [
         helper.make_node(op_type, [name for name in inputs if name], [output], name=output)
         for output, (op_type, *inputs) in steps.items()
     ]
     whole = onnx.NodeProto()
-    whole.CopyFrom(own)
-    whole.input[position], whole.input[_BIAS], whole.output[0] = f"{prefix}.scaled", f"{prefix}.bias", y
+    whole.CopyFrom(call)
+    whole.input[position], whole.input[_BIAS], whole.output[0] = own(folded, "scaled"), own(folded, "bias"), y
     return [*found, whole]

@@ -15,6 +15,7 @@ from onnx import TensorProto, helper
 from tinyfoa_rt.emit.folding import fold_normalizations
 from tinyfoa_rt.emit.nodes import ByteForm, NodeEmission, element_type, finish_model
 from tinyfoa_rt.emit.packed import PackedForm
+from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.step import StepGraph, StepTensor
 
 __all__ = ["ExternalTensor", "emit_forward", "emit_inference"]
@@ -40,16 +41,35 @@ def emit_forward(stage: StepGraph, *, is_packed: bool = False, rewrites: Collect
     return _emit(form, {}, "forward", f"Forward pass: {stage.name}.")
 
 
-def emit_inference(forward: StepGraph, external: Mapping[str, ExternalTensor], rewrites: Collection[str] = ()) -> onnx.ModelProto:
+def emit_inference(
+    forward: StepGraph,
+    external: Mapping[str, ExternalTensor],
+    rewrites: Collection[str] = (),
+    public: Mapping[str, str] | None = None,
+) -> onnx.ModelProto:
     """Return the whole trained model: the user's input and output names, parameters in the files that ``external`` names.
 
-    Batch normalization behind a trained layer is folded into it.
+    Batch normalization behind a trained layer is folded into it. ``public`` says what the user calls inputs and outputs that have
+    another name here.
 
     Raises:
         UnsupportedError: an operator has no function body.
     """
     doc = "The trained model. Its parameters lie in a safetensors file beside it, which training writes anew."
-    return _emit(ByteForm(forward, rewrites), external, "inference", doc)
+    model = _emit(ByteForm(forward, rewrites), external, "inference", doc)
+    if public:
+        _call_as_the_user(model.graph, public)
+    return model
+
+
+def _call_as_the_user(graph: onnx.GraphProto, public: Mapping[str, str]) -> None:
+    """Give inputs and outputs the user's names; what is inside and has one of them makes way."""
+    names = {**{name: own(name, "inside") for name in public.values()}, **public}
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    for each in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        each.name = names.get(each.name, each.name)
 
 
 def _emit(form: ByteForm, external: Mapping[str, ExternalTensor], kind: str, doc: str) -> onnx.ModelProto:

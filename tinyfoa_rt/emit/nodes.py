@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tinyfoa_rt.emit.bodies import load_functions
 from tinyfoa_rt.emit.rewrites import rewrite_function
 from tinyfoa_rt.errors import UnsupportedError
+from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.step import StepGraph, StepNode, StepTensor
 from tinyfoa_rt.ops import DOMAIN, operator
 
@@ -131,7 +132,7 @@ class NodeEmission:
             named = {"start": list(starts[1:]), "stop": stops[1:], "axis": list(range(1, len(after)))}
         else:
             named = {name: [node.int(name, 0)] for name in ("start", "stop", "axis")}
-        bounds = [self._constant(f"{name}_of.{node.outputs[0]}", np.array(value)) for name, value in named.items()]
+        bounds = [self._constant(own(node.outputs[0], name), np.array(value)) for name, value in named.items()]
         return helper.make_node(node.op_type, [node.inputs[0], *bounds], list(node.outputs), name=node.name)
 
     def _domain_inputs(self, node: StepNode) -> list[str]:
@@ -146,9 +147,9 @@ class NodeEmission:
     def _neutral(self, node: StepNode, port: str) -> str:
         """The constant that an absent input stands for."""
         if port == "origin":
-            return self._constant("everything", _EVERYTHING)
+            return self._constant(own("", "everything"), _EVERYTHING)
         if port in ("scale", "x_scale"):
-            return self._constant("one", np.ones((), dtype=np.float32))
+            return self._constant(own("", "one"), np.ones((), dtype=np.float32))
         like = {"bias": node.outputs[0], "bias_slice": node.inputs[3] if len(node.inputs) > 3 else ""}.get(port, "")
         if not like:
             return ""
@@ -157,19 +158,19 @@ class NodeEmission:
             size = math.prod(shape[1:]) if port == "bias" else shape[0] * shape[-1]
         else:
             size = shape[1]
-        return self._constant(f"no_bias_{size}", np.zeros(size, dtype=np.float32))
+        return self._constant(own("", f"no_bias_{size}"), np.zeros(size, dtype=np.float32))
 
     def _widened(self, node: StepNode) -> str:
         """The factor of ChannelScaleGrad with the rank of what it scales: a body takes a part of its channels."""
         rank = len(self._step.tensors[node.inputs[0]].type.shape)
         factor = self._step.constants[node.inputs[1]].read()
         shape = (1,) * (rank - factor.ndim) + factor.shape
-        return self._constant(f"{node.inputs[1]}.{rank}d", factor.reshape(shape))
+        return self._constant(own(node.inputs[1], f"{rank}d"), factor.reshape(shape))
 
     def _standard_inputs(self, node: StepNode) -> list[str]:
         if node.op_type == "Reshape":
             shape = self._step.tensors[node.outputs[0]].type.shape
-            name = f"shape_of.{node.outputs[0]}"
+            name = own(node.outputs[0], "shape")
             # Where the batch is known, channels stay open: how many there are depends on the active slice.
             sizes = (shape[0], -1, *shape[2:]) if self._keeps_batch and len(shape) > 1 else (-1, *shape[1:])
             return [node.inputs[0], self._constant(name, np.array(sizes))]
@@ -183,8 +184,8 @@ class NodeEmission:
         if quantized is None or name not in self._step.tensors or self._step.tensors[name].type.dtype == constant.dtype:
             return self._constant(name, constant.read())
         parts = {"integers": quantized.integers, "scale": quantized.scale, "zero_point": quantized.zero_point}
-        inputs = [self._constant(f"{name}.{part}", each.read()) for part, each in parts.items() if each is not None]
-        node = helper.make_node("DequantizeLinear", inputs, [name], name=f"dequantize.{name}", axis=quantized.axis)
+        inputs = [self._constant(own(name, part), each.read()) for part, each in parts.items() if each is not None]
+        node = helper.make_node("DequantizeLinear", inputs, [name], name=own(name, "dequantize"), axis=quantized.axis)
         self._dequantizations[name] = node
         return name
 

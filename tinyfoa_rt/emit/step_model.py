@@ -1,7 +1,7 @@
 """A step graph as an ordinary ONNX model (opset 18, IR 9).
 
 Inputs are what the step is given: block inputs, the target, parameters and state. Outputs are the loss, the logits, and the next
-values of what the step updates, named ``<input>.next``; a caller binds both to the same memory. Binary activations are uint8 0
+values of what the step updates, named ``<input>#next``; a caller binds both to the same memory. Binary activations are uint8 0
 and 1, signs of weights int8 -1 and +1; in the packed form both are bits in uint32 words (emit/packed.py).
 """
 
@@ -37,7 +37,7 @@ def emit_step(step: StepGraph, *, is_packed: bool = False, rewrites: Collection[
     computed = [name for node in step.nodes for name in node.outputs if name]
     known = {*computed, *step.constants}
     read = dict.fromkeys(name for node in step.nodes for name in node.inputs if name and name not in known)
-    outputs = [name for name in computed if name in step.outputs or name.endswith(".next")]
+    outputs = [name for name in computed if name in step.outputs or step.tensors[name].next_of]
     inside = [name for name in computed if name not in outputs]
     # Where sizes vary, those of the largest slice would be wrong inside.
     is_even = not any(tensor.varies for tensor in step.tensors.values())
@@ -49,6 +49,6 @@ def emit_step(step: StepGraph, *, is_packed: bool = False, rewrites: Collection[
         emission.initializers,
         value_info=[form.value_info(name) for name in inside if is_even],
     )
-    doc = f"One training step of block {step.name} (TinyFoA). Bind each output NAME.next to the memory of NAME."
+    doc = f"One training step of block {step.name} (TinyFoA). Bind each output NAME#next to the memory of NAME."
     properties = {"kind": "step", "block": step.name, **form.properties([*read, *outputs])}
     return finish_model(graph, properties, doc, form.functions(nodes))

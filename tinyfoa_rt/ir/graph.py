@@ -135,6 +135,9 @@ class Graph:
     3. ``inputs`` are the data inputs: initializers that IR 3 lists as inputs are constants here.
     4. The operator set of the default domain is ``opset``, at least 18.
     5. ``source`` is the file that it was read from.
+    6. No name holds the mark of a step's own tensors (ir/names.py); ``renamed`` says what the file calls inputs and outputs that
+       had it.
+    >>>>>>> 159d4c7 (Names of a step's own tensors are made in one module, and no value of a model can have them)
     """
 
     name: str
@@ -145,6 +148,7 @@ class Graph:
     values: Mapping[str, Value]
     constants: Mapping[str, Constant]
     source: Source = field(default_factory=Source)
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of a value at batch 1."""

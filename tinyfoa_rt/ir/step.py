@@ -9,6 +9,7 @@ from typing import Literal
 
 from tinyfoa_rt.ir.buffer import Place
 from tinyfoa_rt.ir.graph import Attribute, Call, Constant
+from tinyfoa_rt.ir.names import NEXT, split
 from tinyfoa_rt.ir.plan import Category
 
 __all__ = ["WORD_BITS", "Phase", "StepGraph", "StepNode", "StepTensor", "TensorType"]
@@ -50,7 +51,8 @@ class StepTensor:
 
     ``is_persistent`` tensors hold their value between steps (a slice's latent weights); nonvolatile ones are read where they
     lie. ``category`` is for people: it colours charts. Where ``varies``, the size depends on which slice is active, and ``type``
-    is that of the largest.
+    is that of the largest. ``role`` is what the tensor is to its ``owner`` (ir/names.py); ``next_of`` names the tensor whose next
+    value this is, if it is one.
     """
 
     name: str
@@ -59,6 +61,14 @@ class StepTensor:
     place: Place = "ram"
     is_persistent: bool = False
     varies: bool = False
+    role: str = field(init=False)
+    owner: str = field(init=False)
+    next_of: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        owner, role = split(self.name)
+        for name, value in (("owner", owner), ("role", role), ("next_of", owner if role == NEXT else "")):
+            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, slots=True)

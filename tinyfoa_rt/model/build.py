@@ -11,6 +11,7 @@ import onnx
 
 from tinyfoa_rt.errors import ModelError, UnsupportedError
 from tinyfoa_rt.ir.graph import Constant, Graph, Node, Quantized, Value
+from tinyfoa_rt.ir.names import unmarked
 from tinyfoa_rt.model.draft import Draft
 from tinyfoa_rt.model.infer import Inferred
 from tinyfoa_rt.model.nodes import is_default_domain, node_place, read_attributes, read_names
@@ -55,7 +56,7 @@ def build_graph(draft: Draft, inferred: Inferred) -> Graph:
     written = dict.fromkeys(name for node in nodes for name in node.outputs if name)
     inputs = tuple(name for name in draft.inputs if name in read or name in draft.outputs)
     used = dict.fromkeys((*inputs, *read, *written, *draft.outputs))
-    return Graph(
+    graph = Graph(
         name=Path(draft.place).stem,
         opset=draft.opsets[""],
         inputs=inputs,
@@ -64,6 +65,28 @@ def build_graph(draft: Draft, inferred: Inferred) -> Graph:
         values={name: _build_value(name, inferred) for name in used},
         constants={name: _build_constant(name, inferred) for name in used if name in inferred.constants},
     )
+    return _unmarked(graph)
+
+
+def _unmarked(graph: Graph) -> Graph:
+    """The graph without the mark of a step's own tensors in the names of its values and nodes."""
+    free = unmarked(graph.values)
+    free_nodes = unmarked(node.name for node in graph.nodes)
+    if not free and not free_nodes:
+        return graph
+
+    def all_of(names: Sequence[str]) -> tuple[str, ...]:
+        return tuple(free.get(name, name) for name in names)
+
+    nodes = tuple(
+        replace(node, name=free_nodes.get(node.name, node.name), inputs=all_of(node.inputs), outputs=all_of(node.outputs))
+        for node in graph.nodes
+    )
+    values = {free.get(name, name): replace(value, name=free.get(name, name)) for name, value in graph.values.items()}
+    constants = {free.get(name, name): replace(each, name=free.get(name, name)) for name, each in graph.constants.items()}
+    inputs, outputs = all_of(graph.inputs), all_of(graph.outputs)
+    public = {free[name]: name for name in (*graph.inputs, *graph.outputs) if name in free}
+    return replace(graph, nodes=nodes, values=values, constants=constants, inputs=inputs, outputs=outputs, renamed=public)
 
 
 def _check_types(node: onnx.NodeProto, wanted: Collection[str], inferred: Inferred) -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from tinyfoa_rt.ir.graph import Constant, Graph, Node, Value
+from tinyfoa_rt.ir.names import own
 
 __all__ = ["pool_channels_first"]
 
@@ -28,7 +29,7 @@ def pool_channels_first(graph: Graph) -> Graph:
         axes = _axes_before(graph, transpose, node)
         if axes is None:
             continue
-        name = f"{node.name}.positions"
+        name = own(node.name, "positions")
         values[name] = Value(name, "int64", (len(axes),), is_batched=False)
         constants[name] = Constant(name, "int64", (len(axes),), lambda axes=axes: np.array(axes, dtype=np.int64))  # type: ignore[misc]
         nodes[position] = replace(node, inputs=(transpose.inputs[0], name))

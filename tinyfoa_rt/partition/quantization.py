@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyfoa_rt.ir.graph import Constant, Graph, Node, Value
+from tinyfoa_rt.ir.names import own
 
 __all__ = ["without_rounding"]
 
@@ -36,7 +37,7 @@ def without_rounding(graph: Graph, trained: Collection[str]) -> Graph:
         if highest is None:
             real[node.outputs[0]] = source
             continue
-        bounds = {f"{node.name}.lowest": 0.0, f"{node.name}.highest": highest}
+        bounds = {own(node.name, "lowest"): 0.0, own(node.name, "highest"): highest}
         constants |= {name: _scalar(name, value) for name, value in bounds.items()}
         clips[node.name] = replace(node, op_type="Clip", inputs=(source, *bounds), attributes={})
     return _replaced(graph, real, clips, constants) if real or clips else graph

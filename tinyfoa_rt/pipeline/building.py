@@ -12,6 +12,7 @@ from tinyfoa_rt.emit import ExternalTensor, can_pack, emit_forward, emit_inferen
 from tinyfoa_rt.errors import InputError, UnsupportedError
 from tinyfoa_rt.ir.block import Layer, Slices
 from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.names import HEAD, scale_of
 from tinyfoa_rt.ir.plan import BlockPlan, Plan
 from tinyfoa_rt.ir.step import StepGraph
 from tinyfoa_rt.partition import bounds
@@ -23,9 +24,8 @@ from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.providers import rewrites_for
 from tinyfoa_rt.run.artifact import INFERENCE, INFERENCE_TENSORS, PLAN, SOURCE_MODEL, Artifact, packed_path
 from tinyfoa_rt.run.inference import inference_layout
-from tinyfoa_rt.run.records import ARTIFACT_FORMAT, BlockRecord, LayerRecord, Manifest
+from tinyfoa_rt.run.records import ARTIFACT_FORMAT, BlockRecord, LayerRecord, Manifest, TensorRecord
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
-from tinyfoa_rt.steps.setting import scale_name
 from tinyfoa_rt.steps.stages import cut_stages
 from tinyfoa_rt.steps.trained_part import running_statistics
 from tinyfoa_rt.targets import load_target
@@ -136,7 +136,9 @@ class _Building:
         manifest = self._manifest(tuple(stages), blocks)
         where = inference_layout(manifest, initial, INFERENCE_TENSORS)
         external = {name: ExternalTensor(*place) for name, place in where.items()}
-        self._models[INFERENCE] = emit_inference(forward, external, self._rewrites).SerializeToString(deterministic=True)
+        self._models[INFERENCE] = emit_inference(forward, external, self._rewrites, job.graph.renamed).SerializeToString(
+            deterministic=True
+        )
         if all(can_pack(graph) for graph, _ in self._graphs.values()):
             for path, (graph, emit) in self._graphs.items():
                 self._models[packed_path(path)] = emit(graph, is_packed=True).SerializeToString(deterministic=True)
@@ -163,14 +165,14 @@ class _Building:
             step=path,
             inputs=tuple(name for name in step.inputs if name not in step.constants),
             output=block.output,
-            scale=scale_name(block.output) if setting.is_binary else "",
+            scale=scale_of(block.output) if setting.is_binary else "",
             scale_momentum=setting.recipe.scale_momentum(choice.batch),
             statistics=tuple(node.outputs[0] for node in running_statistics(block)),
             statistics_momentum=tuple(
                 setting.recipe.statistics_momentum(node.float("momentum", 0.9), choice.batch)
                 for node in running_statistics(block)
             ),
-            head="head" in step.tensors,
+            head=HEAD in step.tensors,
             head_positions=setting.head_positions,
             is_classifier=block.is_classifier,
             layers=layers,
@@ -183,6 +185,15 @@ class _Building:
         output = self._job.graph.values[setting.block.output].size
         positions = max(1, output // layer.out_features) if layer.kind == "conv" else 1
         return LayerRecord(layer.name, layer.kind, layer.row_size, ins, outs, is_binary, positions)
+
+    def _tensors(self) -> tuple[TensorRecord, ...]:
+        """What steps and stages are given or hand out and is no value of the model."""
+        found: dict[str, TensorRecord] = {}
+        for graph, _ in self._graphs.values():
+            for tensor in graph.tensors.values():
+                if tensor.role != "value" and (tensor.is_persistent or tensor.name in graph.outputs):
+                    found[tensor.name] = TensorRecord(tensor.name, tensor.role, tensor.owner, tensor.next_of)
+        return tuple(found.values())
 
     def _manifest(self, stages: tuple[str, ...], blocks: tuple[BlockRecord, ...]) -> Manifest:
         job, plan = self._job, self._plan
@@ -206,4 +217,5 @@ class _Building:
             frozen_blocks=len(job.parts.blocks) - len(job.settings),
             stages=stages,
             blocks=blocks,
+            tensors=self._tensors(),
         )

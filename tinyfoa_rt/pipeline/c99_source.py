@@ -10,6 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tinyfoa_rt.export.c99 import BlockSource, LayerSource, ModelSource
+from tinyfoa_rt.ir.names import scale_of, shift_of, statistics_of
 from tinyfoa_rt.ir.program import Program
 from tinyfoa_rt.partition import bounds
 from tinyfoa_rt.pipeline.job import PlanJob
@@ -17,7 +18,6 @@ from tinyfoa_rt.pipeline.measure import Measure
 from tinyfoa_rt.planner.footprint import place_forward, transient_base
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step, to_program
-from tinyfoa_rt.steps.setting import scale_name, shift_name, statistics_names
 from tinyfoa_rt.steps.trained_part import running_statistics
 
 __all__ = ["model_source"]
@@ -90,12 +90,12 @@ def _block(measure: Measure, index: int, setting: BlockSetting, candidate: Candi
         base=base,
         end=_end(program, offsets),
         peak_nbytes=measure.peak(index, candidate),
-        scale=scale_name(setting.block.output) if setting.is_binary else "",
+        scale=scale_of(setting.block.output) if setting.is_binary else "",
         starting_rate=rate,
         statistics={
             name: step.tensors[name].type.size
             for node in running_statistics(setting.block)
-            for name in (*statistics_names(node), shift_name(node))
+            for name in (*statistics_of(node.outputs[0]), shift_of(node.outputs[0]))
         },
     )
 

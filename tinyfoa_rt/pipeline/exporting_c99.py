@@ -15,6 +15,7 @@ from tinyfoa_rt.export.c99 import ModelSource, lower
 from tinyfoa_rt.export.c99.program import CProgram
 from tinyfoa_rt.export.c99.project import write_project
 from tinyfoa_rt.ir.block import Slices
+from tinyfoa_rt.ir.names import scale_of
 from tinyfoa_rt.model import load
 from tinyfoa_rt.pipeline.c99_source import model_source
 from tinyfoa_rt.pipeline.job import PlanJob, resolve
@@ -27,7 +28,6 @@ from tinyfoa_rt.run.loop import starting_rate
 from tinyfoa_rt.run.progress import Progress
 from tinyfoa_rt.run.records import Manifest
 from tinyfoa_rt.run.settings import TrainSettings
-from tinyfoa_rt.steps.setting import scale_name
 
 __all__ = ["c_source", "export_c99"]
 
@@ -81,7 +81,7 @@ def c_source(artifact: Artifact, state: Mapping[str, NDArray[Any]], progress: Pr
         candidates.append(Candidate(slices, manifest.batch))
     for setting in job.settings:
         name = setting.block.name
-        if setting.is_binary and scale_name(setting.block.output) not in state:
+        if setting.is_binary and scale_of(setting.block.output) not in state:
             raise InputError(f"state, block {name}", "has no scale", "build the artifact again")
     rates = {**_rates(manifest, job), **done.rates}
     source = model_source(job, candidates, rates, state, manifest.score)

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.names import own, shift_of, statistics_of
 from tinyfoa_rt.ops.head_hash import rademacher_head
 from tinyfoa_rt.pipeline.job import PlanJob
 from tinyfoa_rt.run.records import BlockRecord
 from tinyfoa_rt.steps import BlockSetting
-from tinyfoa_rt.steps.setting import shift_name, statistics_names
 from tinyfoa_rt.steps.trained_part import running_statistics
 
 __all__ = ["initial_tensors"]
@@ -24,7 +24,7 @@ Array = NDArray[Any]
 
 
 def initial_tensors(job: PlanJob, blocks: Iterable[BlockRecord]) -> dict[str, Array]:
-    """Return the tensors by name: ``LAYER.weight``, ``LAYER.bias``, ``BLOCK.head``, scales of 0, and shift and running
+    """Return the tensors by name: ``LAYER#weight``, ``LAYER#bias``, ``BLOCK#head``, scales of 0, and shift and running
     statistics of batch normalizations.
 
     Weights are inputs x outputs; of a convolution, taps x inputs of a group x outputs; of a locally connected layer, positions x
@@ -35,11 +35,11 @@ def initial_tensors(job: PlanJob, blocks: Iterable[BlockRecord]) -> dict[str, Ar
         for layer in setting.block.layers:
             tensors.update(_layer_tensors(job.graph, layer, is_binary=setting.recipe.binarize != "none"))
         if record.head:
-            tensors[f"{record.name}.head"] = _head(setting, job.parts.blocks[-1].layers[0])
+            tensors[own(record.name, "head")] = _head(setting, job.parts.blocks[-1].layers[0])
         if record.scale:
             tensors[record.scale] = np.zeros((), dtype=np.float32)
         for node in running_statistics(setting.block):
-            for name, value in zip((shift_name(node), *statistics_names(node)), node.inputs[2:5]):
+            for name, value in zip((shift_of(node.outputs[0]), *statistics_of(node.outputs[0])), node.inputs[2:5]):
                 tensors[name] = np.array(job.graph.constants[value].read(), dtype=np.float32)
     return tensors
 
@@ -56,12 +56,12 @@ def _layer_tensors(graph: Graph, layer: Layer, *, is_binary: bool) -> dict[str, 
         weight = weight.reshape(split).transpose(0, 2, 1, 3)
     if is_binary:
         weight = weight.clip(-1, 1)  # what an update keeps latent weights in
-    tensors = {f"{layer.name}.weight": np.array(weight, order="C")}
+    tensors = {own(layer.name, "weight"): np.array(weight, order="C")}
     if layer.bias is not None:
         bias = np.asarray(graph.constants[layer.bias].read(), dtype=np.float32)
         flat = np.broadcast_to(bias.reshape(-1), (layer.bias_size,))
         shape = (layer.out_features, layer.positions) if layer.kind == "local" else (layer.out_features,)
-        tensors[f"{layer.name}.bias"] = np.array(flat.reshape(shape))
+        tensors[own(layer.name, "bias")] = np.array(flat.reshape(shape))
     return tensors
 
 
@@ -69,7 +69,7 @@ def _head(setting: BlockSetting, classifier: Layer) -> Array:
     """The stored head: hashed signs, the classifier's weights, or Kaiming's uniform distribution as in the authors' code."""
     recipe, units = setting.recipe, setting.head_units
     if recipe.head == "classifier":
-        weight = _layer_tensors(setting.graph, classifier, is_binary=False)[f"{classifier.name}.weight"]
+        weight = _layer_tensors(setting.graph, classifier, is_binary=False)[own(classifier.name, "weight")]
         return np.array(weight.T / np.float32(setting.head_gain), order="C")
     if recipe.head == "rademacher":
         return rademacher_head(recipe.seed, recipe.num_outputs, units)

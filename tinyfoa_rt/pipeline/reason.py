@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tinyfoa_rt.ir.block import Slices
+from tinyfoa_rt.ir.names import parts
 from tinyfoa_rt.ir.plan import BlockPlan, PlannedBuffer
 from tinyfoa_rt.names import elide
 from tinyfoa_rt.pipeline.job import PlanJob
@@ -64,7 +65,7 @@ def _next_size(nbytes: int) -> str:
 def _pooling_helps(job: PlanJob, block: BlockPlan, largest: PlannedBuffer) -> bool:
     """Whether what fills the memory is a head over every position of a block's output."""
     setting = next(setting for setting in job.settings if setting.block.name == block.name)
-    is_of_head = largest.category == "head" or largest.name.startswith(("HeadLogits(", "HeadGrad("))
+    is_of_head = largest.category == "head" or not {"HeadLogits", "HeadGrad"}.isdisjoint(parts(largest.name))
     return is_of_head and setting.head_pool == "none" and len(job.graph.shape(setting.block.output)) > 2
 
 

@@ -6,8 +6,8 @@
 4. If that arena is larger than the most bytes that are ever live, two more orders are tried, by size times duration and by
    birth, and the smallest arena is kept.
 
-Not optimal: the problem is NP-hard. A test bounds the loss against brute force. The result does not depend on the order in
-which the buffers are given.
+Not optimal: the problem is NP-hard. A test bounds the loss against brute force. The result does not depend on the names of the
+buffers: those that are alike keep the order in which they are given.
 """
 
 from __future__ import annotations
@@ -57,19 +57,19 @@ def peak_live_nbytes(buffers: Iterable[Buffer]) -> int:
     return most
 
 
-_Key = Callable[[Buffer], tuple[int, int, str]]
+_Key = Callable[[Buffer], tuple[int, int]]
 
 
-def _largest_first(buffer: Buffer) -> tuple[int, int, str]:
-    return -buffer.nbytes, buffer.lifetime.start, buffer.name
+def _largest_first(buffer: Buffer) -> tuple[int, int]:
+    return -buffer.nbytes, buffer.lifetime.start
 
 
-def _largest_area_first(buffer: Buffer) -> tuple[int, int, str]:
-    return -buffer.nbytes * (buffer.lifetime.end - buffer.lifetime.start), buffer.lifetime.start, buffer.name
+def _largest_area_first(buffer: Buffer) -> tuple[int, int]:
+    return -buffer.nbytes * (buffer.lifetime.end - buffer.lifetime.start), buffer.lifetime.start
 
 
-def _earliest_first(buffer: Buffer) -> tuple[int, int, str]:
-    return buffer.lifetime.start, -buffer.nbytes, buffer.name
+def _earliest_first(buffer: Buffer) -> tuple[int, int]:
+    return buffer.lifetime.start, -buffer.nbytes
 
 
 _ORDERS: tuple[_Key, ...] = (_largest_first, _largest_area_first, _earliest_first)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyfoa_rt.ir.names import HEAD, LOSS, RATE, TARGET, own, split
 from tinyfoa_rt.run.artifact import Artifact
 from tinyfoa_rt.run.frozen_slice import FrozenSlice
 from tinyfoa_rt.run.model_state import ModelState
@@ -39,15 +40,15 @@ class BlockTraining:
         self.record = artifact.blocks[index]
         self._state = state
         self._layers = [state.layers[layer.name] for layer in self.record.layers]
-        self._session = runtime.open(artifact.model(self.record.step, is_packed=state.is_packed))
+        self._session = runtime.open(artifact.model(self.record.step, is_packed=state.is_packed), artifact.manifest.next_of)
         self.has_scaled_inputs = artifact.manifest.handover == "scaled"
         self.num_slices = max(layer.grid.count for layer in self._layers)
         self.inputs = {name: (given or {}).get(name, self._empty(name)) for name in self.record.inputs}
-        self.target = self._empty("target")
+        self.target = self._empty(TARGET)
         self.rate: Array = np.zeros((), dtype=np.float32)
-        self.outputs = {name: self._empty(name) for name in self._session.outputs if not name.endswith(".next")}
-        self._logits = self.outputs[next(name for name in self.outputs if name not in ("loss", self._handed_on))]
-        self._session.bind({**self.inputs, **self.outputs, "target": self.target, "rate": self.rate, **self._others()})
+        self.outputs = {name: self._empty(name) for name in self._session.outputs if name not in artifact.manifest.next_of}
+        self._logits = self.outputs[next(name for name in self.outputs if name not in (LOSS, self._handed_on))]
+        self._session.bind({**self.inputs, **self.outputs, TARGET: self.target, RATE: self.rate, **self._others()})
         self._frozen: Sequence[FrozenSlice] = ()
 
     def input_bits(self, name: str) -> int:
@@ -63,7 +64,7 @@ class BlockTraining:
     @property
     def head_units(self) -> int:
         """How many numbers the block's head sees; 0 without one."""
-        return int(self._state.others[f"{self.record.name}.head"].shape[1]) if self.record.head else 0
+        return int(self._state.others[own(self.record.name, "head")].shape[1]) if self.record.head else 0
 
     def begin_turn(self, turn: int) -> None:
         """Let slice ``turn`` be trained; nothing happens where it is active already."""
@@ -93,7 +94,7 @@ class BlockTraining:
         is_right = (
             self._logits.reshape(len(self._logits), -1).argmax(axis=1) == self.target if self.target.ndim == 1 else np.zeros(1)
         )
-        return StepResult(float(self.outputs["loss"]), float(is_right.mean()))
+        return StepResult(float(self.outputs[LOSS]), float(is_right.mean()))
 
     def reset_optimizer(self) -> None:
         """Forget what the optimizer has gathered; turns end."""
@@ -107,10 +108,10 @@ class BlockTraining:
 
     def _others(self) -> dict[str, Array]:
         """Scales, running statistics and heads, by their names in the step."""
-        others = {name: array for name, array in self._state.others.items() if not name.endswith(".head")}
+        others = {name: array for name, array in self._state.others.items() if split(name)[1] != "head"}
         if self.record.head:
-            head = self._state.others[f"{self.record.name}.head"]
-            others["head"] = pack_rows(head > 0) if self._session.dtype("head") == np.uint32 else head
+            head = self._state.others[own(self.record.name, "head")]
+            others[HEAD] = pack_rows(head > 0) if self._session.dtype(HEAD) == np.uint32 else head
         return others
 
     def _empty(self, name: str) -> Array:

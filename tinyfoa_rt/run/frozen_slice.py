@@ -9,6 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.run.state import DenseState
 
 __all__ = ["FrozenSlice"]
@@ -28,7 +29,7 @@ class FrozenSlice:
         self._layer = layer
         self._place = (..., ins, outs)
         self._ins, self._outs = ins, outs
-        kept = [layer.weight, *(state for key, state in layer.states.items() if key.startswith("weight."))]
+        kept = [layer.weight, *(state for key, state in layer.states.items() if key.startswith(own("weight", "")))]
         self._kept: list[tuple[NDArray[Any], NDArray[Any]]] = [(array, array[..., ins, outs].copy()) for array in kept]
 
     @classmethod

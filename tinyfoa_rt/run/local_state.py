@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.run.state import Array, DenseState
 
 __all__ = ["LocalState"]
@@ -39,7 +40,7 @@ class LocalState(DenseState):
         seen = {}
         for name, array in tensors.items():
             assert array.flags.c_contiguous, name
-            is_bias = array.ndim == 2 and name.startswith(f"{self.name}.bias")
+            is_bias = array.ndim == 2 and name.startswith(own(self.name, "bias"))
             seen[name] = array.reshape(-1) if is_bias else array
             if array.ndim == 4:
                 positions, taps, inputs, outputs = array.shape

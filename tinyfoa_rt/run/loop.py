@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyfoa_rt.ir.names import scale_of, statistics_of
 from tinyfoa_rt.run.block_training import BlockTraining
 from tinyfoa_rt.run.model_state import ModelState
-from tinyfoa_rt.run.records import BlockRecord, Manifest, statistics_of
+from tinyfoa_rt.run.records import BlockRecord, Manifest
 from tinyfoa_rt.run.settings import BlockSize, rate_of_block
 
 __all__ = ["Report", "calibrate", "input_power", "starting_rate"]
@@ -96,7 +97,7 @@ def input_power(training: BlockTraining, state: ModelState) -> float:
     powers = []
     for name, array in training.inputs.items():
         if array.dtype in (np.uint8, np.uint32):
-            scale = float(state.others[f"{name}.scale"]) if training.has_scaled_inputs else 1.0
+            scale = float(state.others[scale_of(name)]) if training.has_scaled_inputs else 1.0
             ones = np.count_nonzero(array if array.dtype == np.uint8 else np.unpackbits(array.view(np.uint8)))
             powers.append(scale**2 * int(ones) / (len(array) * training.input_bits(name)))
         else:

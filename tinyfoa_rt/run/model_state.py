@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import InputError
+from tinyfoa_rt.ir.names import own, shift_of, split, statistics_of
 from tinyfoa_rt.run.conv_state import ConvState
 from tinyfoa_rt.run.local_state import LocalState
 from tinyfoa_rt.run.mapped_memory import mapped_array
-from tinyfoa_rt.run.records import BlockRecord, LayerRecord, Manifest, shift_of, statistics_of
+from tinyfoa_rt.run.records import BlockRecord, LayerRecord, Manifest
 from tinyfoa_rt.run.state import DenseState, Grid
 
 __all__ = ["ModelState"]
@@ -78,7 +79,7 @@ class ModelState:
     def forward_tensors(self, *, as_bytes: bool = False) -> dict[str, Array]:
         """What the forward pass reads, or with ``as_bytes`` the inference model; turns end."""
         self.end_turns()
-        found = {name: array for name, array in self.others.items() if not name.endswith(".head")}
+        found = {name: array for name, array in self.others.items() if split(name)[1] != "head"}
         for layer in self.layers.values():
             found.update(layer.forward_tensors(as_bytes=as_bytes))
         return found
@@ -90,14 +91,14 @@ class ModelState:
 
 
 def _other_names(block: BlockRecord) -> list[str]:
-    own = [*([f"{block.name}.head"] if block.head else []), *([block.scale] if block.scale else [])]
-    return own + [name for value in block.statistics for name in (shift_of(value), *statistics_of(value))]
+    known = [*([own(block.name, "head")] if block.head else []), *([block.scale] if block.scale else [])]
+    return known + [name for value in block.statistics for name in (shift_of(value), *statistics_of(value))]
 
 
 def _layer_state(layer: LayerRecord, initial: Mapping[str, Array], optimizer: str, storage: Path | None) -> partial[DenseState]:
     """The state of a layer, but for its form."""
-    weight = np.asarray(_required(initial, f"{layer.name}.weight"))
-    bias = initial.get(f"{layer.name}.bias")
+    weight = np.asarray(_required(initial, own(layer.name, "weight")))
+    bias = initial.get(own(layer.name, "bias"))
     shape: tuple[int, ...] = (layer.ins[-1], layer.outs[-1])
     if layer.kind != "dense":
         shape = (layer.fan_in // layer.ins[-1], *shape)
@@ -105,7 +106,7 @@ def _layer_state(layer: LayerRecord, initial: Mapping[str, Array], optimizer: st
         shape = (*weight.shape[:1], *shape)
     if weight.shape != shape or weight.dtype != np.float32:
         problem = f"is {weight.dtype}{list(weight.shape)}, expected float32{list(shape)}"
-        raise InputError(f"initial state, tensor '{layer.name}.weight'", problem, "build the artifact again")
+        raise InputError(f"initial state, tensor '{own(layer.name, 'weight')}'", problem, "build the artifact again")
     grid = Grid(layer.ins, layer.outs)
     state = partial(
         _KINDS[layer.kind], layer.name, weight, None if bias is None else np.array(bias), grid, optimizer, layer.is_binary

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["ARTIFACT_FORMAT", "BlockRecord", "LayerRecord", "Manifest", "shift_of", "statistics_of"]
+__all__ = ["ARTIFACT_FORMAT", "BlockRecord", "LayerRecord", "Manifest", "TensorRecord"]
 
-ARTIFACT_FORMAT = "tinyfoa-artifact/1"
-
-
-def statistics_of(value: str) -> tuple[str, str]:
-    """The tensors of the running mean and variance of the batch normalization that computes ``value``."""
-    return f"{value}.running_mean", f"{value}.running_variance"
-
-
-def shift_of(value: str) -> str:
-    """The tensor of the trained shift of the batch normalization that computes ``value``."""
-    return f"{value}.shift"
+ARTIFACT_FORMAT = "tinyfoa-artifact/2"
 
 
 @dataclass(frozen=True)
@@ -47,6 +38,23 @@ class LayerRecord:
 
 
 @dataclass(frozen=True)
+class TensorRecord:
+    """A tensor that steps and stages are given or hand out, and that is no value of the model (ir/names.py).
+
+    Attributes:
+        name: in the graphs.
+        role: what it is to its owner: ``rate``, ``w``, ``scale`` ...
+        owner: a layer, a block, a value or another tensor; empty for a step as a whole.
+        next_of: the tensor whose next value it is; empty where it is none.
+    """
+
+    name: str
+    role: str
+    owner: str
+    next_of: str
+
+
+@dataclass(frozen=True)
 class BlockRecord:
     """A trained block.
 
@@ -57,8 +65,7 @@ class BlockRecord:
         output: the value where its loss attaches.
         scale: the tensor of the output's scale s; empty where the output is real.
         scale_momentum: the share of s that a step keeps.
-        statistics: outputs of batch normalizations that keep running statistics; see :func:`statistics_of`
-            and :func:`shift_of`.
+        statistics: outputs of batch normalizations that keep running statistics; see :func:`tinyfoa_rt.ir.names.statistics_of`.
         statistics_momentum: the share of each that a step keeps.
         head: whether a stored head is an input of the step.
         head_positions: how many positions a unit of the head is the mean of; 1 where it sees each by itself.
@@ -85,7 +92,7 @@ class Manifest:
     """What is trained how.
 
     Attributes:
-        format: ``tinyfoa-artifact/1``.
+        format: ``tinyfoa-artifact/2``.
         model: the model's name.
         input: name of its data input.
         input_shape: at batch 1.
@@ -103,6 +110,7 @@ class Manifest:
         frozen_blocks: how many blocks of the model are not trained.
         stages: paths of the forward pass up to each block and behind the last; empty where there is nothing to compute.
         blocks: in the order of training.
+        tensors: of all steps and stages.
     """
 
     format: str
@@ -123,6 +131,12 @@ class Manifest:
     frozen_blocks: int
     stages: tuple[str, ...]
     blocks: tuple[BlockRecord, ...]
+    tensors: tuple[TensorRecord, ...]
+
+    @property
+    def next_of(self) -> Mapping[str, str]:
+        """For each output that is a next value, the tensor that it is the next value of."""
+        return {tensor.name: tensor.next_of for tensor in self.tensors if tensor.next_of}
 
     @property
     def model_paths(self) -> tuple[str, ...]:

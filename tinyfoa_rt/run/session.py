@@ -54,8 +54,14 @@ class Runtime:
             if name not in known:
                 raise UsageError(f"provider {name}", "is not in this onnxruntime", f"use {', '.join(known)}")
 
-    def open(self, model: bytes, *, has_open_batch: bool = False) -> Session:
-        """Return a session of an ONNX model; ``has_open_batch``: one that takes any number of samples."""
+    def open(self, model: bytes, next_of: Mapping[str, str] | None = None, *, has_open_batch: bool = False) -> Session:
+        """Return a session of an ONNX model.
+
+        Args:
+            model: its bytes.
+            next_of: by the names of outputs, the inputs whose next values they are.
+            has_open_batch: whether it takes any number of samples.
+        """
         options = onnxruntime.SessionOptions()
         # The arena keeps what it once took, a pattern packs worse than freeing, and a tensor that takes over another's memory
         # keeps it in between too: all would break the plan.
@@ -69,13 +75,14 @@ class Runtime:
             register_kernels(options, self.kernels)
         names = [name for name in self.providers if not (has_open_batch and name in _NEED_A_BATCH)] or [CPU]
         given = [(name, _PROVIDER_OPTIONS.get(name, {})) for name in names]
-        return Session(onnxruntime.InferenceSession(model, options, providers=given))
+        return Session(onnxruntime.InferenceSession(model, options, providers=given), next_of or {})
 
 
 class Session:
     """One model, bound once and run again and again; ``bits`` says how many bits a row of its packed values has."""
 
-    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+    def __init__(self, session: onnxruntime.InferenceSession, next_of: Mapping[str, str]) -> None:
+        self._next_of = next_of
         self._session = session
         self._binding = session.io_binding()
         self._bound: dict[str, Array] = {}
@@ -101,12 +108,12 @@ class Session:
         return self._shapes[name]
 
     def bind(self, tensors: Mapping[str, Array]) -> None:
-        """Bind inputs and outputs to contiguous arrays, which stay the caller's; an output ``X.next`` goes to ``X``."""
+        """Bind inputs and outputs to contiguous arrays, which stay the caller's; the next value of one goes where that is."""
         for name in self.inputs:
             if name in tensors:
                 self._bind(name, tensors[name], self._binding.bind_input)
         for name in self.outputs:
-            source = name if name in tensors else name.removesuffix(".next")
+            source = name if name in tensors else self._next_of.get(name, "")
             if source in tensors:
                 self._bind(name, tensors[source], self._binding.bind_output)
 

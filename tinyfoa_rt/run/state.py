@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.run.sliced_tensor import Allocate, Grid, SlicedTensor
 from tinyfoa_rt.run.whole_weights import PackedSigns, RealWeights, SignBytes, WholeWeights
 
@@ -99,37 +100,37 @@ class DenseState:
     @property
     def states(self) -> dict[str, Array]:
         """What the optimizer keeps, in one piece: like ``weight``, like ``abs_sums`` for biases, and each slice's step count."""
-        found = {f"weight.{kind}": moment.whole() for kind, moment in self._moments.items()}
-        found.update({f"bias.{kind}": moment for kind, moment in self._bias_moments.items()})
+        found = {own("weight", kind): moment.whole() for kind, moment in self._moments.items()}
+        found.update({own("bias", kind): moment for kind, moment in self._bias_moments.items()})
         return found | ({"step_count": self._step_count} if self.optimizer == "adam" else {})
 
     def arrays(self) -> dict[str, Array]:
         """All that must be kept, by name; no slice may be active."""
         assert self._active is None
-        found = {f"{self.name}.weight": self.weight, f"{self.name}.abs_sums": self.abs_sums}
+        found = {own(self.name, "weight"): self.weight, own(self.name, "abs_sums"): self.abs_sums}
         if self.bias is not None:
-            found[f"{self.name}.bias"] = self.bias
-        return {**found, **{f"{self.name}.{key}": value for key, value in self.states.items()}}
+            found[own(self.name, "bias")] = self.bias
+        return {**found, **{own(self.name, key): value for key, value in self.states.items()}}
 
     def restore(self, tensors: Mapping[str, Array]) -> None:
         """Take over what :meth:`arrays` of another time returned; no slice may be active."""
         assert self._active is None
-        self._latent.assign(tensors[f"{self.name}.weight"])
+        self._latent.assign(tensors[own(self.name, "weight")])
         for kind, moment in self._moments.items():
-            moment.assign(tensors[f"{self.name}.weight.{kind}"])
+            moment.assign(tensors[own(self.name, "weight", kind)])
         for name, array in self.arrays().items():
-            if not name.startswith(f"{self.name}.weight"):
+            if not name.startswith(own(self.name, "weight")):
                 array[...] = tensors[name]
         self._derive()
 
     def forward_tensors(self, *, as_bytes: bool = False) -> Mapping[str, Array]:
         """What a forward pass reads, or with ``as_bytes`` the inference model; no slice may be active."""
         assert self._active is None
-        tensors = {f"{self.name}.w": self.whole.as_bytes() if as_bytes else self.whole.array}
+        tensors = {own(self.name, "w"): self.whole.as_bytes() if as_bytes else self.whole.array}
         if self.is_binary:
-            tensors[f"{self.name}.abs_sum"] = self._abs_sum
+            tensors[own(self.name, "abs_sum")] = self._abs_sum
         if self.bias is not None:
-            tensors[f"{self.name}.bias"] = self.bias
+            tensors[own(self.name, "bias")] = self.bias
         return tensors
 
     @property
@@ -148,7 +149,7 @@ class DenseState:
     def begin_turn(self, index: int) -> Mapping[str, Array]:
         """Make slice ``index`` active; return all tensors of the layer that a step reads.
 
-        The arrays are those that a step's outputs are written to: ``NAME.next`` goes to ``NAME``.
+        The arrays are those that a step's outputs are written to: ``NAME#next`` goes to ``NAME``.
         """
         self.end_turn()
         self._active = index
@@ -165,16 +166,16 @@ class DenseState:
         if self.grid.count == 1:
             return
         band, ins, outs = self.grid.part(index)
-        self.whole.put(ins, outs, tensors[f"{name}.w_slice.bits" if self.is_binary else f"{name}.w_slice"])
+        self.whole.put(ins, outs, tensors[own(name, "w_slice", "bits") if self.is_binary else own(name, "w_slice")])
         if self.is_binary:
-            self.abs_sums[band, ..., outs] = tensors[f"{name}.abs_sum_slice"]
+            self.abs_sums[band, ..., outs] = tensors[own(name, "abs_sum_slice")]
             self._abs_sum[..., outs] = self.abs_sums[..., outs].sum(axis=0)
         if self.bias is not None:
-            self.bias[outs] = tensors[f"{name}.bias_slice"]
+            self.bias[outs] = tensors[own(name, "bias_slice")]
         for kind, moment in self._bias_moments.items():
-            moment[band, outs] = tensors[f"{name}.bias_slice.{kind}"]
+            moment[band, outs] = tensors[own(name, "bias_slice", kind)]
         if self.optimizer == "adam":
-            self._step_count[index] = tensors[f"{name}.w_slice.step_count"]
+            self._step_count[index] = tensors[own(name, "w_slice", "step_count")]
 
     def _derive(self) -> None:
         """Derive signs and sums anew from latent weights and sums of bands."""
@@ -183,15 +184,15 @@ class DenseState:
 
     def _whole(self) -> dict[str, Array]:
         name = self.name
-        tensors = {f"{name}.w": self._latent.parts[0]}
+        tensors = {own(name, "w"): self._latent.parts[0]}
         if self.is_binary:
-            tensors[f"{name}.w.bits"] = self.whole.array
-            tensors[f"{name}.abs_sum"] = self._abs_sum
+            tensors[own(name, "w", "bits")] = self.whole.array
+            tensors[own(name, "abs_sum")] = self._abs_sum
         for kind, moment in self._moments.items():
-            tensors[f"{name}.w.{kind}"] = moment.parts[0]
+            tensors[own(name, "w", kind)] = moment.parts[0]
         if self.bias is not None:
-            tensors[f"{name}.bias"] = self.bias
-            tensors.update({f"{name}.bias.{kind}": moment[0] for kind, moment in self._bias_moments.items()})
+            tensors[own(name, "bias")] = self.bias
+            tensors.update({own(name, "bias", kind): moment[0] for kind, moment in self._bias_moments.items()})
         self._count_steps(tensors, ("w", "bias") if self.bias is not None else ("w",), 0)
         return tensors
 
@@ -200,21 +201,21 @@ class DenseState:
         band, ins, outs = self.grid.part(index)
         origin = (ins.start, outs.start, ins.stop - ins.start, outs.stop - outs.start)
         signs = self.whole.take(ins, outs)
-        tensors = {f"{name}.w": self.whole.array, f"{name}.origin": np.array(origin, dtype=np.int32)}
-        tensors[f"{name}.w_slice"] = self._latent.parts[index]
+        tensors = {own(name, "w"): self.whole.array, own(name, "origin"): np.array(origin, dtype=np.int32)}
+        tensors[own(name, "w_slice")] = self._latent.parts[index]
         if self.is_binary:
-            tensors[f"{name}.w_slice.bits"] = signs
-            tensors[f"{name}.abs_sum_slice"] = self.abs_sums[band, ..., outs].copy()
-            tensors[f"{name}.abs_sum"] = self._abs_sum
+            tensors[own(name, "w_slice", "bits")] = signs
+            tensors[own(name, "abs_sum_slice")] = self.abs_sums[band, ..., outs].copy()
+            tensors[own(name, "abs_sum")] = self._abs_sum
             others = [b for b in range(self.grid.num_bands) if b != band]
             self._abs_sum[..., outs] = self.abs_sums[others][..., outs].sum(axis=0)
         for kind, moment in self._moments.items():
-            tensors[f"{name}.w_slice.{kind}"] = moment.parts[index]
+            tensors[own(name, "w_slice", kind)] = moment.parts[index]
         if self.bias is not None:
-            tensors[f"{name}.bias"] = self.bias
-            tensors[f"{name}.bias_slice"] = self.bias[outs].copy()
+            tensors[own(name, "bias")] = self.bias
+            tensors[own(name, "bias_slice")] = self.bias[outs].copy()
             for kind, moments in self._bias_moments.items():
-                tensors[f"{name}.bias_slice.{kind}"] = moments[band, outs].copy()
+                tensors[own(name, "bias_slice", kind)] = moments[band, outs].copy()
             self.bias[outs] = 0
         self._count_steps(tensors, ("w_slice", "bias_slice") if self.bias is not None else ("w_slice",), index)
         return tensors
@@ -225,4 +226,4 @@ class DenseState:
             return
         for parameter in parameters:
             count = self._step_count[index : index + 1].reshape(())
-            tensors[f"{self.name}.{parameter}.step_count"] = count if parameter == "w" else count.copy()
+            tensors[own(self.name, parameter, "step_count")] = count if parameter == "w" else count.copy()

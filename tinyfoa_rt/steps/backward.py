@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from tinyfoa_rt.ir.block import Block, Slices
 from tinyfoa_rt.ir.graph import Attribute, Graph, Node
+from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.partition.slices import largest_slice
 from tinyfoa_rt.steps.builder import StepBuilder, refuse
@@ -80,7 +81,7 @@ class BackwardPass:
         """Record a gradient of a value; a second one is added to the first."""
         known = self._gradient.get(value)
         if known is not None:
-            sum_name = f"{gradient}.sum"
+            sum_name = own(gradient, "sum")
             gradient = self.builder.standard("Add", (known, gradient), (sum_name, self.grad_type(value)), category="gradient")
         self._gradient[value] = gradient
 

@@ -8,9 +8,11 @@ from dataclasses import replace
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.buffer import Place
 from tinyfoa_rt.ir.graph import Attribute, Constant, Graph, Node
+from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.plan import Category
 from tinyfoa_rt.ir.step import Phase, StepGraph, StepNode, StepTensor, TensorType
 from tinyfoa_rt.ir.target import Target
+from tinyfoa_rt.ir.verify_step import verify_step
 from tinyfoa_rt.ops import DOMAIN, operator
 
 __all__ = ["StepBuilder", "refuse", "stored_type"]
@@ -136,7 +138,7 @@ class StepBuilder:
     def real(self, name: str, scale: str) -> str:
         """The real form of a binary tensor, unpacked once."""
         if name not in self._real_of:
-            self._real_of[name] = self.call("BinaryToReal", (name, scale), (f"{name}.real",))[0]
+            self._real_of[name] = self.call("BinaryToReal", (name, scale), (own(name, "real"),))[0]
         return self._real_of[name]
 
     @property
@@ -144,13 +146,15 @@ class StepBuilder:
         return len(self._nodes)
 
     def finish(self, name: str, outputs: Sequence[str]) -> StepGraph:
-        return StepGraph(name, tuple(self._nodes), self._tensors, tuple(self._inputs), tuple(outputs), self._constants)
+        graph = StepGraph(name, tuple(self._nodes), self._tensors, tuple(self._inputs), tuple(outputs), self._constants)
+        verify_step(graph)
+        return graph
 
     def _add(
         self, op_type: str, domain: str, inputs: Sequence[str], outputs: Sequence[str], attributes: Mapping[str, Attribute]
     ) -> None:
         label = next(name for name in outputs if name)
-        node = StepNode(f"{op_type}({label})", op_type, domain, tuple(inputs), tuple(outputs), self.phase, attributes)
+        node = StepNode(own(label, op_type), op_type, domain, tuple(inputs), tuple(outputs), self.phase, attributes)
         self._nodes.append(node)
 
 

@@ -8,6 +8,7 @@ straight-through window where the output is binary.
 from __future__ import annotations
 
 from tinyfoa_rt.ir.graph import Attribute
+from tinyfoa_rt.ir.names import HEAD, LOGITS, LOSS, RATE, TARGET, gradient, own, successor
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.ops.updates import LARGEST, OPTIMIZER_STATES
@@ -33,25 +34,25 @@ def add_error_signal(setting: BlockSetting, forward: ForwardPass, backward: Back
     pools = int(setting.head_pool == "average")
     drawn: dict[str, Attribute] = {"seed": setting.recipe.seed, "pools": pools, "gain": setting.head_gain}
     attributes = {"num_classes": setting.recipe.num_outputs, **drawn}
-    logits = builder.call("HeadLogits", (seen, scale, head), ("logits",), attributes, "head")[0]
+    logits = builder.call("HeadLogits", (seen, scale, head), (LOGITS,), attributes, "head")[0]
     grad_logits, _ = _loss(setting.recipe, builder, (logits, target))
     builder.phase = "gradient"
     full = builder.type_of(seen).shape
     shape = backward.part.shape(full) if backward.part else full
     grad_attributes = {"output_shape": shape, **drawn, **_channel_units(setting, backward)}
     inputs = (grad_logits, head, "", backward.origin)
-    grad_h = builder.call("HeadGrad", inputs, (f"grad.{seen}",), grad_attributes, "gradient")[0]
+    grad_h = builder.call("HeadGrad", inputs, (gradient(seen),), grad_attributes, "gradient")[0]
     if setting.recipe.head == "learned":
         _learn_head(setting, builder, head, (seen, scale))
     if seen != output:
         none = (0,) * len(setting.head_cells)
         spread: dict[str, Attribute] = {**_cells(setting), "dilations": (1,) * len(none), "overhang": none, "unreached": none}
         spread["input_shape"] = backward.grad_type(output).shape
-        grad_h = builder.call("AveragePoolGrad", (grad_h, backward.origin), (f"grad.{output}",), spread, "gradient")[0]
+        grad_h = builder.call("AveragePoolGrad", (grad_h, backward.origin), (gradient(output),), spread, "gradient")[0]
     if not setting.is_binary:
         return grad_h
-    windowed = (grad_h, f"{output}.window", backward.origin)
-    name = f"grad.{output}.preactivation"
+    windowed = (grad_h, own(output, "window"), backward.origin)
+    name = gradient(own(output, "preactivation"))
     return builder.call("StraightThroughGrad", windowed, (name,), backward.channel_size(output), "gradient")[0]
 
 
@@ -62,7 +63,7 @@ def _seen(setting: BlockSetting, forward: ForwardPass) -> tuple[str, str]:
     if setting.head_pool != "grid":
         return output, scale
     shape = builder.value_type(output).shape
-    cells = (f"{output}.cells", TensorType("float32", (*shape[:2], *setting.head_cells)))
+    cells = (own(output, "cells"), TensorType("float32", (*shape[:2], *setting.head_cells)))
     real = builder.real(output, scale) if setting.is_binary else output
     return builder.standard("AveragePool", (real,), cells, _cells(setting), "head"), ""
 
@@ -81,10 +82,10 @@ def _true_error(setting: BlockSetting, builder: StepBuilder, target: str) -> str
     if len(shape) <= 2:
         return _loss(setting.recipe, builder, (output, target))[0]
     flat = TensorType("float32", (shape[0], setting.recipe.num_outputs))
-    logits = builder.standard("Reshape", (output,), (f"{output}.flat", flat))
+    logits = builder.standard("Reshape", (output,), (own(output, "flat"), flat))
     grad, _ = _loss(setting.recipe, builder, (logits, target))
     builder.phase = "gradient"
-    return builder.standard("Reshape", (grad,), (f"grad.{output}", TensorType("float32", shape)), category="gradient")
+    return builder.standard("Reshape", (grad,), (gradient(output), TensorType("float32", shape)), category="gradient")
 
 
 def _channel_units(setting: BlockSetting, backward: BackwardPass) -> dict[str, Attribute]:
@@ -99,11 +100,11 @@ def _declare_target(setting: BlockSetting, builder: StepBuilder) -> str:
     else:
         # onnxruntime's operators index with 64-bit numbers.
         target_type = TensorType("int64" if setting.target.runtime == "ort" else "int32", (builder.batch,))
-    return builder.tensor("target", target_type, "activation", is_persistent=True)
+    return builder.tensor(TARGET, target_type, "activation", is_persistent=True)
 
 
 def _loss(recipe: Recipe, builder: StepBuilder, inputs: tuple[str, str]) -> tuple[str, ...]:
-    return builder.call(_LOSS_OPERATORS[recipe.loss], inputs, ("grad.logits", "loss"), {}, "head")
+    return builder.call(_LOSS_OPERATORS[recipe.loss], inputs, (gradient(LOGITS), LOSS), {}, "head")
 
 
 def _declare_head(setting: BlockSetting, builder: StepBuilder) -> str:
@@ -112,25 +113,25 @@ def _declare_head(setting: BlockSetting, builder: StepBuilder) -> str:
     if setting.recipe.head == "rademacher":
         if setting.target.computes_head:
             return ""
-        return builder.tensor("head", TensorType("int8", shape), "head", is_persistent=True)
+        return builder.tensor(HEAD, TensorType("int8", shape), "head", is_persistent=True)
     head_type = TensorType("float32", shape)
     if setting.recipe.head in ("kaiming", "classifier"):
-        return builder.tensor("head", head_type, "head", place=builder.parameter_place, is_persistent=True)
-    builder.tensor("head", head_type, "head", is_persistent=True)
+        return builder.tensor(HEAD, head_type, "head", place=builder.parameter_place, is_persistent=True)
+    builder.tensor(HEAD, head_type, "head", is_persistent=True)
     for state in OPTIMIZER_STATES[setting.recipe.optimizer]:
-        builder.tensor(f"head.{state}", head_type, "state", is_persistent=True)
-    return "head"
+        builder.tensor(own(HEAD, state), head_type, "state", is_persistent=True)
+    return HEAD
 
 
 def _learn_head(setting: BlockSetting, builder: StepBuilder, head: str, seen: tuple[str, str]) -> None:
     """Mono-Forward: the head takes a gradient step of its own, from what it has seen and its scale."""
     shape = builder.type_of(head).shape
     attributes: dict[str, Attribute] = {"slice_shape": shape, "bias_size": 0, "has_all_rows": 1}
-    inputs = ("grad.logits", *seen)
-    grad = builder.call("DenseSliceGrad", inputs, ("grad.head",), attributes, "gradient")[0]
+    inputs = (gradient(LOGITS), *seen)
+    grad = builder.call("DenseSliceGrad", inputs, (gradient(HEAD),), attributes, "gradient")[0]
     optimizer = setting.recipe.optimizer
-    states = [f"head.{state}" for state in OPTIMIZER_STATES[optimizer]]
+    states = [own(HEAD, state) for state in OPTIMIZER_STATES[optimizer]]
     if optimizer == "adam":
-        states.append(builder.tensor("head.step_count", TensorType("int32", ()), "state", is_persistent=True))
-    outputs = tuple(f"{name}.next" for name in (head, *states))
-    builder.call(f"{optimizer.capitalize()}Update", (head, grad, "rate", *states), outputs, {"limit": LARGEST})
+        states.append(builder.tensor(own(HEAD, "step_count"), TensorType("int32", ()), "state", is_persistent=True))
+    outputs = tuple(successor(name) for name in (head, *states))
+    builder.call(f"{optimizer.capitalize()}Update", (head, grad, RATE, *states), outputs, {"limit": LARGEST})

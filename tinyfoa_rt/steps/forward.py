@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from tinyfoa_rt.ir.block import Block, Layer, Partition
 from tinyfoa_rt.ir.graph import Attribute, Graph, Node
+from tinyfoa_rt.ir.names import own, scale_of, shift_of, statistics_of
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import StepGraph, TensorType
 from tinyfoa_rt.ir.target import Target
@@ -17,7 +18,7 @@ from tinyfoa_rt.ops.geometry import explicit_window
 from tinyfoa_rt.ops.products import LOCAL_ATTRIBUTES
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.parameters import LayerTensors, declare_read_only
-from tinyfoa_rt.steps.setting import binarizes_output, scale_name, shift_name, statistics_names
+from tinyfoa_rt.steps.setting import binarizes_output
 from tinyfoa_rt.steps.trained_part import absorbed_relu, running_statistics
 
 __all__ = ["GEOMETRY", "ForwardPass", "assemble_forward", "window_attributes"]
@@ -51,7 +52,7 @@ class ForwardPass:
         builder = self.builder
         trained = [
             builder.tensor(name, builder.value_type(value), "weight", place=builder.parameter_place, is_persistent=True)
-            for name, value in zip((shift_name(node), *statistics_names(node)), node.inputs[2:5])
+            for name, value in zip((shift_of(node.outputs[0]), *statistics_of(node.outputs[0])), node.inputs[2:5])
         ]
         inputs = [self.real_input(node.inputs[0]), builder.constant(node.inputs[1]), *trained]
         builder.copy_node(node, inputs, [self.name(value) for value in node.outputs])
@@ -96,7 +97,7 @@ class ForwardPass:
     def prepare_binary_output(self, block: Block) -> tuple[Node | None, str]:
         """Rename the block's output to its real form; return the Relu that is skipped and the name of that form."""
         relu = absorbed_relu(self.builder.graph, block)
-        self.renamed[block.output] = f"{block.output}.preactivation"
+        self.renamed[block.output] = own(block.output, "preactivation")
         if relu is not None:
             self.renamed[relu.outputs[0]] = self.name(relu.inputs[0])
         return relu, self.renamed[block.output]
@@ -171,7 +172,7 @@ def _run_trained(forward: ForwardPass, block: Block) -> None:
     if is_binary:
         scale = ""
         if forward.recipe.handover == "scaled":
-            scale = scale_name(block.output)
+            scale = scale_of(block.output)
             builder.tensor(scale, TensorType("float32", ()), "weight", place=builder.parameter_place, is_persistent=True)
         builder.call("BinaryActivation", (preactivation, scale), (block.output,))
         forward.binary[block.output] = scale

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tinyfoa_rt.ir.block import Layer
+from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.ir.target import Target
@@ -74,14 +75,14 @@ def declare_read_only(builder: StepBuilder, layer: Layer, recipe: Recipe) -> Lay
     is_binary = recipe.binarize != "none"
     place = builder.parameter_place
     w_type = matrix_type(layer, builder.target, "bit" if is_binary else "float32")
-    w = builder.tensor(f"{layer.name}.w", w_type, "weight", place=place, is_persistent=True)
+    w = builder.tensor(own(layer.name, "w"), w_type, "weight", place=place, is_persistent=True)
     bias = abs_sum = ""
     if layer.bias is not None:
         bias_type = TensorType("float32", (layer.bias_size,))
-        bias = builder.tensor(f"{layer.name}.bias", bias_type, "weight", place=place, is_persistent=True)
+        bias = builder.tensor(own(layer.name, "bias"), bias_type, "weight", place=place, is_persistent=True)
     if is_binary:
         sums = sum_type(layer, builder.target, layer.out_features)
-        abs_sum = builder.tensor(f"{layer.name}.abs_sum", sums, "weight", place=place, is_persistent=True)
+        abs_sum = builder.tensor(own(layer.name, "abs_sum"), sums, "weight", place=place, is_persistent=True)
     return LayerTensors(w, bias, abs_sum=abs_sum)
 
 
@@ -107,20 +108,20 @@ def _sliced(builder: StepBuilder, layer: Layer, recipe: Recipe, part: _Part) -> 
     read_only = declare_read_only(builder, layer, recipe)
     name = layer.name
     vector = TensorType("float32", (part.num_outputs * layer.weight_copies,))
-    origin = builder.tensor(f"{name}.origin", TensorType("int32", (4,)), "state", is_persistent=True)
-    weight = _parameter(builder, f"{name}.w_slice", part.weight, recipe)
+    origin = builder.tensor(own(name, "origin"), TensorType("int32", (4,)), "state", is_persistent=True)
+    weight = _parameter(builder, own(name, "w_slice"), part.weight, recipe)
     w_slice, abs_sum_slice = weight.latent, ""
     if recipe.binarize != "none":
         bits = TensorType("bit", part.weight.shape)
-        w_slice = builder.tensor(f"{name}.w_slice.bits", bits, "weight", is_persistent=True)
+        w_slice = builder.tensor(own(name, "w_slice", "bits"), bits, "weight", is_persistent=True)
         sums = sum_type(layer, builder.target, part.num_outputs)
-        abs_sum_slice = builder.tensor(f"{name}.abs_sum_slice", sums, "state", is_persistent=True)
+        abs_sum_slice = builder.tensor(own(name, "abs_sum_slice"), sums, "state", is_persistent=True)
     bias_parameter = None
     if layer.bias is not None:
-        bias_parameter = _parameter(builder, f"{name}.bias_slice", vector, recipe)
+        bias_parameter = _parameter(builder, own(name, "bias_slice"), vector, recipe)
     if not part.is_even:
         parameters = [parameter for parameter in (weight, bias_parameter) if parameter is not None]
-        sized = [name for p in parameters for name in (p.latent, *p.states) if not name.endswith(".step_count")]
+        sized = [name for p in parameters for name in (p.latent, *p.states) if builder.type_of(name).shape]
         builder.vary(*sized, *(name for name in (w_slice, abs_sum_slice) if name and name not in sized))
     return LayerTensors(
         w=read_only.w,
@@ -141,17 +142,17 @@ def _resident(builder: StepBuilder, layer: Layer, recipe: Recipe, part: _Part) -
     vector = TensorType("float32", (layer.out_features * layer.weight_copies,))
     origin = ""
     if part.is_slice:
-        origin = builder.tensor(f"{name}.origin", TensorType("int32", (4,)), "state", is_persistent=True)
-    weight = _parameter(builder, f"{name}.w", whole, recipe)
+        origin = builder.tensor(own(name, "origin"), TensorType("int32", (4,)), "state", is_persistent=True)
+    weight = _parameter(builder, own(name, "w"), whole, recipe)
     weight = Parameter(weight.latent, weight.states, part.weight)
     w, abs_sum = weight.latent, ""
     if recipe.binarize != "none":
-        w = builder.tensor(f"{name}.w.bits", TensorType("bit", whole.shape), "weight", is_persistent=True)
+        w = builder.tensor(own(name, "w", "bits"), TensorType("bit", whole.shape), "weight", is_persistent=True)
         sums = sum_type(layer, builder.target, layer.out_features)
-        abs_sum = builder.tensor(f"{name}.abs_sum", sums, "state", is_persistent=True)
+        abs_sum = builder.tensor(own(name, "abs_sum"), sums, "state", is_persistent=True)
     bias_parameter = None
     if layer.bias is not None:
-        declared = _parameter(builder, f"{name}.bias", vector, recipe)
+        declared = _parameter(builder, own(name, "bias"), vector, recipe)
         updated = TensorType("float32", (part.num_outputs * layer.weight_copies,))
         bias_parameter = Parameter(declared.latent, declared.states, updated)
     bias = bias_parameter.latent if bias_parameter else ""
@@ -162,9 +163,8 @@ def _parameter(builder: StepBuilder, name: str, tensor_type: TensorType, recipe:
     """Declare latent values and optimizer state in RAM."""
     latent = builder.tensor(name, tensor_type, "weight", is_persistent=True)
     states = [
-        builder.tensor(f"{name}.{state}", tensor_type, "state", is_persistent=True)
-        for state in OPTIMIZER_STATES[recipe.optimizer]
+        builder.tensor(own(name, state), tensor_type, "state", is_persistent=True) for state in OPTIMIZER_STATES[recipe.optimizer]
     ]
     if recipe.optimizer == "adam":
-        states.append(builder.tensor(f"{name}.step_count", TensorType("int32", ()), "state", is_persistent=True))
+        states.append(builder.tensor(own(name, "step_count"), TensorType("int32", ()), "state", is_persistent=True))
     return Parameter(latent, tuple(states), tensor_type)

@@ -14,10 +14,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tinyfoa_rt.ir.buffer import Buffer, Lifetime
+from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.plan import Category
 from tinyfoa_rt.ir.program import Program, ProgramBuffer, Step
 from tinyfoa_rt.ir.step import StepGraph, StepNode, StepTensor
 from tinyfoa_rt.ir.target import Target
+from tinyfoa_rt.ir.verify_step import verify_program
 from tinyfoa_rt.ops import Memory, memory_rule
 
 __all__ = ["to_program"]
@@ -29,7 +31,9 @@ def to_program(graph: StepGraph, target: Target) -> Program:
     for time, node in enumerate(graph.nodes):
         analysis.visit(time, node)
     steps = tuple(Step(node.name, node.phase) for node in graph.nodes)
-    return Program(graph.name, steps, analysis.buffers())
+    program = Program(graph.name, steps, analysis.buffers())
+    verify_program(program, graph, packs_bits=target.packs_bits)
+    return program
 
 
 @dataclass(slots=True)
@@ -73,11 +77,11 @@ class _Liveness:
         outputs = [tensors[name].type for name in node.outputs if name]
         nbytes = rule.scratch(self._target, inputs, outputs, node.attributes)
         if nbytes:
-            self._scratch.append((f"{node.name}.scratch", nbytes, time, time))
+            self._scratch.append((own(node.name, "scratch"), nbytes, time, time))
         early = rule.early(self._target, inputs, outputs, node.attributes)
         if early:
             made = [self._storage[name].start for name in node.inputs[1:] if name in self._storage]
-            self._scratch.append((f"{node.name}.early", early, max([self._head_time, *made]), time))
+            self._scratch.append((own(node.name, "early"), early, max([self._head_time, *made]), time))
 
     def buffers(self) -> tuple[ProgramBuffer, ...]:
         num_steps = max(1, len(self._graph.nodes))

@@ -7,30 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tinyfoa_rt.ir.block import Block, Slices
-from tinyfoa_rt.ir.graph import Graph, Node
+from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.names import scale_of
 from tinyfoa_rt.ir.recipe import HeadPool, Recipe
 from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.steps.trained_part import has_sign
 
-__all__ = ["BlockSetting", "StepChoice", "binarizes_output", "block_settings", "scale_name", "shift_name", "statistics_names"]
+__all__ = ["BlockSetting", "StepChoice", "binarizes_output", "block_settings"]
 
 # Cells of a head's grid along an axis: they keep where something is, and a head of few units.
 _GRID = 4
-
-
-def scale_name(value: str) -> str:
-    """The tensor that holds the scale s of a binary value."""
-    return f"{value}.scale"
-
-
-def statistics_names(node: Node) -> tuple[str, str]:
-    """The tensors that hold running mean and variance of a batch normalization in a trained block."""
-    return f"{node.outputs[0]}.running_mean", f"{node.outputs[0]}.running_variance"
-
-
-def shift_name(node: Node) -> str:
-    """The tensor that holds the trained shift of a batch normalization in a trained block."""
-    return f"{node.outputs[0]}.shift"
 
 
 def binarizes_output(graph: Graph, block: Block, recipe: Recipe) -> bool:
@@ -119,5 +105,5 @@ def block_settings(graph: Graph, blocks: Sequence[Block], recipe: Recipe, target
         entering = {name: binary[name] for name in block.inputs if name in binary}
         settings.append(BlockSetting(graph, block, own, target, entering))
         if settings[-1].is_binary:
-            binary[block.output] = scale_name(block.output) if hands_scale else ""
+            binary[block.output] = scale_of(block.output) if hands_scale else ""
     return tuple(settings)

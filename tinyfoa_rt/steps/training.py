@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.graph import Attribute, Node
+from tinyfoa_rt.ir.names import LOGITS, LOSS, RATE, gradient, own, scale_of, shift_of, statistics_of, successor
 from tinyfoa_rt.ir.step import StepGraph, TensorType
 from tinyfoa_rt.ops.updates import LARGEST
 from tinyfoa_rt.partition.slices import most_groups
@@ -16,7 +17,7 @@ from tinyfoa_rt.steps.builder import StepBuilder, refuse
 from tinyfoa_rt.steps.error_signal import add_error_signal
 from tinyfoa_rt.steps.forward import GEOMETRY, ForwardPass, window_attributes
 from tinyfoa_rt.steps.parameters import LayerTensors, Parameter, declare_trained
-from tinyfoa_rt.steps.setting import BlockSetting, StepChoice, scale_name, shift_name, statistics_names
+from tinyfoa_rt.steps.setting import BlockSetting, StepChoice
 from tinyfoa_rt.steps.trained_part import nodes_to_output, reached_by_layers, running_statistics
 from tinyfoa_rt.steps.vjp import VJP_RULES
 
@@ -34,7 +35,7 @@ def assemble_step(setting: BlockSetting, choice: StepChoice) -> StepGraph:
     step.declare()
     step.run_forward()
     step.run_backward()
-    return builder.finish(setting.block.name, ("loss", *step.reported))
+    return builder.finish(setting.block.name, (LOSS, *step.reported))
 
 
 class _StepAssembly:
@@ -55,7 +56,7 @@ class _StepAssembly:
         """What a step on onnxruntime also hands out: the logits, and the block's output where the next block trains on it."""
         if self.setting.target.runtime != "ort":
             return ()
-        logits = self.block.output if self.block.is_classifier else "logits"
+        logits = self.block.output if self.block.is_classifier else LOGITS
         return (logits, self.block.output) if self.choice.hands_on and not self.block.is_classifier else (logits,)
 
     def declare(self) -> None:
@@ -69,7 +70,7 @@ class _StepAssembly:
                     place = self.builder.parameter_place
                     self.builder.tensor(scale, TensorType("float32", ()), "weight", place=place, is_persistent=True)
             self.builder.input(value, value_type)
-        self.builder.tensor("rate", TensorType("float32", ()), "state", is_persistent=True)
+        self.builder.tensor(RATE, TensorType("float32", ()), "state", is_persistent=True)
         for layer in self.block.layers:
             self.tensors[layer.name] = declare_trained(self.builder, layer, self.setting.recipe, self.choice)
 
@@ -113,28 +114,28 @@ class _StepAssembly:
         """Batch normalization behind a layer keeps running statistics and a shift that is trained."""
         statistics = [
             self.builder.tensor(name, self.builder.value_type(value), "state", is_persistent=True)
-            for name, value in zip(statistics_names(node), node.inputs[3:5])
+            for name, value in zip(statistics_of(node.outputs[0]), node.inputs[3:5])
         ]
         shift_type = self.builder.value_type(node.inputs[2])
-        shift = self.builder.tensor(shift_name(node), shift_type, "weight", is_persistent=True)
+        shift = self.builder.tensor(shift_of(node.outputs[0]), shift_type, "weight", is_persistent=True)
         inputs = (self.forward.real_input(node.inputs[0]), self.builder.constant(node.inputs[1]), shift, *statistics)
-        outputs = (self.forward.name(node.outputs[0]), *(f"{name}.next" for name in statistics))
+        outputs = (self.forward.name(node.outputs[0]), *(successor(name) for name in statistics))
         momentum = self.setting.recipe.statistics_momentum(node.float("momentum", 0.9), self.choice.batch)
         attributes = {"epsilon": node.float("epsilon", 1e-5), "momentum": momentum}
         self.builder.call("RunningBatchNormalization", inputs, outputs, attributes)
 
     def _binarize(self, preactivation: str) -> None:
         output = self.block.output
-        scale = scale_name(output)
+        scale = scale_of(output)
         self.builder.tensor(scale, TensorType("float32", ()), "state", is_persistent=True)
         recipe = self.setting.recipe
         attributes: dict[str, Attribute] = {
             "momentum": recipe.scale_momentum(self.choice.batch),
             "window_floor": recipe.window_floor,
         }
-        outputs = (output, f"{scale}.next", f"{output}.window")
+        outputs = (output, successor(scale), own(output, "window"))
         self.builder.call("BinaryActivation", (preactivation, scale), outputs, attributes)
-        self.forward.binary[output] = f"{scale}.next"
+        self.forward.binary[output] = successor(scale)
 
     def _propagate(self, node: Node, backward: BackwardPass) -> None:
         grad = backward.of(node.outputs[0])
@@ -157,8 +158,8 @@ class _StepAssembly:
         share = self.setting.recipe.shift_share(max(layer.row_size for layer in self.block.layers))
         for node, grad in self._shifted:
             attributes = {"share": share, **backward.channel_size(node.inputs[0])}
-            shift = shift_name(node)
-            self.builder.call("ShiftSgdStep", (shift, grad, "rate", backward.origin), (f"{shift}.next",), attributes)
+            shift = shift_of(node.outputs[0])
+            self.builder.call("ShiftSgdStep", (shift, grad, RATE, backward.origin), (successor(shift),), attributes)
         self._shifted.clear()
         self.builder.phase = "gradient"
 
@@ -182,13 +183,13 @@ class _StepAssembly:
         attributes["has_all_rows"] = int(backward.part is None)
         attributes |= self._input_center(layer)
         x, x_scale = self._layer_input(layer)
-        outputs = (f"grad.{tensors.weight.latent}", f"grad.{bias.latent}") if bias else (f"grad.{tensors.weight.latent}",)
+        outputs = tuple(gradient(parameter.latent) for parameter in (tensors.weight, bias) if parameter)
         inputs = (grad_z, x, x_scale, tensors.origin)
         self.builder.call(f"{GEOMETRY[layer.kind]}SliceGrad", inputs, outputs, attributes, "gradient")
         self.builder.phase = "update"
         for parameter, grad in zip((tensors.weight, bias), outputs):
             assert parameter is not None
-            self._update(parameter, grad, tensors.origin if tensors.weight.latent == f"{layer.name}.w" else "")
+            self._update(parameter, grad, "" if tensors.w_slice else tensors.origin)
         self._pack(tensors)
 
     def _step_down(self, layer: Layer, tensors: LayerTensors, backward: BackwardPass, grad_z: str) -> None:
@@ -198,12 +199,12 @@ class _StepAssembly:
         attributes: dict[str, Attribute] = {"has_all_rows": int(backward.part is None)}
         if bias is not None:
             size: dict[str, Attribute] = {"bias_size": bias.grad_type.size, **attributes}
-            grad = self.builder.call("BiasSliceGrad", (grad_z, tensors.origin), (f"grad.{bias.latent}",), size, "gradient")[0]
+            grad = self.builder.call("BiasSliceGrad", (grad_z, tensors.origin), (gradient(bias.latent),), size, "gradient")[0]
         self.builder.phase = "update"
         limit = 1.0 if self.setting.recipe.binarize != "none" else LARGEST
-        inputs = (weight.latent, grad_z, *self._layer_input(layer), "rate", tensors.origin)
+        inputs = (weight.latent, grad_z, *self._layer_input(layer), RATE, tensors.origin)
         attributes |= {"limit": limit, **self._input_center(layer)}
-        self.builder.call("DenseSgdStep", inputs, (f"{weight.latent}.next",), attributes)
+        self.builder.call("DenseSgdStep", inputs, (successor(weight.latent),), attributes)
         if bias is not None:
             self._update(bias, grad, "")
         self._pack(tensors)
@@ -225,13 +226,13 @@ class _StepAssembly:
         assert tensors.weight is not None
         if self.setting.recipe.binarize != "none":
             signs, sums = tensors.updated_signs
-            latent = f"{tensors.weight.latent}.next"
-            self.builder.call("PackSigns", (latent, signs, sums, tensors.origin), (f"{signs}.next", f"{sums}.next"))
+            latent = successor(tensors.weight.latent)
+            self.builder.call("PackSigns", (latent, signs, sums, tensors.origin), (successor(signs), successor(sums)))
         self.builder.phase = "gradient"
 
     def _update(self, parameter: Parameter, grad: str, origin: str) -> None:
         optimizer = self.setting.recipe.optimizer
         is_clipped = self.setting.recipe.binarize != "none" and self.builder.type_of(parameter.latent).shape[1:] != ()
-        inputs = (parameter.latent, grad, "rate", *parameter.states, origin)
-        outputs = tuple(f"{name}.next" for name in (parameter.latent, *parameter.states))
+        inputs = (parameter.latent, grad, RATE, *parameter.states, origin)
+        outputs = tuple(successor(name) for name in (parameter.latent, *parameter.states))
         self.builder.call(f"{optimizer.capitalize()}Update", inputs, outputs, {"limit": 1.0 if is_clipped else LARGEST})

@@ -132,15 +132,15 @@ def _measure(step: StepGraph, counter: Any, kernels: Path | None) -> tuple[int, 
     binding = session.io_binding()
     held = {each.name: _value(each, step) for each in model.graph.input}
     for name, value in held.items():
-        if name.endswith(".origin"):  # the first slice
-            part = held[name.replace(".origin", ".w_slice")].shape()
+        if name.endswith("#origin"):  # the first slice
+            part = held[name.replace("#origin", "#w_slice")].shape()
             value.update_inplace(np.array((0, 0, *part), dtype=np.int32))
     bound = [value for name, value in held.items() if step.tensors[name].place == "ram"]
     signs = sum(_nbytes(held[name]) for name, tensor in step.tensors.items() if _is_sign(tensor) and name in held)
     for name, value in held.items():
         binding.bind_ortvalue_input(name, value)
     for each in model.graph.output:
-        source = each.name.removesuffix(".next")
+        source = each.name.removesuffix("#next")
         if source not in held:
             bound.append(_value(each, step))
         binding.bind_ortvalue_output(each.name, held[source] if source in held else bound[-1])

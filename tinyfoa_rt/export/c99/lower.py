@@ -26,6 +26,7 @@ from tinyfoa_rt.export.c99.program import (
 from tinyfoa_rt.export.c99.source import BlockSource, LayerSource, ModelSource
 from tinyfoa_rt.export.c99.standard_operators import STANDARD_RULES
 from tinyfoa_rt.export.c99.storage import KeptLayer, StorageLayout, lay_out, model_id, pieces_of, slice_count
+from tinyfoa_rt.ir.names import HEAD, LOSS, RATE, TARGET, own
 from tinyfoa_rt.ir.step import StepGraph, StepNode
 from tinyfoa_rt.ops import DOMAIN
 from tinyfoa_rt.ops.updates import OPTIMIZER_STATES
@@ -84,8 +85,9 @@ class _Assembly:
         self._layers: dict[str, LayerRef] = {}
         for number, block in enumerate(model.blocks):
             for index, layer in enumerate(block.layers):
-                for suffix in ("w", "w.bits", "w_slice"):
-                    self._layers[f"{layer.layer.name}.{suffix}"] = LayerRef(number, index)
+                w = own(layer.layer.name, "w")
+                for name in (w, own(w, "bits"), own(layer.layer.name, "w_slice")):
+                    self._layers[name] = LayerRef(number, index)
         self._statistics = {
             name: (number, place) for number, block in enumerate(model.blocks) for place, name in enumerate(block.statistics)
         }
@@ -93,8 +95,8 @@ class _Assembly:
 
     def block(self, number: int, block: BlockSource) -> CBlock:
         offsets = block.offsets
-        head = f"{block.name}.head"
-        if "head" in block.step.tensors:
+        head = own(block.name, "head")
+        if HEAD in block.step.tensors:
             self.constants[head] = RealArray(f"head_{number}", self._model.state[head])
         name = Name(f"head_{number}") if head in self.constants else None
         batch = Number(self._batch)
@@ -109,9 +111,9 @@ class _Assembly:
             base=block.base,
             end=block.end,
             planned=block.peak_nbytes,
-            target=offsets["target"],
-            rate=offsets["rate"],
-            loss=offsets["loss"],
+            target=offsets[TARGET],
+            rate=offsets[RATE],
+            loss=offsets[LOSS],
             scale=offsets[block.scale] if block.scale else None,
             scale_number=self._scales.get(block.scale, 0),
             statistics=tuple((offsets[name], self._layout.statistics[name], n) for name, n in block.statistics.items()),
@@ -169,22 +171,22 @@ class _Assembly:
 def _resident(layer: LayerSource, optimizer: str, offsets: Mapping[str, int]) -> dict[str, int | tuple[int | None, ...] | None]:
     """Offsets of a layer's tensors while it is trained: of its active slice, or of all of it."""
     name = layer.layer.name
-    is_sliced = f"{name}.w_slice" in offsets
-    weight, bias = (f"{name}.w_slice", f"{name}.bias_slice") if is_sliced else (f"{name}.w", f"{name}.bias")
+    is_sliced = own(name, "w_slice") in offsets
+    weight, bias = (own(name, role) for role in (("w_slice", "bias_slice") if is_sliced else ("w", "bias")))
     kinds = [*OPTIMIZER_STATES[optimizer], *[""] * (2 - len(OPTIMIZER_STATES[optimizer]))]
 
     def states(of: str) -> tuple[int | None, ...]:
-        return tuple(offsets.get(f"{of}.{kind}") for kind in kinds)
+        return tuple(offsets.get(own(of, kind)) for kind in kinds)
 
     return {
         "latent": offsets[weight],
         "states": states(weight),
         "bias": offsets.get(bias),
         "bias_states": states(bias),
-        "step_counts": (offsets.get(f"{weight}.step_count"), offsets.get(f"{bias}.step_count")),
-        "bits": offsets.get(f"{weight}.bits"),
-        "sums": offsets.get(f"{name}.abs_sum_slice" if is_sliced else f"{name}.abs_sum"),
-        "origin": offsets.get(f"{name}.origin"),
+        "step_counts": (offsets.get(own(weight, "step_count")), offsets.get(own(bias, "step_count"))),
+        "bits": offsets.get(own(weight, "bits")),
+        "sums": offsets.get(own(name, "abs_sum_slice" if is_sliced else "abs_sum")),
+        "origin": offsets.get(own(name, "origin")),
     }
 
 

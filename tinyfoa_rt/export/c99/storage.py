@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt.export.c99.program import Piece
 from tinyfoa_rt.export.c99.source import LayerSource, ModelSource
+from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.step import WORD_BITS
 from tinyfoa_rt.ops.updates import OPTIMIZER_STATES
 
@@ -119,9 +120,10 @@ def _record_words(layer: LayerSource, optimizer: str, index: int) -> int:
 
 
 def model_id(model: ModelSource, layout: StorageLayout) -> int:
-    """Tells states apart that lie in different ways, or belong to models of different names."""
-    bounds = [(layer.layer.name, layer.ins, layer.outs) for block in model.blocks for layer in block.layers]
-    return zlib.crc32(repr((model.name, model.optimizer, bounds, layout)).encode())
+    """Tells states apart that lie in different ways, or belong to models of different names; what is inside them has no say."""
+    bounds = [(layer.ins, layer.outs) for block in model.blocks for layer in block.layers]
+    kept = (layout.header_words, len(layout.scales), *layout.statistics.values(), *layout.layers.values(), layout.nbytes)
+    return zlib.crc32(repr((model.name, model.optimizer, bounds, kept)).encode())
 
 
 def pieces_of(model: ModelSource, layout: StorageLayout) -> tuple[Piece, ...]:
@@ -165,8 +167,8 @@ class _LayerWords:
         self._layer = layer
         self._place = place
         self._name = layer.layer.name
-        self._weight = _rows(np.asarray(model.state[f"{self._name}.weight"], dtype=np.float32))
-        bias = model.state.get(f"{self._name}.bias")
+        self._weight = _rows(np.asarray(model.state[own(self._name, "weight")], dtype=np.float32))
+        bias = model.state.get(own(self._name, "bias"))
         self._bias = None if bias is None else np.asarray(bias, dtype=np.float32)
 
     def write(self, words: Array) -> None:
@@ -207,15 +209,15 @@ class _LayerWords:
         words = np.concatenate([part.reshape(-1) for part in parts]).astype("<f4").view("<u4")
         if self._optimizer != "adam":
             return words
-        count = self._state.get(f"{self._name}.step_count", np.zeros(slice_count(self._layer), dtype=np.int32))[index]
+        count = self._state.get(own(self._name, "step_count"), np.zeros(slice_count(self._layer), dtype=np.int32))[index]
         return np.append(words, np.full(1 if self._bias is None else 2, count, dtype="<u4"))
 
     def _weight_state(self, kind: str) -> Array:
-        found = self._state.get(f"{self._name}.weight.{kind}")
-        return np.zeros_like(self._state[f"{self._name}.weight"]) if found is None else np.asarray(found)
+        found = self._state.get(own(self._name, "weight", kind))
+        return np.zeros_like(self._state[own(self._name, "weight")]) if found is None else np.asarray(found)
 
     def _bias_state(self, kind: str) -> Array:
-        found = self._state.get(f"{self._name}.bias.{kind}")
+        found = self._state.get(own(self._name, "bias", kind))
         shape = (len(self._layer.ins) - 1, self._layer.outs[-1])
         return np.zeros(shape, dtype=np.float32) if found is None else np.asarray(found)
 

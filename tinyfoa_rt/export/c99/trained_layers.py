@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from tinyfoa_rt.export.c99.lowering import CONTEXT, NULL, Lowering, Rule, real_attribute, scale_of, whole_attribute
 from tinyfoa_rt.export.c99.program import Argument, Call, Fields, Name, Number, Real, Statement, Value
 from tinyfoa_rt.export.c99.windows import window_of
+from tinyfoa_rt.ir.names import own, split
 from tinyfoa_rt.ir.step import StepNode
 
 __all__ = ["TRAINED_LAYER_RULES", "running_normalization"]
@@ -25,7 +26,7 @@ def _dense(lowering: Lowering, node: StepNode) -> list[Statement]:
         bits = (lowering.at(x, "const uint32_t"), scale)
         return [*load, Call("tfoa_binary_dense", (CONTEXT, layer, *bits, lowering.rows, lowering.at(z)), may_fail=True)]
     if node.op_type == "SignDense":
-        scratch = lowering.at(f"{node.name}.scratch", "void")
+        scratch = lowering.at(own(node.name, "scratch"), "void")
         given = (CONTEXT, layer, lowering.real(x), lowering.rows, scratch)
         return [Call("tfoa_sign_dense", (*given, lowering.at(z)), may_fail=True)]
     load, operand = _operand(lowering, (x, node.input(8)), 0.0)
@@ -42,7 +43,7 @@ def _conv(lowering: Lowering, node: StepNode) -> list[Statement]:
         bits = (lowering.at(x, "const uint32_t"), scale)
         return [*load, Call("tfoa_binary_conv", (*given, *bits, lowering.at(z)), may_fail=True)]
     if node.op_type == "SignConv":
-        scratch = lowering.at(f"{node.name}.scratch", "int16_t")
+        scratch = lowering.at(own(node.name, "scratch"), "int16_t")
         return [Call("tfoa_sign_conv", (*given, lowering.real(x), scratch, lowering.at(z)), may_fail=True)]
     return [Call("tfoa_real_conv", (*given, lowering.real(x), lowering.at(z)), may_fail=True)]
 
@@ -67,7 +68,7 @@ def _update(lowering: Lowering, node: StepNode) -> list[Statement]:
     optimizer = node.op_type.removesuffix("Update").lower()
     source = lowering.gradients[grad]
     grad_z, is_weight = source.inputs[0], grad == source.outputs[0]
-    states = [lowering.at(name, "int32_t" if name.endswith(".step_count") else "float") for name in node.inputs[3:] if name]
+    states = [lowering.at(name, "int32_t" if split(name)[1] == "step_count" else "float") for name in node.inputs[3:] if name]
     extra: tuple[Argument, ...] = (Fields("tfoa_moments", tuple(states)),) if optimizer == "adam" else tuple(states)
     end = (lowering.rows, Value("float", lowering.offsets[rate]), *extra)
     begin = (Name("&slice"), lowering.at(grad_z))

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from tinyfoa_rt.ir.graph import Node
+from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.steps.backward import BackwardPass
 from tinyfoa_rt.steps.builder import refuse
 from tinyfoa_rt.steps.vjp.rule import VjpRule, grad_name
@@ -28,7 +29,7 @@ def _difference(backward: BackwardPass, node: Node, grad: str) -> None:
         backward.add(minuend, _unbroadcast(backward, node, minuend, grad))
     if backward.needs(subtrahend):
         shape = backward.grad_type(node.outputs[0])
-        negated = backward.builder.standard("Neg", (grad,), (f"{grad}.negated", shape), category="gradient")
+        negated = backward.builder.standard("Neg", (grad,), (own(grad, "negated"), shape), category="gradient")
         backward.add(subtrahend, _unbroadcast(backward, node, subtrahend, negated))
 
 

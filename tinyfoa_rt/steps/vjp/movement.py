@@ -30,11 +30,11 @@ def _transposed(backward: BackwardPass, node: Node, grad: str) -> None:
 def _concatenated(backward: BackwardPass, node: Node, grad: str) -> None:
     axis = node.int("axis", 0)
     start = 0
-    for value in node.inputs:
+    for position, value in enumerate(node.inputs):
         length = backward.builder.graph.shape(value)[axis]
         if backward.needs(value):
             span = {"axis": axis, "start": start, "stop": start + length}
-            output = (grad_name(node, value), backward.grad_type(value))
+            output = (grad_name(node, value, position), backward.grad_type(value))
             backward.add(value, backward.builder.standard("Slice", (grad,), output, span, "gradient"))
         start += length
 

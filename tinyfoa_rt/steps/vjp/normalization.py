@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tinyfoa_rt.ir.graph import Node
+from tinyfoa_rt.ir.names import statistics_of, successor
 from tinyfoa_rt.steps.backward import BackwardPass
-from tinyfoa_rt.steps.setting import statistics_names
 from tinyfoa_rt.steps.vjp.rule import VjpRule, grad_name
 
 __all__ = ["NORMALIZATION_RULES"]
@@ -15,7 +15,7 @@ __all__ = ["NORMALIZATION_RULES"]
 def _batch_normalization(backward: BackwardPass, node: Node, grad: str) -> None:
     x = node.inputs[0]
     gain = backward.builder.constant(node.inputs[1])
-    variance = f"{statistics_names(node)[1]}.next"
+    variance = successor(statistics_of(node.outputs[0])[1])
     inputs = (grad, gain, variance, backward.origin)
     output = (grad_name(node, x),)
     attributes = {"epsilon": node.float("epsilon", 1e-5), **backward.channel_size(x)}

@@ -32,13 +32,12 @@ public:
         for (const std::string& name : record_.inputs) {
             inputs_[name] = batch_tensor(name);
         }
-        target_ = batch_tensor("target");
+        target_ = batch_tensor(names::target);
         const std::string handed_on = record_.is_classifier ? "" : record_.output;
         for (const std::string& name : session_.output_names()) {
-            const bool is_next = name.size() > 5 && name.compare(name.size() - 5, 5, ".next") == 0;
-            if (!is_next) {
+            if (manifest_.next_of.count(name) == 0) {
                 outputs_[name] = Tensor(session_.output(name)->dtype, session_.output(name)->shape);
-                logits_ = logits_.empty() && name != "loss" && name != handed_on ? name : logits_;
+                logits_ = logits_.empty() && name != names::loss && name != handed_on ? name : logits_;
             }
         }
         check_sizes();
@@ -67,7 +66,7 @@ public:
         for (Layer* layer : layers_) {
             tensors.merge(layer->begin_turn(slice(*layer)));
         }
-        session_.bind(tensors);
+        session_.bind(tensors, manifest_.next_of);
     }
 
     // Take one step on the batch in `inputs` and `target`. When it throws, the state is as it was.
@@ -89,7 +88,7 @@ public:
         for (Layer* layer : layers_) {
             layer->commit();
         }
-        return {*outputs_.at("loss").data<float>(), accuracy()};
+        return {*outputs_.at(names::loss).data<float>(), accuracy()};
     }
 
     void end_turn() {
@@ -109,7 +108,7 @@ public:
         double total = 0;
         for (const auto& [name, tensor] : inputs_) {
             const bool is_scaled = tensor.dtype() != Dtype::float32 && manifest_.has_scaled_inputs();
-            const double scale = is_scaled ? static_cast<double>(state_.scale(name + ".scale")) : 1.0;
+            const double scale = is_scaled ? static_cast<double>(state_.scale(names::own(name, "scale"))) : 1.0;
             total += scale * scale * mean_square(name, tensor);
         }
         return total / static_cast<double>(inputs_.size());
@@ -184,7 +183,7 @@ private:
         const Shape target = has_labels ? Shape{manifest_.batch} : scores;
         const bool fits_target =
             target_.dtype() == (has_labels ? Dtype::int64 : Dtype::float32) && target_.size() == count_elements(target);
-        const auto loss = outputs_.find("loss"), logits = outputs_.find(logits_);
+        const auto loss = outputs_.find(names::loss), logits = outputs_.find(logits_);
         const bool fits_loss = loss != outputs_.end() && loss->second.dtype() == Dtype::float32 && loss->second.size() == 1;
         const bool fits_logits = logits != outputs_.end() && logits->second.dtype() == Dtype::float32 &&
                                  logits->second.size() == count_elements(scores);
@@ -210,12 +209,12 @@ private:
         for (auto& [name, tensor] : outputs_) {
             tensors[name] = TensorRef::of(tensor);
         }
-        tensors["target"] = TensorRef::of(target_);
-        tensors["rate"] = TensorRef::of(rate_);
+        tensors[names::target] = TensorRef::of(target_);
+        tensors[names::rate] = TensorRef::of(rate_);
         if (record_.has_head) {
-            tensors["head"] = state_.head(record_.name).tensor();
+            tensors[names::head] = state_.head(record_.name).tensor();
         }
-        session_.bind(tensors);
+        session_.bind(tensors, manifest_.next_of);
     }
 
     float accuracy() const {

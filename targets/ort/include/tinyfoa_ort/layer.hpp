@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "tinyfoa_ort/layer_memory.hpp"
+#include "tinyfoa_ort/names.hpp"
 #include "tinyfoa_ort/packed_signs.hpp"
 #include "tinyfoa_ort/value.hpp"
 
@@ -139,7 +140,7 @@ public:
 
 private:
     bool is_sliced() const { return grid().count() > 1; }
-    std::string name(const std::string& suffix) const { return memory_.name + "." + suffix; }
+    std::string name(const std::string& role) const { return names::own(memory_.name, role); }
 
     // Shapes as the function bodies have them: biases are flat (tinyfoa_rt/ops/products.py).
     Shape sums_shape(std::size_t num_outs) const {
@@ -250,15 +251,14 @@ private:
             tensors[name(bias_name)] = updating(Dtype::float32, biases, bias().data());
         }
         for (std::size_t i = 0; i < memory_.states.size(); ++i) {
-            const std::string suffix = "." + memory_.states[i];
-            tensors[name(weight + suffix)] = {Dtype::float32, shape, memory_.moments[i].part(active_), next_moments_[i].data()};
+            tensors[names::own(name(weight), memory_.states[i])] = {Dtype::float32, shape, memory_.moments[i].part(active_), next_moments_[i].data()};
             if (memory_.has_bias()) {
-                tensors[name(bias_name + suffix)] = updating(Dtype::float32, biases, bias_moments_[i].data());
+                tensors[names::own(name(bias_name), memory_.states[i])] = updating(Dtype::float32, biases, bias_moments_[i].data());
             }
         }
         if (!memory_.step_counts.empty()) {
-            tensors[name(weight + ".step_count")] = updating(Dtype::int32, {}, &weight_step_count_);
-            tensors[name(bias_name + ".step_count")] = updating(Dtype::int32, {}, &bias_step_count_);
+            tensors[names::own(name(weight), "step_count")] = updating(Dtype::int32, {}, &weight_step_count_);
+            tensors[names::own(name(bias_name), "step_count")] = updating(Dtype::int32, {}, &bias_step_count_);
         }
     }
 
@@ -268,7 +268,7 @@ private:
         add_parameter(tensors, "w", "bias");
         if (memory_.is_binary) {
             const Shape shape = whole_->shape(grid().num_ins(), grid().num_outs());
-            tensors[name("w.bits")] = updating(whole_->dtype(), shape, whole_->signs());
+            tensors[names::own(name("w"), "bits")] = updating(whole_->dtype(), shape, whole_->signs());
             tensors[name("abs_sum")] = updating(Dtype::float32, sums_shape(grid().num_outs()), abs_sum_.data());
         }
         return tensors;
@@ -287,7 +287,7 @@ private:
         tensors[name("origin")] = reading(Dtype::int32, {4}, origin_);
         if (memory_.is_binary) {
             const Shape shape = whole_->shape(part.num_ins, part.num_outs);
-            tensors[name("w_slice.bits")] = updating(whole_->dtype(), shape, slice_signs_.data());
+            tensors[names::own(name("w_slice"), "bits")] = updating(whole_->dtype(), shape, slice_signs_.data());
             tensors[name("abs_sum_slice")] = updating(Dtype::float32, sums_shape(part.num_outs), abs_sum_slice_.data());
             tensors[name("abs_sum")] = reading(Dtype::float32, sums_shape(grid().num_outs()), abs_sum_.data());
             for (std::size_t out = part.first_out; out < part.first_out + part.num_outs; ++out) {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "tinyfoa_ort/names.hpp"
 #include "tinyfoa_ort/sliced_tensor.hpp"
 
 namespace tinyfoa {
@@ -46,25 +47,25 @@ struct LayerMemory {
 
     // All that must be kept, under the names of checkpoints.
     std::vector<StoredTensor> stored() {
-        std::vector<StoredTensor> found = {latent.stored(name + ".weight", weight_shape())};
+        std::vector<StoredTensor> found = {latent.stored(own("weight"), weight_shape())};
         const std::int64_t num_bands = as_size(grid.num_bands()), num_outs = as_size(grid.num_outs());
         const Shape sums = is_local ? Shape{num_bands, as_size(positions), num_outs} : Shape{num_bands, num_outs};
-        found.push_back(StoredTensor::whole(name + ".abs_sums", Dtype::float32, sums, abs_sums.data()));
+        found.push_back(StoredTensor::whole(own("abs_sums"), Dtype::float32, sums, abs_sums.data()));
         const Shape bias_shape = is_local ? Shape{num_outs, as_size(positions)} : Shape{num_outs};
         if (has_bias()) {
-            found.push_back(StoredTensor::whole(name + ".bias", Dtype::float32, bias_shape, bias.data()));
+            found.push_back(StoredTensor::whole(own("bias"), Dtype::float32, bias_shape, bias.data()));
         }
         for (std::size_t i = 0; i < states.size(); ++i) {
-            found.push_back(moments[i].stored(name + ".weight." + states[i], weight_shape()));
+            found.push_back(moments[i].stored(names::own(own("weight"), states[i]), weight_shape()));
             if (has_bias()) {
                 Shape shape = bias_shape;
                 shape.insert(shape.begin(), num_bands);
-                found.push_back(StoredTensor::whole(name + ".bias." + states[i], Dtype::float32, shape, bias_moments[i].data()));
+                found.push_back(StoredTensor::whole(names::own(own("bias"), states[i]), Dtype::float32, shape, bias_moments[i].data()));
             }
         }
         if (!step_counts.empty()) {
             const Shape shape = {as_size(grid.count())};
-            found.push_back(StoredTensor::whole(name + ".step_count", Dtype::int32, shape, step_counts.data()));
+            found.push_back(StoredTensor::whole(own("step_count"), Dtype::int32, shape, step_counts.data()));
         }
         return found;
     }
@@ -89,6 +90,8 @@ struct LayerMemory {
         }
         std::fill(step_counts.begin(), step_counts.end(), 0);
     }
+
+    std::string own(const std::string& role) const { return names::own(name, role); }
 
     static std::int64_t as_size(std::size_t size) { return static_cast<std::int64_t>(size); }
 

@@ -53,6 +53,7 @@ struct Manifest {
     std::int64_t frozen_blocks = 0;
     std::vector<std::string> stages;  // paths of the forward pass; empty where there is nothing to compute
     std::vector<BlockRecord> blocks;
+    std::map<std::string, std::string> next_of;  // outputs of steps that are next values, with what they are the next value of
     std::map<std::string, FileRecord> files;
     std::string id;  // tells artifacts apart
 
@@ -139,6 +140,22 @@ inline BlockRecord read_block(const std::string& place, const Json& content) {
     return block;
 }
 
+// The table of tensors: of each name its role, its owner, and what it is the next value of.
+inline std::map<std::string, std::string> read_next_of(const std::string& place, const std::vector<Json>& tensors) {
+    std::map<std::string, std::string> next_of;
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+        RecordReader reader(place + "[" + std::to_string(i) + "]", tensors[i]);
+        const std::string name = reader.text("name"), source = reader.text("next_of");
+        reader.text("role");
+        reader.text("owner");
+        reader.finish();
+        if (!source.empty()) {
+            next_of[name] = source;
+        }
+    }
+    return next_of;
+}
+
 // Reals as Python writes them, integers where a real belongs included: the id is a hash of this text.
 inline Json canonical(const Json& value, const std::string& key = "") {
     if (value.is(Json::Type::real) || (value.is(Json::Type::integer) && key == "scale_momentum")) {
@@ -184,8 +201,8 @@ inline std::string artifact_id(const Json& content, const std::map<std::string, 
 // Return the manifest in a JSON object; `place` is what messages begin with.
 inline Manifest parse_manifest(const std::string& place, const Json& content) {
     const Json* format = content.find("format");
-    if (format == nullptr || !format->is(Json::Type::string) || format->text() != "tinyfoa-artifact/1") {
-        throw input_error(place + ", format", "is not 'tinyfoa-artifact/1'", detail::build_again);
+    if (format == nullptr || !format->is(Json::Type::string) || format->text() != "tinyfoa-artifact/2") {
+        throw input_error(place + ", format", "is not 'tinyfoa-artifact/2'", detail::build_again);
     }
     RecordReader reader(place, content);
     Manifest manifest;
@@ -211,6 +228,7 @@ inline Manifest parse_manifest(const std::string& place, const Json& content) {
     for (std::size_t i = 0; i < blocks.size(); ++i) {
         manifest.blocks.push_back(detail::read_block(place + ", blocks[" + std::to_string(i) + "]", blocks[i]));
     }
+    manifest.next_of = detail::read_next_of(place + ", tensors", reader.list("tensors"));
     reader.finish();
     if (manifest.blocks.empty() || manifest.stages.size() != manifest.blocks.size() + 1) {
         throw input_error(place + ", blocks", "and stages do not fit together", detail::build_again);

@@ -2,6 +2,7 @@
 // The state of all blocks: layers, scales and heads.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "tinyfoa_ort/artifact.hpp"
 #include "tinyfoa_ort/layer.hpp"
+#include "tinyfoa_ort/names.hpp"
 #include "tinyfoa_ort/packed_signs.hpp"
 #include "tinyfoa_ort/safetensors.hpp"
 
@@ -29,7 +31,7 @@ public:
                 if (is_packed && layer.kind != "dense") {
                     throw input_error("layer '" + layer.name + "'", "has no packed form", "use kernels \"none\"");
                 }
-                const bool has_bias = entries.count(layer.name + ".bias") > 0;
+                const bool has_bias = entries.count(names::own(layer.name, "bias")) > 0;
                 const std::size_t positions = num_positions(layer, file.place(), entries);
                 auto state = std::make_unique<Layer>(LayerMemory(layer, positions, has_bias, manifest.optimizer, storage), is_packed);
                 if (!layers_.emplace(layer.name, std::move(state)).second) {
@@ -52,7 +54,7 @@ public:
     }
 
     Layer& layer(const std::string& name) { return *layers_.at(name); }
-    Head& head(const std::string& block) { return heads_.at(block + ".head"); }
+    Head& head(const std::string& block) { return heads_.at(names::own(block, "head")); }
     bool is_packed() const { return is_packed_; }
     float& scale(const std::string& name) {
         const auto found = scales_.find(name);
@@ -131,9 +133,9 @@ private:
 
     static std::size_t num_positions(const LayerRecord& layer, const std::string& place,
                                      const std::map<std::string, TensorEntry>& entries) {
-        const auto found = entries.find(layer.name + ".weight");
+        const auto found = entries.find(names::own(layer.name, "weight"));
         if (found == entries.end()) {
-            throw input_error(place + ", tensor '" + layer.name + ".weight'", "is missing", detail::build_again);
+            throw input_error(place + ", tensor '" + names::own(layer.name, "weight") + "'", "is missing", detail::build_again);
         }
         const Shape& shape = found->second.shape;
         const bool is_local = layer.kind == "local", fits = !is_local || (shape.size() == 4 && shape[0] > 0);
@@ -143,7 +145,7 @@ private:
             fits && count_elements({positions, layer.fan_in, layer.outs.back()}, Dtype::float32) == count_elements(shape) &&
             found->second.dtype == Dtype::float32;
         if (!is_there) {
-            throw input_error(place + ", tensor '" + layer.name + ".weight'", "has another shape or type than the manifest says",
+            throw input_error(place + ", tensor '" + names::own(layer.name, "weight") + "'", "has another shape or type than the manifest says",
                               detail::build_again);
         }
         return static_cast<std::size_t>(positions);
@@ -152,7 +154,7 @@ private:
     void add_others(const BlockRecord& block, const std::string& place, const std::map<std::string, TensorEntry>& entries) {
         std::vector<std::string> names;
         if (block.has_head) {
-            names.push_back(block.name + ".head");
+            names.push_back(names::own(block.name, "head"));
         }
         if (!block.scale.empty()) {
             names.push_back(block.scale);
@@ -180,9 +182,10 @@ private:
 
     // Whether a tensor is in the initial file; the others follow from it, or are zero.
     bool is_initial(const std::string& name) const {
-        const std::size_t dot = name.rfind('.');
-        const std::string prefix = name.substr(0, dot), suffix = name.substr(dot + 1);
-        return heads_.count(name) + scales_.count(name) > 0 || (layers_.count(prefix) > 0 && (suffix == "weight" || suffix == "bias"));
+        const auto is_of = [&](const auto& layer) {
+            return name == names::own(layer.first, "weight") || name == names::own(layer.first, "bias");
+        };
+        return heads_.count(name) + scales_.count(name) > 0 || std::any_of(layers_.begin(), layers_.end(), is_of);
     }
 
     static void load(TensorFile& file, const std::vector<StoredTensor>& tensors, const std::string& mend) {

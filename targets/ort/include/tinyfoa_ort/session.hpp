@@ -63,8 +63,8 @@ public:
         return found == bits_.end() ? 0 : found->second;
     }
 
-    // Bind all inputs and outputs that are among `tensors`.
-    void bind(const TensorRefs& tensors) {
+    // Bind all inputs and outputs that are among `tensors`; an output that `next_of` calls the next value of one goes where it is.
+    void bind(const TensorRefs& tensors, const std::map<std::string, std::string>& next_of) {
         for (const std::string& name : input_names()) {
             const auto found = tensors.find(name);
             if (found != tensors.end()) {
@@ -72,12 +72,8 @@ public:
             }
         }
         for (const std::string& name : output_names()) {
-            auto found = tensors.find(name);
-            const std::size_t end =
-                name.size() > 5 && name.compare(name.size() - 5, 5, ".next") == 0 ? name.size() - 5 : name.size();
-            if (found == tensors.end()) {
-                found = tensors.find(name.substr(0, end));
-            }
+            const auto source = next_of.find(name);
+            const auto found = tensors.find(source == next_of.end() ? name : source->second);
             if (found != tensors.end()) {
                 bind_output(name, found->second);
             }

@@ -20,7 +20,7 @@ struct TensorRef {
     static TensorRef of(Tensor& tensor) { return {tensor.dtype(), tensor.shape(), tensor.data(), tensor.data()}; }
 };
 
-// By the names of inputs; an output NAME.next is written where NAME says.
+// By the names of inputs; the next value of a tensor is written where that one says.
 using TensorRefs = std::map<std::string, TensorRef>;
 
 // What a model says of an input or output; -1 where a size is left open.

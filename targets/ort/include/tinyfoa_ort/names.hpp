@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names of a step's own tensors, OWNER#ROLE, which no value of a model can have (tinyfoa_rt/ir/names.py).
+#pragma once
+
+#include <string>
+
+namespace tinyfoa {
+namespace names {
+
+inline constexpr const char *rate = "#rate", *target = "#target", *loss = "#loss", *head = "#head";
+
+// The tensor that is `role` to `owner`.
+inline std::string own(const std::string& owner, const std::string& role) { return owner + "#" + role; }
+
+}  // namespace names
+}  // namespace tinyfoa
