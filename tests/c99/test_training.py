@@ -25,8 +25,9 @@ CASES: dict[str, dict[str, Any]] = {
     "rows": {"batch": 3, "slices": "1x5"},
     "columns": {"batch": 2, "slices": "4x1"},  # cuts of 70 and 45 inputs that fall inside of words
     "momentum": {"batch": 3, "slices": "2x2", "optimizer": "momentum"},
-    # A hashed head of four classes has units of equal signs, whose errors cancel to rounding; Adam would make steps of it.
-    "adam": {"batch": 3, "slices": "2x3", "optimizer": "adam", "head": "kaiming"},
+    "adam": {"batch": 3, "slices": "2x3", "optimizer": "adam"},
+    "two-classes": {"batch": 2, "slices": "2x2", "optimizer": "adam", "sizes": (70, 45, 40, 2)},
+    "three-classes": {"batch": 2, "slices": "2x2", "sizes": (70, 45, 40, 3)},
     "paper": {"batch": 5, "slices": "2x2", "alpha": "tensor", "scale": "batch", "window": "relu", "handover": "scaled"},
     "binary-classifier": {"batch": 2, "slices": "2x2", "classifier": "binary"},
     "kaiming": {"batch": 2, "slices": "2x2", "head": "kaiming"},

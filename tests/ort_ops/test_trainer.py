@@ -22,20 +22,20 @@ CPU = ("CPUExecutionProvider",)
 
 def wide_artifact(folder: Path, **options: Any) -> Artifact:
     """Layers of several words a row, slices 2 x 2, of which one begins within a word's block of outputs."""
-    return artifact_of(folder, sizes=SIZES, **{"batch": BATCH, **options})
+    return artifact_of(folder, **{"sizes": SIZES, "batch": BATCH, **options})
 
 
-def samples(count: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def samples(count: int, classes: int = 4) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     rng = np.random.default_rng(0)
-    centres = rng.normal(0, 1, (4, SIZES[0]))
-    y = rng.integers(0, 4, count)
+    centres = rng.normal(0, 1, (classes, SIZES[0]))
+    y = rng.integers(0, classes, count)
     return (centres[y] + rng.normal(0, 1, (count, SIZES[0]))).astype(np.float32), y
 
 
-def trajectory(artifact: Artifact, kernels: Path | None, **settings: Any) -> tuple[NDArray[Any], Trainer]:
+def trajectory(artifact: Artifact, kernels: Path | None, classes: int = 4, **settings: Any) -> tuple[NDArray[Any], Trainer]:
     """Losses of all blocks' steps."""
     trainer = Trainer(artifact, kernels=kernels, threads=1)
-    x, y = samples(BATCH * STEPS // 4)
+    x, y = samples(BATCH * STEPS // 4, classes)
     return np.array([each.loss for each in trainer.iterate(x, y, epochs=4, **settings)]), trainer
 
 
@@ -59,16 +59,20 @@ def test_200_steps_are_those_of_the_bodies(library: Path, tmp_path: Path, option
     check_trajectory(bodies, kernels, [plain, packed])
 
 
-def test_adam_s_first_steps_are_those_of_the_bodies(library: Path, tmp_path: Path) -> None:
-    """Later ones are not: Adam divides by the root of a tiny variance, and makes of rounding a step as long as any other."""
-    artifact = wide_artifact(tmp_path, optimizer="adam")
-    (bodies, _), (kernels, _) = (trajectory(artifact, each) for each in (None, library))
-    np.testing.assert_allclose(kernels[:40], bodies[:40], rtol=1e-4)
+@pytest.mark.parametrize("classes", [2, 3, 4])
+def test_200_steps_of_adam_are_those_of_the_bodies(library: Path, tmp_path: Path, classes: int) -> None:
+    """Adam makes of rounding a step as long as any other: it would for units whose entries in the head were equal."""
+    artifact = wide_artifact(tmp_path, sizes=(*SIZES[:-1], classes), optimizer="adam")
+    (bodies, plain), (kernels, packed) = (trajectory(artifact, each, classes) for each in (None, library))
+    check_trajectory(bodies, kernels, [plain, packed])
 
 
 def check_trajectory(bodies: NDArray[Any], kernels: NDArray[Any], trainers: list[Trainer]) -> None:
-    """Losses to 1e-4: rounding, 1e-7 a step, which a bit now and then makes larger; a factor of 1 % anywhere gives 1e-3."""
-    np.testing.assert_allclose(kernels, bodies, rtol=1e-4)
+    """Losses to 1e-4: rounding, 1e-7 a step, which a bit now and then makes larger; a factor of 1 % anywhere gives 1e-3.
+
+    A small loss is a difference of logarithms around 1, which are rounded to 1e-7.
+    """
+    np.testing.assert_allclose(kernels, bodies, rtol=1e-4, atol=1e-6)
     for name, layer in trainers[0].state.layers.items():
         if layer.is_binary:
             different = np.count_nonzero(layer.signs != trainers[1].state.layers[name].signs)

@@ -52,6 +52,17 @@ def test_it_learns_with_any_binarization(tmp_path: Path, binarize: str) -> None:
     assert accuracy is not None and accuracy > 0.85
 
 
+@pytest.mark.parametrize("classes", [2, 3, 4, 5, 10])
+def test_every_unit_learns(tmp_path: Path, classes: int) -> None:
+    """A unit whose entries in the head are the same for all classes gets no error: with two classes half of them would be."""
+    trainer = Trainer(artifact_of(tmp_path, sizes=(12, 33, 30, classes)))
+    before = arrays_of(trainer)
+    after = trainer.fit(*blobs(classes=classes), epochs=1).state.arrays()
+    for layer in ("fc1", "fc2", "fc3"):
+        moved = np.abs(after[f"{layer}#weight"] - before[f"{layer}#weight"]).max(axis=0)
+        assert moved.min() > 1e-4, layer  # the sum of rounded errors that cancel is a thousand times smaller
+
+
 def test_interleaved_blocks_learn_together(tmp_path: Path) -> None:
     trainer = Trainer(artifact_of(tmp_path, order="interleaved")).fit(X, Y, **LONG)
     accuracy = trainer.evaluate(X_TEST, Y_TEST).accuracy

@@ -40,9 +40,9 @@ def check_inference_model(path: Path, trainer: Trainer, x: NDArray[Any]) -> None
         np.testing.assert_allclose(ours, trainer.scores(x)[:count], rtol=1e-3, atol=1e-3)
 
 
-def blobs(num_samples: int = 120, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Four clouds of points in twelve dimensions, well apart."""
+def blobs(num_samples: int = 120, seed: int = 0, classes: int = 4) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Clouds of points in twelve dimensions, well apart."""
     rng = np.random.default_rng(seed)
-    centres = np.random.default_rng(99).normal(0, 2, (4, 12))
-    y = rng.integers(0, 4, num_samples)
+    centres = np.random.default_rng(99).normal(0, 2, (classes, 12))
+    y = rng.integers(0, classes, num_samples)
     return (centres[y] + rng.normal(0, 1, (num_samples, 12))).astype(np.float32), y

@@ -1,8 +1,11 @@
 /* Local heads: logits = g s B h, and the error that they send back, g B^T delta.
  *
- * B is +1 where the top bit of a hash of (seed, class, unit) is set, else -1. The hash multiplies between its shifts: shifts and xors
- * alone are linear over GF(2) and would make every class the same pattern up to its sign. The multipliers are those of
- * MurmurHash3's 32-bit finalizer (Appleby, public domain). A pooled head sees the mean of each channel over all positions. */
+ * The entries of a unit are drawn in pairs of opposite signs, for one whose entries were all the same would get no error. Classes
+ * whose sum is the unit's pairing, modulo the number of classes, are a pair; so are the two that are left over where that number
+ * is even. The entry of a pair's first class is +1 where the top bit of a hash of (seed, class, unit) is set, else -1, and the
+ * pairing comes from the hash of class -1. The hash multiplies between its shifts: shifts and xors alone are linear over GF(2) and
+ * would make every class the same pattern up to its sign. The multipliers are those of MurmurHash3's 32-bit finalizer (Appleby,
+ * public domain). A pooled head sees the mean of each channel over all positions. */
 #include "../forward.h"
 #include "../kernels.h"
 
@@ -10,58 +13,103 @@
 #define OF_CLASS 0x85EBCA77u
 #define OF_UNIT 0xC2B2AE3Du
 
-static uint32_t is_plus(const tfoa_head *head, int32_t class_number, int32_t unit)
+static uint32_t mix(const tfoa_head *head, int32_t class_number, int32_t unit)
 {
     uint32_t x = head->seed * OF_SEED + (uint32_t)class_number * OF_CLASS + (uint32_t)unit * OF_UNIT;
     x = (x ^ (x >> 16)) * 0x85EBCA6Bu;
     x = (x ^ (x >> 13)) * 0xC2B2AE35u;
-    return (x ^ (x >> 16)) >> 31;
+    return x ^ (x >> 16);
 }
 
-static float entry(const tfoa_head *head, int32_t class_number, int32_t unit)
+static float sign_of(const tfoa_head *head, int32_t class_number, int32_t unit)
+{
+    return mix(head, class_number, unit) >> 31 ? 1.0f : -1.0f;
+}
+
+static int32_t pairing_of(const tfoa_head *head, int32_t unit)
+{
+    return (int32_t)((uint64_t)mix(head, -1, unit) * (uint32_t)head->classes >> 32);
+}
+
+/* The class whose entry is the opposite; the class itself where it is left over. */
+static int32_t partner_of(int32_t classes, int32_t pairing, int32_t class_number)
+{
+    const int32_t partner = pairing - class_number + (pairing < class_number ? classes : 0);
+    if (partner != class_number || classes % 2 != 0) {
+        return partner;
+    }
+    return partner < classes / 2 ? partner + classes / 2 : partner - classes / 2;
+}
+
+static void add_to_logits(const tfoa_head *head, int32_t unit, float value, float *logits)
 {
     if (head->stored != 0) {
-        return head->stored[class_number * head->units + unit];
+        for (int32_t c = 0; c < head->classes; c++) {
+            logits[c] += value * head->stored[c * head->units + unit];
+        }
+        return;
     }
-    return is_plus(head, class_number, unit) ? 1.0f : -1.0f;
+    const int32_t pairing = pairing_of(head, unit);
+    for (int32_t c = 0; c < head->classes; c++) {
+        const int32_t partner = partner_of(head->classes, pairing, c);
+        if (c <= partner) {
+            const float part = value * sign_of(head, c, unit);
+            logits[c] += part;
+            logits[partner] -= c < partner ? part : 0.0f;
+        }
+    }
+}
+
+static void multiply(int32_t count, float factor, float *logits)
+{
+    for (int32_t c = 0; c < count; c++) {
+        logits[c] *= factor;
+    }
 }
 
 void tfoa_head_logits_of_bits(const tfoa_head *head, const uint32_t *h, int32_t rows, float scale, float *logits)
 {
     const float factor = scale * head->gain;
+    tfoa_fill(rows * head->classes, 0.0f, logits); /* sums of whole numbers, and so exact, where the head is hashed */
     for (int32_t row = 0; row < rows; row++) {
-        for (int32_t c = 0; c < head->classes; c++) {
-            float sum = 0.0f; /* of whole numbers, and so exact, where the head is hashed */
-            for (int32_t unit = 0; unit < head->units; unit++) {
-                if ((h[unit / 32] >> (unit % 32)) & 1u) {
-                    sum += entry(head, c, unit);
-                }
+        for (int32_t unit = 0; unit < head->units; unit++) {
+            if ((h[unit / 32] >> (unit % 32)) & 1u) {
+                add_to_logits(head, unit, 1.0f, logits);
             }
-            *logits++ = sum * factor;
         }
+        multiply(head->classes, factor, logits);
+        logits += head->classes;
         h += TFOA_WORDS(head->units);
     }
 }
 
 void tfoa_head_logits(const tfoa_head *head, const float *h, int32_t rows, float *logits)
 {
+    tfoa_fill(rows * head->classes, 0.0f, logits);
     for (int32_t row = 0; row < rows; row++) {
-        for (int32_t c = 0; c < head->classes; c++) {
-            float sum = 0.0f;
-            for (int32_t unit = 0; unit < head->units; unit++) {
-                sum += h[unit] * entry(head, c, unit);
-            }
-            *logits++ = sum * head->gain;
+        for (int32_t unit = 0; unit < head->units; unit++) {
+            add_to_logits(head, unit, *h++, logits);
         }
-        h += head->units;
+        multiply(head->classes, head->gain, logits);
+        logits += head->classes;
     }
 }
 
 static float error_of_unit(const tfoa_head *head, const float *grad_logits, int32_t unit)
 {
     float sum = 0.0f;
+    if (head->stored != 0) {
+        for (int32_t c = 0; c < head->classes; c++) {
+            sum += grad_logits[c] * head->stored[c * head->units + unit];
+        }
+        return sum * head->gain;
+    }
+    const int32_t pairing = pairing_of(head, unit);
     for (int32_t c = 0; c < head->classes; c++) {
-        sum += grad_logits[c] * entry(head, c, unit);
+        const int32_t partner = partner_of(head->classes, pairing, c);
+        if (c <= partner) {
+            sum += sign_of(head, c, unit) * (grad_logits[c] - (c < partner ? grad_logits[partner] : 0.0f));
+        }
     }
     return sum * head->gain;
 }
@@ -78,13 +126,6 @@ void tfoa_head_grad(const tfoa_head *head, const tfoa_channel_part *part, const 
     }
 }
 
-static void add_channel_to_logits(const tfoa_head *head, int32_t channel, float value, float *logits)
-{
-    for (int32_t c = 0; c < head->classes; c++) {
-        logits[c] += value * entry(head, c, channel);
-    }
-}
-
 void tfoa_pooled_head_logits_of_bits(const tfoa_head *head, const tfoa_channels *shape, const uint32_t *h, float scale, float *logits)
 {
     const float factor = scale * head->gain / (float)shape->positions;
@@ -95,11 +136,10 @@ void tfoa_pooled_head_logits_of_bits(const tfoa_head *head, const tfoa_channels 
             for (int32_t i = channel * shape->positions; i < (channel + 1) * shape->positions; i++) {
                 ones += (h[i / 32] >> (i % 32)) & 1u;
             }
-            add_channel_to_logits(head, channel, (float)ones, logits);
+            add_to_logits(head, channel, (float)ones, logits);
         }
-        for (int32_t c = 0; c < head->classes; c++) {
-            *logits++ *= factor;
-        }
+        multiply(head->classes, factor, logits);
+        logits += head->classes;
         h += TFOA_WORDS(shape->channels * shape->positions);
     }
 }
@@ -113,11 +153,10 @@ void tfoa_pooled_head_logits(const tfoa_head *head, const tfoa_channels *shape, 
             for (int32_t i = 0; i < shape->positions; i++) {
                 sum += *h++;
             }
-            add_channel_to_logits(head, channel, sum / (float)shape->positions, logits);
+            add_to_logits(head, channel, sum / (float)shape->positions, logits);
         }
-        for (int32_t c = 0; c < head->classes; c++) {
-            *logits++ *= head->gain;
-        }
+        multiply(head->classes, head->gain, logits);
+        logits += head->classes;
     }
 }
 
