@@ -1,7 +1,8 @@
-# make demo   set up .venv, plan a model of the zoo in 256 KB, train another in 64 KB and measure it
-# make test   set up .venv, run all tests
-# make kernels  build the library of kernels, which training then takes (needs CMake, a C compiler, onnxruntime's headers)
-# make check  format, lint, types and tests: what CI runs
+# make demo      set up .venv, plan a model of the zoo in 256 KB, train another in 64 KB and measure it
+# make test      set up .venv, run the tests but the slow ones; what the machine lacks is skipped and named in the last line
+# make test-all  run the slow ones too
+# make kernels   build the library of kernels, which training then takes (needs CMake and a C compiler)
+# make check     format, lint, types and all tests: what CI runs
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
@@ -15,7 +16,7 @@ ORT119_PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10; do \
 MODEL := mlp-784-256-256-10
 DIGITS := mlp-64-128-128-10
 
-.PHONY: demo test kernels check format lint types clean
+.PHONY: demo test test-all kernels check format lint types clean
 
 demo: $(VENV)/demo-ready
 	@mkdir -p build
@@ -28,18 +29,25 @@ demo: $(VENV)/demo-ready
 	$(BIN)/tinyfoa-rt eval build/digits --data digits
 
 test: $(VENV)/test-ready
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-all: $(VENV)/test-ready
 	$(BIN)/python -m pytest -n 2
 
 # A folder with onnxruntime's include/; tools/fetch_ort_headers.sh makes this one.
 ORT_ROOT ?= build/ort-headers
 
-kernels:
+kernels: $(ORT_ROOT)/include
 	cmake -S targets/ort/ops -B build/ops -DORT_ROOT=$(abspath $(ORT_ROOT))
 	cmake --build build/ops
 	@mkdir -p tinyfoa_rt/lib
 	install build/ops/libtinyfoa_ops.* tinyfoa_rt/lib/  # a new file: a process may have the old one loaded
 
-check: lint types test
+$(ORT_ROOT)/include:
+	tools/fetch_ort_headers.sh || { echo "give a folder with onnxruntime's include/ (its release archive has it):" \
+		"make kernels ORT_ROOT=FOLDER"; exit 1; }
+
+check: lint types test-all
 
 lint: $(VENV)/test-ready
 	$(BIN)/ruff format --check .

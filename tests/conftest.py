@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import onnx
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.optional_tools import skip_without, summary
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -22,16 +23,24 @@ def pytest_report_header() -> str:
     return "seeds: fixed in every test; hypothesis is derandomized"
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in the last line what was skipped, and how to get what it wants."""
+    reports = terminalreporter.stats.get("skipped", [])
+    line = summary(str(report.longrepr[2]) for report in reports if isinstance(report.longrepr, tuple))
+    if line:
+        terminalreporter.write_line(line)
+
+
 @pytest.fixture(scope="session")
 def shared_models() -> Path:
     """The folder of trained MLPerf Tiny models."""
-    return _required(_SHARED / "models", "the MLPerf Tiny models")
+    return _required(_SHARED / "models")
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of data sets."""
-    return _required(_SHARED / "data", "the data sets")
+    return _required(_SHARED / "data")
 
 
 @pytest.fixture(scope="session")
@@ -43,9 +52,7 @@ def light_models() -> list[Path]:
     return paths
 
 
-def _required(path: Path, what: str) -> Path:
+def _required(path: Path) -> Path:
     if not path.is_dir():
-        if os.environ.get("CI"):
-            pytest.fail(f"{what} are missing, and CI must have them")
-        pytest.skip(f"{what} are not here (looked beside the checkout, in shared/{path.name})")
+        skip_without(f"shared/{path.name}", "a copy of the folder beside the checkout")
     return path

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.c99.kernel_library import FLAGS, KERNELS, build_library, required_tool
+from tests.c99.kernel_library import FLAGS, KERNELS, build_library
+from tests.optional_tools import required_tool
 from tinyfoa_rt.export.c99 import ModelSource, lower, render
 from tinyfoa_rt.export.c99.program import CProgram
 from tinyfoa_rt.export.c99.storage import lay_out, slice_count

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.c99.exported import LIBRARY, library_sources, write_sources
-from tests.c99.kernel_library import FLAGS, required_tool
+from tests.c99.kernel_library import FLAGS
 from tests.c99.platforms import PLATFORMS, Platform
+from tests.optional_tools import required_tool
 from tinyfoa_rt.export.c99 import ModelSource, lower, render_float, state_image
 
 __all__ = ["BOARDS", "COMPUTER", "RISCV", "Board", "Firmware", "Report", "Run", "fastest_computer", "write_samples"]

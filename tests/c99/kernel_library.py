@@ -4,37 +4,21 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-import pytest
 from numpy.typing import NDArray
 
-__all__ = ["FLAGS", "KERNELS", "SANITIZE", "SANITIZED", "as_c", "build_library", "call", "required_tool", "skip_without"]
+from tests.optional_tools import required_tool
+
+__all__ = ["FLAGS", "KERNELS", "SANITIZE", "SANITIZED", "as_c", "build_library", "call"]
 
 SANITIZED = "TINYFOA_SANITIZED_KERNELS"  # set where the sanitizers' runtime is loaded already
 KERNELS = Path(__file__).resolve().parents[2] / "targets" / "c99" / "kernels"
 SANITIZE = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 FLAGS = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-ffp-contract=off", "-fno-math-errno"]
-
-
-def required_tool(name: str) -> str:
-    """The tool's path; without it the test is skipped, but fails in CI, which installs all of them."""
-    path = shutil.which(name)
-    if path is None:
-        skip_without(name)
-    return path
-
-
-def skip_without(what: str) -> NoReturn:
-    """End a test for want of something, which is a failure in CI."""
-    reason = f"{what} is not installed"
-    if os.environ.get("CI"):
-        pytest.fail(f"{reason}, and CI must have it")
-    pytest.skip(reason)
 
 
 def build_library(folder: Path, compiler: str, sources: Sequence[Path], *, flags: Sequence[str] = ()) -> ctypes.CDLL:

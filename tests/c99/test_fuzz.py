@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.c99.exported import LIBRARY, ExportedModel, library_sources, write_sources
-from tests.c99.kernel_library import FLAGS, required_tool, skip_without
+from tests.c99.kernel_library import FLAGS
 from tests.c99.trained_pair import export_small
+from tests.optional_tools import TOOLCHAINS, required_tool, skip_without
 from tinyfoa_rt.export.c99 import state_image
 
 HERE = Path(__file__).parent
@@ -43,7 +44,7 @@ def built(model: ExportedModel, folder: Path, command: list[str], program: Path)
 @pytest.mark.parametrize("options", [{}, {"binarize": "none", "optimizer": "adam"}], ids=["bits", "real"])
 def test_any_state(options: dict[str, str], tmp_path: Path) -> None:
     if not can_fuzz(tmp_path):
-        skip_without("clang's runtime for fuzzing")
+        skip_without("clang's runtime for fuzzing", TOOLCHAINS)
     model = export_small(tmp_path, (40, 12, 4), **options)
     fuzz = [required_tool("clang"), "-g", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"]
     program = built(model, tmp_path, fuzz, HERE / "fuzz_state.c")

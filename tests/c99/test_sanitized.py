@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.c99.kernel_library import SANITIZED, required_tool
+from tests.c99.kernel_library import SANITIZED
+from tests.optional_tools import required_tool
 
 _HERE = Path(__file__).parent
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from tests.emit.autograd_jobs import Job, autograd_cases, job_of, of_slice
 from tests.emit.float64_step import Float64Step
+from tests.optional_tools import skip_without
 
 Array = NDArray[Any]
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,9 +32,7 @@ RELATIVE, ABSOLUTE = 1e-6, 5e-8
 def find_torch_python() -> Path:
     """Python of an environment with torch."""
     if not (ENVIRONMENT / "ready").exists():
-        if os.environ.get("CI"):
-            pytest.fail("torch is missing, and CI must have it (make .venv-torch/ready)")
-        pytest.skip("torch is not here (make .venv-torch/ready)")
+        skip_without("torch", "make .venv-torch/ready")
     return ENVIRONMENT / "bin" / "python"
 
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,8 +17,8 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from tests.c99.kernel_library import required_tool
 from tests.emit.test_ort_1_19 import artifact_of, drawn, step_tensors, targets
+from tests.optional_tools import required_tool, skip_without
 from tinyfoa_rt.run.artifact import Artifact
 from tinyfoa_rt.run.model_state import ModelState
 
@@ -42,9 +41,7 @@ CASES: list[tuple[str, dict[str, str]]] = [
 )
 def test_web_assembly_takes_the_same_steps(kind: str, options: Mapping[str, str], tmp_path: Path) -> None:
     if not LIBRARY.is_dir():
-        if os.environ.get("CI"):
-            pytest.fail("onnxruntime-web is missing, and CI must have it (tools/fetch_ort_web.sh)")
-        pytest.skip("onnxruntime-web is not here (tools/fetch_ort_web.sh)")
+        skip_without("onnxruntime-web", "tools/fetch_ort_web.sh")
     artifact = artifact_of(tmp_path, kind, options)
     for number, block in enumerate(artifact.blocks):
         tensors, batches = inputs_of(artifact, number)

@@ -10,6 +10,7 @@ import onnxruntime
 import pytest
 
 from tests.model.onnx_files import LIGHT_MODELS, REAL_MODELS, dense_model, floats, make_model, node, save
+from tests.optional_tools import skip_without
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.model import load
@@ -27,7 +28,7 @@ _LIGHT = sorted(path.name for path in LIGHT_MODELS.glob("*.onnx"))
 def test_mlperf_tiny(name: str) -> None:
     path = REAL_MODELS / f"{name}.onnx"
     if not path.exists():
-        pytest.skip("the folder shared/models is not beside this checkout")
+        skip_without("shared/models", "a copy of the folder beside the checkout")
     graph = load(path)
     assert (graph.shape(graph.inputs[0]), graph.shape(graph.outputs[0])) == _MLPERF_TINY[name]
     assert graph.name == name

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.c99.kernel_library import required_tool
-from tests.ort.driver import AARCH64, ROOT, Driver, build_driver, installed_library, link_root, missing
+from tests.optional_tools import required_tool, skip_without
+from tests.ort.driver import AARCH64, ROOT, Driver, build_driver, installed_library, link_root
 from tests.ort_ops.conftest import CROSS, compile_library, library
 
 __all__ = ["library"]
@@ -34,7 +34,7 @@ def sanitized_binary(ort_root: Path) -> Path:
 @pytest.fixture(scope="session")
 def aarch64_binary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not (AARCH64 / "ready").exists():
-        missing("onnxruntime for AArch64 is not there: run tools/fetch_ort_aarch64.sh")
+        skip_without("onnxruntime for AArch64", "tools/fetch_ort_aarch64.sh")
     root = link_root(tmp_path_factory.mktemp("ort-aarch64") / "root", "aarch64-linux-gnu-gcc")
     return build_driver(root, root, compiler="aarch64-linux-gnu-g++")
 
@@ -74,5 +74,5 @@ def oldest(driver: Driver) -> Driver:
     """The same binary on onnxruntime 1.19.2."""
     found = sorted(OLDEST.glob("lib/python*/site-packages/onnxruntime/capi/libonnxruntime.so.1.19.2"))
     if not found:
-        missing("onnxruntime 1.19.2 is not here (make .venv-ort119/ready)")
+        skip_without("onnxruntime 1.19.2", "make .venv-ort119/ready")
     return replace(driver, library=found[0])

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
-from tests.c99.kernel_library import required_tool
+from tests.optional_tools import required_tool, skip_without
 
-__all__ = ["AARCH64", "HEADERS", "ROOT", "Driver", "build_driver", "compile_cpp", "installed_library", "link_root", "missing"]
+__all__ = ["AARCH64", "HEADERS", "ROOT", "Driver", "build_driver", "compile_cpp", "installed_library", "link_root"]
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = ROOT / "targets" / "ort"
@@ -28,20 +27,13 @@ FLAGS = ["-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror"]
 SANITIZE = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
-def missing(reason: str) -> None:
-    """Skip a test, or fail it in CI, where everything must be there."""
-    if os.environ.get("CI"):
-        pytest.fail(f"{reason}, and CI must have it")
-    pytest.skip(reason)
-
-
 def installed_library() -> Path:
     """The shared library inside onnxruntime's wheel."""
     spec = find_spec("onnxruntime")
     assert spec is not None and spec.origin is not None
     found = sorted((Path(spec.origin).parent / "capi").glob("libonnxruntime.so.*"))
     if not found:
-        missing("the installed onnxruntime has no libonnxruntime.so")
+        skip_without("libonnxruntime.so", "onnxruntime's wheel for Linux")
     return found[0]
 
 
@@ -51,7 +43,7 @@ def link_root(folder: Path, compiler: str = "gcc") -> Path:
     The library is a stub: the one in the wheel marks its symbols with its own version, which a binary would then ask for.
     """
     if not (HEADERS / "onnxruntime_c_api.h").exists():
-        missing("onnxruntime's headers are not there: run tools/fetch_ort_headers.sh")
+        skip_without("onnxruntime's headers", "tools/fetch_ort_headers.sh")
     (folder / "lib").mkdir(parents=True)
     (folder / "include").symlink_to(HEADERS)
     source = folder / "stub.c"

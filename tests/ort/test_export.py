@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.c99.kernel_library import required_tool
+from tests.optional_tools import required_tool
 from tests.ort.driver import Driver
 from tests.run.trained_models import artifact_of, blobs
 from tests.small_models import ModelBuilder, load_model

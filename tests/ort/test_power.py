@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from tests.c99.kernel_library import required_tool
+from tests.optional_tools import required_tool
 from tests.ort.driver import Driver
 from tests.run.trained_models import artifact_of, blobs
 from tinyfoa_rt.run import Trainer

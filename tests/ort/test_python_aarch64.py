@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.c99.kernel_library import required_tool
-from tests.ort.driver import ROOT, missing
+from tests.optional_tools import required_tool, skip_without
+from tests.ort.driver import ROOT
 from tests.run.trained_models import blobs
 from tests.small_models import mlp
 from tinyfoa_rt.cli import main
@@ -22,7 +22,7 @@ PLACE = ROOT / "build" / "python-aarch64"
 def emulated(*arguments: str) -> str:
     """What the installed command says there."""
     if not (PLACE / "site" / "tinyfoa_rt").is_dir():
-        missing("Python for AArch64 is not there: run tools/fetch_python_aarch64.sh")
+        skip_without("Python for AArch64", "tools/fetch_python_aarch64.sh")
     root = PLACE / "sysroot"
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "OPENBLAS", "LD_"))},

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.c99.kernel_library import required_tool
+from tests.optional_tools import required_tool
 from tests.ort.driver import ROOT, installed_library
 from tests.run.trained_models import artifact_of, blobs
 from tinyfoa_rt.run import Trainer

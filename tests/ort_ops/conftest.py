@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.c99.kernel_library import required_tool
-from tests.ort.driver import HEADERS, ROOT, missing
+from tests.optional_tools import required_tool, skip_without
+from tests.ort.driver import HEADERS, ROOT
 
 SOURCE = ROOT / "targets" / "ort" / "ops"
 # For 64-bit ARM.
@@ -18,7 +18,7 @@ CROSS = ("-DCMAKE_SYSTEM_NAME=Linux", "-DCMAKE_SYSTEM_PROCESSOR=aarch64", "-DCMA
 def compile_library(folder: Path, *options: str) -> Path:
     """Compile the library with every warning an error; return its path."""
     if not (HEADERS / "onnxruntime_c_api.h").exists():
-        missing("onnxruntime's headers are not there: run tools/fetch_ort_headers.sh")
+        skip_without("onnxruntime's headers", "tools/fetch_ort_headers.sh")
     configure = [required_tool("cmake"), "-S", str(SOURCE), "-B", str(folder), f"-DORT_ROOT={HEADERS.parent}", *options]
     for command in (configure, ["cmake", "--build", str(folder)]):
         done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.c99.kernel_library import required_tool
 from tests.emit import run_models as runner
 from tests.emit.test_ort_1_19 import read_outputs
-from tests.ort.driver import missing
+from tests.optional_tools import required_tool, skip_without
 from tests.ort.test_python_aarch64 import PLACE
 from tests.ort_ops.conftest import CROSS, compile_library
 from tests.ort_ops.kernel_models import write_kernel_models
@@ -20,7 +19,7 @@ from tests.ort_ops.kernel_models import write_kernel_models
 def test_kernels_give_the_same_bits_there(library: Path, tmp_path: Path) -> None:
     required_tool("aarch64-linux-gnu-gcc")
     if not (PLACE / "site" / "onnxruntime").is_dir():
-        missing("Python for AArch64 is not there: run tools/fetch_python_aarch64.sh")
+        skip_without("Python for AArch64", "tools/fetch_python_aarch64.sh")
     there = compile_library(tmp_path / "build", *CROSS)
     names = write_kernel_models(tmp_path)
     runner.run_models(tmp_path, str(library))

@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.c99.kernel_library import SANITIZE, required_tool
+from tests.c99.kernel_library import SANITIZE
+from tests.optional_tools import required_tool
 from tests.ort.driver import ROOT
 from tests.ort_ops.conftest import compile_library
 

@@ -11,12 +11,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.run.trained_models import artifact_of, blobs
 from tinyfoa_rt.run import Trainer
 from tinyfoa_rt.run.artifact import Artifact
 
-KILLS = 50
 SEED = 5
 EPOCHS = 40
 # In seconds from the first checkpoint of a process on; all of training takes longer than 50 such lives.
@@ -36,13 +36,14 @@ def train(folder: str) -> None:
     trainer.save(path)
 
 
-def test_fifty_kills_end_in_the_weights_of_an_uninterrupted_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("num_kills", [5, pytest.param(50, marks=pytest.mark.slow)])
+def test_kills_end_in_the_weights_of_an_uninterrupted_run(num_kills: int, tmp_path: Path) -> None:
     print(f"seed {SEED}")
     rng = random.Random(SEED)
     artifact_of(tmp_path, optimizer="momentum").save(tmp_path / "artifact")
     context = multiprocessing.get_context("spawn")
     kills = 0
-    while kills < KILLS:
+    while kills < num_kills:
         process = context.Process(target=train, args=(str(tmp_path),))
         process.start()
         assert process.pid is not None
@@ -62,4 +63,4 @@ def test_fifty_kills_end_in_the_weights_of_an_uninterrupted_run(tmp_path: Path) 
     straight = Trainer(Artifact.load(tmp_path / "artifact"), threads=1).fit(*blobs(), epochs=EPOCHS)
     for name, array in Trainer.load(tmp_path).state.arrays().items():
         np.testing.assert_array_equal(array, straight.state.arrays()[name], err_msg=name)
-    assert kills == KILLS, f"training ended after {kills} kills"
+    assert kills == num_kills, f"training ended after {kills} kills"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.optional_tools import skip_without
 from tests.ort.test_trajectory import LOSS_TOLERANCE, assert_same, in_python
 from tests.run.trained_models import artifact_of, blobs
 from tinyfoa_rt.run import Artifact
@@ -23,7 +24,7 @@ X, Y = blobs(67 * 6)
 def python() -> Path:
     found = ROOT / ".venv-openvino" / "bin" / "python"
     if not found.exists():
-        pytest.skip("onnxruntime-openvino is not here (make .venv-openvino/ready; x86-64)")
+        skip_without("onnxruntime-openvino", "make .venv-openvino/ready")
     return found
 
 
