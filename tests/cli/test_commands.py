@@ -135,27 +135,6 @@ def test_inspect_shows_a_model_without_layers(tmp_path: Path, capsys: pytest.Cap
     assert "volume: it is a 3-D convolution" in printed
 
 
-@pytest.mark.parametrize(
-    ("attributes", "reason"),
-    [
-        ({"group": 0}, "in 0 groups"),
-        ({"group": 2}, "its input 3 channels"),
-        ({"kernel_shape": [5, 5]}, "its kernel_shape is not"),
-    ],
-)
-def test_a_kernel_that_does_not_fit_is_no_layer(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], attributes: dict[str, object], reason: str
-) -> None:
-    """onnx's shape inference accepts all three."""
-    builder = ModelBuilder((3, 8, 8))
-    output = builder.node("Conv", ("input", builder.weight(4, 3, 3, 3)), "odd", **attributes)
-    path = tmp_path / "odd.onnx"
-    onnx.save(builder.model(output), path)
-    assert run(["plan", "--budget", "1MB", str(path)]) == 4
-    assert run(["inspect", str(path)]) == 0
-    assert reason in capsys.readouterr().out
-
-
 def test_a_wrong_name_does_not_fill_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     builder = ModelBuilder((8,))
     x = "input"

@@ -82,14 +82,6 @@ def test_every_row_of_the_table_has_a_body() -> None:
     assert [function.name for function in load_functions(OPERATORS) if function.name in OPERATORS] == [*OPERATORS]
 
 
-def test_a_dense_layer_at_several_positions_is_refused(tmp_path: Path) -> None:
-    builder = ModelBuilder((3, 8))
-    flat = builder.node("Flatten", (builder.node("MatMul", ("input", builder.weight(8, 6)), "fc1"),))
-    graph = builder.load(tmp_path, builder.dense(flat, 18, 3, "fc2"))
-    with pytest.raises(UnsupportedError, match="is a dense layer at several positions"):
-        emit_step(step_of(graph, 0, ALLOCATOR, WHOLE))
-
-
 def test_constants_of_the_model_are_initializers(tmp_path: Path) -> None:
     builder = ModelBuilder((8,))
     clipped = builder.node("Clip", (builder.dense("input", 8, 8, "fc1"), builder.scalar(-1.0), builder.scalar(1.0)))

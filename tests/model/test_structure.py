@@ -137,15 +137,6 @@ def test_attributes_become_python_values(tmp_path: Path) -> None:
     assert flatten.int("axis", 0) == 1
 
 
-@pytest.mark.parametrize(("dtype", "shown"), [("float16", "float16"), ("float64", "float64")])
-def test_weights_of_another_precision(tmp_path: Path, dtype: str, shown: str) -> None:
-    weight = floats(8, 4).astype(dtype)
-    model = make_model([node("MatMul", ["x", "w"], ["y"], name="fc")], {"w": weight})
-    model.graph.input[0].type.tensor_type.elem_type = helper.np_dtype_to_tensor_dtype(weight.dtype)
-    with pytest.raises(UnsupportedError, match=f"node 'fc' .*{shown} weights in 'w'; convert the model to float32"):
-        load(save(model, tmp_path))
-
-
 def test_half_precision_storage_behind_a_cast_is_fine(tmp_path: Path) -> None:
     nodes = [node("Cast", ["h"], ["w"], to=onnx.TensorProto.FLOAT), node("MatMul", ["x", "w"], ["y"])]
     graph = load(save(make_model(nodes, {"h": floats(8, 4).astype("float16")}), tmp_path))

@@ -56,6 +56,14 @@ def test_the_classifier_has_its_true_loss_and_no_head(tmp_path: Path) -> None:
     assert "BinaryActivation" not in names
 
 
+def test_a_dense_layer_at_several_positions_is_refused(tmp_path: Path) -> None:
+    builder = ModelBuilder((3, 8))
+    flat = builder.node("Flatten", (builder.node("MatMul", ("input", builder.weight(8, 6)), "fc1"),))
+    graph = builder.load(tmp_path, builder.dense(flat, 18, 3, "fc2"))
+    with pytest.raises(UnsupportedError, match="node 'fc1': is a dense layer at several positions, which cannot be trained yet"):
+        step_of(graph, 0, ALLOCATOR, WHOLE)
+
+
 def test_the_paper_s_classifier_is_binary(tmp_path: Path) -> None:
     step = step_of(load_model(mlp(), tmp_path), 2, ARENA, SLICED, classifier="binary")
     assert step.nodes[0].op_type == "BinaryDense"

@@ -3,6 +3,16 @@
 from tinyfoa_rt.emit.bodies import load_functions
 from tinyfoa_rt.emit.forward_model import ExternalTensor, emit_forward, emit_inference
 from tinyfoa_rt.emit.packed import can_pack
+from tinyfoa_rt.emit.probe import emit_probe, is_plain
 from tinyfoa_rt.emit.step_model import emit_step
 
-__all__ = ["ExternalTensor", "can_pack", "emit_forward", "emit_inference", "emit_step", "load_functions"]
+__all__ = [
+    "ExternalTensor",
+    "can_pack",
+    "emit_forward",
+    "emit_inference",
+    "emit_probe",
+    "emit_step",
+    "is_plain",
+    "load_functions",
+]

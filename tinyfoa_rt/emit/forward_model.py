@@ -14,6 +14,7 @@ from onnx import TensorProto, helper
 
 from tinyfoa_rt.emit.folding import fold_normalizations
 from tinyfoa_rt.emit.nodes import ByteForm, NodeEmission, element_type, finish_model
+from tinyfoa_rt.emit.opset import find_opset
 from tinyfoa_rt.emit.packed import PackedForm
 from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.step import StepGraph, StepTensor
@@ -77,6 +78,9 @@ def _emit(form: ByteForm, external: Mapping[str, ExternalTensor], kind: str, doc
     form.variants |= {"forward"}
     emission = NodeEmission(forward, keeps_batch=False)
     nodes = form.finish([form.node(node, emission.node(node)) for node in forward.nodes])
+    outputs = [
+        emission.constant_output(n) if n in forward.constants else form.value_info(n, batch=_BATCH) for n in forward.outputs
+    ]
     initializers = emission.initializers
     if kind == "inference":
         nodes = fold_normalizations(forward, nodes, initializers)
@@ -90,11 +94,11 @@ def _emit(form: ByteForm, external: Mapping[str, ExternalTensor], kind: str, doc
         nodes,
         forward.name,
         [form.value_info(name, batch=_BATCH) for name in dict.fromkeys(read)],
-        [form.value_info(name, batch=_BATCH) for name in forward.outputs],
+        outputs,
         [*initializers, *parameters],
     )
     properties = {"kind": kind, **form.properties([*read, *forward.outputs])}
-    return finish_model(graph, properties, doc, form.functions(nodes))
+    return finish_model(graph, properties, doc, form.functions(nodes), find_opset(forward))
 
 
 def _external(tensor: StepTensor, where: ExternalTensor) -> onnx.TensorProto:

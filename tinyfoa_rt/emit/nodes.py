@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,14 +13,17 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tinyfoa_rt.emit.bodies import load_functions
 from tinyfoa_rt.emit.rewrites import rewrite_function
+from tinyfoa_rt.emit.subgraphs import read_subgraph
 from tinyfoa_rt.errors import UnsupportedError
+from tinyfoa_rt.ir.graph import Attribute, Subgraph
 from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.step import StepGraph, StepNode, StepTensor
 from tinyfoa_rt.ops import DOMAIN, operator
+from tinyfoa_rt.ops.geometry import explicit_window
 
 __all__ = ["ByteForm", "NodeEmission", "element_type", "finish_model", "value_info", "variants_of"]
 
-_OPSET = 18
+_IR_VERSION = 9  # the one that brought functions to what the oldest onnxruntime runs
 # What no slice reaches: a slice of this size from the first element on is the whole.
 _EVERYTHING = np.array([0, 0, 2**31 - 1, 2**31 - 1], dtype=np.int32)
 
@@ -99,24 +102,30 @@ class NodeEmission:
     def initializers(self) -> list[onnx.TensorProto]:
         return list(self._initializers.values())
 
+    def constant_output(self, name: str) -> onnx.ValueInfoProto:
+        """Declare an output of the model that depends on no input: an initializer of its name."""
+        value = self._step.constants[name].read()
+        self._constant(name, value)
+        return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
+
     def node(self, node: StepNode) -> onnx.NodeProto:
         if node.phase == "gradient" and node.op_type in ("ReduceSum", "Slice"):
             return self._gradient_node(node)
-        self._check_quantization(node)
         inputs = self._domain_inputs(node) if node.domain == DOMAIN else self._standard_inputs(node)
-        attributes: dict[str, Any] = {name: list(v) if isinstance(v, tuple) else v for name, v in node.attributes.items()}
+        own, captured = len(inputs) - len(node.captured), dict(zip(node.captured, inputs[len(inputs) - len(node.captured) :]))
+        attributes = {name: _plain(value, captured) for name, value in self._attributes(node).items()}
         outputs = list(node.outputs)
         if node.op_type.endswith("SliceGrad"):  # onnxruntime wants a name for every output of a body, also without a bias
             outputs += [""] * (len(operator(node.op_type).outputs) - len(outputs))
-        return helper.make_node(node.op_type, inputs, outputs, name=node.name, domain=node.domain, **attributes)
+        return helper.make_node(node.op_type, inputs[:own], outputs, name=node.name, domain=node.domain, **attributes)
 
-    def _check_quantization(self, node: StepNode) -> None:
-        """Operator set 18 quantizes to 8 bits; what newer ones have besides is refused here, and not by onnxruntime."""
-        values = {"QuantizeLinear": node.outputs, "DequantizeLinear": node.inputs}.get(node.op_type, ())
-        for name in values[:1] if not node.domain else ():
-            dtype = self._step.tensors[name].type.dtype
-            if dtype not in ("int8", "uint8", "int32"):
-                raise _refuse(node, f"quantizes to {dtype}: only int8 and uint8 run", "quantize the model to 8 bits")
+    def _attributes(self, node: StepNode) -> Mapping[str, Attribute]:
+        """Those of the node; a convolution says its pads, for onnxruntime works none out where there are dilations."""
+        if node.op_type != "Conv" or node.domain or not node.string("auto_pad", "").startswith("SAME"):
+            return node.attributes
+        image, kernel = (self._step.tensors[name].type.shape[2:] for name in node.inputs[:2])
+        kept = {name: value for name, value in node.attributes.items() if name != "auto_pad"}
+        return {**kept, **explicit_window(image, {**node.attributes, "kernel_shape": kernel})}
 
     def _gradient_node(self, node: StepNode) -> onnx.NodeProto:
         """The gradient of a broadcast (a sum over repeated axes), of Concat or Pad (slices); axes and bounds become inputs."""
@@ -136,8 +145,6 @@ class NodeEmission:
         return helper.make_node(node.op_type, [node.inputs[0], *bounds], list(node.outputs), name=node.name)
 
     def _domain_inputs(self, node: StepNode) -> list[str]:
-        if node.op_type.endswith("Dense") and len(self._step.tensors[node.inputs[0]].type.shape) != 2:
-            raise _refuse(node, "is a dense layer at several positions, which cannot run on onnxruntime yet")
         ports = operator(node.op_type).inputs
         given = [*node.inputs, *[""] * (len(ports) - len(node.inputs))]
         if node.op_type == "ChannelScaleGrad":
@@ -195,17 +202,28 @@ class NodeEmission:
         return name
 
 
+def _plain(value: Attribute, captured: Mapping[str, str]) -> Any:
+    """An attribute as onnx takes it."""
+    if isinstance(value, Subgraph):
+        return read_subgraph(value, captured)
+    if isinstance(value, np.ndarray):
+        return numpy_helper.from_array(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
 def _refuse(node: StepNode, problem: str, mend: str = "plan it for c99, or train other blocks") -> UnsupportedError:
     return UnsupportedError(f"node '{node.name}'", problem, mend)
 
 
 def finish_model(
-    graph: onnx.GraphProto, properties: dict[str, str], doc: str, functions: Iterable[onnx.FunctionProto]
+    graph: onnx.GraphProto, properties: dict[str, str], doc: str, functions: Iterable[onnx.FunctionProto], opset: int
 ) -> onnx.ModelProto:
-    """Return a model of ``graph`` with function bodies and metadata that says what it is."""
-    opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(DOMAIN, 1)]
+    """Return a model of ``graph`` in an operator set, with function bodies and metadata that says what it is."""
+    opsets = [helper.make_opsetid("", opset), helper.make_opsetid(DOMAIN, 1)]
     model = helper.make_model(graph, opset_imports=opsets, functions=list(functions))
-    model.ir_version = 9
+    for entry in (entry for function in model.functions for entry in function.opset_import if not entry.domain):
+        entry.version = opset
+    model.ir_version = max(_IR_VERSION, helper.find_min_ir_version_for(opsets, ignore_unknown=True))
     model.producer_name = "tinyfoa-rt"
     model.doc_string = doc
     helper.set_model_props(model, {f"tinyfoa.{key}": value for key, value in properties.items()})

@@ -1,4 +1,4 @@
-"""A step graph as an ordinary ONNX model (opset 18, IR 9).
+"""A step graph as an ordinary ONNX model (opset 18 and IR 9, or newer where a node of the model needs it).
 
 Inputs are what the step is given: block inputs, the target, parameters and state. Outputs are the loss, the logits, and the next
 values of what the step updates, named ``<input>#next``; a caller binds both to the same memory. Binary activations are uint8 0
@@ -13,6 +13,7 @@ import onnx
 from onnx import helper
 
 from tinyfoa_rt.emit.nodes import ByteForm, NodeEmission, finish_model
+from tinyfoa_rt.emit.opset import find_opset
 from tinyfoa_rt.emit.packed import PackedForm
 from tinyfoa_rt.ir.step import StepGraph
 
@@ -51,4 +52,4 @@ def emit_step(step: StepGraph, *, is_packed: bool = False, rewrites: Collection[
     )
     doc = f"One training step of block {step.name} (TinyFoA). Bind each output NAME#next to the memory of NAME."
     properties = {"kind": "step", "block": step.name, **form.properties([*read, *outputs])}
-    return finish_model(graph, properties, doc, form.functions(nodes))
+    return finish_model(graph, properties, doc, form.functions(nodes), find_opset(step))

@@ -18,7 +18,8 @@ class Layer:
 
     The weight is seen as ``groups`` independent matrices over ``taps`` kernel positions: ``out_features`` rows of
     ``in_features * taps`` elements, where ``in_features`` counts the inputs *of one group*. A locally connected layer has
-    one such matrix for each of its ``positions``.
+    one such matrix for each of its ``positions``. The model multiplies the stored weight and bias by their factors (Gemm's alpha
+    and beta); what is trained has them inside.
     """
 
     name: str
@@ -33,6 +34,8 @@ class Layer:
     taps: int = 1
     groups: int = 1
     positions: int = 1
+    weight_factor: float = 1.0
+    bias_factor: float = 1.0
 
     @property
     def row_size(self) -> int:

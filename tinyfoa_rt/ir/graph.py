@@ -10,9 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Attribute", "Call", "Constant", "Graph", "Node", "Quantized", "Source", "Value"]
+__all__ = ["Attribute", "Call", "Constant", "Graph", "Node", "Quantized", "Source", "Subgraph", "Value"]
 
-Attribute = int | float | str | bytes | tuple[int, ...] | tuple[float, ...] | tuple[str, ...] | NDArray[Any]
+
+@dataclass(frozen=True, slots=True)
+class Subgraph:
+    """A branch or the body of a loop: an ONNX ``GraphProto``, serialized, and the values that it reads from outside."""
+
+    content: bytes = field(repr=False)
+    captured: tuple[str, ...]
+
+
+Attribute = int | float | str | bytes | tuple[int, ...] | tuple[float, ...] | tuple[str, ...] | NDArray[Any] | Subgraph
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,11 @@ class Constant:
     def size(self) -> int:
         return math.prod(self.shape)
 
+    @property
+    def is_real(self) -> bool:
+        """Whether it holds real numbers, of any precision; whole ones are shapes, axes and indices."""
+        return self.dtype in ("float32", "float16", "float64", "bfloat16")
+
     def as_ints(self) -> tuple[int, ...]:
         """The elements, flattened, as Python integers: axes, shapes, pads."""
         return tuple(int(x) for x in np.asarray(self.read()).reshape(-1))
@@ -73,6 +87,12 @@ class Call:
     __slots__ = ()
     inputs: tuple[str, ...]
     attributes: Mapping[str, Attribute]
+
+    @property
+    def captured(self) -> tuple[str, ...]:
+        """The names under which subgraphs know the last inputs, each once."""
+        graphs = (value for value in self.attributes.values() if isinstance(value, Subgraph))
+        return tuple(dict.fromkeys(name for graph in graphs for name in graph.captured))
 
     def input(self, index: int) -> str:
         """The input's name, or the empty string where it is absent."""
@@ -101,7 +121,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Node(Call):
-    """One operator call. An absent optional input is the empty string, as in ONNX; ``name`` is unique and not empty."""
+    """One operator call. An absent optional input is the empty string, as in ONNX; ``name`` is unique and not empty.
+
+    What the node's subgraphs read from outside follows its own inputs (see :attr:`Call.captured`): it is read like any other.
+    """
 
     name: str
     op_type: str

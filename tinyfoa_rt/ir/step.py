@@ -88,7 +88,8 @@ class StepNode(Call):
 class StepGraph:
     """Nodes in execution order; ``inputs`` are the tensors that are there when the step begins and end with it.
 
-    ``constants`` are those of the model that nodes read, shapes and axes (which are no tensors) included.
+    ``constants`` are those of the model that nodes read, shapes and axes (which are no tensors) included. Standard nodes mean
+    what operator set ``opset`` says.
     """
 
     name: str
@@ -97,3 +98,4 @@ class StepGraph:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     constants: Mapping[str, Constant] = field(default_factory=dict)
+    opset: int = 18

@@ -117,7 +117,7 @@ def _unique_names(nodes: Sequence[onnx.NodeProto]) -> list[str]:
 
 
 def _build_node(proto: onnx.NodeProto, name: str, inferred: Inferred) -> Node:
-    return Node(
+    node = Node(
         name=name,
         op_type=proto.op_type,
         domain="" if proto.domain == "ai.onnx" else proto.domain,
@@ -125,6 +125,7 @@ def _build_node(proto: onnx.NodeProto, name: str, inferred: Inferred) -> Node:
         outputs=tuple(name if inferred.tensor_shape(name) else "" for name in proto.output),
         attributes=read_attributes(proto),
     )
+    return replace(node, inputs=(*node.inputs, *node.captured))
 
 
 def _build_value(name: str, inferred: Inferred) -> Value:

@@ -28,13 +28,8 @@ TensorShape = tuple[int, tuple[int, ...]]  # element type of ONNX, dimensions
 
 
 def is_deterministic(node: onnx.NodeProto) -> bool:
-    """Whether equal inputs give equal outputs, by a standard operator that needs no subgraph.
-
-    Dropout is random only in training mode, which its third input turns on.
-    """
-    if not is_default_domain(node) or node.op_type in _RANDOM_OPS or any(subgraphs(node)):
-        return False
-    return node.op_type != "Dropout" or len(node.input) < 3
+    """Whether equal inputs give equal outputs, by a standard operator that needs no subgraph."""
+    return is_default_domain(node) and node.op_type not in _RANDOM_OPS and not any(subgraphs(node))
 
 
 class Constants:

@@ -16,6 +16,7 @@ from tinyfoa_rt.model.branches import take_branch
 from tinyfoa_rt.model.constants import SMALL_SIZE, Constants, TensorShape
 from tinyfoa_rt.model.draft import Draft
 from tinyfoa_rt.model.functions import KEPT_DOMAIN
+from tinyfoa_rt.model.fused_rules import has_fused_rule, infer_fused_outputs
 from tinyfoa_rt.model.ml_rules import infer_ml_outputs
 from tinyfoa_rt.model.nodes import is_default_domain, node_place, read_names
 from tinyfoa_rt.model.quantized_rules import has_quantized_rule, infer_quantized_outputs
@@ -117,7 +118,8 @@ def _visit(node: onnx.NodeProto, draft: Draft, inputs: BoundInputs, found: Infer
 def _infer(node: onnx.NodeProto, draft: Draft, found: Inferred) -> Mapping[str, onnx.TypeProto]:
     is_function = node.domain == KEPT_DOMAIN and any(function.name == node.op_type for function in draft.functions)
     is_known = is_function or has_schema(node, draft.opsets)
-    if not is_known and not has_quantized_rule(node):
+    infer_foreign = infer_quantized_outputs if has_quantized_rule(node) else infer_fused_outputs if has_fused_rule(node) else None
+    if not is_known and infer_foreign is None:
         return {}
     types: dict[str, onnx.TypeProto] = {}
     for name in read_names(node):
@@ -125,9 +127,9 @@ def _infer(node: onnx.NodeProto, draft: Draft, found: Inferred) -> Mapping[str, 
         types[name] = tensor_type(*shape) if shape is not None else found.types[name]
         if types[name].WhichOneof("value") is None:
             return {}
-    if not is_known:
-        return infer_quantized_outputs(node, types, lambda standard, reals: _infer_standard(standard, reals, {}, draft))
-    data = {name: tensor for name in node.input if (tensor := _known_data(node, name, found.constants)) is not None}
+    if not is_known and infer_foreign is not None:
+        return infer_foreign(node, types, lambda standard, reals: _infer_standard(standard, reals, {}, draft))
+    data = {name: tensor for name in types if (tensor := _known_data(node, name, found.constants)) is not None}
     return {**_infer_standard(node, types, data, draft), **infer_ml_outputs(node, types)}
 
 

@@ -7,14 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tinyfoa_rt.errors import ModelError, TinyfoaError, UnsupportedError
+from tinyfoa_rt.errors import ModelError, TinyfoaError
 from tinyfoa_rt.ir.graph import Graph, Source
 from tinyfoa_rt.model.batch import check_reshapes, infer_at_batch_one
 from tinyfoa_rt.model.build import build_graph, keep_tensor_outputs
 from tinyfoa_rt.model.digest import sha256_of
 from tinyfoa_rt.model.draft import Draft, draft_model
+from tinyfoa_rt.model.finite import check_finite
 from tinyfoa_rt.model.infer import infer
+from tinyfoa_rt.model.inference_mode import in_inference_mode
 from tinyfoa_rt.model.layout import pool_channels_first
+from tinyfoa_rt.model.operands import check_operands
 from tinyfoa_rt.model.opset import LOWEST_OPSET, raise_opset
 from tinyfoa_rt.model.order import order_nodes
 from tinyfoa_rt.model.read import read_model
@@ -24,13 +27,9 @@ from tinyfoa_rt.model.verify import verify_graph
 
 __all__ = ["load"]
 
-_TRAINED_DTYPE = "float32"
-_WRONG_DTYPES = frozenset(("float64", "float16", "bfloat16"))
-_WEIGHT_OPS = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul"))
-
 
 def load(path: str | os.PathLike[str], *, shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
-    """Read an ONNX file of opset 7 to 23.
+    """Read an ONNX file of opset 7 to 24.
 
     Args:
         path: the file; external data is read from its folder only, and only when a constant is read.
@@ -58,6 +57,8 @@ def _load(file: Path, shapes: Mapping[str, Sequence[int]]) -> Graph:
     source = Source(str(file), sha256_of(model, file), {name: tuple(shape) for name, shape in shapes.items()})
     draft = order_nodes(draft)
     _check_operators(draft)
+    draft = order_nodes(in_inference_mode(draft))
+    check_finite(draft)
     inferred = infer_at_batch_one(draft, shapes)
     draft = keep_tensor_outputs(draft, inferred)
     if draft.opsets[""] < LOWEST_OPSET:
@@ -65,7 +66,7 @@ def _load(file: Path, shapes: Mapping[str, Sequence[int]]) -> Graph:
         inferred = infer(draft, bind_inputs(draft, shapes))
     check_reshapes(inferred)
     graph = pool_channels_first(build_graph(draft, inferred))
-    _check_weights(graph)
+    check_operands(graph)
     verify_graph(graph)
     return replace(graph, source=source)
 
@@ -77,11 +78,3 @@ def _check_operators(draft: Draft) -> None:
         opsets = {"" if entry.domain == "ai.onnx" else entry.domain: entry.version for entry in function.opset_import}
         for node in function.node:
             check_node(node, opsets, is_in_function=True)
-
-
-def _check_weights(graph: Graph) -> None:
-    for node in graph.nodes:
-        for name in node.inputs if node.op_type in _WEIGHT_OPS and not node.domain else ():
-            if name in graph.constants and graph.constants[name].dtype in _WRONG_DTYPES:
-                place, dtype = f"node '{node.name}' ({node.op_type})", graph.constants[name].dtype
-                raise UnsupportedError(place, f"has {dtype} weights in '{name}'", f"convert the model to {_TRAINED_DTYPE}")

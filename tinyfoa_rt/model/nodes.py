@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import onnx
 from onnx import AttributeProto, numpy_helper
 
 from tinyfoa_rt.errors import UnsupportedError
-from tinyfoa_rt.ir.graph import Attribute
+from tinyfoa_rt.ir.graph import Attribute, Subgraph
 
-__all__ = ["is_default_domain", "node_place", "read_attributes", "read_names", "stored_tensors", "subgraphs"]
+__all__ = ["captured_names", "is_default_domain", "node_place", "read_attributes", "read_names", "stored_tensors", "subgraphs"]
 
 
 def node_place(node: onnx.NodeProto) -> str:
@@ -37,11 +37,12 @@ def read_names(node: onnx.NodeProto) -> tuple[str, ...]:
     """Return every value that the node reads, once: its inputs, and what its subgraphs take from outside."""
     names = dict.fromkeys(name for name in node.input if name)
     for graph in subgraphs(node):
-        names.update(dict.fromkeys(_captured_names(graph)))
+        names.update(dict.fromkeys(captured_names(graph)))
     return tuple(names)
 
 
-def _captured_names(graph: onnx.GraphProto) -> Iterator[str]:
+def captured_names(graph: onnx.GraphProto) -> Iterator[str]:
+    """Yield what a subgraph reads from outside, perhaps more than once."""
     own = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
     own.update(name for node in graph.node for name in node.output)
     for node in graph.node:
@@ -70,29 +71,32 @@ def stored_tensors(node: onnx.NodeProto) -> Iterator[onnx.TensorProto]:
 
 
 def read_attributes(node: onnx.NodeProto) -> dict[str, Attribute]:
-    """Return the node's attributes as Python values; graphs and types have no meaning to later stages and are left out."""
+    """Return the node's attributes as Python values; types have no meaning to later stages and are left out."""
     attributes = {attribute.name: _read_attribute(attribute) for attribute in node.attribute}
     return {name: value for name, value in attributes.items() if value is not None}
 
 
 def _read_attribute(attribute: onnx.AttributeProto) -> Attribute | None:
-    match attribute.type:
-        case AttributeProto.INT:
-            return attribute.i
-        case AttributeProto.FLOAT:
-            return attribute.f
-        case AttributeProto.STRING:
-            return _read_text(attribute.s)
-        case AttributeProto.INTS:
-            return tuple(attribute.ints)
-        case AttributeProto.FLOATS:
-            return tuple(attribute.floats)
-        case AttributeProto.STRINGS:
-            return tuple(s.decode(errors="replace") for s in attribute.strings)
-        case AttributeProto.TENSOR:
-            return np.asarray(numpy_helper.to_array(attribute.t))
-        case _:
-            return None
+    found = _READERS.get(attribute.type)
+    return None if found is None else found(attribute)
+
+
+def _read_subgraph(graph: onnx.GraphProto) -> Subgraph:
+    """The graph without its sizes, which hold at the batch of the file, or at batch 1 once its opset was raised."""
+    bare = onnx.GraphProto()
+    bare.CopyFrom(graph)
+    _drop_sizes(bare)
+    return Subgraph(bare.SerializeToString(deterministic=True), tuple(dict.fromkeys(captured_names(graph))))
+
+
+def _drop_sizes(graph: onnx.GraphProto) -> None:
+    del graph.value_info[:]
+    for value in (value for value in (*graph.input, *graph.output) if value.type.HasField("tensor_type")):
+        for dim in value.type.tensor_type.shape.dim:  # onnxruntime asks for the rank of what a loop counts with
+            dim.Clear()
+    for node in graph.node:
+        for inner in subgraphs(node):
+            _drop_sizes(inner)
 
 
 def _read_text(content: bytes) -> str | bytes:
@@ -100,3 +104,15 @@ def _read_text(content: bytes) -> str | bytes:
         return content.decode()
     except UnicodeDecodeError:
         return content
+
+
+_READERS: Mapping[int, Callable[[onnx.AttributeProto], Attribute]] = {
+    AttributeProto.INT: lambda attribute: attribute.i,
+    AttributeProto.FLOAT: lambda attribute: attribute.f,
+    AttributeProto.STRING: lambda attribute: _read_text(attribute.s),
+    AttributeProto.INTS: lambda attribute: tuple(attribute.ints),
+    AttributeProto.FLOATS: lambda attribute: tuple(attribute.floats),
+    AttributeProto.STRINGS: lambda attribute: tuple(s.decode(errors="replace") for s in attribute.strings),
+    AttributeProto.TENSOR: lambda attribute: np.asarray(numpy_helper.to_array(attribute.t)),
+    AttributeProto.GRAPH: lambda attribute: _read_subgraph(attribute.g),
+}

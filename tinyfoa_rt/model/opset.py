@@ -11,12 +11,16 @@ from onnx import numpy_helper
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.model.draft import Draft
 from tinyfoa_rt.model.infer import Inferred
+from tinyfoa_rt.model.nodes import is_default_domain
+from tinyfoa_rt.model.schema import has_schema
 from tinyfoa_rt.model.shapes import tensor_type
 from tinyfoa_rt.model.tensors import read_tensor
 
 __all__ = ["LOWEST_OPSET", "raise_opset"]
 
 LOWEST_OPSET = 18
+# Where operators of onnxruntime's own that stand in ONNX's domain wait: the converter does not pass what ONNX does not know.
+_ELSEWHERE = "elsewhere"
 
 
 def raise_opset(draft: Draft, inferred: Inferred) -> Draft:
@@ -38,6 +42,7 @@ def raise_opset(draft: Draft, inferred: Inferred) -> Draft:
     names = {output: node.name for node in inferred.visited for output in node.output if output}
     for node in raised.graph.node:  # the converter forgets the name of a node that it replaces
         node.name = node.name or next((names[output] for output in node.output if output in names), "")
+        node.domain = "" if node.domain == _ELSEWHERE else node.domain
     tensors = {**inferred.constants.tensors, **{tensor.name: tensor for tensor in raised.graph.initializer}}
     return replace(draft, opsets={**draft.opsets, "": LOWEST_OPSET}, nodes=tuple(raised.graph.node), tensors=tensors)
 
@@ -46,11 +51,14 @@ def _assemble(draft: Draft, inferred: Inferred) -> onnx.ModelProto:
     """Return a model of all nodes but those whose results are at hand; what is large is declared as an input."""
     known = inferred.constants.known_tensors()
     model = onnx.ModelProto(ir_version=10)
-    for domain, version in draft.opsets.items():
+    for domain, version in {**draft.opsets, _ELSEWHERE: 1}.items():
         model.opset_import.add(domain=domain, version=version)
     graph = model.graph
     graph.name = "model"
     graph.node.extend(node for node in inferred.visited if any(name and name not in known for name in node.output))
+    for node in graph.node:
+        if is_default_domain(node) and not has_schema(node, draft.opsets):
+            node.domain = _ELSEWHERE
     written = {name for node in graph.node for name in node.output}
     for name, tensor in known.items():
         if name not in written:

@@ -13,7 +13,7 @@ from tinyfoa_rt.model.text import check_text
 __all__ = ["NEWEST_OPSET", "OLDEST_OPSET", "read_model", "read_opsets"]
 
 OLDEST_OPSET = 7
-NEWEST_OPSET = 23
+NEWEST_OPSET = min(24, onnx.defs.onnx_opset_version())
 _LARGEST_FILE = 2**31 - 1  # a protobuf message holds no more
 _NOT_ONNX = "give an .onnx file that onnx.load can read"
 
@@ -62,7 +62,7 @@ def read_opsets(model: onnx.ModelProto, place: str) -> dict[str, int]:
 
     Raises:
         ModelError: no operator set is named, or one is named twice with different versions.
-        UnsupportedError: the default domain's version is outside 7 to 23.
+        UnsupportedError: the default domain's version is outside 7 to 24.
     """
     if not model.opset_import:
         raise ModelError(place, "names no operator set", "export it again with opset 18")

@@ -10,7 +10,7 @@ import onnx.shape_inference
 from tinyfoa_rt.errors import ModelError
 from tinyfoa_rt.model.draft import Draft
 from tinyfoa_rt.model.functions import KEPT_DOMAIN
-from tinyfoa_rt.model.nodes import node_place
+from tinyfoa_rt.model.nodes import is_default_domain, node_place
 
 __all__ = ["infer_outputs"]
 
@@ -20,6 +20,8 @@ _RANK_MAKERS = frozenset(
     ("AffineGrid", "CenterCropPad", "Col2Im", "ConstantOfShape", "Expand", "Pad", "Reshape", "Resize", "Slice", "Tile",
      "Unsqueeze", "Upsample")
 )  # fmt: skip
+# Operators whose rule ONNX leaves to their function body, which it cannot always unfold.
+_LIKE_INPUT = frozenset(("GroupNormalization", "MeanVarianceNormalization"))
 
 
 def infer_outputs(
@@ -52,7 +54,10 @@ def infer_outputs(
         inferred = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
     except Exception as error:  # the bindings raise many types, all about this one node
         raise ModelError(node_place(node), _cause(error), "repair the model, or export it again") from error
-    return {value.name: value.type for value in inferred.graph.value_info}
+    found = {value.name: value.type for value in inferred.graph.value_info}
+    if is_default_domain(node) and node.op_type in _LIKE_INPUT:
+        found[node.output[0]] = types[node.input[0]]
+    return found
 
 
 def _check_ranks(node: onnx.NodeProto, types: Mapping[str, onnx.TypeProto]) -> None:

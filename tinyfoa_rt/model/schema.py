@@ -10,6 +10,7 @@ import onnx
 from onnx import defs
 
 from tinyfoa_rt.errors import ModelError, UnsupportedError
+from tinyfoa_rt.model.fused_rules import has_fused_rule
 from tinyfoa_rt.model.nodes import is_default_domain, node_place, subgraphs
 
 __all__ = ["check_node", "has_schema"]
@@ -70,7 +71,7 @@ def check_node(node: onnx.NodeProto, opsets: Mapping[str, int], *, is_in_functio
     signature = _signature_of(node, opsets)
     if signature is not None:
         _check_arity(node, signature)
-    elif node.domain in _KNOWN_DOMAINS:
+    elif node.domain in _KNOWN_DOMAINS and not has_fused_rule(node):
         domain = node.domain or "ai.onnx"
         version = opsets.get("" if domain == "ai.onnx" else domain, "(not imported)")
         raise UnsupportedError(node_place(node), f"is no operator of {domain} opset {version}", _REPAIR)

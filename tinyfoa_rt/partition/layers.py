@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 
 from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.graph import Graph, Node
@@ -17,6 +18,7 @@ __all__ = ["find_layers", "untrainable_products"]
 
 _PRODUCTS = frozenset({"Gemm", "MatMul", "Conv", "LocallyConnected"})
 _INTEGER_PRODUCTS = frozenset({"ConvInteger", "MatMulInteger", "QGemm", "QLinearConv", "QLinearMatMul"})
+_FUSED_PRODUCTS = frozenset({"FusedConv", "FusedGemm", "FusedMatMul", "GemmFastGelu"})
 
 
 def find_layers(graph: Graph) -> tuple[Layer, ...]:
@@ -42,13 +44,12 @@ def untrainable_products(graph: Graph) -> Mapping[str, str]:
             reason = f"its weight '{node.input(1)}' is shared with another layer"
         if reason is not None:
             reasons[node.name] = reason
-    for node in _integer_products(graph):
-        reasons[node.name] = f"{node.op_type} multiplies integers: it runs as it is; to train it, quantize in the format QDQ"
+    for node in graph.nodes:
+        if node.op_type in _INTEGER_PRODUCTS and node.domain in ("", "com.microsoft"):
+            reasons[node.name] = f"{node.op_type} multiplies integers: it runs as it is; to train it, quantize in the format QDQ"
+        elif node.op_type in _FUSED_PRODUCTS and node.domain == "com.microsoft":
+            reasons[node.name] = f"{node.op_type} is fused: it runs as it is; to train it, take the model before its optimization"
     return reasons
-
-
-def _integer_products(graph: Graph) -> Iterator[Node]:
-    return (node for node in graph.nodes if node.op_type in _INTEGER_PRODUCTS and node.domain in ("", "com.microsoft"))
 
 
 def _is_product(node: Node) -> bool:
@@ -62,31 +63,19 @@ def _reason(graph: Graph, node: Node) -> str | None:
         return "its input is constant"
     if node.input(2) and not graph.is_constant(node.input(2)):
         return "its bias is computed, not constant"
+    if graph.constants[node.input(1)].dtype != "float32":
+        return f"its weights are {graph.constants[node.input(1)].dtype}: convert the model to float32 to train it"
     return _shape_reason(graph, node)
 
 
 def _shape_reason(graph: Graph, node: Node) -> str | None:
     weight_rank = len(graph.shape(node.input(1)))
-    if node.op_type == "Gemm":
-        if node.int("transA", 0):
-            return "its input is transposed (transA=1)"
-        if node.float("alpha", 1.0) != 1.0 or (node.input(2) and node.float("beta", 1.0) != 1.0):
-            return "alpha and beta other than 1 are not supported"
+    if node.op_type == "Gemm" and node.int("transA", 0):
+        return "its input is transposed (transA=1)"
     if node.op_type == "MatMul" and weight_rank != 2:
         return f"its weight has {weight_rank} dimensions; 2 are supported"
     if node.op_type == "Conv" and weight_rank not in (3, 4):
         return f"it is a {weight_rank - 2}-D convolution; 1-D and 2-D are supported"
-    return _kernel_reason(graph, node) if node.op_type == "Conv" else None
-
-
-def _kernel_reason(graph: Graph, node: Node) -> str | None:
-    """What onnx's shape inference lets pass: a kernel that does not go with the input or with its own attributes."""
-    out_channels, group_channels, *kernel = graph.shape(node.input(1))
-    groups, in_channels = node.int("group", 1), graph.shape(node.input(0))[1]
-    if groups < 1 or out_channels % groups or group_channels * groups != in_channels:
-        return f"its weight has {out_channels} x {group_channels} channels in {groups} groups, its input {in_channels} channels"
-    if tuple(node.ints("kernel_shape", tuple(kernel))) != tuple(kernel):
-        return "its kernel_shape is not that of its weight"
     return None
 
 
@@ -102,7 +91,8 @@ def _consumers(graph: Graph) -> Mapping[str, list[Node]]:
 def _gemm(graph: Graph, node: Node, consumers: Mapping[str, list[Node]]) -> Layer:
     rows, columns = graph.shape(node.input(1))
     n_in, n_out = (columns, rows) if node.int("transB", 0) else (rows, columns)
-    return _dense(graph, (node,), n_in, n_out, node.input(2) or None)
+    layer = _dense(graph, (node,), n_in, n_out, node.input(2) or None)
+    return replace(layer, weight_factor=node.float("alpha", 1.0), bias_factor=node.float("beta", 1.0))
 
 
 def _matmul(graph: Graph, node: Node, consumers: Mapping[str, list[Node]]) -> Layer:

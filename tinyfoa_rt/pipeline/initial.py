@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyfoa_rt.ir.block import Layer
-from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.graph import Constant, Graph
 from tinyfoa_rt.ir.names import own, shift_of, statistics_of
 from tinyfoa_rt.ops.head_hash import rademacher_head
 from tinyfoa_rt.pipeline.job import PlanJob
@@ -45,7 +45,7 @@ def initial_tensors(job: PlanJob, blocks: Iterable[BlockRecord]) -> dict[str, Ar
 
 
 def _layer_tensors(graph: Graph, layer: Layer, *, is_binary: bool) -> dict[str, Array]:
-    weight = np.asarray(graph.constants[layer.weight].read(), dtype=np.float32)
+    weight = _scaled(graph.constants[layer.weight], layer.weight_factor)
     node = layer.nodes[0]
     if node.op_type == "Gemm" and node.int("transB", 0):
         weight = weight.T
@@ -58,11 +58,16 @@ def _layer_tensors(graph: Graph, layer: Layer, *, is_binary: bool) -> dict[str, 
         weight = weight.clip(-1, 1)  # what an update keeps latent weights in
     tensors = {own(layer.name, "weight"): np.array(weight, order="C")}
     if layer.bias is not None:
-        bias = np.asarray(graph.constants[layer.bias].read(), dtype=np.float32)
+        bias = _scaled(graph.constants[layer.bias], layer.bias_factor)
         flat = np.broadcast_to(bias.reshape(-1), (layer.bias_size,))
         shape = (layer.out_features, layer.positions) if layer.kind == "local" else (layer.out_features,)
         tensors[own(layer.name, "bias")] = np.array(flat.reshape(shape))
     return tensors
+
+
+def _scaled(stored: Constant, factor: float) -> Array:
+    array = np.asarray(stored.read(), dtype=np.float32)
+    return array if factor == 1.0 else array * np.float32(factor)
 
 
 def _head(setting: BlockSetting, classifier: Layer) -> Array:

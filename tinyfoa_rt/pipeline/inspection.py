@@ -17,6 +17,7 @@ from tinyfoa_rt.names import elide, elide_all
 from tinyfoa_rt.partition.layers import find_layers, untrainable_products
 from tinyfoa_rt.pipeline.job import resolve
 from tinyfoa_rt.pipeline.refusal import find_refusal
+from tinyfoa_rt.pipeline.runnable import check_runnable
 from tinyfoa_rt.steps import BlockSetting
 from tinyfoa_rt.terminal import print_parts
 
@@ -34,10 +35,15 @@ class BlockFinding:
 
 
 def inspect_blocks(graph: Graph) -> tuple[BlockFinding, ...]:
-    """Return every block with the reason why it cannot be trained, if there is one."""
+    """Return every block with the reason why it cannot be trained, if there is one.
+
+    Raises:
+        UnsupportedError: onnxruntime cannot run a node.
+    """
     if not find_layers(graph):
         return ()
     job = resolve(graph, PlanOptions(budget=1))
+    check_runnable(job)
     return tuple(_finding(graph, setting) for setting in job.settings)
 
 

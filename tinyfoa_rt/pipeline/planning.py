@@ -19,6 +19,7 @@ from tinyfoa_rt.pipeline.job import PlanJob, resolve
 from tinyfoa_rt.pipeline.measure import Measure
 from tinyfoa_rt.pipeline.reason import explain
 from tinyfoa_rt.pipeline.refusal import with_way_out
+from tinyfoa_rt.pipeline.runnable import check_runnable
 from tinyfoa_rt.planner.accounts import LayerAccount, ModelAccount, accounts
 from tinyfoa_rt.planner.search import Candidate, SearchSpace, find_choice, find_floor
 
@@ -48,6 +49,7 @@ def plan(model: Graph | str | os.PathLike[str], budget: str | int | None = None,
 
         model = load(model)
     job = resolve(model, PlanOptions(budget=budget, **options))
+    check_runnable(job)
     measure = Measure(job)
     space = _space(job, measure)
     try:

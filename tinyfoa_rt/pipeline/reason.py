@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tinyfoa_rt.ir.block import Slices
+from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.names import parts
 from tinyfoa_rt.ir.plan import BlockPlan, PlannedBuffer
 from tinyfoa_rt.names import elide
+from tinyfoa_rt.partition.layers import untrainable_products
 from tinyfoa_rt.pipeline.job import PlanJob
 from tinyfoa_rt.pipeline.measure import Measure
 from tinyfoa_rt.planner.search import Candidate
@@ -18,7 +20,18 @@ __all__ = ["explain"]
 
 def explain(job: PlanJob, measure: Measure, blocks: Sequence[BlockPlan], *, feasible: bool) -> str:
     """Return why these blocks are planned as they are."""
-    return _why_chosen(job, measure, blocks) if feasible else _why_not(job, measure, blocks)
+    return (_why_chosen(job, measure, blocks) if feasible else _why_not(job, measure, blocks)) + _why_frozen(job.graph)
+
+
+def _why_frozen(graph: Graph) -> str:
+    """A sentence about products that have weights and yet are no layers, or nothing where there are none."""
+    reasons = untrainable_products(graph)
+    names = [node.name for node in graph.nodes if node.name in reasons and graph.is_constant(node.input(1))]
+    if not names:
+        return ""
+    others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    verb = "stay" if others else "stays"
+    return f" {elide(names[0])}{others} {verb} frozen: {reasons[names[0]]}."
 
 
 def _why_not(job: PlanJob, measure: Measure, blocks: Sequence[BlockPlan]) -> str:

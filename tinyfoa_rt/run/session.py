@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.run.kernels import CPU, register_kernels
 
-__all__ = ["Runtime", "Session"]
+__all__ = ["Runtime", "Session", "find_refusal"]
 
 Array = NDArray[Any]
 
@@ -30,6 +30,11 @@ _TYPES: Mapping[str, type[np.generic]] = {
     "tensor(uint32)": np.uint32,
     "tensor(int64)": np.int64,
     "tensor(bool)": np.bool_,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(int16)": np.int16,
+    "tensor(uint16)": np.uint16,
+    "tensor(uint64)": np.uint64,
 }
 
 
@@ -76,6 +81,20 @@ class Runtime:
         names = [name for name in self.providers if not (has_open_batch and name in _NEED_A_BATCH)] or [CPU]
         given = [(name, _PROVIDER_OPTIONS.get(name, {})) for name in names]
         return Session(onnxruntime.InferenceSession(model, options, providers=given), next_of or {})
+
+
+def find_refusal(model: bytes) -> str:
+    """Return why onnxruntime cannot run a model on the CPU, in a line, or nothing where it can."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = 1
+    try:
+        onnxruntime.InferenceSession(model, options, providers=[CPU])
+    except Exception as error:  # the bindings raise many types
+        lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        return lines[0].rpartition(" : ")[2][:200].strip()
+    return ""
 
 
 class Session:

@@ -146,7 +146,8 @@ class StepBuilder:
         return len(self._nodes)
 
     def finish(self, name: str, outputs: Sequence[str]) -> StepGraph:
-        graph = StepGraph(name, tuple(self._nodes), self._tensors, tuple(self._inputs), tuple(outputs), self._constants)
+        nodes, inputs = tuple(self._nodes), tuple(self._inputs)
+        graph = StepGraph(name, nodes, self._tensors, inputs, tuple(outputs), self._constants, self.graph.opset)
         verify_step(graph)
         return graph
 

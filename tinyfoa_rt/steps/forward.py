@@ -62,7 +62,7 @@ class ForwardPass:
         graph = self.builder.graph
         if value in self.renamed:
             return self.renamed[value]
-        if not value or (graph.is_constant(value) and graph.values[value].dtype != "float32"):
+        if not value or (graph.is_constant(value) and not graph.constants[value].is_real):
             return ""
         if graph.is_constant(value):
             return self.builder.constant(value)
@@ -146,6 +146,8 @@ def assemble_forward(
             _run_all(forward, block.nodes)
         else:
             _run_trained(forward, block)
+    for name in filter(graph.is_constant, graph.outputs):
+        builder.structure(name)
     return builder.finish("forward", graph.outputs), starts
 
 

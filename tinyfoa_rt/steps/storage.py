@@ -25,7 +25,7 @@ _FLOAT32 = 4
 def constant_nbytes(graph: Graph, nodes: Iterable[Node], target: Target) -> int:
     """Bytes of the real constants that nodes run as they are read; integer constants are part of the program."""
     names = {name for node in nodes for name in node.inputs if graph.is_constant(name)}
-    found = (stored_type(graph.constants[name], target) for name in names if graph.constants[name].dtype == "float32")
+    found = (stored_type(graph.constants[name], target) for name in names if graph.constants[name].is_real)
     return sum(each.nbytes(packs_bits=False) for each in found)
 
 

@@ -72,6 +72,8 @@ class _StepAssembly:
             self.builder.input(value, value_type)
         self.builder.tensor(RATE, TensorType("float32", ()), "state", is_persistent=True)
         for layer in self.block.layers:
+            if layer.kind == "dense" and len(self.setting.graph.shape(layer.input)) != 2:
+                raise refuse(layer.name, "is a dense layer at several positions, which cannot be trained yet")
             self.tensors[layer.name] = declare_trained(self.builder, layer, self.setting.recipe, self.choice)
 
     def run_forward(self) -> None:
