@@ -12,7 +12,7 @@ MAY_IMPORT = {
     "errors": set(),
     "units": {"errors"},
     "names": set(),
-    "files": {"errors"},
+    "files": {"errors", "units"},
     "strict_json": {"errors"},
     "drawing": {"names", "drawing"},
     "terminal": set(),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyfoa_rt.errors import InputError, UsageError
+from tinyfoa_rt.files import read_whole
 from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.resources import resource_path
 from tinyfoa_rt.units import parse_nbytes
@@ -49,11 +50,7 @@ def load_target(name: str) -> Target:
 def _read(path: Path) -> Target:
     mend = "see targets/profiles for examples"
     try:
-        if path.stat().st_size > _LARGEST_PROFILE:
-            raise InputError(str(path), "is too large for a profile", mend)
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(str(path), f"cannot be read ({error.strerror})", "check the path") from error
+        table = tomllib.loads(read_whole(path, mend, largest=_LARGEST_PROFILE).decode())
     except RecursionError as error:
         raise InputError(str(path), "is nested too deeply", mend) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests import attacks
 from tests.ort.driver import Driver
 from tests.run.trained_models import artifact_of, blobs
 from tinyfoa_rt.errors import InputError
@@ -55,24 +56,10 @@ def change(path: Path, *keys: Any, value: Any = ...) -> None:
     path.write_text(json.dumps(content))
 
 
-def rename_model(folder: Path, name: str) -> None:
-    change(folder / "manifest.json", "blocks", 0, "step", value=name)
-    content = json.loads((folder / "manifest.json").read_text())
-    content["files"][name] = content["files"].pop("steps/1.onnx")
-    (folder / "manifest.json").write_text(json.dumps(content))
-
-
 def link(path: Path) -> None:
     outside = path.parents[2] / "outside"
     shutil.move(path, outside)
     path.symlink_to(outside)
-
-
-def put_model(folder: Path, content: bytes, path: str = "steps/1.onnx") -> None:
-    """Replace a step, with the right size and hash in the manifest."""
-    (folder / path).write_bytes(content)
-    entry = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    change(folder / "manifest.json", "files", path, value=entry)
 
 
 def put_initial(folder: Path, name: str, array: Any) -> None:
@@ -81,6 +68,20 @@ def put_initial(folder: Path, name: str, array: Any) -> None:
     if array is not None:
         tensors[name] = array
     write_tensors(folder / "initial.safetensors", tensors, {})
+    attacks.list_file(folder, "initial.safetensors", (folder / "initial.safetensors").read_bytes())
+
+
+def change_progress(folder: Path, *keys: str, value: Any) -> None:
+    """Set a field of a checkpoint's progress, with the right size and hash."""
+    state = next(folder.glob("state-*"))
+    stored = read_tensors(state)
+    progress = json.loads(stored.metadata["progress"])
+    place = progress
+    for key in keys[:-1]:
+        place = place[key]
+    place[keys[-1]] = value
+    write_tensors(state, stored.tensors, {"progress": json.dumps(progress)})
+    sign(folder, state)
 
 
 MANIFESTS: dict[str, tuple[Damage, str]] = {
@@ -111,24 +112,21 @@ MANIFESTS: dict[str, tuple[Damage, str]] = {
     "layer": (lambda f: change(f / "manifest.json", "blocks", 0, "layers", 0, "name", value="none"), "is missing"),
     "stages": (lambda f: change(f / "manifest.json", "stages", value=[]), "do not fit together"),
     "unlisted": (lambda f: change(f / "manifest.json", "files", "steps/1.onnx"), "does not list"),
-    "outside": (lambda f: rename_model(f, "../../1.onnx"), "lies outside"),
-    "absolute": (lambda f: rename_model(f, "/etc/passwd"), "lies outside"),
-    "nul": (lambda f: rename_model(f, "steps/1.onnx\0x"), "lies outside"),
-    "linked": (lambda f: link(f / "steps" / "1.onnx"), "lies outside"),
-    "folder": (lambda f: rename_model(f, "steps"), "is no file"),
     "size": (lambda f: (f / "steps" / "1.onnx").write_bytes(b"1"), "holds 1 bytes"),
     "hash": (lambda f: change(f / "manifest.json", "files", "steps/1.onnx", "sha256", value="0" * 64), "is damaged"),
     "no hash": (lambda f: change(f / "manifest.json", "files", "steps/1.onnx", "sha256", value="0"), "has no size and SHA-256"),
     "initial": (lambda f: (f / "initial.safetensors").unlink(), "cannot be read"),
-    "short initial": (lambda f: (f / "initial.safetensors").write_bytes(b"1234"), "ends inside its header"),
-    "long header": (lambda f: (f / "initial.safetensors").write_bytes(b"\xff" * 64), "ends inside its header"),
+    "unlisted initial": (lambda f: change(f / "manifest.json", "files", "initial.safetensors"), "does not list"),
+    "changed initial": (lambda f: (f / "initial.safetensors").write_bytes(b"1234"), "the manifest says"),
+    "short initial": (lambda f: attacks.put_file(f, "initial.safetensors", b"1234"), "ends inside its header"),
+    "long header": (lambda f: attacks.put_file(f, "initial.safetensors", b"\xff" * 64), "ends inside its header"),
     "weight": (lambda f: put_initial(f, "fc1#weight", np.zeros((12, 15), np.float32)), "another shape or type"),
     "weight type": (lambda f: put_initial(f, "fc1#weight", np.zeros((12, 16), np.float64)), "another shape or type"),
     "bias": (lambda f: put_initial(f, "fc1#bias", np.zeros(15, np.float32)), "expected float32[16]"),
     "scale": (lambda f: put_initial(f, "relu1_out#scale", np.zeros(2, np.float32)), "is no number"),
     "no head": (lambda f: put_initial(f, "fc1#head", None), "is missing"),
     "head": (lambda f: put_initial(f, "fc1#head", np.zeros((4, 17), np.int8)), "the state has int8[4, 17]"),
-    "other step": (lambda f: put_model(f, (f / "steps" / "3.onnx").read_bytes()), "has no input 'input'"),
+    "other step": (lambda f: attacks.put_file(f, "steps/1.onnx", (f / "steps" / "3.onnx").read_bytes()), "has no input 'input'"),
 }
 
 
@@ -143,15 +141,68 @@ def test_artifacts(name: str, saved: Path, sanitized: Driver, tmp_path: Path) ->
 
 def test_a_step_that_is_no_model(saved: Path, sanitized: Driver, tmp_path: Path) -> None:
     shutil.copytree(saved, tmp_path / "run")
-    put_model(tmp_path / "run", b"no protobuf")
+    attacks.put_file(tmp_path / "run", "steps/1.onnx", b"no protobuf")
+    assert "steps/1.onnx: is no ONNX model" in refusal(sanitized, tmp_path / "run", "steps:0:1")
+    attacks.put_file(tmp_path / "run", "steps/1.onnx", b"")
     (line,) = sanitized.run(tmp_path / "run", X, Y, "steps:0:1")
     assert line["status"] == 1 and line["message"].startswith("steps/1.onnx: ")
+
+
+def test_a_manifest_names_no_other_path(saved: Path, sanitized: Driver, tmp_path: Path) -> None:
+    shutil.copytree(saved, tmp_path / "run")
+    (tmp_path / "out.onnx").write_bytes((saved / "steps" / "1.onnx").read_bytes())
+    manifest = (tmp_path / "run" / "manifest.json").read_bytes()
+    for path in attacks.PATHS:
+        for attack in (attacks.rename_model, lambda folder, name: attacks.list_file(folder, name, b"")):
+            attack(tmp_path / "run", path)
+            assert "is no path of a" in refusal(sanitized, tmp_path / "run", f"save:{tmp_path / 'new'}")
+            (tmp_path / "run" / "manifest.json").write_bytes(manifest)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("part", [*attacks.LINKS, "checkpoint"])
+def test_links_are_not_followed(part: str, saved: Path, sanitized: Driver, tmp_path: Path) -> None:
+    shutil.copytree(saved, tmp_path / "run")
+    attacks.make_link(tmp_path / "run", part)
+    assert "is a link" in refusal(sanitized, tmp_path / "run", "--resume")
+
+
+@pytest.mark.parametrize("part", ["steps", "packed", "packed/steps", "checkpoint", "inference.safetensors", "manifest.json"])
+def test_a_link_in_the_output_leads_nowhere(part: str, saved: Path, sanitized: Driver, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    new = tmp_path / "new"
+    (new / part).parent.mkdir(parents=True)
+    (new / part).symlink_to(tmp_path / "outside")
+    assert "is a link" in refusal(sanitized, saved, f"save:{new}")
+    assert not list((tmp_path / "outside").iterdir())
+
+
+@pytest.mark.parametrize("where", ["initializer", "sparse", "attribute", "subgraph", "function", "training", "operator"])
+def test_graphs_hold_their_data(where: str, saved: Path, sanitized: Driver, tmp_path: Path) -> None:
+    shutil.copytree(saved, tmp_path / "run")
+    for path in ("steps/1.onnx", "packed/steps/2.onnx", "inference.onnx"):
+        original = (tmp_path / "run" / path).read_bytes()
+        attacks.put_file(tmp_path / "run", path, attacks.with_external_data(original, where, "secret.bin"))
+        assert "another file" in refusal(sanitized, tmp_path / "run", "info")
+        attacks.put_file(tmp_path / "run", path, original)
+
+
+def test_every_file_has_its_hash(saved: Path, sanitized: Driver, tmp_path: Path) -> None:
+    shutil.copytree(saved, tmp_path / "run")
+    files = [path for path in (tmp_path / "run").rglob("*") if path.is_file() and path.name != "inference.safetensors"]
+    for path in files:
+        content = path.read_bytes()
+        middle = len(content) // 2
+        path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+        refusal(sanitized, tmp_path / "run", "--resume")
+        path.write_bytes(content)
+    assert not sanitized.run(tmp_path / "run", X, Y, "--resume")
 
 
 CHECKPOINTS: dict[str, tuple[Damage, str]] = {
     "missing": (lambda f: (f / "checkpoint.json").unlink(), "cannot be read"),
     "no json": (lambda f: (f / "checkpoint.json").write_text("{"), "is damaged"),
-    "version": (lambda f: change(f / "checkpoint.json", "format", value="tinyfoa-checkpoint/2"), "is not of the format"),
+    "version": (lambda f: change(f / "checkpoint.json", "format", value="tinyfoa-checkpoint/1"), "is not of the format"),
     "artifact": (lambda f: change(f / "checkpoint.json", "artifact", value="b2"), "belongs to another artifact"),
     "unknown": (lambda f: change(f / "checkpoint.json", "more", value=1), "unknown key"),
     "bytes": (lambda f: change(f / "checkpoint.json", "bytes", value=True), "is no whole number"),
@@ -160,17 +211,17 @@ CHECKPOINTS: dict[str, tuple[Damage, str]] = {
     "outside": (lambda f: change(f / "checkpoint.json", "file", value="../state-000001.safetensors"), "no file of a checkpoint"),
     "absolute": (lambda f: change(f / "checkpoint.json", "file", value="/etc/passwd"), "no file of a checkpoint"),
     "other": (lambda f: change(f / "checkpoint.json", "file", value="state-000009.safetensors"), "cannot be read"),
-    "linked state": (lambda f: link(next(f.glob("state-*"))), "is a link or no file"),
-    "linked": (lambda f: link(f / "checkpoint.json"), "is a link or no file"),
-    "block": (lambda f: change(f / "checkpoint.json", "progress", "block", value=4), "beyond the last block"),
-    "step": (lambda f: change(f / "checkpoint.json", "progress", "step", value=-1), "step: is no whole number"),
-    "rate": (lambda f: change(f / "checkpoint.json", "progress", "rates", "fc1", value="1"), "rates: holds something"),
+    "linked state": (lambda f: link(next(f.glob("state-*"))), "is a link"),
+    "linked": (lambda f: link(f / "checkpoint.json"), "is a link"),
+    "block": (lambda f: change_progress(f, "block", value=4), "beyond the last block"),
+    "step": (lambda f: change_progress(f, "step", value=-1), "step: is no whole number"),
+    "rate": (lambda f: change_progress(f, "rates", "fc1", value="1"), "rates: holds something"),
     "turns": (
-        lambda f: change(f / "checkpoint.json", "progress", "settings", "rotate_every", value=0),
+        lambda f: change_progress(f, "settings", "rotate_every", value=0),
         "rotate_every: is no whole",
     ),
     "std": (
-        lambda f: change(f / "checkpoint.json", "progress", "normalization", value={"mean": 0, "std": 0, "axis": 1}),
+        lambda f: change_progress(f, "normalization", value={"mean": 0, "std": 0, "axis": 1}),
         "normalization: is not",
     ),
 }
@@ -186,8 +237,8 @@ def test_checkpoints(name: str, saved: Path, sanitized: Driver, tmp_path: Path) 
 
 def test_the_folder_is_not_refused_by_the_changes_themselves(saved: Path, sanitized: Driver, tmp_path: Path) -> None:
     shutil.copytree(saved, tmp_path / "run")
-    change(tmp_path / "run" / "manifest.json", "format", value="tinyfoa-artifact/1")
-    change(tmp_path / "run" / "checkpoint" / "checkpoint.json", "format", value="tinyfoa-checkpoint/1")
+    change(tmp_path / "run" / "manifest.json", "format", value="tinyfoa-artifact/2")
+    change(tmp_path / "run" / "checkpoint" / "checkpoint.json", "format", value="tinyfoa-checkpoint/2")
     lines = sanitized.run(tmp_path / "run", X, Y, "--resume", "steps:0:2", "fit:9", "evaluate", f"save:{tmp_path / 'out'}")
     assert not [line for line in lines if "status" in line]
 
@@ -196,15 +247,16 @@ def test_tensors_with_the_right_hash_are_checked_still(saved: Path, sanitized: D
     shutil.copytree(saved, tmp_path / "run")
     folder = tmp_path / "run" / "checkpoint"
     state = next(folder.glob("state-*"))
-    tensors = read_tensors(state).tensors
+    stored = read_tensors(state)
+    tensors = stored.tensors
     for broken, expected in (
         ({**tensors, "fc1#weight": np.zeros((16, 12), np.float32)}, "is float32[16, 12], expected float32[12, 16]"),
         ({name: array for name, array in tensors.items() if name != "fc2#abs_sums"}, "is missing"),
     ):
-        write_tensors(state, broken, {})
+        write_tensors(state, broken, stored.metadata)
         sign(folder, state)
         assert expected in refusal(sanitized, tmp_path / "run", "--resume")
-    write_tensors(state, tensors, {})
+    write_tensors(state, tensors, stored.metadata)
     content = state.read_bytes()
     header = int.from_bytes(content[:8], "little")
     state.write_bytes(content[: 8 + header] + b"\xff\xff\xff\x7f" + content[12 + header :])

@@ -13,8 +13,9 @@ import numpy as np
 import onnx
 import pytest
 
+from tests.attacks import put_file
 from tests.ort.driver import Driver
-from tests.ort.test_damage import put_initial, put_model
+from tests.ort.test_damage import put_initial
 from tests.ort.test_trajectory import LOSS_TOLERANCE, assert_same, commands, in_python, wide_layers
 from tests.ort_ops.test_trainer import BATCH, samples, wide_artifact
 from tests.run.test_local_training import artifact_of as local_artifact
@@ -226,7 +227,7 @@ def test_bits_that_do_not_fit_their_words_are_refused(bits: str | None, sanitize
         model.metadata_props.remove(entry)
     else:
         entry.value = bits
-    put_model(tmp_path / "artifact", model.SerializeToString(), "packed/steps/2.onnx")
+    put_file(tmp_path / "artifact", "packed/steps/2.onnx", model.SerializeToString())
     step, failure = sanitized.run(tmp_path / "artifact", *blobs(60), "--kernels", str(library), "steps:0:1", "next", "steps:0:1")
     assert step["loss"] > 0
     assert failure["status"] == 4 and "inputs of another type or size than the manifest says" in failure["message"]

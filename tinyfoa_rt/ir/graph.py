@@ -160,7 +160,6 @@ class Graph:
     5. ``source`` is the file that it was read from.
     6. No name holds the mark of a step's own tensors (ir/names.py); ``renamed`` says what the file calls inputs and outputs that
        had it.
-    >>>>>>> 159d4c7 (Names of a step's own tensors are made in one module, and no value of a model can have them)
     """
 
     name: str

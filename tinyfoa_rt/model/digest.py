@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from pathlib import Path
 
 import onnx
 from onnx import TensorProto
 
+from tinyfoa_rt.files import reading
 from tinyfoa_rt.model.draft import all_tensors
 from tinyfoa_rt.model.tensors import external_bytes
 
@@ -24,7 +26,7 @@ def sha256_of(model: onnx.ModelProto, path: Path) -> str:
         path: of the file.
     """
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with reading(path, "check the path", largest=sys.maxsize) as file:
         while piece := file.read(_PIECE_NBYTES):
             digest.update(piece)
     for place, tensor in all_tensors(model):

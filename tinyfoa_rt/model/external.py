@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -10,6 +11,7 @@ import onnx
 from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import ModelError
+from tinyfoa_rt.files import reading
 
 __all__ = ["ByteRange", "find_external_bytes", "map_external_bytes"]
 
@@ -70,4 +72,5 @@ def map_external_bytes(found: ByteRange) -> NDArray[np.uint8]:
     """Return the bytes, memory-mapped and read-only."""
     if found.nbytes == 0:  # an empty range cannot be mapped
         return np.zeros(0, dtype=np.uint8)
-    return np.memmap(found.file, dtype=np.uint8, mode="r", offset=found.offset, shape=(found.nbytes,))
+    with reading(found.file, _BESIDE, largest=sys.maxsize) as file:
+        return np.memmap(file, dtype=np.uint8, mode="r", offset=found.offset, shape=(found.nbytes,))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 
 import onnx
 
-from tinyfoa_rt.errors import ModelError, UnsupportedError
+from tinyfoa_rt.errors import InputError, ModelError, UnsupportedError
+from tinyfoa_rt.files import read_whole
 from tinyfoa_rt.model.text import check_text
 
 __all__ = ["NEWEST_OPSET", "OLDEST_OPSET", "read_model", "read_opsets"]
@@ -38,23 +38,13 @@ def read_model(path: Path) -> onnx.ModelProto:
 
 
 def _read_bytes(path: Path) -> bytes:
-    place = str(path)
     try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise ModelError(place, "is a folder", "give the .onnx file in it")
-        if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device may never end
-            raise ModelError(place, "is not a regular file", _NOT_ONNX)
-        if status.st_size == 0:
-            raise ModelError(place, "is empty", _NOT_ONNX)
-        if status.st_size > _LARGEST_FILE:
-            raise ModelError(place, "is larger than 2 GiB", "save the weights as external data beside the model")
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise ModelError(place, "does not exist", "check the path") from error
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ModelError(place, f"cannot be read ({reason})", "check the path and its permissions") from error
+        content = read_whole(path, "check the path; weights of 2 GiB and more go beside the model", largest=_LARGEST_FILE)
+    except InputError as error:
+        raise ModelError(error.place, error.problem, error.mend) from error
+    if not content:
+        raise ModelError(str(path), "is empty", _NOT_ONNX)
+    return content
 
 
 def read_opsets(model: onnx.ModelProto, place: str) -> dict[str, int]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from tinyfoa_rt.emit import ExternalTensor, can_pack, emit_forward, emit_inference, emit_step
 from tinyfoa_rt.errors import InputError, UnsupportedError
+from tinyfoa_rt.files import read_whole
 from tinyfoa_rt.ir.block import Layer, Slices
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.names import HEAD, scale_of
@@ -22,7 +23,7 @@ from tinyfoa_rt.pipeline.measure import Measure
 from tinyfoa_rt.planner.report import dumps
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.providers import rewrites_for
-from tinyfoa_rt.run.artifact import INFERENCE, INFERENCE_TENSORS, PLAN, SOURCE_MODEL, Artifact, packed_path
+from tinyfoa_rt.run.artifact import INFERENCE, INFERENCE_TENSORS, LARGEST_MODEL, PLAN, SOURCE_MODEL, Artifact, packed_path
 from tinyfoa_rt.run.inference import inference_layout
 from tinyfoa_rt.run.records import ARTIFACT_FORMAT, BlockRecord, LayerRecord, Manifest, TensorRecord
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
@@ -98,13 +99,7 @@ def _checked_choices(job: PlanJob, plan: Plan) -> list[StepChoice]:
 
 def _source_files(job: PlanJob) -> dict[str, bytes]:
     """The model, which exporting needs."""
-    try:
-        content = Path(job.graph.source.path).read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"model '{job.graph.name}'", f"cannot be read again ({error.strerror})", "build from its file"
-        ) from error
-    return {SOURCE_MODEL: content}
+    return {SOURCE_MODEL: read_whole(Path(job.graph.source.path), "build from the model's file", largest=LARGEST_MODEL)}
 
 
 def _wrong_plan(job: PlanJob, block: BlockPlan) -> InputError:

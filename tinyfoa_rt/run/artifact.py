@@ -9,7 +9,8 @@
     plan.json                 the plan that it was built from
     source/model.onnx         of a plan for generated C: the model, which exporting needs
 
-Files are untrusted: the manifest names them with their size and SHA-256, none outside the folder.
+Files are untrusted: the manifest names each with its size and SHA-256, none by a path that an artifact does not have, and none is
+reached through a link. Graphs hold all their data: onnxruntime opens no other file because of them.
 """
 
 from __future__ import annotations
@@ -18,32 +19,37 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import InputError
-from tinyfoa_rt.files import write_whole
-from tinyfoa_rt.run.manifest import parse_manifest
+from tinyfoa_rt.files import below, make_folder, read_whole, reading, write_whole
+from tinyfoa_rt.run.artifact_paths import (
+    INFERENCE,
+    INFERENCE_TENSORS,
+    INITIAL,
+    MANIFEST,
+    PLAN,
+    SOURCE_MODEL,
+    check_path,
+    packed_path,
+)
+from tinyfoa_rt.run.digest import Digest
+from tinyfoa_rt.run.external_data import refuse_external_data
+from tinyfoa_rt.run.manifest import ParsedManifest, parse_manifest
 from tinyfoa_rt.run.records import BlockRecord, Manifest
-from tinyfoa_rt.run.tensor_file import read_tensors, write_tensors
+from tinyfoa_rt.run.tensor_file import digest_tensors, read_tensors, write_tensors
 from tinyfoa_rt.strict_json import parse_object
 
-__all__ = ["INFERENCE", "INFERENCE_TENSORS", "MANIFEST", "PLAN", "SOURCE_MODEL", "Artifact", "packed_path"]
+__all__ = ["INFERENCE", "INFERENCE_TENSORS", "LARGEST_MODEL", "MANIFEST", "PLAN", "SOURCE_MODEL", "Artifact", "packed_path"]
 
-MANIFEST = "manifest.json"
-PLAN = "plan.json"
-INITIAL = "initial.safetensors"
-INFERENCE = "inference.onnx"
-INFERENCE_TENSORS = "inference.safetensors"
-SOURCE_MODEL = "source/model.onnx"
 _LARGEST_MANIFEST = 2**24
-
-
-def packed_path(path: str) -> str:
-    """Where the packed form of a step or a stage is."""
-    return f"packed/{path}"
+LARGEST_MODEL = 2**31 - 1  # a protobuf message holds no more
+_MEND = "build the artifact again"
+_ANOTHER_FOLDER = "name a new folder"
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,24 +79,31 @@ class Artifact:
         """A step or a stage, in its packed form or with a byte for each binary value."""
         return self.models[packed_path(path) if is_packed else path]
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Tells artifacts apart: a checkpoint belongs to one."""
-        content = json.dumps(asdict(self.manifest), sort_keys=True) + _digests(self.models)
+        digests = {**{path: Digest.of(content) for path, content in self.models.items()}, INITIAL: digest_tensors(self.initial)}
+        content = json.dumps(asdict(self.manifest), sort_keys=True)
+        content += "".join(f"{path}{digests[path].sha256}" for path in sorted(digests))
         return hashlib.sha256(content.encode()).hexdigest()
 
     def save(self, folder: Path) -> None:
         """Write the artifact; the manifest comes last, so that a folder with one is complete.
 
         Raises:
-            InputError: the folder cannot be written.
+            InputError: the folder cannot be written, a link in it leads elsewhere, or a path is none of an artifact.
         """
+        for path in self.models:
+            check_path(str(folder), path)
+        files = {}
         for path, content in self.models.items():
-            _make_folder((folder / path).parent)
-            write_whole(folder / path, content)
-        write_tensors(folder / INITIAL, self.initial, {})
-        files = {path: {"bytes": len(content), "sha256": _sha256(content)} for path, content in self.models.items()}
-        text = json.dumps({**asdict(self.manifest), "files": files}, indent=1) + "\n"
+            file = below(folder, path, _ANOTHER_FOLDER)
+            make_folder(file.parent)
+            write_whole(file, content)
+            files[path] = Digest.of(content)
+        files[INITIAL] = write_tensors(below(folder, INITIAL, _ANOTHER_FOLDER), self.initial, {})
+        entries = {path: {"bytes": digest.nbytes, "sha256": digest.sha256} for path, digest in files.items()}
+        text = json.dumps({**asdict(self.manifest), "files": entries}, indent=1) + "\n"
         write_whole(folder / MANIFEST, text.encode())
 
     @classmethod
@@ -100,54 +113,29 @@ class Artifact:
         Raises:
             InputError: it is missing, of another version, incomplete or damaged.
         """
-        record = _read_manifest(folder / MANIFEST)
-        models = {path: _read_model(folder, path, entry) for path, entry in record.files.items()}
-        for needed in record.manifest.model_paths:
-            if needed not in models:
-                raise InputError(f"{folder / MANIFEST}, files", f"does not list '{needed}'", "build the artifact again")
-        initial = read_tensors(folder / INITIAL, mapped=True).tensors
-        return cls(record.manifest, models, initial)
+        record = _read_manifest(folder)
+        for needed in (*record.manifest.model_paths, INITIAL):
+            if needed not in record.files:
+                raise InputError(f"{folder / MANIFEST}, files", f"does not list '{needed}'", _MEND)
+        models = {path: _read_model(folder, path, digest) for path, digest in record.files.items() if path != INITIAL}
+        initial = below(folder, INITIAL, _MEND)
+        return cls(record.manifest, models, read_tensors(initial, mapped=True, digest=record.files[INITIAL], mend=_MEND).tensors)
 
 
-def _read_manifest(path: Path) -> Any:
+def _read_manifest(folder: Path) -> ParsedManifest:
     mend = "name a folder that 'tinyfoa-rt build' or 'train' has written"
+    path = below(folder, MANIFEST, mend)
     try:
-        if path.stat().st_size > _LARGEST_MANIFEST:
-            raise InputError(str(path), "is too large for a manifest", mend)
-        return parse_manifest(str(path), parse_object(path.read_bytes()))
-    except OSError as error:
-        raise InputError(str(path), f"cannot be read ({error.strerror})", mend) from error
+        content = parse_object(read_whole(path, mend, largest=_LARGEST_MANIFEST, follows_links=False))
     except ValueError as error:
-        raise InputError(str(path), f"is not JSON ({error})", "build the artifact again") from error
+        raise InputError(str(path), f"is not JSON ({error})", _MEND) from error
+    return parse_manifest(str(path), content)
 
 
-def _read_model(folder: Path, path: str, entry: tuple[int, str]) -> bytes:
-    nbytes, digest = entry
-    file = folder / path
-    mend = "build the artifact again"
-    if folder.resolve() not in file.resolve().parents:
-        raise InputError(f"{folder / MANIFEST}, files", f"'{path}' lies outside the artifact's folder", mend)
-    try:
-        if file.stat().st_size != nbytes:
-            raise InputError(str(file), f"holds {file.stat().st_size:,} bytes, the manifest says {nbytes:,}", mend)
-        content = file.read_bytes()
-    except OSError as error:
-        raise InputError(str(file), f"cannot be read ({error.strerror})", mend) from error
-    if _sha256(content) != digest:
-        raise InputError(str(file), "is damaged (its SHA-256 differs from the manifest's)", mend)
+def _read_model(folder: Path, path: str, digest: Digest) -> bytes:
+    with reading(below(folder, path, _MEND), _MEND, largest=LARGEST_MODEL, follows_links=False) as file:
+        digest.check(file, str(folder / path), _MEND)
+        content = file.read()
+    if path.endswith(".onnx") and path != SOURCE_MODEL:  # the loader reads that one, and looks for external data itself
+        refuse_external_data(content, str(folder / path), allowed=INFERENCE_TENSORS if path == INFERENCE else "")
     return content
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(str(folder), f"cannot be made ({error.strerror})", "name a folder that can be written") from error
-
-
-def _digests(models: Mapping[str, bytes]) -> str:
-    return "".join(f"{path}{_sha256(models[path])}" for path in sorted(models))
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -1,7 +1,7 @@
 """A checkpoint: the state of a training, kept so that a power cut at any moment leaves the old one or the new one whole.
 
-    state-000012.safetensors    the tensors, under a name that no file had before
-    checkpoint.json             the manifest: names that file, its size and hash, the artifact, how far the training was
+    state-000012.safetensors    the tensors, and how far the training was as metadata, under a name that no file had before
+    checkpoint.json             the manifest: names that file, its size and hash, and the artifact
 
 The order is what keeps it whole: the tensors are on the disk before the manifest names them, the manifest is replaced in one
 move, and the old tensors go only when the new manifest is on the disk.
@@ -10,11 +10,9 @@ move, and the old tensors go only when the new manifest is on the disk.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import re
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,15 +21,15 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import InputError
-from tinyfoa_rt.files import sync_folder, write_whole
+from tinyfoa_rt.files import make_folder, read_whole, sync_folder, write_whole
 from tinyfoa_rt.names import elide
+from tinyfoa_rt.run.digest import Digest
 from tinyfoa_rt.run.tensor_file import read_tensors, write_tensors
 from tinyfoa_rt.strict_json import parse_object
-from tinyfoa_rt.units import format_nbytes
 
 __all__ = ["FOLDER", "FORMAT", "MANIFEST", "Checkpoint", "has_checkpoint", "load_checkpoint", "save_checkpoint"]
 
-FORMAT = "tinyfoa-checkpoint/1"
+FORMAT = "tinyfoa-checkpoint/2"
 MANIFEST = "checkpoint.json"
 # In the folder of a run, beside the artifact.
 FOLDER = "checkpoint"
@@ -40,7 +38,9 @@ _STATE = re.compile(r"state-([0-9]{6,})\.safetensors")
 # What a save that was cut short leaves: tensors that no manifest names, temporary files of tensors and of a manifest.
 _REMAINS = re.compile(rf"{_STATE.pattern}|\.{_STATE.pattern}\.[0-9]+|\.{re.escape(MANIFEST)}\.[0-9]+")
 _LARGEST_MANIFEST = 2**24
-_PIECE_NBYTES = 2**20
+_LARGEST_PROGRESS = 2**22
+# In the metadata of the tensors, whose file has a digest.
+_PROGRESS = "progress"
 _ANEW = "take another checkpoint or train anew"
 
 
@@ -54,18 +54,16 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class _Manifest:
-    """The fields of ``checkpoint.json`` but its format; ``nbytes`` and ``sha256`` are those of the file of tensors."""
+    """The fields of ``checkpoint.json`` but its format; ``digest`` is that of the file of tensors."""
 
     file: str
-    nbytes: int
-    sha256: str
+    digest: Digest
     artifact: str
-    progress: dict[str, Any]
 
     def fields(self) -> dict[str, Any]:
         """Return what the file holds."""
-        head = {"format": FORMAT, "file": self.file, "bytes": self.nbytes, "sha256": self.sha256}
-        return {**head, "artifact": self.artifact, "progress": self.progress}
+        head = {"format": FORMAT, "file": self.file, "bytes": self.digest.nbytes, "sha256": self.digest.sha256}
+        return {**head, "artifact": self.artifact}
 
 
 def has_checkpoint(run: Path) -> bool:
@@ -87,15 +85,16 @@ def save_checkpoint(folder: Path, tensors: Mapping[str, NDArray[Any]], progress:
     Raises:
         InputError: the folder cannot be written to, the disk is full, or a tensor holds NaN or Inf.
     """
-    assert len(_encode(progress)) < _LARGEST_MANIFEST // 2, "too much progress to be read back; it belongs into tensors"
-    _make(folder)
+    text = json.dumps(progress, allow_nan=False)
+    assert len(text) < _LARGEST_PROGRESS, "too much progress to be read back; it belongs into tensors"
+    _refuse_link(folder)
+    make_folder(folder)
     # What cannot be loaded is replaced, but nothing is removed before there is something better.
     with contextlib.suppress(InputError):
         _remove_remains(folder, keep=_read_manifest(folder).file)
     path = folder / f"state-{_next_number(folder):06d}.safetensors"
-    write_tensors(path, tensors, {})
-    manifest = _Manifest(path.name, path.stat().st_size, _sha256(path), artifact_id, dict(progress))
-    write_whole(folder / MANIFEST, _encode(manifest.fields()))
+    manifest = _Manifest(path.name, write_tensors(path, tensors, {_PROGRESS: text}), artifact_id)
+    write_whole(folder / MANIFEST, json.dumps(manifest.fields(), indent=1).encode())
     _remove_remains(folder, keep=path.name)
 
 
@@ -111,25 +110,22 @@ def load_checkpoint(folder: Path, artifact_id: str) -> Checkpoint:
         raise InputError(
             str(folder / MANIFEST), problem, "resume with the artifact it was saved for, or train into another folder"
         )
-    path = folder / manifest.file
-    _check_regular(path, "restore the file that the checkpoint names, or train anew")
-    nbytes = path.stat().st_size
-    if nbytes != manifest.nbytes:
-        raise InputError(str(path), f"is damaged: {nbytes:,} bytes, the checkpoint says {manifest.nbytes:,}", _ANEW)
-    if _sha256(path) != manifest.sha256:
-        raise InputError(str(path), "is damaged: its SHA-256 is not the one in the checkpoint", _ANEW)
-    return Checkpoint(read_tensors(path).tensors, manifest.progress)
+    state = read_tensors(folder / manifest.file, digest=manifest.digest, mend=_ANEW)
+    try:
+        progress = parse_object(state.metadata[_PROGRESS].encode())
+    except (KeyError, ValueError) as error:
+        raise InputError(str(folder / manifest.file), "does not say how far the training was", _ANEW) from error
+    return Checkpoint(state.tensors, progress)
 
 
 def _read_manifest(folder: Path) -> _Manifest:
+    _refuse_link(folder)
     path = folder / MANIFEST
-    _check_regular(path, "name a folder that holds a checkpoint, or train anew")
+    content = read_whole(
+        path, "name a folder that holds a checkpoint, or train anew", largest=_LARGEST_MANIFEST, follows_links=False
+    )
     try:
-        if path.stat().st_size > _LARGEST_MANIFEST:
-            raise InputError(str(path), f"is larger than {format_nbytes(_LARGEST_MANIFEST)}", _ANEW)
-        fields = parse_object(path.read_bytes())
-    except OSError as error:
-        raise InputError(str(path), f"cannot be read ({error.strerror})", _ANEW) from error
+        fields = parse_object(content)
     except ValueError as error:
         raise InputError(str(path), f"is damaged: {error}", _ANEW) from error
     found = fields.pop("format", None)
@@ -140,7 +136,7 @@ def _read_manifest(folder: Path) -> _Manifest:
 
 
 def _checked(fields: dict[str, Any], place: str) -> _Manifest:
-    types = {"file": str, "bytes": int, "sha256": str, "artifact": str, "progress": dict}
+    types = {"file": str, "bytes": int, "sha256": str, "artifact": str}
     for name, expected in types.items():
         if type(fields.get(name)) is not expected:
             raise InputError(place, f"is damaged: '{name}' is missing or of the wrong type", _ANEW)
@@ -149,43 +145,13 @@ def _checked(fields: dict[str, Any], place: str) -> _Manifest:
     if not _STATE.fullmatch(fields["file"]):
         problem = f"names '{elide(fields['file'])}', which is no file of a checkpoint in this folder"
         raise InputError(place, problem, _ANEW)
-    return _Manifest(fields["file"], fields["bytes"], fields["sha256"], fields["artifact"], fields["progress"])
+    return _Manifest(fields["file"], Digest(fields["bytes"], fields["sha256"]), fields["artifact"])
 
 
-def _check_regular(path: Path, mend: str) -> None:
-    """Refuse what is missing, and links too: they may lead out of the folder."""
-    try:
-        mode = path.lstat().st_mode
-    except OSError as error:
-        raise InputError(str(path), f"cannot be read ({error.strerror})", mend) from error
-    if not stat.S_ISREG(mode):
-        raise InputError(str(path), "is a link or no file", mend)
-
-
-def _make(folder: Path) -> None:
-    """Make the folder and those above it, and wait until their names are on the disk."""
-    try:
-        missing = [path for path in (folder, *folder.parents) if not path.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(str(folder), f"cannot be made ({error.strerror})", "name a folder that can be written to") from error
-    for path in missing:
-        sync_folder(path.parent)
-
-
-def _encode(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(value, indent=1, allow_nan=False).encode()
-
-
-def _sha256(path: Path) -> str:
-    hasher = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while piece := file.read(_PIECE_NBYTES):
-                hasher.update(piece)
-    except OSError as error:
-        raise InputError(str(path), f"cannot be read ({error.strerror})", _ANEW) from error
-    return hasher.hexdigest()
+def _refuse_link(folder: Path) -> None:
+    """Refuse a folder that is a link: the run that it lies in may come from outside, and files in it are removed."""
+    if folder.is_symlink():
+        raise InputError(str(folder), "is a link, which may lead out of the run", "name another run")
 
 
 def _next_number(folder: Path) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyfoa_rt.errors import InputError, UsageError
+from tinyfoa_rt.files import read_whole
 
 __all__ = ["CPU", "KERNELS", "find_kernels", "register_kernels"]
 
@@ -16,6 +17,7 @@ CPU = "CPUExecutionProvider"
 _SUFFIX = {"win32": "dll", "darwin": "dylib"}.get(sys.platform, "so")
 # Where `make kernels` puts it, and wheels have it.
 KERNELS = Path(__file__).resolve().parents[1] / "lib" / f"{'' if sys.platform == 'win32' else 'lib'}tinyfoa_ops.{_SUFFIX}"
+_LARGEST = 2**28
 _MEND = "build it again with make kernels, or train with --kernels none"
 
 
@@ -28,28 +30,27 @@ def find_kernels(kernels: str | Path | None, providers: Sequence[str], *, has_pa
         has_packed_form: of the artifact.
 
     Raises:
-        InputError: there is no such file.
+        InputError: there is no such file, or it is cut short.
         UsageError: a library is named that cannot be used.
     """
     if kernels is None or kernels == "none":
         return None
     others = [name for name in providers if name != CPU]
-    if kernels == "auto":
-        return KERNELS if KERNELS.is_file() and has_packed_form and not others else None
+    if kernels == "auto" and (not KERNELS.is_file() or not has_packed_form or others):
+        return None
     if others:
         raise UsageError(f"kernels {kernels}", f"would split what {', '.join(others)} runs", f"use them with {CPU} alone")
     if not has_packed_form:
         problem = "can be used with dense layers only, and with artifacts of this version"
         raise UsageError(f"kernels {kernels}", problem, "train with --kernels none, or build the artifact again")
-    path = Path(kernels)
-    if not path.is_file():
-        raise InputError(f"kernels {path}", "are missing", "build them with make kernels, or name another file")
+    path = KERNELS if kernels == "auto" else Path(kernels)
+    _check_whole(path)
     return path
 
 
 def _check_whole(path: Path) -> None:
     """Refuse an ELF file that ends before what its header says: the system's loader would end the process."""
-    content = path.read_bytes()
+    content = read_whole(path, _MEND, largest=_LARGEST)
     if content[:5] != b"\x7fELF\x02":  # another kind of file, which the loader refuses by itself
         return
     try:
@@ -67,9 +68,8 @@ def register_kernels(options: Any, path: Path) -> None:
     """Let the sessions of ``options`` use the library.
 
     Raises:
-        InputError: it is cut short, or onnxruntime cannot load it.
+        InputError: onnxruntime cannot load it.
     """
-    _check_whole(path)
     try:
         options.register_custom_ops_library(str(path))
     except Exception as error:  # onnxruntime raises a class of its own for each status

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinyfoa_rt.errors import InputError
+from tinyfoa_rt.run.artifact_paths import check_model_path, check_path
+from tinyfoa_rt.run.digest import Digest
 from tinyfoa_rt.run.records import ARTIFACT_FORMAT, Manifest
 from tinyfoa_rt.strict_json import read_record
 
@@ -27,10 +29,10 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class ParsedManifest:
-    """A manifest, and the size and SHA-256 of each model file."""
+    """A manifest, and the digest of each file by its path."""
 
     manifest: Manifest
-    files: Mapping[str, tuple[int, str]]
+    files: Mapping[str, Digest]
 
 
 def parse_manifest(place: str, content: Any) -> ParsedManifest:
@@ -59,6 +61,8 @@ def _check(place: str, manifest: Manifest) -> None:
         raise InputError(place, "has a size below 1", _MEND)
     if manifest.frozen_blocks < 0:
         raise InputError(place, f"says that {manifest.frozen_blocks} are frozen", _MEND)
+    for path in manifest.model_paths:
+        check_model_path(place, path)
     for block in manifest.blocks:
         for layer in block.layers:
             for bounds in (layer.ins, layer.outs):
@@ -66,13 +70,14 @@ def _check(place: str, manifest: Manifest) -> None:
                     raise InputError(f"{place}, layer '{layer.name}'", f"its slices have the bounds {bounds}", _MEND)
 
 
-def _files(place: str, content: Any) -> dict[str, tuple[int, str]]:
+def _files(place: str, content: Any) -> dict[str, Digest]:
     if not isinstance(content, dict):
         raise InputError(place, "is not a table of files", _MEND)
     files = {}
     for path, entry in content.items():
+        check_path(place, path)
         nbytes, digest = (entry.get(key) if isinstance(entry, dict) else None for key in ("bytes", "sha256"))
         if type(nbytes) is not int or nbytes < 0 or not isinstance(digest, str) or not _SHA256.fullmatch(digest):
             raise InputError(f"{place}, '{path}'", "has no size and SHA-256", _MEND)
-        files[path] = (nbytes, digest)
+        files[path] = Digest(nbytes, digest)
     return files

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tinyfoa_rt.errors import InputError
-from tinyfoa_rt.files import write_whole
+from tinyfoa_rt.files import append_whole, read_whole, write_whole
 from tinyfoa_rt.strict_json import parse_object
 
 __all__ = ["MetricsLog"]
+
+_LARGEST = 2**28
 
 
 class MetricsLog:
@@ -36,13 +39,7 @@ class MetricsLog:
         if not self._is_whole:
             self._rewrite(self._lines())
         self._is_whole = False
-        try:
-            with self.path.open("ab", buffering=0) as file:
-                written = file.write(line)
-        except OSError as error:
-            raise self._unwritable(error.strerror) from error
-        if written != len(line):
-            raise self._unwritable("the disk is full")
+        append_whole(self.path, line)
         self._is_whole = True
 
     def read(self) -> list[dict[str, Any]]:
@@ -81,15 +78,9 @@ class MetricsLog:
             write_whole(self.path, content)
 
     def _content(self) -> bytes:
-        try:
-            return self.path.read_bytes()
-        except FileNotFoundError:
+        if not os.path.lexists(self.path):
             return b""
-        except OSError as error:
-            raise InputError(str(self.path), f"cannot be read ({error.strerror})", "name a file that can be read") from error
-
-    def _unwritable(self, reason: str | None) -> InputError:
-        return InputError(str(self.path), f"cannot be written ({reason})", "name a file in a folder that exists")
+        return read_whole(self.path, "name a file that can be read", largest=_LARGEST, follows_links=False)
 
 
 def _is_beyond(row: Mapping[str, Any], step: float) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, get_type_hints
 
-from tinyfoa_rt.errors import InputError
+from tinyfoa_rt.errors import InputError, UsageError
 from tinyfoa_rt.run.data import Normalization
 from tinyfoa_rt.run.settings import TrainSettings
 
@@ -47,13 +47,24 @@ class Progress:
             InputError: something is missing or of another type.
         """
         try:
-            known = {each.name for each in fields(TrainSettings)}
-            settings = TrainSettings(**{key: each for key, each in value["settings"].items() if key in known})
-            counts = {name: int(value[name]) for name in ("block", "step", "total_steps")}
-            rates = {str(name): float(rate) for name, rate in value["rates"].items()}
+            hints = get_type_hints(TrainSettings)
+            settings = TrainSettings(**{name: _typed(value["settings"], name, hint) for name, hint in hints.items()})
+            counts = {name: _typed(value, name, int) for name in ("block", "step", "total_steps")}
+            rates = {name: float(_typed(value["rates"], name, float)) for name in value["rates"]}
             stored = value["normalization"]
+        except UsageError as error:
+            raise InputError(f"checkpoint, progress, {error.place}", error.problem, "start training anew") from error
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError("checkpoint, progress", f"is not complete ({error})", "start training anew") from error
         if min(counts.values()) < 0:
             raise InputError("checkpoint, progress", "has a count below 0", "start training anew")
         return cls(settings, None if stored is None else Normalization.from_json(stored), **counts, rates=rates)
+
+
+def _typed(values: Mapping[str, Any], name: str, hint: Any) -> Any:
+    """Return a value of JSON, which must be of a type: true is no number, and a whole number is a real one."""
+    value = values[name]
+    is_right = isinstance(value, int | float if hint is float else hint)
+    if not is_right or (isinstance(value, bool) and hint is not bool):
+        raise TypeError(f"'{name}' is of another type")
+    return value

@@ -56,6 +56,8 @@ class TrainSettings:
             raise UsageError(f"--rate {self.rate}", "is not above 0", "it multiplies the recipe's rate: begin with 1")
         if self.rate_schedule not in ("cosine", "constant"):
             raise UsageError(f"--rate-schedule {self.rate_schedule}", "is not known", "use cosine or constant")
+        if self.seed < 0:
+            raise UsageError(f"--seed {self.seed}", "is below 0", "give a whole number from 0")
         if self.rotate_every is not None and self.rotate_every < 1:
             raise UsageError(f"--rotate-every {self.rotate_every}", "is below 1", "give a number of steps")
 

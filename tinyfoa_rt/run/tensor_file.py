@@ -6,11 +6,12 @@ size of the file.
 
 from __future__ import annotations
 
+import hashlib
 import os
-import stat
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import FileIO
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import InputError
-from tinyfoa_rt.files import replacing
+from tinyfoa_rt.files import Append, reading, replacing
 from tinyfoa_rt.names import elide
+from tinyfoa_rt.run.digest import Digest
 from tinyfoa_rt.run.tensor_header import LENGTH_NBYTES, TensorEntry, encode_header, layout, parse_header
 from tinyfoa_rt.units import format_nbytes
 
-__all__ = ["TensorFile", "read_tensors", "write_tensors"]
+__all__ = ["TensorFile", "digest_tensors", "read_tensors", "write_tensors"]
 
 # The format allows 100 MB; JSON takes about ten times its length in memory while it is read.
 _LONGEST_HEADER = 2**24
@@ -39,8 +41,8 @@ class TensorFile:
     metadata: dict[str, str]
 
 
-def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
-    """Write ``tensors`` to ``path`` piece by piece; even after a power cut the file is the old one or the new one.
+def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> Digest:
+    """Write ``tensors`` to ``path`` piece by piece and return the file's digest; a power cut leaves the old one or the new one.
 
     The same tensors and metadata give the same bytes. The elements begin at a multiple of 64 bytes.
 
@@ -56,47 +58,57 @@ def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Map
         if not _is_finite(array):
             problem = f"is not written: tensor '{elide(name)}' holds NaN or Inf"
             raise InputError(str(path), problem, "the training has diverged: lower the rate")
-    entries = layout(tensors)
     with replacing(path) as append:
-        append(encode_header(entries, metadata))
-        for entry in entries:
-            array = np.ascontiguousarray(tensors[entry.name], dtype=entry.dtype)
-            append(array.reshape(-1).view(np.uint8).data)
+        return _digested(tensors, metadata, append)
 
 
-def read_tensors(path: Path, *, mapped: bool = False) -> TensorFile:
+def digest_tensors(tensors: Mapping[str, NDArray[Any]]) -> Digest:
+    """Return the digest of the file that :func:`write_tensors` would write, without metadata."""
+    return _digested(tensors, {}, lambda _: None)
+
+
+def _digested(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str], append: Append) -> Digest:
+    entries = layout(tensors)
+    header = encode_header(entries, metadata)
+    hasher, nbytes = hashlib.sha256(header), len(header)
+    append(header)
+    for entry in entries:
+        array = np.ascontiguousarray(tensors[entry.name], dtype=entry.dtype)
+        content = array.reshape(-1).view(np.uint8).data
+        append(content)
+        hasher.update(content)
+        nbytes += content.nbytes
+    return Digest(nbytes, hasher.hexdigest())
+
+
+def read_tensors(path: Path, *, mapped: bool = False, digest: Digest | None = None, mend: str = _AGAIN) -> TensorFile:
     """Read a file of tensors.
 
     Args:
         path: of the file.
         mapped: leave the elements in the file and return read-only views of them; else they are copied to RAM, writable.
+        digest: of the file in a folder from outside, which is then not reached through a link.
+        mend: what to do where the file is not the one of the digest.
 
     Raises:
-        InputError: no such file, no safetensors file, damaged, of a type that is not read here, NaN or Inf in a tensor.
+        InputError: no such file, not that of ``digest``, no safetensors file, damaged, a type that is not read here, NaN.
     """
-    try:
-        with _open_regular(path) as file:
-            file_nbytes = os.fstat(file.fileno()).st_size
-            header = _read_header(file, file_nbytes, str(path))
-            start = LENGTH_NBYTES + len(header)
-            entries, metadata = parse_header(header, file_nbytes - start, str(path))
-            if mapped:
-                content = np.memmap(file, dtype=np.uint8, mode="r", shape=(file_nbytes,)).view(np.ndarray)
-                pieces = [content[start + entry.start : start + entry.stop] for entry in entries]
-            else:
-                pieces = [_read_piece(file, entry, str(path)) for entry in entries]
-    except OSError as error:
-        raise InputError(str(path), f"cannot be read ({error.strerror or error})", _AGAIN) from error
+    with reading(path, mend, largest=sys.maxsize, follows_links=digest is None) as file:
+        if digest is not None:
+            digest.check(file, str(path), mend)
+        file_nbytes = os.fstat(file.fileno()).st_size
+        header = _read_header(file, file_nbytes, str(path))
+        start = LENGTH_NBYTES + len(header)
+        entries, metadata = parse_header(header, file_nbytes - start, str(path))
+        if mapped:
+            content = np.memmap(file, dtype=np.uint8, mode="r", shape=(file_nbytes,)).view(np.ndarray)
+            pieces = [content[start + entry.start : start + entry.stop] for entry in entries]
+        else:
+            pieces = [_read_piece(file, entry, str(path)) for entry in entries]
     return TensorFile({entry.name: _array_of(piece, entry, str(path)) for entry, piece in zip(entries, pieces)}, metadata)
 
 
-def _open_regular(path: Path) -> FileIO:
-    if path.exists() and not stat.S_ISREG(path.stat().st_mode):  # a pipe would wait for ever
-        raise InputError(str(path), "is no file", "name a safetensors file")
-    return path.open("rb", buffering=0)
-
-
-def _read_header(file: FileIO, file_nbytes: int, place: str) -> bytes:
+def _read_header(file: BufferedReader, file_nbytes: int, place: str) -> bytes:
     start = file.read(LENGTH_NBYTES)
     length = int.from_bytes(start, "little")
     if len(start) < LENGTH_NBYTES or length > file_nbytes - LENGTH_NBYTES:
@@ -110,7 +122,7 @@ def _read_header(file: FileIO, file_nbytes: int, place: str) -> bytes:
     return header
 
 
-def _read_piece(file: FileIO, entry: TensorEntry, place: str) -> NDArray[np.uint8]:
+def _read_piece(file: BufferedReader, entry: TensorEntry, place: str) -> NDArray[np.uint8]:
     """Read the next tensor into memory of its own; the size is checked against the file already."""
     nbytes = entry.stop - entry.start
     try:

@@ -11,7 +11,6 @@
 #include <stdint.h>
 
 #include "channels.h"
-#include "floating_point.h"
 
 enum { TFOA_MAX_RANK = 6 };
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.step import StepGraph
-from tinyfoa_rt.ir.storage import StorageLayout, StoredLayer, StoredModel
 
 __all__ = ["BlockSource", "LayerSource", "ModelSource"]
 
@@ -19,11 +19,17 @@ class LayerSource:
     """A trained layer.
 
     Attributes:
-        stored: what of it lies in the storage.
+        layer: dense, or a convolution.
+        ins: the bounds of its slices along inputs; of a convolution along those of a group.
+        outs: along outputs.
+        is_binary: whether products use signs.
         positions: of an output; 1 where dense.
     """
 
-    stored: StoredLayer
+    layer: Layer
+    ins: tuple[int, ...]
+    outs: tuple[int, ...]
+    is_binary: bool
     positions: int = 1
 
 
@@ -63,8 +69,6 @@ class ModelSource:
     Attributes:
         name: of the model.
         blocks: the trained ones, in order.
-        stored: their layers.
-        layout: where these lie.
         forward: the forward pass of the whole model.
         starts: the node of ``forward`` at which each trained block begins.
         offsets: of every tensor of ``forward``, from the start of the transient part on, in bytes.
@@ -79,8 +83,6 @@ class ModelSource:
 
     name: str
     blocks: tuple[BlockSource, ...]
-    stored: StoredModel
-    layout: StorageLayout
     forward: StepGraph
     starts: tuple[int, ...]
     offsets: Mapping[str, int]

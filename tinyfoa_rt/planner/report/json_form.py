@@ -8,6 +8,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from tinyfoa_rt.errors import InputError, UsageError
+from tinyfoa_rt.files import read_whole
 from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.ir.plan import PLAN_FORMAT, Plan
 from tinyfoa_rt.strict_json import parse_object, read_record
@@ -48,12 +49,7 @@ def read_plan(path: Path) -> Plan:
     Raises:
         InputError: it cannot be read, is no plan, or of another version of the format.
     """
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise InputError(str(path), "is too large for a plan", _MEND)
-        return parse_plan(str(path), path.read_bytes())
-    except OSError as error:
-        raise InputError(str(path), f"cannot be read ({error.strerror})", "check the path") from error
+    return parse_plan(str(path), read_whole(path, _MEND, largest=_LARGEST))
 
 
 def parse_plan(place: str, text: bytes) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import InputError
+from tinyfoa_rt.files import reading
 from tinyfoa_rt.run.data.data_set import DataSet, Part, join
 from tinyfoa_rt.run.data.labels import check_labels
+from tinyfoa_rt.run.data.stream import LARGEST_FILE
 
 __all__ = ["CIFAR10_TEST", "CIFAR100_TRAIN", "load_cifar10_folder", "load_cifar100_folder"]
 
@@ -53,15 +56,12 @@ def load_cifar100_folder(folder: Path) -> DataSet:
 def _read(path: Path, *, num_labels: int, num_classes: int) -> Part:
     """Map a file; the last label byte of a row counts (CIFAR-100 has the coarse class before the fine one)."""
     row_nbytes = num_labels + _IMAGE_NBYTES
-    try:
-        nbytes = path.stat().st_size
+    with reading(path, "unpack the whole binary version of CIFAR", largest=LARGEST_FILE) as file:
+        nbytes = os.fstat(file.fileno()).st_size
         if nbytes == 0 or nbytes % row_nbytes:
             problem = f"holds {nbytes:,} bytes, not a whole number of rows of {row_nbytes:,}"
             raise InputError(path.name, problem, "get the file again; the Python version of CIFAR does not do")
-        rows = np.memmap(path, dtype=np.uint8, mode="r", shape=(nbytes // row_nbytes, row_nbytes))
-    except OSError as error:
-        mend = "unpack the whole binary version of CIFAR"
-        raise InputError(path.name, f"cannot be read ({error.strerror})", mend) from error
+        rows = np.memmap(file, dtype=np.uint8, mode="r", shape=(nbytes // row_nbytes, row_nbytes))
     labels: NDArray[Any] = np.array(rows[:, num_labels - 1])
     check_labels(labels, num_classes, path.name)
     return Part(path.name, rows[:, num_labels:].reshape(-1, *_IMAGE), labels)

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import InputError
+from tinyfoa_rt.files import reading
 from tinyfoa_rt.run.data.data_set import DataSet, Part, join
-from tinyfoa_rt.run.data.stream import ByteStream, read_exactly
+from tinyfoa_rt.run.data.stream import LARGEST_FILE, ByteStream, read_exactly
 
 __all__ = ["TRAIN_IMAGES", "load_idx_folder", "read_idx"]
 
@@ -48,16 +50,16 @@ def read_idx(path: Path) -> NDArray[Any]:
     """
     is_packed = path.suffix == ".gz"
     try:
-        packed_nbytes = path.stat().st_size
-        with gzip.open(path, "rb") if is_packed else path.open("rb") as file:
+        with reading(path, _AGAIN, largest=LARGEST_FILE) as stored:
+            file = gzip.GzipFile(fileobj=stored) if is_packed else stored
             dtype, shape = _read_header(file, path.name)
-            nbytes = math.prod(shape) * dtype.itemsize
+            nbytes, file_nbytes = math.prod(shape) * dtype.itemsize, os.fstat(stored.fileno()).st_size
             if is_packed:
-                elements = read_exactly(file, nbytes, packed_nbytes, path.name)
+                elements = read_exactly(file, nbytes, file_nbytes, path.name)
             else:
-                elements = _map(path, nbytes, offset=4 + 4 * len(shape))
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(path.name, f"cannot be read ({_reason(error)})", _AGAIN) from error
+                elements = _map(stored, nbytes, file_nbytes, path.name)
+    except (EOFError, zlib.error) as error:
+        raise InputError(path.name, f"cannot be read ({error})", _AGAIN) from error
     array = elements.view(dtype).reshape(shape)
     return array.astype(dtype.newbyteorder("="), copy=False)
 
@@ -75,19 +77,15 @@ def _read_header(file: ByteStream, place: str) -> tuple[np.dtype[Any], tuple[int
     return np.dtype(_TYPES[magic[2]]), shape
 
 
-def _map(path: Path, nbytes: int, *, offset: int) -> NDArray[np.uint8]:
-    found = path.stat().st_size - offset
-    if found != nbytes:
-        raise InputError(path.name, f"holds {found:,} bytes of data, its header says {nbytes:,}", _AGAIN)
-    return np.memmap(path, dtype=np.uint8, mode="r", offset=offset, shape=(nbytes,))
+def _map(file: BinaryIO, nbytes: int, file_nbytes: int, place: str) -> NDArray[np.uint8]:
+    offset = file.tell()
+    if file_nbytes - offset != nbytes:
+        raise InputError(place, f"holds {file_nbytes - offset:,} bytes of data, its header says {nbytes:,}", _AGAIN)
+    return np.memmap(file, dtype=np.uint8, mode="r", offset=offset, shape=(nbytes,))
 
 
 def _find(folder: Path, name: str) -> Path:
     for path in (folder / name, folder / f"{name}.gz"):
-        if path.is_file():
+        if path.exists():
             return path
     raise InputError(folder.name, f"holds no {name} and no {name}.gz", "put the four files of the set into one folder")
-
-
-def _reason(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__

@@ -42,7 +42,7 @@ def load_data(spec: str) -> DataSet:
         if is_file:
             raise UsageError(f"data '{spec}'", f"has the unknown ending '{path.suffix}'", _FORMS)
         raise InputError(f"data '{spec}'", "is not there", _FORMS)
-    if not is_file:
+    if not path.exists():
         raise InputError(f"data '{spec}'", "is not a file that is there", _FORMS)
     return load_npz(path) if path.suffix.lower() == ".npz" else load_csv(path)
 

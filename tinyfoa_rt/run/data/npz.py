@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import InputError
+from tinyfoa_rt.files import reading
 from tinyfoa_rt.run.data.data_set import DataSet, Part, join, split
-from tinyfoa_rt.run.data.stream import ByteStream, read_exactly
+from tinyfoa_rt.run.data.stream import LARGEST_FILE, ByteStream, read_exactly
 
 __all__ = ["load_npz"]
 
@@ -45,13 +46,11 @@ def load_npz(path: Path) -> DataSet:
         InputError: no zip archive, damaged, pickled, a missing array, or the data do not pass ``join``.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with reading(path, "get the file again", largest=LARGEST_FILE) as file, zipfile.ZipFile(file) as archive:
             names = set(archive.namelist())
             parts = [_read_part(archive, path, "train")]
             if names & {"x_test.npy", "y_test.npy"}:
                 parts.append(_read_part(archive, path, "test"))
-    except OSError as error:
-        raise InputError(path.name, f"cannot be read ({error.strerror or error})", "get the file again") from error
     except _DAMAGE as error:
         raise InputError(path.name, f"is no whole .npz archive ({error})", _SAVE) from error
     axis = 1 if parts[0].x.ndim == 4 and 2 <= parts[0].x.shape[1] <= 4 else None

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.units import format_nbytes
 
-__all__ = ["LARGEST_NBYTES", "ByteStream", "read_exactly"]
+__all__ = ["LARGEST_FILE", "LARGEST_NBYTES", "ByteStream", "read_exactly"]
 
+# A set that is memory-mapped may be larger than RAM.
+LARGEST_FILE = 2**40
 # What is unpacked lies in RAM whole; larger sets are stored unpacked and memory-mapped, or do not belong on this machine.
 LARGEST_NBYTES = 2**32
 # Deflate codes at most 258 bytes in 2 bits.

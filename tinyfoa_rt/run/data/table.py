@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from array import array
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
 import numpy as np
 
 from tinyfoa_rt.errors import InputError
+from tinyfoa_rt.files import reading
 from tinyfoa_rt.run.data.data_set import DataSet, Part, split
 from tinyfoa_rt.run.data.labels import LARGEST_NUM_CLASSES
+from tinyfoa_rt.run.data.stream import LARGEST_NBYTES
 
 __all__ = ["load_csv"]
 
 _FEATURE_AXIS = 1
+_LONGEST_LINE = 2**24
 _LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
 
@@ -32,7 +37,8 @@ def load_csv(path: Path) -> DataSet:
     """
     features, labels = array("f"), array("q")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with reading(path, "name a file that can be read", largest=LARGEST_NBYTES) as stored:
+            file = io.TextIOWrapper(stored, encoding="utf-8-sig", newline="")
             width = 0
             for line, fields in _rows(file):
                 place = f"{path.name}, line {line}"
@@ -42,8 +48,6 @@ def load_csv(path: Path) -> DataSet:
                 numbers = _numbers(fields, place)
                 features.extend(numbers[:-1])
                 labels.append(_label(numbers[-1], place))
-    except OSError as error:
-        raise InputError(path.name, f"cannot be read ({error.strerror})", "name a file that can be read") from error
     except (csv.Error, UnicodeDecodeError) as error:
         raise InputError(path.name, f"is no table as text ({error})", "save it as UTF-8, separated by commas") from error
     if not labels:
@@ -54,7 +58,7 @@ def load_csv(path: Path) -> DataSet:
 
 def _rows(file: TextIO) -> Iterator[tuple[int, list[str]]]:
     """Pairs of line number and fields, without blank lines and the header."""
-    reader = csv.reader(file, strict=True)
+    reader = csv.reader(iter(partial(_line, file), ""), strict=True)
     is_first = True
     for fields in reader:
         if not fields or fields == [""]:
@@ -62,6 +66,13 @@ def _rows(file: TextIO) -> Iterator[tuple[int, list[str]]]:
         if not (is_first and not any(map(_is_number, fields))):
             yield reader.line_num, fields
         is_first = False
+
+
+def _line(file: TextIO) -> str:
+    line = file.readline(_LONGEST_LINE + 1)
+    if len(line) > _LONGEST_LINE:
+        raise csv.Error(f"a line is longer than {_LONGEST_LINE:,} characters")
+    return line
 
 
 def _width(fields: Sequence[str], place: str) -> int:

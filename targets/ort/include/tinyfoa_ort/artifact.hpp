@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The artifact: a folder with a manifest, ONNX models and the state that training begins with. Files are untrusted: the manifest
-// names models with their size and SHA-256, none outside the folder.
+// names each with its size and SHA-256, none by a path that an artifact does not have, and none is reached through a link. Graphs
+// hold all their data: onnxruntime opens no other file because of them.
 #pragma once
 
 #include <algorithm>
 #include <string>
 
+#include "tinyfoa_ort/external_data.hpp"
 #include "tinyfoa_ort/file.hpp"
 #include "tinyfoa_ort/manifest.hpp"
 
@@ -14,18 +16,22 @@ namespace tinyfoa {
 class Artifact {
 public:
     static constexpr const char* manifest_name = "manifest.json";
-    static constexpr const char* initial_name = "initial.safetensors";
 
     // Read the manifest in a folder and check every model that it names.
     explicit Artifact(const fs::path& folder) : folder_(folder), manifest_(read_manifest(folder)) {
-        for (const auto& [path, record] : manifest_.files) {
-            checked(path, record);
-        }
+        require(detail::initial_name);
         for (const std::string& path : manifest_.stages) {
             require(path);
         }
         for (const BlockRecord& block : manifest_.blocks) {
             require(block.step);
+        }
+        for (const auto& [path, record] : manifest_.files) {
+            if (detail::ends_with(path, ".onnx")) {
+                content(path);
+            } else {
+                checked(path, record);
+            }
         }
     }
 
@@ -36,7 +42,7 @@ public:
     // Whether all steps and stages are there with their bits in words too, as kernels read them (docs/kernels.md).
     bool has_packed_form() const {
         const auto is_there = [this](const std::string& path) {
-            return path.empty() || manifest_.files.count(packed_folder + path) > 0;
+            return path.empty() || manifest_.files.count(detail::packed_folder + path) > 0;
         };
         return std::all_of(manifest_.stages.begin(), manifest_.stages.end(), is_there) &&
                std::all_of(manifest_.blocks.begin(), manifest_.blocks.end(),
@@ -44,25 +50,31 @@ public:
     }
 
     // The bytes of a step or a stage, in its packed form or with a byte for each binary value.
-    std::string model(const std::string& path, bool is_packed) const { return content(is_packed ? packed_folder + path : path); }
+    std::string model(const std::string& path, bool is_packed) const { return content(is_packed ? detail::packed_folder + path : path); }
 
     // The bytes of a file that the manifest names; checked again, since time has passed.
     std::string content(const std::string& path) const {
         const FileRecord& record = manifest_.files.at(path);
-        return checked(path, record).read_text(static_cast<std::uint64_t>(record.nbytes));
+        InputFile file = checked(path, record);
+        const std::string found = file.read_text(static_cast<std::uint64_t>(record.nbytes));
+        if (detail::ends_with(path, ".onnx") && path != detail::source_model) {
+            refuse_external_data(found, file.place(), path == detail::inference_model ? detail::inference_tensors : "");
+        }
+        return found;
     }
 
-    InputFile initial() const { return InputFile(folder_ / initial_name, detail::build_again); }
+    InputFile initial() const { return checked(detail::initial_name, manifest_.files.at(detail::initial_name)); }
 
     // Copy the artifact into another folder, the manifest last, so that a folder with one is complete.
     void save(const fs::path& folder) const {
         make_folder(folder);
         for (const auto& [path, record] : manifest_.files) {
-            make_folder((folder / path).parent_path());
-            write_whole(folder / path, content(path));
+            detail::check_path(folder.string(), path);
+            const fs::path file = below(folder, path, "name a new folder");
+            make_folder(file.parent_path());
+            copy(checked(path, record), file);
         }
-        copy(initial(), folder / initial_name);
-        copy(InputFile(folder_ / manifest_name, detail::build_again), folder / manifest_name);
+        copy(InputFile(folder_ / manifest_name, detail::build_again, Links::refuse), folder / manifest_name);
     }
 
     // Whether a folder holds this artifact.
@@ -75,12 +87,11 @@ public:
     }
 
 private:
-    static inline const std::string packed_folder = "packed/";
     static constexpr std::uint64_t largest_manifest = std::uint64_t{1} << 24;
 
     static Manifest read_manifest(const fs::path& folder) {
         const fs::path path = folder / manifest_name;
-        InputFile file(path, "name a folder that 'tinyfoa-rt build' or 'train' has written");
+        InputFile file(path, "name a folder that 'tinyfoa-rt build' or 'train' has written", Links::refuse);
         try {
             return parse_manifest(path.string(), parse_object(file.read_text(largest_manifest)));
         } catch (const JsonError& error) {
@@ -96,12 +107,7 @@ private:
     }
 
     InputFile checked(const std::string& path, const FileRecord& record) const {
-        const fs::path file_path = folder_ / path;
-        if (!is_inside(file_path)) {
-            const std::string problem = "'" + path.substr(0, 96) + "' lies outside the artifact's folder";
-            throw input_error((folder_ / manifest_name).string() + ", files", problem, detail::build_again);
-        }
-        InputFile file(file_path, detail::build_again);
+        InputFile file(below(folder_, path, detail::build_again), detail::build_again, Links::refuse);
         if (file.nbytes() != static_cast<std::uint64_t>(record.nbytes)) {
             const std::string problem = "holds " + std::to_string(file.nbytes()) + " bytes, the manifest says ";
             throw input_error(file.place(), problem + std::to_string(record.nbytes), detail::build_again);
@@ -110,18 +116,6 @@ private:
             throw input_error(file.place(), "is damaged (its SHA-256 differs from the manifest's)", detail::build_again);
         }
         return file;
-    }
-
-    // Whether a path, links resolved, lies below the folder.
-    bool is_inside(const fs::path& path) const {
-        std::error_code failed;
-        const fs::path home = fs::weakly_canonical(folder_, failed);
-        const fs::path real = failed ? fs::path() : fs::weakly_canonical(path, failed);
-        if (failed || path.string().find('\0') != std::string::npos) {
-            return false;
-        }
-        const fs::path relative = real.lexically_relative(home);
-        return !relative.empty() && *relative.begin() != ".." && relative != ".";
     }
 
     static void copy(InputFile from, const fs::path& to) {

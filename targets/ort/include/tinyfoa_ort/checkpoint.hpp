@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A checkpoint: the state of a training, kept so that a power cut at any moment leaves the old one or the new one whole.
 //
-//     state-000012.safetensors    the tensors, under a name that no file had before
-//     checkpoint.json             names that file, its size and hash, the artifact, how far the training was
+//     state-000012.safetensors    the tensors, and how far the training was as metadata, under a name that no file had before
+//     checkpoint.json             names that file, its size and hash, and the artifact
 //
 // The order is what keeps it whole: the tensors are on the disk before the manifest names them, the manifest is replaced in one
 // move, and the old tensors go only when the new manifest is on the disk.
@@ -27,6 +27,7 @@ public:
 
     // Save in place of the checkpoint there; a failure or a power cut leaves that one as it is.
     void save(const std::vector<StoredTensor>& tensors, const Progress& progress, const std::string& artifact_id) const {
+        refuse_link();
         make_folder(folder_);
         // What cannot be loaded is replaced, but nothing is removed before there is something better.
         try {
@@ -35,11 +36,11 @@ public:
         }
         char name[48];
         std::snprintf(name, sizeof name, "state-%06llu.safetensors", next_number());
-        const Written state = write_tensors(folder_ / name, tensors);
+        const Written state = write_tensors(folder_ / name, tensors, {{progress_name, to_text(progress.to_json(), JsonStyle())}});
         Json manifest = Json::object();
         manifest.add("format", Json::string(format)).add("file", Json::string(name));
         manifest.add("bytes", Json::integer(static_cast<std::int64_t>(state.nbytes))).add("sha256", Json::string(state.sha256));
-        manifest.add("artifact", Json::string(artifact_id)).add("progress", progress.to_json());
+        manifest.add("artifact", Json::string(artifact_id));
         JsonStyle style;
         style.is_indented = true;
         write_whole(folder_ / manifest_name, to_text(manifest, style));
@@ -61,12 +62,13 @@ public:
         if (file.sha256() != manifest.sha256) {
             throw input_error(file.place(), "is damaged: its SHA-256 is not the one in the checkpoint", anew);
         }
-        Progress progress = Progress::from_json(place + ", progress", manifest.progress);
-        return {std::move(progress), TensorFile(std::move(file))};
+        TensorFile state(std::move(file));
+        return {read_progress(state), std::move(state)};
     }
 
 private:
-    static constexpr const char* format = "tinyfoa-checkpoint/1";
+    static constexpr const char* format = "tinyfoa-checkpoint/2";
+    static constexpr const char* progress_name = "progress";
     static constexpr const char* manifest_name = "checkpoint.json";
     static constexpr const char* anew = "take another checkpoint or train anew";
     static constexpr std::uint64_t largest_manifest = std::uint64_t{1} << 24;
@@ -74,10 +76,28 @@ private:
     struct Manifest {
         std::string file, sha256, artifact;
         std::uint64_t nbytes = 0;
-        Json progress;
     };
 
+    static Progress read_progress(const TensorFile& state) {
+        const auto found = state.metadata().find(progress_name);
+        try {
+            const Json content = parse_object(found == state.metadata().end() ? "" : found->second);
+            return Progress::from_json(state.place() + ", progress", content);
+        } catch (const JsonError&) {
+            throw input_error(state.place(), "does not say how far the training was", anew);
+        }
+    }
+
+    // The run that the folder lies in may come from outside, and files in it are removed.
+    void refuse_link() const {
+        std::error_code failed;
+        if (fs::is_symlink(folder_, failed)) {
+            throw input_error(folder_.string(), "is a link, which may lead out of the run", "name another run");
+        }
+    }
+
     Manifest read_manifest() const {
+        refuse_link();
         InputFile file(folder_ / manifest_name, "name a folder that holds a checkpoint, or train anew", Links::refuse);
         try {
             const Json content = parse_object(file.read_text(largest_manifest));
@@ -91,7 +111,6 @@ private:
             manifest.nbytes = static_cast<std::uint64_t>(reader.integer("bytes"));
             manifest.sha256 = reader.text("sha256");
             manifest.artifact = reader.text("artifact");
-            manifest.progress = *reader.any("progress");
             reader.finish();
             if (!is_state(manifest.file)) {
                 throw input_error(file.place(), "names '" + manifest.file.substr(0, 48) + "', which is no file of a checkpoint",

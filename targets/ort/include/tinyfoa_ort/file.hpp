@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -29,6 +30,14 @@ inline Error unreadable(const std::string& path, const std::string& mend) {
 
 inline Error unwritable(const std::string& path) {
     return input_error(path, "cannot be written (" + reason() + ")", "name a file in a folder that can be written to");
+}
+
+// Refuse what is no regular file: a pipe or a device may never end, a link may lead out of the folder.
+inline void check_regular(const std::string& place, const struct stat& found, const std::string& mend) {
+    if (!S_ISREG(found.st_mode)) {
+        const char* kind = S_ISDIR(found.st_mode) ? "a folder" : S_ISLNK(found.st_mode) ? "a link" : "a pipe or a device";
+        throw input_error(place, std::string("is ") + kind + ", no regular file", mend);
+    }
 }
 
 // An open file; closed at the end.
@@ -66,14 +75,14 @@ public:
         if (failed != 0) {
             throw detail::unreadable(place_, mend_);
         }
-        if (!S_ISREG(found.st_mode)) {  // a pipe would wait for ever, a link may lead out of the folder
-            throw input_error(place_, links == Links::follow ? "is no file" : "is a link or no file", mend_);
-        }
-        const int flags = O_RDONLY | O_CLOEXEC | (links == Links::refuse ? O_NOFOLLOW : 0);
+        detail::check_regular(place_, found, mend_);
+        // A pipe that takes the file's place meanwhile is not waited for.
+        const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | (links == Links::refuse ? O_NOFOLLOW : 0);
         file_ = detail::Descriptor(::open(path.c_str(), flags));
         if (!file_.is_open() || ::fstat(file_.number(), &found) != 0) {
             throw detail::unreadable(place_, mend_);
         }
+        detail::check_regular(place_, found, mend_);
         nbytes_ = static_cast<std::uint64_t>(found.st_size);
     }
 
@@ -137,6 +146,25 @@ private:
     std::uint64_t nbytes_ = 0;
 };
 
+// The path of a file in a folder from outside, of which no part below the folder is a link, which may lead out of it.
+inline fs::path below(const fs::path& folder, const std::string& name, const std::string& mend) {
+    fs::path path = folder;
+    for (std::size_t start = 0; start <= name.size();) {
+        const std::size_t stop = std::min(name.find('/', start), name.size());
+        const std::string part = name.substr(start, stop - start);
+        if (part.empty() || part == "." || part == ".." || part.find_first_of(std::string("\0\\:", 3)) != std::string::npos) {
+            throw input_error(folder.string() + ", '" + name.substr(0, 48) + "'", "lies outside the folder", mend);
+        }
+        path /= part;
+        std::error_code failed;
+        if (fs::is_symlink(path, failed)) {
+            throw input_error(path.string(), "is a link, which may lead out of its folder", mend);
+        }
+        start = stop + 1;
+    }
+    return path;
+}
+
 // Wait until new, renamed and removed names in a folder are on the disk.
 inline void sync_folder(const fs::path& folder) {
     const fs::path path = folder.empty() ? fs::path(".") : folder;
@@ -152,8 +180,16 @@ class ReplacingFile {
 public:
     explicit ReplacingFile(const fs::path& path)
         : path_(path), temporary_(path.parent_path() / ("." + path.filename().string() + "." + std::to_string(::getpid()))) {
-        const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
+        struct stat there {};
+        if (::lstat(path.c_str(), &there) == 0) {
+            detail::check_regular(path_.string(), there, "name a file");
+        }
+        const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
         file_ = detail::Descriptor(::open(temporary_.c_str(), flags, 0666));
+        if (!file_.is_open() && errno == EEXIST) {  // of a process that was killed, and had the number of this one
+            ::unlink(temporary_.c_str());
+            file_ = detail::Descriptor(::open(temporary_.c_str(), flags, 0666));
+        }
         if (!file_.is_open()) {
             throw detail::unwritable(path_.string());
         }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tinyfoa_ort/artifact_paths.hpp"
 #include "tinyfoa_ort/error.hpp"
 #include "tinyfoa_ort/json_read.hpp"
 #include "tinyfoa_ort/json_write.hpp"
@@ -63,14 +64,13 @@ struct Manifest {
 
 namespace detail {
 
-inline constexpr const char* build_again = "build the artifact again";
-
 inline std::map<std::string, FileRecord> read_files(const std::string& place, const Json* content) {
     if (content == nullptr || !content->is(Json::Type::object)) {
         throw input_error(place, "is not a table of files", build_again);
     }
     std::map<std::string, FileRecord> files;
     for (const Json::Member& member : content->members()) {
+        check_path(place, member.first);
         const Json *nbytes = member.second.find("bytes"), *digest = member.second.find("sha256");
         const bool has_size = nbytes != nullptr && nbytes->as_integer().value_or(-1) >= 0;
         const bool has_digest = digest != nullptr && digest->is(Json::Type::string) && digest->text().size() == 64 &&
@@ -114,6 +114,7 @@ inline BlockRecord read_block(const std::string& place, const Json& content) {
     BlockRecord block;
     block.name = reader.text("name");
     block.step = reader.text("step");
+    check_model_path(place, block.step);
     block.inputs = reader.texts("inputs");
     block.output = reader.text("output");
     block.scale = reader.text("scale");
@@ -224,6 +225,11 @@ inline Manifest parse_manifest(const std::string& place, const Json& content) {
     manifest.peak_bytes = reader.integer("peak_bytes");
     manifest.frozen_blocks = reader.integer("frozen_blocks");
     manifest.stages = reader.texts("stages");
+    for (const std::string& path : manifest.stages) {
+        if (!path.empty()) {
+            detail::check_model_path(place, path);
+        }
+    }
     const std::vector<Json>& blocks = reader.list("blocks");
     for (std::size_t i = 0; i < blocks.size(); ++i) {
         manifest.blocks.push_back(detail::read_block(place + ", blocks[" + std::to_string(i) + "]", blocks[i]));

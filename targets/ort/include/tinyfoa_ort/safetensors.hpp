@@ -47,6 +47,7 @@ struct StoredTensor {
 namespace detail {
 
 inline constexpr const char* dtype_codes[] = {"BOOL", "I8", "U8", "I32", "I64", "F16", "F32", "F64"};
+inline constexpr const char* metadata_name = "__metadata__";
 inline constexpr const char* get_again = "get the file again";
 
 inline bool is_finite(Dtype dtype, const void* data, std::size_t nbytes) {
@@ -144,6 +145,8 @@ public:
     const std::string& place() const { return file_.place(); }
     // In the order of their places.
     const std::vector<TensorEntry>& entries() const { return entries_; }
+    // Strings by name.
+    const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
     // Read all tensors, each into the one of its name; those without one are passed over, but checked.
     // The caller has looked at names, types and shapes.
@@ -173,7 +176,9 @@ private:
         try {
             const Json object = parse_object(header);
             for (const Json::Member& member : object.members()) {
-                if (member.first != "__metadata__") {
+                if (member.first == detail::metadata_name) {
+                    parse_metadata(member.second);
+                } else {
                     entries_.push_back(detail::parse_entry(member, place()));
                 }
             }
@@ -197,6 +202,16 @@ private:
         }
     }
 
+    void parse_metadata(const Json& content) {
+        for (const Json::Member& member : content.members()) {
+            metadata_[member.first] = member.second.text();
+        }
+        const auto is_text = [](const Json::Member& member) { return member.second.is(Json::Type::string); };
+        if (!content.is(Json::Type::object) || !std::all_of(content.members().begin(), content.members().end(), is_text)) {
+            throw input_error(place(), "has metadata that is no table of strings", detail::get_again);
+        }
+    }
+
     void check_values(const TensorEntry& entry, const void* data, std::size_t nbytes) const {
         if (!detail::is_finite(entry.dtype, data, nbytes)) {
             const std::string problem = "tensor '" + entry.name.substr(0, 48) + "' holds NaN or Inf";
@@ -206,6 +221,7 @@ private:
 
     InputFile file_;
     std::vector<TensorEntry> entries_;
+    std::map<std::string, std::string> metadata_;
 };
 
 // Size and SHA-256 of a file that was written.
@@ -216,11 +232,18 @@ struct Written {
 
 // Write tensors in the order that tinyfoa-rt gives them, so that the same tensors give the same bytes: by falling element size,
 // then by name. The elements begin at a multiple of 64 bytes. A tensor with NaN or Inf replaces nothing.
-inline Written write_tensors(const fs::path& path, std::vector<StoredTensor> tensors) {
+inline Written write_tensors(const fs::path& path, std::vector<StoredTensor> tensors,
+                             const std::map<std::string, std::string>& metadata = {}) {
     std::sort(tensors.begin(), tensors.end(), [](const StoredTensor& a, const StoredTensor& b) {
         return size_of(a.dtype) != size_of(b.dtype) ? size_of(a.dtype) > size_of(b.dtype) : a.name < b.name;
     });
-    Json header = Json::object();
+    Json header = Json::object(), texts = Json::object();
+    for (const auto& [name, text] : metadata) {
+        texts.add(name, Json::string(text));
+    }
+    if (!metadata.empty()) {
+        header.add(detail::metadata_name, std::move(texts));
+    }
     std::int64_t stop = 0;
     for (const StoredTensor& tensor : tensors) {
         Json shape = Json::array();

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Refuses ONNX graphs from outside that would let onnxruntime open another file: their data must lie in them.
+//
+// The wire format of protobuf is walked field by field, only where a tensor can be, as in tinyfoa_rt/run/external_data.py; numbers of
+// fields are those of onnx.proto. What protobuf's own parsers read leniently is refused.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "tinyfoa_ort/error.hpp"
+
+namespace tinyfoa {
+namespace detail {
+
+class ExternalDataCheck {
+public:
+    // `allowed`: the one file, beside the model, that its tensors may name.
+    ExternalDataCheck(std::string place, std::string_view allowed) : place_(std::move(place)), allowed_(allowed) {}
+
+    void check(std::string_view content) {
+        pending_.emplace_back(Message::model, content);
+        while (!pending_.empty()) {
+            const auto [message, fields] = pending_.back();
+            pending_.pop_back();
+            walk(message, fields);
+        }
+    }
+
+private:
+    enum class Message { none, model, training, graph, function, node, attribute, sparse, tensor, entry };
+    enum Wire { varint = 0, fixed64 = 1, bytes = 2, fixed32 = 5 };
+
+    // The message in a field, where a tensor can be in it.
+    static Message inside(Message message, std::uint64_t number) {
+        switch (message) {
+            case Message::model:
+                return number == 7 ? Message::graph : number == 20 ? Message::training : number == 25 ? Message::function : Message::none;
+            case Message::training: return number == 1 || number == 2 ? Message::graph : Message::none;
+            case Message::graph:
+                return number == 1 ? Message::node : number == 5 ? Message::tensor : number == 15 ? Message::sparse : Message::none;
+            case Message::function: return number == 7 ? Message::node : number == 11 ? Message::attribute : Message::none;
+            case Message::node: return number == 5 ? Message::attribute : Message::none;
+            case Message::attribute:
+                return number == 5 || number == 10    ? Message::tensor
+                       : number == 6 || number == 11  ? Message::graph
+                       : number == 22 || number == 23 ? Message::sparse
+                                                      : Message::none;
+            case Message::sparse: return number == 1 || number == 2 ? Message::tensor : Message::none;
+            case Message::tensor: return number == 13 ? Message::entry : Message::none;
+            default: return Message::none;
+        }
+    }
+
+    void walk(Message message, std::string_view rest) {
+        std::string_view key, value;
+        while (!rest.empty()) {
+            const std::uint64_t tag = take_varint(rest), number = tag >> 3;
+            if (number == 0 || number >= std::uint64_t{1} << 29) {
+                refuse("is no ONNX model, or is cut short");
+            }
+            const std::string_view content = take_value(static_cast<int>(tag & 7), rest);
+            const Message found = inside(message, number);
+            if (found != Message::none) {
+                if ((tag & 7) != bytes) {
+                    refuse("is no ONNX model: a field is of another type");
+                }
+                pending_.emplace_back(found, content);
+            } else if (message == Message::node && number == 4 && content == "EPContext") {
+                refuse("has a node EPContext, which reads another file");
+            } else if (message == Message::entry) {
+                (number == 1 ? key : number == 2 ? value : ignored_) = content;
+            }
+        }
+        const bool is_place = key == "offset" || key == "length" || (key == "location" && value == allowed_);
+        if (message == Message::entry && (allowed_.empty() || !is_place)) {
+            refuse("has a tensor whose data lie in another file");
+        }
+    }
+
+    std::string_view take_value(int wire, std::string_view& rest) const {
+        const std::string_view start = rest;
+        std::uint64_t nbytes = 0;
+        switch (wire) {
+            case varint: take_varint(rest); return start.substr(0, start.size() - rest.size());
+            case fixed64: nbytes = 8; break;
+            case fixed32: nbytes = 4; break;
+            case bytes: nbytes = take_varint(rest); break;
+            default: refuse("is no ONNX model: a field of no known type");
+        }
+        if (nbytes > rest.size()) {
+            refuse("is no ONNX model, or is cut short");
+        }
+        const std::string_view value = rest.substr(0, static_cast<std::size_t>(nbytes));
+        rest.remove_prefix(static_cast<std::size_t>(nbytes));
+        return value;
+    }
+
+    std::uint64_t take_varint(std::string_view& rest) const {
+        std::uint64_t number = 0;
+        for (std::size_t i = 0; i < 10 && i < rest.size(); ++i) {
+            const auto byte = static_cast<unsigned char>(rest[i]);
+            number |= static_cast<std::uint64_t>(byte & 0x7f) << (7 * i);
+            if (byte < 0x80) {
+                rest.remove_prefix(i + 1);
+                return number;
+            }
+        }
+        refuse("is no ONNX model, or is cut short");
+    }
+
+    [[noreturn]] void refuse(const char* problem) const { throw input_error(place_, problem, "build the artifact again"); }
+
+    std::string place_;
+    std::string_view allowed_, ignored_;
+    std::vector<std::pair<Message, std::string_view>> pending_;
+};
+
+}  // namespace detail
+
+// Check a serialized model of an artifact; `place` is what a message begins with.
+inline void refuse_external_data(const std::string& content, const std::string& place, std::string_view allowed = "") {
+    detail::ExternalDataCheck(place, allowed).check(content);
+}
+
+}  // namespace tinyfoa
