@@ -3,18 +3,33 @@
     TinyfoaError                    exit status
     ├── UsageError                  2   wrong use: a malformed budget, an unknown target
     ├── BudgetError                 3   the budget cannot be met
-    └── InputError                  4   bad input: a model, data, plan or artifact
-        ├── ModelError              4   the ONNX file cannot be read or is not a valid model
-        └── UnsupportedError        4   a valid model asks for something that cannot be trained
+    ├── InputError                  4   bad input: a model, data, plan or artifact, or too little memory for it
+    │   ├── ModelError              4   the ONNX file cannot be read or is not a valid model
+    │   └── UnsupportedError        4   a valid model asks for something that cannot be trained
+    └── BugError                    70  anything else that was raised: it should have been one of the above
 
-A message is one line: the place, what was found, what was expected; ``mend`` says what to do about it.
+130 is the exit status of a command that Ctrl-C ended. A message is one line: the place, what was found, what was expected;
+``mend`` says what to do about it.
 """
 
 from __future__ import annotations
 
-__all__ = ["BudgetError", "InputError", "ModelError", "TinyfoaError", "UnsupportedError", "UsageError"]
+import traceback
+from pathlib import Path
+
+__all__ = [
+    "BudgetError",
+    "BugError",
+    "InputError",
+    "ModelError",
+    "TinyfoaError",
+    "UnsupportedError",
+    "UsageError",
+    "as_known",
+]
 
 _LONGEST_PLACE = 120
+_LONGEST_CAUSE = 300
 
 
 class TinyfoaError(Exception):
@@ -54,6 +69,25 @@ class ModelError(InputError):
 
 class UnsupportedError(InputError):
     """The model is valid, but what is asked of it is not supported; the message names the node."""
+
+
+class BugError(TinyfoaError):
+    """Something was raised that no file and no call should bring about."""
+
+    exit_status = 70
+
+
+def as_known(error: Exception) -> TinyfoaError:
+    """Return an error that is meant for people as it is, and any other one as the line with which a command ends."""
+    if isinstance(error, TinyfoaError):
+        return error
+    if isinstance(error, MemoryError):
+        problem = f"has run out ({error})" if str(error) else "has run out"
+        return InputError("memory", problem, "use a smaller model or batch, fewer samples, or a machine with more")
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    place = "".join(f"{Path(frame.filename).name}, line {frame.lineno}" for frame in last)
+    problem = f"{type(error).__name__}: {error}"
+    return BugError(place, problem[:_LONGEST_CAUSE], "this is a bug of tinyfoa-rt: please report it with this line and the model")
 
 
 def _one_line(text: str, limit: int | None = None) -> str:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+import traceback
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
-from tinyfoa_rt.errors import TinyfoaError
+from tinyfoa_rt.errors import as_known
 
 __all__ = ["main"]
+
+# Shows where an error comes from.
+_DEBUG = "TINYFOA_DEBUG"
+# As a shell reports a program that Ctrl-C ended.
+_INTERRUPTED = 130
 
 _COMMANDS = {
     "build": ("tinyfoa_rt.cli.build", "Build a plan: an artifact of step graphs that train on onnxruntime."),
@@ -25,6 +33,13 @@ _COMMANDS = {
 
 class _LazyGroup(click.Group):
     """A group whose commands are imported when they are needed; their help lines are known without."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # click would end with the status of any error
+            click.echo("tinyfoa-rt: interrupted", err=True)
+            ctx.exit(_INTERRUPTED)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_COMMANDS)
@@ -54,14 +69,18 @@ def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> N
 def _cli() -> None:
     """Train ONNX models on the device, inside a memory budget that is known before it runs.
 
-    Exit status: 0 done; 2 wrong use; 3 the budget cannot be met; 4 bad input.
+    Exit status: 0 done; 2 wrong use; 3 the budget cannot be met; 4 bad input, or too little memory for it; 70 a bug in
+    tinyfoa-rt; 130 Ctrl-C. With TINYFOA_DEBUG=1 it shows where an error comes from.
     """
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run the command line; errors meant for people end as one line on stderr and their exit status."""
+    """Run the command line; every error ends as one line on stderr and an exit status (tinyfoa_rt/errors.py)."""
     try:
         _cli.main(args=None if args is None else list(args), prog_name="tinyfoa-rt")
-    except TinyfoaError as error:
-        click.echo(f"tinyfoa-rt: {error}", err=True)
-        sys.exit(error.exit_status)
+    except Exception as error:
+        if os.environ.get(_DEBUG):
+            traceback.print_exception(error)
+        known = as_known(error)
+        click.echo(f"tinyfoa-rt: {known}", err=True)
+        sys.exit(known.exit_status)

@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.ir.names import HEAD, LOSS, RATE, TARGET, own, split
 from tinyfoa_rt.run.artifact import Artifact
 from tinyfoa_rt.run.frozen_slice import FrozenSlice
 from tinyfoa_rt.run.model_state import ModelState
+from tinyfoa_rt.run.records import Manifest
 from tinyfoa_rt.run.session import Runtime
 from tinyfoa_rt.run.whole_weights import pack_rows
 
@@ -40,14 +42,18 @@ class BlockTraining:
         self.record = artifact.blocks[index]
         self._state = state
         self._layers = [state.layers[layer.name] for layer in self.record.layers]
-        self._session = runtime.open(artifact.model(self.record.step, is_packed=state.is_packed), artifact.manifest.next_of)
+        self._session = runtime.open(
+            self.record.step, artifact.model(self.record.step, is_packed=state.is_packed), artifact.manifest.next_of
+        )
         self.has_scaled_inputs = artifact.manifest.handover == "scaled"
         self.num_slices = max(layer.grid.count for layer in self._layers)
-        self.inputs = {name: (given or {}).get(name, self._empty(name)) for name in self.record.inputs}
-        self.target = self._empty(TARGET)
+        self.inputs = {name: (given or {}).get(name, self._session.empty(name)) for name in self.record.inputs}
+        self.target = self._session.empty(TARGET)
         self.rate: Array = np.zeros((), dtype=np.float32)
-        self.outputs = {name: self._empty(name) for name in self._session.outputs if name not in artifact.manifest.next_of}
-        self._logits = self.outputs[next(name for name in self.outputs if name not in (LOSS, self._handed_on))]
+        self.outputs = {
+            name: self._session.empty(name) for name in self._session.outputs if name not in artifact.manifest.next_of
+        }
+        self._logits = self._checked_logits(artifact.manifest)
         self._session.bind({**self.inputs, **self.outputs, TARGET: self.target, RATE: self.rate, **self._others()})
         self._frozen: Sequence[FrozenSlice] = ()
 
@@ -106,6 +112,17 @@ class BlockTraining:
     def _handed_on(self) -> str:
         return "" if self.record.is_classifier else self.record.output
 
+    def _checked_logits(self, manifest: Manifest) -> Array:
+        """Return the step's scores, after its own values were compared with the manifest."""
+        logits = [array for name, array in self.outputs.items() if name not in (LOSS, self._handed_on)]
+        per_sample = (*logits, self.target, *self.inputs.values())
+        is_regression = manifest.loss != "cross-entropy"
+        target_shape = (manifest.batch, manifest.num_outputs) if is_regression else (manifest.batch,)
+        fits = len(logits) == 1 and all(array.shape[:1] == (manifest.batch,) for array in per_sample)
+        if not fits or self.target.shape != target_shape or LOSS not in self.outputs or self.outputs[LOSS].shape != ():
+            raise InputError(self.record.step, "has other inputs or outputs than the manifest says", "build the artifact again")
+        return logits[0]
+
     def _others(self) -> dict[str, Array]:
         """Scales, running statistics and heads, by their names in the step."""
         others = {name: array for name, array in self._state.others.items() if split(name)[1] != "head"}
@@ -113,6 +130,3 @@ class BlockTraining:
             head = self._state.others[own(self.record.name, "head")]
             others[HEAD] = pack_rows(head > 0) if self._session.dtype(HEAD) == np.uint32 else head
         return others
-
-    def _empty(self, name: str) -> Array:
-        return np.zeros(self._session.shape(name), dtype=self._session.dtype(name))

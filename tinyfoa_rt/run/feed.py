@@ -14,7 +14,7 @@ from tinyfoa_rt.run.cache import ActivationCache
 from tinyfoa_rt.run.data import Normalization, check_labels, fit_to_shape
 from tinyfoa_rt.run.records import Manifest
 
-__all__ = ["Samples", "check_targets", "fill_batch", "order_of_samples"]
+__all__ = ["Samples", "check_targets", "fill_batch", "order_of_samples", "put_values"]
 
 Array = NDArray[Any]
 
@@ -46,10 +46,26 @@ class Samples:
 def fill_batch(feed: Samples | ActivationCache, rows: Array, into: Mapping[str, Array]) -> None:
     """Copy rows into the arrays that a step is bound to."""
     if isinstance(feed, Samples):
-        into[feed.name][...] = feed.gather(rows).reshape(into[feed.name].shape)
-        return
+        values = {feed.name: feed.gather(rows)}
+    else:
+        values = {name: feed.gather(rows, name) for name in into if name in feed.names}
+    put_values(values, into)
+
+
+def put_values(values: Mapping[str, Array], into: Mapping[str, Array]) -> None:
+    """Copy what the forward pass has computed into the arrays that a step is bound to.
+
+    Raises:
+        InputError: a value is missing, or of another type or size: the artifact's models are not of one artifact.
+    """
     for name, array in into.items():
-        array[...] = feed.gather(rows, name).reshape(array.shape)
+        if name not in values:
+            raise InputError(f"value '{name}'", "is read by a step, and no stage computes it", "build the artifact again")
+        value = values[name]
+        if value.size != array.size or value.dtype != array.dtype:
+            problem = f"is {value.dtype}{list(value.shape)}, a step reads {array.dtype}{list(array.shape)}"
+            raise InputError(f"value '{name}'", problem, "build the artifact again")
+        array[...] = value.reshape(array.shape)
 
 
 def check_targets(manifest: Manifest, x: Array, y: Array) -> Array:

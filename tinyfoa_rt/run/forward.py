@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.run.artifact import Artifact
 from tinyfoa_rt.run.cache import ActivationCache
 from tinyfoa_rt.run.feed import Samples
@@ -55,8 +56,12 @@ class ForwardPass:
 
     def scores(self, x: Array) -> Array:
         """The scores (N, outputs) of normalized samples: before Softmax, where the model ends in one."""
+        manifest = self._artifact.manifest
         values = self.to_block(len(self._artifact.blocks), x)
-        return values[self._artifact.manifest.score].reshape(len(x), -1)
+        if manifest.score not in values or values[manifest.score].size != len(x) * manifest.num_outputs:
+            problem = f"is not computed by the forward pass, {manifest.num_outputs} numbers a sample"
+            raise InputError(f"value '{manifest.score}'", problem, "build the artifact again")
+        return values[manifest.score].reshape(len(x), -1)
 
     def advance(self, cache: ActivationCache, index: int) -> ActivationCache:
         """Return the cache of what enters block ``index``, from that of the block before."""
@@ -78,5 +83,5 @@ class ForwardPass:
     def _session(self, index: int, path: str) -> Session:
         if index not in self._sessions:
             model = self._artifact.model(path, is_packed=self._state.is_packed)
-            self._sessions[index] = self._runtime.open(model, has_open_batch=True)
+            self._sessions[index] = self._runtime.open(path, model, {}, has_open_batch=True)
         return self._sessions[index]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.run.artifact import Artifact
 from tinyfoa_rt.run.block_training import BlockTraining, StepResult
-from tinyfoa_rt.run.feed import Samples, order_of_samples
+from tinyfoa_rt.run.feed import Samples, order_of_samples, put_values
 from tinyfoa_rt.run.forward import ForwardPass
 from tinyfoa_rt.run.loop import Report, calibrate, input_power, starting_rate
 from tinyfoa_rt.run.model_state import ModelState
@@ -78,9 +78,7 @@ class InterleavedLoop:
 
     def _step(self, samples: Samples, target: Array, rows: Array, factor: float) -> StepResult:
         first = self._blocks[0]
-        values = self._forward.to_block(0, samples.gather(rows)) if self._artifact.manifest.stages[0] else None
-        for name, array in first.inputs.items():
-            array[...] = (samples.gather(rows) if values is None else values[name]).reshape(array.shape)
+        put_values(self._forward.to_block(0, samples.gather(rows)), first.inputs)
         for training in self._blocks:
             training.target[...] = target[rows]
             if training.record.name not in self._progress.rates:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tinyfoa_rt.run.artifact import Artifact
 from tinyfoa_rt.run.block_training import BlockTraining
 from tinyfoa_rt.run.cache import ActivationCache
-from tinyfoa_rt.run.feed import Samples, fill_batch, order_of_samples
+from tinyfoa_rt.run.feed import Samples, fill_batch, order_of_samples, put_values
 from tinyfoa_rt.run.forward import ForwardPass
 from tinyfoa_rt.run.frozen_slice import FrozenSlice
 from tinyfoa_rt.run.loop import Report, calibrate, starting_rate
@@ -55,8 +55,7 @@ class LayerwiseLoop:
         losses = []
         for rows in np.resize(np.arange(len(target)), (-(-len(target) // batch), batch)):
             values = self._forward.to_block(index, samples.gather(rows))
-            for name, array in training.inputs.items():
-                array[...] = values[name].reshape(array.shape)
+            put_values(values, training.inputs)
             training.target[...] = target[rows]
             if training.record.name not in self._progress.rates:
                 self._begin(training, lambda _: None)
