@@ -26,7 +26,7 @@ extern "C" {
 #define TFOA_VERSION_MINOR 1
 #define TFOA_VERSION_PATCH 0
 /* Of what lies in the storage: a state of another format is refused. */
-#define TFOA_STATE_FORMAT 1u
+#define TFOA_STATE_FORMAT 2u
 
 typedef enum tfoa_status {
     TFOA_OK = 0,
@@ -34,7 +34,11 @@ typedef enum tfoa_status {
     TFOA_ERROR_ARENA = -2,    /* the arena is smaller than the model's, or not aligned to 4 bytes */
     TFOA_ERROR_STORAGE = -3,  /* a callback of the storage has failed */
     TFOA_ERROR_STATE = -4,    /* the storage holds no state of this model: tfoa_format writes the first one */
-    TFOA_ERROR_DONE = -5      /* every block is trained */
+    TFOA_ERROR_DONE = -5,     /* every block is trained */
+    /* A sample, target or rate is NaN or infinite, and nothing has changed; or the training has diverged: its loss or weights are. Then
+     * the turn of the active slice is given up, and training stands where the storage has it: go on with a smaller rate. */
+    TFOA_ERROR_NOT_FINITE = -6,
+    TFOA_ERROR_DAMAGED = -7 /* a checksum in the storage is wrong: the state is lost, and tfoa_format would write the first one */
 } tfoa_status;
 
 /* A device that keeps its bytes without power. A callback returns 0, or anything else where it has failed.
@@ -97,7 +101,8 @@ uint32_t tfoa_step_nbytes(const tfoa_model *model);
  * none, because it was exported with the state as a file: then that file is what the storage must hold. */
 tfoa_status tfoa_format(const tfoa_model *model, const tfoa_storage *storage);
 
-/* Take up the state in the storage, and finish what a power cut may have interrupted. */
+/* Take up the state in the storage, and finish what a power cut may have interrupted. Reads the whole state and compares its checksums;
+ * TFOA_ERROR_DAMAGED where one is wrong. */
 tfoa_status tfoa_init(tfoa_context *context, const tfoa_model *model, void *arena, size_t arena_nbytes, const tfoa_storage *storage);
 
 /* Where the next samples may be put (batch x inputs), so that a step need not copy them; it moves with the block. */
@@ -118,8 +123,12 @@ tfoa_status tfoa_predict(tfoa_context *context, const float *x, int32_t rows, fl
 /* The largest of the scores. */
 int32_t tfoa_argmax(const float *scores, int32_t count);
 
-/* End the training of the current block. */
+/* End the training of the current block and begin that of the next one. Where it fails nothing has changed, and it can be called again. */
 tfoa_status tfoa_next_block(tfoa_context *context);
+
+/* Begin the training of any block anew, from the weights that it has: a trained model learns on from other samples. Its steps count from
+ * 0 again, and it may be calibrated again. The number of blocks as `block` ends all training. */
+tfoa_status tfoa_train_block(tfoa_context *context, uint32_t block);
 
 /* Write everything that is only in RAM to the storage: after this, a power cut loses nothing. Training goes on as without. */
 tfoa_status tfoa_save(tfoa_context *context);

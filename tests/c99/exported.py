@@ -20,13 +20,13 @@ from tests.c99.kernel_library import FLAGS, KERNELS, build_library
 from tests.optional_tools import required_tool
 from tinyfoa_rt.export.c99 import ModelSource, lower, render
 from tinyfoa_rt.export.c99.program import CProgram
-from tinyfoa_rt.export.c99.storage import lay_out, slice_count
+from tinyfoa_rt.ir.names import own
 
 __all__ = ["LIBRARY", "Device", "ExportedModel", "PowerCut", "library_sources", "write_sources"]
 
 Array = NDArray[Any]
 LIBRARY = KERNELS.parent
-OK, STATE = 0, -4
+OK, STATE, NOT_FINITE, DAMAGED = 0, -4, -6, -7
 _CALLBACK = ctypes.CFUNCTYPE(c_int, c_void_p, c_uint32, c_void_p, c_uint32)
 
 
@@ -101,12 +101,14 @@ class Device:
         words: the storage.
         mapped_nbytes: how much of the storage is read like memory, and not through the callback; ``None`` for all.
         writes_left: writes until the power goes; ``None`` for never.
+        failing_write: the write, counted from 1, that fails once and leaves nothing; 0 for none.
     """
 
     model: ExportedModel
     words: Array = field(init=False)
     mapped_nbytes: int | None = None
     writes_left: int | None = None
+    failing_write: int = 0
 
     def __post_init__(self) -> None:
         program = self.model.program
@@ -164,6 +166,10 @@ class Device:
     def next_block(self) -> None:
         self.check(self.model.library.tfoa_next_block(self._context))
 
+    def train_block(self, block: int) -> None:
+        """Begin the training of a block anew."""
+        self.check(self.model.library.tfoa_train_block(self._context, c_uint32(block)))
+
     def progress(self) -> Progress:
         function = self.model.library.tfoa_get_progress
         function.restype = Progress
@@ -172,25 +178,22 @@ class Device:
 
     def weights(self, name: str) -> Array:
         """Latent weights of a layer, ([taps], inputs, outputs), as the newest header says where they lie."""
-        layout = lay_out(self.model.source)
-        layer = next(each for block in self.model.source.blocks for each in block.layers if each.layer.name == name)
+        layout = self.model.source.layout
+        layer = next(each for each in self.model.source.stored.layers if each.name == name)
         kept = layout.layers[name]
         sequences = [int(self.words[number * layout.header_words + 3]) for number in (0, 1)]
         slots = self.words[int(np.argmax(sequences)) * layout.header_words + kept.map :]
-        taps = layer.layer.taps
-        weight = np.zeros((layer.outs[-1], layer.ins[-1], taps), dtype=np.float32)
-        for index in range(slice_count(layer)):
-            j, i = divmod(index, len(layer.ins) - 1)
-            ins, outs = slice(layer.ins[i], layer.ins[i + 1]), slice(layer.outs[j], layer.outs[j + 1])
+        weight = np.zeros((layer.outs[-1], layer.ins[-1], layer.taps), dtype=np.float32)
+        for index in range(layer.num_slices):
+            _, ins, outs = layer.part(index)
             start = (kept.slots + int(slots[index]) * kept.slot_nbytes) // 4
             part = weight[outs, ins]
             part[...] = self.words[start : start + part.size].view("<f4").reshape(part.shape)
-        in_order = np.ascontiguousarray(weight.transpose(2, 1, 0))
-        return in_order[0] if layer.layer.kind == "dense" else in_order
+        return np.ascontiguousarray(weight.transpose(2, 1, 0)).reshape(self.model.source.state[own(name, "weight")].shape)
 
     def statistic(self, name: str) -> Array:
         """Running mean or variance of a batch normalization, as the newest header has it."""
-        layout = lay_out(self.model.source)
+        layout = self.model.source.layout
         length = next(block.statistics[name] for block in self.model.source.blocks if name in block.statistics)
         headers = self.words[: 2 * layout.header_words].reshape(2, -1)
         start = layout.statistics[name]
@@ -215,6 +218,9 @@ class Device:
 
     def _write(self, device: int, offset: int, source: int, nbytes: int) -> int:
         assert offset % 4 == nbytes % 4 == 0 and offset + nbytes <= self.words.nbytes
+        self.failing_write -= 1
+        if self.failing_write == 0:
+            return 1
         if self.writes_left is not None:
             self.writes_left -= 1
             if self.writes_left <= 0:

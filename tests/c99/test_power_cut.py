@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from tests.c99.exported import OK, STATE, Device, ExportedModel, PowerCut
 from tests.c99.trained_pair import export_small, exported
 from tests.small_models import ModelBuilder
-from tinyfoa_rt.export.c99.storage import lay_out
 from tinyfoa_rt.ir.graph import Graph
 
 SIZES = (40, 12, 4)  # two blocks; 40 inputs in bands of 20 and 20, which end within words
@@ -59,7 +58,7 @@ def train(device: Device, last_step: int | None = None) -> list[bytes]:
 
 def state_of(device: Device) -> bytes:
     """Everything that training depends on, wherever it lies: progress, scales, statistics, latent values, derived tensors."""
-    layout = lay_out(device.model.source)
+    layout = device.model.source.layout
     headers = device.words[: 2 * layout.header_words].reshape(2, -1)
     newest = headers[int(np.argmax(headers[:, 3]))]
     followed = newest[8 : min(layer.map for layer in layout.layers.values())]
@@ -127,7 +126,7 @@ def test_the_test_sees_a_state_that_is_not_whole(model: ExportedModel) -> None:
     """Without what `tfoa_init` does again, some cuts leave bits that do not follow the latent values."""
     whole = Device(model).start(TURN)
     train(whole)
-    layout = lay_out(model.source)
+    layout = model.source.layout
     first = next(iter(layout.layers.values()))
     assert first.bits is not None
     whole.words[first.bits // 4] ^= 1

@@ -10,15 +10,15 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tinyfoa_rt.export.c99 import BlockSource, LayerSource, ModelSource
-from tinyfoa_rt.ir.names import scale_of, shift_of, statistics_of
+from tinyfoa_rt.ir.names import scale_of
 from tinyfoa_rt.ir.program import Program
-from tinyfoa_rt.partition import bounds
 from tinyfoa_rt.pipeline.job import PlanJob
 from tinyfoa_rt.pipeline.measure import Measure
+from tinyfoa_rt.pipeline.storage import followed_by, stored_layers, stored_model
 from tinyfoa_rt.planner.footprint import place_forward, transient_base
 from tinyfoa_rt.planner.search import Candidate
+from tinyfoa_rt.planner.storage import lay_out
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step, to_program
-from tinyfoa_rt.steps.trained_part import running_statistics
 
 __all__ = ["model_source"]
 
@@ -49,10 +49,13 @@ def model_source(
         _block(measure, index, setting, candidate, rates.get(setting.block.name, 0.0))
         for index, (setting, candidate) in enumerate(zip(job.settings, candidates))
     ]
+    stored = stored_model(job, candidates)
     return ModelSource(
         name=job.graph.name,
         # The forward pass lies where the step does.
         blocks=tuple(replace(block, end=max(block.end, block.base + extent)) for block in blocks),
+        stored=stored,
+        layout=lay_out(stored),
         forward=forward,
         starts=tuple(starts[setting.block.name] for setting in job.settings),
         offsets=offsets,
@@ -70,13 +73,8 @@ def _block(measure: Measure, index: int, setting: BlockSetting, candidate: Candi
     step = assemble_step(setting, StepChoice(candidate.slices, candidate.batch, job.holds_slice(candidate.slices)))
     before = measure.before(index, candidate.batch)
     layers = [
-        LayerSource(
-            layer,
-            *bounds(layer, candidate.slices),
-            is_binary=setting.recipe.binarize != "none",
-            positions=math.prod(job.graph.shape(layer.output)[2:]) if layer.kind == "conv" else 1,
-        )
-        for layer in setting.block.layers
+        LayerSource(stored, math.prod(job.graph.shape(layer.output)[2:]) if layer.kind == "conv" else 1)
+        for layer, stored in zip(setting.block.layers, stored_layers(setting, candidate))
     ]
     program = to_program(step, job.target)
     base = transient_base(program, before, job.target.alignment)
@@ -92,11 +90,7 @@ def _block(measure: Measure, index: int, setting: BlockSetting, candidate: Candi
         peak_nbytes=measure.peak(index, candidate),
         scale=scale_of(setting.block.output) if setting.is_binary else "",
         starting_rate=rate,
-        statistics={
-            name: step.tensors[name].type.size
-            for node in running_statistics(setting.block)
-            for name in (*statistics_of(node.outputs[0]), shift_of(node.outputs[0]))
-        },
+        statistics=followed_by(setting),
     )
 
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "channels.h"
+#include "floating_point.h"
 
 enum { TFOA_MAX_RANK = 6 };
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "checksum.h"
+#include "record.h"
 #include "storage.h"
 
 tfoa_status tfoa_header_word(const tfoa_context *context, uint32_t word, uint32_t *value)
@@ -22,102 +24,27 @@ tfoa_status tfoa_kept_statistic(const tfoa_context *context, const tfoa_statisti
     return tfoa_load(&context->storage, offset, values, count);
 }
 
-/* Whether the header at `offset` is whole and of this model; its sequence number, if it is. */
-static tfoa_status check_header(const tfoa_context *context, uint32_t offset, uint32_t *sequence, int *is_valid)
+tfoa_status tfoa_read_progress(tfoa_context *context)
 {
-    const tfoa_model *model = context->model;
-    uint32_t crc = 0;
-    uint32_t word = 0;
-    *is_valid = 1;
-    for (uint32_t i = 0; i < model->header_words; i++) {
-        const tfoa_status status = tfoa_load(&context->storage, offset + 4u * i, &word, 1);
-        if (status != TFOA_OK) {
-            return status;
-        }
-        if (i + 1u < model->header_words) {
-            crc = tfoa_crc32(crc, word);
-        }
-        const int is_wrong = (i == TFOA_WORD_MAGIC && word != TFOA_MAGIC) || (i == TFOA_WORD_FORMAT && word != TFOA_STATE_FORMAT)
-                             || (i == TFOA_WORD_ID && word != model->id)
-                             || (i == TFOA_WORD_BLOCK && word > model->num_blocks);
-        if (is_wrong) {
-            *is_valid = 0;
-            return TFOA_OK;
-        }
-        *sequence = i == TFOA_WORD_SEQUENCE ? word : *sequence;
+    tfoa_status status = tfoa_header_word(context, TFOA_WORD_BLOCK, &context->block);
+    if (status == TFOA_OK) {
+        status = tfoa_header_word(context, TFOA_WORD_STEP, &context->step);
     }
-    *is_valid = word == crc;
-    return TFOA_OK;
+    return status == TFOA_OK ? tfoa_header_word(context, TFOA_WORD_TOTAL_STEPS, &context->total_steps) : status;
 }
 
-/* The slot numbers of each layer are a permutation: a forged header must not lead outside the slots. */
-static tfoa_status check_map(const tfoa_context *context, const tfoa_layer *layer, int *is_valid)
+int tfoa_is_done(const tfoa_context *context)
 {
-    const uint32_t count = (uint32_t)(layer->num_bands * layer->num_out_parts) + 1u;
-    for (uint32_t i = 0; i < count && *is_valid; i++) {
-        uint32_t slot;
-        tfoa_status status = tfoa_header_word(context, layer->kept.map + i, &slot);
-        *is_valid = status == TFOA_OK && slot < count;
-        for (uint32_t k = 0; k < i && *is_valid && status == TFOA_OK; k++) {
-            uint32_t other;
-            status = tfoa_header_word(context, layer->kept.map + k, &other);
-            *is_valid = other != slot;
-        }
-        if (status != TFOA_OK) {
-            return status;
-        }
-    }
-    return TFOA_OK;
+    return context->block >= context->model->num_blocks;
 }
 
-static tfoa_status check_maps(const tfoa_context *context, int *is_valid)
-{
-    for (uint32_t b = 0; b < context->model->num_blocks; b++) {
-        const tfoa_block *block = &context->model->blocks[b];
-        for (uint32_t i = 0; i < block->num_layers; i++) {
-            const tfoa_status status = check_map(context, &block->layers[i], is_valid);
-            if (status != TFOA_OK || !*is_valid) {
-                return status;
-            }
-        }
-    }
-    return TFOA_OK;
-}
-
-tfoa_status tfoa_find_header(tfoa_context *context)
-{
-    int is_found = 0;
-    for (uint32_t i = 0; i < 2u; i++) {
-        const uint32_t offset = i * context->model->header_stride;
-        uint32_t sequence = 0;
-        int is_valid;
-        const tfoa_status status = check_header(context, offset, &sequence, &is_valid);
-        if (status != TFOA_OK) {
-            return status;
-        }
-        /* Sequence numbers wrap around: the newer one is less than half of all numbers ahead. */
-        if (is_valid && (!is_found || sequence - context->sequence < 0x80000000u)) {
-            context->header_offset = offset;
-            context->sequence = sequence;
-            is_found = 1;
-        }
-    }
-    if (is_found) {
-        const tfoa_status status = check_maps(context, &is_found);
-        if (status != TFOA_OK) {
-            return status;
-        }
-    }
-    return is_found ? TFOA_OK : TFOA_ERROR_STATE;
-}
-
-/* What a word of the map becomes when the turn `ended` ends: its slice and the free slot change places. */
-static tfoa_status mapped_word(const tfoa_context *context, uint32_t word, uint32_t ended, uint32_t *value)
+/* What a word of a layer becomes when the turn `ended` ends: slice and free slot change places, and what is new has new checksums. */
+static tfoa_status layer_word(const tfoa_context *context, uint32_t word, uint32_t ended, uint32_t *value)
 {
     const tfoa_block *block = &context->model->blocks[context->block];
     for (uint32_t i = 0; i < block->num_layers; i++) {
         const tfoa_layer *layer = &block->layers[i];
-        const uint32_t count = (uint32_t)(layer->num_bands * layer->num_out_parts);
+        const uint32_t count = tfoa_num_slices(layer);
         const uint32_t slice = layer->kept.map + ended % count;
         const uint32_t free_slot = layer->kept.map + count;
         if (word == slice) {
@@ -125,6 +52,11 @@ static tfoa_status mapped_word(const tfoa_context *context, uint32_t word, uint3
         }
         if (word == free_slot) {
             return tfoa_header_word(context, slice, value);
+        }
+        if (word == layer->kept.checks + ended % count) {
+            *value = tfoa_record_checksum(context, layer, ended);
+        } else if (layer->resident.bias != TFOA_NONE && word == tfoa_bias_check(layer, ended)) {
+            *value = tfoa_bias_checksum(context, layer, ended);
         }
     }
     return TFOA_OK;
@@ -179,7 +111,7 @@ static tfoa_status next_word(const tfoa_context *context, uint32_t word, int32_t
         memcpy(value, resident, 4);
         return TFOA_OK;
     }
-    return mapped_word(context, word, (uint32_t)ended, value);
+    return layer_word(context, word, (uint32_t)ended, value);
 }
 
 tfoa_status tfoa_commit(tfoa_context *context, int32_t ended)

@@ -1,4 +1,4 @@
-/* The header of the state: how far training has come, scales and statistics, and which slot holds which slice.
+/* The header of the state: how far training has come, scales and statistics, which slot holds which slice, and checksums of them.
  *
  * There are two headers, written in turns: the newest one with a right checksum counts. Writing a header is what makes everything that
  * was written before it the state. */
@@ -30,6 +30,11 @@ tfoa_status tfoa_kept_scale(const tfoa_context *context, uint32_t number, float 
 /* Numbers [first, first + count) of a statistic, as the storage has them. */
 tfoa_status tfoa_kept_statistic(const tfoa_context *context, const tfoa_statistic *statistic, uint32_t first, uint32_t count,
                                 float *values);
+
+/* Take up block and steps as the newest header has them. */
+tfoa_status tfoa_read_progress(tfoa_context *context);
+
+int tfoa_is_done(const tfoa_context *context);
 
 /* Find the newest header; TFOA_ERROR_STATE where there is none. */
 tfoa_status tfoa_find_header(tfoa_context *context);

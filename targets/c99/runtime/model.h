@@ -2,6 +2,7 @@
 #ifndef TFOA_MODEL_H
 #define TFOA_MODEL_H
 
+#include "../kernels/floating_point.h"
 #include "../tinyfoa.h"
 
 #ifdef __cplusplus
@@ -32,6 +33,7 @@ typedef struct tfoa_kept {
     uint32_t slots;
     uint32_t slot_nbytes;
     uint32_t map;  /* first word of the layer's map in the header: the slot of each slice, then the free one */
+    uint32_t checks; /* first word of its checksums there: of the record of each slice, then of the biases of each part of the outputs */
     uint32_t bits; /* TFOA_NONE where products use the latent values */
     uint32_t sums; /* sum |w|, bands x outputs */
     uint32_t bias;

@@ -36,7 +36,7 @@ tfoa_status tfoa_load(const tfoa_storage *storage, uint32_t offset, void *to, ui
 {
     if (is_in_memory(storage, offset, num_words)) {
         memcpy(to, (const uint8_t *)storage->mapped + offset, 4u * (size_t)num_words);
-    } else if (storage->read(storage->device, offset, to, 4u * num_words) != 0) {
+    } else if (num_words > 0u && storage->read(storage->device, offset, to, 4u * num_words) != 0) {
         return TFOA_ERROR_STORAGE;
     }
     if (!is_little_endian()) {
@@ -77,16 +77,4 @@ uint32_t tfoa_peek(const tfoa_storage *storage, uint32_t offset, uint32_t num_wo
     const uint32_t count = num_words < TFOA_CHUNK ? num_words : TFOA_CHUNK;
     *words = chunk;
     return tfoa_load(storage, offset, chunk, count) == TFOA_OK ? count : 0u;
-}
-
-uint32_t tfoa_crc32(uint32_t crc, uint32_t word)
-{
-    static const uint32_t of_nibble[16] = {0x00000000u, 0x1DB71064u, 0x3B6E20C8u, 0x26D930ACu, 0x76DC4190u, 0x6B6B51F4u,
-                                           0x4DB26158u, 0x5005713Cu, 0xEDB88320u, 0xF00F9344u, 0xD6D6A3E8u, 0xCB61B38Cu,
-                                           0x9B64C2B0u, 0x86D3D2D4u, 0xA00AE278u, 0xBDBDF21Cu};
-    crc = ~crc;
-    for (int shift = 0; shift < 32; shift += 4) {
-        crc = (crc >> 4) ^ of_nibble[(crc ^ (word >> shift)) & 15u];
-    }
-    return ~crc;
 }

@@ -18,7 +18,4 @@ int tfoa_is_mapped(const tfoa_storage *storage, uint32_t offset, uint32_t num_wo
  * all where the storage is mapped, else at most TFOA_CHUNK; 0 where reading has failed. */
 uint32_t tfoa_peek(const tfoa_storage *storage, uint32_t offset, uint32_t num_words, uint32_t *chunk, const uint32_t **words);
 
-/* CRC-32 (ISO-HDLC) of words as they lie in the storage, continued from `crc`; it begins with 0. */
-uint32_t tfoa_crc32(uint32_t crc, uint32_t word);
-
 #endif

@@ -1,14 +1,16 @@
 /* How a slice comes into RAM and goes back.
  *
- * A record in a slot holds, as floats: latent values, the optimizer's states, biases, their states, and the step counts. A turn ends in
- * three moves: the record goes to the free slot, the header makes it the slice, and bits, sums and biases, which products read where they
- * lie, follow. Where the power is cut before the second, nothing has happened; where it is cut after it, the third is done again. */
+ * A turn ends in three moves: the record goes to the free slot, the header makes it the slice, and bits, sums and biases, which products
+ * read where they lie, follow. Where the power is cut before the second, nothing has happened; where it is cut after it, the third is
+ * done again. */
 #include "turns.h"
 
 #include <string.h>
 
 #include "../kernels/kernels.h"
+#include "finite.h"
 #include "header.h"
+#include "record.h"
 #include "storage.h"
 
 tfoa_part tfoa_part_of(const tfoa_layer *layer, uint32_t turn)
@@ -35,57 +37,6 @@ uint32_t tfoa_band_offset(const tfoa_layer *layer, int32_t band)
     return layer->kept.bits + 4u * words;
 }
 
-typedef tfoa_status (*transfer)(const tfoa_storage *storage, uint32_t offset, uint8_t *ram, uint32_t num_words);
-
-static tfoa_status load(const tfoa_storage *storage, uint32_t offset, uint8_t *ram, uint32_t num_words)
-{
-    return tfoa_load(storage, offset, ram, num_words);
-}
-
-static tfoa_status store(const tfoa_storage *storage, uint32_t offset, uint8_t *ram, uint32_t num_words)
-{
-    return tfoa_store(storage, offset, ram, num_words);
-}
-
-/* Move a record between the arena and the slot at `offset`. */
-static tfoa_status move_record(tfoa_context *context, const tfoa_layer *layer, const tfoa_part *part, uint32_t offset, transfer move)
-{
-    const tfoa_resident *at = &layer->resident;
-    const uint32_t weights = (uint32_t)(part->row * part->outs);
-    const uint32_t outs = (uint32_t)part->outs;
-    const struct {
-        uint32_t place;
-        uint32_t num_words;
-    } pieces[] = {{at->latent, weights},    {at->states[0], weights},    {at->states[1], weights},
-                  {at->bias, outs},         {at->bias_states[0], outs},  {at->bias_states[1], outs},
-                  {at->step_counts[0], 1u}, {at->step_counts[1], 1u}};
-    for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
-        if (pieces[i].place == TFOA_NONE) {
-            continue;
-        }
-        const tfoa_status status = move(&context->storage, offset, context->arena + pieces[i].place, pieces[i].num_words);
-        if (status != TFOA_OK) {
-            return status;
-        }
-        offset += 4u * pieces[i].num_words;
-    }
-    return TFOA_OK;
-}
-
-/* Where the record of a slice lies, or with the number of slices as `slice` the free slot. */
-static tfoa_status slot_offset(const tfoa_context *context, const tfoa_layer *layer, uint32_t slice, uint32_t *offset)
-{
-    uint32_t slot;
-    const tfoa_status status = tfoa_header_word(context, layer->kept.map + slice, &slot);
-    *offset = layer->kept.slots + slot * layer->kept.slot_nbytes;
-    return status;
-}
-
-static uint32_t num_slices(const tfoa_layer *layer)
-{
-    return (uint32_t)(layer->num_bands * layer->num_out_parts);
-}
-
 /* Bits and sums are functions of the latent values, and so need not be read. */
 static void derive_signs(tfoa_context *context, const tfoa_layer *layer, const tfoa_part *part)
 {
@@ -104,27 +55,49 @@ static void derive_signs(tfoa_context *context, const tfoa_layer *layer, const t
     }
 }
 
-static tfoa_status load_slice(tfoa_context *context, const tfoa_layer *layer, uint32_t turn)
+tfoa_status tfoa_load_slice(tfoa_context *context, const tfoa_layer *layer, uint32_t turn)
 {
     const tfoa_part part = tfoa_part_of(layer, turn);
-    uint32_t offset;
-    tfoa_status status = slot_offset(context, layer, turn % num_slices(layer), &offset);
+    const tfoa_status status = tfoa_load_record(context, layer, turn);
     if (status == TFOA_OK) {
-        status = move_record(context, layer, &part, offset, load);
+        derive_signs(context, layer, &part);
     }
-    derive_signs(context, layer, &part);
     return status;
 }
 
-/* Slices of the same outputs share their biases: the newest are at home, not in the record. */
-static tfoa_status load_bias(tfoa_context *context, const tfoa_layer *layer, uint32_t turn)
+tfoa_status tfoa_load_bias(tfoa_context *context, const tfoa_layer *layer, uint32_t turn)
 {
     const tfoa_part part = tfoa_part_of(layer, turn);
+    uint32_t checksum;
     if (layer->resident.bias == TFOA_NONE) {
         return TFOA_OK;
     }
     const uint32_t offset = layer->kept.bias + 4u * (uint32_t)part.first_out;
-    return tfoa_load(&context->storage, offset, context->arena + layer->resident.bias, (uint32_t)part.outs);
+    tfoa_status status = tfoa_load(&context->storage, offset, context->arena + layer->resident.bias, (uint32_t)part.outs);
+    if (status == TFOA_OK) {
+        status = tfoa_header_word(context, tfoa_bias_check(layer, turn), &checksum);
+    }
+    if (status != TFOA_OK) {
+        return status;
+    }
+    return checksum == tfoa_bias_checksum(context, layer, turn) ? TFOA_OK : TFOA_ERROR_DAMAGED;
+}
+
+uint32_t tfoa_bias_check(const tfoa_layer *layer, uint32_t turn)
+{
+    const uint32_t slice = turn % tfoa_num_slices(layer);
+    return layer->kept.checks + tfoa_num_slices(layer) + slice / (uint32_t)layer->num_bands;
+}
+
+tfoa_signs tfoa_signs_of(const tfoa_layer *layer, uint32_t turn)
+{
+    const tfoa_part part = tfoa_part_of(layer, turn);
+    const uint32_t row_words = tfoa_row_words(layer, part.band);
+    const uint32_t num_outs = (uint32_t)layer->outs[layer->num_out_parts];
+    const uint32_t first = (uint32_t)part.first_out;
+    const tfoa_signs at = {tfoa_band_offset(layer, part.band) + 4u * row_words * first, row_words * (uint32_t)part.outs,
+                           layer->kept.sums + 4u * ((uint32_t)part.band * num_outs + first)};
+    return at;
 }
 
 /* Bits, sums and biases of the active slice to where products read them. */
@@ -132,19 +105,17 @@ static tfoa_status store_derived(tfoa_context *context, const tfoa_layer *layer,
 {
     const tfoa_part part = tfoa_part_of(layer, turn);
     const uint32_t outs = (uint32_t)part.outs;
-    const uint32_t first = (uint32_t)part.first_out;
     tfoa_status status = TFOA_OK;
     if (layer->resident.bits != TFOA_NONE) {
-        const uint32_t row_words = tfoa_row_words(layer, part.band);
-        const uint32_t bits = tfoa_band_offset(layer, part.band) + 4u * row_words * first;
-        status = tfoa_store(&context->storage, bits, context->arena + layer->resident.bits, row_words * outs);
+        const tfoa_signs at = tfoa_signs_of(layer, turn);
+        status = tfoa_store(&context->storage, at.bits, context->arena + layer->resident.bits, at.num_words);
         if (status == TFOA_OK) {
-            const uint32_t row = (uint32_t)part.band * (uint32_t)layer->outs[layer->num_out_parts];
-            status = tfoa_store(&context->storage, layer->kept.sums + 4u * (row + first), context->arena + layer->resident.sums, outs);
+            status = tfoa_store(&context->storage, at.sums, context->arena + layer->resident.sums, outs);
         }
     }
     if (status == TFOA_OK && layer->resident.bias != TFOA_NONE) {
-        status = tfoa_store(&context->storage, layer->kept.bias + 4u * first, context->arena + layer->resident.bias, outs);
+        const uint32_t bias = layer->kept.bias + 4u * (uint32_t)part.first_out;
+        status = tfoa_store(&context->storage, bias, context->arena + layer->resident.bias, outs);
     }
     return status;
 }
@@ -168,13 +139,34 @@ tfoa_status tfoa_begin_turn(tfoa_context *context, uint32_t turn)
     const tfoa_block *block = &context->model->blocks[context->block];
     tfoa_status status = load_scale_and_statistics(context, block);
     for (uint32_t i = 0; i < block->num_layers && status == TFOA_OK; i++) {
-        status = load_slice(context, &block->layers[i], turn);
+        status = tfoa_load_slice(context, &block->layers[i], turn);
         if (status == TFOA_OK) {
-            status = load_bias(context, &block->layers[i], turn);
+            status = tfoa_load_bias(context, &block->layers[i], turn);
         }
     }
     context->turn = status == TFOA_OK ? (int32_t)turn : -1;
     return status;
+}
+
+/* Whether all that the turn leaves may become the state. */
+static int is_finite(const tfoa_context *context, const tfoa_block *block)
+{
+    int is_so = block->scale == TFOA_NONE || tfoa_are_finite(context->arena + block->scale, 1u);
+    for (uint32_t i = 0; i < block->num_statistics && is_so; i++) {
+        is_so = tfoa_are_finite(context->arena + block->statistics[i].place, block->statistics[i].count);
+    }
+    for (uint32_t i = 0; i < block->num_layers && is_so; i++) {
+        is_so = tfoa_record_is_finite(context, &block->layers[i], (uint32_t)context->turn);
+    }
+    return is_so;
+}
+
+tfoa_status tfoa_give_up_turn(tfoa_context *context)
+{
+    context->turn = -1;
+    context->calibrated = 0;
+    const tfoa_status status = tfoa_read_progress(context);
+    return status == TFOA_OK ? TFOA_ERROR_NOT_FINITE : status;
 }
 
 tfoa_status tfoa_end_turn(tfoa_context *context)
@@ -184,15 +176,12 @@ tfoa_status tfoa_end_turn(tfoa_context *context)
     }
     const tfoa_block *block = &context->model->blocks[context->block];
     const uint32_t turn = (uint32_t)context->turn;
+    if (!is_finite(context, block)) {
+        return tfoa_give_up_turn(context);
+    }
     tfoa_status status = TFOA_OK;
     for (uint32_t i = 0; i < block->num_layers && status == TFOA_OK; i++) {
-        const tfoa_layer *layer = &block->layers[i];
-        const tfoa_part part = tfoa_part_of(layer, turn);
-        uint32_t offset;
-        status = slot_offset(context, layer, num_slices(layer), &offset);
-        if (status == TFOA_OK) {
-            status = move_record(context, layer, &part, offset, store);
-        }
+        status = tfoa_store_record(context, &block->layers[i], turn);
     }
     if (status == TFOA_OK) {
         status = tfoa_commit(context, context->turn);
@@ -211,7 +200,7 @@ tfoa_status tfoa_redo_turn(tfoa_context *context, uint32_t turn)
     const tfoa_block *block = &context->model->blocks[context->block];
     tfoa_status status = TFOA_OK;
     for (uint32_t i = 0; i < block->num_layers && status == TFOA_OK; i++) {
-        status = load_slice(context, &block->layers[i], turn);
+        status = tfoa_load_slice(context, &block->layers[i], turn);
         if (status == TFOA_OK) {
             status = store_derived(context, &block->layers[i], turn);
         }

@@ -21,6 +21,27 @@ tfoa_status tfoa_begin_turn(tfoa_context *context, uint32_t turn);
 /* Write the active slices back: after this the state in the storage is whole, and no slice is active. */
 tfoa_status tfoa_end_turn(tfoa_context *context);
 
+/* Forget the active slices: training stands where the storage has it. Returns TFOA_ERROR_NOT_FINITE, which is the reason. */
+tfoa_status tfoa_give_up_turn(tfoa_context *context);
+
+/* Read one slice into the arena, and derive its bits and sums; TFOA_ERROR_DAMAGED where its checksum is wrong. */
+tfoa_status tfoa_load_slice(tfoa_context *context, const tfoa_layer *layer, uint32_t turn);
+
+/* Slices of the same outputs share their biases: the newest are at home, not in the record. */
+tfoa_status tfoa_load_bias(tfoa_context *context, const tfoa_layer *layer, uint32_t turn);
+
+/* Where bits and sums of a slice lie in the storage, in bytes; num_words are those of the bits. */
+typedef struct tfoa_signs {
+    uint32_t bits;
+    uint32_t num_words;
+    uint32_t sums;
+} tfoa_signs;
+
+tfoa_signs tfoa_signs_of(const tfoa_layer *layer, uint32_t turn);
+
+/* Word of the header with the checksum of the biases that a turn trains. */
+uint32_t tfoa_bias_check(const tfoa_layer *layer, uint32_t turn);
+
 /* After a power cut: write bits, sums and biases of the turn that ended last again. */
 tfoa_status tfoa_redo_turn(tfoa_context *context, uint32_t turn);
 

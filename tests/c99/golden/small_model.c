@@ -31,7 +31,7 @@ static const tfoa_layer layers_0[1] = {
     /* fc1 */
     {1, 2, ins_0_0, outs_0_0, 1, 1, 0, 0, 0u,
      {20u, {TFOA_NONE, TFOA_NONE}, 84u, {TFOA_NONE, TFOA_NONE}, {TFOA_NONE, TFOA_NONE}, 68u, 76u, 4u},
-     {188u, 56u, 9u, 128u, 144u, 160u}},
+     {252u, 56u, 9u, 12u, 192u, 208u, 224u}},
 };
 
 /* fc2 */
@@ -39,7 +39,7 @@ static const tfoa_layer layers_1[1] = {
     /* fc2 */
     {1, 2, ins_1_0, outs_1_0, 1, 1, 0, 0, 1u,
      {20u, {TFOA_NONE, TFOA_NONE}, 52u, {TFOA_NONE, TFOA_NONE}, {TFOA_NONE, TFOA_NONE}, TFOA_NONE, TFOA_NONE, 4u},
-     {356u, 40u, 12u, TFOA_NONE, TFOA_NONE, 176u}},
+     {420u, 40u, 16u, 19u, TFOA_NONE, TFOA_NONE, 240u}},
 };
 
 static tfoa_status forward_0(tfoa_context *context, uint32_t base, int32_t rows)
@@ -116,36 +116,44 @@ static const tfoa_block blocks[2] = {
     {step_1, layers_1, 1u, 2u, 68u, 60u, 0u, 100u, TFOA_NONE, 0u, NULL, 0u, 0x1.1bd69cp-1f},
 };
 
-static const uint32_t piece_0[16] = {
-    0x414F4654u, 0x00000001u, 0xBBAA6872u, 0x00000001u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u,
-    0x3F000000u, 0x00000000u, 0x00000001u, 0x00000002u, 0x00000000u, 0x00000001u, 0x00000002u, 0x345255D5u,
+static const uint32_t piece_0[24] = {
+    0x414F4654u, 0x00000002u, 0x978E8D77u, 0x00000001u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u,
+    0x3F000000u, 0x00000000u, 0x00000001u, 0x00000002u, 0x1FD507CBu, 0x9C698BA4u, 0x52D1BA70u, 0xAA736EB4u,
+    0x00000000u, 0x00000001u, 0x00000002u, 0x5AA9893Cu, 0xF5D0A92Au, 0xC4A744BDu, 0x20EB27F7u, 0xD82B1C7Bu,
 };
 
-static const uint32_t piece_1[77] = {
+static const uint32_t piece_1[43] = {
     0x0000002Du, 0x00000023u, 0x00000000u, 0x0000002Bu, 0x3E429A6Du, 0x3EFA1A8Du, 0x3F09CB26u, 0x3ECB0D25u,
     0x3DB907DCu, 0x3C1A079Eu, 0xBD9844C6u, 0xBDBCC4F5u, 0xBE00EDA6u, 0x3E1B069Au, 0x3E09D151u, 0x3C4DFF14u,
     0xBC5870CCu, 0x3D832897u, 0x3C2BDE4Cu, 0xBD5B6901u, 0x3D141BFDu, 0x3E058794u, 0x3DC1F652u, 0xBD901FFEu,
     0xBE019444u, 0xBD7F4B10u, 0x3B876ABEu, 0x3DB907DCu, 0x3C1A079Eu, 0xBE6E1549u, 0xBCB33BF0u, 0xBDFF299Eu,
     0xBD95F7E6u, 0xBD5EEDB1u, 0xBD018E7Au, 0x3D289A97u, 0x3DD581BAu, 0xBC529758u, 0x3E0BED05u, 0xBD883B5Cu,
-    0x3D0FFA81u, 0xBD9844C6u, 0xBDBCC4F5u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u,
-    0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u, 0x00000000u,
-    0x00000000u, 0xBD3B7C08u, 0x3CB46244u, 0xBDCEC512u, 0xBCAB5B4Cu, 0xBE00EDA6u, 0x00000000u, 0x00000000u,
-    0x00000000u, 0x00000000u, 0x00000000u, 0xBC826FE8u, 0x3D5D87C5u, 0x3CAFD948u, 0x3D118F88u, 0xBD85E773u,
-    0xBC545BE6u, 0x3DA08EE5u, 0x3E18ED67u, 0x3E1B069Au, 0x3E09D151u,
+    0x3D0FFA81u, 0xBD9844C6u, 0xBDBCC4F5u,
 };
 
-static const tfoa_piece pieces[2] = {
-    {0u, 16u, piece_0},
-    {128u, 77u, piece_1},
+static const uint32_t piece_2[5] = {
+    0xBD3B7C08u, 0x3CB46244u, 0xBDCEC512u, 0xBCAB5B4Cu, 0xBE00EDA6u,
+};
+
+static const uint32_t piece_3[10] = {
+    0xBC826FE8u, 0x3D5D87C5u, 0x3CAFD948u, 0x3D118F88u, 0xBD85E773u, 0xBC545BE6u, 0x3DA08EE5u, 0x3E18ED67u,
+    0x3E1B069Au, 0x3E09D151u,
+};
+
+static const tfoa_piece pieces[4] = {
+    {0u, 24u, piece_0},
+    {192u, 43u, piece_1},
+    {420u, 5u, piece_2},
+    {460u, 10u, piece_3},
 };
 
 const tfoa_model small_model = {
-    0xBBAA6872u,
+    0x978E8D77u,
     SMALL_ARENA_NBYTES,
     SMALL_STORAGE_NBYTES,
     SMALL_STEP_NBYTES,
-    16u,
-    64u,
+    24u,
+    96u,
     1u,
     2,
     6,
@@ -156,6 +164,6 @@ const tfoa_model small_model = {
     blocks,
     2u,
     pieces,
-    2u,
+    4u,
     forward,
 };

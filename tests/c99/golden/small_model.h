@@ -11,8 +11,8 @@ extern "C" {
 /* RAM of a step, as planned; nonvolatile storage, and how much of it every step reads, which is worth being mapped; blocks;
  * samples a step; numbers of a sample and of its scores. */
 #define SMALL_ARENA_NBYTES 216
-#define SMALL_STORAGE_NBYTES 476
-#define SMALL_STEP_NBYTES 188
+#define SMALL_STORAGE_NBYTES 540
+#define SMALL_STEP_NBYTES 252
 #define SMALL_NUM_BLOCKS 2
 #define SMALL_BATCH 2
 #define SMALL_INPUTS 6

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from tinyfoa_rt.errors import UnsupportedError
+from tinyfoa_rt.export.c99.c_names import identifier
+from tinyfoa_rt.export.c99.first_state import model_id, pieces_of
 from tinyfoa_rt.export.c99.lowering import CONTEXT, Lowering
 from tinyfoa_rt.export.c99.operators import DOMAIN_RULES
 from tinyfoa_rt.export.c99.program import (
@@ -25,19 +26,13 @@ from tinyfoa_rt.export.c99.program import (
 )  # fmt: skip
 from tinyfoa_rt.export.c99.source import BlockSource, LayerSource, ModelSource
 from tinyfoa_rt.export.c99.standard_operators import STANDARD_RULES
-from tinyfoa_rt.export.c99.storage import KeptLayer, StorageLayout, lay_out, model_id, pieces_of, slice_count
 from tinyfoa_rt.ir.names import HEAD, LOSS, RATE, TARGET, own
 from tinyfoa_rt.ir.step import StepGraph, StepNode
+from tinyfoa_rt.ir.storage import StoredLayer
 from tinyfoa_rt.ops import DOMAIN
 from tinyfoa_rt.ops.updates import OPTIMIZER_STATES
 
-__all__ = ["identifier", "lower"]
-
-
-def identifier(name: str) -> str:
-    """A name as C takes it."""
-    plain = re.sub(r"[^0-9a-zA-Z]+", "_", name).strip("_").lower()
-    return plain if plain and not plain[0].isdigit() else f"net_{plain}".rstrip("_")
+__all__ = ["lower"]
 
 
 def lower(model: ModelSource) -> CProgram:
@@ -46,8 +41,8 @@ def lower(model: ModelSource) -> CProgram:
     Raises:
         UnsupportedError: an operator has no kernel.
     """
-    layout = lay_out(model)
-    assembly = _Assembly(model, layout)
+    layout = model.layout
+    assembly = _Assembly(model)
     blocks = tuple(assembly.block(number, block) for number, block in enumerate(model.blocks))
     (input_name,) = (name for name in model.forward.inputs if name not in model.forward.constants)
     shape = model.forward.tensors[input_name].type.shape
@@ -55,7 +50,7 @@ def lower(model: ModelSource) -> CProgram:
     return CProgram(
         name=model.name,
         prefix=identifier(model.name),
-        model_id=model_id(model, layout),
+        model_id=model_id(model),
         batch=shape[0],
         input_size=int(np.prod(shape[1:])),
         input=model.offsets[input_name],
@@ -70,7 +65,7 @@ def lower(model: ModelSource) -> CProgram:
         blocks=blocks,
         stages=assembly.stages(),
         score=model.offsets[model.score],
-        pieces=pieces_of(model, layout),
+        pieces=pieces_of(model),
         constants=tuple(assembly.constants.values()),
     )
 
@@ -78,15 +73,14 @@ def lower(model: ModelSource) -> CProgram:
 class _Assembly:
     """The parts of one program; constants of all functions are shared."""
 
-    def __init__(self, model: ModelSource, layout: StorageLayout) -> None:
+    def __init__(self, model: ModelSource) -> None:
         self._model = model
-        self._layout = layout
-        self._scales = {name: number for number, name in enumerate(layout.scales)}
+        self._scales = {name: number for number, name in enumerate(model.layout.scales)}
         self._layers: dict[str, LayerRef] = {}
         for number, block in enumerate(model.blocks):
             for index, layer in enumerate(block.layers):
-                w = own(layer.layer.name, "w")
-                for name in (w, own(w, "bits"), own(layer.layer.name, "w_slice")):
+                w = own(layer.stored.name, "w")
+                for name in (w, own(w, "bits"), own(layer.stored.name, "w_slice")):
                     self._layers[name] = LayerRef(number, index)
         self._statistics = {
             name: (number, place) for number, block in enumerate(model.blocks) for place, name in enumerate(block.statistics)
@@ -107,7 +101,7 @@ class _Assembly:
             name=block.name,
             layers=tuple(self._layer(layer, number, offsets) for layer in block.layers),
             step=function,
-            num_slices=max(slice_count(layer) for layer in block.layers),
+            num_slices=max(layer.stored.num_slices for layer in block.layers),
             base=block.base,
             end=block.end,
             planned=block.peak_nbytes,
@@ -116,7 +110,7 @@ class _Assembly:
             loss=offsets[LOSS],
             scale=offsets[block.scale] if block.scale else None,
             scale_number=self._scales.get(block.scale, 0),
-            statistics=tuple((offsets[name], self._layout.statistics[name], n) for name, n in block.statistics.items()),
+            statistics=tuple((offsets[name], self._model.layout.statistics[name], n) for name, n in block.statistics.items()),
             starting_rate=block.starting_rate,
         )
 
@@ -153,24 +147,25 @@ class _Assembly:
         return self._model.forward.tensors[self._model.forward.inputs[0]].type.shape[0]
 
     def _layer(self, layer: LayerSource, block: int, offsets: Mapping[str, int]) -> CLayer:
-        kept: KeptLayer = self._layout.layers[layer.layer.name]
+        stored = layer.stored
+        kept = self._model.layout.layers[stored.name]
         return CLayer(
-            name=layer.layer.name,
-            ins=layer.ins,
-            outs=layer.outs,
-            taps=layer.layer.taps,
+            name=stored.name,
+            ins=stored.ins,
+            outs=stored.outs,
+            taps=stored.taps,
             positions=layer.positions,
             num_states=len(OPTIMIZER_STATES[self._model.optimizer]),
             is_tensor_alpha=self._model.alpha == "tensor",
             block=block,
-            resident=_resident(layer, self._model.optimizer, offsets),
-            kept={field: getattr(kept, field) for field in ("slots", "slot_nbytes", "map", "bits", "sums", "bias")},
+            resident=_resident(stored, self._model.optimizer, offsets),
+            kept={field: getattr(kept, field) for field in ("slots", "slot_nbytes", "map", "checks", "bits", "sums", "bias")},
         )
 
 
-def _resident(layer: LayerSource, optimizer: str, offsets: Mapping[str, int]) -> dict[str, int | tuple[int | None, ...] | None]:
+def _resident(layer: StoredLayer, optimizer: str, offsets: Mapping[str, int]) -> dict[str, int | tuple[int | None, ...] | None]:
     """Offsets of a layer's tensors while it is trained: of its active slice, or of all of it."""
-    name = layer.layer.name
+    name = layer.name
     is_sliced = own(name, "w_slice") in offsets
     weight, bias = (own(name, role) for role in (("w_slice", "bias_slice") if is_sliced else ("w", "bias")))
     kinds = [*OPTIMIZER_STATES[optimizer], *[""] * (2 - len(OPTIMIZER_STATES[optimizer]))]

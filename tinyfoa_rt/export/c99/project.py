@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tinyfoa_rt.errors import InputError
+from tinyfoa_rt.export.c99.c_names import one_line
 from tinyfoa_rt.export.c99.program import CProgram
 from tinyfoa_rt.export.c99.render import render, state_image
 from tinyfoa_rt.resources import resource_path
@@ -54,7 +55,7 @@ def project_files(program: CProgram, *, carries_state: bool = True) -> dict[str,
 
 def _filled(template: str, program: CProgram) -> str:
     values = {
-        "NAME": program.name,
+        "NAME": one_line(program.name),
         "PREFIX": program.prefix,
         "UPPER": program.prefix.upper(),
         "ARENA": f"{program.arena_nbytes:,}",
@@ -63,7 +64,7 @@ def _filled(template: str, program: CProgram) -> str:
         "BATCH": str(program.batch),
         "INPUTS": str(program.input_size),
         "OUTPUTS": str(program.output_size),
-        "BLOCKS": "\n".join(f"| {block.name} | {block.num_slices} | {block.end:,} |" for block in program.blocks),
+        "BLOCKS": "\n".join(f"| {one_line(block.name)} | {block.num_slices} | {block.end:,} |" for block in program.blocks),
     }
     for key, value in values.items():
         template = template.replace(f"@{key}@", value)

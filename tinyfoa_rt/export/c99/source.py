@@ -8,8 +8,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.step import StepGraph
+from tinyfoa_rt.ir.storage import StorageLayout, StoredLayer, StoredModel
 
 __all__ = ["BlockSource", "LayerSource", "ModelSource"]
 
@@ -19,17 +19,11 @@ class LayerSource:
     """A trained layer.
 
     Attributes:
-        layer: dense, or a convolution.
-        ins: the bounds of its slices along inputs; of a convolution along those of a group.
-        outs: along outputs.
-        is_binary: whether products use signs.
+        stored: what of it lies in the storage.
         positions: of an output; 1 where dense.
     """
 
-    layer: Layer
-    ins: tuple[int, ...]
-    outs: tuple[int, ...]
-    is_binary: bool
+    stored: StoredLayer
     positions: int = 1
 
 
@@ -69,6 +63,8 @@ class ModelSource:
     Attributes:
         name: of the model.
         blocks: the trained ones, in order.
+        stored: their layers.
+        layout: where these lie.
         forward: the forward pass of the whole model.
         starts: the node of ``forward`` at which each trained block begins.
         offsets: of every tensor of ``forward``, from the start of the transient part on, in bytes.
@@ -83,6 +79,8 @@ class ModelSource:
 
     name: str
     blocks: tuple[BlockSource, ...]
+    stored: StoredModel
+    layout: StorageLayout
     forward: StepGraph
     starts: tuple[int, ...]
     offsets: Mapping[str, int]

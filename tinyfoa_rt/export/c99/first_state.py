@@ -1,0 +1,167 @@
+"""The words that training begins with, as the storage holds them (docs/c99-storage.md)."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyfoa_rt.export.c99.program import Piece
+from tinyfoa_rt.export.c99.source import LayerSource, ModelSource
+from tinyfoa_rt.ir.names import own
+from tinyfoa_rt.ir.step import WORD_BITS
+from tinyfoa_rt.ir.storage import KeptLayer
+from tinyfoa_rt.ops.updates import OPTIMIZER_STATES
+
+__all__ = ["model_id", "pieces_of"]
+
+Array = NDArray[Any]
+_MAGIC, _FORMAT = 0x414F4654, 2
+
+
+def model_id(model: ModelSource) -> int:
+    """Tells states apart that lie in different ways, or belong to models of different names; what is inside them has no say."""
+    layout, bounds = model.layout, [(layer.ins, layer.outs) for layer in model.stored.layers]
+    kept = (layout.header_words, len(layout.scales), *layout.statistics.values(), *layout.layers.values(), layout.nbytes)
+    return zlib.crc32(repr((model.name, model.optimizer, bounds, kept)).encode())
+
+
+def pieces_of(model: ModelSource) -> tuple[Piece, ...]:
+    """Return the first state, the header first; what no piece covers is zero."""
+    layout = model.layout
+    words = np.zeros(layout.nbytes // 4, dtype="<u4")
+    runs, checks = [(layout.headers_nbytes // 4, layout.step_nbytes // 4)], []
+    for source in (layer for block in model.blocks for layer in block.layers):
+        layer = _LayerWords(model, source, layout.layers[source.stored.name])
+        layer.write(words)
+        runs += layer.runs()
+        checks.append(layer.checks(words))
+    header = _header(model, checks)
+    return (Piece(0, header), *(Piece(4 * start, words[start:end]) for start, end in _joined(runs)))
+
+
+def _header(model: ModelSource, checks: list[Array]) -> Array:
+    block, step, total_steps = model.progress
+    layout = model.layout
+    scales = [np.array([float(model.state.get(name, 0.0)) for name in layout.scales])]
+    followed = np.concatenate([*scales, *(model.state[name] for name in layout.statistics)]).astype("<f4")
+    fixed = np.array((_MAGIC, _FORMAT, model_id(model), 1, block, step, total_steps, 0), dtype="<u4")
+    layers = []
+    for layer, checksums in zip(model.stored.layers, checks):
+        layers += [np.arange(layer.num_slices + 1, dtype="<u4"), checksums]
+    body = np.concatenate([fixed, followed.view("<u4"), *layers])
+    return np.append(body, _checksum(body))
+
+
+def _checksum(words: Array) -> Array:
+    return np.array([zlib.crc32(words.tobytes())], dtype="<u4")
+
+
+def _joined(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Runs of words that follow each other without a gap as one."""
+    joined: list[tuple[int, int]] = []
+    for start, end in (run for run in runs if run[0] < run[1]):
+        follows = bool(joined) and joined[-1][1] == start
+        joined.append((joined.pop()[0] if follows else start, end))
+    return joined
+
+
+class _LayerWords:
+    """The words of one layer."""
+
+    def __init__(self, model: ModelSource, source: LayerSource, place: KeptLayer) -> None:
+        self._state = model.state
+        self._optimizer = model.optimizer
+        self._layer = source.stored
+        self._place = place
+        self._name = source.stored.name
+        self._weight = _rows(np.asarray(model.state[own(self._name, "weight")], dtype=np.float32))
+        bias = model.state.get(own(self._name, "bias"))
+        self._bias = None if bias is None else np.asarray(bias, dtype=np.float32)
+
+    def write(self, words: Array) -> None:
+        place, bands = self._place, self._layer.bands
+        for index in range(self._layer.num_slices):
+            record = self._record(index)
+            words[self._slot(index) : self._slot(index) + len(record)] = record
+        if place.bits is not None and place.sums is not None:
+            _write(words, place.bits, np.concatenate([self._bits(a, b) for a, b in bands]))
+            sums = [np.add.accumulate(np.abs(self._band(a, b)), axis=1)[:, -1] for a, b in bands]
+            _write(words, place.sums, np.concatenate(sums).astype("<f4").view("<u4"))
+        if place.bias is not None and self._bias is not None:
+            _write(words, place.bias, self._bias.astype("<f4").view("<u4"))
+
+    def runs(self) -> list[tuple[int, int]]:
+        """The words of the records that may be other than zero; states and step counts only where training has begun."""
+        runs = []
+        for index in range(self._layer.num_slices):
+            slot, num_weights = self._slot(index), self._layer.num_weights(index)
+            if self._has_learnt():
+                runs.append((slot, slot + len(self._record(index))))
+                continue
+            bias = slot + (1 + len(OPTIMIZER_STATES[self._optimizer])) * num_weights
+            runs += [(slot, slot + num_weights), (bias, bias + self._layer.num_biases(index))]
+        return runs
+
+    def checks(self, words: Array) -> Array:
+        """Checksums of the records, and of the biases of each part of the outputs."""
+        records = [_checksum(self._record(index)) for index in range(self._layer.num_slices)]
+        if self._place.bias is None:
+            return np.concatenate(records)
+        biases = words[self._place.bias // 4 :]
+        outs = self._layer.outs
+        return np.concatenate([*records, *(_checksum(biases[a:b]) for a, b in zip(outs, outs[1:]))])
+
+    def _slot(self, index: int) -> int:
+        """The word at which the record of a slice begins."""
+        return (self._place.slots + index * self._place.slot_nbytes) // 4
+
+    def _has_learnt(self) -> bool:
+        kinds = OPTIMIZER_STATES[self._optimizer]
+        names = [own(self._name, of, kind) for of in ("weight", "bias") for kind in kinds]
+        return any(np.any(self._state[name]) for name in (*names, own(self._name, "step_count")) if name in self._state)
+
+    def _band(self, first: int, stop: int) -> Array:
+        """The part of every row that belongs to the inputs of a band."""
+        return self._weight[:, first:stop].reshape(len(self._weight), -1)
+
+    def _bits(self, first: int, stop: int) -> Array:
+        """Rows of bits, bit i of a row in word i / 32, of the inputs of a band."""
+        is_plus = self._band(first, stop) >= 0
+        padded = np.zeros((len(is_plus), -(-is_plus.shape[1] // WORD_BITS) * WORD_BITS), dtype=np.bool_)
+        padded[:, : is_plus.shape[1]] = is_plus
+        return np.packbits(padded, axis=1, bitorder="little").view("<u4").reshape(-1)
+
+    def _record(self, index: int) -> Array:
+        """Latent values, states, biases, their states, step counts: the order of ``record.c``."""
+        band, ins, outs = self._layer.part(index)
+        kinds = OPTIMIZER_STATES[self._optimizer]
+        parts = [self._weight[outs, ins]]
+        parts += [_rows(self._weight_state(kind))[outs, ins] for kind in kinds]
+        if self._bias is not None:
+            parts += [self._bias[outs], *(self._bias_state(kind)[band, outs] for kind in kinds)]
+        words = np.concatenate([part.reshape(-1) for part in parts]).astype("<f4").view("<u4")
+        if self._optimizer != "adam":
+            return words
+        count = self._state.get(own(self._name, "step_count"), np.zeros(self._layer.num_slices, dtype=np.int32))[index]
+        return np.append(words, np.full(1 if self._bias is None else 2, count, dtype="<u4"))
+
+    def _weight_state(self, kind: str) -> Array:
+        found = self._state.get(own(self._name, "weight", kind))
+        return np.zeros_like(self._state[own(self._name, "weight")]) if found is None else np.asarray(found)
+
+    def _bias_state(self, kind: str) -> Array:
+        found = self._state.get(own(self._name, "bias", kind))
+        shape = (len(self._layer.bands), self._layer.outs[-1])
+        return np.zeros(shape, dtype=np.float32) if found is None else np.asarray(found)
+
+
+def _write(words: Array, offset: int, content: Array) -> None:
+    words[offset // 4 : offset // 4 + len(content)] = content
+
+
+def _rows(weight: Array) -> Array:
+    """Weights as checkpoints have them, ([taps], inputs, outputs), in the order of C: (outputs, inputs, taps)."""
+    return weight.reshape(-1, *weight.shape[-2:]).transpose(2, 1, 0)

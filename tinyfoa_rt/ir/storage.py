@@ -1,0 +1,128 @@
+"""What a device that runs generated C keeps without power, and where: the nouns of docs/c99-storage.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tinyfoa_rt.ir.step import WORD_BITS
+
+__all__ = ["KeptLayer", "StorageLayout", "StoredLayer", "StoredModel"]
+
+
+@dataclass(frozen=True)
+class StoredLayer:
+    """A trained layer, as far as its storage goes.
+
+    Attributes:
+        name: of the layer.
+        ins: bounds of its slices along the inputs; of a convolution along those of a group.
+        outs: along the outputs.
+        taps: of a kernel; 1 where dense.
+        is_binary: whether products use signs, which are kept packed beside the latent values.
+        has_bias: whether it has biases.
+    """
+
+    name: str
+    ins: tuple[int, ...]
+    outs: tuple[int, ...]
+    taps: int
+    is_binary: bool
+    has_bias: bool
+
+    @property
+    def bands(self) -> list[tuple[int, int]]:
+        """The columns of slices, as ranges of inputs."""
+        return list(zip(self.ins, self.ins[1:]))
+
+    @property
+    def num_parts(self) -> int:
+        """Parts of the outputs: rows of slices."""
+        return len(self.outs) - 1
+
+    @property
+    def num_slices(self) -> int:
+        return len(self.bands) * self.num_parts
+
+    def part(self, index: int) -> tuple[int, slice, slice]:
+        """Band, inputs and outputs of a slice, counted along the inputs first."""
+        j, i = divmod(index, len(self.bands))
+        return i, slice(*self.bands[i]), slice(self.outs[j], self.outs[j + 1])
+
+    def num_weights(self, index: int) -> int:
+        """Latent values of a slice."""
+        j, i = divmod(index, len(self.bands))
+        first, stop = self.bands[i]
+        return (self.outs[j + 1] - self.outs[j]) * (stop - first) * self.taps
+
+    def num_biases(self, index: int) -> int:
+        """Biases that a slice trains."""
+        j = index // len(self.bands)
+        return self.outs[j + 1] - self.outs[j] if self.has_bias else 0
+
+    def row_words(self, band: int) -> int:
+        """Words that the bits of an output take in a band."""
+        first, stop = self.bands[band]
+        return -(-(stop - first) * self.taps // WORD_BITS)
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """All trained layers of a model, in order.
+
+    Attributes:
+        layers: of all blocks.
+        scales: tensors of the scales of binary activations; one word each.
+        statistics: tensors that batch normalizations follow, each with its length in words.
+        num_states: tensors that the optimizer keeps for each weight.
+        counts_steps: whether it counts the steps of each slice.
+    """
+
+    layers: tuple[StoredLayer, ...]
+    scales: tuple[str, ...] = ()
+    statistics: Mapping[str, int] = field(default_factory=dict)
+    num_states: int = 0
+    counts_steps: bool = False
+
+    def record_words(self, layer: StoredLayer, index: int) -> int:
+        """Words of the record of a slice: latent values, states, biases, their states, and step counts."""
+        copies = 1 + self.num_states
+        counts = 1 + int(layer.has_bias) if self.counts_steps else 0
+        return copies * (layer.num_weights(index) + layer.num_biases(index)) + counts
+
+
+@dataclass(frozen=True)
+class KeptLayer:
+    """Byte offsets of a layer; ``map`` and ``checks`` are words of the header.
+
+    ``bits`` and ``sums`` are ``None`` where weights are real. There is one slot more than there are slices,
+    so that a slice is written before its old content goes.
+    """
+
+    slots: int
+    slot_nbytes: int
+    map: int
+    checks: int
+    bits: int | None
+    sums: int | None
+    bias: int | None
+
+
+@dataclass(frozen=True)
+class StorageLayout:
+    """Two headers, then what steps read of each layer, up to ``step_nbytes``; then the slots of each.
+
+    ``statistics`` are words of a header by the names of tensors.
+    """
+
+    header_words: int
+    scales: tuple[str, ...]
+    statistics: Mapping[str, int]
+    layers: Mapping[str, KeptLayer]
+    step_nbytes: int
+    nbytes: int
+
+    @property
+    def headers_nbytes(self) -> int:
+        """Bytes of both headers, which lie first."""
+        return 2 * 4 * self.header_words

@@ -1,0 +1,69 @@
+"""Where everything lies in the storage of generated C (docs/c99-storage.md): the plan counts it, and the export writes it."""
+
+from __future__ import annotations
+
+from tinyfoa_rt.ir.storage import KeptLayer, StorageLayout, StoredLayer, StoredModel
+
+__all__ = ["FIXED_WORDS", "first_state_nbytes", "lay_out", "turn_nbytes"]
+
+FIXED_WORDS = 8  # magic, format, model, sequence, block, step, total steps, turn
+
+
+def lay_out(model: StoredModel) -> StorageLayout:
+    """Return where the state of ``model`` lies."""
+    word, statistics = FIXED_WORDS + len(model.scales), {}
+    for name, length in model.statistics.items():
+        statistics[name] = word
+        word += length
+    header_words = word + sum(_map_words(layer) + _check_words(layer) for layer in model.layers) + 1
+    offset = 2 * 4 * header_words
+    read = []
+    for layer in model.layers:
+        read.append(_place_read(layer, offset))
+        offset = read[-1][3]
+    step_nbytes = offset
+    kept = {}
+    for layer, (bits, sums, bias, _) in zip(model.layers, read):
+        slot_nbytes = 4 * max(model.record_words(layer, index) for index in range(layer.num_slices))
+        checks = word + _map_words(layer)
+        kept[layer.name] = KeptLayer(offset, slot_nbytes, word, checks, bits, sums, bias)
+        word = checks + _check_words(layer)
+        offset += slot_nbytes * (layer.num_slices + 1)
+    return StorageLayout(header_words, model.scales, statistics, kept, step_nbytes, offset)
+
+
+def turn_nbytes(model: StoredModel, layer: StoredLayer, index: int) -> int:
+    """Bytes of a layer that are written when slice ``index`` ends its turn, beside one header: record, bits, sums, biases."""
+    band, _, outs = layer.part(index)
+    signs = (outs.stop - outs.start) * (layer.row_words(band) + 1) if layer.is_binary else 0
+    return 4 * (model.record_words(layer, index) + signs + layer.num_biases(index))
+
+
+def first_state_nbytes(model: StoredModel, layout: StorageLayout) -> int:
+    """Bytes of constant data that the state takes before any training: optimizer states are zero, and left out."""
+    latent = sum(
+        layer.num_weights(index) + layer.num_biases(index) for layer in model.layers for index in range(layer.num_slices)
+    )
+    return 4 * (layout.header_words + latent) + layout.step_nbytes - layout.headers_nbytes
+
+
+def _map_words(layer: StoredLayer) -> int:
+    """The slot of each slice, and the free one."""
+    return layer.num_slices + 1
+
+
+def _check_words(layer: StoredLayer) -> int:
+    """A checksum of each record, and of the biases of each part of the outputs."""
+    return layer.num_slices + (layer.num_parts if layer.has_bias else 0)
+
+
+def _place_read(layer: StoredLayer, offset: int) -> tuple[int | None, int | None, int | None, int]:
+    """Where bits, sums and biases lie from ``offset`` on, and where they end."""
+    bits = sums = bias = None
+    num_outs, bands = layer.outs[-1], range(len(layer.bands))
+    if layer.is_binary:
+        bits, offset = offset, offset + 4 * num_outs * sum(map(layer.row_words, bands))
+        sums, offset = offset, offset + 4 * num_outs * len(bands)
+    if layer.has_bias:
+        bias, offset = offset, offset + 4 * num_outs
+    return bits, sums, bias, offset
