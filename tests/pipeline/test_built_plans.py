@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import numpy_helper
 
+from tests.optional_tools import required_tool
 from tests.planner.plans import arena_plan
-from tests.run.trained_models import artifact_of
+from tests.run.trained_models import artifact_of, blobs
 from tests.small_models import conv_net, load_model, mlp
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.ir.options import PlanOptions
@@ -23,7 +25,9 @@ from tinyfoa_rt.ir.plan import Plan
 from tinyfoa_rt.model import load
 from tinyfoa_rt.pipeline import plan
 from tinyfoa_rt.pipeline.building import build
+from tinyfoa_rt.pipeline.exporting import export
 from tinyfoa_rt.planner.report import dumps, parse_plan, read_plan
+from tinyfoa_rt.run import Trainer
 from tinyfoa_rt.run.artifact import Artifact
 
 OTHER: dict[str, Any] = {
@@ -112,6 +116,30 @@ def test_external_data_belong_to_the_model(tmp_path: Path) -> None:
     (tmp_path / "w.bin").write_bytes(content)
     with pytest.raises(InputError, match="is of another model"):
         build(path, planned)
+
+
+def test_an_artifact_with_external_data_exports_wherever_it_is_moved_to(tmp_path: Path) -> None:
+    model, folder = tmp_path / "small.onnx", tmp_path / "elsewhere"
+    onnx.save(mlp((12, 16, 4)), model, save_as_external_data=True, location="w.bin", size_threshold=0)
+    build(model, plan(model, "64KB", target="c99", batch=6)).save(tmp_path / "artifact")
+    (tmp_path / "artifact").rename(folder)
+    for path in (model, tmp_path / "w.bin"):
+        path.unlink()
+    x, y = blobs(60)
+    Trainer(folder).fit(x, y, epochs=1).save(folder)
+    export(folder, tmp_path / "project")
+    (source,) = (tmp_path / "project").glob("*_model.c")
+    includes = [f"-I{each}" for each in (tmp_path / "project").rglob("*") if each.is_dir()]
+    command = [required_tool("gcc"), "-std=c99", "-fsyntax-only", f"-I{tmp_path / 'project'}", *includes, str(source)]
+    subprocess.run(command, check=True)
+
+
+def test_a_model_that_changes_before_it_is_built_is_refused(tmp_path: Path) -> None:
+    graph = load_model(mlp(), tmp_path)
+    planned = plan(graph, "64KB", target="c99")
+    onnx.save(mlp((8, 16, 16, 4)), tmp_path / "small.onnx")
+    with pytest.raises(InputError, match="has changed since it was loaded"):
+        build(graph, planned)
 
 
 def test_a_model_of_other_input_shapes_is_refused(tmp_path: Path) -> None:

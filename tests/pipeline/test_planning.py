@@ -234,7 +234,7 @@ def test_the_buffer_that_stands_in_the_way_is_in_ram(fc_3072: Graph) -> None:
     assert named.bytes <= worst.peak_bytes
 
 
-@pytest.mark.parametrize("head", ["rademacher", "kaiming", "learned"])
+@pytest.mark.parametrize("head", ["rademacher", "kaiming"])
 def test_pooled_heads_are_advised_where_a_head_fills_the_memory(tmp_path: Path, head: str) -> None:
     builder = ModelBuilder((3, 24, 24))
     x = builder.node("Relu", (builder.conv("input", (3, 8), name="conv"),))
@@ -284,7 +284,7 @@ def test_options_that_make_no_sense(tmp_path: Path, options: dict[str, object]) 
 
 def test_freeze_diagonal_saves_no_memory(tmp_path: Path) -> None:
     graph = load_model(mlp((64, 64, 10)), tmp_path)
-    full = plan(graph, "1MB", target="c99", schedule="full", batch=1)
-    diagonal = plan(graph, "1MB", target="c99", schedule="freeze-diagonal", batch=1)
+    full = plan(graph, "1MB", schedule="full", batch=1)
+    diagonal = plan(graph, "1MB", schedule="freeze-diagonal", batch=1)
     assert diagonal.blocks[0].update_fraction == 0.75
     assert diagonal.peak_bytes == full.peak_bytes

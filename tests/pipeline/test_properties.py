@@ -20,13 +20,13 @@ OPTIONS = st.fixed_dictionaries(
         "target": st.sampled_from(TARGETS),
         "binarize": st.sampled_from(["both", "weights", "none"]),
         "optimizer": st.sampled_from(["sgd", "momentum", "adam"]),
-        "head": st.sampled_from(["rademacher", "kaiming", "learned"]),
+        "head": st.sampled_from(["rademacher", "kaiming"]),
         "head_pool": st.sampled_from(["grid", "none", "average"]),
         "schedule": st.sampled_from(["slice", "freeze-diagonal", "full"]),
         "nonvolatile": st.sampled_from([None, "none"]),
         "samples": st.sampled_from([None, 1000]),
     }
-)
+).map(lambda options: {**options, "target": "ort-cpu"} if options["schedule"] == "freeze-diagonal" else options)
 
 
 @settings(max_examples=150)
@@ -77,7 +77,7 @@ def test_auto_takes_what_needs_least(tmp_path: Path, model: onnx.ModelProto, tar
     """
     graph = load_model(model, tmp_path)
     least = plan(graph, 1, target=target).floor_bytes
-    heads = ["rademacher", "learned", *(["kaiming"] if target == "c99" else [])]
+    heads = ["rademacher", *(["kaiming"] if target == "c99" else [])]
     for optimizer, head in itertools.product(["sgd", "momentum", "adam"], heads):
         assert plan(graph, 1, target=target, optimizer=optimizer, head=head).floor_bytes >= least
 

@@ -13,7 +13,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from tinyfoa_rt.emit.folding import fold_normalizations
-from tinyfoa_rt.emit.nodes import ByteForm, NodeEmission, element_type, finish_model
+from tinyfoa_rt.emit.nodes import ByteForm, element_type, emit_nodes, finish_model
 from tinyfoa_rt.emit.opset import find_opset
 from tinyfoa_rt.emit.packed import PackedForm
 from tinyfoa_rt.ir.names import own
@@ -75,9 +75,7 @@ def _call_as_the_user(graph: onnx.GraphProto, public: Mapping[str, str]) -> None
 
 def _emit(form: ByteForm, external: Mapping[str, ExternalTensor], kind: str, doc: str) -> onnx.ModelProto:
     forward = form.step
-    form.variants |= {"forward"}
-    emission = NodeEmission(forward, keeps_batch=False)
-    nodes = form.finish([form.node(node, emission.node(node)) for node in forward.nodes])
+    nodes, emission = emit_nodes(form, keeps_batch=False)
     outputs = [
         emission.constant_output(n) if n in forward.constants else form.value_info(n, batch=_BATCH) for n in forward.outputs
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,9 @@ from tinyfoa_rt.ir.step import StepGraph, StepNode, StepTensor
 from tinyfoa_rt.ops import DOMAIN, operator
 from tinyfoa_rt.ops.geometry import explicit_window
 
-__all__ = ["ByteForm", "NodeEmission", "element_type", "finish_model", "value_info", "variants_of"]
+__all__ = [
+    "ByteForm", "NodeEmission", "check_emission", "element_type", "emit_nodes", "finish_model", "value_info", "variants_of",
+]  # fmt: skip
 
 _IR_VERSION = 9  # the one that brought functions to what the oldest onnxruntime runs
 # What no slice reaches: a slice of this size from the first element on is the whole.
@@ -81,13 +83,14 @@ class ByteForm:
 class NodeEmission:
     """Turns the nodes of one step graph into ONNX nodes, and collects the initializers that they need.
 
-    With ``keeps_batch`` shapes are those of the step's own batch; else the first axis of a Reshape is left open.
+    With ``keeps_batch`` shapes are those of the step's own batch; else the first axis of a Reshape is left open. Constants of the
+    model are read when ``initializers`` are asked for.
     """
 
     def __init__(self, step: StepGraph, *, keeps_batch: bool) -> None:
         self._step = step
         self._keeps_batch = keeps_batch
-        self._initializers: dict[str, onnx.TensorProto] = {}
+        self._initializers: dict[str, Callable[[], NDArray[Any]]] = {}
         self._dequantizations: dict[str, onnx.NodeProto] = {}
 
     @property
@@ -100,7 +103,7 @@ class NodeEmission:
 
     @property
     def initializers(self) -> list[onnx.TensorProto]:
-        return list(self._initializers.values())
+        return [numpy_helper.from_array(np.asarray(read()), name) for name, read in self._initializers.items()]
 
     def constant_output(self, name: str) -> onnx.ValueInfoProto:
         """Declare an output of the model that depends on no input: an initializer of its name."""
@@ -170,9 +173,9 @@ class NodeEmission:
     def _widened(self, node: StepNode) -> str:
         """The factor of ChannelScaleGrad with the rank of what it scales: a body takes a part of its channels."""
         rank = len(self._step.tensors[node.inputs[0]].type.shape)
-        factor = self._step.constants[node.inputs[1]].read()
-        shape = (1,) * (rank - factor.ndim) + factor.shape
-        return self._constant(own(node.inputs[1], f"{rank}d"), factor.reshape(shape))
+        factor = self._step.constants[node.inputs[1]]
+        shape = (1,) * (rank - len(factor.shape)) + factor.shape
+        return self._read_later(own(node.inputs[1], f"{rank}d"), lambda: factor.read().reshape(shape))
 
     def _standard_inputs(self, node: StepNode) -> list[str]:
         if node.op_type == "Reshape":
@@ -189,17 +192,38 @@ class NodeEmission:
             return name
         quantized = constant.quantized
         if quantized is None or name not in self._step.tensors or self._step.tensors[name].type.dtype == constant.dtype:
-            return self._constant(name, constant.read())
+            return self._read_later(name, constant.read)
         parts = {"integers": quantized.integers, "scale": quantized.scale, "zero_point": quantized.zero_point}
-        inputs = [self._constant(own(name, part), each.read()) for part, each in parts.items() if each is not None]
+        inputs = [self._read_later(own(name, part), each.read) for part, each in parts.items() if each is not None]
         node = helper.make_node("DequantizeLinear", inputs, [name], name=own(name, "dequantize"), axis=quantized.axis)
         self._dequantizations[name] = node
         return name
 
     def _constant(self, name: str, value: NDArray[Any]) -> str:
-        if name not in self._initializers:
-            self._initializers[name] = numpy_helper.from_array(np.asarray(value), name)
+        return self._read_later(name, lambda: value)
+
+    def _read_later(self, name: str, read: Callable[[], NDArray[Any]]) -> str:
+        self._initializers.setdefault(name, read)
         return name
+
+
+def emit_nodes(form: ByteForm, *, keeps_batch: bool) -> tuple[list[onnx.NodeProto], NodeEmission]:
+    """Return the nodes of a step, or where the batch is left open of a forward pass, and the emission that made them."""
+    if not keeps_batch:
+        form.variants |= {"forward"}
+    emission = NodeEmission(form.step, keeps_batch=keeps_batch)
+    return form.finish([form.node(node, emission.node(node)) for node in form.step.nodes]), emission
+
+
+def check_emission(graph: StepGraph, *, keeps_batch: bool) -> None:
+    """Emit a step or a forward pass without reading a weight, for what is refused on the way.
+
+    Raises:
+        UnsupportedError: onnxruntime cannot run it.
+    """
+    form = ByteForm(graph)
+    nodes, _ = emit_nodes(form, keeps_batch=keeps_batch)
+    form.functions(nodes)
 
 
 def _plain(value: Attribute, captured: Mapping[str, str]) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Collection
 import onnx
 from onnx import helper
 
-from tinyfoa_rt.emit.nodes import ByteForm, NodeEmission, finish_model
+from tinyfoa_rt.emit.nodes import ByteForm, emit_nodes, finish_model
 from tinyfoa_rt.emit.opset import find_opset
 from tinyfoa_rt.emit.packed import PackedForm
 from tinyfoa_rt.ir.step import StepGraph
@@ -31,9 +31,8 @@ def emit_step(step: StepGraph, *, is_packed: bool = False, rewrites: Collection[
     Raises:
         UnsupportedError: an operator has no function body.
     """
-    emission = NodeEmission(step, keeps_batch=True)
     form = PackedForm(step) if is_packed else ByteForm(step, rewrites)
-    nodes = form.finish([form.node(node, emission.node(node)) for node in step.nodes])
+    nodes, emission = emit_nodes(form, keeps_batch=True)
     nodes = [*emission.dequantizations, *nodes]
     computed = [name for node in step.nodes for name in node.outputs if name]
     known = {*computed, *step.constants}

@@ -10,11 +10,11 @@ from tinyfoa_rt.errors import InputError, ModelError, UnsupportedError
 from tinyfoa_rt.files import read_whole
 from tinyfoa_rt.model.text import check_text
 
-__all__ = ["NEWEST_OPSET", "OLDEST_OPSET", "read_model", "read_opsets"]
+__all__ = ["LARGEST_FILE", "NEWEST_OPSET", "OLDEST_OPSET", "read_model", "read_opsets"]
 
 OLDEST_OPSET = 7
 NEWEST_OPSET = min(24, onnx.defs.onnx_opset_version())
-_LARGEST_FILE = 2**31 - 1  # a protobuf message holds no more
+LARGEST_FILE = 2**31 - 1  # a protobuf message holds no more
 _NOT_ONNX = "give an .onnx file that onnx.load can read"
 
 
@@ -39,7 +39,7 @@ def read_model(path: Path) -> onnx.ModelProto:
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        content = read_whole(path, "check the path; weights of 2 GiB and more go beside the model", largest=_LARGEST_FILE)
+        content = read_whole(path, "check the path; weights of 2 GiB and more go beside the model", largest=LARGEST_FILE)
     except InputError as error:
         raise ModelError(error.place, error.problem, error.mend) from error
     if not content:

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyfoa_rt.emit import ExternalTensor, can_pack, emit_forward, emit_inference, emit_step
-from tinyfoa_rt.errors import InputError, UnsupportedError
-from tinyfoa_rt.files import read_whole
+from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.ir.block import Layer, Slices
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.names import HEAD, scale_of
@@ -20,10 +19,11 @@ from tinyfoa_rt.partition import bounds
 from tinyfoa_rt.pipeline.initial import initial_tensors
 from tinyfoa_rt.pipeline.job import PlanJob, resolve
 from tinyfoa_rt.pipeline.measure import Measure
+from tinyfoa_rt.pipeline.refusal import check_model
 from tinyfoa_rt.planner.report import dumps
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.providers import rewrites_for
-from tinyfoa_rt.run.artifact import INFERENCE, INFERENCE_TENSORS, LARGEST_MODEL, PLAN, SOURCE_MODEL, Artifact, packed_path
+from tinyfoa_rt.run.artifact import INFERENCE, INFERENCE_TENSORS, PLAN, SOURCE_MODEL, Artifact, packed_path
 from tinyfoa_rt.run.inference import inference_layout
 from tinyfoa_rt.run.records import ARTIFACT_FORMAT, BlockRecord, LayerRecord, Manifest, TensorRecord
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
@@ -59,10 +59,14 @@ def build(model: Graph | str | os.PathLike[str], plan: Plan) -> Artifact:
     choices = _checked_choices(job, plan)
     if job.target.runtime == "ort":
         return _Building(job, plan).artifact(choices)
-    source = _source_files(job)
+    if not model.source.path:
+        raise InputError(f"model '{model.name}'", "was made in memory; a plan for C99 needs its file", "build from an .onnx file")
+    from tinyfoa_rt.model.self_contained import self_contained
+
+    source = self_contained(Path(model.source.path), model.source.sha256)
     here = resolve(model, plan.options, load_target("ort-cpu"))
     artifact = _Building(here, plan).artifact(choices)
-    return replace(artifact, models={**artifact.models, **source})
+    return replace(artifact, models={**artifact.models, SOURCE_MODEL: source})
 
 
 def _job(graph: Graph, plan: Plan) -> PlanJob:
@@ -76,10 +80,7 @@ def _job(graph: Graph, plan: Plan) -> PlanJob:
         problem = f"is for inputs of the shapes {plan.shapes or 'of the model'}, not {source.shapes or 'those'}"
         raise InputError("plan", problem, _PLAN_AGAIN)
     job = resolve(graph, plan.options, plan.target)
-    if job.recipe.head == "learned":
-        raise UnsupportedError("head 'learned'", "cannot run on onnxruntime yet", "use --head rademacher or kaiming")
-    if len(graph.inputs) != 1:
-        raise UnsupportedError(f"model '{graph.name}'", f"has {len(graph.inputs)} inputs", "train a model with one input")
+    check_model(job)
     return job
 
 
@@ -91,15 +92,9 @@ def _checked_choices(job: PlanJob, plan: Plan) -> list[StepChoice]:
         candidate = Candidate(Slices(*block.slices), plan.batch)
         if setting.block.parameters != block.parameters or measure.peak(index, candidate) != block.peak_bytes:
             raise _wrong_plan(job, block)
-        slices = candidate.slices if plan.options.schedule == "slice" else Slices(1, 1)
-        hands_on = plan.options.order == "interleaved"
-        choices.append(StepChoice(slices, plan.batch, job.holds_slice(slices), hands_on=hands_on))
+        # A plan for C99 trains here too.
+        choices.append(replace(job.choice(candidate), hands_on=plan.options.order == "interleaved"))
     return choices
-
-
-def _source_files(job: PlanJob) -> dict[str, bytes]:
-    """The model, which exporting needs."""
-    return {SOURCE_MODEL: read_whole(Path(job.graph.source.path), "build from the model's file", largest=LARGEST_MODEL)}
 
 
 def _wrong_plan(job: PlanJob, block: BlockPlan) -> InputError:
@@ -123,7 +118,7 @@ class _Building:
         forward, starts = assemble_forward(job.graph, job.parts, job.trained, job.target, 1)
         stages = []
         trained = [setting.block for setting in job.settings]
-        for number, stage in enumerate(cut_stages(forward, starts, trained, self._score)):
+        for number, stage in enumerate(cut_stages(forward, starts, trained, job.score)):
             stages.append(f"forward/{number}.onnx" if stage.nodes else "")
             if stage.nodes:
                 self._add(stages[-1], stage, emit_forward)
@@ -143,11 +138,6 @@ class _Building:
         """Emit a step or a stage; the packed form follows where all of them have one, since they hand bits to each other."""
         self._models[path] = emit(graph, rewrites=self._rewrites).SerializeToString(deterministic=True)
         self._graphs[path] = (graph, emit)
-
-    @property
-    def _score(self) -> str:
-        last = self._job.parts.blocks[-1]
-        return last.output if last.is_classifier else self._job.graph.outputs[0]
 
     def _block(self, number: int, setting: BlockSetting, choice: StepChoice) -> BlockRecord:
         block = setting.block
@@ -199,7 +189,7 @@ class _Building:
             input=name,
             input_shape=job.graph.shape(name),
             output=job.graph.outputs[0],
-            score=self._score,
+            score=job.score,
             num_outputs=job.recipe.num_outputs,
             loss=job.recipe.loss,
             batch=plan.batch,

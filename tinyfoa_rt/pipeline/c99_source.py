@@ -18,7 +18,7 @@ from tinyfoa_rt.pipeline.storage import followed_by, stored_layers, stored_model
 from tinyfoa_rt.planner.footprint import place_forward, transient_base
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.planner.storage import lay_out
-from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step, to_program
+from tinyfoa_rt.steps import BlockSetting, assemble_forward, assemble_step, to_program
 
 __all__ = ["model_source"]
 
@@ -70,7 +70,7 @@ def model_source(
 
 def _block(measure: Measure, index: int, setting: BlockSetting, candidate: Candidate, rate: float) -> BlockSource:
     job = measure.job
-    step = assemble_step(setting, StepChoice(candidate.slices, candidate.batch, job.holds_slice(candidate.slices)))
+    step = assemble_step(setting, job.choice(candidate))
     before = measure.before(index, candidate.batch)
     layers = [
         LayerSource(stored, math.prod(job.graph.shape(layer.output)[2:]) if layer.kind == "conv" else 1)

@@ -92,15 +92,9 @@ def _refuse(manifest: Manifest, job: PlanJob, progress: Progress) -> None:
     if job.target.nonvolatile_bytes == 0:
         mend = "plan with --nonvolatile: the storage may be flash, FRAM or a file"
         raise UnsupportedError(f"target {job.target.name}", "has no nonvolatile memory, which C99 keeps slices in", mend)
-    if manifest.schedule == "freeze-diagonal":
-        raise UnsupportedError("schedule 'freeze-diagonal'", "trains all slices at once", "plan with --schedule slice or full")
     if manifest.order == "interleaved" and progress.total_steps and progress.block < len(manifest.blocks):
         mend = "train it to its end here, or build with --order layerwise"
         raise UnsupportedError("order 'interleaved'", "cannot be gone on with block by block", mend)
-    for layer in (layer for setting in job.settings for layer in setting.block.layers):
-        if layer.kind == "local":
-            problem = "is locally connected; C99 trains dense layers and convolutions"
-            raise UnsupportedError(f"layer '{layer.name}'", problem, "train only what is behind it: --train last:1")
 
 
 def _job(artifact: Artifact) -> PlanJob:

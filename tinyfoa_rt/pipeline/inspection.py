@@ -10,13 +10,14 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.block import Block
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.names import elide, elide_all
 from tinyfoa_rt.partition.layers import find_layers, untrainable_products
 from tinyfoa_rt.pipeline.job import resolve
-from tinyfoa_rt.pipeline.refusal import find_refusal
+from tinyfoa_rt.pipeline.refusal import check_model, find_refusal
 from tinyfoa_rt.pipeline.runnable import check_runnable
 from tinyfoa_rt.steps import BlockSetting
 from tinyfoa_rt.terminal import print_parts
@@ -50,6 +51,7 @@ def inspect_blocks(graph: Graph) -> tuple[BlockFinding, ...]:
 def print_inspection(graph: Graph, console: Console | None = None) -> None:
     """Print the blocks of a model as a table, and below it what cannot be trained and why."""
     findings = inspect_blocks(graph)
+    whole = () if not findings else _refused_whole(graph)
     products = (f"not a trainable layer: {name}: {reason}" for name, reason in untrainable_products(graph).items())
     blocks = (f"cannot be trained: {finding.reason}" for finding in findings if finding.reason is not None)
     parts: tuple[RenderableType, ...] = (
@@ -57,9 +59,18 @@ def print_inspection(graph: Graph, console: Console | None = None) -> None:
         _table(findings) if findings else Text(_no_layer(graph)),
         *map(Text, products),
         *map(Text, blocks),
+        *map(Text, whole),
         *map(Text, _way_out(findings)),
     )
     print_parts(parts, console)
+
+
+def _refused_whole(graph: Graph) -> Iterator[str]:
+    """Why the model cannot be trained, whichever block is."""
+    try:
+        check_model(resolve(graph, PlanOptions(budget=1, train="last:1")))
+    except UnsupportedError as error:
+        yield f"cannot be trained: {error}"
 
 
 def _no_layer(graph: Graph) -> str:

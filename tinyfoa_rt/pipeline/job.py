@@ -12,8 +12,8 @@ from tinyfoa_rt.ir.options import AUTO, PlanOptions
 from tinyfoa_rt.ir.recipe import Head, Loss, Recipe
 from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.partition import partition, select_blocks, with_classes, without_rounding
-from tinyfoa_rt.planner.search import grid_candidates
-from tinyfoa_rt.steps import BlockSetting, block_settings
+from tinyfoa_rt.planner.search import Candidate, grid_candidates
+from tinyfoa_rt.steps import BlockSetting, StepChoice, block_settings
 from tinyfoa_rt.targets import load_target
 from tinyfoa_rt.units import parse_nbytes
 
@@ -71,6 +71,18 @@ class PlanJob:
         if asked is None:
             return grid_candidates(largest_in, largest_out)
         return (Slices(min(asked.m_in, largest_in), min(asked.m_out, largest_out)),)
+
+    @property
+    def score(self) -> str:
+        """The value whose largest element is the class: the output before Softmax."""
+        last = self.parts.blocks[-1]
+        return last.output if last.is_classifier else self.graph.outputs[0]
+
+    def choice(self, candidate: Candidate) -> StepChoice:
+        """The sizes of a step: where what is updated is not one slice, nothing is saved by cutting. C99 trains block by block."""
+        slices = candidate.slices if self.options.schedule == "slice" else Slices(1, 1)
+        hands_on = self.options.order == "interleaved" and self.target.runtime == "ort"
+        return StepChoice(slices, candidate.batch, self.holds_slice(slices), hands_on=hands_on)
 
     def holds_slice(self, slices: Slices) -> bool:
         """Whether only the active slice is in RAM: it is cut, one slice trains at a time, and the others have a place to lie."""

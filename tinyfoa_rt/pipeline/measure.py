@@ -5,21 +5,16 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
 
-from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.program import Program
 from tinyfoa_rt.partition.schedule import rotations
 from tinyfoa_rt.pipeline.job import PlanJob
 from tinyfoa_rt.planner.footprint import Before, Footprint, before_each, footprint, peak_nbytes
 from tinyfoa_rt.planner.search import Candidate
-from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step, to_program
+from tinyfoa_rt.steps import BlockSetting, assemble_forward, assemble_step, to_program
 from tinyfoa_rt.steps.storage import constant_nbytes, slice_nbytes, trained_nbytes
 
 __all__ = ["Measure"]
-
-
-# What is updated is not one slice, so nothing is saved by cutting.
-_WHOLE = Slices(1, 1)
 
 
 class Measure:
@@ -70,10 +65,7 @@ class Measure:
         return footprint(program, before, is_arena=self._is_arena, alignment=self.job.target.alignment)
 
     def program(self, index: int, candidate: Candidate) -> Program:
-        slices = candidate.slices if self.job.options.schedule == "slice" else _WHOLE
-        hands_on = self.job.options.order == "interleaved"
-        choice = StepChoice(slices, candidate.batch, self.job.holds_slice(slices), hands_on=hands_on)
-        return to_program(assemble_step(self.job.settings[index], choice), self.job.target)
+        return to_program(assemble_step(self.job.settings[index], self.job.choice(candidate)), self.job.target)
 
     def written(self, index: int, candidate: Candidate, samples: int) -> int:
         """Nonvolatile bytes written in an epoch of ``samples`` that trains block ``index``."""

@@ -18,7 +18,7 @@ from tinyfoa_rt.partition.slices import largest_slice
 from tinyfoa_rt.pipeline.job import PlanJob, resolve
 from tinyfoa_rt.pipeline.measure import Measure
 from tinyfoa_rt.pipeline.reason import explain
-from tinyfoa_rt.pipeline.refusal import with_way_out
+from tinyfoa_rt.pipeline.refusal import check_plan, with_way_out
 from tinyfoa_rt.pipeline.runnable import check_runnable
 from tinyfoa_rt.planner.accounts import LayerAccount, ModelAccount, accounts
 from tinyfoa_rt.planner.search import Candidate, SearchSpace, find_choice, find_floor
@@ -54,10 +54,11 @@ def plan(model: Graph | str | os.PathLike[str], budget: str | int | None = None,
     space = _space(job, measure)
     try:
         floor, smallest = find_floor(space)
+        fits = floor <= job.budget_bytes and _fits_nonvolatile(job, measure)
+        chosen = find_choice(space, job.budget_bytes) if fits else smallest
+        check_plan(model, job, chosen)
     except UnsupportedError as error:
         raise with_way_out(job, error) from error
-    fits = floor <= job.budget_bytes and _fits_nonvolatile(job, measure)
-    chosen = find_choice(space, job.budget_bytes) if fits else smallest
     result = _assemble(job, measure, chosen, floor)
     verify_plan(result)
     return result

@@ -1,22 +1,80 @@
-"""Which blocks cannot be trained and why, and which ``--train`` leaves them out."""
+"""What cannot be built, trained or exported, and why: found by the planner, so that a plan that is accepted builds and trains.
+
+Nothing is listed here that a later stage refuses: the stages themselves are run, without reading a weight.
+"""
 
 from __future__ import annotations
 
-from tinyfoa_rt.errors import UnsupportedError
-from tinyfoa_rt.ir.block import Slices
-from tinyfoa_rt.pipeline.job import PlanJob
-from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_step
+from collections.abc import Sequence
 
-__all__ = ["find_refusal", "with_way_out"]
+from tinyfoa_rt.emit import check_emission
+from tinyfoa_rt.errors import UnsupportedError
+from tinyfoa_rt.export.c99 import check_lowering
+from tinyfoa_rt.ir.block import Slices
+from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.pipeline.c99_source import model_source
+from tinyfoa_rt.pipeline.job import PlanJob, resolve
+from tinyfoa_rt.pipeline.runnable import check_runnable
+from tinyfoa_rt.planner.search import Candidate
+from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
+from tinyfoa_rt.targets import load_target
+
+__all__ = ["check_model", "check_plan", "find_refusal", "with_way_out"]
 
 
 def find_refusal(setting: BlockSetting) -> UnsupportedError | None:
     """Return why a block cannot be trained, or ``None`` if it can."""
     try:
-        assemble_step(setting, StepChoice(Slices(1, 1), 1, False))
+        check_emission(assemble_step(setting, StepChoice(Slices(1, 1), 1, False)), keeps_batch=True)
     except UnsupportedError as error:
         return error
     return None
+
+
+def check_model(job: PlanJob) -> None:
+    """Refuse what concerns the model as a whole.
+
+    Raises:
+        UnsupportedError: several inputs, a learned head, or a part of the forward pass that onnxruntime cannot run.
+    """
+    if job.recipe.head == "learned":
+        raise UnsupportedError("head 'learned'", "cannot run on onnxruntime yet", "use --head rademacher or kaiming")
+    inputs = job.graph.inputs
+    if len(inputs) != 1:
+        raise UnsupportedError(f"model '{job.graph.name}'", f"has {len(inputs)} inputs", "train a model with one input")
+    check_emission(assemble_forward(job.graph, job.parts, job.trained, job.target, 1)[0], keeps_batch=False)
+
+
+def check_plan(model: Graph, job: PlanJob, chosen: Sequence[Candidate]) -> None:
+    """Refuse what building the plan, training it here or exporting it would refuse.
+
+    Args:
+        model: as it was loaded.
+        job: what is planned.
+        chosen: the sizes of each trained block.
+
+    Raises:
+        UnsupportedError: onnxruntime cannot run a step or the forward pass; or, for a target that runs generated C, C99 cannot.
+    """
+    here = job
+    if job.target.runtime == "c99":
+        here = resolve(model, job.options, load_target("ort-cpu"))
+        check_runnable(here)
+    check_model(here)
+    for setting, candidate in zip(here.settings, chosen):
+        check_emission(assemble_step(setting, here.choice(candidate)), keeps_batch=True)
+    if job.target.runtime == "c99":
+        _check_c99(job, chosen)
+
+
+def _check_c99(job: PlanJob, chosen: Sequence[Candidate]) -> None:
+    if job.options.schedule == "freeze-diagonal":
+        raise UnsupportedError("schedule 'freeze-diagonal'", "trains all slices at once", "plan with --schedule slice or full")
+    for layer in (layer for setting in job.settings for layer in setting.block.layers):
+        if layer.kind == "local":
+            problem = "is locally connected; C99 trains dense layers and convolutions"
+            raise UnsupportedError(f"layer '{layer.name}'", problem, "train only what is behind it: --train last:1")
+    check_lowering(model_source(job, chosen, {}, {}, job.score))
 
 
 def with_way_out(job: PlanJob, error: UnsupportedError) -> UnsupportedError:

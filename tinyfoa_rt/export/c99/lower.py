@@ -32,7 +32,19 @@ from tinyfoa_rt.ir.storage import StoredLayer
 from tinyfoa_rt.ops import DOMAIN
 from tinyfoa_rt.ops.updates import OPTIMIZER_STATES
 
-__all__ = ["lower"]
+__all__ = ["check_lowering", "lower"]
+
+
+def check_lowering(model: ModelSource) -> None:
+    """Lower a model without reading a weight, for what is refused on the way; its state may be empty.
+
+    Raises:
+        UnsupportedError: an operator has no kernel.
+    """
+    assembly = _Assembly(model)
+    for number, block in enumerate(model.blocks):
+        assembly.block(number, block)
+    assembly.stages()
 
 
 def lower(model: ModelSource) -> CProgram:
@@ -91,7 +103,7 @@ class _Assembly:
         offsets = block.offsets
         head = own(block.name, "head")
         if HEAD in block.step.tensors:
-            self.constants[head] = RealArray(f"head_{number}", self._model.state[head])
+            self.constants[head] = RealArray(f"head_{number}", lambda: self._model.state[head])
         name = Name(f"head_{number}") if head in self.constants else None
         batch = Number(self._batch)
         lowering = self._lowering(block.step, offsets, batch, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -158,10 +159,10 @@ class Piece:
 
 @dataclass(frozen=True)
 class RealArray:
-    """Constant float32 data of the model."""
+    """Constant float32 data of the model, read when it is printed."""
 
     name: str
-    values: NDArray[Any] = field(repr=False)
+    read: Callable[[], NDArray[Any]] = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True)

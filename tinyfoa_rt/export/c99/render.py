@@ -72,7 +72,7 @@ extern const tfoa_model {program.prefix}_model;
 def _source(program: CProgram, *, carries_state: bool) -> str:
     parts = [
         _preamble(program),
-        *(_real_array(program.prefix, array.name, array.values) for array in program.constants),
+        *(_real_array(program.prefix, array.name, array.read()) for array in program.constants),
         *(_bounds(number, block) for number, block in enumerate(program.blocks)),
         *(_layers(number, block) for number, block in enumerate(program.blocks)),
         *filter(None, (_statistics(number, block) for number, block in enumerate(program.blocks))),
