@@ -61,7 +61,7 @@ class FrozenKind:
         for name, (kind, dims) in self.inputs.items():
             dtype = helper.tensor_dtype_to_np_dtype(kind)
             size = (count, *dims)
-            values = rng.normal(size=size) if dtype.kind == "f" else rng.integers(0, 2 if dtype.kind == "b" else 10, size)
+            values: Array = rng.normal(size=size) if dtype.kind == "f" else rng.integers(0, 2 if dtype.kind == "b" else 10, size)
             drawn[name] = values.astype(dtype)
         return drawn
 
@@ -246,6 +246,49 @@ KINDS: dict[str, FrozenKind] = {
         ],
         {"w": floats(6, 5).astype(np.float16), "b": floats(5).astype(np.float16)},
         5,
+    ),
+    "token ids": FrozenKind(
+        [node("Gather", ["table", "ids"], ["e"]), node("ReduceMean", ["e", "one"], ["z"], keepdims=0)],
+        {"table": floats(10, 8), "one": ints(1)},
+        8,
+        {"ids": (TensorProto.INT64, (5,))},
+    ),
+    "one token id a sample, of 32 bits": FrozenKind(
+        [node("Gather", ["table", "ids"], ["z"])], {"table": floats(10, 8)}, 8, {"ids": (TensorProto.INT32, ())}
+    ),
+    "an image of bytes": FrozenKind(
+        [node("Cast", ["x"], ["f"], to=TensorProto.FLOAT), node("Div", ["f", "most"], ["d"]), *_pooled("d")],
+        {"most": np.array(9, np.float32)},
+        3,
+        {"x": (TensorProto.UINT8, (3, 4, 4))},
+    ),
+    "an input of half precision": FrozenKind(
+        [node("Relu", ["x"], ["r"]), node("Cast", ["r"], ["z"], to=TensorProto.FLOAT)], {}, 6, {"x": (TensorProto.FLOAT16, (6,))}
+    ),
+    "an input of double precision": FrozenKind(
+        [node("Sqrt", ["a"], ["r"]), node("Abs", ["x"], ["a"]), node("Cast", ["r"], ["z"], to=TensorProto.FLOAT)],
+        {},
+        6,
+        {"x": (TensorProto.DOUBLE, (6,))},
+    ),
+    "two inputs": FrozenKind(
+        [node("Concat", ["x", "state"], ["z"], axis=1)],
+        {},
+        8,
+        {"x": (TensorProto.FLOAT, (6,)), "state": (TensorProto.FLOAT, (2,))},
+    ),
+    "ids, a mask and a number": FrozenKind(
+        [
+            node("Gather", ["table", "ids"], ["e"]),
+            node("Unsqueeze", ["mask", "two"], ["m"]),
+            node("Where", ["m", "e", "zero"], ["kept"]),
+            node("ReduceSum", ["kept", "one"], ["sum"], keepdims=0),
+            node("Unsqueeze", ["scale", "one"], ["s"]),
+            node("Mul", ["sum", "s"], ["z"]),
+        ],
+        {"table": floats(10, 8), "one": ints(1), "two": ints(2), "zero": np.array(0, np.float32)},
+        8,
+        {"ids": (TensorProto.INT64, (5,)), "mask": (TensorProto.BOOL, (5,)), "scale": (TensorProto.FLOAT, ())},
     ),
     "FusedConv": FrozenKind(
         [node("FusedConv", ["x", "w", "b"], ["c"], activation="Relu", strides=[2, 2], **_FUSED), *_pooled("c")],

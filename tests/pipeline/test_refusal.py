@@ -51,7 +51,7 @@ def sine() -> onnx.ModelProto:
 
 
 CASES: list[tuple[Callable[[], onnx.ModelProto], dict[str, Any], str]] = [
-    (two_inputs, {}, "has 2 inputs"),
+    (two_inputs, {"target": "c99"}, "generated C takes one input"),
     (dense_at_positions, {}, "is a dense layer at several positions"),
     (sine, {"train": "last:1", "target": "c99"}, "Sin has no C99 kernel"),
 ]

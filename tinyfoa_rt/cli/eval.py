@@ -28,6 +28,6 @@ def command(folder: Path, data: str, as_json: bool, **runtime: Any) -> None:
     data_set = load_data(data)
     result = trainer.evaluate(data_set.x_test, data_set.y_test)
     if as_json:
-        click.echo(json.dumps({**vars(result), "samples": len(data_set.x_test)}))
+        click.echo(json.dumps({**vars(result), "samples": len(data_set.y_test)}))
     else:
-        print_evaluation(result, len(data_set.x_test))
+        print_evaluation(result, len(data_set.y_test))

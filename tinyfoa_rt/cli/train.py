@@ -85,7 +85,8 @@ def command(
         trainer = Trainer(_planned_and_built(source, options["shapes"], planning), **runtime)
     session = TrainingSession(trainer, data_set, output, checkpoint_every)
     # A frozen block wants samples as those that it was trained on, and the numbers of a regression often are the samples.
-    wants_it = trainer.artifact.manifest.frozen_blocks == 0 and data_set.num_classes > 0
+    manifest = trainer.artifact.manifest
+    wants_it = manifest.frozen_blocks == 0 and data_set.num_classes > 0 and manifest.takes_normalization
     normalizes = normalization == "data" or (normalization == "auto" and wants_it)
     if not session.run({} if resume else settings, normalizes=normalizes):
         click.echo(f"interrupted; go on with --resume, the checkpoint is in {output}", err=True)

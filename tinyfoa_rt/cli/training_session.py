@@ -60,7 +60,7 @@ class TrainingSession:
         result = trainer.evaluate(data.x_test, data.y_test)
         write_whole(self._output / "evaluation.json", (json.dumps(vars(result), indent=1) + "\n").encode())
         peak = trainer.artifact.manifest.peak_bytes
-        print_evaluation(result, len(data.x_test))
+        print_evaluation(result, len(data.y_test))
         print(f"planned RAM of a training step: {format_nbytes(peak)} ({peak:,} bytes)")
         print(f"the trained model is {self._output / 'inference.onnx'}, the curve {self._output / 'curve.svg'}")
         return True

@@ -25,7 +25,7 @@ from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.providers import rewrites_for
 from tinyfoa_rt.run.artifact import INFERENCE, INFERENCE_TENSORS, PLAN, SOURCE_MODEL, Artifact, packed_path
 from tinyfoa_rt.run.inference import inference_layout
-from tinyfoa_rt.run.records import ARTIFACT_FORMAT, BlockRecord, LayerRecord, Manifest, TensorRecord
+from tinyfoa_rt.run.records import ARTIFACT_FORMAT, BlockRecord, InputRecord, LayerRecord, Manifest, TensorRecord
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
 from tinyfoa_rt.steps.stages import cut_stages
 from tinyfoa_rt.steps.trained_part import running_statistics
@@ -182,13 +182,11 @@ class _Building:
 
     def _manifest(self, stages: tuple[str, ...], blocks: tuple[BlockRecord, ...]) -> Manifest:
         job, plan = self._job, self._plan
-        (name,) = job.graph.inputs
         return Manifest(
             format=ARTIFACT_FORMAT,
             model=job.graph.name,
-            input=name,
-            input_shape=job.graph.shape(name),
-            output=job.graph.outputs[0],
+            inputs=tuple(InputRecord(n, job.graph.values[n].dtype, job.graph.shape(n)) for n in job.graph.inputs),
+            output=next(name for name in job.graph.outputs if not job.graph.is_constant(name)),
             score=job.score,
             num_outputs=job.recipe.num_outputs,
             loss=job.recipe.loss,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tinyfoa_rt.emit.open_sizes import open_sizes
+from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.export.ort import OrtModels, ProjectFacts, to_ort_format, write_project
 from tinyfoa_rt.files import write_whole
 from tinyfoa_rt.pipeline.placement import place_steps, placement_record
@@ -30,9 +31,10 @@ def export_ort(folder: Path, output: Path) -> Artifact:
 
     Raises:
         InputError: the artifact is damaged, or the output cannot be written.
+        UnsupportedError: the model has several inputs, or one of whole numbers.
     """
     trainer = Trainer.load(folder) if has_checkpoint(folder) else None
-    artifact = _for_the_c_api(trainer.artifact if trainer is not None else Artifact.load(folder))
+    artifact = _for_the_c_api(_checked(trainer.artifact if trainer is not None else Artifact.load(folder)))
     paths = artifact.manifest.model_paths
     packed = {packed_path(path): artifact.models[packed_path(path)] for path in paths if artifact.has_packed_form}
     converted = to_ort_format({path: artifact.models[path] for path in paths}, packed, KERNELS if KERNELS.is_file() else None)
@@ -47,6 +49,16 @@ def export_ort(folder: Path, output: Path) -> Artifact:
     write_whole(output / "export.json", (json.dumps({**record, "providers": providers}, indent=1) + "\n").encode())
     facts = ProjectFacts(manifest.model, manifest.peak_bytes, manifest.batch, tuple(block.name for block in manifest.blocks))
     write_project(facts, converted.required_operators, output)
+    return artifact
+
+
+def _checked(artifact: Artifact) -> Artifact:
+    """Refuse what the C++ trainer does not take."""
+    inputs = artifact.manifest.inputs
+    if len(inputs) > 1 or inputs[0].dtype != "float32":
+        found = ", ".join(f"'{each.name}' of {each.dtype}" for each in inputs)
+        problem = f"has the inputs {found}; the trainer in C++ takes one of float32"
+        raise UnsupportedError(f"model '{artifact.manifest.model}'", problem, "train it with tinyfoa-rt train")
     return artifact
 
 

@@ -35,13 +35,10 @@ def check_model(job: PlanJob) -> None:
     """Refuse what concerns the model as a whole.
 
     Raises:
-        UnsupportedError: several inputs, a learned head, or a part of the forward pass that onnxruntime cannot run.
+        UnsupportedError: a learned head, or a part of the forward pass that onnxruntime cannot run.
     """
     if job.recipe.head == "learned":
         raise UnsupportedError("head 'learned'", "cannot run on onnxruntime yet", "use --head rademacher or kaiming")
-    inputs = job.graph.inputs
-    if len(inputs) != 1:
-        raise UnsupportedError(f"model '{job.graph.name}'", f"has {len(inputs)} inputs", "train a model with one input")
     check_emission(assemble_forward(job.graph, job.parts, job.trained, job.target, 1)[0], keeps_batch=False)
 
 

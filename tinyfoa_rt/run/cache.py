@@ -7,7 +7,7 @@ process.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,12 +25,16 @@ class ActivationCache:
 
     Args:
         num_rows: samples.
+        binary_values: the values that are 0 or 1 where they are uint8.
         limit_nbytes: a value that takes more lies in a file.
         folder: of that file; ``None`` for the system's temporary folder.
     """
 
-    def __init__(self, num_rows: int, limit_nbytes: int = 2**28, folder: str | None = None) -> None:
+    def __init__(
+        self, num_rows: int, binary_values: Collection[str], limit_nbytes: int = 2**28, folder: str | None = None
+    ) -> None:
         self.num_rows = num_rows
+        self.binary_values = binary_values
         self.limit_nbytes = limit_nbytes
         self._folder = folder
         self._rows: dict[str, Array] = {}
@@ -45,10 +49,10 @@ class ActivationCache:
         return sum(rows.nbytes for rows in self._rows.values())
 
     def put(self, start: int, values: Mapping[str, Array]) -> None:
-        """Store rows from ``start`` on; uint8 values are binary, 0 and 1, and uint32 values are bits already."""
+        """Store rows from ``start`` on; binary values that are uint32 are bits already."""
         for name, value in values.items():
             flat = value.reshape(len(value), -1)
-            rows = np.packbits(flat, axis=1) if value.dtype == np.uint8 else flat
+            rows = np.packbits(flat, axis=1) if self._packs(name, value) else flat
             if name not in self._rows:
                 self._shapes[name] = value.shape[1:]
                 self._rows[name] = self._allocate((self.num_rows, rows.shape[1]), rows.dtype)
@@ -58,9 +62,12 @@ class ActivationCache:
         """Return rows ``rows`` of a value, (len(rows), ...), as they were put."""
         shape = self._shapes[name]
         found = self._rows[name][rows]
-        if found.dtype == np.uint8:
+        if self._packs(name, found):
             found = np.unpackbits(found, axis=1, count=math.prod(shape))
         return found.reshape(len(rows), *shape)
+
+    def _packs(self, name: str, value: Array) -> bool:
+        return name in self.binary_values and value.dtype == np.uint8
 
     def _allocate(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         if math.prod(shape) * dtype.itemsize <= self.limit_nbytes:

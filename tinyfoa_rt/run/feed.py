@@ -9,44 +9,95 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyfoa_rt.errors import InputError
+from tinyfoa_rt.errors import InputError, UsageError
 from tinyfoa_rt.run.cache import ActivationCache
 from tinyfoa_rt.run.data import Normalization, check_labels, fit_to_shape
-from tinyfoa_rt.run.records import Manifest
+from tinyfoa_rt.run.records import InputRecord, Manifest
 
-__all__ = ["Samples", "check_targets", "fill_batch", "order_of_samples", "put_values"]
+__all__ = ["InputSamples", "Samples", "check_targets", "fill_batch", "order_of_samples", "put_values", "samples_of"]
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Samples:
-    """Raw samples (N, ...) that become the model's input a batch at a time: float32, normalized, in the model's shape."""
+class InputSamples:
+    """Raw values (N, ...) of one input of the model, which become its batches: of its type and shape, normalized where real."""
 
     x: Array
-    name: str
-    shape: tuple[int, ...]
+    record: InputRecord
     normalization: Normalization | None
 
     def gather(self, rows: Array | slice) -> Array:
-        """Return the model's input for ``rows``, contiguous.
+        """Return the input's values for ``rows``, contiguous.
 
         Raises:
-            InputError: the samples do not fit the model's input, or hold NaN or Inf; names the row.
+            InputError: they do not fit the input, hold NaN or Inf, or are not whole where it takes whole numbers; names the row.
         """
         raw = self.x[rows]
-        values = raw.astype(np.float32) if self.normalization is None else self.normalization.apply(raw)
-        if not np.isfinite(values).all():
-            bad = int((~np.isfinite(values.reshape(len(values), -1)).all(axis=1)).argmax())
+        if self.record.is_real:
+            values = raw.astype(np.float32) if self.normalization is None else self.normalization.apply(raw)
+            is_good, problem = np.isfinite(values), "holds NaN or Inf"
+        else:
+            with np.errstate(invalid="ignore"):  # what the type does not hold becomes another number, and differs
+                values = raw.astype(self.record.dtype)
+            is_good, problem = values == raw, f"holds what is no {self.record.dtype}, which input '{self.record.name}' takes"
+        if not is_good.all():
+            bad = int((~is_good.reshape(len(raw), -1).all(axis=1)).argmax())
             row = rows.start + bad if isinstance(rows, slice) else int(rows[bad])
-            raise InputError(f"data, row {row}", "holds NaN or Inf", "leave the row out")
-        return np.ascontiguousarray(fit_to_shape(values, self.shape))
+            raise InputError(f"data, row {row}", problem, "leave the row out")
+        return np.ascontiguousarray(fit_to_shape(values, self.record.shape), dtype=self.record.dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Samples of a model: a value for each of its inputs, as many of one as of the other."""
+
+    inputs: tuple[InputSamples, ...]
+
+    def __len__(self) -> int:
+        return len(self.inputs[0].x)
+
+    def gather(self, rows: Array | slice) -> dict[str, Array]:
+        """Return the model's inputs by name for ``rows``.
+
+        Raises:
+            InputError: as :meth:`InputSamples.gather`.
+        """
+        return {each.record.name: each.gather(rows) for each in self.inputs}
+
+
+def samples_of(manifest: Manifest, x: Array | Mapping[str, Array], normalization: Normalization | None) -> Samples:
+    """Return samples of a model from an array, or from arrays by the names of its inputs.
+
+    Raises:
+        InputError: an array for several inputs, an input without an array, or arrays of unequal lengths.
+        UsageError: a normalization of several inputs, or of whole numbers.
+    """
+    names = [each.name for each in manifest.inputs]
+    mend = f"give arrays named {', '.join(names)}"
+    if normalization is not None and not manifest.takes_normalization:
+        raise UsageError("normalization", "is of samples of real numbers, for a model with one input", "leave it out")
+    if isinstance(x, Mapping):
+        # A single input goes by the name x too, as data files call it.
+        found = {names[0]: x["x"], **x} if len(names) == 1 and "x" in x else x
+        missing = [name for name in names if name not in found]
+        if missing:
+            raise InputError("data", f"has no array for the model's input '{missing[0]}'", mend)
+    elif len(names) > 1:
+        raise InputError("data", f"is one array, the model has {len(names)} inputs", mend)
+    else:
+        found = {names[0]: x}
+    arrays = {name: np.asarray(found[name]) for name in names}
+    if len({len(array) for array in arrays.values()}) > 1:
+        counts = ", ".join(f"{len(array)} of '{name}'" for name, array in arrays.items())
+        raise InputError("data", f"has {counts}", "give as many samples of each input")
+    return Samples(tuple(InputSamples(arrays[each.name], each, normalization) for each in manifest.inputs))
 
 
 def fill_batch(feed: Samples | ActivationCache, rows: Array, into: Mapping[str, Array]) -> None:
     """Copy rows into the arrays that a step is bound to."""
     if isinstance(feed, Samples):
-        values = {feed.name: feed.gather(rows)}
+        values = feed.gather(rows)
     else:
         values = {name: feed.gather(rows, name) for name in into if name in feed.names}
     put_values(values, into)
@@ -68,16 +119,16 @@ def put_values(values: Mapping[str, Array], into: Mapping[str, Array]) -> None:
         array[...] = value.reshape(array.shape)
 
 
-def check_targets(manifest: Manifest, x: Array, y: Array) -> Array:
+def check_targets(manifest: Manifest, samples: Samples, y: Array) -> Array:
     """Return targets as a step takes them: class numbers (N,) int64, or real vectors (N, outputs) float32.
 
     Raises:
         InputError: no samples, unequal numbers, labels out of range, or targets of another size.
     """
-    if len(x) == 0:
+    if len(samples) == 0:
         raise InputError("data", "has no samples", "give at least one")
-    if len(x) != len(y):
-        raise InputError("data", f"has {len(x)} samples and {len(y)} targets", "give one target a sample")
+    if len(samples) != len(y):
+        raise InputError("data", f"has {len(samples)} samples and {len(y)} targets", "give one target a sample")
     if manifest.loss == "cross-entropy":
         if y.ndim != 1 or y.dtype.kind not in "iu":
             problem = f"labels are {y.dtype} of shape {y.shape}"

@@ -39,33 +39,34 @@ class ForwardPass:
         feeds = {**self._state.forward_tensors(), **values}
         return {**values, **session.call(feeds, list(session.outputs))}
 
-    def to_block(self, index: int, x: Array) -> dict[str, Array]:
-        """The values that are there when block ``index`` begins, from normalized samples (N, ...)."""
-        values = {self._artifact.manifest.input: x}
+    def to_block(self, index: int, x: Array | Mapping[str, Array]) -> dict[str, Array]:
+        """The values that are there when block ``index`` begins, from normalized samples (N, ...), by input where several."""
+        values = dict(x) if isinstance(x, Mapping) else {self._artifact.manifest.input: x}
         for stage in range(index + 1):
             values = self.run_stage(stage, values)
         return values
 
     def collect(self, index: int, samples: Samples) -> ActivationCache:
         """Return the cache of what enters block ``index``, computed from the samples."""
-        cache = ActivationCache(len(samples.x))
-        for start in range(0, len(samples.x), _ROWS):
+        cache = ActivationCache(len(samples), self._artifact.manifest.binary_values)
+        for start in range(0, len(samples), _ROWS):
             values = self.to_block(index, samples.gather(slice(start, start + _ROWS)))
             cache.put(start, {name: values[name] for name in self.needed(index, values)})
         return cache
 
-    def scores(self, x: Array) -> Array:
+    def scores(self, x: Array | Mapping[str, Array]) -> Array:
         """The scores (N, outputs) of normalized samples: before Softmax, where the model ends in one."""
         manifest = self._artifact.manifest
         values = self.to_block(len(self._artifact.blocks), x)
-        if manifest.score not in values or values[manifest.score].size != len(x) * manifest.num_outputs:
+        count = len(values[manifest.input])
+        if manifest.score not in values or values[manifest.score].size != count * manifest.num_outputs:
             problem = f"is not computed by the forward pass, {manifest.num_outputs} numbers a sample"
             raise InputError(f"value '{manifest.score}'", problem, "build the artifact again")
-        return values[manifest.score].reshape(len(x), -1)
+        return values[manifest.score].reshape(count, -1)
 
     def advance(self, cache: ActivationCache, index: int) -> ActivationCache:
         """Return the cache of what enters block ``index``, from that of the block before."""
-        filled = ActivationCache(cache.num_rows, cache.limit_nbytes)
+        filled = ActivationCache(cache.num_rows, cache.binary_values, cache.limit_nbytes)
         for start in range(0, cache.num_rows, _ROWS):
             rows = np.arange(start, min(start + _ROWS, cache.num_rows))
             values = self.run_stage(index, {name: cache.gather(rows, name) for name in cache.names})

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.run.artifact_paths import check_model_path, check_path
 from tinyfoa_rt.run.digest import Digest
-from tinyfoa_rt.run.records import ARTIFACT_FORMAT, Manifest
+from tinyfoa_rt.run.records import ARTIFACT_FORMAT, InputRecord, Manifest
 from tinyfoa_rt.strict_json import read_record
 
 __all__ = ["ParsedManifest", "parse_manifest"]
@@ -24,6 +24,10 @@ _CHOICES = {
     "handover": ("bits", "scaled"),
     "order": ("layerwise", "interleaved"),
 }
+# Element types that a sample may have.
+_DTYPES = frozenset(
+    ("float16", "float32", "float64", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -57,8 +61,9 @@ def parse_manifest(place: str, content: Any) -> ParsedManifest:
 def _check(place: str, manifest: Manifest) -> None:
     if not manifest.blocks or len(manifest.stages) != len(manifest.blocks) + 1:
         raise InputError(place, f"has {len(manifest.blocks)} blocks and {len(manifest.stages)} stages", _MEND)
-    if min(manifest.batch, manifest.num_outputs, *manifest.input_shape) < 1:
+    if min(manifest.batch, manifest.num_outputs) < 1:
         raise InputError(place, "has a size below 1", _MEND)
+    _check_inputs(place.removesuffix("blocks") + "inputs", manifest.inputs)
     if manifest.frozen_blocks < 0:
         raise InputError(place, f"says that {manifest.frozen_blocks} are frozen", _MEND)
     for path in manifest.model_paths:
@@ -68,6 +73,15 @@ def _check(place: str, manifest: Manifest) -> None:
             for bounds in (layer.ins, layer.outs):
                 if len(bounds) < 2 or bounds[0] != 0 or any(a >= b for a, b in zip(bounds, bounds[1:])):
                     raise InputError(f"{place}, layer '{layer.name}'", f"its slices have the bounds {bounds}", _MEND)
+
+
+def _check_inputs(place: str, inputs: Sequence[InputRecord]) -> None:
+    names = {each.name for each in inputs}
+    if not inputs or len(names) < len(inputs):
+        raise InputError(place, "is empty or names an input twice", _MEND)
+    for each in inputs:
+        if each.dtype not in _DTYPES or not each.shape or min(each.shape) < 1:
+            raise InputError(f"{place}, '{each.name}'", f"is {each.dtype} of shape {each.shape}", _MEND)
 
 
 def _files(place: str, content: Any) -> dict[str, Digest]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["ARTIFACT_FORMAT", "BlockRecord", "LayerRecord", "Manifest", "TensorRecord"]
+__all__ = ["ARTIFACT_FORMAT", "BlockRecord", "InputRecord", "LayerRecord", "Manifest", "TensorRecord"]
 
 ARTIFACT_FORMAT = "tinyfoa-artifact/2"
 
@@ -35,6 +35,26 @@ class LayerRecord:
     @property
     def num_slices(self) -> int:
         return (len(self.ins) - 1) * (len(self.outs) - 1)
+
+
+@dataclass(frozen=True)
+class InputRecord:
+    """A data input of the model.
+
+    Attributes:
+        name: in the model, and so of the array that it is given.
+        dtype: NumPy's name of its element type.
+        shape: at batch 1.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def is_real(self) -> bool:
+        """Whether it takes real numbers, which may be normalized; whole ones mean what they say."""
+        return self.dtype in ("float32", "float16", "float64")
 
 
 @dataclass(frozen=True)
@@ -94,8 +114,7 @@ class Manifest:
     Attributes:
         format: ``tinyfoa-artifact/2``.
         model: the model's name.
-        input: name of its data input.
-        input_shape: at batch 1.
+        inputs: its data inputs; a sample has a value for each.
         output: name of the output that classifies or reconstructs.
         score: the value whose largest element is the class: the output before Softmax.
         num_outputs: classes, or the size of the target.
@@ -115,8 +134,7 @@ class Manifest:
 
     format: str
     model: str
-    input: str
-    input_shape: tuple[int, ...]
+    inputs: tuple[InputRecord, ...]
     output: str
     score: str
     num_outputs: int
@@ -132,6 +150,26 @@ class Manifest:
     stages: tuple[str, ...]
     blocks: tuple[BlockRecord, ...]
     tensors: tuple[TensorRecord, ...]
+
+    @property
+    def input(self) -> str:
+        """The name of the data input, the first where there are several."""
+        return self.inputs[0].name
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of that input at batch 1."""
+        return self.inputs[0].shape
+
+    @property
+    def takes_normalization(self) -> bool:
+        """Whether samples may be normalized: there is one input, of real numbers."""
+        return len(self.inputs) == 1 and self.inputs[0].is_real
+
+    @property
+    def binary_values(self) -> frozenset[str]:
+        """The values that blocks hand on as bits."""
+        return frozenset(block.output for block in self.blocks if block.scale)
 
     @property
     def next_of(self) -> Mapping[str, str]:

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from tinyfoa_rt.run.artifact import INFERENCE_TENSORS, MANIFEST, Artifact
 from tinyfoa_rt.run.checkpoint import FOLDER, load_checkpoint, save_checkpoint
 from tinyfoa_rt.run.data import Normalization
 from tinyfoa_rt.run.evaluation import Evaluation, evaluate_scores
-from tinyfoa_rt.run.feed import Samples, check_targets
+from tinyfoa_rt.run.feed import Samples, check_targets, samples_of
 from tinyfoa_rt.run.forward import ForwardPass
 from tinyfoa_rt.run.inference import write_inference_tensors
 from tinyfoa_rt.run.interleaved import InterleavedLoop
@@ -35,6 +35,7 @@ from tinyfoa_rt.run.settings import TrainSettings
 __all__ = ["Trainer"]
 
 Array = NDArray[Any]
+Inputs = Array | Mapping[str, Array]
 _ROWS = 500
 
 
@@ -80,11 +81,12 @@ class Trainer:
         """Whether every block has had its epochs."""
         return self.progress.block >= len(self.artifact.blocks)
 
-    def fit(self, x: Array, y: Array, *, normalization: Normalization | None = None, **settings: Any) -> Trainer:
+    def fit(self, x: Inputs, y: Array, *, normalization: Normalization | None = None, **settings: Any) -> Trainer:
         """Train every block on ``x`` and ``y`` from where training stands.
 
         Args:
-            x: samples (N, ...), raw; any shape that fits the model's input in one way.
+            x: samples (N, ...), raw; any shape that fits the model's input in one way. Where the model has several inputs, an
+                array of each by its name. Inputs of whole numbers (ids, bytes) and of truth values take them as they are.
             y: classes (N,), whole numbers from 0; or targets (N, outputs).
             normalization: of the samples, kept with the model; ``None`` takes them as they are.
             **settings: fields of :class:`tinyfoa_rt.run.settings.TrainSettings`, such as ``epochs=10``.
@@ -97,16 +99,16 @@ class Trainer:
             pass
         return self
 
-    def iterate(self, x: Array, y: Array, *, normalization: Normalization | None = None, **settings: Any) -> Iterator[Report]:
+    def iterate(self, x: Inputs, y: Array, *, normalization: Normalization | None = None, **settings: Any) -> Iterator[Report]:
         """As :meth:`fit`, step by step; between two steps the trainer may be saved or asked to predict."""
         if self.progress.total_steps == 0 and not self.progress.rates:
             self.progress = Progress(TrainSettings(**settings), normalization)
         elif settings:
             self.progress.settings = replace(self.progress.settings, **settings)
-        target = check_targets(self.artifact.manifest, x, y)
-        return self._loop().epochs(self._samples(x), target)
+        samples = self._samples(x)
+        return self._loop().epochs(samples, check_targets(self.artifact.manifest, samples, y))
 
-    def partial_fit(self, x: Array, y: Array) -> float:
+    def partial_fit(self, x: Inputs, y: Array) -> float:
         """Train on a stream: take one step for each batch in ``x`` at a constant rate; return the mean loss.
 
         With the order ``layerwise`` the block in training learns, and :meth:`next_block` goes on to the next one; with
@@ -115,10 +117,11 @@ class Trainer:
         Raises:
             InputError: the data do not fit the model.
         """
-        target = check_targets(self.artifact.manifest, x, y)
+        samples = self._samples(x)
+        target = check_targets(self.artifact.manifest, samples, y)
         if self._stream is None:
             self._stream = self._loop()
-        return self._stream.stream(self._samples(x), target)
+        return self._stream.stream(samples, target)
 
     def next_block(self) -> None:
         """End the training of the current block on a stream.
@@ -132,24 +135,24 @@ class Trainer:
         self.progress.block += 1
         self.progress.step = 0
 
-    def scores(self, x: Array) -> Array:
+    def scores(self, x: Inputs) -> Array:
         """Return the scores (N, outputs), float32: the output before Softmax, where the model ends in one.
 
         Raises:
             InputError: the samples do not fit the model.
         """
         samples = self._samples(x)
-        parts = [self._forward.scores(samples.gather(slice(i, i + _ROWS))) for i in range(0, len(x), _ROWS)]
+        parts = [self._forward.scores(samples.gather(slice(i, i + _ROWS))) for i in range(0, len(samples), _ROWS)]
         return np.concatenate(parts) if parts else np.zeros((0, self.artifact.manifest.num_outputs), np.float32)
 
-    def predict(self, x: Array) -> Array:
+    def predict(self, x: Inputs) -> Array:
         """Return the class (N,) of each sample; of a regression its output (N, outputs)."""
         scores = self.scores(x)
         return scores.argmax(axis=1) if self.artifact.manifest.loss == "cross-entropy" else scores
 
-    def evaluate(self, x: Array, y: Array) -> Evaluation:
+    def evaluate(self, x: Inputs, y: Array) -> Evaluation:
         """Return loss, accuracy and balanced accuracy on ``x`` and ``y``."""
-        target = check_targets(self.artifact.manifest, x, y)
+        target = check_targets(self.artifact.manifest, self._samples(x), y)
         return evaluate_scores(self.scores(x), target, self.artifact.manifest.loss)
 
     def save(self, folder: str | Path) -> None:
@@ -180,9 +183,8 @@ class Trainer:
         trainer.progress = Progress.from_json(checkpoint.progress)
         return trainer
 
-    def _samples(self, x: Array) -> Samples:
-        manifest = self.artifact.manifest
-        return Samples(np.asarray(x), manifest.input, manifest.input_shape, self.progress.normalization)
+    def _samples(self, x: Inputs) -> Samples:
+        return samples_of(self.artifact.manifest, x, self.progress.normalization)
 
     def _loop(self) -> LayerwiseLoop | InterleavedLoop:
         kind = InterleavedLoop if self.artifact.manifest.order == "interleaved" else LayerwiseLoop

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,24 +20,27 @@ from tinyfoa_rt.run.data.targets import as_targets, is_regression
 __all__ = ["DataSet", "Part", "join", "split"]
 
 
+Inputs = NDArray[Any] | Mapping[str, NDArray[Any]]
+
+
 @dataclass(frozen=True, eq=False)
 class DataSet:
     """Samples as they were stored; ``normalization`` is for the reader to apply, a batch at a time.
 
     Attributes:
         name: of the file or folder, or ``digits``.
-        x_train: (N, ...), uint8 or float32, perhaps memory-mapped.
+        x_train: (N, ...), whole numbers or float32, perhaps memory-mapped; such arrays by name, where there are several inputs.
         y_train: (N,), int64, 0 <= label < ``num_classes``; or (N, outputs), float32, of a regression.
         x_test: (M, ...), the type and sample shape of ``x_train``.
         y_test: as ``y_train``, (M, ...).
         num_classes: one more than the largest label, or what the format says; 0 of a regression.
-        normalization: measured on ``x_train``.
+        normalization: measured on ``x_train``; of several inputs none is (mean 0, deviation 1).
     """
 
     name: str
-    x_train: NDArray[Any]
+    x_train: Any
     y_train: NDArray[Any]
-    x_test: NDArray[Any]
+    x_test: Any
     y_test: NDArray[Any]
     num_classes: int
     normalization: Normalization
@@ -46,8 +51,13 @@ class Part:
     """Samples and labels of one part as a reader found them, not checked; ``place`` is what messages begin with."""
 
     place: str
-    x: NDArray[Any]
+    x: Inputs
     y: NDArray[Any]
+
+    @property
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
+        """The samples by name; a single array is ``x``."""
+        return self.x if isinstance(self.x, Mapping) else {"x": self.x}
 
 
 def join(name: str, train: Part, test: Part, *, num_classes: int | None = None, channel_axis: int | None = None) -> DataSet:
@@ -64,24 +74,20 @@ def join(name: str, train: Part, test: Part, *, num_classes: int | None = None, 
         InputError: unequal lengths or shapes, NaN, Inf, labels out of range, one class only, empty.
     """
     train, test = _checked(train), _checked(test)
-    if train.x.shape[1:] != test.x.shape[1:]:
-        problem = f"samples have shape {test.x.shape[1:]}, those of the training set {train.x.shape[1:]}"
-        raise InputError(test.place, problem, "store both with one shape")
-    if train.x.dtype != test.x.dtype:
-        problem = f"samples are {test.x.dtype}, those of the training set {train.x.dtype}"
-        raise InputError(test.place, problem, "store both with one type")
+    _check_alike(train, test)
+    normalization = Normalization(0.0, 1.0) if isinstance(train.x, Mapping) else measure(train.x, channel_axis)
     if is_regression(train.y) or is_regression(test.y):
         if train.y.shape[1:] != test.y.shape[1:]:
             problem = f"targets have shape {test.y.shape[1:]}, those of the training set {train.y.shape[1:]}"
             raise InputError(test.place, problem, "store both with one shape")
-        return DataSet(name, train.x, train.y, test.x, test.y, 0, measure(train.x, channel_axis))
+        return DataSet(name, train.x, train.y, test.x, test.y, 0, normalization)
     if (train.y == train.y[0]).all():
         raise InputError(train.place, f"all labels are {train.y[0]}", "training needs samples of two classes or more")
     if num_classes is None:
         num_classes = int(max(train.y.max(), test.y.max())) + 1
     for part in (train, test):
         check_labels(part.y, num_classes, part.place)
-    return DataSet(name, train.x, train.y, test.x, test.y, num_classes, measure(train.x, channel_axis))
+    return DataSet(name, train.x, train.y, test.x, test.y, num_classes, normalization)
 
 
 def split(name: str, whole: Part, *, channel_axis: int | None = None) -> DataSet:
@@ -90,11 +96,38 @@ def split(name: str, whole: Part, *, channel_axis: int | None = None) -> DataSet
     train, test = split_stratified(np.zeros(len(whole.y), np.int64) if is_regression(whole.y) else whole.y)
     if len(test) == 0:
         raise InputError(whole.place, f"{len(whole.y)} samples are too few to test with", "give at least three of a class")
-    parts = (Part(whole.place, whole.x[rows], whole.y[rows]) for rows in (train, test))
+    parts = (Part(whole.place, _each(whole, partial(_rows_of, rows)), whole.y[rows]) for rows in (train, test))
     return join(name, *parts, channel_axis=channel_axis)
 
 
 def _checked(part: Part) -> Part:
-    if part.x.ndim and part.y.ndim and len(part.x) != len(part.y):
-        raise InputError(part.place, f"has {len(part.x)} samples and {len(part.y)} labels", "give one label a sample")
-    return Part(part.place, as_features(part.x, part.place), as_targets(part.y, part.place))
+    for array in part.arrays.values():
+        if array.ndim and part.y.ndim and len(array) != len(part.y):
+            raise InputError(part.place, f"has {len(array)} samples and {len(part.y)} labels", "give one label a sample")
+    return Part(part.place, _each(part, as_features), as_targets(part.y, part.place))
+
+
+def _each(part: Part, change: Callable[[NDArray[Any], str], NDArray[Any]]) -> Inputs:
+    """The samples with each array changed; ``change`` is given the array and its place."""
+    if not isinstance(part.x, Mapping):
+        return change(part.x, part.place)
+    # One number a sample needs no axis of its own.
+    return {name: change(np.atleast_2d(x.T).T, f"{part.place}, '{name}'") for name, x in part.x.items()}
+
+
+def _rows_of(rows: NDArray[np.int64], x: NDArray[Any], place: str) -> NDArray[Any]:
+    return x[rows]
+
+
+def _check_alike(train: Part, test: Part) -> None:
+    if train.arrays.keys() != test.arrays.keys():
+        found, expected = (", ".join(part.arrays) for part in (test, train))
+        raise InputError(test.place, f"holds {found}, the training set {expected}", "store the same arrays of both")
+    for name, x in train.arrays.items():
+        other = test.arrays[name]
+        if x.shape[1:] != other.shape[1:]:
+            problem = f"samples have shape {other.shape[1:]}, those of the training set {x.shape[1:]}"
+            raise InputError(test.place, problem, "store both with one shape")
+        if x.dtype != other.dtype:
+            problem = f"samples are {other.dtype}, those of the training set {x.dtype}"
+            raise InputError(test.place, problem, "store both with one type")

@@ -1,4 +1,4 @@
-"""Samples: uint8 or float32, all finite, one a row."""
+"""Samples: whole numbers or float32, all finite, one a row."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CHUNK_NBYTES = 2**22
 
 
 def as_features(x: NDArray[Any], place: str) -> NDArray[Any]:
-    """Return ``x`` (N, ...) as it is where uint8 or float32, else as float32.
+    """Return ``x`` (N, ...) as it is where it holds whole numbers or float32, else as float32.
 
     Raises:
         InputError: no numbers, empty, no axis for samples, NaN or Inf; the row counts from 0.
@@ -27,7 +27,7 @@ def as_features(x: NDArray[Any], place: str) -> NDArray[Any]:
         raise InputError(place, f"has shape {x.shape}, expected an axis of samples and one of features", "reshape it to (N, 1)")
     if x.size == 0:
         raise InputError(place, f"is empty, shape {x.shape}", "give at least one sample")
-    if x.dtype == np.uint8:
+    if x.dtype.kind in "biu":
         return x
     with np.errstate(over="ignore"):  # float64 beyond float32 becomes Inf, refused below
         features = x.astype(np.float32, copy=False)

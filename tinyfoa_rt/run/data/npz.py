@@ -1,5 +1,7 @@
 """An .npz with x_train and y_train, and x_test and y_test where there is a split already.
 
+Of a model with several inputs, NAME_train and NAME_test of each take the place of x; or NAME and y, where there is no split.
+
 The file is read by a parser of its own instead of ``numpy.load``: it evaluates no header, unpickles nothing, and takes no
 memory before the sizes that the header says are checked against the archive.
 """
@@ -11,6 +13,7 @@ import re
 import struct
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,21 +50,26 @@ def load_npz(path: Path) -> DataSet:
     """
     try:
         with reading(path, "get the file again", largest=LARGEST_FILE) as file, zipfile.ZipFile(file) as archive:
-            names = set(archive.namelist())
-            parts = [_read_part(archive, path, "train")]
-            if names & {"x_test.npy", "y_test.npy"}:
-                parts.append(_read_part(archive, path, "test"))
+            names = {name.removesuffix(".npy") for name in archive.namelist()}
+            endings = ("_train", "_test") if names & {"y_test", "x_test"} else ("" if "y" in names else "_train",)
+            parts = [_read_part(archive, path, ending) for ending in endings]
     except _DAMAGE as error:
         raise InputError(path.name, f"is no whole .npz archive ({error})", _SAVE) from error
-    axis = 1 if parts[0].x.ndim == 4 and 2 <= parts[0].x.shape[1] <= 4 else None
+    x = parts[0].x
+    axis = 1 if not isinstance(x, Mapping) and x.ndim == 4 and 2 <= x.shape[1] <= 4 else None
     if len(parts) == 1:
         return split(path.stem, parts[0], channel_axis=axis)
     return join(path.stem, *parts, channel_axis=axis)
 
 
-def _read_part(archive: zipfile.ZipFile, path: Path, which: str) -> Part:
-    x, y = (_read_array(archive, path, f"{letter}_{which}") for letter in "xy")
-    return Part(f"{path.name}, {which} set", x, y)
+def _read_part(archive: zipfile.ZipFile, path: Path, ending: str) -> Part:
+    """One part: targets, and samples by the names of inputs; where there is but ``x``, as an array."""
+    found = [name.removesuffix(".npy") for name in archive.namelist()]
+    names = [name.removesuffix(ending) for name in found if name.endswith(ending) and name != f"y{ending}"] or ["x"]
+    arrays = {name: _read_array(archive, path, f"{name}{ending}") for name in names}
+    y = _read_array(archive, path, f"y{ending}")
+    which = ending.removeprefix("_") or "whole"
+    return Part(f"{path.name}, {which} set", arrays["x"] if names == ["x"] else arrays, y)
 
 
 def _read_array(archive: zipfile.ZipFile, path: Path, name: str) -> NDArray[Any]:

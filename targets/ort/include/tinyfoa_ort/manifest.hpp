@@ -83,6 +83,30 @@ inline std::map<std::string, FileRecord> read_files(const std::string& place, co
     return files;
 }
 
+// The model's data input: this trainer takes one, of real numbers.
+inline void read_inputs(const std::string& place, const std::vector<Json>& inputs, Manifest& manifest) {
+    const std::string python = "train it with tinyfoa-rt train";
+    if (inputs.size() != 1) {
+        throw input_error(place, "are " + std::to_string(inputs.size()) + ", which needs Python's trainer", python);
+    }
+    RecordReader reader(place + "[0]", inputs[0]);
+    manifest.input = reader.text("name");
+    const std::string dtype = reader.text("dtype");
+    manifest.input_shape = reader.integers("shape");
+    reader.finish();
+    if (dtype != "float32") {
+        throw input_error(place, "are " + dtype + ", which needs Python's trainer", python);
+    }
+    for (const std::int64_t size : manifest.input_shape) {
+        if (size < 1) {
+            throw input_error(place, "have a size below 1", build_again);
+        }
+    }
+    if (manifest.input_shape.empty() || !count_elements(manifest.input_shape, Dtype::float64)) {
+        throw input_error(place, "have a shape that is empty or too large", build_again);
+    }
+}
+
 inline LayerRecord read_layer(const std::string& place, const Json& content) {
     RecordReader reader(place, content);
     LayerRecord layer;
@@ -210,8 +234,7 @@ inline Manifest parse_manifest(const std::string& place, const Json& content) {
     reader.text("format");
     manifest.files = detail::read_files(place + ", files", reader.any("files"));
     manifest.model = reader.text("model");
-    manifest.input = reader.text("input");
-    manifest.input_shape = reader.integers("input_shape");
+    detail::read_inputs(place + ", inputs", reader.list("inputs"), manifest);
     manifest.output = reader.text("output");
     manifest.score = reader.text("score");
     manifest.num_outputs = reader.integer("num_outputs", 1);
@@ -238,14 +261,6 @@ inline Manifest parse_manifest(const std::string& place, const Json& content) {
     reader.finish();
     if (manifest.blocks.empty() || manifest.stages.size() != manifest.blocks.size() + 1) {
         throw input_error(place + ", blocks", "and stages do not fit together", detail::build_again);
-    }
-    for (const std::int64_t size : manifest.input_shape) {
-        if (size < 1) {
-            throw input_error(place + ", input_shape", "has a size below 1", detail::build_again);
-        }
-    }
-    if (manifest.input_shape.empty() || !count_elements(manifest.input_shape, Dtype::float64)) {
-        throw input_error(place + ", input_shape", "is empty or too large", detail::build_again);
     }
     manifest.id = detail::artifact_id(content, manifest.files);
     return manifest;
