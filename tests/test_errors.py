@@ -13,6 +13,7 @@ def test_a_message_is_one_line_with_place_problem_and_mend() -> None:
 def test_a_place_from_a_file_cannot_flood_the_terminal() -> None:
     error = ModelError("x" * 5000, "is damaged")
     assert len(str(error)) < 160
+    assert len(str(InputError("place", "y" * 5000))) < 1100
     assert "\x1b" not in str(ModelError("\x1b[31mred", "is damaged"))
 
 

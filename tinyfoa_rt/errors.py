@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 _LONGEST_PLACE = 120
+_LONGEST_PROBLEM = 1000
 _LONGEST_CAUSE = 300
 
 
@@ -39,7 +40,7 @@ class TinyfoaError(Exception):
 
     def __init__(self, place: str, problem: str, mend: str = "") -> None:
         self.place = _one_line(place, limit=_LONGEST_PLACE)
-        self.problem = _one_line(problem)
+        self.problem = _one_line(problem, limit=_LONGEST_PROBLEM)
         self.mend = _one_line(mend)
         line = f"{self.place}: {self.problem}" if self.place else self.problem
         super().__init__(f"{line}; {self.mend}" if self.mend else line)

@@ -3,7 +3,8 @@
     python -m tests.fuzz.models --cases 20000 --seed 0
 
 runs as many as asked for in processes of their own, so that a crash or a hang of native code is one fault and not the end; the
-tests run a few in their own process. Case N of seed S is the same everywhere: ``--first N --cases 1`` repeats it.
+tests run a few in their own process. Case N of seed S is the same everywhere: ``--first N --cases 1`` repeats it. What is
+written is synced, so a temporary folder in RAM (``TMPDIR=/dev/shm``) is faster.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from tinyfoa_rt.run import Trainer
 from tinyfoa_rt.run.artifact import Artifact
 from tinyfoa_rt.run.external_data import refuse_external_data
 from tinyfoa_rt.run.metrics import MetricsLog
+from tinyfoa_rt.run.tensor_file import read_tensors, write_tensors
 
 X, Y = blobs(24)
 
@@ -184,3 +186,35 @@ def test_else_onnxruntime_would_open_a_file_in_the_current_folder(tmp_path: Path
 def test_what_is_no_protobuf_is_no_model(content: bytes) -> None:
     with pytest.raises(InputError, match="is no ONNX model"):
         refuse_external_data(content, "model")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"block": 4}, "beyond the last block"),
+        ({"step": -1}, "count that is not from 0"),
+        ({"total_steps": 2**40}, "count that is not from 0"),
+        ({"step": "1"}, "'step' is of another type"),
+        ({"block": True}, "'block' is of another type"),
+        ({"rates": {"fc1": "1"}}, "'fc1' is of another type"),
+        ({"settings": {}}, "is not complete ('epochs')"),
+        ({"settings": {"epochs": 0, "rate": 1.0, "rate_schedule": "cosine", "rotate_every": None, "seed": 0}}, "--epochs 0"),
+        ({"settings": {"epochs": 1, "rate": 1.0, "rate_schedule": "cosine", "rotate_every": None, "seed": -1}}, "--seed -1"),
+        (
+            {"settings": {"epochs": 1.5, "rate": 1.0, "rate_schedule": "cosine", "rotate_every": None, "seed": 0}},
+            "'epochs' is of",
+        ),
+        ({"normalization": {"mean": 0, "std": 0, "axis": 1}}, "std is not greater than 0"),
+    ],
+    ids=str,
+)
+def test_progress_with_the_right_hash_is_checked_still(change: dict[str, object], expected: str, folder: Path) -> None:
+    state = folder / "checkpoint" / "state-000001.safetensors"
+    stored = read_tensors(state)
+    progress = {**json.loads(stored.metadata["progress"]), **change}
+    digest = write_tensors(state, stored.tensors, {"progress": json.dumps(progress)})
+    path = folder / "checkpoint" / "checkpoint.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "bytes": digest.nbytes, "sha256": digest.sha256}))
+    with pytest.raises(InputError) as caught:
+        Trainer.load(folder)
+    assert expected in str(caught.value)

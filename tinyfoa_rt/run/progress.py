@@ -12,6 +12,8 @@ from tinyfoa_rt.run.settings import TrainSettings
 
 __all__ = ["Progress"]
 
+_LARGEST_COUNT = 2**31 - 1  # C99 keeps 32 bits
+
 
 @dataclass
 class Progress:
@@ -56,8 +58,8 @@ class Progress:
             raise InputError(f"checkpoint, progress, {error.place}", error.problem, "start training anew") from error
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError("checkpoint, progress", f"is not complete ({error})", "start training anew") from error
-        if min(counts.values()) < 0:
-            raise InputError("checkpoint, progress", "has a count below 0", "start training anew")
+        if not all(0 <= count <= _LARGEST_COUNT for count in counts.values()):
+            raise InputError("checkpoint, progress", "has a count that is not from 0 to 2^31 - 1", "start training anew")
         return cls(settings, None if stored is None else Normalization.from_json(stored), **counts, rates=rates)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyfoa_rt.errors import UsageError
+from tinyfoa_rt.errors import InputError, UsageError
 from tinyfoa_rt.run.artifact import INFERENCE_TENSORS, MANIFEST, Artifact
 from tinyfoa_rt.run.checkpoint import FOLDER, load_checkpoint, save_checkpoint
 from tinyfoa_rt.run.data import Normalization
@@ -181,6 +181,8 @@ class Trainer:
         checkpoint = load_checkpoint(Path(folder) / FOLDER, trainer.artifact.id)
         trainer.state.restore(checkpoint.tensors)
         trainer.progress = Progress.from_json(checkpoint.progress)
+        if trainer.progress.block > len(trainer.artifact.blocks):
+            raise InputError("checkpoint, progress", "is beyond the last block", "start training anew")
         return trainer
 
     def _samples(self, x: Inputs) -> Samples:
