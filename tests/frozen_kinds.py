@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-__all__ = ["CLASSES", "KINDS", "FrozenKind"]
+__all__ = ["CLASSES", "KINDS", "FrozenKind", "floats"]
 
 CLASSES = 3
 Array = NDArray[Any]
@@ -160,8 +160,9 @@ KINDS: dict[str, FrozenKind] = {
     ),
     "an if": FrozenKind(
         [
-            node("ReduceMax", ["first"], ["m"], keepdims=0),
-            node("Greater", ["m", "limit"], ["c"]),
+            node("Abs", ["x"], ["a"]),
+            node("ReduceMax", ["a"], ["m"], keepdims=0),
+            node("Greater", ["m", "lowest"], ["c"]),
             node(
                 "If",
                 ["c"],
@@ -170,7 +171,7 @@ KINDS: dict[str, FrozenKind] = {
                 else_branch=_branch([node("Neg", ["x"], ["e"])], "e"),
             ),
         ],
-        {"limit": np.array(0.3, np.float32), "first": floats(6)},
+        {"limit": np.array(0.3, np.float32), "lowest": np.array(-1, np.float32)},
         6,
     ),
     "an if of operator set 11 whose inner nodes have changed since": FrozenKind(

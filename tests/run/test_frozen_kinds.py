@@ -9,7 +9,8 @@ import onnx
 import onnxruntime
 import pytest
 
-from tests.frozen_kinds import CLASSES, KINDS, FrozenKind
+from tests.frozen_kinds import CLASSES, KINDS, FrozenKind, floats
+from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.model import load
 from tinyfoa_rt.pipeline import plan
 from tinyfoa_rt.pipeline.building import build
@@ -111,3 +112,22 @@ def test_a_plan_says_what_stays_frozen(tmp_path: Path) -> None:
     planned = plan(tmp_path / "kind.onnx", "1MB")
     assert [block.name for block in planned.blocks] == ["head"]
     assert planned.reason.endswith("Gemm_0 and 1 more stay frozen: its weight 'w' is shared with another layer.")
+
+
+def test_a_block_that_holds_a_shared_weight_is_refused_by_name(tmp_path: Path) -> None:
+    """A layer before it would need the error that comes back through it."""
+    kind = KINDS["two layers of one weight"]
+    first = [onnx.helper.make_node("Gemm", ["input", "v"], ["x"]), *kind.nodes]
+    inputs = {"input": (onnx.TensorProto.FLOAT, (4,))}
+    model = FrozenKind(first, {**kind.tensors, "v": floats(4, 6)}, kind.features, inputs).model()
+    onnx.save(model, tmp_path / "kind.onnx")
+    words = "node 'Gemm_3': its weight 'w' is shared with another layer; but a trained block needs its gradient; train only"
+    with pytest.raises(UnsupportedError, match=f"{words} what is behind it: --train last:1"):
+        plan(tmp_path / "kind.onnx", "1MB")
+    assert plan(tmp_path / "kind.onnx", "1MB", train="last:1").feasible
+
+
+def test_generated_c_refuses_a_loop_by_name(tmp_path: Path) -> None:
+    onnx.save(KINDS["a loop"].model(), tmp_path / "kind.onnx")
+    with pytest.raises(UnsupportedError, match="node 'Loop_0': Loop has no C99 kernel"):
+        plan(tmp_path / "kind.onnx", "1MB", target="c99", train="last:1")

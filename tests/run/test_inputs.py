@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from tests.frozen_kinds import CLASSES, KINDS
+from tests.frozen_kinds import CLASSES, KINDS, FrozenKind, floats
 from tinyfoa_rt.cli import main
 from tinyfoa_rt.errors import InputError, UnsupportedError, UsageError
 from tinyfoa_rt.model import load
@@ -46,6 +47,32 @@ def test_several_inputs_are_learnt_from_by_name(tmp_path: Path, order: str) -> N
     trainer.save(tmp_path / "out")
     again = Trainer.load(tmp_path / "out")
     np.testing.assert_array_equal(again.scores(samples), trainer.scores(samples))
+
+
+@pytest.mark.parametrize("order", ["layerwise", "interleaved"])
+@pytest.mark.parametrize("binarize", ["none", "both"])
+def test_every_layer_behind_several_inputs_trains(tmp_path: Path, binarize: str, order: str) -> None:
+    """Two towers, whose outputs join: nothing is computed before the first block, which reads both inputs."""
+    names = {"x": 6, "state": 2}
+    nodes = [onnx.helper.make_node("Gemm", [name, f"w_{name}"], [f"h_{name}"], name=f"tower_{name}") for name in names]
+    nodes += [
+        onnx.helper.make_node("Add", [f"h_{name}" for name in names], ["h"]),
+        onnx.helper.make_node("Relu", ["h"], ["z"]),
+    ]
+    kind = FrozenKind(nodes, {f"w_{name}": floats(size, 8) for name, size in names.items()}, 8, KINDS["two inputs"].inputs)
+    onnx.save(kind.model(), tmp_path / "towers.onnx")
+    graph = load(tmp_path / "towers.onnx")
+    trainer = Trainer(build(graph, plan(graph, "1MB", binarize=binarize, batch=4, order=order)))
+    assert trainer.artifact.blocks[0].inputs == ("x", "state")
+    samples = kind.samples(24)
+    y = (samples["x"][:, 0] > samples["state"][:, 1]).astype(int)
+    trainer.fit(samples, y, epochs=30)
+    assert trainer.evaluate(samples, y).accuracy > 0.8  # type: ignore[operator]
+    trainer.save(tmp_path / "out")
+    session = onnxruntime.InferenceSession(tmp_path / "out" / "inference.onnx", providers=["CPUExecutionProvider"])
+    np.testing.assert_allclose(
+        session.run(None, samples)[0], trainer.scores(samples), rtol=1e-3, atol=1e-3
+    )  # 16 bits of an input
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from tinyfoa_rt.model.constants import SMALL_SIZE, Constants, TensorShape
 from tinyfoa_rt.model.draft import Draft
 from tinyfoa_rt.model.functions import KEPT_DOMAIN
 from tinyfoa_rt.model.fused_rules import has_fused_rule, infer_fused_outputs
+from tinyfoa_rt.model.loops import infer_loop_outputs
 from tinyfoa_rt.model.ml_rules import infer_ml_outputs
 from tinyfoa_rt.model.nodes import is_default_domain, node_place, read_names
 from tinyfoa_rt.model.quantized_rules import has_quantized_rule, infer_quantized_outputs
@@ -130,7 +131,8 @@ def _infer(node: onnx.NodeProto, draft: Draft, found: Inferred) -> Mapping[str, 
     if not is_known and infer_foreign is not None:
         return infer_foreign(node, types, lambda standard, reals: _infer_standard(standard, reals, {}, draft))
     data = {name: tensor for name in types if (tensor := _known_data(node, name, found.constants)) is not None}
-    return {**_infer_standard(node, types, data, draft), **infer_ml_outputs(node, types)}
+    carried = infer_loop_outputs(node, types, data, draft)
+    return {**_infer_standard(node, types, data, draft), **infer_ml_outputs(node, types), **carried}
 
 
 def _infer_standard(

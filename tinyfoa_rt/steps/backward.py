@@ -12,6 +12,7 @@ from tinyfoa_rt.ir.block import Block, Slices
 from tinyfoa_rt.ir.graph import Attribute, Graph, Node
 from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.step import TensorType
+from tinyfoa_rt.partition.layers import untrainable_products
 from tinyfoa_rt.partition.slices import largest_slice
 from tinyfoa_rt.steps.builder import StepBuilder, refuse
 from tinyfoa_rt.steps.trained_part import nodes_to_output, reached_by_layers
@@ -121,12 +122,15 @@ def _keeps_channels(graph: Graph, node: Node, axis: int) -> bool:
     return before == after or is_flattening
 
 
-def require_rule(node: Node, known: bool) -> None:
+def require_rule(graph: Graph, node: Node, known: bool) -> None:
     """Refuse a node through which no gradient rule leads.
 
     Raises:
-        UnsupportedError: names the node and the operator.
+        UnsupportedError: names the node and the operator, or why a product is no layer.
     """
+    reason = None if known else untrainable_products(graph).get(node.name)
+    if reason is not None:
+        raise refuse(node.name, f"{reason}; but a trained block needs its gradient")
     if not known:
         operator = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
         raise refuse(node.name, f"{operator} has no gradient rule, but a trained block needs one")

@@ -147,7 +147,7 @@ class _StepAssembly:
         if self.forward.renamed.get(node.outputs[0], "") == self.forward.name(node.inputs[0]):
             backward.add(node.inputs[0], grad)
             return
-        require_rule(node, node.op_type in VJP_RULES and node.domain == "")
+        require_rule(self.setting.graph, node, node.op_type in VJP_RULES and node.domain == "")
         if node in running_statistics(self.block):
             self._shifted.append((node, grad))
             if self.setting.target.runtime != "ort":  # where the gradient may take the place of what both read
