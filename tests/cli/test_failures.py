@@ -106,3 +106,11 @@ def test_what_onnxruntime_refuses_is_one_line_with_the_file(
     assert run([*arguments, "--kernels", "none"]) == 4
     lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("tinyfoa-rt: ")]
     assert len(lines) == 1 and "steps/1.onnx" in lines[0]
+
+
+def test_what_no_provider_can_read_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    artifact_of(tmp_path).save(tmp_path / "artifact")
+    put_file(tmp_path / "artifact", "steps/1.onnx", b"")
+    for arguments in (["inspect", "--providers"], ["export", "--target", "ort", "-o", str(tmp_path / "project")]):
+        assert run([*arguments, str(tmp_path / "artifact")]) == 4
+        assert len(capfd.readouterr().err.splitlines()) == 1

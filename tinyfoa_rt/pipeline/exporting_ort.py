@@ -15,6 +15,7 @@ from tinyfoa_rt.run import Trainer
 from tinyfoa_rt.run.artifact import Artifact, packed_path
 from tinyfoa_rt.run.checkpoint import has_checkpoint
 from tinyfoa_rt.run.kernels import KERNELS
+from tinyfoa_rt.run.session import failing_as
 
 __all__ = ["export_ort"]
 
@@ -34,10 +35,12 @@ def export_ort(folder: Path, output: Path) -> Artifact:
         UnsupportedError: the model has several inputs, or one of whole numbers.
     """
     trainer = Trainer.load(folder) if has_checkpoint(folder) else None
-    artifact = _for_the_c_api(_checked(trainer.artifact if trainer is not None else Artifact.load(folder)))
+    with failing_as(str(folder)):
+        artifact = _for_the_c_api(_checked(trainer.artifact if trainer is not None else Artifact.load(folder)))
     paths = artifact.manifest.model_paths
     packed = {packed_path(path): artifact.models[packed_path(path)] for path in paths if artifact.has_packed_form}
-    converted = to_ort_format({path: artifact.models[path] for path in paths}, packed, KERNELS if KERNELS.is_file() else None)
+    with failing_as(str(folder)):
+        converted = to_ort_format({path: artifact.models[path] for path in paths}, packed, KERNELS if KERNELS.is_file() else None)
     for each, name in ((artifact, "artifact"), (_in_ort_format(artifact, converted), "artifact-ort")):
         if trainer is None:
             each.save(output / name)

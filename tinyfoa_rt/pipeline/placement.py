@@ -16,6 +16,7 @@ from tinyfoa_rt.emit.inlined import InlinedNode, read_nodes
 from tinyfoa_rt.providers import REWRITES, ProviderTable, provider_tables
 from tinyfoa_rt.run.artifact import Artifact
 from tinyfoa_rt.run.assignment import ask_provider, can_tell_assignment, inline, installed_providers
+from tinyfoa_rt.run.session import failing_as
 from tinyfoa_rt.terminal import print_parts
 
 __all__ = ["Placement", "place_steps", "placement_record", "print_placement"]
@@ -47,9 +48,16 @@ class Placement:
 
 
 def place_steps(artifact: Artifact) -> tuple[Placement, ...]:
-    """Return the placement by every provider that is installed or has a table; the CPU's comes first."""
-    models = [inline(artifact.models[block.step]) for block in artifact.blocks]
-    steps = [read_nodes(model) for model in models]
+    """Return the placement by every provider that is installed or has a table; the CPU's comes first.
+
+    Raises:
+        InputError: a step cannot be read.
+    """
+    models, steps = [], []
+    for block in artifact.blocks:
+        with failing_as(block.step):
+            models.append(inline(artifact.models[block.step]))
+            steps.append(read_nodes(models[-1]))
     total = sum(map(len, steps))
     placements = [Placement("CPU", _ITSELF, total, total, len(steps), {}, {})]
     for table in provider_tables():

@@ -17,7 +17,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from tinyfoa_rt.errors import InputError, UsageError
+from tinyfoa_rt.errors import InputError, TinyfoaError, UsageError
 from tinyfoa_rt.run.kernels import CPU, register_kernels
 
 __all__ = ["Runtime", "Session", "find_refusal"]
@@ -86,7 +86,7 @@ class Runtime:
             register_kernels(options, self.kernels)
         names = [name for name in self.providers if not (has_open_batch and name in _NEED_A_BATCH)] or [CPU]
         given = [(name, _PROVIDER_OPTIONS.get(name, {})) for name in names]
-        with _failing_as(place):
+        with failing_as(place):
             session = onnxruntime.InferenceSession(model, options, providers=given)
         return Session(place, session, next_of)
 
@@ -171,7 +171,7 @@ class Session:
         unbound = [name for name in (*self.inputs, *self.outputs) if name not in self._bound]
         if unbound:
             raise InputError(self._place, f"has '{unbound[0]}', which the manifest does not explain", _MEND)
-        with _failing_as(self._place):
+        with failing_as(self._place):
             self._session.run_with_iobinding(self._binding)
 
     def call(self, feeds: Mapping[str, Array], names: Sequence[str]) -> dict[str, Array]:
@@ -183,7 +183,7 @@ class Session:
         missing = [name for name in self.inputs if name not in feeds]
         if missing:
             raise InputError(self._place, f"reads '{missing[0]}', which the manifest does not explain", _MEND)
-        with _failing_as(self._place):
+        with failing_as(self._place):
             results = self._session.run(list(names), {name: feeds[name] for name in self.inputs})
         return dict(zip(names, results))
 
@@ -199,10 +199,16 @@ class Session:
 
 
 @contextlib.contextmanager
-def _failing_as(place: str) -> Iterator[None]:
-    """Whatever onnxruntime raises, a class of its own for each status, is the fault of the file that it runs."""
+def failing_as(place: str) -> Iterator[None]:
+    """Whatever onnxruntime raises, a class of its own for each status, is the fault of the file that it runs.
+
+    Raises:
+        InputError: it begins with ``place``.
+    """
     try:
         yield
+    except TinyfoaError:
+        raise
     except Exception as error:
         cause = " ".join(str(error).split())[:_LONGEST_CAUSE]
         raise InputError(place, f"is refused by onnxruntime ({cause})", _MEND) from error
