@@ -63,7 +63,7 @@ def test_a_built_plan_trains_to_what_train_gives(model: str, data: str, tmp_path
     assert run(["build", model, "--plan", plan, "-o", str(tmp_path / "artifact")]) == 0
     assert run(["train", str(tmp_path / "artifact"), "--data", data, "-o", str(tmp_path / "one"), "--epochs", "2"]) == 0
     assert run(["train", model, "--data", data, "-o", str(tmp_path / "other"), *OPTIONS, "--epochs", "2"]) == 0
-    weights = [(tmp_path / name / "inference.safetensors").read_bytes() for name in ("one", "other")]
+    weights = [(tmp_path / name / "inference.onnx").read_bytes() for name in ("one", "other")]
     assert weights[0] == weights[1]
 
 
@@ -81,7 +81,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_resume_ends_in_the_same_weights(model: s
     assert process.returncode == 130, err
     assert "go on with --resume" in err
     assert run(["train", model, "--data", data, "-o", str(broken), "--resume", "--threads", "1"]) == 0
-    assert (broken / "inference.safetensors").read_bytes() == (straight / "inference.safetensors").read_bytes()
+    assert (broken / "inference.onnx").read_bytes() == (straight / "inference.onnx").read_bytes()
     steps = [json.loads(line)["step"] for line in metrics.read_text().splitlines()]
     assert steps == sorted(set(steps))
 

@@ -39,7 +39,7 @@ std::string content(const tinyfoa::fs::path& path) {
 // All tensors of a training, signs and sums included.
 std::string saved_state(tinyfoa::Trainer& trainer, const std::string& folder) {
     trainer.save(folder);
-    std::string found = content(tinyfoa::fs::path(folder) / "inference.safetensors");
+    std::string found = content(tinyfoa::fs::path(folder) / "inference.onnx");
     for (const auto& entry : tinyfoa::fs::directory_iterator(tinyfoa::fs::path(folder) / "checkpoint")) {
         found += entry.path().extension() == ".safetensors" ? content(entry.path()) : "";
     }

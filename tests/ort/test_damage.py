@@ -167,7 +167,7 @@ def test_links_are_not_followed(part: str, saved: Path, sanitized: Driver, tmp_p
     assert "is a link" in refusal(sanitized, tmp_path / "run", "--resume")
 
 
-@pytest.mark.parametrize("part", ["steps", "packed", "packed/steps", "checkpoint", "inference.safetensors", "manifest.json"])
+@pytest.mark.parametrize("part", ["steps", "packed", "packed/steps", "checkpoint", "inference.onnx", "manifest.json"])
 def test_a_link_in_the_output_leads_nowhere(part: str, saved: Path, sanitized: Driver, tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     new = tmp_path / "new"
@@ -189,7 +189,7 @@ def test_graphs_hold_their_data(where: str, saved: Path, sanitized: Driver, tmp_
 
 def test_every_file_has_its_hash(saved: Path, sanitized: Driver, tmp_path: Path) -> None:
     shutil.copytree(saved, tmp_path / "run")
-    files = [path for path in (tmp_path / "run").rglob("*") if path.is_file() and path.name != "inference.safetensors"]
+    files = [path for path in (tmp_path / "run").rglob("*") if path.is_file() and path.name != "inference.onnx"]
     for path in files:
         content = path.read_bytes()
         middle = len(content) // 2

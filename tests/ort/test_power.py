@@ -39,8 +39,8 @@ def test_the_order_of_writes(driver: Driver, tmp_path: Path) -> None:
         "fsync checkpoint",
         "fsync checkpoint",
         "unlink state-000001.safetensors",
-        "fsync .inference.safetensors.PID",
-        "rename inference.safetensors",
+        "fsync .inference.onnx.PID",
+        "rename inference.onnx",
         "fsync run",
     ]
 

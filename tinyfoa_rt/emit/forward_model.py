@@ -1,15 +1,17 @@
 """The forward pass, or a stage of it, as an ONNX model of any batch.
 
 Parameters of trained layers are inputs of a stage, which a trainer binds to the memory where it keeps them; in the inference
-model they are initializers in a file beside it. Everything else of the model is an initializer inside.
+model they are initializers with raw data, whose bytes a trainer replaces. Everything else of the model is an initializer too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from typing import Any
 
+import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from tinyfoa_rt.emit.folding import fold_normalizations
@@ -19,17 +21,9 @@ from tinyfoa_rt.emit.packed import PackedForm
 from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.step import StepGraph, StepTensor
 
-__all__ = ["ExternalTensor", "emit_forward", "emit_inference"]
+__all__ = ["emit_forward", "emit_inference"]
 
 _BATCH = "batch"
-
-
-class ExternalTensor(NamedTuple):
-    """Where a parameter lies: bytes ``[offset, offset + nbytes)`` of a file in the model's folder."""
-
-    file: str
-    offset: int
-    nbytes: int
 
 
 def emit_forward(stage: StepGraph, *, is_packed: bool = False, rewrites: Collection[str] = ()) -> onnx.ModelProto:
@@ -44,11 +38,11 @@ def emit_forward(stage: StepGraph, *, is_packed: bool = False, rewrites: Collect
 
 def emit_inference(
     forward: StepGraph,
-    external: Mapping[str, ExternalTensor],
+    parameters: Mapping[str, NDArray[Any]],
     rewrites: Collection[str] = (),
     public: Mapping[str, str] | None = None,
 ) -> onnx.ModelProto:
-    """Return the whole trained model: the user's input and output names, parameters in the files that ``external`` names.
+    """Return the whole trained model: the user's input and output names, ``parameters`` inside as they are at first.
 
     Batch normalization behind a trained layer is folded into it. ``public`` says what the user calls inputs and outputs that have
     another name here.
@@ -56,8 +50,8 @@ def emit_inference(
     Raises:
         UnsupportedError: an operator has no function body.
     """
-    doc = "The trained model. Its parameters lie in a safetensors file beside it, which training writes anew."
-    model = _emit(ByteForm(forward, rewrites), external, "inference", doc)
+    doc = "The trained model."
+    model = _emit(ByteForm(forward, rewrites), parameters, "inference", doc)
     if public:
         _call_as_the_user(model.graph, public)
     return model
@@ -73,7 +67,7 @@ def _call_as_the_user(graph: onnx.GraphProto, public: Mapping[str, str]) -> None
         each.name = names.get(each.name, each.name)
 
 
-def _emit(form: ByteForm, external: Mapping[str, ExternalTensor], kind: str, doc: str) -> onnx.ModelProto:
+def _emit(form: ByteForm, given: Mapping[str, NDArray[Any]], kind: str, doc: str) -> onnx.ModelProto:
     forward = form.step
     nodes, emission = emit_nodes(form, keeps_batch=False)
     outputs = [
@@ -83,11 +77,11 @@ def _emit(form: ByteForm, external: Mapping[str, ExternalTensor], kind: str, doc
     if kind == "inference":
         nodes = fold_normalizations(forward, nodes, initializers)
     nodes = [*emission.dequantizations, *nodes]
-    known = {*external, *forward.constants, *(name for node in forward.nodes for name in node.outputs)}
+    known = {*given, *forward.constants, *(name for node in forward.nodes for name in node.outputs)}
     read = [name for name in forward.inputs if name not in known]
     read += [name for node in forward.nodes for name in node.inputs if name and name not in known]
     used = {name for node in forward.nodes for name in node.inputs}
-    parameters = [_external(forward.tensors[name], where) for name, where in external.items() if name in used]
+    parameters = [_parameter(forward.tensors[name], values) for name, values in given.items() if name in used]
     graph = helper.make_graph(
         nodes,
         forward.name,
@@ -99,9 +93,6 @@ def _emit(form: ByteForm, external: Mapping[str, ExternalTensor], kind: str, doc
     return finish_model(graph, properties, doc, form.functions(nodes), find_opset(forward))
 
 
-def _external(tensor: StepTensor, where: ExternalTensor) -> onnx.TensorProto:
-    proto = TensorProto(name=tensor.name, data_type=element_type(tensor), dims=tensor.type.shape)
-    proto.data_location = TensorProto.EXTERNAL
-    for key, value in (("location", where.file), ("offset", where.offset), ("length", where.nbytes)):
-        proto.external_data.add(key=key, value=str(value))
-    return proto
+def _parameter(tensor: StepTensor, values: NDArray[Any]) -> onnx.TensorProto:
+    little = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
+    return TensorProto(name=tensor.name, data_type=element_type(tensor), dims=tensor.type.shape, raw_data=little.tobytes())

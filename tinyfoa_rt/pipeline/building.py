@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tinyfoa_rt.emit import ExternalTensor, can_pack, emit_forward, emit_inference, emit_step
+from tinyfoa_rt.emit import can_pack, emit_forward, emit_inference, emit_step
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.ir.block import Layer, Slices
 from tinyfoa_rt.ir.graph import Graph
@@ -23,8 +23,9 @@ from tinyfoa_rt.pipeline.refusal import check_model
 from tinyfoa_rt.planner.report import dumps
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.providers import rewrites_for
-from tinyfoa_rt.run.artifact import INFERENCE, INFERENCE_TENSORS, PLAN, SOURCE_MODEL, Artifact, packed_path
-from tinyfoa_rt.run.inference import inference_layout
+from tinyfoa_rt.run.artifact import INFERENCE, PLAN, SOURCE_MODEL, Artifact, packed_path
+from tinyfoa_rt.run.inference import find_parameters
+from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.records import ARTIFACT_FORMAT, BlockRecord, InputRecord, LayerRecord, Manifest, TensorRecord
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
 from tinyfoa_rt.steps.stages import cut_stages
@@ -124,11 +125,10 @@ class _Building:
                 self._add(stages[-1], stage, emit_forward)
         initial = initial_tensors(job, blocks)
         manifest = self._manifest(tuple(stages), blocks)
-        where = inference_layout(manifest, initial, INFERENCE_TENSORS)
-        external = {name: ExternalTensor(*place) for name, place in where.items()}
-        self._models[INFERENCE] = emit_inference(forward, external, self._rewrites, job.graph.renamed).SerializeToString(
-            deterministic=True
-        )
+        tensors = ModelState(manifest, initial).forward_tensors(as_bytes=True)
+        inference = emit_inference(forward, tensors, self._rewrites, job.graph.renamed).SerializeToString(deterministic=True)
+        self._models[INFERENCE] = inference
+        manifest = replace(manifest, parameters=find_parameters(inference, tensors))
         if all(can_pack(graph) for graph, _ in self._graphs.values()):
             for path, (graph, emit) in self._graphs.items():
                 self._models[packed_path(path)] = emit(graph, is_packed=True).SerializeToString(deterministic=True)
@@ -201,4 +201,5 @@ class _Building:
             stages=stages,
             blocks=blocks,
             tensors=self._tensors(),
+            parameters=(),  # known when the trained model is emitted
         )

@@ -4,7 +4,7 @@
     steps/N-BLOCK.onnx        one training step of each block
     forward/N.onnx            the forward pass up to block N, and from the last block to the output
     packed/                   steps and forward passes again, their bits in words: what kernels run (docs/kernels.md)
-    inference.onnx            the trained model; its parameters are in inference.safetensors
+    inference.onnx            the trained model; the manifest says where its parameters lie, which its digest does not count
     initial.safetensors       the state that training begins with
     plan.json                 the plan that it was built from
     source/model.onnx         of a plan for generated C: the model, which exporting needs
@@ -29,7 +29,6 @@ from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.files import below, make_folder, read_whole, reading, write_whole
 from tinyfoa_rt.run.artifact_paths import (
     INFERENCE,
-    INFERENCE_TENSORS,
     INITIAL,
     MANIFEST,
     PLAN,
@@ -44,7 +43,7 @@ from tinyfoa_rt.run.records import BlockRecord, Manifest
 from tinyfoa_rt.run.tensor_file import digest_tensors, read_tensors, write_tensors
 from tinyfoa_rt.strict_json import parse_object
 
-__all__ = ["INFERENCE", "INFERENCE_TENSORS", "LARGEST_MODEL", "MANIFEST", "PLAN", "SOURCE_MODEL", "Artifact", "packed_path"]
+__all__ = ["INFERENCE", "LARGEST_MODEL", "MANIFEST", "PLAN", "SOURCE_MODEL", "Artifact", "packed_path"]
 
 _LARGEST_MANIFEST = 2**24
 LARGEST_MODEL = 2**31 - 1  # a protobuf message holds no more
@@ -82,7 +81,8 @@ class Artifact:
     @cached_property
     def id(self) -> str:
         """Tells artifacts apart: a checkpoint belongs to one."""
-        digests = {**{path: Digest.of(content) for path, content in self.models.items()}, INITIAL: digest_tensors(self.initial)}
+        digests = {path: _digest_of(path, content, self.manifest) for path, content in self.models.items()}
+        digests[INITIAL] = digest_tensors(self.initial)
         content = json.dumps(asdict(self.manifest), sort_keys=True)
         content += "".join(f"{path}{digests[path].sha256}" for path in sorted(digests))
         return hashlib.sha256(content.encode()).hexdigest()
@@ -100,7 +100,7 @@ class Artifact:
             file = below(folder, path, _ANOTHER_FOLDER)
             make_folder(file.parent)
             write_whole(file, content)
-            files[path] = Digest.of(content)
+            files[path] = _digest_of(path, content, self.manifest)
         files[INITIAL] = write_tensors(below(folder, INITIAL, _ANOTHER_FOLDER), self.initial, {})
         entries = {path: {"bytes": digest.nbytes, "sha256": digest.sha256} for path, digest in files.items()}
         text = json.dumps({**asdict(self.manifest), "files": entries}, indent=1) + "\n"
@@ -114,10 +114,10 @@ class Artifact:
             InputError: it is missing, of another version, incomplete or damaged.
         """
         record = _read_manifest(folder)
-        for needed in (*record.manifest.model_paths, INITIAL):
+        for needed in (*record.manifest.model_paths, INITIAL, INFERENCE):
             if needed not in record.files:
                 raise InputError(f"{folder / MANIFEST}, files", f"does not list '{needed}'", _MEND)
-        models = {path: _read_model(folder, path, digest) for path, digest in record.files.items() if path != INITIAL}
+        models = {path: _read_model(folder, path, record) for path in record.files if path != INITIAL}
         initial = below(folder, INITIAL, _MEND)
         return cls(record.manifest, models, read_tensors(initial, mapped=True, digest=record.files[INITIAL], mend=_MEND).tensors)
 
@@ -132,10 +132,20 @@ def _read_manifest(folder: Path) -> ParsedManifest:
     return parse_manifest(str(path), content)
 
 
-def _read_model(folder: Path, path: str, digest: Digest) -> bytes:
+def _digest_of(path: str, content: bytes, manifest: Manifest) -> Digest:
+    return Digest.of(content, _changing(path, manifest))
+
+
+def _changing(path: str, manifest: Manifest) -> list[tuple[int, int]]:
+    """The bytes of a file that training changes."""
+    parameters = manifest.parameters if path == INFERENCE else ()
+    return [(each.offset, each.offset + each.nbytes) for each in parameters]
+
+
+def _read_model(folder: Path, path: str, record: ParsedManifest) -> bytes:
     with reading(below(folder, path, _MEND), _MEND, largest=LARGEST_MODEL, follows_links=False) as file:
-        digest.check(file, str(folder / path), _MEND)
+        record.files[path].check(file, str(folder / path), _MEND, _changing(path, record.manifest))
         content = file.read()
     if path.endswith(".onnx") and path != SOURCE_MODEL:  # the loader reads that one, and looks for external data itself
-        refuse_external_data(content, str(folder / path), allowed=INFERENCE_TENSORS if path == INFERENCE else "")
+        refuse_external_data(content, str(folder / path))
     return content

@@ -8,7 +8,7 @@ from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.names import elide
 
 __all__ = [
-    "INFERENCE", "INFERENCE_TENSORS", "INITIAL", "MANIFEST", "PLAN", "SOURCE_MODEL",
+    "INFERENCE", "INITIAL", "MANIFEST", "PLAN", "SOURCE_MODEL",
     "check_model_path", "check_path", "packed_path",
 ]  # fmt: skip
 
@@ -16,7 +16,6 @@ MANIFEST = "manifest.json"
 PLAN = "plan.json"
 INITIAL = "initial.safetensors"
 INFERENCE = "inference.onnx"
-INFERENCE_TENSORS = "inference.safetensors"
 SOURCE_MODEL = "source/model.onnx"
 
 _MODEL = re.compile(r"(steps|forward)/(0|[1-9][0-9]{0,8})\.(onnx|ort)")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinyfoa_rt.errors import InputError
-from tinyfoa_rt.run.artifact_paths import check_model_path, check_path
+from tinyfoa_rt.run.artifact_paths import INFERENCE, check_model_path, check_path
 from tinyfoa_rt.run.digest import Digest
 from tinyfoa_rt.run.records import ARTIFACT_FORMAT, InputRecord, Manifest
 from tinyfoa_rt.strict_json import read_record
@@ -55,6 +55,9 @@ def parse_manifest(place: str, content: Any) -> ParsedManifest:
         if getattr(manifest, key) not in allowed:
             raise InputError(f"{place}, {key}", f"is {getattr(manifest, key)!r}", f"use {' or '.join(allowed)}")
     _check(f"{place}, blocks", manifest)
+    edges = [0, *(edge for each in manifest.parameters for edge in (each.offset, each.offset + each.nbytes))]
+    if edges != sorted(edges) or edges[-1] > (files[INFERENCE].nbytes if INFERENCE in files else 0):
+        raise InputError(f"{place}, parameters", f"do not lie in {INFERENCE} one behind the other", _MEND)
     return ParsedManifest(manifest, files)
 
 

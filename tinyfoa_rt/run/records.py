@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["ARTIFACT_FORMAT", "BlockRecord", "InputRecord", "LayerRecord", "Manifest", "TensorRecord"]
+__all__ = [
+    "ARTIFACT_FORMAT", "BlockRecord", "InputRecord", "LayerRecord", "Manifest", "ParameterRecord", "TensorRecord",
+]  # fmt: skip
 
 ARTIFACT_FORMAT = "tinyfoa-artifact/2"
 
@@ -108,6 +110,15 @@ class BlockRecord:
 
 
 @dataclass(frozen=True)
+class ParameterRecord:
+    """Where a parameter lies in the trained model: ``nbytes`` bytes of ``inference.onnx`` from ``offset`` on, little-endian."""
+
+    name: str
+    offset: int
+    nbytes: int
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What is trained how.
 
@@ -130,6 +141,7 @@ class Manifest:
         stages: paths of the forward pass up to each block and behind the last; empty where there is nothing to compute.
         blocks: in the order of training.
         tensors: of all steps and stages.
+        parameters: of the trained model, by rising offset.
     """
 
     format: str
@@ -150,6 +162,7 @@ class Manifest:
     stages: tuple[str, ...]
     blocks: tuple[BlockRecord, ...]
     tensors: tuple[TensorRecord, ...]
+    parameters: tuple[ParameterRecord, ...]
 
     @property
     def input(self) -> str:

@@ -25,7 +25,7 @@ from tinyfoa_rt.run.digest import Digest
 from tinyfoa_rt.run.tensor_header import LENGTH_NBYTES, TensorEntry, encode_header, layout, parse_header
 from tinyfoa_rt.units import format_nbytes
 
-__all__ = ["TensorFile", "digest_tensors", "read_tensors", "write_tensors"]
+__all__ = ["TensorFile", "check_finite", "digest_tensors", "read_tensors", "write_tensors"]
 
 # The format allows 100 MB; JSON takes about ten times its length in memory while it is read.
 _LONGEST_HEADER = 2**24
@@ -54,12 +54,21 @@ def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Map
     Raises:
         InputError: the file cannot be written, or a tensor holds NaN or Inf: nothing is replaced by a failed training.
     """
+    check_finite(path, tensors)
+    with replacing(path) as append:
+        return _digested(tensors, metadata, append)
+
+
+def check_finite(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse to write to ``path`` what a failed training has left.
+
+    Raises:
+        InputError: a tensor holds NaN or Inf.
+    """
     for name, array in tensors.items():
         if not _is_finite(array):
             problem = f"is not written: tensor '{elide(name)}' holds NaN or Inf"
             raise InputError(str(path), problem, "the training has diverged: lower the rate")
-    with replacing(path) as append:
-        return _digested(tensors, metadata, append)
 
 
 def digest_tensors(tensors: Mapping[str, NDArray[Any]]) -> Digest:

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import InputError, UsageError
-from tinyfoa_rt.run.artifact import INFERENCE_TENSORS, MANIFEST, Artifact
+from tinyfoa_rt.run.artifact import INFERENCE, MANIFEST, Artifact
 from tinyfoa_rt.run.checkpoint import FOLDER, load_checkpoint, save_checkpoint
 from tinyfoa_rt.run.data import Normalization
 from tinyfoa_rt.run.evaluation import Evaluation, evaluate_scores
 from tinyfoa_rt.run.feed import Samples, check_targets, samples_of
 from tinyfoa_rt.run.forward import ForwardPass
-from tinyfoa_rt.run.inference import write_inference_tensors
+from tinyfoa_rt.run.inference import write_inference
 from tinyfoa_rt.run.interleaved import InterleavedLoop
 from tinyfoa_rt.run.kernels import find_kernels
 from tinyfoa_rt.run.layerwise import LayerwiseLoop
@@ -168,7 +168,8 @@ class Trainer:
             self._home = folder
         arrays = self.state.arrays()
         save_checkpoint(folder / FOLDER, arrays, self.progress.to_json(), self.artifact.id)
-        write_inference_tensors(folder / INFERENCE_TENSORS, self.state)
+        parameters, tensors = self.artifact.manifest.parameters, self.state.forward_tensors(as_bytes=True)
+        write_inference(folder / INFERENCE, self.artifact.models[INFERENCE], parameters, tensors)
 
     @classmethod
     def load(cls, folder: str | Path, **options: Any) -> Trainer:

@@ -20,6 +20,7 @@ public:
     // Read the manifest in a folder and check every model that it names.
     explicit Artifact(const fs::path& folder) : folder_(folder), manifest_(read_manifest(folder)) {
         require(detail::initial_name);
+        require(detail::inference_model);
         for (const std::string& path : manifest_.stages) {
             require(path);
         }
@@ -58,10 +59,13 @@ public:
         InputFile file = checked(path, record);
         const std::string found = file.read_text(static_cast<std::uint64_t>(record.nbytes));
         if (detail::ends_with(path, ".onnx") && path != detail::source_model) {
-            refuse_external_data(found, file.place(), path == detail::inference_model ? detail::inference_tensors : "");
+            refuse_external_data(found, file.place());
         }
         return found;
     }
+
+    // The trained model as it is in this folder; what it says besides its parameters is checked.
+    InputFile inference() const { return checked(detail::inference_model, manifest_.files.at(detail::inference_model)); }
 
     InputFile initial() const { return checked(detail::initial_name, manifest_.files.at(detail::initial_name)); }
 
@@ -112,21 +116,21 @@ private:
             const std::string problem = "holds " + std::to_string(file.nbytes()) + " bytes, the manifest says ";
             throw input_error(file.place(), problem + std::to_string(record.nbytes), detail::build_again);
         }
-        if (file.sha256() != record.sha256) {
+        std::vector<ByteRange> changing;  // by training
+        if (path == detail::inference_model) {
+            for (const ParameterRecord& each : manifest_.parameters) {
+                changing.push_back({static_cast<std::uint64_t>(each.offset), static_cast<std::uint64_t>(each.offset + each.nbytes)});
+            }
+        }
+        if (file.sha256(changing) != record.sha256) {
             throw input_error(file.place(), "is damaged (its SHA-256 differs from the manifest's)", detail::build_again);
         }
         return file;
     }
 
     static void copy(InputFile from, const fs::path& to) {
-        std::vector<unsigned char> piece(1 << 16);
         ReplacingFile file(to);
-        for (std::uint64_t rest = from.nbytes(); rest > 0;) {
-            const std::size_t count = rest < piece.size() ? static_cast<std::size_t>(rest) : piece.size();
-            from.read(piece.data(), count);
-            file.append(piece.data(), count);
-            rest -= count;
-        }
+        from.pass(from.nbytes(), [&](const void* data, std::size_t nbytes) { file.append(data, nbytes); });
         file.commit();
     }
 

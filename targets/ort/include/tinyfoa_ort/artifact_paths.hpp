@@ -15,9 +15,7 @@ namespace detail {
 inline constexpr const char* build_again = "build the artifact again";
 inline constexpr const char* initial_name = "initial.safetensors";
 inline constexpr const char* packed_folder = "packed/";
-// Its tensors may lie in the file beside it, which training writes; other models hold theirs.
 inline constexpr const char* inference_model = "inference.onnx";
-inline constexpr const char* inference_tensors = "inference.safetensors";
 inline constexpr const char* source_model = "source/model.onnx";
 
 inline bool starts_with(const std::string& text, const std::string& start) { return text.compare(0, start.size(), start) == 0; }

@@ -18,8 +18,7 @@ namespace detail {
 
 class ExternalDataCheck {
 public:
-    // `allowed`: the one file, beside the model, that its tensors may name.
-    ExternalDataCheck(std::string place, std::string_view allowed) : place_(std::move(place)), allowed_(allowed) {}
+    explicit ExternalDataCheck(std::string place) : place_(std::move(place)) {}
 
     void check(std::string_view content) {
         pending_.emplace_back(Message::model, content);
@@ -31,7 +30,7 @@ public:
     }
 
 private:
-    enum class Message { none, model, training, graph, function, node, attribute, sparse, tensor, entry };
+    enum class Message { none, model, training, graph, function, node, attribute, sparse, tensor };
     enum Wire { varint = 0, fixed64 = 1, bytes = 2, fixed32 = 5 };
 
     // The message in a field, where a tensor can be in it.
@@ -50,13 +49,11 @@ private:
                        : number == 22 || number == 23 ? Message::sparse
                                                       : Message::none;
             case Message::sparse: return number == 1 || number == 2 ? Message::tensor : Message::none;
-            case Message::tensor: return number == 13 ? Message::entry : Message::none;
             default: return Message::none;
         }
     }
 
     void walk(Message message, std::string_view rest) {
-        std::string_view key, value;
         while (!rest.empty()) {
             const std::uint64_t tag = take_varint(rest), number = tag >> 3;
             if (number == 0 || number >= std::uint64_t{1} << 29) {
@@ -71,13 +68,9 @@ private:
                 pending_.emplace_back(found, content);
             } else if (message == Message::node && number == 4 && content == "EPContext") {
                 refuse("has a node EPContext, which reads another file");
-            } else if (message == Message::entry) {
-                (number == 1 ? key : number == 2 ? value : ignored_) = content;
+            } else if (message == Message::tensor && number == 13) {
+                refuse("has a tensor whose data lie in another file");
             }
-        }
-        const bool is_place = key == "offset" || key == "length" || (key == "location" && value == allowed_);
-        if (message == Message::entry && (allowed_.empty() || !is_place)) {
-            refuse("has a tensor whose data lie in another file");
         }
     }
 
@@ -115,15 +108,14 @@ private:
     [[noreturn]] void refuse(const char* problem) const { throw input_error(place_, problem, "build the artifact again"); }
 
     std::string place_;
-    std::string_view allowed_, ignored_;
     std::vector<std::pair<Message, std::string_view>> pending_;
 };
 
 }  // namespace detail
 
 // Check a serialized model of an artifact; `place` is what a message begins with.
-inline void refuse_external_data(const std::string& content, const std::string& place, std::string_view allowed = "") {
-    detail::ExternalDataCheck(place, allowed).check(content);
+inline void refuse_external_data(const std::string& content, const std::string& place) {
+    detail::ExternalDataCheck(place).check(content);
 }
 
 }  // namespace tinyfoa

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -66,6 +67,11 @@ private:
 
 enum class Links { follow, refuse };
 
+// Bytes of a file, `stop` not among them.
+struct ByteRange {
+    std::uint64_t start = 0, stop = 0;
+};
+
 // A regular file that is read from its beginning to its end.
 class InputFile {
 public:
@@ -116,17 +122,29 @@ public:
         return text;
     }
 
-    // The SHA-256 of the whole file; it stands at its beginning again afterwards.
-    std::string sha256() {
-        Sha256 hash;
+    // Read so many bytes and give them to `take`, a piece at a time.
+    void pass(std::uint64_t nbytes, const std::function<void(const void*, std::size_t)>& take) {
         std::vector<unsigned char> piece(1 << 16);
-        rewind();
-        for (std::uint64_t rest = nbytes_; rest > 0;) {
-            const std::size_t count = rest < piece.size() ? static_cast<std::size_t>(rest) : piece.size();
+        while (nbytes > 0) {
+            const std::size_t count = nbytes < piece.size() ? static_cast<std::size_t>(nbytes) : piece.size();
             read(piece.data(), count);
-            hash.update(piece.data(), count);
-            rest -= count;
+            take(piece.data(), count);
+            nbytes -= count;
         }
+    }
+
+    // The SHA-256 of the file, but for ranges of rising bytes; it stands at its beginning again afterwards.
+    std::string sha256(const std::vector<ByteRange>& without = {}) {
+        Sha256 hash;
+        const auto count = [&](const void* data, std::size_t nbytes) { hash.update(data, nbytes); };
+        rewind();
+        std::uint64_t at = 0;
+        for (const ByteRange& range : without) {
+            pass(range.start - at, count);
+            pass(range.stop - range.start, [](const void*, std::size_t) {});
+            at = range.stop;
+        }
+        pass(nbytes_ - at, count);
         rewind();
         return hash.hex_digest();
     }

@@ -45,6 +45,12 @@ struct FileRecord {
     std::string sha256;
 };
 
+// Where a parameter lies in the trained model, little-endian.
+struct ParameterRecord {
+    std::string name;
+    std::int64_t offset = 0, nbytes = 0;
+};
+
 struct Manifest {
     std::string model, input, output, score, loss, optimizer, schedule, binarize, handover, order;
     Shape input_shape;  // at batch 1
@@ -55,6 +61,7 @@ struct Manifest {
     std::vector<std::string> stages;  // paths of the forward pass; empty where there is nothing to compute
     std::vector<BlockRecord> blocks;
     std::map<std::string, std::string> next_of;  // outputs of steps that are next values, with what they are the next value of
+    std::vector<ParameterRecord> parameters;  // of the trained model, by rising offset
     std::map<std::string, FileRecord> files;
     std::string id;  // tells artifacts apart
 
@@ -181,6 +188,25 @@ inline std::map<std::string, std::string> read_next_of(const std::string& place,
     return next_of;
 }
 
+inline std::vector<ParameterRecord> read_parameters(const std::string& place, const std::vector<Json>& content,
+                                                    const std::map<std::string, FileRecord>& files) {
+    const auto model = files.find(inference_model);
+    std::int64_t at = 0;
+    std::vector<ParameterRecord> parameters;
+    for (std::size_t i = 0; i < content.size(); ++i) {
+        RecordReader reader(place + "[" + std::to_string(i) + "]", content[i]);
+        parameters.push_back({reader.text("name"), reader.integer("offset"), reader.integer("nbytes")});
+        reader.finish();
+        const ParameterRecord& found = parameters.back();
+        const std::int64_t end = model == files.end() ? 0 : model->second.nbytes;
+        if (found.offset < at || found.offset > end || found.nbytes > end - found.offset) {
+            throw input_error(place, "do not lie in inference.onnx one behind the other", build_again);
+        }
+        at = found.offset + found.nbytes;
+    }
+    return parameters;
+}
+
 // Reals as Python writes them, integers where a real belongs included: the id is a hash of this text.
 inline Json canonical(const Json& value, const std::string& key = "") {
     if (value.is(Json::Type::real) || (value.is(Json::Type::integer) && key == "scale_momentum")) {
@@ -258,6 +284,7 @@ inline Manifest parse_manifest(const std::string& place, const Json& content) {
         manifest.blocks.push_back(detail::read_block(place + ", blocks[" + std::to_string(i) + "]", blocks[i]));
     }
     manifest.next_of = detail::read_next_of(place + ", tensors", reader.list("tensors"));
+    manifest.parameters = detail::read_parameters(place + ", parameters", reader.list("parameters"), manifest.files);
     reader.finish();
     if (manifest.blocks.empty() || manifest.stages.size() != manifest.blocks.size() + 1) {
         throw input_error(place + ", blocks", "and stages do not fit together", detail::build_again);

@@ -230,6 +230,14 @@ struct Written {
     std::string sha256;
 };
 
+// Refuse to write to `path` what a failed training has left: a piece of a tensor with NaN or Inf.
+inline void check_finite(const fs::path& path, const StoredTensor& tensor, const void* data, std::size_t nbytes) {
+    if (!detail::is_finite(tensor.dtype, data, nbytes)) {
+        const std::string problem = "is not written: tensor '" + tensor.name + "' holds NaN or Inf";
+        throw input_error(path.string(), problem, "the training has diverged: lower the rate");
+    }
+}
+
 // Write tensors in the order that tinyfoa-rt gives them, so that the same tensors give the same bytes: by falling element size,
 // then by name. The elements begin at a multiple of 64 bytes. A tensor with NaN or Inf replaces nothing.
 inline Written write_tensors(const fs::path& path, std::vector<StoredTensor> tensors,
@@ -273,10 +281,7 @@ inline Written write_tensors(const fs::path& path, std::vector<StoredTensor> ten
     file.append(text.data(), text.size());
     for (const StoredTensor& tensor : tensors) {
         tensor.store([&](const void* data, std::size_t nbytes) {
-            if (!detail::is_finite(tensor.dtype, data, nbytes)) {
-                const std::string problem = "is not written: tensor '" + tensor.name + "' holds NaN or Inf";
-                throw input_error(path.string(), problem, "the training has diverged: lower the rate");
-            }
+            check_finite(path, tensor, data, nbytes);
             file.append(data, nbytes);
         });
     }

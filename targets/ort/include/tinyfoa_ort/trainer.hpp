@@ -16,6 +16,7 @@
 #include "tinyfoa_ort/evaluation.hpp"
 #include "tinyfoa_ort/feed.hpp"
 #include "tinyfoa_ort/forward.hpp"
+#include "tinyfoa_ort/inference.hpp"
 #include "tinyfoa_ort/memory_use.hpp"
 #include "tinyfoa_ort/model_state.hpp"
 #include "tinyfoa_ort/progress.hpp"
@@ -157,12 +158,11 @@ public:
             parts_->artifact.save(folder);
         }
         CheckpointFolder(folder / checkpoint_name).save(parts_->state.stored(), progress(), manifest().id);
-        write_tensors(folder / inference_name, parts_->state.inference_tensors());
+        write_inference(folder / detail::inference_model, parts_->artifact, parts_->state.inference_tensors());
     }
 
 private:
     static constexpr const char* checkpoint_name = "checkpoint";
-    static constexpr const char* inference_name = "inference.safetensors";
 
     // Parts refer to each other, so they stay where they are when a trainer is moved. Sessions end before what they allocated
     // from.
