@@ -7,7 +7,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     try {
-        tinyfoa::refuse_external_data(std::string(reinterpret_cast<const char*>(data), size), "model", "beside");
+        tinyfoa::refuse_external_data(std::string(reinterpret_cast<const char*>(data), size), "model");
     } catch (const tinyfoa::Error&) {
     }
     return 0;
