@@ -336,6 +336,16 @@ KINDS: dict[str, FrozenKind] = {
     "SimplifiedLayerNormalization": FrozenKind(
         [node("SimplifiedLayerNormalization", ["x", "g"], ["z"], axis=-1, epsilon=1e-5)], {"g": floats(6)}, 6, opset=13
     ),
+    "a fused embedding, whose mask attention reads": FrozenKind(
+        [
+            node("EmbedLayerNormalization", ["ids", "", "words", "places", "", "g", "s", "mask"], ["e", "count"], **_FUSED),
+            node("Attention", ["e", "w", "b", "count"], ["a"], num_heads=2, **_FUSED),
+            node("Flatten", ["a"], ["z"]),
+        ],
+        {"words": floats(10, 4), "places": floats(5, 4), "g": floats(4), "s": floats(4), "w": floats(4, 12), "b": floats(12)},
+        20,
+        {"ids": (TensorProto.INT32, (5,)), "mask": (TensorProto.INT32, (5,))},
+    ),
     "Attention and MultiHeadAttention": FrozenKind(
         [
             node("Attention", ["x", "w", "b"], ["a"], num_heads=2, **_FUSED),

@@ -73,6 +73,8 @@ def infer_fused_outputs(node: onnx.NodeProto, types: Mapping[str, onnx.TypeProto
     if dims is None:
         return {}
     found = {node.output[0]: tensor_type(_element_type(node, types), dims)}
+    if node.op_type == "EmbedLayerNormalization" and len(node.output) > 1 and node.output[1]:  # how many tokens are no padding
+        found[node.output[1]] = tensor_type(onnx.TensorProto.INT32, dims[:1])
     if node.op_type.startswith("Skip") and len(node.output) > 3 and node.output[3]:  # the sum that was normalized
         found[node.output[3]] = found[node.output[0]]
     return found
@@ -120,14 +122,22 @@ def _product_of_packed(node: onnx.NodeProto, shapes: list[Dims]) -> Dims | None:
     return (*shapes[0][:-1], columns) if columns > 0 else None
 
 
+def _embedding(node: onnx.NodeProto, shapes: list[Dims]) -> Dims | None:
+    """(batch, tokens, width) of ids and, third, the table of words."""
+    return (*shapes[0], shapes[2][-1]) if len(shapes[2]) == 2 else None
+
+
 _OWN_RULES: Mapping[str, Callable[[onnx.NodeProto, list[Dims]], Dims | None]] = {
     "Attention": _attention,
+    "EmbedLayerNormalization": _embedding,
     "MatMulNBits": _product_of_packed,
     "MultiHeadAttention": _multi_head_attention,
+    "QAttention": _attention,
 }
 
 
 def _element_type(node: onnx.NodeProto, types: Mapping[str, onnx.TypeProto]) -> int:
-    """That of the first input; a product of integers gives real numbers."""
-    first = int(types[node.input[0]].tensor_type.elem_type)
-    return onnx.TensorProto.FLOAT if node.op_type == "MatMulIntegerToFloat" else first
+    """That of the first input, of an embedding its table's; a product of integers gives real numbers."""
+    if node.op_type in ("MatMulIntegerToFloat", "QAttention"):
+        return int(onnx.TensorProto.FLOAT)
+    return int(types[node.input[2 if node.op_type == "EmbedLayerNormalization" else 0]].tensor_type.elem_type)
