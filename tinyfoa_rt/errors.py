@@ -5,7 +5,8 @@
     ├── BudgetError                 3   the budget cannot be met
     ├── InputError                  4   bad input: a model, data, plan or artifact, or too little memory for it
     │   ├── ModelError              4   the ONNX file cannot be read or is not a valid model
-    │   └── UnsupportedError        4   a valid model asks for something that cannot be trained
+    │   ├── UnsupportedError        4   a valid model asks for something that cannot be trained
+    │   └── DivergenceError         4   training has left the range of float32
     └── BugError                    70  anything else that was raised: it should have been one of the above
 
 130 is the exit status of a command that Ctrl-C ended. A message is one line: the place, what was found, what was expected;
@@ -20,6 +21,7 @@ from pathlib import Path
 __all__ = [
     "BudgetError",
     "BugError",
+    "DivergenceError",
     "InputError",
     "ModelError",
     "TinyfoaError",
@@ -70,6 +72,14 @@ class ModelError(InputError):
 
 class UnsupportedError(InputError):
     """The model is valid, but what is asked of it is not supported; the message names the node."""
+
+
+class DivergenceError(InputError):
+    """The loss or a weight has become NaN or infinite; what was saved before is whole."""
+
+    def __init__(self, block: str, step: int, problem: str) -> None:
+        mend = "lower the rate (--rate) and train again, from the last checkpoint if you like, or look for outliers in the data"
+        super().__init__(f"block {block}, step {step}", problem, mend)
 
 
 class BugError(TinyfoaError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,7 +20,9 @@ import pytest
 from tests.cli.test_commands import run
 from tests.run.trained_models import blobs
 from tests.small_models import mlp
+from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.run import Trainer
+from tinyfoa_rt.run.block_training import BlockTraining
 
 OPTIONS = ["--budget", "64KB", "--batch", "6", "--slices", "2x2"]
 
@@ -67,7 +70,10 @@ def test_a_built_plan_trains_to_what_train_gives(model: str, data: str, tmp_path
     assert weights[0] == weights[1]
 
 
-def test_ctrl_c_leaves_a_checkpoint_and_resume_ends_in_the_same_weights(model: str, data: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_a_checkpoint_and_resume_ends_in_the_same_weights(
+    number: int, status: int, model: str, data: str, tmp_path: Path
+) -> None:
     straight, broken = tmp_path / "straight", tmp_path / "broken"
     arguments = ["--data", data, *OPTIONS, "--epochs", "150", "--threads", "1"]
     assert run(["train", model, "-o", str(straight), *arguments]) == 0
@@ -76,9 +82,10 @@ def test_ctrl_c_leaves_a_checkpoint_and_resume_ends_in_the_same_weights(model: s
     metrics = broken / "metrics.jsonl"
     while process.poll() is None and not (metrics.exists() and metrics.stat().st_size > 2000):
         time.sleep(0.01)
-    os.kill(process.pid, signal.SIGINT)
+    assert run(["train", model, "--data", data, "-o", str(broken), "--resume"]) == 4  # another one is at it
+    os.kill(process.pid, number)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    assert process.returncode == status, err
     assert "go on with --resume" in err
     assert run(["train", model, "--data", data, "-o", str(broken), "--resume", "--threads", "1"]) == 0
     assert (broken / "inference.onnx").read_bytes() == (straight / "inference.onnx").read_bytes()
@@ -189,3 +196,72 @@ def test_nor_are_they_where_an_artifact_has_frozen_blocks(model: str, data: str,
 
 def test_a_normalization_that_is_not_known_is_wrong_use(model: str, data: str, tmp_path: Path) -> None:
     assert run(["train", model, "--data", data, "-o", str(tmp_path / "out"), *OPTIONS, "--normalization", "mean"]) == 2
+
+
+def test_an_artifact_learns_on_from_its_checkpoint(
+    model: str, data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two, scratch = (str(tmp_path / name) for name in ("one", "two", "scratch"))
+    x, y = blobs(90, seed=2)
+    np.savez(tmp_path / "new.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    new = ["--data", str(tmp_path / "new.npz"), "--epochs", "1"]
+    assert run(["train", model, "--data", data, "-o", one, *OPTIONS, "--epochs", "10"]) == 0
+    assert run(["train", one, *new, "-o", two]) == 0
+    assert run(["train", one, *new, "-o", scratch, "--from-scratch"]) == 0
+    losses = [json.loads((Path(folder) / "evaluation.json").read_text())["loss"] for folder in (two, scratch)]
+    assert losses[0] < losses[1]
+    # On the samples as they were normalized, though other data have another mean.
+    progress = [Trainer.load(folder).progress for folder in (one, two, scratch)]
+    assert progress[1].normalization == progress[0].normalization != progress[2].normalization
+    rows = [json.loads(line) for line in (Path(two) / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["step"] == progress[1].total_steps == 45
+    capsys.readouterr()
+    assert run(["train", two, "--data", data, "-o", two, "--resume"]) == 4
+    assert "data: are not those that the training was begun with" in capsys.readouterr().err
+
+
+def test_one_block_learns_on(model: str, data: str, tmp_path: Path) -> None:
+    one, two = str(tmp_path / "one"), str(tmp_path / "two")
+    assert run(["train", model, "--data", data, "-o", one, *OPTIONS, "--epochs", "1"]) == 0
+    assert run(["train", one, "--data", data, "-o", two, "--block", "fc3", "--epochs", "1"]) == 0
+    weights = [Trainer.load(folder).state.layers for folder in (one, two)]
+    assert [(weights[0][name].weight == weights[1][name].weight).all() for name in ("fc1", "fc2", "fc3")] == [True, True, False]
+
+
+def test_a_training_that_fails_before_its_first_step_leaves_nothing(model: str, data: str, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "out"
+    arguments = ["train", model, "--data", data, "-o", str(folder)]
+    assert run([*arguments, *OPTIONS, "--block", "nothing"]) == 2
+    assert run([*arguments, "--budget", "100"]) == 3
+    assert run([*arguments, "--resume"]) == 4
+    assert not folder.parent.exists()
+    assert run([*arguments, *OPTIONS, "--epochs", "1"]) == 0
+
+
+def test_a_training_that_fails_in_its_first_step_leaves_nothing(
+    model: str, data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "out"
+
+    def fail(*_: Any) -> None:
+        raise UnsupportedError("node 'x'", "cannot run")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BlockTraining, "step", fail)
+        assert run(["train", model, "--data", data, "-o", str(folder), *OPTIONS]) == 4
+    assert not folder.exists()
+    folder.mkdir()
+    (folder / ".training.lock").touch()  # as a process that was killed leaves it
+    assert run(["train", model, "--data", data, "-o", str(folder), *OPTIONS, "--epochs", "1"]) == 0
+    assert not (folder / ".training.lock").exists()
+
+
+def test_a_loss_that_is_not_finite_is_one_line(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    x, y = blobs()
+    np.savez(tmp_path / "data.npz", x_train=100 * x, y_train=np.eye(4)[y] * 1e6, x_test=x, y_test=np.eye(4)[y] * 2)
+    options = ["--loss", "mean-squared-error", "--binarize", "none", "--rate", "1e6", "--normalization", "none"]
+    command = ["train", model, "--data", str(tmp_path / "data.npz"), "-o", str(tmp_path / "out"), *OPTIONS, *options]
+    assert run(command) == 4
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert re.search(r"block fc\d, step \d+: the loss is (NaN|infinite); lower the rate", line)
+    assert Trainer.load(tmp_path / "out").progress.total_steps == 1

@@ -3,8 +3,8 @@
 //     drive FOLDER X.f32 TARGETS [--resume] [--threads N] [--budget N] [--cache N] [--storage DIR] [--kernels FILE]
 //           COMMAND...
 //
-// Commands: steps:FIRST:LAST (batches of the data, LAST not included), next, block:I, fit[:STOP], settings:EPOCHS:RATE:ROTATE,
-// normalize:MEAN:STD, save:DIR, scores, predict, evaluate, info. One that fails prints its status and message, and the rest goes
+// Commands: steps:FIRST:LAST (batches of the data, LAST not included), next, block:I, fit[:STOP], restart,
+// settings:EPOCHS:RATE:ROTATE[:BLOCK], normalize:MEAN:STD, save:DIR, scores, predict, evaluate, info. One that fails prints its status and message, and the rest goes
 // on.
 #include <algorithm>
 #include <cstdio>
@@ -68,8 +68,9 @@ public:
             return tinyfoa_ort_fit(trainer_, &all, on_step, this);
         }
         if (name == "settings") {
+            const char* const block = words.size() > 4 ? words[4].c_str() : nullptr;
             const tinyfoa_ort_settings settings = {std::atol(words[1].c_str()), std::atof(words[2].c_str()), 0,
-                                                   std::atol(words[3].c_str()), 0};
+                                                   std::atol(words[3].c_str()), 0, &block, words.size() > 4 ? 1u : 0u};
             return tinyfoa_ort_set_settings(trainer_, &settings);
         }
         if (name == "normalize") {
@@ -79,7 +80,8 @@ public:
         if (name == "block") {
             return tinyfoa_ort_train_block(trainer_, std::stoul(words[1]));
         }
-        return name == "next"   ? tinyfoa_ort_next_block(trainer_)
+        return name == "next"      ? tinyfoa_ort_next_block(trainer_)
+               : name == "restart" ? tinyfoa_ort_restart(trainer_)
                : name == "save" ? tinyfoa_ort_save(trainer_, words[1].c_str())
                                 : measure(name);
     }

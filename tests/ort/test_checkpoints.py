@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from onnx import numpy_helper
 
 from tests.ort.driver import Driver
 from tests.run.trained_models import artifact_of, blobs
+from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.run import Trainer
 from tinyfoa_rt.run.data import Normalization
 
@@ -39,8 +41,10 @@ def test_from_python_to_cpp_and_back(optimizer: str, driver: Driver, tmp_path: P
     losses += driver.steps(tmp_path / "run", X, Y, "--resume", "steps:30:60", f"save:{tmp_path / 'run'}")
     last = Trainer.load(tmp_path / "run")
     assert (last.progress.step, last.progress.total_steps) == (60, 60)
-    assert last.progress.rates == straight.progress.rates
     losses += steps_in_python(last, 60, 90)
+    # A third of the samples that rates are measured on were seen there, their squares summed in another order.
+    assert last.progress.rates == pytest.approx(straight.progress.rates, rel=1e-12)
+    assert not last.progress.powers
     np.testing.assert_allclose(losses, expected, rtol=1e-4)  # another order of sums in another thread count
 
 
@@ -133,12 +137,83 @@ def test_samples_are_normalized_as_in_python(driver: Driver, tmp_path: Path) -> 
 
 def test_a_trained_model_learns_on_in_its_last_block(driver: Driver, tmp_path: Path) -> None:
     Trainer(artifact_of(tmp_path)).fit(X, Y, epochs=2).save(tmp_path / "run")
-    failure, info, *steps = driver.run(
-        tmp_path / "run", X, Y, "--resume", "steps:0:1", "info", "block:2", "steps:0:40", "block:3"
+    words = ["--resume", "info", "steps:0:40", "info", "block:1", "steps:0:1", "block:3"]
+    info, *steps, after, earlier, failure = driver.run(tmp_path / "run", X, Y, *words)
+    assert (info["block"], info["step"]) == (3, 0)
+    assert len(steps) == 40 and (after["block"], after["step"]) == (2, 40)
+    assert "loss" in earlier and failure["status"] == 2
+
+
+def test_a_model_trained_in_python_learns_on_in_cpp_and_back(driver: Driver, tmp_path: Path) -> None:
+    x, y = blobs(120, seed=3)
+    begun = Trainer(artifact_of(tmp_path)).fit(X, Y, epochs=1)
+    begun.save(tmp_path / "run")
+    *first, measures = driver.run(
+        tmp_path / "run", x, y, "--resume", "settings:5:1:0", "fit", "evaluate", f"save:{tmp_path / 'run'}"
     )
-    assert failure == {"status": 2, "message": "training: has ended: all blocks are trained; predict, or open the artifact anew"}
-    assert info["block"] == 3
-    assert len(steps) == 41 and steps[-1]["status"] == 2
+    assert [line["step"] for line in first] == 3 * [*range(100)]
+    assert measures["loss"] < begun.evaluate(x, y).loss
+    learnt = Trainer.load(tmp_path / "run")
+    assert learnt.is_done and learnt.progress.total_steps == 300
+    learnt.fit(X, Y, epochs=1, blocks=["fc3"]).save(tmp_path / "run")
+    again = driver.run(tmp_path / "run", x, y, "--resume", "settings:1:1:0:fc2", "fit", f"save:{tmp_path / 'again'}")
+    assert {line["block"] for line in again} == {"fc2"}
+    layers = Trainer.load(tmp_path / "again").state.layers
+    assert [(layers[n].weight == learnt.state.layers[n].weight).all() for n in ("fc1", "fc2", "fc3")] == [True, False, True]
+    (failure,) = driver.run(tmp_path / "run", x, y, "settings:1:1:0:fc9")
+    assert failure == {"status": 2, "message": "block fc9: is not trained in this artifact; name a block of its manifest"}
+
+
+def test_what_was_stopped_goes_on_with_its_data_and_settings_only(driver: Driver, tmp_path: Path) -> None:
+    artifact_of(tmp_path).save(tmp_path / "artifact")
+    run = tmp_path / "run"
+    driver.steps(tmp_path / "artifact", X, Y, "settings:1:1:0", "fit:50", f"save:{run}")
+    for x, y in ((X + np.float32(1), Y), (X, np.roll(Y, 1))):
+        (failure,) = driver.run(run, x, y, "--resume", "fit")
+        assert failure["status"] == 4 and "are not those that the training was begun with" in failure["message"]
+        with pytest.raises(InputError, match="are not those that the training was begun with"):
+            Trainer.load(run).fit(x, y)
+    (failure,) = driver.run(run, X, Y, "--resume", "settings:2:1:0")
+    assert failure["status"] == 2 and "restart before" in failure["message"]
+    assert len(driver.run(run, X, Y, "--resume", "settings:1:1:0", "fit")) == 70
+    assert len(driver.run(run, X + np.float32(1), Y, "--resume", "restart", "settings:2:1:0", "fit")) == 240
+
+
+def test_an_outlier_decides_no_more_than_in_python(driver: Driver, tmp_path: Path) -> None:
+    artifact = artifact_of(tmp_path)
+    artifact.save(tmp_path / "artifact")
+    x = X.copy()
+    x[0] *= 1e4
+    straight, python = Trainer(artifact), Trainer(artifact)
+    straight.partial_fit(X, Y)
+    python.partial_fit(x, Y)
+    driver.steps(tmp_path / "artifact", x, Y, "steps:0:40", f"save:{tmp_path / 'run'}")
+    rates = [Trainer.load(tmp_path / "run").progress.rates, python.progress.rates, straight.progress.rates]
+    assert rates[0] == pytest.approx(rates[1], rel=1e-6)
+    assert rates[0]["fc1"] > 0.9 * rates[2]["fc1"]
+
+
+def test_what_is_not_finite_is_refused_before_anything_changes(driver: Driver, tmp_path: Path) -> None:
+    trainer = Trainer(artifact_of(tmp_path)).fit(X, Y, epochs=1)
+    trainer.save(tmp_path / "run")
+    x = X.copy()
+    x[239, 3] = np.inf
+    lines = driver.run(
+        tmp_path / "run", x, Y, "--resume", "fit", "steps:39:40", "evaluate", "predict", f"save:{tmp_path / 'copy'}"
+    )
+    assert len(lines) == 4 and all("holds NaN or Inf" in line["message"] for line in lines)
+    for path in (tmp_path / "run" / "checkpoint").iterdir():
+        assert (tmp_path / "copy" / "checkpoint" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_loss_that_is_not_finite_leaves_the_state_as_it_was(driver: Driver, tmp_path: Path) -> None:
+    artifact_of(tmp_path, loss="mean-squared-error", binarize="none").save(tmp_path / "artifact")
+    y = np.float32(1e6) * np.eye(4, dtype=np.float32)[Y]
+    words = ["settings:1:1e6:0", "fit", "info", f"save:{tmp_path / 'run'}"]
+    *_, failure, info = driver.run(tmp_path / "artifact", 100 * X, y, *words)
+    assert failure["status"] == 4
+    assert re.match(rf"block fc1, step {info['step']}: the loss is (NaN|infinite); lower the rate", failure["message"])
+    assert Trainer.load(tmp_path / "run").progress.step == info["step"]
 
 
 def test_saving_replaces_what_a_killed_save_has_left(driver: Driver, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import signal
 import time
 from collections.abc import Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -29,41 +30,38 @@ _ROWS_A_BLOCK = 200
 
 
 class TrainingSession:
-    """Trains to the end or to Ctrl-C, and leaves in ``output`` what a user wants to see."""
+    """Trains to the end, to Ctrl-C or to SIGTERM, and leaves in ``output`` what a user wants to see."""
 
     def __init__(self, trainer: Trainer, data: DataSet, output: Path, checkpoint_every: float) -> None:
         self._trainer = trainer
         self._data = data
         self._output = output
         self._every = checkpoint_every
-        self._is_interrupted = False
+        self._signal = 0
         self._metrics = MetricsLog(output / "metrics.jsonl")
 
-    def run(self, settings: dict[str, Any], *, normalizes: bool) -> bool:
-        """Train and evaluate; return whether training came to its end.
+    def run(self, reports: Iterator[Report]) -> int:
+        """Follow a training and evaluate; return the signal that has interrupted it, or 0.
 
-        Args:
-            settings: of a new training; none where one goes on, which keeps its own and its normalization.
-            normalizes: whether samples are normalized by the training set's mean and deviation.
+        Nothing is written before the first step has succeeded.
         """
         trainer, data = self._trainer, self._data
-        given = {**settings, "normalization": data.normalization if normalizes else None} if settings else {}
-        reports = trainer.iterate(data.x_train, data.y_train, **given)
-        trainer.save(self._output)
-        self._metrics.truncate_after(trainer.progress.total_steps)
-        with self._catch_interrupt(), self._bar() as bar:
-            self._follow(reports, bar)
+        with self._catch_signals(), self._bar() as bar:
+            first = list(islice(reports, 1))
+            trainer.save(self._output)
+            self._metrics.truncate_after(trainer.progress.total_steps - len(first))
+            self._follow(chain(first, reports), bar)
         trainer.save(self._output)
         write_whole(self._output / "curve.svg", render_curve(self._metrics.read(), trainer.artifact.manifest.model).encode())
-        if self._is_interrupted:
-            return False
+        if self._signal:
+            return self._signal
         result = trainer.evaluate(data.x_test, data.y_test)
         write_whole(self._output / "evaluation.json", (json.dumps(vars(result), indent=1) + "\n").encode())
         peak = trainer.artifact.manifest.peak_bytes
         print_evaluation(result, len(data.y_test))
         print(f"planned RAM of a training step: {format_nbytes(peak)} ({peak:,} bytes)")
         print(f"the trained model is {self._output / 'inference.onnx'}, the curve {self._output / 'curve.svg'}")
-        return True
+        return 0
 
     def _follow(self, reports: Iterator[Report], bar: Progress) -> None:
         """Log and show what training reports; save now and then."""
@@ -91,7 +89,7 @@ class TrainingSession:
             if time.monotonic() - saved_at >= self._every:
                 self._trainer.save(self._output)
                 saved_at = time.monotonic()
-            if self._is_interrupted:
+            if self._signal:
                 return
 
     def _bar(self) -> Progress:
@@ -99,18 +97,19 @@ class TrainingSession:
         return Progress(*columns, TextColumn("{task.fields[note]}"), TimeRemainingColumn(), console=Console(stderr=True))
 
     @contextlib.contextmanager
-    def _catch_interrupt(self) -> Iterator[None]:
-        """Let Ctrl-C end training between two steps; a second one ends the program."""
+    def _catch_signals(self) -> Iterator[None]:
+        """Let Ctrl-C and SIGTERM end training between two steps; a second one ends the program."""
 
         def remember(number: int, frame: Any) -> None:
-            self._is_interrupted = True
-            signal.signal(signal.SIGINT, before)
+            self._signal = number
+            signal.signal(number, before[number])
 
-        before = signal.signal(signal.SIGINT, remember)
+        before: dict[int, Any] = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def print_evaluation(result: Evaluation, num_samples: int) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import InputError, UsageError
 from tinyfoa_rt.run.cache import ActivationCache
-from tinyfoa_rt.run.data import Normalization, check_labels, fit_to_shape
+from tinyfoa_rt.run.data import Normalization, check_labels, chunks, fit_to_shape
 from tinyfoa_rt.run.records import InputRecord, Manifest
 
 __all__ = ["InputSamples", "Samples", "check_targets", "fill_batch", "order_of_samples", "put_values", "samples_of"]
@@ -27,6 +27,11 @@ class InputSamples:
     record: InputRecord
     normalization: Normalization | None
 
+    def __post_init__(self) -> None:
+        if self.x.dtype.kind not in "biuf" or self.x.ndim == 0:
+            problem = f"samples are {self.x.dtype} of shape {self.x.shape}"
+            raise InputError("data", problem, "give an array of numbers, one row a sample")
+
     def gather(self, rows: Array | slice) -> Array:
         """Return the input's values for ``rows``, contiguous.
 
@@ -35,7 +40,8 @@ class InputSamples:
         """
         raw = self.x[rows]
         if self.record.is_real:
-            values = raw.astype(np.float32) if self.normalization is None else self.normalization.apply(raw)
+            with np.errstate(over="ignore", invalid="ignore"):  # what becomes Inf or NaN is refused below
+                values = raw.astype(np.float32) if self.normalization is None else self.normalization.apply(raw)
             is_good, problem = np.isfinite(values), "holds NaN or Inf"
         else:
             with np.errstate(invalid="ignore"):  # what the type does not hold becomes another number, and differs
@@ -56,6 +62,16 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.inputs[0].x)
+
+    def check(self) -> None:
+        """Refuse samples that :meth:`gather` would, before anything is trained on the first of them.
+
+        Raises:
+            InputError: as :meth:`gather`.
+        """
+        for each in self.inputs:
+            for start, rows in chunks(each.x):
+                each.gather(slice(start, start + len(rows)))
 
     def gather(self, rows: Array | slice) -> dict[str, Array]:
         """Return the model's inputs by name for ``rows``.
@@ -88,10 +104,11 @@ def samples_of(manifest: Manifest, x: Array | Mapping[str, Array], normalization
     else:
         found = {names[0]: x}
     arrays = {name: np.asarray(found[name]) for name in names}
+    inputs = tuple(InputSamples(arrays[each.name], each, normalization) for each in manifest.inputs)
     if len({len(array) for array in arrays.values()}) > 1:
         counts = ", ".join(f"{len(array)} of '{name}'" for name, array in arrays.items())
         raise InputError("data", f"has {counts}", "give as many samples of each input")
-    return Samples(tuple(InputSamples(arrays[each.name], each, normalization) for each in manifest.inputs))
+    return Samples(inputs)
 
 
 def fill_batch(feed: Samples | ActivationCache, rows: Array, into: Mapping[str, Array]) -> None:
@@ -135,10 +152,17 @@ def check_targets(manifest: Manifest, samples: Samples, y: Array) -> Array:
             raise InputError("data", problem, "give one whole number a sample, counted from 0")
         check_labels(y, manifest.num_outputs, "data")
         return y.astype(np.int64, copy=False)
-    flat = np.asarray(y, dtype=np.float32).reshape(len(y), -1)
-    if flat.shape[1] != manifest.num_outputs or not np.isfinite(flat).all():
-        problem = f"targets have {flat.shape[1]} numbers, the model {manifest.num_outputs}, all finite"
+    if y.dtype.kind not in "biuf":
+        raise InputError("data", f"targets are {y.dtype}", "give one vector of numbers a sample")
+    with np.errstate(over="ignore"):
+        flat = y.astype(np.float32).reshape(len(y), -1)
+    if flat.shape[1] != manifest.num_outputs:
+        problem = f"targets have {flat.shape[1]} numbers, the model {manifest.num_outputs}"
         raise InputError("data", problem, "give one vector a sample")
+    is_finite = np.isfinite(flat).all(axis=1)
+    if not is_finite.all():
+        place = f"data, row {int(is_finite.argmin())}"
+        raise InputError(place, "has a target that is NaN or Inf", "leave the row out")
     return flat
 
 

@@ -16,7 +16,16 @@ from tinyfoa_rt.run.artifact import Artifact
 from tinyfoa_rt.run.block_training import BlockTraining, StepResult
 from tinyfoa_rt.run.feed import Samples, order_of_samples, put_values
 from tinyfoa_rt.run.forward import ForwardPass
-from tinyfoa_rt.run.loop import Report, calibrate, input_power, starting_rate
+from tinyfoa_rt.run.loop import (
+    CALIBRATION_SAMPLES,
+    Report,
+    calibrate,
+    check_loss,
+    check_tensors,
+    input_powers,
+    robust_mean,
+    starting_rate,
+)
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.progress import Progress
 from tinyfoa_rt.run.session import Runtime
@@ -63,7 +72,7 @@ class InterleavedLoop:
                 factor = rate_at(settings.rate, settings.rate_schedule, step, num_steps)
                 result = self._step(samples, target, rows, factor)
                 yield Report(name, epoch, step, num_steps, self._progress.total_steps, *result)
-        self._state.end_turns()
+        check_tensors(name, self._progress.step, self._state.arrays())
         self._progress.block = len(self._blocks)
         self._progress.step = 0
 
@@ -83,15 +92,16 @@ class InterleavedLoop:
             training.target[...] = target[rows]
             if training.record.name not in self._progress.rates:
                 training.begin_turn(0)
-                power = calibrate(training, self._state, lambda _: None, len(rows))
-                self._progress.rates[training.record.name] = self._starting_rate(training, power)
+                powers = calibrate(training, self._state, lambda _: None, CALIBRATION_SAMPLES)  # on this one batch
+                self._progress.rates[training.record.name] = self._starting_rate(training, powers)
             training.begin_turn(self._progress.step // self._progress.settings.steps_a_turn % training.num_slices)
             # The blocks before change, and with them what this one reads: its rate follows.
-            rate = self._starting_rate(training, input_power(training, self._state))
+            rate = self._starting_rate(training, input_powers(training, self._state))
             result = training.step(rate * factor)
+            check_loss(training.record.name, self._progress.step, result.loss)
         self._progress.step += 1
         self._progress.total_steps += 1
         return result
 
-    def _starting_rate(self, training: BlockTraining, power: float) -> float:
-        return starting_rate(self._artifact.manifest, training.record, training.head_units, power)
+    def _starting_rate(self, training: BlockTraining, powers: Array) -> float:
+        return starting_rate(self._artifact.manifest, training.record, training.head_units, robust_mean(powers))

@@ -14,7 +14,16 @@ from tinyfoa_rt.run.cache import ActivationCache
 from tinyfoa_rt.run.feed import Samples, fill_batch, order_of_samples, put_values
 from tinyfoa_rt.run.forward import ForwardPass
 from tinyfoa_rt.run.frozen_slice import FrozenSlice
-from tinyfoa_rt.run.loop import Report, calibrate, starting_rate
+from tinyfoa_rt.run.loop import (
+    CALIBRATION_SAMPLES,
+    Report,
+    calibrate,
+    check_loss,
+    check_tensors,
+    input_powers,
+    robust_mean,
+    starting_rate,
+)
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.progress import Progress
 from tinyfoa_rt.run.session import Runtime
@@ -38,12 +47,15 @@ class LayerwiseLoop:
         self._training: BlockTraining | None = None
 
     def epochs(self, samples: Samples, target: Array) -> Iterator[Report]:
-        """Train all blocks that are left, and report every step."""
+        """Train all blocks of the round that are left, and report every step."""
         feed: Feed | None = None
+        wanted = [index for index, block in enumerate(self._artifact.blocks) if self._progress.settings.trains(block.name)]
         while self._progress.block < len(self._artifact.blocks):
             index = self._progress.block
-            feed = self._feed(index, feed, samples)
-            yield from self._train_block(index, feed, target)
+            if index <= wanted[-1] and (index in wanted or isinstance(feed, ActivationCache)):
+                feed = self._feed(index, feed, samples)
+            if index in wanted and feed is not None:
+                yield from self._train_block(index, feed, target)
             self._progress.block += 1
             self._progress.step = 0
 
@@ -57,10 +69,10 @@ class LayerwiseLoop:
             values = self._forward.to_block(index, samples.gather(rows))
             put_values(values, training.inputs)
             training.target[...] = target[rows]
-            if training.record.name not in self._progress.rates:
-                self._begin(training, lambda _: None)
+            self._follow_power(training)
             training.begin_turn(self._turn(training))
             losses.append(training.step(self._progress.rates[training.record.name] * self._progress.settings.rate).loss)
+            check_loss(training.record.name, self._progress.step, losses[-1])
             self._count_step()
         training.end_turn()
         return float(np.mean(losses))
@@ -71,7 +83,7 @@ class LayerwiseLoop:
         name = training.record.name
         steps_per_epoch = len(order_of_samples(len(target), batch, (settings.seed, index, 0)))
         num_steps = settings.epochs * steps_per_epoch
-        if name not in self._progress.rates:
+        if self._progress.step == 0:
             first = order_of_samples(len(target), batch, (settings.seed, index, settings.epochs))
             self._begin(training, lambda k: self._fill(training, feed, (first[k % len(first)], target)))
         while self._progress.step < num_steps:
@@ -84,20 +96,39 @@ class LayerwiseLoop:
                 step = self._progress.step
                 rate = rate_at(self._progress.rates[name] * settings.rate, settings.rate_schedule, step, num_steps)
                 result = training.step(rate)
+                check_loss(name, step, result.loss)
                 self._count_step()
                 yield Report(name, epoch, step, num_steps, self._progress.total_steps, *result)
         training.end_turn()
+        for layer in training.record.layers:
+            check_tensors(name, self._progress.step, self._state.layers[layer.name].arrays())
 
     def _turn(self, training: BlockTraining) -> int:
         return self._progress.step // self._progress.settings.steps_a_turn % training.num_slices
 
     def _begin(self, training: BlockTraining, fill: Any) -> None:
-        """Measure the block's scale and its rate, once."""
+        """Measure the block's rate, and its scale where it trains for the first time; forget what the optimizer has gathered."""
+        name = training.record.name
         training.begin_turn(0)
-        power = calibrate(training, self._state, fill, self._artifact.manifest.batch)
-        self._progress.rates[training.record.name] = starting_rate(
-            self._artifact.manifest, training.record, training.head_units, power
-        )
+        is_new = name not in self._progress.rates
+        powers = calibrate(training, self._state, fill, self._artifact.manifest.batch, is_new=is_new)
+        self._progress.rates[name] = self._starting_rate(training, powers)
+
+    def _follow_power(self, training: BlockTraining) -> None:
+        """Measure the block's rate on the first samples of a stream, step by step: the first one may be an outlier."""
+        progress, name = self._progress, training.record.name
+        if name not in progress.rates:
+            training.begin_turn(0)
+            calibrate(training, self._state, lambda _: None, CALIBRATION_SAMPLES)  # on this one batch
+            progress.powers[name] = []
+        if name in progress.powers:
+            seen = progress.powers[name] = [*progress.powers[name], *input_powers(training, self._state).tolist()]
+            progress.rates[name] = self._starting_rate(training, np.array(seen))
+            if len(seen) >= CALIBRATION_SAMPLES:
+                del progress.powers[name]
+
+    def _starting_rate(self, training: BlockTraining, powers: Array) -> float:
+        return starting_rate(self._artifact.manifest, training.record, training.head_units, robust_mean(powers))
 
     def _count_step(self) -> None:
         self._progress.step += 1

@@ -1,25 +1,43 @@
-"""What both orders of training share: a report of a step, and the calibration with which a block begins."""
+"""What both orders of training share: a report of a step, and what is measured when a block begins.
+
+Measures are means that a few outliers do not move: what is beyond ten times the median counts as ten times the median. Where
+nothing is, they are plain means.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyfoa_rt.errors import DivergenceError
 from tinyfoa_rt.ir.names import scale_of, statistics_of
+from tinyfoa_rt.names import elide
 from tinyfoa_rt.run.block_training import BlockTraining
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.records import BlockRecord, Manifest
 from tinyfoa_rt.run.settings import BlockSize, rate_of_block
+from tinyfoa_rt.run.tensor_file import is_finite
 
-__all__ = ["Report", "calibrate", "input_power", "starting_rate"]
+__all__ = [
+    "CALIBRATION_SAMPLES",
+    "Report",
+    "calibrate",
+    "check_loss",
+    "check_tensors",
+    "input_powers",
+    "robust_mean",
+    "starting_rate",
+]
 
 Array = NDArray[Any]
-# Samples from which the scale of a block is measured before it trains.
-_CALIBRATION_SAMPLES = 500
+# Samples from which the rate and the scale of a block are measured.
+CALIBRATION_SAMPLES = 500
+_MOST_OF_MEDIAN = 10.0
 
 
 @dataclass(frozen=True)
@@ -45,35 +63,65 @@ class Report:
     accuracy: float
 
 
-def calibrate(training: BlockTraining, state: ModelState, fill: Callable[[int], None], batch: int) -> float:
-    """Measure running statistics and the scale of a block's output, and return the mean square of what its layers read.
+def check_loss(block: str, step: int, loss: float) -> None:
+    """Stop a training that has gone astray.
 
-    Steps at rate 0 change nothing but these: from 0 a running mean with share m reaches (1 - m^k) of the mean in k steps.
+    Raises:
+        DivergenceError: the loss is NaN or infinite.
+    """
+    if not math.isfinite(loss):
+        raise DivergenceError(block, step, f"the loss is {'NaN' if math.isnan(loss) else 'infinite'}")
+
+
+def check_tensors(block: str, step: int, tensors: Mapping[str, Array]) -> None:
+    """As :func:`check_loss`, for what a step has left.
+
+    Raises:
+        DivergenceError: a tensor holds NaN or Inf.
+    """
+    for name, array in tensors.items():
+        if not is_finite(array):
+            raise DivergenceError(block, step, f"tensor '{elide(name)}' holds NaN or Inf")
+
+
+def robust_mean(values: Array) -> float:
+    """Mean of ``values`` (N,), none negative, each at most ten times the median of those above 0."""
+    positive = values[values > 0]
+    return float(np.minimum(values, _MOST_OF_MEDIAN * np.median(positive)).mean()) if positive.size else 0.0
+
+
+def calibrate(
+    training: BlockTraining, state: ModelState, fill: Callable[[int], None], batch: int, *, is_new: bool = True
+) -> Array:
+    """Return mean x^2 of what the block's layers read, for each of 500 samples; measure statistics and scale of a new block.
+
+    A block that has been trained keeps its statistics and its scale: they go on following what it computes. Steps at rate 0
+    change nothing but these: from 0 a running mean with share m reaches (1 - m^k) of the mean in k steps.
 
     Args:
         training: the block, with an active slice.
         state: where its scale is.
         fill: puts batch ``k`` into the block's inputs.
         batch: samples a step.
+        is_new: whether it trains for the first time.
     """
     record = training.record
-    num_batches = max(1, _CALIBRATION_SAMPLES // batch)
-    for index in range(len(record.statistics)):  # what lies behind another one is measured after it
+    num_batches = max(1, CALIBRATION_SAMPLES // batch)
+    for index in range(len(record.statistics) if is_new else 0):  # what lies behind another one is measured after it
         _measure_statistics(training, state, fill, (num_batches, index))
-    power = []
-    scales = []
+    powers, scales = [], []
     for index in range(num_batches):
         fill(index)
-        power.append(input_power(training, state))
-        if record.scale:
+        powers.append(input_powers(training, state))
+        if record.scale and is_new:
             state.others[record.scale][...] = 0
             training.step(0.0)
             scales.append(float(state.others[record.scale]))
-    if record.scale:
+    if scales:
         # One step from 0 leaves the new share of the batch's mean.
-        state.others[record.scale][...] = np.mean(scales) / (1 - record.scale_momentum)
+        state.others[record.scale][...] = robust_mean(np.array(scales)) / (1 - record.scale_momentum)
     training.reset_optimizer()
-    return float(np.mean(power))
+    return np.concatenate(powers)
 
 
 def _measure_statistics(training: BlockTraining, state: ModelState, fill: Callable[[int], None], which: tuple[int, int]) -> None:
@@ -88,21 +136,24 @@ def _measure_statistics(training: BlockTraining, state: ModelState, fill: Callab
         training.step(0.0)
         means.append(mean.astype(np.float64) / share)
         squares.append(variance.astype(np.float64) / share + share * means[-1] ** 2)
-    mean[...] = np.mean(means, axis=0)
-    variance[...] = np.mean(squares, axis=0) - np.square(mean, dtype=np.float64)
+    powers = np.array([each.mean() for each in squares])
+    is_usual = powers <= _MOST_OF_MEDIAN * np.median(powers)
+    mean[...] = np.array(means)[is_usual].mean(axis=0)
+    variance[...] = np.array(squares)[is_usual].mean(axis=0) - np.square(mean, dtype=np.float64)
 
 
-def input_power(training: BlockTraining, state: ModelState) -> float:
-    """Mean x^2 over the batch in the block's inputs; of bits it is the share of ones, times s^2 where they have a scale."""
+def input_powers(training: BlockTraining, state: ModelState) -> Array:
+    """Mean x^2 of the block's inputs for each sample of the batch, (batch,); of bits the share of ones, times s^2 of a scale."""
     powers = []
     for name, array in training.inputs.items():
+        rows = array.reshape(len(array), -1)
         if array.dtype in (np.uint8, np.uint32):
             scale = float(state.others[scale_of(name)]) if training.has_scaled_inputs else 1.0
-            ones = np.count_nonzero(array if array.dtype == np.uint8 else np.unpackbits(array.view(np.uint8)))
-            powers.append(scale**2 * int(ones) / (len(array) * training.input_bits(name)))
+            ones = np.count_nonzero(rows if array.dtype == np.uint8 else np.unpackbits(rows.view(np.uint8), axis=1), axis=1)
+            powers.append(scale**2 * ones / training.input_bits(name))
         else:
-            powers.append(float(np.mean(np.square(array, dtype=np.float64))))
-    return float(np.mean(powers))
+            powers.append(np.square(rows, dtype=np.float64).mean(axis=1))
+    return np.asarray(np.mean(powers, axis=0))
 
 
 def starting_rate(manifest: Manifest, record: BlockRecord, head_units: int, power: float) -> float:

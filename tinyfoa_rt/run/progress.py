@@ -13,33 +13,46 @@ from tinyfoa_rt.run.settings import TrainSettings
 __all__ = ["Progress"]
 
 _LARGEST_COUNT = 2**31 - 1  # C99 keeps 32 bits
+_MEND = "start training anew"
 
 
 @dataclass
 class Progress:
-    """Position in training.
+    """Position in training. A round is what one ``fit`` does: each of its blocks is trained for its epochs.
 
     Attributes:
-        settings: what training was begun with.
+        settings: of the round.
         normalization: of the samples.
-        block: the block in training; the number of blocks where all are done.
-        step: steps that this block has taken.
-        total_steps: steps of all blocks.
-        rates: the rate at which each block begun so far has started.
+        data: the digest of the data that the round was begun with (:func:`tinyfoa_rt.run.data_digest.digest_of`); ``None`` before the
+            first round and on a stream.
+        block: the block in training; the number of blocks where the round has ended.
+        step: steps that this block has taken in this round.
+        total_steps: steps of all blocks in this round.
+        rates: the rate that was measured last for each block that has ever begun to train.
+        powers: of each block whose rate is still being measured on a stream, mean x^2 of the samples that it has seen.
     """
 
     settings: TrainSettings
     normalization: Normalization | None = None
+    data: str | None = None
     block: int = 0
     step: int = 0
     total_steps: int = 0
     rates: dict[str, float] = field(default_factory=dict)
+    powers: dict[str, list[float]] = field(default_factory=dict)
+
+    def begin(self, settings: TrainSettings, data: str | None) -> None:
+        """Stand where a round begins; with no ``data``, where a stream does."""
+        self.settings, self.data = settings, data
+        self.block = self.step = self.total_steps = 0
+        self.powers.clear()
 
     def to_json(self) -> dict[str, Any]:
         """Return an object of numbers and texts."""
         normalization = None if self.normalization is None else self.normalization.to_json()
         counts = {name: getattr(self, name) for name in ("block", "step", "total_steps")}
-        return {"settings": asdict(self.settings), "normalization": normalization, **counts, "rates": dict(self.rates)}
+        measured = {"rates": dict(self.rates), "powers": {name: list(powers) for name, powers in self.powers.items()}}
+        return {"settings": self._settings(), "normalization": normalization, "data": self.data, **counts, **measured}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Progress:
@@ -50,23 +63,40 @@ class Progress:
         """
         try:
             hints = get_type_hints(TrainSettings)
-            settings = TrainSettings(**{name: _typed(value["settings"], name, hint) for name, hint in hints.items()})
+            known = {name: _typed(value["settings"], name, hint) for name, hint in hints.items() if name != "blocks"}
+            settings = TrainSettings(**known, blocks=_names(value["settings"], "blocks"))
             counts = {name: _typed(value, name, int) for name in ("block", "step", "total_steps")}
             rates = {name: float(_typed(value["rates"], name, float)) for name in value["rates"]}
+            powers = {name: _numbers(_typed(value["powers"], name, list)) for name in value["powers"]}
+            data = _typed(value, "data", str | None)
             stored = value["normalization"]
         except UsageError as error:
-            raise InputError(f"checkpoint, progress, {error.place}", error.problem, "start training anew") from error
+            raise InputError(f"checkpoint, progress, {error.place}", error.problem, _MEND) from error
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError("checkpoint, progress", f"is not complete ({error})", "start training anew") from error
+            raise InputError("checkpoint, progress", f"is not complete ({error})", _MEND) from error
         if not all(0 <= count <= _LARGEST_COUNT for count in counts.values()):
-            raise InputError("checkpoint, progress", "has a count that is not from 0 to 2^31 - 1", "start training anew")
-        return cls(settings, None if stored is None else Normalization.from_json(stored), **counts, rates=rates)
+            raise InputError("checkpoint, progress", "has a count that is not from 0 to 2^31 - 1", _MEND)
+        normalization = None if stored is None else Normalization.from_json(stored)
+        return cls(settings, normalization, data, **counts, rates=rates, powers=powers)
+
+    def _settings(self) -> dict[str, Any]:
+        blocks = self.settings.blocks
+        return {**asdict(self.settings), "blocks": None if blocks is None else list(blocks)}
 
 
-def _typed(values: Mapping[str, Any], name: str, hint: Any) -> Any:
+def _typed(values: Any, name: Any, hint: Any) -> Any:
     """Return a value of JSON, which must be of a type: true is no number, and a whole number is a real one."""
     value = values[name]
     is_right = isinstance(value, int | float if hint is float else hint)
     if not is_right or (isinstance(value, bool) and hint is not bool):
         raise TypeError(f"'{name}' is of another type")
     return value
+
+
+def _names(values: Any, name: str) -> tuple[str, ...] | None:
+    found = _typed(values, name, list | None)
+    return None if found is None else tuple(_typed(found, index, str) for index in range(len(found)))
+
+
+def _numbers(values: list[Any]) -> list[float]:
+    return [float(_typed(values, index, float)) for index in range(len(values))]

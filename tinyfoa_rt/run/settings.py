@@ -38,6 +38,7 @@ class TrainSettings:
         rate_schedule: ``cosine`` (up in the first tenth of a block's steps, then down to zero) or ``constant``.
         rotate_every: steps that a slice stays; ``None`` for the recipe's own.
         seed: of the order of samples.
+        blocks: names of the blocks that are trained, ``None`` for all; the others stay as they are.
 
     Raises:
         UsageError: a value is out of range.
@@ -48,6 +49,7 @@ class TrainSettings:
     rate_schedule: str = "cosine"
     rotate_every: int | None = None
     seed: int = 0
+    blocks: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.epochs <= 1_000_000:
@@ -60,6 +62,14 @@ class TrainSettings:
             raise UsageError(f"--seed {self.seed}", "is below 0", "give a whole number from 0")
         if self.rotate_every is not None and self.rotate_every < 1:
             raise UsageError(f"--rotate-every {self.rotate_every}", "is below 1", "give a number of steps")
+        if self.blocks is not None:
+            object.__setattr__(self, "blocks", tuple(self.blocks))  # a list, as users give it
+            if not self.blocks:
+                raise UsageError("blocks", "names none", "leave it out to train all")
+
+    def trains(self, block: str) -> bool:
+        """Whether a block is one of those that are trained."""
+        return self.blocks is None or block in self.blocks
 
     @property
     def steps_a_turn(self) -> int:

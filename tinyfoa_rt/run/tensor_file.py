@@ -25,7 +25,7 @@ from tinyfoa_rt.run.digest import Digest
 from tinyfoa_rt.run.tensor_header import LENGTH_NBYTES, TensorEntry, encode_header, layout, parse_header
 from tinyfoa_rt.units import format_nbytes
 
-__all__ = ["TensorFile", "check_finite", "digest_tensors", "read_tensors", "write_tensors"]
+__all__ = ["TensorFile", "check_finite", "digest_tensors", "is_finite", "read_tensors", "write_tensors"]
 
 # The format allows 100 MB; JSON takes about ten times its length in memory while it is read.
 _LONGEST_HEADER = 2**24
@@ -66,7 +66,7 @@ def check_finite(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
         InputError: a tensor holds NaN or Inf.
     """
     for name, array in tensors.items():
-        if not _is_finite(array):
+        if not is_finite(array):
             problem = f"is not written: tensor '{elide(name)}' holds NaN or Inf"
             raise InputError(str(path), problem, "the training has diverged: lower the rate")
 
@@ -152,12 +152,12 @@ def _array_of(piece: NDArray[np.uint8], entry: TensorEntry, place: str) -> NDArr
     if entry.dtype == np.bool_ and piece.max(initial=0) > 1:
         raise InputError(place, f"tensor '{elide(entry.name)}' holds bytes that are neither true nor false", _AGAIN)
     array = piece.view(entry.dtype).reshape(entry.shape)
-    if not _is_finite(array):
+    if not is_finite(array):
         raise InputError(place, f"tensor '{elide(entry.name)}' holds NaN or Inf", "use a file from before the training diverged")
     return array.astype(entry.dtype.newbyteorder("="), copy=False)
 
 
-def _is_finite(array: NDArray[Any]) -> bool:
+def is_finite(array: NDArray[Any]) -> bool:
     """Whether no element is NaN or infinite; looked at in pieces, to take no memory of the array's size."""
     if array.dtype.kind != "f":
         return True

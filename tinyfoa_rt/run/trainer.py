@@ -19,6 +19,7 @@ from tinyfoa_rt.errors import InputError, UsageError
 from tinyfoa_rt.run.artifact import INFERENCE, MANIFEST, Artifact
 from tinyfoa_rt.run.checkpoint import FOLDER, load_checkpoint, save_checkpoint
 from tinyfoa_rt.run.data import Normalization
+from tinyfoa_rt.run.data_digest import digest_of
 from tinyfoa_rt.run.evaluation import Evaluation, evaluate_scores
 from tinyfoa_rt.run.feed import Samples, check_targets, samples_of
 from tinyfoa_rt.run.forward import ForwardPass
@@ -26,7 +27,7 @@ from tinyfoa_rt.run.inference import write_inference
 from tinyfoa_rt.run.interleaved import InterleavedLoop
 from tinyfoa_rt.run.kernels import find_kernels
 from tinyfoa_rt.run.layerwise import LayerwiseLoop
-from tinyfoa_rt.run.loop import Report
+from tinyfoa_rt.run.loop import Report, check_tensors
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.progress import Progress
 from tinyfoa_rt.run.session import Runtime
@@ -78,22 +79,27 @@ class Trainer:
 
     @property
     def is_done(self) -> bool:
-        """Whether every block has had its epochs."""
+        """Whether the round has ended: every block has had its epochs."""
         return self.progress.block >= len(self.artifact.blocks)
 
     def fit(self, x: Inputs, y: Array, *, normalization: Normalization | None = None, **settings: Any) -> Trainer:
-        """Train every block on ``x`` and ``y`` from where training stands.
+        """Train every block, or those that ``blocks`` names, on ``x`` and ``y``.
+
+        Where a ``fit`` was interrupted, it goes on to the same bits, with the same data and settings. Else a round begins from
+        the present weights: on any data, with a new rate schedule, rates measured anew and optimizer state forgotten. Scales and
+        statistics of blocks that have been trained go on from what they are.
 
         Args:
             x: samples (N, ...), raw; any shape that fits the model's input in one way. Where the model has several inputs, an
                 array of each by its name. Inputs of whole numbers (ids, bytes) and of truth values take them as they are.
             y: classes (N,), whole numbers from 0; or targets (N, outputs).
-            normalization: of the samples, kept with the model; ``None`` takes them as they are.
+            normalization: of the samples, kept with the model; ``None`` for the one that it has, and at first none.
             **settings: fields of :class:`tinyfoa_rt.run.settings.TrainSettings`, such as ``epochs=10``.
 
         Raises:
-            InputError: the data do not fit the model.
-            UsageError: a setting is out of range.
+            InputError: the data do not fit the model, or are not those of the ``fit`` that was interrupted; nothing has changed.
+            UsageError: a setting is out of range, or not that of the ``fit`` that was interrupted.
+            DivergenceError: the loss or a weight has become NaN or infinite; what was saved before is whole.
         """
         for _ in self.iterate(x, y, normalization=normalization, **settings):
             pass
@@ -101,24 +107,46 @@ class Trainer:
 
     def iterate(self, x: Inputs, y: Array, *, normalization: Normalization | None = None, **settings: Any) -> Iterator[Report]:
         """As :meth:`fit`, step by step; between two steps the trainer may be saved or asked to predict."""
-        if self.progress.total_steps == 0 and not self.progress.rates:
-            self.progress = Progress(TrainSettings(**settings), normalization)
-        elif settings:
-            self.progress.settings = replace(self.progress.settings, **settings)
-        samples = self._samples(x)
-        return self._loop().epochs(samples, check_targets(self.artifact.manifest, samples, y))
+        progress = self.progress
+        kept = progress.normalization if normalization is None else normalization
+        samples, target = self._data(x, y, kept)
+        samples.check()
+        loop = self._loop()
+        if progress.data is None or self.is_done:
+            self._begin_round(TrainSettings(**settings), digest_of(samples, target))
+            progress.normalization = kept
+        else:
+            self._check_settings(replace(progress.settings, **settings), kept)
+            self._check_digest(samples, target)
+        return loop.epochs(samples, target)
+
+    def restart(self) -> None:
+        """Leave a ``fit`` that was interrupted: the next one begins a round from the present weights, a stream block 0."""
+        self._begin_round(self.progress.settings, None)
+
+    def check_resumed(self, x: Inputs, y: Array) -> None:
+        """Refuse data on which the last ``fit`` cannot go on.
+
+        Raises:
+            InputError: they are not those that it was begun with.
+        """
+        self._check_digest(*self._data(x, y, self.progress.normalization))
 
     def partial_fit(self, x: Inputs, y: Array) -> float:
         """Train on a stream: take one step for each batch in ``x`` at a constant rate; return the mean loss.
 
-        With the order ``layerwise`` the block in training learns, and :meth:`next_block` goes on to the next one; with
-        ``interleaved`` all blocks do. Samples that do not fill a batch are repeated.
+        With the order ``layerwise`` the block in training learns, and :meth:`next_block` goes on to the next one; after a ``fit``
+        it is the last block, unless :meth:`train_block` says another. With ``interleaved`` all blocks learn. Samples that do not
+        fill a batch are repeated.
 
         Raises:
-            InputError: the data do not fit the model.
+            InputError: the data do not fit the model; nothing has changed.
+            DivergenceError: as with :meth:`fit`.
         """
-        samples = self._samples(x)
-        target = check_targets(self.artifact.manifest, samples, y)
+        samples, target = self._data(x, y, self.progress.normalization)
+        samples.check()
+        if self.progress.data is not None:  # the round is left, and with it its count of steps
+            self.train_block(min(self.progress.block, len(self.artifact.blocks) - 1))
         if self._stream is None:
             self._stream = self._loop()
         return self._stream.stream(samples, target)
@@ -130,10 +158,18 @@ class Trainer:
             UsageError: all blocks are trained.
         """
         if self.is_done:
-            raise UsageError("next_block", "all blocks are trained", "save the model")
-        self._stream = None
-        self.progress.block += 1
-        self.progress.step = 0
+            raise UsageError("next_block", "all blocks are trained", "save the model, or go back with train_block")
+        self._go_to(self.progress.block + 1)
+
+    def train_block(self, index: int) -> None:
+        """Go to block ``index``, counted from 0, on a stream; a block that has been trained goes on at the rate measured for it.
+
+        Raises:
+            UsageError: there is no such block.
+        """
+        if not 0 <= index < len(self.artifact.blocks):
+            raise UsageError(f"train_block {index}", f"there are {len(self.artifact.blocks)} blocks", "count them from 0")
+        self._go_to(index)
 
     def scores(self, x: Inputs) -> Array:
         """Return the scores (N, outputs), float32: the output before Softmax, where the model ends in one.
@@ -141,7 +177,7 @@ class Trainer:
         Raises:
             InputError: the samples do not fit the model.
         """
-        samples = self._samples(x)
+        samples = samples_of(self.artifact.manifest, x, self.progress.normalization)
         parts = [self._forward.scores(samples.gather(slice(i, i + _ROWS))) for i in range(0, len(samples), _ROWS)]
         return np.concatenate(parts) if parts else np.zeros((0, self.artifact.manifest.num_outputs), np.float32)
 
@@ -152,7 +188,7 @@ class Trainer:
 
     def evaluate(self, x: Inputs, y: Array) -> Evaluation:
         """Return loss, accuracy and balanced accuracy on ``x`` and ``y``."""
-        target = check_targets(self.artifact.manifest, self._samples(x), y)
+        _, target = self._data(x, y, self.progress.normalization)
         return evaluate_scores(self.scores(x), target, self.artifact.manifest.loss)
 
     def save(self, folder: str | Path) -> None:
@@ -160,13 +196,16 @@ class Trainer:
 
         Raises:
             InputError: the folder cannot be written.
+            DivergenceError: a tensor holds NaN or Inf; what is in the folder stays.
         """
         folder = Path(folder)
+        arrays = self.state.arrays()
+        block = self.artifact.blocks[min(self.progress.block, len(self.artifact.blocks) - 1)]
+        check_tensors(block.name, self.progress.step, arrays)
         if folder != self._home or not (folder / MANIFEST).exists():  # its files are read and compared once, not at every save
             if not (folder / MANIFEST).exists() or Artifact.load(folder).id != self.artifact.id:
                 self.artifact.save(folder)
             self._home = folder
-        arrays = self.state.arrays()
         save_checkpoint(folder / FOLDER, arrays, self.progress.to_json(), self.artifact.id)
         parameters, tensors = self.artifact.manifest.parameters, self.state.forward_tensors(as_bytes=True)
         write_inference(folder / INFERENCE, self.artifact.models[INFERENCE], parameters, tensors)
@@ -186,8 +225,48 @@ class Trainer:
             raise InputError("checkpoint, progress", "is beyond the last block", "start training anew")
         return trainer
 
-    def _samples(self, x: Inputs) -> Samples:
-        return samples_of(self.artifact.manifest, x, self.progress.normalization)
+    def _begin_round(self, settings: TrainSettings, data: str | None) -> None:
+        """Stand before the first step of a round, on ``data``, or of a stream."""
+        names = [block.name for block in self.artifact.blocks]
+        for name in settings.blocks or ():
+            if name not in names:
+                raise UsageError(f"block {name}", "is not trained in this artifact", f"name some of {', '.join(names)}")
+        if settings.blocks is not None and self.artifact.manifest.order == "interleaved":
+            raise UsageError("blocks", "are all trained together in the order interleaved", "leave it out")
+        self._stream = None
+        self.state.end_turns()
+        for block in self.artifact.blocks:
+            for layer in block.layers if settings.trains(block.name) else ():
+                self.state.layers[layer.name].reset_optimizer()
+        self.progress.begin(settings, data)
+
+    def _check_settings(self, settings: TrainSettings, normalization: Normalization | None) -> None:
+        """Refuse to go on in another way."""
+        begun = {**vars(self.progress.settings), "normalization": self.progress.normalization}
+        wanted = {**vars(settings), "normalization": normalization}
+        for name, value in wanted.items():
+            if begun[name] != value:
+                problem = f"is not what the training was begun with ({begun[name]})"
+                raise UsageError(
+                    f"{name} {value}", problem, "leave it out to go on, or begin anew from these weights (Trainer.restart)"
+                )
+
+    def _check_digest(self, samples: Samples, target: Array) -> None:
+        """Refuse to go on with other data."""
+        if digest_of(samples, target) != self.progress.data:
+            mend = "give the same, or begin anew from these weights: train DIR -o ANOTHER (Trainer.restart)"
+            raise InputError("data", "are not those that the training was begun with", mend)
+
+    def _go_to(self, block: int) -> None:
+        self._stream = None
+        self.state.end_turns()
+        self.progress.data = None
+        self.progress.block, self.progress.step = block, 0
+
+    def _data(self, x: Inputs, y: Array, normalization: Normalization | None) -> tuple[Samples, Array]:
+        """Samples, and targets as a step takes them."""
+        samples = samples_of(self.artifact.manifest, x, normalization)
+        return samples, check_targets(self.artifact.manifest, samples, np.asarray(y))
 
     def _loop(self) -> LayerwiseLoop | InterleavedLoop:
         kind = InterleavedLoop if self.artifact.manifest.order == "interleaved" else LayerwiseLoop

@@ -63,6 +63,8 @@ typedef struct tinyfoa_ort_settings {
     int is_constant;      /* whether tinyfoa_ort_fit keeps the rate; else it falls to zero like a cosine */
     int64_t rotate_every; /* steps that a slice stays; 0: the recipe's own */
     int64_t seed;         /* of the order of samples */
+    const char *const *blocks; /* names of the blocks that are trained, num_blocks of them */
+    size_t num_blocks;         /* 0: all */
 } tinyfoa_ort_settings;
 
 typedef struct tinyfoa_ort_result {
@@ -83,7 +85,7 @@ typedef struct tinyfoa_ort_info {
     size_t num_blocks;
     size_t block;             /* in training; num_blocks where all are done */
     int64_t step;             /* steps that this block has taken */
-    int64_t total_steps;      /* steps of all blocks */
+    int64_t total_steps;      /* steps of all blocks in this round */
     size_t planned_bytes;     /* RAM of the plan */
     size_t last_run_bytes;    /* RAM of the last run that succeeded; counted where there is a budget */
     size_t peak_bytes;        /* the most of any run */
@@ -95,7 +97,7 @@ typedef struct tinyfoa_ort_report {
     const char *block;
     int64_t epoch, step;   /* of the block, from 0 */
     int64_t num_steps;     /* that the block takes in all */
-    int64_t total_steps;   /* of all blocks so far, this one included */
+    int64_t total_steps;   /* of all blocks in this round so far, this one included */
     tinyfoa_ort_result result;
 } tinyfoa_ort_report;
 
@@ -118,25 +120,29 @@ TINYFOA_ORT_API void tinyfoa_ort_close(tinyfoa_ort_trainer *trainer);
 
 TINYFOA_ORT_API tinyfoa_ort_status tinyfoa_ort_get_info(const tinyfoa_ort_trainer *trainer, tinyfoa_ort_info *info);
 
-/* What a training is begun with; a checkpoint brings its own. */
+/* How the next tinyfoa_ort_fit trains. One that was stopped goes on as it was begun: tinyfoa_ort_restart leaves it. */
 TINYFOA_ORT_API tinyfoa_ort_status tinyfoa_ort_set_settings(tinyfoa_ort_trainer *trainer, const tinyfoa_ort_settings *settings);
 
 /* Samples become (x - mean) / std. count is 1, or the channels, which are axis `axis` of samples (N, ...). */
 TINYFOA_ORT_API tinyfoa_ort_status tinyfoa_ort_set_normalization(tinyfoa_ort_trainer *trainer, const double *mean,
                                                                  const double *std, size_t count, int64_t axis);
 
-/* Train on a stream: one step of the block in training, at a constant rate. Fewer samples than a batch are repeated.
- * result may be NULL. */
+/* Leave a tinyfoa_ort_fit that was stopped: the next one begins a round from the present weights, a stream block 0. */
+TINYFOA_ORT_API tinyfoa_ort_status tinyfoa_ort_restart(tinyfoa_ort_trainer *trainer);
+
+/* Train on a stream: one step of the block in training, at a constant rate; after a tinyfoa_ort_fit that is the last block, unless
+ * tinyfoa_ort_train_block says another. Fewer samples than a batch are repeated. result may be NULL. */
 TINYFOA_ORT_API tinyfoa_ort_status tinyfoa_ort_train_step(tinyfoa_ort_trainer *trainer, const tinyfoa_ort_samples *samples,
                                                           tinyfoa_ort_result *result);
 
 /* End the training of the current block on a stream. */
 TINYFOA_ORT_API tinyfoa_ort_status tinyfoa_ort_next_block(tinyfoa_ort_trainer *trainer);
 
-/* Go (back) to a block on a stream: a model that was trained goes on learning in its last one, say. */
+/* Go (back) to a block on a stream; one that has been trained goes on at the rate measured for it. */
 TINYFOA_ORT_API tinyfoa_ort_status tinyfoa_ort_train_block(tinyfoa_ort_trainer *trainer, size_t index);
 
-/* Train every block on a fixed set from where training stands. on_step may be NULL. */
+/* Train every block, or those that the settings name, on a fixed set. Where a fit was stopped it goes on, with the same data; else a
+ * round begins from the present weights. on_step may be NULL. */
 TINYFOA_ORT_API tinyfoa_ort_status tinyfoa_ort_fit(tinyfoa_ort_trainer *trainer, const tinyfoa_ort_samples *samples,
                                                    tinyfoa_ort_on_step on_step, void *context);
 

@@ -44,10 +44,6 @@ int personalize(const std::string& folder, const std::string& csv, std::size_t b
     tinyfoa::Options options;
     options.budget_bytes = budget_bytes;
     tinyfoa::Trainer trainer = open_or_resume(folder, options);
-    // A training that has ended learns on in its last block, the classifier.
-    if (trainer.is_done()) {
-        trainer.train_block(trainer.manifest().blocks.size() - 1);
-    }
     std::ifstream file(csv);
     if (!file) {
         throw std::runtime_error(csv + " cannot be read");

@@ -112,6 +112,7 @@ tinyfoa_ort_status tinyfoa_ort_set_settings(tinyfoa_ort_trainer* trainer, const 
         wanted.rate_schedule = settings->is_constant != 0 ? "constant" : "cosine";
         wanted.rotate_every = settings->rotate_every;
         wanted.seed = settings->seed;
+        wanted.blocks.assign(settings->blocks, settings->blocks + settings->num_blocks);
         trainer->trainer.set_settings(wanted);
     });
 }
@@ -126,6 +127,10 @@ tinyfoa_ort_status tinyfoa_ort_set_normalization(tinyfoa_ort_trainer* trainer, c
         normalization.has_channels = count > 1;
         trainer->trainer.set_normalization(normalization);
     });
+}
+
+tinyfoa_ort_status tinyfoa_ort_restart(tinyfoa_ort_trainer* trainer) {
+    return guarded([&] { trainer->trainer.restart(); });
 }
 
 tinyfoa_ort_status tinyfoa_ort_train_step(tinyfoa_ort_trainer* trainer, const tinyfoa_ort_samples* samples,

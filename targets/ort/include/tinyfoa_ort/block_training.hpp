@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <string>
 #include <vector>
@@ -69,13 +70,17 @@ public:
         session_.bind(tensors, manifest_.next_of);
     }
 
-    // Take one step on the batch in `inputs` and `target`. When it throws, the state is as it was.
-    StepResult step(double rate) {
+    // Take step `number` on the batch in `inputs` and `target`. When it throws, the state is as it was.
+    StepResult step(double rate, std::int64_t number) {
         constexpr double largest = std::numeric_limits<float>::max();
         *rate_.data<float>() = rate > largest ? std::numeric_limits<float>::infinity() : static_cast<float>(rate);
         const float scale = record_.scale.empty() ? 0 : state_.scale(record_.scale);
         try {
             memory_.run(held_nbytes(), [this] { session_.run(); });
+            const float loss = *outputs_.at(names::loss).data<float>();
+            if (!std::isfinite(loss)) {
+                throw divergence_error(record_.name, number, std::isnan(loss) ? "the loss is NaN" : "the loss is infinite");
+            }
         } catch (...) {
             for (Layer* layer : layers_) {
                 layer->roll_back();
@@ -103,15 +108,17 @@ public:
         }
     }
 
-    // Mean x^2 over the batch in the block's inputs; of bits it is the share of ones, times s^2 where they have a scale.
-    double input_power() {
-        double total = 0;
+    // Mean x^2 of the block's inputs for each sample of the batch; of bits it is the share of ones, times s^2 of a scale.
+    std::vector<double> input_powers() {
+        std::vector<double> powers(static_cast<std::size_t>(manifest_.batch));
         for (const auto& [name, tensor] : inputs_) {
             const bool is_scaled = tensor.dtype() != Dtype::float32 && manifest_.has_scaled_inputs();
             const double scale = is_scaled ? static_cast<double>(state_.scale(names::own(name, "scale"))) : 1.0;
-            total += scale * scale * mean_square(name, tensor);
+            for (std::size_t i = 0; i < powers.size(); ++i) {
+                powers[i] += scale * scale * mean_square(name, tensor, i) / static_cast<double>(inputs_.size());
+            }
         }
-        return total / static_cast<double>(inputs_.size());
+        return powers;
     }
 
     // The recipe's rate where the block's inputs have the mean square `power`.
@@ -152,18 +159,18 @@ public:
     }
 
 private:
-    // Mean x^2 of an input; bits are 0 and 1.
-    double mean_square(const std::string& name, const Tensor& tensor) const {
+    // Mean x^2 of a sample of an input; bits are 0 and 1.
+    double mean_square(const std::string& name, const Tensor& tensor, std::size_t sample) const {
+        const std::size_t size = tensor.size() / static_cast<std::size_t>(manifest_.batch), start = sample * size;
         if (tensor.dtype() == Dtype::uint32) {
-            const auto num_bits = static_cast<double>(session_.bits(name)) * static_cast<double>(tensor.shape()[0]);
-            return static_cast<double>(count_ones(tensor.data<Word>(), tensor.size())) / num_bits;
+            return static_cast<double>(count_ones(tensor.data<Word>() + start, size)) / static_cast<double>(session_.bits(name));
         }
         double sum = 0;
-        for (std::size_t i = 0; i < tensor.size(); ++i) {
+        for (std::size_t i = start; i < start + size; ++i) {
             const double x = tensor.dtype() == Dtype::uint8 ? tensor.data<std::uint8_t>()[i] : tensor.data<float>()[i];
             sum += tensor.dtype() == Dtype::uint8 ? x : x * x;
         }
-        return sum / static_cast<double>(tensor.size());
+        return sum / static_cast<double>(size);
     }
 
     Tensor batch_tensor(const std::string& name) const {

@@ -2,6 +2,7 @@
 // Errors: one line that says the place, what was found, and what to do.
 #pragma once
 
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 
@@ -67,6 +68,12 @@ private:
 
 inline Error input_error(const std::string& place, const std::string& problem, const std::string& mend) {
     return Error(Status::input, place, problem, mend);
+}
+
+// Training has left the range of float32.
+inline Error divergence_error(const std::string& block, std::int64_t step, const std::string& problem) {
+    return input_error("block " + block + ", step " + std::to_string(step), problem,
+                       "lower the rate and train again, from the last checkpoint if you like, or look for outliers in the data");
 }
 
 inline Error usage_error(const std::string& place, const std::string& problem, const std::string& mend) {

@@ -19,6 +19,10 @@ struct Normalization {
     std::int64_t axis = 1;          // of the channels in samples (N, ...), where there is more than one number
     bool has_channels = false;      // lists, though of one number perhaps
 
+    bool operator==(const Normalization& other) const {
+        return mean == other.mean && std == other.std && axis == other.axis && has_channels == other.has_channels;
+    }
+
     void check() const {
         bool is_good = !mean.empty() && mean.size() == std.size() && axis >= 1 && axis < 32 && (has_channels || mean.size() == 1);
         for (std::size_t i = 0; is_good && i < mean.size(); ++i) {

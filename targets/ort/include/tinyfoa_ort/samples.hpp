@@ -9,6 +9,7 @@
 
 #include "tinyfoa_ort/manifest.hpp"
 #include "tinyfoa_ort/normalization.hpp"
+#include "tinyfoa_ort/sha256.hpp"
 
 namespace tinyfoa {
 
@@ -61,6 +62,29 @@ public:
                                   "has a target that is NaN or Inf", "leave the row out");
             }
         }
+    }
+
+    // Refuse samples that `gather` would, before anything is trained on the first of them.
+    void check_finite(const Samples& samples) const {
+        std::vector<float> row(size());
+        for (std::size_t i = 0; i < samples.count; ++i) {
+            gather(samples, {i}, row.data());
+        }
+    }
+
+    // A digest of raw samples and targets, as tinyfoa_rt/run/data_digest.py computes it: training goes on with the data it was begun with.
+    std::string digest(const Samples& samples) const {
+        const auto width = static_cast<std::size_t>(manifest_.num_outputs);
+        const std::string head = std::to_string(samples.count) + " " + std::to_string(size()) + "\n";
+        Sha256 hash;
+        hash.update(head.data(), head.size());
+        hash.update(samples.x, samples.count * size() * sizeof(float));
+        if (manifest_.is_classification()) {
+            hash.update(samples.labels, samples.count * sizeof(std::int64_t));
+        } else {
+            hash.update(samples.targets, samples.count * width * sizeof(float));
+        }
+        return hash.hex_digest();
     }
 
     // Copy `rows` of the samples to `to`, normalized.

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <tuple>
+#include <vector>
 
 #include "tinyfoa_ort/error.hpp"
 
@@ -17,6 +19,16 @@ struct TrainSettings {
     std::string rate_schedule = "cosine";  // up, then down to zero over a block's epochs, or constant
     std::int64_t rotate_every = 0;         // steps that a slice stays; 0: the recipe's own
     std::int64_t seed = 0;                 // of the order of samples
+    std::vector<std::string> blocks;       // names of the blocks that are trained; none: all
+
+    bool operator==(const TrainSettings& other) const {
+        return std::tie(epochs, rate, rate_schedule, rotate_every, seed, blocks) ==
+               std::tie(other.epochs, other.rate, other.rate_schedule, other.rotate_every, other.seed, other.blocks);
+    }
+
+    bool trains(const std::string& block) const {
+        return blocks.empty() || std::find(blocks.begin(), blocks.end(), block) != blocks.end();
+    }
 
     std::int64_t steps_a_turn() const { return rotate_every == 0 ? 1 : rotate_every; }
 

@@ -63,19 +63,34 @@ public:
     bool has_kernels() const { return parts_->kernels != nullptr; }
     bool is_done() const { return progress().block >= static_cast<std::int64_t>(manifest().blocks.size()); }
 
-    // Set what a training is begun with; a checkpoint brings its own.
+    // Set how the next `fit` trains. One that was stopped goes on as it was begun: restart leaves it.
     void set_settings(const TrainSettings& settings) {
         settings.check();
+        for (const std::string& name : settings.blocks) {
+            const auto has_name = [&](const BlockRecord& block) { return block.name == name; };
+            if (std::none_of(manifest().blocks.begin(), manifest().blocks.end(), has_name)) {
+                throw usage_error("block " + name, "is not trained in this artifact", "name a block of its manifest");
+            }
+        }
+        refuse_other(!(settings == progress().settings), "settings");
         parts_->progress.settings = settings;
     }
     void set_normalization(const std::optional<Normalization>& normalization) {
         if (normalization) {
             normalization->check();
         }
+        refuse_other(!(normalization == progress().normalization), "normalization");
         parts_->progress.normalization = normalization;
     }
 
-    // Train on a stream: take one step of the block in training, at a constant rate. Fewer samples than a batch are repeated.
+    // Leave a `fit` that was stopped: the next one begins a round from the present weights, a stream block 0.
+    void restart() {
+        close_block();
+        parts_->progress.begin(std::nullopt);
+    }
+
+    // Train on a stream: take one step of the block in training, at a constant rate; after a `fit` that is the last block, unless
+    // train_block says another. Fewer samples than a batch are repeated.
     StepResult train_step(const Samples& samples) {
         const auto batch = static_cast<std::size_t>(manifest().batch);
         if (samples.count > batch) {
@@ -83,46 +98,61 @@ public:
                               "give fewer at a time");
         }
         reader().check(samples, true);
+        reader().check_finite(samples);
+        check_order();
+        if (progress().data) {  // the round is left, and with it its count of steps
+            train_block(std::min(static_cast<std::size_t>(progress().block), manifest().blocks.size() - 1));
+        }
         BlockTraining& training = begin_block();
         std::vector<std::size_t> rows(batch);
         for (std::size_t i = 0; i < batch; ++i) {
             rows[i] = i % samples.count;
         }
         feed().fill_from_samples(samples, rows, training);
-        begin_rates(training, [](std::size_t) {});
-        return step(training, *progress().rate_of(training.record().name) * progress().settings.rate);
+        const Progress before = progress();
+        try {
+            follow_power(training);
+            return step(training, *progress().rate_of(training.record().name) * progress().settings.rate);
+        } catch (...) {
+            parts_->progress = before;  // what has failed was not seen
+            throw;
+        }
     }
 
     // End the training of the current block on a stream.
     void next_block() {
         if (is_done()) {
-            throw usage_error("next_block", "all blocks are trained", "save the model");
+            throw usage_error("next_block", "all blocks are trained", "save the model, or go back with train_block");
         }
         finish_block();
     }
 
-    // Go (back) to a block on a stream: a model that was trained goes on learning in its last one, say. Its rate is the one it
-    // began with.
+    // Go (back) to a block on a stream; one that has been trained goes on at the rate measured for it.
     void train_block(std::size_t index) {
         if (index >= manifest().blocks.size()) {
             throw usage_error("train_block", "there are " + std::to_string(manifest().blocks.size()) + " blocks",
                               "count them from 0");
         }
         close_block();
+        parts_->progress.data.reset();
         parts_->progress.block = static_cast<std::int64_t>(index);
         parts_->progress.step = 0;
     }
 
-    // Train every block on a fixed set from where training stands.
+    // Train every block, or those that the settings name, on a fixed set. Where a `fit` was stopped it goes on, with the same data;
+    // else a round begins from the present weights: rates are measured anew and optimizer state is forgotten.
     void fit(const Samples& samples, const OnStep& on_step = nullptr) {
         reader().check(samples, true);
+        reader().check_finite(samples);
+        check_order();
+        begin_or_go_on(reader().digest(samples));
         feed().forget();
-        while (!is_done()) {
-            if (!fit_block(samples, on_step)) {
-                feed().forget();
-                return;
+        bool goes_on = true;
+        while (goes_on && !is_done()) {
+            goes_on = !trains_current_block() || fit_block(samples, on_step);
+            if (goes_on) {
+                finish_block();
             }
-            finish_block();
         }
         feed().forget();
     }
@@ -190,14 +220,48 @@ private:
     const SampleReader& reader() const { return parts_->reader; }
     BlockFeed& feed() { return parts_->feed; }
 
-    // The block in training, its session open.
-    BlockTraining& begin_block() {
-        if (is_done()) {
-            throw usage_error("training", "has ended: all blocks are trained", "predict, or open the artifact anew");
+    bool is_in_round() const { return progress().data.has_value() && !is_done(); }
+
+    bool trains_current_block() const {
+        return progress().settings.trains(manifest().blocks[static_cast<std::size_t>(progress().block)].name);
+    }
+
+    void refuse_other(bool is_other, const std::string& what) const {
+        if (is_in_round() && is_other) {
+            throw usage_error(what, "are not what the training was begun with", "leave them out to go on, or restart before");
         }
+    }
+
+    void check_order() const {
         const std::string mend = "train this artifact in Python, or build it with --order layerwise --schedule slice";
         if (manifest().order != "layerwise" || manifest().schedule == "freeze-diagonal") {
             throw input_error("artifact", "is for order " + manifest().order + ", schedule " + manifest().schedule, mend);
+        }
+    }
+
+    void begin_or_go_on(const std::string& data) {
+        if (is_in_round()) {
+            if (*progress().data != data) {
+                throw input_error("data", "are not those that the training was begun with",
+                                  "give the same, or restart to begin anew from these weights");
+            }
+            return;
+        }
+        close_block();
+        for (const BlockRecord& block : manifest().blocks) {
+            for (const LayerRecord& layer : block.layers) {
+                if (progress().settings.trains(block.name)) {
+                    parts_->state.layer(layer.name).reset_optimizer();
+                }
+            }
+        }
+        parts_->progress.begin(data);
+    }
+
+    // The block in training, its session open.
+    BlockTraining& begin_block() {
+        if (is_done()) {
+            throw usage_error("training", "has ended: all blocks are trained", "go back with train_block");
         }
         if (!parts_->training) {
             const auto index = static_cast<std::size_t>(progress().block);
@@ -222,18 +286,37 @@ private:
         parts_->progress.step = 0;
     }
 
-    // Measure the block's scale and its rate, once; `fill` puts batch k into the block's inputs.
+    // Measure the block's rate, and its scale where it trains for the first time; forget what the optimizer has gathered. `fill` puts
+    // batch k into the block's inputs.
     void begin_rates(BlockTraining& training, const std::function<void(std::size_t)>& fill) {
         const std::string& name = training.record().name;
+        const bool is_new = progress().rate_of(name) == nullptr;
+        const auto batch = static_cast<std::size_t>(manifest().batch);
+        const std::vector<double> powers = calibrate(training, parts_->state, batch, fill, is_new);
+        parts_->progress.set_rate(name, training.starting_rate(robust_mean(powers)));
+    }
+
+    // Measure the block's rate on the first samples of a stream, step by step: the first one may be an outlier.
+    void follow_power(BlockTraining& training) {
+        const std::string& name = training.record().name;
         if (progress().rate_of(name) == nullptr) {
-            const double power = calibrate(training, parts_->state, static_cast<std::size_t>(manifest().batch), fill);
-            parts_->progress.rates.emplace_back(name, training.starting_rate(power));
+            calibrate(training, parts_->state, calibration_samples, [](std::size_t) {}, true);  // on this one batch
+            parts_->progress.powers.emplace_back(name, std::vector<double>());
+        }
+        std::vector<double>* seen = parts_->progress.powers_of(name);
+        if (seen != nullptr) {
+            const std::vector<double> powers = training.input_powers();
+            seen->insert(seen->end(), powers.begin(), powers.end());
+            parts_->progress.set_rate(name, training.starting_rate(robust_mean(*seen)));
+            if (seen->size() >= calibration_samples) {
+                parts_->progress.settle(name);
+            }
         }
     }
 
     StepResult step(BlockTraining& training, double rate) {
         training.begin_turn(progress().step / progress().settings.steps_a_turn() % training.num_slices());
-        const StepResult result = training.step(rate);
+        const StepResult result = training.step(rate, progress().step);
         ++parts_->progress.step;
         ++parts_->progress.total_steps;
         return result;
@@ -248,8 +331,10 @@ private:
         const std::int64_t num_steps = settings.epochs * steps_per_epoch;
         feed().open(static_cast<std::size_t>(progress().block), samples);
         const std::vector<std::size_t> first = order.epoch(settings.epochs);
-        begin_rates(training,
-                    [&](std::size_t k) { feed().fill(samples, order.batch(first, k % order.num_batches()), training); });
+        if (progress().step == 0) {
+            begin_rates(training,
+                        [&](std::size_t k) { feed().fill(samples, order.batch(first, k % order.num_batches()), training); });
+        }
         std::vector<std::size_t> rows;
         for (std::int64_t known_epoch = -1; progress().step < num_steps;) {
             const std::int64_t at = progress().step, epoch = at / steps_per_epoch;
