@@ -20,6 +20,7 @@ from tinyfoa_rt.emit.opset import find_opset
 from tinyfoa_rt.emit.packed import PackedForm
 from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.step import StepGraph, StepTensor
+from tinyfoa_rt.ops import DOMAIN
 
 __all__ = ["emit_forward", "emit_inference"]
 
@@ -82,12 +83,16 @@ def _emit(form: ByteForm, given: Mapping[str, NDArray[Any]], kind: str, doc: str
     read += [name for node in forward.nodes for name in node.inputs if name and name not in known]
     used = {name for node in forward.nodes for name in node.inputs}
     parameters = [_parameter(forward.tensors[name], values) for name, values in given.items() if name in used]
+    # A reader of the trained model cannot infer all types through our bodies, and it may be planned and trained again.
+    ours = [node for node in nodes if node.domain == DOMAIN] if kind == "inference" else []
+    declared = sorted({name for node in ours for name in node.output if name}.difference(forward.outputs))
     graph = helper.make_graph(
         nodes,
         forward.name,
         [form.value_info(name, batch=_BATCH) for name in dict.fromkeys(read)],
         outputs,
         [*initializers, *parameters],
+        value_info=[form.value_info(name, batch=_BATCH) for name in declared],
     )
     properties = {"kind": kind, **form.properties([*read, *forward.outputs])}
     return finish_model(graph, properties, doc, form.functions(nodes), find_opset(forward))

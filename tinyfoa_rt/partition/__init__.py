@@ -2,12 +2,13 @@
 
 from tinyfoa_rt.partition.blocks import partition
 from tinyfoa_rt.partition.classes import with_classes
+from tinyfoa_rt.partition.own_operators import is_own, with_standard_operators
 from tinyfoa_rt.partition.quantization import without_rounding
 from tinyfoa_rt.partition.schedule import active_slices
 from tinyfoa_rt.partition.selection import select_blocks
 from tinyfoa_rt.partition.slices import bounds, largest_slice, slice_at, split
 
 __all__ = [
-    "active_slices", "bounds", "largest_slice", "partition", "select_blocks", "slice_at", "split", "with_classes",
-    "without_rounding",
+    "active_slices", "bounds", "is_own", "largest_slice", "partition", "select_blocks", "slice_at", "split", "with_classes",
+    "with_standard_operators", "without_rounding",
 ]  # fmt: skip

@@ -13,10 +13,12 @@ from dataclasses import replace
 
 from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.graph import Graph, Node
+from tinyfoa_rt.partition.own_operators import DOMAIN, is_own_product, own_name
 
 __all__ = ["find_layers", "untrainable_products"]
 
 _PRODUCTS = frozenset({"Gemm", "MatMul", "Conv", "LocallyConnected"})
+_LOCAL_PRODUCTS = frozenset(f"{precision}LocallyConnected" for precision in ("Real", "Sign", "Binary"))
 _INTEGER_PRODUCTS = frozenset({"ConvInteger", "MatMulInteger", "QGemm", "QLinearConv", "QLinearMatMul"})
 _FUSED_PRODUCTS = frozenset({"FusedConv", "FusedGemm", "FusedMatMul", "GemmFastGelu"})
 
@@ -27,7 +29,7 @@ def find_layers(graph: Graph) -> tuple[Layer, ...]:
     untrainable = untrainable_products(graph)
     builders = {"Gemm": _gemm, "MatMul": _matmul, "Conv": _conv, "LocallyConnected": _locally_connected}
     return tuple(
-        builders[node.op_type](graph, node, consumers)
+        _own_product(graph, node) if is_own_product(node) else builders[node.op_type](graph, node, consumers)
         for node in graph.nodes
         if _is_product(node) and node.name not in untrainable
     )
@@ -49,11 +51,13 @@ def untrainable_products(graph: Graph) -> Mapping[str, str]:
             reasons[node.name] = f"{node.op_type} multiplies integers: it runs as it is; to train it, quantize in the format QDQ"
         elif node.op_type in _FUSED_PRODUCTS and node.domain == "com.microsoft":
             reasons[node.name] = f"{node.op_type} is fused: it runs as it is; to train it, take the model before its optimization"
+        elif node.op_type in _LOCAL_PRODUCTS and node.domain == DOMAIN:
+            reasons[node.name] = "it is a locally connected layer of a trained model: train the model that this one came from"
     return reasons
 
 
 def _is_product(node: Node) -> bool:
-    return node.op_type in _PRODUCTS and node.domain in ("", "tinyfoa")
+    return is_own_product(node) or (node.op_type in _PRODUCTS and node.domain in ("", DOMAIN))
 
 
 def _reason(graph: Graph, node: Node) -> str | None:
@@ -63,6 +67,8 @@ def _reason(graph: Graph, node: Node) -> str | None:
         return "its input is constant"
     if node.input(2) and not graph.is_constant(node.input(2)):
         return "its bias is computed, not constant"
+    if is_own_product(node):
+        return None
     if graph.constants[node.input(1)].dtype != "float32":
         return f"its weights are {graph.constants[node.input(1)].dtype}: convert the model to float32 to train it"
     return _shape_reason(graph, node)
@@ -148,6 +154,26 @@ def _conv(graph: Graph, node: Node, consumers: Mapping[str, list[Node]]) -> Laye
         taps=math.prod(kernel),
         groups=node.int("group", 1),
         positions=graph.values[node.outputs[0]].size // out_channels,
+    )
+
+
+def _own_product(graph: Graph, node: Node) -> Layer:
+    """A layer of a model that was trained here: its weights are a matrix (inputs, outputs), tap by tap."""
+    rows, out_features = graph.shape(node.inputs[1])
+    taps = math.prod(node.ints("kernel_shape", ()))
+    return Layer(
+        name=own_name(graph, node),
+        kind="dense" if node.op_type.endswith("Dense") else "conv",
+        nodes=(node,),
+        weight=node.inputs[1],
+        bias=node.input(2) or None,
+        input=node.inputs[0],
+        output=node.outputs[0],
+        in_features=rows // taps,
+        out_features=out_features,
+        taps=taps,
+        groups=node.int("group", 1),
+        positions=graph.values[node.outputs[0]].size // out_features,
     )
 
 

@@ -45,7 +45,7 @@ def inspect_blocks(graph: Graph) -> tuple[BlockFinding, ...]:
         return ()
     job = resolve(graph, PlanOptions(budget=1))
     check_runnable(job)
-    return tuple(_finding(graph, setting) for setting in job.settings)
+    return tuple(_finding(job.graph, setting) for setting in job.settings)
 
 
 def print_inspection(graph: Graph, console: Console | None = None) -> None:

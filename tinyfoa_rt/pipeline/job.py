@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
-from tinyfoa_rt.errors import UsageError
+from tinyfoa_rt.errors import UnsupportedError, UsageError
 from tinyfoa_rt.ir.block import Block, Partition, Slices
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.options import AUTO, PlanOptions
 from tinyfoa_rt.ir.recipe import Head, Loss, Recipe
 from tinyfoa_rt.ir.target import Target
-from tinyfoa_rt.partition import partition, select_blocks, with_classes, without_rounding
+from tinyfoa_rt.partition import is_own, partition, select_blocks, with_classes, with_standard_operators, without_rounding
 from tinyfoa_rt.planner.search import Candidate, grid_candidates
 from tinyfoa_rt.steps import BlockSetting, StepChoice, block_settings
 from tinyfoa_rt.targets import load_target
@@ -104,7 +104,9 @@ def resolve(graph: Graph, options: PlanOptions, target: Target | None = None) ->
     target = target or _target(options)
     parts = partition(graph)
     selected = select_blocks(parts.blocks, options.train)
-    graph = without_rounding(graph, {node.name for block in parts.blocks if block.name in selected for node in block.nodes})
+    to_train = {node.name for block in parts.blocks if block.name in selected for node in block.nodes}
+    graph = with_standard_operators(without_rounding(graph, to_train), to_train)
+    _check_frozen(graph, target)
     if options.classes is not None:
         graph = with_classes(graph, options.classes)
     parts = partition(graph)
@@ -124,6 +126,14 @@ def resolve(graph: Graph, options: PlanOptions, target: Target | None = None) ->
     if recipe.head == "classifier":
         settings = tuple(_with_own_head(setting, parts.blocks[-1]) for setting in settings)
     return PlanJob(graph, parts, options, target, recipe, settings)
+
+
+def _check_frozen(graph: Graph, target: Target) -> None:
+    """Frozen layers of a model that was trained here run by their function bodies, which only onnxruntime has."""
+    for node in graph.nodes if target.runtime != "ort" else ():
+        if is_own(node):
+            problem = f"({node.op_type}) is frozen, and of a model that was trained here: there is no C99 for it"
+            raise UnsupportedError(f"node '{node.name}'", problem, "train all blocks (--train all), or plan for ort-cpu")
 
 
 def _target(options: PlanOptions) -> Target:

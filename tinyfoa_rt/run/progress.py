@@ -23,8 +23,8 @@ class Progress:
     Attributes:
         settings: of the round.
         normalization: of the samples.
-        data: the digest of the data that the round was begun with (:func:`tinyfoa_rt.run.data_digest.digest_of`); ``None`` before the
-            first round and on a stream.
+        data: the digest of the data that the round was begun with (run/data_digest.py); ``None`` before the first round and on a
+            stream.
         block: the block in training; the number of blocks where the round has ended.
         step: steps that this block has taken in this round.
         total_steps: steps of all blocks in this round.

@@ -14,6 +14,7 @@ from tinyfoa_rt.ir.names import own, scale_of, shift_of, statistics_of
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import StepGraph, TensorType
 from tinyfoa_rt.ir.target import Target
+from tinyfoa_rt.ops import DOMAIN
 from tinyfoa_rt.ops.geometry import explicit_window
 from tinyfoa_rt.ops.products import LOCAL_ATTRIBUTES
 from tinyfoa_rt.steps.builder import StepBuilder
@@ -44,7 +45,7 @@ class ForwardPass:
 
     def run_node(self, node: Node) -> None:
         """Run a node of the model as it is, on real inputs."""
-        inputs = [self.real_input(value) or self._structure(value) for value in node.inputs]
+        inputs = [self.real_input(value) or self._signs(node, value) or self._structure(value) for value in node.inputs]
         self.builder.copy_node(node, inputs, [self.name(value) for value in node.outputs])
 
     def normalize(self, node: Node) -> None:
@@ -67,6 +68,12 @@ class ForwardPass:
         if graph.is_constant(value):
             return self.builder.constant(value)
         return self.builder.real(value, self.binary[value]) if value in self.binary else value
+
+    def _signs(self, node: Node, value: str) -> str:
+        """Signs that a frozen product of a model that was trained here reads; the empty string for anything else."""
+        graph = self.builder.graph
+        are_signs = node.domain == DOMAIN and graph.is_constant(value) and graph.values[value].dtype == "int8"
+        return self.builder.constant(value) if are_signs else ""
 
     def _structure(self, value: str) -> str:
         """The name of a constant that is part of the program, such as a shape; the empty string for an absent input."""
