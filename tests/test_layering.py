@@ -70,6 +70,7 @@ def test_the_verifier_shares_no_code_with_the_planner() -> None:
         "__future__",
         "bisect",
         "collections.abc",
+        "dataclasses",
         "tinyfoa_rt.ir.buffer",
         "tinyfoa_rt.ir.plan",
     }

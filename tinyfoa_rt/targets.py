@@ -25,7 +25,8 @@ _SIZES = ("ram", "reserved", "nonvolatile")
 _FLAGS = ("packs_bits", "streams_gradients", "computes_head")
 _CHOICES = {"runtime": ("ort", "c99"), "placement": ("arena", "allocator")}
 _KEYS = ("title", *_CHOICES, *_SIZES, *_FLAGS, "alignment")
-_OPTIONAL = ("provider",)
+_OPTIONAL_SIZES = ("code", "page")
+_OPTIONAL = ("provider", *_OPTIONAL_SIZES)
 
 
 def target_names() -> tuple[str, ...]:
@@ -64,7 +65,7 @@ def _read(path: Path) -> Target:
 
 
 def _target(path: Path, table: dict[str, Any]) -> Target:
-    for key in ("title", *_OPTIONAL):
+    for key in ("title", "provider"):
         if not isinstance(table.get(key, ""), str):
             raise InputError(f"{path}, {key}", f"is {table[key]!r}", "use a text in quotes")
     for key, allowed in _CHOICES.items():
@@ -78,6 +79,11 @@ def _target(path: Path, table: dict[str, Any]) -> Target:
     if type(alignment) is not int or alignment not in (1, 2, 4, 8, 16, 32, 64):
         raise InputError(f"{path}, alignment", f"is {alignment!r}", "use a power of two from 1 to 64, in bytes")
     ram, reserved, nonvolatile = (_size(path, key, table[key]) for key in _SIZES)
+    code, page = (_size(path, key, table.get(key, "none")) for key in _OPTIONAL_SIZES)
+    if code is None or (nonvolatile is not None and 0 < nonvolatile <= code):
+        raise InputError(f"{path}, code", f"is {table['code']!r}", "use a size smaller than nonvolatile, or 'none'")
+    if page is None or page & (page - 1) or page % 4:
+        raise InputError(f"{path}, page", f"is {table['page']!r}", "use a power of two of at least 4 bytes, or 'none'")
     if ram == 0:
         raise InputError(f"{path}, ram", f"is {table['ram']!r}", 'use a size such as "320KB" or "unlimited"')
     if reserved is None or (ram is not None and reserved >= ram):
@@ -95,6 +101,8 @@ def _target(path: Path, table: dict[str, Any]) -> Target:
         placement=table["placement"],
         alignment=alignment,
         provider=table.get("provider", ""),
+        code_bytes=code,
+        page_bytes=page,
     )
 
 

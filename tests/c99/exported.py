@@ -101,6 +101,7 @@ class Device:
         words: the storage.
         mapped_nbytes: how much of the storage is read like memory, and not through the callback; ``None`` for all.
         writes_left: writes until the power goes; ``None`` for never.
+        written_nbytes: bytes written so far.
         failing_write: the write, counted from 1, that fails once and leaves nothing; 0 for none.
     """
 
@@ -109,6 +110,7 @@ class Device:
     mapped_nbytes: int | None = None
     writes_left: int | None = None
     failing_write: int = 0
+    written_nbytes: int = 0
 
     def __post_init__(self) -> None:
         program = self.model.program
@@ -218,6 +220,7 @@ class Device:
 
     def _write(self, device: int, offset: int, source: int, nbytes: int) -> int:
         assert offset % 4 == nbytes % 4 == 0 and offset + nbytes <= self.words.nbytes
+        self.written_nbytes += nbytes
         self.failing_write -= 1
         if self.failing_write == 0:
             return 1

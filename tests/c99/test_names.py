@@ -17,6 +17,7 @@ from tests.c99.trained_pair import export_small
 from tests.optional_tools import required_tool
 from tinyfoa_rt.export.c99 import lower, project_files
 from tinyfoa_rt.export.c99.c_names import identifier, one_line
+from tinyfoa_rt.ir.plan import Nonvolatile
 
 LIBRARY_NAMES = ["tinyfoa", "tfoa", "TinyFOA", "tfoa_model", "tinyfoa_model", "tinyfoa.h"]
 C_NAMES = [
@@ -66,7 +67,7 @@ def write(model: ExportedModel, name: str, folder: Path) -> str:
     program = replace(lower(replace(model.source, name=name)))
     program = replace(program, blocks=tuple(replace(block, name=name) for block in program.blocks))
     assert len(blocks) == len(program.blocks)
-    for path, text in project_files(program).items():
+    for path, text in project_files(program, Nonvolatile(1, 0, 1)).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
     return program.prefix

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tests.targets_for_tests import ALLOCATOR, ARENA
 from tinyfoa_rt.ir.options import PlanOptions
-from tinyfoa_rt.ir.plan import Account, BlockPlan, Category, Plan, PlannedBuffer
+from tinyfoa_rt.ir.plan import Account, BlockPlan, Category, Nonvolatile, Plan, PlannedBuffer
 
 OPTIONS = PlanOptions(
     target="c99", batch=4, optimizer="momentum", schedule="slice", head="rademacher", loss="cross-entropy", samples=60_000
@@ -70,7 +70,7 @@ def plan_of(blocks: tuple[BlockPlan, ...], budget: int, **changes: object) -> Pl
         feasible=peak <= budget,
         peak_bytes=peak,
         floor_bytes=peak,
-        nonvolatile_bytes=4096 * len(blocks),
+        nonvolatile_parts=Nonvolatile(4096 * len(blocks)),
         written_bytes_per_epoch=None,
         baselines=BASELINES,
         blocks=blocks,

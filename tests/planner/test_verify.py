@@ -14,7 +14,7 @@ from tests.planner.plans import allocator_plan, with_budget
 from tests.small_models import load_model, residual_net
 from tinyfoa_rt import plan
 from tinyfoa_rt.ir.buffer import Buffer, Layout, Lifetime, Placement
-from tinyfoa_rt.ir.plan import BlockPlan, Plan
+from tinyfoa_rt.ir.plan import BlockPlan, Nonvolatile, Plan
 from tinyfoa_rt.ir.verify import LayoutFault, verify_layout, verify_plan
 
 BUFFERS = [
@@ -124,7 +124,7 @@ PLAN_FAULTS: dict[str, tuple[Callable[[Plan], Plan], str]] = {
     "an offset outside RAM": (lambda p: with_block(p, lambda b: with_buffer(b, -1, offset=0)), "outside the arena"),
     "a negative offset": (lambda p: with_block(p, lambda b: with_buffer(b, 0, offset=-4)), "outside the arena"),
     "no block": (lambda p: replace(p, blocks=()), "trains no block"),
-    "less than nothing in flash": (lambda p: replace(p, nonvolatile_bytes=-1), "less than nothing"),
+    "less than nothing in flash": (lambda p: replace(p, nonvolatile_parts=Nonvolatile(-1)), "less than nothing"),
     "no fit, and yet not the smallest": (
         lambda p: replace(p, feasible=False, floor_bytes=p.peak_bytes - 1),
         "smallest there is",

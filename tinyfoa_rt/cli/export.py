@@ -17,9 +17,9 @@ __all__ = ["command"]
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the exported project.")
 @click.option(
     "--weights",
-    default="c",
+    default="auto",
     show_default=True,
-    help="For c99, where the first state is: c (constant data) or bin (a file for the storage).",
+    help="For c99, the first state is: c (constant data), bin (a file for the storage), auto (c where flash has room for it).",
 )
 def command(folder: Path, target: str, output: Path, weights: str) -> None:
     """Export the artifact in DIR, with its checkpoint if it has one, for devices without Python.
@@ -28,6 +28,7 @@ def command(folder: Path, target: str, output: Path, weights: str) -> None:
     """
     from tinyfoa_rt.pipeline.exporting import export
 
-    if weights not in ("c", "bin"):
-        raise UsageError(f"--weights {weights}", "is not known", "use c or bin")
-    click.echo(f"wrote {output}: {export(folder, output, target=target, state_as_file=weights == 'bin')}")
+    if weights not in ("auto", "c", "bin"):
+        raise UsageError(f"--weights {weights}", "is not known", "use auto, c or bin")
+    state_as_file = None if weights == "auto" else weights == "bin"
+    click.echo(f"wrote {output}: {export(folder, output, target=target, state_as_file=state_as_file)}")

@@ -10,7 +10,7 @@ from tinyfoa_rt.ir.buffer import Place
 from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.ir.target import Target
 
-__all__ = ["PLAN_FORMAT", "Account", "BlockPlan", "Category", "Plan", "PlannedBuffer"]
+__all__ = ["PLAN_FORMAT", "Account", "BlockPlan", "Category", "Nonvolatile", "Plan", "PlannedBuffer"]
 
 PLAN_FORMAT = "tinyfoa-plan/2"
 
@@ -67,6 +67,27 @@ class Account:
 
 
 @dataclass(frozen=True)
+class Nonvolatile:
+    """What a plan takes of nonvolatile memory, in bytes: of a device that runs generated C, its flash.
+
+    Attributes:
+        storage_bytes: parameters and all that training keeps of them; in C the whole storage: slots, headers, spare pages.
+        constants_bytes: what is only read: weights of frozen blocks, stored heads.
+        first_state_bytes: the state that training begins with, as constant data; 0 where it is a file for the storage.
+        code_bytes: kept free for code, by the target's profile.
+    """
+
+    storage_bytes: int = 0
+    constants_bytes: int = 0
+    first_state_bytes: int = 0
+    code_bytes: int = 0
+
+    @property
+    def total_bytes(self) -> int:
+        return self.storage_bytes + self.constants_bytes + self.first_state_bytes + self.code_bytes
+
+
+@dataclass(frozen=True)
 class Plan:
     """A training plan: the largest update fraction that fits the budget, or, if none does, the floor. A build needs nothing else.
 
@@ -89,7 +110,7 @@ class Plan:
     feasible: bool
     peak_bytes: int
     floor_bytes: int
-    nonvolatile_bytes: int
+    nonvolatile_parts: Nonvolatile
     written_bytes_per_epoch: int | None
     baselines: Mapping[str, Account]
     blocks: tuple[BlockPlan, ...]
@@ -106,3 +127,8 @@ class Plan:
         """Samples a step."""
         assert self.options.batch is not None
         return self.options.batch
+
+    @property
+    def nonvolatile_bytes(self) -> int:
+        """All that the plan takes of nonvolatile memory."""
+        return self.nonvolatile_parts.total_bytes

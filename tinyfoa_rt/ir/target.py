@@ -19,6 +19,8 @@ class Target:
         ram_bytes: RAM of the board, the default budget; ``None`` where the host decides.
         reserved_bytes: RAM kept free for stack and application, subtracted from ``ram_bytes``.
         nonvolatile_bytes: flash, or 0 for none; ``None`` is as much as asked for (files, external flash).
+        code_bytes: of flash, kept free for code: the library, the generated calls and the application.
+        page_bytes: of flash, erased at once: the storage takes whole pages and two spare ones; 0 where any word can be written.
         packs_bits: binary tensors take one bit an element; else one byte.
         streams_gradients: a slice's gradient is used as it is computed and never stored.
         computes_head: a hashed head is computed in the loop and never stored.
@@ -39,6 +41,8 @@ class Target:
     placement: Literal["arena", "allocator"]
     alignment: int
     provider: str = ""
+    code_bytes: int = 0
+    page_bytes: int = 0
 
     @property
     def default_budget_bytes(self) -> int | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
+from dataclasses import astuple
 
 from tinyfoa_rt.ir.buffer import Buffer, Layout
 from tinyfoa_rt.ir.plan import BlockPlan, Plan
@@ -76,7 +77,7 @@ def verify_plan(plan: Plan) -> None:
     """
     if not plan.blocks:
         raise LayoutFault("the plan trains no block")
-    if min(plan.nonvolatile_bytes, plan.written_bytes_per_epoch or 0) < 0:
+    if min(*astuple(plan.nonvolatile_parts), plan.written_bytes_per_epoch or 0) < 0:
         raise LayoutFault("the plan keeps or writes less than nothing")
     for block in plan.blocks:
         _verify_block(block)

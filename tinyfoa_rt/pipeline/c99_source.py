@@ -55,7 +55,8 @@ def model_source(
         # The forward pass lies where the step does.
         blocks=tuple(replace(block, end=max(block.end, block.base + extent)) for block in blocks),
         stored=stored,
-        layout=lay_out(stored),
+        layout=lay_out(stored, job.target.page_bytes),
+        target=job.target,
         forward=forward,
         starts=tuple(starts[setting.block.name] for setting in job.settings),
         offsets=offsets,

@@ -13,14 +13,15 @@ __all__ = ["TARGETS", "export"]
 TARGETS = ("c99", "ort")
 
 
-def export(folder: str | Path, output: str | Path, *, target: str = "c99", state_as_file: bool = False) -> str:
+def export(folder: str | Path, output: str | Path, *, target: str = "c99", state_as_file: bool | None = None) -> str:
     """Write a project that trains the artifact in ``folder``, from its checkpoint if it has one, to ``output``.
 
     Args:
         folder: what ``build`` or ``train`` has written.
         output: a new or empty folder.
         target: ``c99``: generated C for microcontrollers, of a plan for c99 or a board; ``ort``: C++ and C with onnxruntime.
-        state_as_file: with ``c99``, the first state becomes a file for the storage, not constant data of the C file.
+        state_as_file: with ``c99``, the first state becomes a file for the storage, not constant data of the C file; by default
+            where the target has no room for both.
 
     Returns:
         What was written, in one line.
@@ -36,8 +37,8 @@ def export(folder: str | Path, output: str | Path, *, target: str = "c99", state
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(str(output), "is not an empty folder", "name a new folder")
     if target == "c99":
-        program = export_c99(folder, output, state_as_file=state_as_file)
-        sizes = f"{program.arena_nbytes:,} bytes of RAM, {program.storage_nbytes:,} of storage"
+        program, flash = export_c99(folder, output, state_as_file=state_as_file)
+        sizes = f"{program.arena_nbytes:,} bytes of RAM, {program.storage_nbytes:,} of storage, {flash.total_bytes:,} of flash"
         return f"{program.prefix}_model.c, {len(program.blocks)} blocks, {sizes}"
     if state_as_file:
         raise UsageError("--weights bin", "is for --target c99", "leave it out: an artifact's state is a file anyway")

@@ -16,9 +16,11 @@ from tinyfoa_rt.export.c99.program import CProgram
 from tinyfoa_rt.export.c99.project import write_project
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.names import scale_of
+from tinyfoa_rt.ir.plan import Nonvolatile
 from tinyfoa_rt.model import load
 from tinyfoa_rt.pipeline.c99_source import model_source
 from tinyfoa_rt.pipeline.job import PlanJob, resolve
+from tinyfoa_rt.pipeline.nonvolatile import with_first_state
 from tinyfoa_rt.planner.report import parse_plan
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.run import Trainer
@@ -32,19 +34,20 @@ from tinyfoa_rt.run.settings import TrainSettings
 __all__ = ["c_source", "export_c99"]
 
 
-def export_c99(folder: Path, output: Path, *, state_as_file: bool = False) -> CProgram:
+def export_c99(folder: Path, output: Path, *, state_as_file: bool | None = None) -> tuple[CProgram, Nonvolatile]:
     """Write the C99 project of the artifact in ``folder`` to ``output``; a checkpoint there is what the device begins with.
 
     Args:
         folder: what ``build`` or ``train`` has written, of a plan for a target that runs generated C.
         output: a new or empty folder.
-        state_as_file: the first state becomes a file for the storage, not constant data of the C file.
+        state_as_file: the first state becomes a file for the storage, not constant data of the C file; by default where the
+            target has no room for both.
 
     Returns:
-        What was written, as lowered.
+        What was written, as lowered, and what it takes of the target's flash.
 
     Raises:
-        InputError: the artifact is of another target, or damaged, or the output cannot be written.
+        InputError: the artifact is of another target, or damaged; the flash is too small; or the output cannot be written.
         UnsupportedError: an operator has no C99 kernel.
     """
     if has_checkpoint(folder):
@@ -54,8 +57,19 @@ def export_c99(folder: Path, output: Path, *, state_as_file: bool = False) -> CP
         artifact = Artifact.load(folder)
         source = c_source(artifact, artifact.initial)
     program = lower(source)
-    write_project(program, output, state_as_file=state_as_file)
-    return program
+    flash = _flash(source, program, state_as_file)
+    write_project(program, flash, output)
+    return program, flash
+
+
+def _flash(source: ModelSource, program: CProgram, state_as_file: bool | None) -> Nonvolatile:
+    target, constants_nbytes = source.target, program.constants_nbytes
+    as_file = Nonvolatile(source.layout.flash_nbytes, constants_nbytes, code_bytes=target.code_bytes)
+    flash = with_first_state(as_file, program.first_state_nbytes, target)
+    if state_as_file is False and not flash.first_state_bytes:
+        problem = f"has no room for the first state as constant data ({program.first_state_nbytes:,} bytes)"
+        raise InputError(f"target {target.name}", problem, "leave --weights out: it becomes a file for the storage")
+    return as_file if state_as_file else flash
 
 
 def c_source(artifact: Artifact, state: Mapping[str, NDArray[Any]], progress: Progress | None = None) -> ModelSource:

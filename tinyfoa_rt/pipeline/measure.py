@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.program import Program
 from tinyfoa_rt.partition.schedule import rotations
 from tinyfoa_rt.pipeline.job import PlanJob
+from tinyfoa_rt.pipeline.storage import block_model
 from tinyfoa_rt.planner.footprint import Before, Footprint, before_each, footprint, peak_nbytes
 from tinyfoa_rt.planner.search import Candidate
+from tinyfoa_rt.planner.storage import turn_nbytes
 from tinyfoa_rt.steps import BlockSetting, assemble_forward, assemble_step, to_program
 from tinyfoa_rt.steps.storage import constant_nbytes, slice_nbytes, trained_nbytes
 
@@ -30,22 +32,14 @@ class Measure:
         self._peaks: dict[Hashable, int] = {}
 
     @property
-    def kept_nbytes(self) -> int:
-        """Bytes that the whole model keeps between steps: nonvolatile, or RAM where there is no such memory."""
-        return self._frozen + sum(self._kept)
+    def kept_of_blocks(self) -> Sequence[int]:
+        """Bytes that each trained block keeps between steps: tensors, as onnxruntime holds them."""
+        return self._kept
 
-    def most_last_blocks(self, available_nbytes: int) -> int:
-        """The largest K for which ``--train last:K`` keeps at most ``available_nbytes``; 0 where there is none."""
-        kept_nbytes = self.kept_nbytes
-        blocks = self.job.parts.blocks
-        first = len(blocks) - len(self.job.settings)
-        if any(setting.block is not block for setting, block in zip(self.job.settings, blocks[first:])):
-            return 0  # the choice of blocks has gaps; what to leave out is the user's to say
-        for index in range(len(self._kept) - 1):
-            kept_nbytes += constant_nbytes(self.job.graph, blocks[first + index].nodes, self.job.target) - self._kept[index]
-            if kept_nbytes <= available_nbytes:
-                return len(self._kept) - 1 - index
-        return 0
+    @property
+    def frozen_nbytes(self) -> int:
+        """Bytes of the weights of blocks that are not trained."""
+        return self._frozen
 
     def peak(self, index: int, candidate: Candidate) -> int:
         """RAM in bytes that training block ``index`` needs."""
@@ -67,20 +61,33 @@ class Measure:
     def program(self, index: int, candidate: Candidate) -> Program:
         return to_program(assemble_step(self.job.settings[index], self.job.choice(candidate)), self.job.target)
 
+    def turns(self, index: int, candidate: Candidate, samples: int) -> int:
+        """Turns of slices that end in an epoch of ``samples`` which trains block ``index``; one where nothing takes turns."""
+        if not self.job.holds_slice(candidate.slices):
+            return 1
+        return rotations(-(-samples // candidate.batch), candidate.slices, self.job.steps_a_turn)
+
     def written(self, index: int, candidate: Candidate, samples: int) -> int:
-        """Nonvolatile bytes written in an epoch of ``samples`` that trains block ``index``."""
+        """Nonvolatile bytes written in an epoch of ``samples`` that trains block ``index``, beside headers."""
         if self.job.target.nonvolatile_bytes == 0:
             return 0
         setting, slices = self.job.settings[index], candidate.slices
-        if not self.job.holds_slice(slices):
+        if self.job.target.runtime == "ort" and not self.job.holds_slice(slices):
             return self._kept[index]
-        turns = rotations(-(-samples // candidate.batch), slices, self.job.steps_a_turn)
-        whole, rest = divmod(turns, slices.count)
+        whole, rest = divmod(self.turns(index, candidate, samples), slices.count)
         total = 0
-        for layer in setting.block.layers:
-            per_slice = [slice_nbytes(layer, setting.recipe, setting.target, (slices, i)) for i in range(slices.count)]
-            total += whole * sum(per_slice) + sum(per_slice[:rest])
+        for each in self._turn_nbytes(setting, index, candidate):
+            total += whole * sum(each) + sum(each[:rest])
         return total
+
+    def _turn_nbytes(self, setting: BlockSetting, index: int, candidate: Candidate) -> list[list[int]]:
+        """Bytes that the end of each slice's turn writes, layer by layer."""
+        numbers = range(candidate.slices.count)
+        if self.job.target.runtime == "ort":
+            sizes = (setting.recipe, setting.target)
+            return [[slice_nbytes(layer, *sizes, (candidate.slices, i)) for i in numbers] for layer in setting.block.layers]
+        model = block_model(self.job, index, candidate)
+        return [[turn_nbytes(model, layer, i) for i in numbers] for layer in model.layers]
 
     def before(self, index: int, batch: int) -> Before:
         """What precedes the step of block ``index``."""
@@ -89,7 +96,7 @@ class Measure:
         known = self._before[batch][self.job.settings[index].block.name]
         if self.job.target.nonvolatile_bytes != 0:
             return known
-        return replace(known, resident_nbytes=self.kept_nbytes - self._kept[index])
+        return replace(known, resident_nbytes=self._frozen + sum(self._kept) - self._kept[index])
 
     def _forward(self, batch: int) -> Mapping[str, Before]:
         job = self.job

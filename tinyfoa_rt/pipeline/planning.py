@@ -17,11 +17,13 @@ from tinyfoa_rt.partition.schedule import update_fraction
 from tinyfoa_rt.partition.slices import largest_slice
 from tinyfoa_rt.pipeline.job import PlanJob, resolve
 from tinyfoa_rt.pipeline.measure import Measure
+from tinyfoa_rt.pipeline.nonvolatile import Flash
 from tinyfoa_rt.pipeline.reason import explain
 from tinyfoa_rt.pipeline.refusal import check_plan, with_way_out
 from tinyfoa_rt.pipeline.runnable import check_runnable
+from tinyfoa_rt.pipeline.storage import header_of, stored_of
 from tinyfoa_rt.planner.accounts import LayerAccount, ModelAccount, accounts
-from tinyfoa_rt.planner.search import Candidate, SearchSpace, find_choice, find_floor
+from tinyfoa_rt.planner.search import Candidate, SearchSpace, find_choice, find_fitting, find_floor
 
 __all__ = ["plan"]
 
@@ -54,12 +56,13 @@ def plan(model: Graph | str | os.PathLike[str], budget: str | int | None = None,
     space = _space(job, measure)
     try:
         floor, smallest = find_floor(space)
-        fits = floor <= job.budget_bytes and _fits_nonvolatile(job, measure)
-        chosen = find_choice(space, job.budget_bytes) if fits else smallest
-        check_plan(model, job, chosen)
+        fits = floor <= job.budget_bytes
+        check_plan(model, job, find_choice(space, job.budget_bytes) if fits else smallest)
     except UnsupportedError as error:
         raise with_way_out(job, error) from error
-    result = _assemble(job, measure, chosen, floor)
+    flash = Flash(measure)
+    chosen = find_fitting(space, job.budget_bytes, flash.fits) if fits else None
+    result = _assemble(measure, flash, chosen or smallest, floor)
     verify_plan(result)
     return result
 
@@ -71,19 +74,17 @@ def _space(job: PlanJob, measure: Measure) -> SearchSpace:
         batches=job.batches,
         peak=measure.peak,
         written=lambda index, candidate: measure.written(index, candidate, samples),
+        stored=lambda index, candidate: stored_of(job, index, candidate),
     )
 
 
-def _fits_nonvolatile(job: PlanJob, measure: Measure) -> bool:
-    available = job.target.nonvolatile_bytes
-    return not available or measure.kept_nbytes <= available
-
-
-def _assemble(job: PlanJob, measure: Measure, chosen: Sequence[Candidate], floor: int) -> Plan:
-    blocks = tuple(_block_plan(job, measure, index, candidate) for index, candidate in enumerate(chosen))
+def _assemble(measure: Measure, flash: Flash, chosen: Sequence[Candidate], floor: int) -> Plan:
+    job = measure.job
+    header_nbytes = header_of(job, chosen)
+    blocks = tuple(_block_plan(measure, index, candidate, header_nbytes) for index, candidate in enumerate(chosen))
     peak = max(block.peak_bytes for block in blocks)
     written = [block.written_bytes_per_epoch for block in blocks]
-    feasible = peak <= job.budget_bytes and _fits_nonvolatile(job, measure)
+    feasible = peak <= job.budget_bytes and flash.fits(chosen)
     return Plan(
         model=job.graph.name,
         model_sha256=job.graph.source.sha256,
@@ -93,15 +94,16 @@ def _assemble(job: PlanJob, measure: Measure, chosen: Sequence[Candidate], floor
         feasible=feasible,
         peak_bytes=peak,
         floor_bytes=floor,
-        nonvolatile_bytes=0 if job.target.nonvolatile_bytes == 0 else measure.kept_nbytes,
+        nonvolatile_parts=flash.need(chosen),
         written_bytes_per_epoch=None if None in written else sum(nbytes or 0 for nbytes in written),
         baselines=_baselines(job, measure, chosen, peak),
         blocks=blocks,
-        reason=explain(job, measure, blocks, feasible=feasible),
+        reason=explain(measure, flash, blocks, feasible=feasible),
     )
 
 
-def _block_plan(job: PlanJob, measure: Measure, index: int, candidate: Candidate) -> BlockPlan:
+def _block_plan(measure: Measure, index: int, candidate: Candidate, header_nbytes: int) -> BlockPlan:
+    job = measure.job
     block = job.settings[index].block
     need = measure.footprint(index, candidate)
     samples = job.options.samples
@@ -115,10 +117,17 @@ def _block_plan(job: PlanJob, measure: Measure, index: int, candidate: Candidate
         gradient_bytes=need.phase_nbytes["gradient"],
         update_bytes=need.phase_nbytes["update"],
         peak_bytes=need.peak_nbytes,
-        written_bytes_per_epoch=None if samples is None else measure.written(index, candidate, samples),
+        written_bytes_per_epoch=None if samples is None else _written(measure, index, candidate, header_nbytes),
         buffers=need.buffers,
         steps=need.steps,
     )
+
+
+def _written(measure: Measure, index: int, candidate: Candidate, header_nbytes: int) -> int:
+    """Nonvolatile bytes that an epoch writes; every turn that ends writes a header."""
+    samples = measure.job.options.samples
+    assert samples is not None
+    return measure.written(index, candidate, samples) + measure.turns(index, candidate, samples) * header_nbytes
 
 
 def _baselines(job: PlanJob, measure: Measure, chosen: Sequence[Candidate], plan_peak: int) -> dict[str, Account]:

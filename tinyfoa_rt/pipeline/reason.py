@@ -7,20 +7,22 @@ from collections.abc import Sequence
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.names import parts
-from tinyfoa_rt.ir.plan import BlockPlan, PlannedBuffer
+from tinyfoa_rt.ir.plan import BlockPlan, Nonvolatile, PlannedBuffer
 from tinyfoa_rt.names import elide
 from tinyfoa_rt.partition.layers import untrainable_products
 from tinyfoa_rt.pipeline.job import PlanJob
 from tinyfoa_rt.pipeline.measure import Measure
+from tinyfoa_rt.pipeline.nonvolatile import Flash
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.units import format_nbytes
 
 __all__ = ["explain"]
 
 
-def explain(job: PlanJob, measure: Measure, blocks: Sequence[BlockPlan], *, feasible: bool) -> str:
+def explain(measure: Measure, flash: Flash, blocks: Sequence[BlockPlan], *, feasible: bool) -> str:
     """Return why these blocks are planned as they are."""
-    return (_why_chosen(job, measure, blocks) if feasible else _why_not(job, measure, blocks)) + _why_frozen(job.graph)
+    job = measure.job
+    return (_why_chosen(job, measure, blocks) if feasible else _why_not(job, flash, blocks)) + _why_frozen(job.graph)
 
 
 def _why_frozen(graph: Graph) -> str:
@@ -34,15 +36,18 @@ def _why_frozen(graph: Graph) -> str:
     return f" {elide(names[0])}{others} {verb} frozen: {reasons[names[0]]}."
 
 
-def _why_not(job: PlanJob, measure: Measure, blocks: Sequence[BlockPlan]) -> str:
+def _why_not(job: PlanJob, flash: Flash, blocks: Sequence[BlockPlan]) -> str:
     """RAM, nonvolatile memory or both: who mends one only must not learn of the other afterwards."""
     worst = max(blocks, key=lambda block: block.peak_bytes)
     sentences = []
     if worst.peak_bytes > job.budget_bytes:
         sentences.append(_too_little_ram(job, worst))
     available = job.target.nonvolatile_bytes
-    if available and measure.kept_nbytes > available:
-        sentences.append(_too_little_nonvolatile(job, measure, available))
+    need = flash.need([Candidate(Slices(*block.slices), job.batches[0]) for block in blocks])
+    if available and need.total_bytes > available:
+        least = flash.least
+        need = least if least.total_bytes > available else need
+        sentences.append(_too_little_nonvolatile(job, need, flash.most_last_blocks(available)))
     return " ".join(sentences)
 
 
@@ -60,13 +65,15 @@ def _too_little_ram(job: PlanJob, worst: BlockPlan) -> str:
     )
 
 
-def _too_little_nonvolatile(job: PlanJob, measure: Measure, available: int) -> str:
-    fitting = measure.most_last_blocks(available)
+def _too_little_nonvolatile(job: PlanJob, need: Nonvolatile, fitting: int) -> str:
+    """``fitting`` is how many of the last blocks can be trained."""
     fewer = f"train fewer blocks (--train last:{fitting}) or " if fitting else ""
+    available = job.target.nonvolatile_bytes or 0
+    code = f", {format_nbytes(need.code_bytes)} of them for code" if need.code_bytes else ""
     return (
-        f"{job.target.name} has {format_nbytes(available)} of nonvolatile memory, but the model keeps "
-        f"{format_nbytes(measure.kept_nbytes)} ({measure.kept_nbytes:,} bytes) there; "
-        f"{fewer}name external memory (--nonvolatile {_next_size(measure.kept_nbytes)})."
+        f"{job.target.name} has {format_nbytes(available)} of nonvolatile memory, but the model takes at least "
+        f"{format_nbytes(need.total_bytes)} ({need.total_bytes:,} bytes{code}) there; "
+        f"{fewer}name external memory (--nonvolatile {_next_size(need.total_bytes)})."
     )
 
 

@@ -10,10 +10,11 @@ from tinyfoa_rt.ops.updates import OPTIMIZER_STATES
 from tinyfoa_rt.partition import bounds
 from tinyfoa_rt.pipeline.job import PlanJob
 from tinyfoa_rt.planner.search import Candidate
+from tinyfoa_rt.planner.storage import lay_out
 from tinyfoa_rt.steps import BlockSetting
 from tinyfoa_rt.steps.trained_part import running_statistics
 
-__all__ = ["followed_by", "stored_layers", "stored_model"]
+__all__ = ["block_model", "followed_by", "header_of", "stored_layers", "stored_model", "stored_of"]
 
 
 def stored_model(job: PlanJob, candidates: Sequence[Candidate]) -> StoredModel:
@@ -25,6 +26,27 @@ def stored_model(job: PlanJob, candidates: Sequence[Candidate]) -> StoredModel:
         num_states=len(OPTIMIZER_STATES[job.recipe.optimizer]),
         counts_steps=job.recipe.optimizer == "adam",
     )
+
+
+def block_model(job: PlanJob, index: int, candidate: Candidate) -> StoredModel:
+    """Return what trained block ``index`` alone keeps."""
+    return StoredModel(
+        layers=stored_layers(job.settings[index], candidate),
+        num_states=len(OPTIMIZER_STATES[job.recipe.optimizer]),
+        counts_steps=job.recipe.optimizer == "adam",
+    )
+
+
+def header_of(job: PlanJob, candidates: Sequence[Candidate]) -> int:
+    """Bytes of a header, which every turn that ends writes; none where there are no headers."""
+    has_headers = job.target.runtime == "c99" and job.target.nonvolatile_bytes != 0
+    return 4 * lay_out(stored_model(job, candidates)).header_words if has_headers else 0
+
+
+def stored_of(job: PlanJob, index: int, candidate: Candidate) -> int:
+    """Bytes that block ``index`` alone would store; 0 where they are the same for all candidates: on onnxruntime, and in RAM."""
+    has_slots = job.target.runtime == "c99" and job.target.nonvolatile_bytes != 0
+    return lay_out(block_model(job, index, candidate)).nbytes if has_slots else 0
 
 
 def stored_layers(setting: BlockSetting, candidate: Candidate) -> tuple[StoredLayer, ...]:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 from tinyfoa_rt.ir.block import Slices
 
-__all__ = ["Candidate", "SearchSpace", "find_choice", "find_floor", "grid_candidates"]
+__all__ = ["Candidate", "SearchSpace", "find_choice", "find_fitting", "find_floor", "grid_candidates"]
 
 _MOST_SLICES = 256
 _MOST_UNEVEN = 4
+_NEVER = 2**63  # bytes: more than there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +36,14 @@ class SearchSpace:
         batches: ascending.
         peak: RAM in bytes of a block (by position) under a candidate.
         written: nonvolatile bytes written an epoch by a block under a candidate.
+        stored: nonvolatile bytes of a block under a candidate, where they depend on that: free slots shrink with the slices.
     """
 
     slices: Sequence[Sequence[Slices]]
     batches: Sequence[int]
     peak: Callable[[int, Candidate], int]
     written: Callable[[int, Candidate], int]
+    stored: Callable[[int, Candidate], int] = lambda index, candidate: 0
 
 
 def grid_candidates(largest_in: int, largest_out: int) -> tuple[Slices, ...]:
@@ -71,9 +74,64 @@ def find_floor(space: SearchSpace) -> tuple[int, tuple[Candidate, ...]]:
 
 def find_choice(space: SearchSpace, budget: int) -> tuple[Candidate, ...]:
     """Return the best candidate of each block within ``budget``; the caller knows that the floor fits."""
-    counts = []
-    for block, grids in enumerate(space.slices):
-        counts.append(min(g.count for g in grids if space.peak(block, Candidate(g, space.batches[0])) <= budget))
+    return _with_largest_batch(space, budget, _counts(space, budget))
+
+
+def find_fitting(space: SearchSpace, budget: int, fits: Callable[[Sequence[Candidate]], bool]) -> tuple[Candidate, ...] | None:
+    """Return the best candidates that fit in nonvolatile memory too.
+
+    Where all together do not fit in nonvolatile memory, the block that saves most by it is cut into smaller slices, again and
+    again. This order does not depend on how much there is, so that more of it never gives a smaller update fraction.
+
+    Args:
+        space: what may be chosen.
+        budget: RAM in bytes.
+        fits: whether candidates fit in nonvolatile memory.
+
+    Returns:
+        The candidates; ``None`` where none that fit in RAM do so there.
+    """
+    counts = _counts(space, budget)
+    chosen = _with_largest_batch(space, budget, counts)
+    while not fits(chosen):
+        finer = _finer(space, budget, counts)
+        if finer is None:
+            return None
+        counts[finer[0]] = finer[1]
+        chosen = _with_largest_batch(space, budget, counts)
+    return chosen
+
+
+def _counts(space: SearchSpace, budget: int) -> list[int]:
+    """The least number of slices of each block that fits at the smallest batch."""
+    batch = space.batches[0]
+    return [
+        min(g.count for g in grids if space.peak(block, Candidate(g, batch)) <= budget)
+        for block, grids in enumerate(space.slices)
+    ]
+
+
+def _finer(space: SearchSpace, budget: int, counts: Sequence[int]) -> tuple[int, int] | None:
+    """The block that saves most, and the next number of slices that does so."""
+
+    def stored(block: int, count: int) -> int:
+        """At the smallest batch, in RAM."""
+        candidates = [Candidate(g, space.batches[0]) for g in space.slices[block] if g.count == count]
+        fitting = [each for each in candidates if space.peak(block, each) <= budget]
+        return min((space.stored(block, each) for each in fitting), default=_NEVER)
+
+    found: list[tuple[int, int, int]] = []
+    for block, count in enumerate(counts):
+        now = stored(block, count)
+        for more in sorted({g.count for g in space.slices[block] if g.count > count}):
+            if stored(block, more) < now:
+                found.append((stored(block, more) - now, block, more))
+                break
+    return min(found)[1:] if found else None
+
+
+def _with_largest_batch(space: SearchSpace, budget: int, counts: Sequence[int]) -> tuple[Candidate, ...]:
+    """The largest batch that keeps these numbers of slices within the budget."""
     for batch in reversed(space.batches[1:]):
         chosen = _at_batch(space, budget, counts, batch)
         if chosen is not None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from tinyfoa_rt.ir.storage import KeptLayer, StorageLayout, StoredLayer, StoredModel
 
-__all__ = ["FIXED_WORDS", "first_state_nbytes", "lay_out", "turn_nbytes"]
+__all__ = ["first_state_nbytes", "lay_out", "turn_nbytes"]
 
-FIXED_WORDS = 8  # magic, format, model, sequence, block, step, total steps, turn
+_SPARE_PAGES = 2
+_FIXED_WORDS = 8  # magic, format, model, sequence, block, step, total steps, turn
 
 
-def lay_out(model: StoredModel) -> StorageLayout:
-    """Return where the state of ``model`` lies."""
-    word, statistics = FIXED_WORDS + len(model.scales), {}
+def lay_out(model: StoredModel, page_nbytes: int = 0) -> StorageLayout:
+    """Return where the state of ``model`` lies, on a device that erases pages of ``page_nbytes``, or none."""
+    word, statistics = _FIXED_WORDS + len(model.scales), {}
     for name, length in model.statistics.items():
         statistics[name] = word
         word += length
@@ -29,7 +30,8 @@ def lay_out(model: StoredModel) -> StorageLayout:
         kept[layer.name] = KeptLayer(offset, slot_nbytes, word, checks, bits, sums, bias)
         word = checks + _check_words(layer)
         offset += slot_nbytes * (layer.num_slices + 1)
-    return StorageLayout(header_words, model.scales, statistics, kept, step_nbytes, offset)
+    flash_nbytes = (-(-offset // page_nbytes) + _SPARE_PAGES) * page_nbytes if page_nbytes else offset
+    return StorageLayout(header_words, model.scales, statistics, kept, step_nbytes, offset, flash_nbytes)
 
 
 def turn_nbytes(model: StoredModel, layer: StoredLayer, index: int) -> int:

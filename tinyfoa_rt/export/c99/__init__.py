@@ -3,7 +3,7 @@
 :mod:`lower` makes all decisions and yields a :class:`CProgram`; :mod:`render` prints it and decides nothing.
 """
 
-from tinyfoa_rt.export.c99.lower import check_lowering, lower
+from tinyfoa_rt.export.c99.lower import check_lowering, constants_nbytes, lower
 from tinyfoa_rt.export.c99.project import project_files, write_project
 from tinyfoa_rt.export.c99.render import render, state_image
 from tinyfoa_rt.export.c99.render_calls import render_float
@@ -14,6 +14,7 @@ __all__ = [
     "LayerSource",
     "ModelSource",
     "check_lowering",
+    "constants_nbytes",
     "lower",
     "project_files",
     "render",

@@ -26,13 +26,14 @@ from tinyfoa_rt.export.c99.program import (
 )  # fmt: skip
 from tinyfoa_rt.export.c99.source import BlockSource, LayerSource, ModelSource
 from tinyfoa_rt.export.c99.standard_operators import STANDARD_RULES
+from tinyfoa_rt.export.c99.verify import verify_c_program
 from tinyfoa_rt.ir.names import HEAD, LOSS, RATE, TARGET, own
 from tinyfoa_rt.ir.step import StepGraph, StepNode
 from tinyfoa_rt.ir.storage import StoredLayer
 from tinyfoa_rt.ops import DOMAIN
 from tinyfoa_rt.ops.updates import OPTIMIZER_STATES
 
-__all__ = ["check_lowering", "lower"]
+__all__ = ["check_lowering", "constants_nbytes", "lower"]
 
 
 def check_lowering(model: ModelSource) -> None:
@@ -41,10 +42,25 @@ def check_lowering(model: ModelSource) -> None:
     Raises:
         UnsupportedError: an operator has no kernel.
     """
+    _constants_of(model)
+
+
+def constants_nbytes(model: ModelSource) -> int:
+    """Return the bytes of constant data, beside the first state, that the program of a model has; its state may be empty.
+
+    Raises:
+        UnsupportedError: an operator has no kernel.
+    """
+    return sum(array.nbytes for array in _constants_of(model))
+
+
+def _constants_of(model: ModelSource) -> list[RealArray]:
+    """Lower all functions, for the constants that they read."""
     assembly = _Assembly(model)
     for number, block in enumerate(model.blocks):
         assembly.block(number, block)
     assembly.stages()
+    return list(assembly.constants.values())
 
 
 def lower(model: ModelSource) -> CProgram:
@@ -59,7 +75,7 @@ def lower(model: ModelSource) -> CProgram:
     (input_name,) = (name for name in model.forward.inputs if name not in model.forward.constants)
     shape = model.forward.tensors[input_name].type.shape
     score = model.forward.tensors[model.score].type
-    return CProgram(
+    program = CProgram(
         name=model.name,
         prefix=identifier(model.name),
         model_id=model_id(model),
@@ -80,6 +96,8 @@ def lower(model: ModelSource) -> CProgram:
         pieces=pieces_of(model),
         constants=tuple(assembly.constants.values()),
     )
+    verify_c_program(program, model)
+    return program
 
 
 class _Assembly:
@@ -103,7 +121,9 @@ class _Assembly:
         offsets = block.offsets
         head = own(block.name, "head")
         if HEAD in block.step.tensors:
-            self.constants[head] = RealArray(f"head_{number}", lambda: self._model.state[head])
+            self.constants[head] = RealArray(
+                f"head_{number}", block.step.tensors[HEAD].type.size, lambda: self._model.state[head]
+            )
         name = Name(f"head_{number}") if head in self.constants else None
         batch = Number(self._batch)
         lowering = self._lowering(block.step, offsets, batch, name)

@@ -77,7 +77,7 @@ class Lowering:
     def constant(self, value: Constant) -> Name:
         """The array that holds a constant."""
         if value.name not in self.constants:
-            self.constants[value.name] = RealArray(f"constant_{len(self.constants)}", value.read)
+            self.constants[value.name] = RealArray(f"constant_{len(self.constants)}", math.prod(value.shape), value.read)
         return Name(self.constants[value.name].name)
 
     def whole_numbers(self, name: str) -> tuple[int, ...]:

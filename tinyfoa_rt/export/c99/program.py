@@ -162,7 +162,12 @@ class RealArray:
     """Constant float32 data of the model, read when it is printed."""
 
     name: str
+    size: int
     read: Callable[[], NDArray[Any]] = field(repr=False, compare=False)
+
+    @property
+    def nbytes(self) -> int:
+        return 4 * self.size
 
 
 @dataclass(frozen=True)
@@ -188,3 +193,13 @@ class CProgram:
     score: int
     pieces: tuple[Piece, ...]
     constants: tuple[RealArray, ...]
+
+    @property
+    def constants_nbytes(self) -> int:
+        """Bytes of constant data beside the first state."""
+        return sum(array.nbytes for array in self.constants)
+
+    @property
+    def first_state_nbytes(self) -> int:
+        """Bytes of the first state as constant data."""
+        return sum(4 * len(piece.words) for piece in self.pieces)

@@ -8,6 +8,7 @@ from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.export.c99.c_names import one_line
 from tinyfoa_rt.export.c99.program import CProgram
 from tinyfoa_rt.export.c99.render import render, state_image
+from tinyfoa_rt.ir.plan import Nonvolatile
 from tinyfoa_rt.resources import resource_path
 
 __all__ = ["project_files", "write_project"]
@@ -17,20 +18,20 @@ _PARTS = ("runtime", "kernels", "samples")
 _TEMPLATES = ("CMakeLists.txt", "README.md", "main.c")
 
 
-def write_project(program: CProgram, output: Path, *, state_as_file: bool = False) -> None:
+def write_project(program: CProgram, flash: Nonvolatile, output: Path) -> None:
     """Write the project to a new or empty folder.
 
     Args:
         program: what lowering has decided.
+        flash: what it takes; where no byte of that is the first state, this becomes a file for the storage.
         output: the folder.
-        state_as_file: the first state becomes a file for the storage, not constant data.
 
     Raises:
         InputError: the folder cannot be written.
     """
-    texts = project_files(program, carries_state=not state_as_file)
+    texts = project_files(program, flash)
     contents = {name: text.encode() for name, text in texts.items()}
-    if state_as_file:
+    if not flash.first_state_bytes:
         contents[f"{program.prefix}_state.bin"] = state_image(program)
     for name, content in contents.items():
         path = output / name
@@ -41,19 +42,19 @@ def write_project(program: CProgram, output: Path, *, state_as_file: bool = Fals
             raise InputError(str(path), f"cannot be written ({error.strerror})", "name a folder that can be written") from error
 
 
-def project_files(program: CProgram, *, carries_state: bool = True) -> dict[str, str]:
+def project_files(program: CProgram, flash: Nonvolatile) -> dict[str, str]:
     """Return the text of every file by its path in the project; the same program gives the same files."""
     root = resource_path(_SOURCES)
-    files = dict(render(program, carries_state=carries_state))
+    files = dict(render(program, carries_state=flash.first_state_bytes > 0))
     for name in _TEMPLATES:
-        files[name] = _filled((root / "project" / f"{name}.in").read_text(encoding="utf-8"), program)
+        files[name] = _filled((root / "project" / f"{name}.in").read_text(encoding="utf-8"), program, flash)
     sources = [*root.glob("*.h"), *(path for part in _PARTS for path in (root / part).rglob("*"))]
     for path in sorted(path for path in sources if path.suffix in (".c", ".h")):
         files[f"tinyfoa/{path.relative_to(root).as_posix()}"] = path.read_text(encoding="utf-8")
     return files
 
 
-def _filled(template: str, program: CProgram) -> str:
+def _filled(template: str, program: CProgram, flash: Nonvolatile) -> str:
     values = {
         "NAME": one_line(program.name),
         "PREFIX": program.prefix,
@@ -61,6 +62,11 @@ def _filled(template: str, program: CProgram) -> str:
         "ARENA": f"{program.arena_nbytes:,}",
         "STORAGE": f"{program.storage_nbytes:,}",
         "STEP": f"{program.step_nbytes:,}",
+        "FLASH": f"{flash.total_bytes:,}",
+        "STORAGE_FLASH": f"{flash.storage_bytes:,}",
+        "CONSTANTS": f"{flash.constants_bytes:,}",
+        "FIRST_STATE": f"{flash.first_state_bytes:,}",
+        "CODE": f"{flash.code_bytes:,}",
         "BATCH": str(program.batch),
         "INPUTS": str(program.input_size),
         "OUTPUTS": str(program.output_size),

@@ -19,6 +19,7 @@ _LARGEST = 2**26
 _MEND = "plan again: tinyfoa-rt plan MODEL -o plan.json"
 # The options but for these have their own names in a plan: these are `budget_bytes` and the name of the profile.
 _RENAMED = ("budget", "target")
+_SUM = "nonvolatile_bytes"
 
 
 def to_json(plan: Plan) -> Mapping[str, object]:
@@ -26,6 +27,7 @@ def to_json(plan: Plan) -> Mapping[str, object]:
     content = asdict(plan)
     options, profile, blocks = (content.pop(name) for name in ("options", "target", "blocks"))
     head = {name: content.pop(name) for name in ("model", "model_sha256", "shapes")}
+    memory = {name: content.pop(name) for name in ("feasible", "peak_bytes", "floor_bytes")}
     return {
         "format": PLAN_FORMAT,
         **head,
@@ -33,6 +35,8 @@ def to_json(plan: Plan) -> Mapping[str, object]:
         "profile": profile,
         "budget_bytes": options["budget"],
         **{name: value for name, value in options.items() if name not in _RENAMED},
+        **memory,
+        _SUM: plan.nonvolatile_bytes,
         **content,
         "blocks": blocks,
     }
@@ -66,7 +70,7 @@ def parse_plan(place: str, text: bytes) -> Plan:
     if found != PLAN_FORMAT:
         raise InputError(f"{place}, format", f"is {found!r:.40}, not '{PLAN_FORMAT}'", _MEND)
     names = {each.name: "budget_bytes" if each.name == "budget" else each.name for each in fields(PlanOptions)}
-    record = {key: value for key, value in content.items() if key not in ("format", "profile", *names.values())}
+    record = {key: value for key, value in content.items() if key not in ("format", "profile", _SUM, *names.values())}
     record["options"] = {name: content[key] for name, key in names.items() if key in content}
     profile = content.get("profile")
     record["target"] = {**profile, "name": content.get("target")} if isinstance(profile, dict) else profile
@@ -74,6 +78,8 @@ def parse_plan(place: str, text: bytes) -> Plan:
         plan: Plan = read_record(place, record, Plan, _MEND)
     except UsageError as error:
         raise InputError(f"{place}, {error.place}", error.problem, _MEND) from error
+    if content.get(_SUM) != plan.nonvolatile_bytes:
+        raise InputError(f"{place}, {_SUM}", "is not the sum of the parts", _MEND)
     _check(place, plan)
     return plan
 

@@ -8,7 +8,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tinyfoa_rt.ir.plan import BlockPlan, Plan
+from tinyfoa_rt.ir.plan import BlockPlan, Nonvolatile, Plan
 from tinyfoa_rt.names import elide, elide_all
 from tinyfoa_rt.planner.report.comparison import comparison_table
 from tinyfoa_rt.planner.report.peaks import largest_at_peak, peak_block, peak_step
@@ -116,7 +116,7 @@ def _totals(plan: Plan) -> Table:
     rows = [("RAM, peak", plan.peak_bytes), ("RAM, budget", plan.budget_bytes), ("RAM, floor", plan.floor_bytes)]
     if plan.feasible:
         rows.insert(2, ("RAM, free", plan.budget_bytes - plan.peak_bytes))
-    rows.append(("nonvolatile", plan.nonvolatile_bytes))
+    rows += _nonvolatile_rows(plan.nonvolatile_parts)
     for name, nbytes in rows:
         table.add_row(name, f"{nbytes:,}", format_nbytes(nbytes))
     if plan.written_bytes_per_epoch is None:
@@ -124,6 +124,18 @@ def _totals(plan: Plan) -> Table:
     else:
         table.add_row("written an epoch", f"{plan.written_bytes_per_epoch:,}", format_nbytes(plan.written_bytes_per_epoch))
     return table
+
+
+def _nonvolatile_rows(found: Nonvolatile) -> list[tuple[str, int]]:
+    """The sum, and its parts where there are several."""
+    parts = [
+        ("  storage", found.storage_bytes),
+        ("  constants", found.constants_bytes),
+        ("  first state", found.first_state_bytes),
+        ("  kept for code", found.code_bytes),
+    ]
+    present = [part for part in parts if part[1]]
+    return [("nonvolatile", found.total_bytes), *(present if len(present) > 1 else [])]
 
 
 def _floor_table(plan: Plan) -> Table:

@@ -60,7 +60,7 @@ static void add_to_logits(const tfoa_head *head, int32_t unit, float value, floa
     }
 }
 
-static void multiply(int32_t count, float factor, float *logits)
+static void scale_logits(int32_t count, float factor, float *logits)
 {
     for (int32_t c = 0; c < count; c++) {
         logits[c] *= factor;
@@ -77,7 +77,7 @@ void tfoa_head_logits_of_bits(const tfoa_head *head, const uint32_t *h, int32_t 
                 add_to_logits(head, unit, 1.0f, logits);
             }
         }
-        multiply(head->classes, factor, logits);
+        scale_logits(head->classes, factor, logits);
         logits += head->classes;
         h += TFOA_WORDS(head->units);
     }
@@ -90,7 +90,7 @@ void tfoa_head_logits(const tfoa_head *head, const float *h, int32_t rows, float
         for (int32_t unit = 0; unit < head->units; unit++) {
             add_to_logits(head, unit, *h++, logits);
         }
-        multiply(head->classes, head->gain, logits);
+        scale_logits(head->classes, head->gain, logits);
         logits += head->classes;
     }
 }
@@ -138,7 +138,7 @@ void tfoa_pooled_head_logits_of_bits(const tfoa_head *head, const tfoa_channels 
             }
             add_to_logits(head, channel, (float)ones, logits);
         }
-        multiply(head->classes, factor, logits);
+        scale_logits(head->classes, factor, logits);
         logits += head->classes;
         h += TFOA_WORDS(shape->channels * shape->positions);
     }
@@ -155,7 +155,7 @@ void tfoa_pooled_head_logits(const tfoa_head *head, const tfoa_channels *shape, 
             }
             add_to_logits(head, channel, sum / (float)shape->positions, logits);
         }
-        multiply(head->classes, head->gain, logits);
+        scale_logits(head->classes, head->gain, logits);
         logits += head->classes;
     }
 }

@@ -1,0 +1,114 @@
+"""The verifier of lowered programs finds programs that are broken, and shares no code with what made them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.c99.exported import ExportedModel
+from tests.c99.trained_pair import export_small
+from tests.test_layering import PACKAGE, imports_of
+from tinyfoa_rt.export.c99.program import Address, Call, CProgram, Number
+from tinyfoa_rt.export.c99.source import ModelSource
+from tinyfoa_rt.export.c99.verify import ProgramFault, verify_c_program
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
+    return export_small(tmp_path_factory.mktemp("verified"), optimizer="adam")
+
+
+def with_layer(program: CProgram, **kept: int) -> CProgram:
+    """Another place for something of the first layer in the storage."""
+    block = program.blocks[0]
+    layer = replace(block.layers[0], kept={**block.layers[0].kept, **kept})
+    return replace(program, blocks=(replace(block, layers=(layer, *block.layers[1:])), *program.blocks[1:]))
+
+
+def with_resident(program: CProgram, field: str, place: int) -> CProgram:
+    block = program.blocks[0]
+    layer = replace(block.layers[0], resident={**block.layers[0].resident, field: place})
+    return replace(program, blocks=(replace(block, layers=(layer, *block.layers[1:])), *program.blocks[1:]))
+
+
+def with_call(program: CProgram, offset: int) -> CProgram:
+    """A call more in the first step."""
+    block = program.blocks[0]
+    call = Call("tfoa_relu", (Number(1), Address("float", offset), Address("float", 0)))
+    step = replace(block.step, statements=(*block.step.statements, call))
+    return replace(program, blocks=(replace(block, step=step), *program.blocks[1:]))
+
+
+def latent(program: CProgram) -> int:
+    place = program.blocks[0].layers[0].resident["latent"]
+    assert isinstance(place, int)
+    return place
+
+
+PROGRAMS: dict[str, tuple[Callable[[CProgram], CProgram], str]] = {
+    "slots over what steps read": (lambda p: with_layer(p, slots=p.step_nbytes - 4), "overlaps"),
+    "slots behind the storage": (lambda p: with_layer(p, slots=p.storage_nbytes), "the storage ends at"),
+    "bits in a header": (lambda p: with_layer(p, bits=4), "overlaps"),
+    "a map over a checksum": (lambda p: with_layer(p, map=p.header_words - 3), "overlaps"),
+    "a storage that is too small": (lambda p: replace(p, storage_nbytes=p.storage_nbytes - 4), "the storage ends at"),
+    "a piece of the state behind the storage": (
+        lambda p: replace(p, pieces=(*p.pieces, replace(p.pieces[0], offset=p.storage_nbytes - 4))), "the storage ends at"),
+    "two that share their place": (lambda p: with_resident(p, "bias", latent(p) + 4), "overlaps"),
+    "a slice where the forward pass writes": (lambda p: with_resident(p, "latent", p.blocks[0].base), "ends at"),
+    "an address behind the arena": (lambda p: with_call(p, p.arena_nbytes), "an address at byte"),
+    "an address before the arena": (lambda p: with_call(p, -4), "an address at byte"),
+    "an address between words": (lambda p: with_call(p, 2), "an address at byte"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_broken_programs(name: str, model: ExportedModel) -> None:
+    change, message = PROGRAMS[name]
+    with pytest.raises(ProgramFault, match=message):
+        verify_c_program(change(model.program), model.source)
+
+
+def moved(source: ModelSource, number: int, name: str, onto: str) -> ModelSource:
+    """A tensor of a step in the place of another."""
+    block = source.blocks[number]
+    block = replace(block, offsets={**block.offsets, name: block.offsets[onto]})
+    return replace(source, blocks=(*source.blocks[:number], block, *source.blocks[number + 1 :]))
+
+
+def test_a_tensor_over_one_that_is_still_read(model: ExportedModel) -> None:
+    """In every step, what a node computes is put over each tensor that a later node reads."""
+    found = 0
+    for number, block in enumerate(model.source.blocks):
+        nodes, offsets = block.step.nodes, block.offsets
+        for place, node in enumerate(nodes[:-1]):
+            output = node.outputs[0]
+            later = {name for other in nodes[place + 1 :] for name in other.inputs if name in offsets}
+            written = {name for other in nodes[place:] for name in other.outputs}
+            for name in sorted(later - written):
+                if output in offsets and offsets[output] != offsets[name]:
+                    with pytest.raises(ProgramFault, match="is not where"):
+                        verify_c_program(model.program, moved(model.source, number, output, name))
+                    found += 1
+    assert found > 20
+
+
+def test_a_block_that_reads_where_no_stage_has_written(model: ExportedModel) -> None:
+    block = model.source.blocks[1]
+    (name,) = (each for each in block.step.inputs if each in model.source.offsets and each in block.offsets)
+    changed = replace(block, offsets={**block.offsets, name: block.offsets[name] + 4})
+    with pytest.raises(ProgramFault, match="where no stage has left it"):
+        verify_c_program(model.program, replace(model.source, blocks=(model.source.blocks[0], changed, *model.source.blocks[2:])))
+
+
+def test_it_shares_no_code_with_lowering() -> None:
+    ours = {name for name in imports_of(PACKAGE / "export" / "c99" / "verify.py") if name.startswith("tinyfoa_rt")}
+    assert ours == {"tinyfoa_rt.export.c99.program", "tinyfoa_rt.export.c99.source", "tinyfoa_rt.ir.step"}
+
+
+def test_the_unbroken_program_passes(model: ExportedModel, tmp_path: Path) -> None:
+    verify_c_program(model.program, model.source)
+    other = export_small(tmp_path, binarize="none", batch=1)
+    verify_c_program(other.program, other.source)

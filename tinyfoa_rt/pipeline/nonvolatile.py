@@ -1,0 +1,97 @@
+"""What a planned model takes of nonvolatile memory: for generated C what the export holds, to the byte."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tinyfoa_rt.export.c99 import constants_nbytes
+from tinyfoa_rt.ir.plan import Nonvolatile
+from tinyfoa_rt.ir.target import Target
+from tinyfoa_rt.pipeline.c99_source import model_source
+from tinyfoa_rt.pipeline.job import PlanJob
+from tinyfoa_rt.pipeline.measure import Measure
+from tinyfoa_rt.pipeline.storage import stored_model, stored_of
+from tinyfoa_rt.planner.search import Candidate
+from tinyfoa_rt.planner.storage import first_state_nbytes, lay_out
+from tinyfoa_rt.steps.storage import constant_nbytes
+
+__all__ = ["Flash", "with_first_state"]
+
+
+class Flash:
+    """The nonvolatile memory that a job takes, for any candidates of its blocks."""
+
+    def __init__(self, measure: Measure) -> None:
+        self._measure = measure
+        self._job = measure.job
+        self._constants_nbytes: int | None = None
+
+    def need(self, candidates: Sequence[Candidate]) -> Nonvolatile:
+        """Return what the blocks take in these sizes.
+
+        Raises:
+            UnsupportedError: the target runs generated C, and an operator has no kernel there.
+        """
+        target, measure = self._job.target, self._measure
+        if target.nonvolatile_bytes == 0:
+            return Nonvolatile()
+        if target.runtime != "c99":
+            return Nonvolatile(sum(measure.kept_of_blocks), measure.frozen_nbytes, code_bytes=target.code_bytes)
+        if self._constants_nbytes is None:
+            source = model_source(self._job, candidates, {}, {}, self._job.score)
+            self._constants_nbytes = constants_nbytes(source)
+        stored = stored_model(self._job, candidates)
+        layout = lay_out(stored, target.page_bytes)
+        known = Nonvolatile(layout.flash_nbytes, self._constants_nbytes, code_bytes=target.code_bytes)
+        return with_first_state(known, first_state_nbytes(stored, layout), target)
+
+    def fits(self, candidates: Sequence[Candidate]) -> bool:
+        """Whether the target has as much."""
+        available = self._job.target.nonvolatile_bytes
+        return not available or self.need(candidates).total_bytes <= available
+
+    def most_last_blocks(self, available_nbytes: int) -> int:
+        """The largest K for which ``--train last:K`` takes at most ``available_nbytes``; 0 where there is none."""
+        blocks, settings = self._job.parts.blocks, self._job.settings
+        first = len(blocks) - len(settings)
+        if any(setting.block is not block for setting, block in zip(settings, blocks[first:])):
+            return 0  # the choice of blocks has gaps; what to leave out is the user's to say
+        frozen = self._measure.frozen_nbytes
+        for index, setting in enumerate(settings[:-1], 1):
+            frozen += constant_nbytes(self._job.graph, setting.block.nodes, self._job.target)
+            if frozen + self._least_of_last(index) <= available_nbytes:
+                return len(settings) - index
+        return 0
+
+    @property
+    def least(self) -> Nonvolatile:
+        """What the job takes at least, in whatever RAM."""
+        return self.need(_least(self._job))
+
+    def _least_of_last(self, index: int) -> int:
+        """What the trained blocks from ``index`` on take at least, beside constants."""
+        job, target = self._job, self._job.target
+        if target.runtime != "c99":
+            return sum(self._measure.kept_of_blocks[index:]) + target.code_bytes
+        fewer = replace(job, settings=job.settings[index:])
+        return lay_out(stored_model(fewer, _least(fewer)), target.page_bytes).flash_nbytes + target.code_bytes
+
+
+def _least(job: PlanJob) -> list[Candidate]:
+    """The sizes in which each block stores least."""
+    candidates = [[Candidate(grid, job.batches[0]) for grid in job.grids(setting.block)] for setting in job.settings]
+    return [min(each, key=lambda one, at=at: stored_of(job, at, one)) for at, each in enumerate(candidates)]  # type: ignore[misc]
+
+
+def with_first_state(known: Nonvolatile, nbytes: int, target: Target) -> Nonvolatile:
+    """Return the sum with the first state as constant data, where there is room for it; else it is a file for the storage.
+
+    Args:
+        known: what else there is.
+        nbytes: of the first state.
+        target: has the room.
+    """
+    whole = replace(known, first_state_bytes=nbytes)
+    available = target.nonvolatile_bytes
+    return whole if available is None or whole.total_bytes <= available else known
