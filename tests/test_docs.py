@@ -2,11 +2,15 @@
 
 import re
 import shlex
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from tinyfoa_rt.cli import main
+from tinyfoa_rt.run.progress import Progress
+from tinyfoa_rt.run.records import Manifest
+from tinyfoa_rt.run.settings import TrainSettings
 from tools.operator_table import operator_page
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,6 +27,19 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", text) + re.findall(r'src="([^"]+)"', text):
         if not target.startswith("https://"):
             assert (page.parent / target).exists(), target
+
+
+def fields_in(page: str, section: str) -> set[str]:
+    """The fields that the first table behind a heading lists."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8").partition(f"## {section}\n")[2]
+    table = re.search(r"(?:^\|.*\n)+", text, re.MULTILINE)
+    assert table is not None
+    return {name for row in table[0].splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+
+
+def test_the_pages_of_formats_have_every_field() -> None:
+    assert fields_in("artifact-format.md", "manifest.json") == {*(each.name for each in fields(Manifest)), "files"}
+    assert fields_in("checkpoint-format.md", "Progress") == set(Progress(TrainSettings()).to_json())
 
 
 def commands_in(page: Path) -> list[list[str]]:
