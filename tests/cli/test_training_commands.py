@@ -132,9 +132,10 @@ def test_a_build_takes_its_recipe_from_the_plan(model: str, tmp_path: Path, caps
     assert run(["plan", model, *OPTIONS, "--binarize", "none", "-o", str(plan_file)]) == 0
     command = ["build", model, "--plan", str(plan_file), "-o", str(artifact)]
     assert run([*command, "--binarize", "both"]) == 2
-    assert "--binarize: is for planning" in capsys.readouterr().err
+    assert "--binarize both: is not what the plan says (none); plan again with it" in capsys.readouterr().err
+    assert run([*command, "--shape", "input=1x12"]) == 2
     assert not artifact.exists()
-    assert run(command) == 0
+    assert run([*command, "--binarize", "none", "--head-seed", "0"]) == 0  # it says the same
     assert json.loads((artifact / "manifest.json").read_text())["binarize"] == "none"
     assert (artifact / "plan.json").read_bytes() == plan_file.read_bytes()
 

@@ -8,10 +8,12 @@ from typing import Any
 import click
 
 from tinyfoa_rt.cli.arguments import model_argument, shape_option
-from tinyfoa_rt.cli.planning_options import planning_options, refuse_given
+from tinyfoa_rt.cli.planning_options import PLANNING, given_planning, planning_options, refuse_given
 from tinyfoa_rt.errors import InputError
 
 __all__ = ["command"]
+
+_OWN = ("plan_path", "output")
 
 
 @click.command("build")
@@ -21,13 +23,17 @@ __all__ = ["command"]
 @planning_options(hidden=True)
 @shape_option
 def command(model: Path, plan_path: Path, output: Path, **planning: Any) -> None:
-    """Build step graphs, inference graph and initial state of MODEL as planned: an artifact that trains without onnx."""
+    """Build step graphs, inference graph and initial state of MODEL as planned: an artifact that trains without onnx.
+
+    The plan holds all options of planning; one that is given here may only repeat it.
+    """
     from tinyfoa_rt.pipeline.building import build
     from tinyfoa_rt.planner.report import read_plan
 
-    refuse_given(("plan_path", "output"), "is for planning: a plan holds all of its options", "plan again with it")
+    repeated = given_planning(planning)
+    refuse_given((*_OWN, *PLANNING), "is for planning: a plan holds the shapes of inputs", "plan again with it")
     if output.exists() and any(output.iterdir()):
         raise InputError(str(output), "is not empty", "name a new folder")
-    artifact = build(model, read_plan(plan_path))
+    artifact = build(model, read_plan(plan_path), **repeated)
     artifact.save(output)
     click.echo(f"wrote {output}: {len(artifact.blocks)} blocks, {len(artifact.models)} files")

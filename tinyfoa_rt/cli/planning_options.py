@@ -12,10 +12,11 @@ from click.core import ParameterSource
 from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.options import PlanOptions
 
-__all__ = ["planning_options", "pop_planning", "refuse_given"]
+__all__ = ["PLANNING", "given_planning", "planning_options", "pop_planning", "refuse_given"]
 
 # `--seed` is that of the order of samples.
 _FLAGS = {"seed": "--head-seed"}
+_GIVEN = ParameterSource.COMMANDLINE
 
 
 def planning_options(*, without: Collection[str] = (), hidden: bool = False) -> Callable[[Any], Any]:
@@ -51,10 +52,21 @@ def _parameter(name: str) -> str:
     return _flag(name).removeprefix("--").replace("-", "_")
 
 
+# The parameters of commands.
+PLANNING = frozenset(_parameter(each.name) for each in fields(PlanOptions))
+
+
 def pop_planning(values: dict[str, Any]) -> dict[str, Any]:
     """Take the options of planning out of a command's values; return them by the names of their fields."""
     names = {each.name: _parameter(each.name) for each in fields(PlanOptions)}
     return {name: values.pop(parameter) for name, parameter in names.items() if parameter in values}
+
+
+def given_planning(values: dict[str, Any]) -> dict[str, Any]:
+    """Take the options of planning out of a command's values; return those that were given on the command line."""
+    context = click.get_current_context()
+    given = pop_planning(values)
+    return {name: each for name, each in given.items() if context.get_parameter_source(_parameter(name)) is _GIVEN}
 
 
 def refuse_given(allowed: Iterable[str], problem: str, mend: str) -> None:
@@ -65,6 +77,6 @@ def refuse_given(allowed: Iterable[str], problem: str, mend: str) -> None:
     """
     context = click.get_current_context()
     for parameter in context.command.params:
-        is_given = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        is_given = context.get_parameter_source(parameter.name or "") is _GIVEN
         if is_given and isinstance(parameter, click.Option) and parameter.name not in allowed:
             raise UsageError(parameter.opts[0], problem, mend)

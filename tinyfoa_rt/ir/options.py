@@ -6,7 +6,7 @@ A new option is a field of :class:`PlanOptions` and nothing else: the command li
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -109,6 +109,18 @@ class PlanOptions:
         if self.schedule == "full" and self.slices not in (AUTO, "1x1"):
             raise UsageError(f"--slices {self.slices}", "the schedule 'full' has no slices", "leave one of the two out")
         self.grid()
+
+    def refuse_others(self, given: Mapping[str, Any]) -> None:
+        """Refuse options, by the names of fields, that do not repeat what these say.
+
+        Raises:
+            UsageError: names the first.
+        """
+        known = {each.name: getattr(self, each.name) for each in fields(self)}
+        for name, value in given.items():
+            if known.get(name, known) != value:
+                problem = f"is not what the plan says ({known[name]})" if name in known else "is no option of planning"
+                raise UsageError(f"--{name.replace('_', '-')} {value}", problem, "plan again with it")
 
     def grid(self) -> Slices | None:
         """The grid asked for, or ``None`` where the plan chooses."""

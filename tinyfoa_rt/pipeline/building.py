@@ -37,19 +37,22 @@ __all__ = ["build"]
 _PLAN_AGAIN = "plan this model again: tinyfoa-rt plan MODEL -o plan.json"
 
 
-def build(model: Graph | str | os.PathLike[str], plan: Plan) -> Artifact:
+def build(model: Graph | str | os.PathLike[str], plan: Plan, **repeated: Any) -> Artifact:
     """Build what ``plan`` plans.
 
     Args:
         model: a loaded model or the path of an ONNX file: the one that was planned.
         plan: a feasible plan. One for a target that runs generated C trains here on onnxruntime, and its artifact can be
             exported.
+        **repeated: fields of :class:`tinyfoa_rt.ir.options.PlanOptions`, which may only repeat what the plan says.
 
     Raises:
+        UsageError: an option says something else than the plan.
         InputError: the plan does not fit, or is not a plan of this model; or the model, which an artifact for
             another target carries, cannot be read again.
         UnsupportedError: a block cannot run on onnxruntime.
     """
+    plan.options.refuse_others(repeated)
     if not isinstance(model, Graph):
         from tinyfoa_rt.model import load
 
