@@ -218,7 +218,7 @@ def test_if_of_an_unknown_condition_stays_one_node(tmp_path: Path) -> None:
 
 def test_loop_with_a_declared_result_stays_one_node(tmp_path: Path) -> None:
     body = helper.make_graph(
-        [node("Identity", ["go"], ["go_on"]), node("Relu", ["v"], ["v_next"])],
+        [node("Identity", ["go"], ["go_on"]), node("Concat", ["v", "v"], ["v_next"], axis=1)],
         "body",
         [
             helper.make_tensor_value_info("i", TensorProto.INT64, []),
