@@ -112,7 +112,7 @@ def test_folded_chains_equal_onnxruntime(tmp_path: Path, ops: list[tuple[str, in
         source = f"c{index - 1}" if index else "t"
         steps.append((op, [source, source] if op == "Gemm" else [source], _UNARY[op](axis)))
     nodes, tensors = _chain(*steps), {"t": floats(rows, rows)}
-    path = save(make_model([*nodes, node("Add", ["x", "w"], ["y"])], tensors, inputs={"x": ["N", 1]}), tmp_path)
+    path = save(make_model([*nodes, node("Add", ["x", "w"], ["y"])], tensors, inputs={"x": ["N", 1, 1]}), tmp_path)
     try:
         graph = load(path)
     except TinyfoaError:  # a Gemm of a matrix with itself fits square ones only

@@ -54,9 +54,9 @@ def test_light_models(name: str) -> None:
 _OPSET_MODELS = {  # an operator, and the newest opset that takes this form of it
     "Clip with limits as attributes": (node("Clip", ["x"], ["y"], min=0.0, max=6.0), 10),
     "Dropout with a ratio as attribute": (node("Dropout", ["x"], ["y"], ratio=0.5), 11),
-    "Squeeze with axes as attribute": (node("Squeeze", ["x"], ["y"], axes=[0]), 12),
+    "Squeeze with axes as attribute": (node("Squeeze", ["x"], ["y"], axes=[1]), 12),
     "ReduceMean with axes as attribute": (node("ReduceMean", ["x"], ["y"], axes=[1]), 17),
-    "Softmax over all that follows": (node("Softmax", ["x"], ["y"], axis=0), 12),
+    "Softmax over all that follows": (node("Softmax", ["x"], ["y"], axis=1), 12),
     "Relu": (node("Relu", ["x"], ["y"]), 23),
 }
 
@@ -68,18 +68,19 @@ _CASES = [(name, opset) for name, (_, newest) in _OPSET_MODELS.items() for opset
 def test_opsets(tmp_path: Path, name: str, opset: int) -> None:
     """Raised to 18, the graph computes what onnxruntime computes from the file."""
     operator, _ = _OPSET_MODELS[name]
-    model = make_model([operator], inputs={"x": [1, 8]}, opsets={"": opset})
+    model = make_model([operator], inputs={"x": [1, 1, 8]}, opsets={"": opset})
     model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT
     graph = load(save(model, tmp_path))
     assert graph.opset == max(18, opset)
-    x = floats(1, 8)
+    x = floats(1, 1, 8)
     np.testing.assert_allclose(_run(_as_model(graph), x), _run(model, x), rtol=1e-6)
 
 
 def _as_model(graph: Graph) -> onnx.ModelProto:
     nodes = [node(n.op_type, n.inputs, n.outputs, None, None, n.domain, **n.attributes) for n in graph.nodes]  # type: ignore[arg-type]
     tensors = {name: constant.read() for name, constant in graph.constants.items()}
-    model = make_model(nodes, tensors, inputs={"x": [1, 8]}, opsets={"": graph.opset})
+    tensors |= {name: sized.read(1) for name, sized in graph.sized.items()}
+    model = make_model(nodes, tensors, inputs={"x": [1, 1, 8]}, opsets={"": graph.opset})
     model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT
     return model
 

@@ -45,7 +45,7 @@ def test_reshape_to_a_computed_shape(tmp_path: Path, opset: int) -> None:
     model = make_model(nodes, tensors, inputs={"x": ["batch", 3, 8, 8]}, opsets={"": opset})
     graph = load(save(model, tmp_path))
     assert [n.op_type for n in graph.nodes] == ["Conv", "Reshape", "Softmax"]
-    assert graph.constants["target"].as_ints() == (1, -1)
+    assert [graph.sized["target"].at(batch).as_ints() for batch in (1, 3)] == [(1, -1), (3, -1)]
     assert graph.shape("y") == (1, 4 * 6 * 6)
     assert graph.opset == max(opset, 18)
 
@@ -167,16 +167,19 @@ def test_custom_operator_with_a_declared_shape(tmp_path: Path, batch: int | str,
     assert graph.nodes[0].domain == "other"
 
 
-def test_reshape_that_fixes_the_batch(tmp_path: Path) -> None:
-    for target in ((4, -1), (4, 8), (8, -1)):
-        model = make_model([node("Reshape", ["x", "s"], ["y"], name="view")], {"s": ints(*target)}, inputs={"x": [4, 8]})
-        with pytest.raises(UnsupportedError, match=r"node 'view' .*batch.*; export the model with batch 1 or a dynamic"):
-            load(save(model, tmp_path))
+@pytest.mark.parametrize(
+    ("target", "shape", "growth"), [((4, -1), (1, 8), (1, 0)), ((4, 8), (1, 8), (1, 0)), ((8, -1), (2, 4), (2, 0))]
+)
+def test_reshape_that_writes_the_batch(tmp_path: Path, target: tuple[int, ...], shape: Dims, growth: Dims) -> None:
+    """Elements keep their order, so each sample has the rows that it had."""
+    model = make_model([node("Reshape", ["x", "s"], ["y"], name="view")], {"s": ints(*target)}, inputs={"x": [4, 8]})
+    value = load(save(model, tmp_path)).values["y"]
+    assert (value.shape, value.growth) == (shape, growth)
 
 
 def test_broadcast_that_fixes_the_batch(tmp_path: Path) -> None:
     model = make_model([node("Add", ["x", "c"], ["y"], name="add")], {"c": floats(4, 8)}, inputs={"x": [4, 8]})
-    with pytest.raises(UnsupportedError, match=r"node 'add' .*fixes the batch at 4"):
+    with pytest.raises(UnsupportedError, match=r"node 'add' .*fits batch 4 only, which the file fixes"):
         load(save(model, tmp_path))
 
 

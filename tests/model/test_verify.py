@@ -24,8 +24,8 @@ _BREAKS: dict[str, Callable[[Graph], Graph]] = {
     "no inputs": lambda g: replace(g, inputs=(), nodes=(), outputs=("w",)),
     "no outputs": lambda g: replace(g, outputs=(), nodes=()),
     "constant of another shape": lambda g: replace(g, constants={**g.constants, "w": Constant("w", "float32", (1,), np.zeros)}),  # type: ignore[arg-type]
-    "batched constant": lambda g: replace(g, values={**g.values, "w": replace(g.values["w"], is_batched=True)}),
-    "input that is not batched": lambda g: replace(g, values={**g.values, "x": Value("x", "float32", (1, 8), False)}),
+    "batched constant": lambda g: replace(g, values={**g.values, "w": replace(g.values["w"], growth=(1, 0))}),
+    "input that is not batched": lambda g: replace(g, values={**g.values, "x": Value("x", "float32", (1, 8))}),
     "node that writes a constant": lambda g: replace(g, nodes=(Node("n", "Relu", "", ("x",), ("w",)), *g.nodes)),
 }
 

@@ -111,7 +111,7 @@ def test_bytes_that_are_no_bits_stay_bytes_in_the_cache() -> None:
     cache = ActivationCache(6, {"bits"})
     rng = np.random.default_rng(0)
     values = {"bits": rng.integers(0, 2, (6, 9)).astype(np.uint8), "bytes": rng.integers(0, 256, (6, 9)).astype(np.uint8)}
-    cache.put(0, values)
+    cache.put(0, 6, values)
     assert cache.nbytes == 6 * 2 + 6 * 9
     for name, expected in values.items():
         np.testing.assert_array_equal(cache.gather(np.array([4, 1]), name), expected[[4, 1]])

@@ -24,8 +24,6 @@ from tinyfoa_rt.ops import DOMAIN
 
 __all__ = ["emit_forward", "emit_inference"]
 
-_BATCH = "batch"
-
 
 def emit_forward(stage: StepGraph, *, is_packed: bool = False, rewrites: Collection[str] = ()) -> onnx.ModelProto:
     """Return a stage of the forward pass, its parameters as inputs; the rest is as with :func:`tinyfoa_rt.emit.emit_step`.
@@ -72,12 +70,12 @@ def _emit(form: ByteForm, given: Mapping[str, NDArray[Any]], kind: str, doc: str
     forward = form.step
     nodes, emission = emit_nodes(form, keeps_batch=False)
     outputs = [
-        emission.constant_output(n) if n in forward.constants else form.value_info(n, batch=_BATCH) for n in forward.outputs
+        emission.constant_output(n) if n in forward.constants else form.value_info(n, is_open=True) for n in forward.outputs
     ]
     initializers = emission.initializers
     if kind == "inference":
         nodes = fold_normalizations(forward, nodes, initializers)
-    nodes = [*emission.dequantizations, *nodes]
+    nodes = [*emission.first_nodes, *nodes]
     known = {*given, *forward.constants, *(name for node in forward.nodes for name in node.outputs)}
     read = [name for name in forward.inputs if name not in known]
     read += [name for node in forward.nodes for name in node.inputs if name and name not in known]
@@ -89,10 +87,10 @@ def _emit(form: ByteForm, given: Mapping[str, NDArray[Any]], kind: str, doc: str
     graph = helper.make_graph(
         nodes,
         forward.name,
-        [form.value_info(name, batch=_BATCH) for name in dict.fromkeys(read)],
+        [form.value_info(name, is_open=True) for name in dict.fromkeys(read)],
         outputs,
         [*initializers, *parameters],
-        value_info=[form.value_info(name, batch=_BATCH) for name in declared],
+        value_info=[form.value_info(name, is_open=True) for name in declared],
     )
     properties = {"kind": kind, **form.properties([*read, *forward.outputs])}
     return finish_model(graph, properties, doc, form.functions(nodes), find_opset(forward))

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tinyfoa_rt.emit.bodies import load_functions
 from tinyfoa_rt.emit.rewrites import rewrite_function
+from tinyfoa_rt.emit.sized import SizedEmission, plain_attribute
 from tinyfoa_rt.emit.subgraphs import read_subgraph
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.graph import Attribute, Subgraph
@@ -22,10 +23,12 @@ from tinyfoa_rt.ops import DOMAIN, operator
 from tinyfoa_rt.ops.geometry import explicit_window
 
 __all__ = [
-    "ByteForm", "NodeEmission", "check_emission", "element_type", "emit_nodes", "finish_model", "value_info", "variants_of",
+    "BATCH", "ByteForm", "NodeEmission",
+    "check_emission", "element_type", "emit_nodes", "finish_model", "value_info", "variants_of",
 ]  # fmt: skip
 
 _IR_VERSION = 9  # the one that brought functions to what the oldest onnxruntime runs
+BATCH = "batch"
 # What no slice reaches: a slice of this size from the first element on is the whole.
 _EVERYTHING = np.array([0, 0, 2**31 - 1, 2**31 - 1], dtype=np.int32)
 
@@ -37,13 +40,16 @@ def element_type(tensor: StepTensor) -> int:
     return helper.np_dtype_to_tensor_dtype(np.dtype(tensor.type.dtype))
 
 
-def value_info(tensor: StepTensor, *, batch: str | None = None) -> onnx.ValueInfoProto:
-    """Name, element type and shape; sizes that depend on the active slice get a name, and so may the batch."""
-    shape: list[int | str] = list(tensor.type.shape)
+def value_info(tensor: StepTensor, growth: Sequence[int] | None = None) -> onnx.ValueInfoProto:
+    """Name, element type and shape; sizes that depend on the active slice get a name, as do those that grow with the batch."""
+    sizes = tensor.type.shape
+    shape: list[int | str] = list(sizes)
     if tensor.varies:
         shape = [f"{tensor.name}.{axis}" for axis in range(len(shape))]
-    elif batch is not None and shape and not tensor.is_persistent:
-        shape[0] = batch
+    elif not tensor.is_persistent:
+        for axis, more in enumerate(growth or ()):
+            if more:
+                shape[axis] = BATCH if sizes[axis] == more == 1 else f"{more}*{BATCH}+{sizes[axis] - more}"
     return helper.make_tensor_value_info(tensor.name, element_type(tensor), shape)
 
 
@@ -58,9 +64,11 @@ class ByteForm:
         self._rewrites = rewrites
         self.variants = frozenset(variants_of(step))
 
-    def value_info(self, name: str, *, batch: str | None = None) -> onnx.ValueInfoProto:
-        """Name, element type and shape of a tensor of the step."""
-        return value_info(self.step.tensors[name], batch=batch)
+    def value_info(self, name: str, *, is_open: bool = False) -> onnx.ValueInfoProto:
+        """Name, element type and shape of a tensor of the step, for its own batch or for any."""
+        tensor = self.step.tensors[name]
+        rows = tensor.type.shape[:1]  # what is no value of the model begins with samples; here that is one
+        return value_info(tensor, self.step.growth.get(name, rows) if is_open else None)
 
     def node(self, node: StepNode, proto: onnx.NodeProto) -> onnx.NodeProto:
         """The node as this form has it, of what :class:`NodeEmission` made."""
@@ -83,8 +91,8 @@ class ByteForm:
 class NodeEmission:
     """Turns the nodes of one step graph into ONNX nodes, and collects the initializers that they need.
 
-    With ``keeps_batch`` shapes are those of the step's own batch; else the first axis of a Reshape is left open. Constants of the
-    model are read when ``initializers`` are asked for.
+    With ``keeps_batch`` shapes are those of the step's own batch; else the model is one of any batch. Constants of the model are
+    read when ``initializers`` are asked for.
     """
 
     def __init__(self, step: StepGraph, *, keeps_batch: bool) -> None:
@@ -92,14 +100,15 @@ class NodeEmission:
         self._keeps_batch = keeps_batch
         self._initializers: dict[str, Callable[[], NDArray[Any]]] = {}
         self._dequantizations: dict[str, onnx.NodeProto] = {}
+        self._sized = SizedEmission(step, self._constant)
 
     @property
-    def dequantizations(self) -> list[onnx.NodeProto]:
-        """The nodes that come first: they compute real constants from the integers that the model keeps.
+    def first_nodes(self) -> list[onnx.NodeProto]:
+        """The nodes that come first: they compute real constants from the integers that a model keeps, and sizes from the batch.
 
         Folded into real numbers onnxruntime would quantize those of a quantized model anew, to other integers.
         """
-        return list(self._dequantizations.values())
+        return [*self._dequantizations.values(), *self._sized.nodes]
 
     @property
     def initializers(self) -> list[onnx.TensorProto]:
@@ -179,17 +188,31 @@ class NodeEmission:
 
     def _standard_inputs(self, node: StepNode) -> list[str]:
         if node.op_type == "Reshape":
-            shape = self._step.tensors[node.outputs[0]].type.shape
-            name = own(node.outputs[0], "shape")
-            # Where the batch is known, channels stay open: how many there are depends on the active slice.
-            sizes = (shape[0], -1, *shape[2:]) if self._keeps_batch and len(shape) > 1 else (-1, *shape[1:])
-            return [node.inputs[0], self._constant(name, np.array(sizes))]
+            return [self._given(node.inputs[0]), self._target(node)]
         return [self._given(name) for name in node.inputs]
+
+    def _target(self, node: StepNode) -> str:
+        """The shape that a Reshape gives, with one size left open.
+
+        Where the batch is known, that is the one of channels: how many there are depends on the active slice.
+        """
+        output = node.outputs[0]
+        shape = list(self._step.tensors[output].type.shape)
+        growing = [axis for axis, more in enumerate(self._step.growth.get(output, (1,))) if more]
+        if self._keeps_batch and len(shape) > 1:
+            shape[1] = -1
+        elif len(growing) > 1:
+            return self._given(node.inputs[1])
+        elif growing:
+            shape[growing[0]] = -1
+        return self._constant(own(output, "shape"), np.array(shape, dtype=np.int64))
 
     def _given(self, name: str) -> str:
         constant = self._step.constants.get(name)
         if constant is None:
             return name
+        if constant.sized is not None and not self._keeps_batch:
+            return self._sized.add(constant.sized)
         quantized = constant.quantized
         if quantized is None or name not in self._step.tensors or self._step.tensors[name].type.dtype == constant.dtype:
             return self._read_later(name, constant.read)
@@ -230,9 +253,7 @@ def _plain(value: Attribute, captured: Mapping[str, str]) -> Any:
     """An attribute as onnx takes it."""
     if isinstance(value, Subgraph):
         return read_subgraph(value, captured)
-    if isinstance(value, np.ndarray):
-        return numpy_helper.from_array(value)
-    return list(value) if isinstance(value, tuple) else value
+    return plain_attribute(value)
 
 
 def _refuse(node: StepNode, problem: str, mend: str = "plan it for c99, or train other blocks") -> UnsupportedError:

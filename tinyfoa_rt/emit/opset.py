@@ -11,7 +11,7 @@ from onnx import defs
 from onnx.defs import OpSchema
 
 from tinyfoa_rt.emit.subgraphs import inner_nodes
-from tinyfoa_rt.ir.graph import Subgraph
+from tinyfoa_rt.ir.graph import Constant, Sized, Subgraph
 from tinyfoa_rt.ir.step import StepGraph, StepNode
 
 __all__ = ["LOWEST_OPSET", "find_opset"]
@@ -28,7 +28,20 @@ def find_opset(step: StepGraph) -> int:
     for node in step.nodes:
         while lowest < step.opset and not _means_the_same(step, node, lowest):
             lowest += 1
+    for constant in step.constants.values():
+        for op_type in _computing(constant):
+            while lowest < step.opset and _version(op_type, lowest) != _version(op_type, step.opset):
+                lowest += 1
     return lowest
+
+
+def _computing(given: Constant | Sized | None) -> Iterator[str]:
+    """The operators that compute what depends on the number of samples."""
+    sized = given.sized if isinstance(given, Constant) else given
+    if sized is not None and sized.node is not None:
+        yield sized.node.op_type
+        for each in sized.inputs:
+            yield from _computing(each)
 
 
 def _means_the_same(step: StepGraph, node: StepNode, opset: int) -> bool:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 import onnx
 from onnx import TensorProto, helper
 
-from tinyfoa_rt.emit.nodes import ByteForm
+from tinyfoa_rt.emit.nodes import BATCH, ByteForm
 from tinyfoa_rt.emit.twins import SIGN_STEP, sign_step_function, twin_function
 from tinyfoa_rt.ir.step import WORD_BITS, StepGraph, StepNode
 from tinyfoa_rt.ops import DOMAIN
@@ -72,19 +72,19 @@ class PackedForm(ByteForm):
         """Whether the node's twin stands in its place."""
         return node.domain == DOMAIN and (node.op_type in ALWAYS or bool(self.packed_names(node)))
 
-    def value_info(self, name: str, *, batch: str | None = None) -> onnx.ValueInfoProto:
-        """Name, element type and shape of a tensor of the step."""
+    def value_info(self, name: str, *, is_open: bool = False) -> onnx.ValueInfoProto:
+        """Name, element type and shape of a tensor of the step, for its own batch or for any."""
         tensor = self.step.tensors[name]
         if name not in self._bits:
-            return super().value_info(name, batch=batch)
+            return super().value_info(name, is_open=is_open)
         rows, units = tensor.type.shape
         if tensor.category == "weight":
             rows, units = units, rows
         shape: list[int | str] = [rows, -(-units // WORD_BITS)]
         if tensor.varies:
             shape = [f"{name}.{axis}" for axis in ("rows", "words")]
-        elif batch is not None and not tensor.is_persistent:
-            shape[0] = batch
+        elif is_open and not tensor.is_persistent:
+            shape[0] = BATCH
         return helper.make_tensor_value_info(name, TensorProto.UINT32, shape)
 
     def properties(self, names: Iterable[str]) -> dict[str, str]:

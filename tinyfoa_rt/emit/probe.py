@@ -29,12 +29,12 @@ def emit_probe(step: StepGraph, node: StepNode) -> onnx.ModelProto:
     """Return a model of the node, small constants inside, everything else an input of its type."""
     small = {name: each for name, each in step.constants.items() if each.size <= _SMALL_SIZE}
     alone = replace(step, nodes=(node,), constants=small)
-    emission = NodeEmission(alone, keeps_batch=False)
+    emission = NodeEmission(alone, keeps_batch=True)
     proto = emission.node(node)
     inside = {each.name for each in emission.initializers}
-    inside |= {name for each in emission.dequantizations for name in each.output}
+    inside |= {name for each in emission.first_nodes for name in each.output}
     graph = helper.make_graph(
-        [*emission.dequantizations, proto],
+        [*emission.first_nodes, proto],
         "probe",
         list(_inputs(step, node, inside)),
         [onnx.ValueInfoProto(name=name) for name in node.outputs if name],

@@ -33,7 +33,7 @@ def emit_step(step: StepGraph, *, is_packed: bool = False, rewrites: Collection[
     """
     form = PackedForm(step) if is_packed else ByteForm(step, rewrites)
     nodes, emission = emit_nodes(form, keeps_batch=True)
-    nodes = [*emission.dequantizations, *nodes]
+    nodes = [*emission.first_nodes, *nodes]
     computed = [name for node in step.nodes for name in node.outputs if name]
     known = {*computed, *step.constants}
     read = dict.fromkeys(name for node in step.nodes for name in node.inputs if name and name not in known)

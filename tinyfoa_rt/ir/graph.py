@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Attribute", "Call", "Constant", "Graph", "Node", "Quantized", "Source", "Subgraph", "Value"]
+__all__ = ["Attribute", "Call", "Constant", "Graph", "Node", "Quantized", "Sized", "Source", "Subgraph", "Value"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +27,33 @@ Attribute = int | float | str | bytes | tuple[int, ...] | tuple[float, ...] | tu
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One tensor of the graph.
+    """One tensor of the graph, whose every dimension is a linear function of the batch.
 
-    ``shape`` holds at batch 1. ``is_batched`` says that the value is computed from a model input, so that batch N holds
-    N times its elements; constants are not batched.
+    ``shape`` holds at batch 1, and each further sample adds ``growth``, which is empty where nothing grows: images have the
+    growth (1, 0, 0, 0), the state of a recurrent layer (layers, N, units) has (0, 1, 0), and positions that are merged into the
+    batch, (10 N, channels), have (10, 0).
     """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
-    is_batched: bool
+    growth: tuple[int, ...] = ()
+
+    @property
+    def is_batched(self) -> bool:
+        """Whether the size depends on the batch."""
+        return any(self.growth)
+
+    @property
+    def is_row(self) -> bool:
+        """Whether each sample has one row, along the first axis."""
+        return bool(self.shape) and self.shape[0] == 1 and self.growth == (1, *(0 for _ in self.shape[1:]))
+
+    def shape_at(self, batch: int) -> tuple[int, ...]:
+        """The shape at a batch."""
+        if not self.growth:
+            return self.shape
+        return tuple(size + more * (batch - 1) for size, more in zip(self.shape, self.growth, strict=True))
 
     @property
     def size(self) -> int:
@@ -48,7 +66,8 @@ class Constant:
     """A value that does not depend on the input: an initializer, or computed from initializers only.
 
     ``read`` computes the array when it is asked for, so that a plan of a large model never holds its weights. Real numbers that
-    a quantized model keeps as integers say what they are dequantized from.
+    a quantized model keeps as integers say what they are dequantized from, and what holds for one batch says what it is
+    computed from at any.
     """
 
     name: str
@@ -56,6 +75,7 @@ class Constant:
     shape: tuple[int, ...]
     read: Callable[[], NDArray[Any]] = field(compare=False, repr=False)
     quantized: Quantized | None = field(default=None, compare=False, repr=False)
+    sized: Sized | None = field(default=None, compare=False, repr=False)
 
     @property
     def size(self) -> int:
@@ -79,6 +99,30 @@ class Quantized:
     scale: Constant
     zero_point: Constant | None
     axis: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """What depends on the number of samples and on nothing else: what a model computes from a Shape.
+
+    Attributes:
+        value: its type.
+        read: gives its elements at a batch.
+        per_sample: what each further sample adds to the elements, where they are whole numbers that grow so and keep their shape.
+        node: what computes it, else.
+        inputs: what ``node`` reads; ``None`` where an input is absent.
+    """
+
+    value: Value
+    read: Callable[[int], NDArray[Any]] = field(compare=False, repr=False)
+    per_sample: NDArray[Any] | None = field(compare=False, repr=False)
+    node: Node | None
+    inputs: tuple[Constant | Sized | None, ...] = ()
+
+    def at(self, batch: int) -> Constant:
+        """What it is at a batch."""
+        value = self.value
+        return Constant(value.name, value.dtype, value.shape_at(batch), partial(self.read, batch), sized=self)
 
 
 class Call:
@@ -160,6 +204,7 @@ class Graph:
     5. ``source`` is the file that it was read from.
     6. No name holds the mark of a step's own tensors (ir/names.py); ``renamed`` says what the file calls inputs and outputs that
        had it.
+    7. ``sized`` are the values that nodes read and that depend on the number of samples only: constants, once a batch is chosen.
     """
 
     name: str
@@ -171,6 +216,7 @@ class Graph:
     constants: Mapping[str, Constant]
     source: Source = field(default_factory=Source)
     renamed: Mapping[str, str] = field(default_factory=dict)
+    sized: Mapping[str, Sized] = field(default_factory=dict)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of a value at batch 1."""
@@ -178,3 +224,7 @@ class Graph:
 
     def is_constant(self, name: str) -> bool:
         return name in self.constants
+
+    def constant_at(self, name: str, batch: int) -> Constant | None:
+        """What a value is that no input's elements decide, at a batch; ``None`` for one that they do."""
+        return self.sized[name].at(batch) if name in self.sized else self.constants.get(name)

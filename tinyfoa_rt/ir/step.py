@@ -90,6 +90,8 @@ class StepGraph:
 
     ``constants`` are those of the model that nodes read, shapes and axes (which are no tensors) included. Standard nodes mean
     what operator set ``opset`` says.
+    ``growth`` is what each further sample adds to the dimensions of the model's values among the tensors, as
+    :class:`tinyfoa_rt.ir.graph.Value` has it.
     """
 
     name: str
@@ -99,3 +101,4 @@ class StepGraph:
     outputs: tuple[str, ...]
     constants: Mapping[str, Constant] = field(default_factory=dict)
     opset: int = 18
+    growth: Mapping[str, tuple[int, ...]] = field(default_factory=dict)

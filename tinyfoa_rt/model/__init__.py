@@ -1,4 +1,4 @@
-"""ONNX file -> ``Graph``: read safely, raise the opset, fold constants, infer every shape at batch 1."""
+"""ONNX file -> ``Graph``: read safely, raise the opset, fold constants, infer every shape at any batch."""
 
 from tinyfoa_rt.model.load import load
 

@@ -6,12 +6,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import ModelError, UnsupportedError
-from tinyfoa_rt.ir.graph import Constant, Graph, Node, Quantized, Value
+from tinyfoa_rt.ir.graph import Constant, Graph, Node, Quantized, Sized, Value
 from tinyfoa_rt.ir.names import unmarked
+from tinyfoa_rt.model.batch import AnyBatch, check_outputs
 from tinyfoa_rt.model.draft import Draft
 from tinyfoa_rt.model.infer import Inferred
 from tinyfoa_rt.model.nodes import is_default_domain, node_place, read_attributes, read_names
@@ -37,13 +41,18 @@ def _is_tensor(name: str, inferred: Inferred) -> bool:
     return name in inferred.constants or inferred.types[name].WhichOneof("value") in (None, "tensor_type")
 
 
-def build_graph(draft: Draft, inferred: Inferred) -> Graph:
+def build_graph(draft: Draft, found: AnyBatch) -> Graph:
     """Return the graph of the nodes that the draft's outputs need.
+
+    Args:
+        draft: without outputs that are no tensors.
+        found: its values at any batch.
 
     Raises:
         UnsupportedError: a value of unknown type or shape.
         ModelError: no output depends on an input.
     """
+    inferred = found.single
     protos = needed_nodes(inferred.nodes, draft.outputs)
     read = dict.fromkeys(name for proto in protos for name in read_names(proto))
     wanted = {*read, *draft.outputs}
@@ -51,6 +60,7 @@ def build_graph(draft: Draft, inferred: Inferred) -> Graph:
         _check_types(proto, wanted, inferred)
     if not any(name in inferred.batched for name in draft.outputs):
         raise ModelError(draft.place, "has no output that depends on an input", "give a model that computes from its inputs")
+    check_outputs(found, protos)
     names = _unique_names(protos)
     nodes = tuple(_build_node(proto, name, inferred) for proto, name in zip(protos, names, strict=True))
     written = dict.fromkeys(name for node in nodes for name in node.outputs if name)
@@ -62,8 +72,11 @@ def build_graph(draft: Draft, inferred: Inferred) -> Graph:
         inputs=inputs,
         outputs=draft.outputs,
         nodes=nodes,
-        values={name: _build_value(name, inferred) for name in used},
-        constants={name: _build_constant(name, inferred) for name in used if name in inferred.constants},
+        values={name: _build_value(name, found) for name in used},
+        constants={
+            name: _build_constant(name, inferred) for name in used if name in inferred.constants and name not in found.sized
+        },
+        sized={name: _build_sized(name, found) for name in used if name in found.sized},
     )
     return _unmarked(graph)
 
@@ -84,9 +97,15 @@ def _unmarked(graph: Graph) -> Graph:
     )
     values = {free.get(name, name): replace(value, name=free.get(name, name)) for name, value in graph.values.items()}
     constants = {free.get(name, name): replace(each, name=free.get(name, name)) for name, each in graph.constants.items()}
+    sized = {
+        free.get(name, name): replace(each, value=replace(each.value, name=free.get(name, name)))
+        for name, each in graph.sized.items()
+    }
     inputs, outputs = all_of(graph.inputs), all_of(graph.outputs)
     public = {free[name]: name for name in (*graph.inputs, *graph.outputs) if name in free}
-    return replace(graph, nodes=nodes, values=values, constants=constants, inputs=inputs, outputs=outputs, renamed=public)
+    return replace(
+        graph, nodes=nodes, values=values, constants=constants, sized=sized, inputs=inputs, outputs=outputs, renamed=public
+    )
 
 
 def _check_types(node: onnx.NodeProto, wanted: Collection[str], inferred: Inferred) -> None:
@@ -128,10 +147,35 @@ def _build_node(proto: onnx.NodeProto, name: str, inferred: Inferred) -> Node:
     return replace(node, inputs=(*node.inputs, *node.captured))
 
 
-def _build_value(name: str, inferred: Inferred) -> Value:
-    shape = inferred.tensor_shape(name)
+def _build_value(name: str, found: AnyBatch) -> Value:
+    shape = found.single.tensor_shape(name)
     assert shape is not None, name
-    return Value(name, dtype_name(shape[0]), shape[1], name in inferred.batched)
+    return Value(name, dtype_name(shape[0]), shape[1], found.growth.get(name, ()))
+
+
+def _build_sized(name: str, found: AnyBatch) -> Sized:
+    """A constant that depends on the number of samples, with all that it is computed from."""
+    read = partial(_read_at, name, found)
+    value = _build_value(name, found)
+    if value.dtype in ("int64", "int32") and not value.is_batched:
+        one, two, many = (read(batch) for batch in (1, 2, 5))
+        if np.array_equal(many - one, 4 * (two - one)):
+            return Sized(value, read, two - one, None)
+    node = found.single.constants.producer(name)
+    if node is None:
+        raise UnsupportedError(
+            f"value '{name}'", "does not grow evenly with the batch", "export the model with a fixed batch of 1"
+        )
+    inputs = tuple(_build_given(each, found) if each else None for each in node.input)
+    return Sized(value, read, None, _build_node(node, node.name or node.output[0], found.single), inputs)
+
+
+def _build_given(name: str, found: AnyBatch) -> Constant | Sized:
+    return _build_sized(name, found) if name in found.sized else _build_constant(name, found.single)
+
+
+def _read_at(name: str, found: AnyBatch, batch: int) -> NDArray[Any]:
+    return found.at(batch).constants.read(name)
 
 
 def _build_constant(name: str, inferred: Inferred) -> Constant:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +27,7 @@ from tinyfoa_rt.model.shapes import BoundInputs, Dims, static_dims, tensor_type
 from tinyfoa_rt.model.tensors import ELEMENT_TYPES, check_dims
 from tinyfoa_rt.model.windows import without_late_windows
 
-__all__ = ["Inferred", "infer"]
+__all__ = ["Inferred", "Rewrite", "infer"]
 
 _SCALE_READERS = frozenset(("Range", "Resize", "Upsample"))
 _DATA_SHAPED = frozenset(("Compress", "NonMaxSuppression", "NonZero", "Unique"))
@@ -62,8 +62,16 @@ class Inferred:
         return declared.tensor_type.elem_type, dims
 
 
-def infer(draft: Draft, inputs: BoundInputs) -> Inferred:
+Rewrite = Callable[[onnx.NodeProto, Inferred], Sequence[onnx.NodeProto]]
+
+
+def infer(draft: Draft, inputs: BoundInputs, rewrite: Rewrite | None = None) -> Inferred:
     """Type every value that the draft's nodes write, folding what is constant.
+
+    Args:
+        draft: its nodes in order.
+        inputs: the types of its inputs.
+        rewrite: returns what takes a node's place when all that it reads is known.
 
     Raises:
         ModelError: a node whose inputs do not fit together, or a tensor of an impossible size.
@@ -75,8 +83,9 @@ def infer(draft: Draft, inputs: BoundInputs) -> Inferred:
         node = pending.popleft()
         condition = _known_condition(node, constants)
         if condition is None:
-            found.visited.append(node)
-            _visit(node, draft, inputs, found)
+            for each in rewrite(node, found) if rewrite else (node,):
+                found.visited.append(each)
+                _visit(each, draft, inputs, found)
             continue
         branch = take_branch(node, condition=condition)
         for name, tensor in branch.tensors.items():
@@ -188,12 +197,12 @@ def _fold(node: onnx.NodeProto, types: Mapping[str, onnx.TypeProto], found: Infe
 
 
 def _bind_declared(declared: onnx.TypeProto, inputs: BoundInputs, *, is_batched: bool) -> onnx.TypeProto:
-    """Return the type that the file states for a value, at batch 1."""
+    """Return the type that the file states for a value, at the batch that was asked for."""
     dims = static_dims(declared, inputs.symbols)
     if dims is None:
         return declared
-    if is_batched and dims and inputs.fixed_batch > 1 and dims[0] == inputs.fixed_batch:
-        dims = (1, *dims[1:])
+    if is_batched and dims and dims[0] == max(1, inputs.fixed_batch):
+        dims = (inputs.batch, *dims[1:])
     return tensor_type(declared.tensor_type.elem_type, dims)
 
 

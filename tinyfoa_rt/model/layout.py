@@ -30,7 +30,7 @@ def pool_channels_first(graph: Graph) -> Graph:
         if axes is None:
             continue
         name = own(node.name, "positions")
-        values[name] = Value(name, "int64", (len(axes),), is_batched=False)
+        values[name] = Value(name, "int64", (len(axes),))
         constants[name] = Constant(name, "int64", (len(axes),), lambda axes=axes: np.array(axes, dtype=np.int64))  # type: ignore[misc]
         nodes[position] = replace(node, inputs=(transpose.inputs[0], name))
     return _without_unread(replace(graph, nodes=tuple(nodes), values=values, constants=constants))

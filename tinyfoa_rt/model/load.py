@@ -9,20 +9,19 @@ from pathlib import Path
 
 from tinyfoa_rt.errors import ModelError, TinyfoaError
 from tinyfoa_rt.ir.graph import Graph, Source
-from tinyfoa_rt.model.batch import check_reshapes, infer_at_batch_one
+from tinyfoa_rt.model.batch import infer_any_batch
 from tinyfoa_rt.model.build import build_graph, keep_tensor_outputs
 from tinyfoa_rt.model.digest import sha256_of
 from tinyfoa_rt.model.draft import Draft, draft_model
 from tinyfoa_rt.model.finite import check_finite
-from tinyfoa_rt.model.infer import infer
 from tinyfoa_rt.model.inference_mode import in_inference_mode
 from tinyfoa_rt.model.layout import pool_channels_first
 from tinyfoa_rt.model.operands import check_operands
 from tinyfoa_rt.model.opset import LOWEST_OPSET, raise_opset
 from tinyfoa_rt.model.order import order_nodes
 from tinyfoa_rt.model.read import read_model
+from tinyfoa_rt.model.rebatch import open_batch
 from tinyfoa_rt.model.schema import check_node
-from tinyfoa_rt.model.shapes import bind_inputs
 from tinyfoa_rt.model.verify import verify_graph
 
 __all__ = ["load"]
@@ -59,13 +58,13 @@ def _load(file: Path, shapes: Mapping[str, Sequence[int]]) -> Graph:
     _check_operators(draft)
     draft = order_nodes(in_inference_mode(draft))
     check_finite(draft)
-    inferred = infer_at_batch_one(draft, shapes)
-    draft = keep_tensor_outputs(draft, inferred)
+    draft = open_batch(draft, shapes)
+    found = infer_any_batch(draft, shapes)
+    draft = keep_tensor_outputs(draft, found.single)
     if draft.opsets[""] < LOWEST_OPSET:
-        draft = order_nodes(raise_opset(draft, inferred))
-        inferred = infer(draft, bind_inputs(draft, shapes))
-    check_reshapes(inferred)
-    graph = pool_channels_first(build_graph(draft, inferred))
+        draft = order_nodes(raise_opset(draft, found))
+        found = infer_any_batch(draft, shapes)
+    graph = pool_channels_first(build_graph(draft, found))
     check_operands(graph)
     verify_graph(graph)
     return replace(graph, source=source)

@@ -11,7 +11,16 @@ from onnx import AttributeProto, numpy_helper
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.graph import Attribute, Subgraph
 
-__all__ = ["captured_names", "is_default_domain", "node_place", "read_attributes", "read_names", "stored_tensors", "subgraphs"]
+__all__ = [
+    "captured_names",
+    "forget_inner_shapes",
+    "is_default_domain",
+    "node_place",
+    "read_attributes",
+    "read_names",
+    "stored_tensors",
+    "subgraphs",
+]
 
 
 def node_place(node: onnx.NodeProto) -> str:
@@ -48,6 +57,22 @@ def captured_names(graph: onnx.GraphProto) -> Iterator[str]:
     for node in graph.node:
         yield from (name for name in read_names(node) if name not in own)
     yield from (value.name for value in graph.output if value.name and value.name not in own)
+
+
+def forget_inner_shapes(node: onnx.NodeProto) -> onnx.NodeProto:
+    """Return the node with no shapes in its subgraphs: what is stated there may hold for one batch only."""
+    if not any(subgraphs(node)):
+        return node
+    changed = onnx.NodeProto()
+    changed.CopyFrom(node)
+    for graph in subgraphs(changed):
+        del graph.value_info[:]
+        for value in (*graph.input, *graph.output):
+            value.type.tensor_type.ClearField("shape")
+        inner = [forget_inner_shapes(each) for each in graph.node]
+        del graph.node[:]
+        graph.node.extend(inner)
+    return changed
 
 
 def stored_tensors(node: onnx.NodeProto) -> Iterator[onnx.TensorProto]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import onnx
@@ -9,9 +10,10 @@ import onnx.version_converter
 from onnx import numpy_helper
 
 from tinyfoa_rt.errors import UnsupportedError
+from tinyfoa_rt.model.batch import AnyBatch
 from tinyfoa_rt.model.draft import Draft
 from tinyfoa_rt.model.infer import Inferred
-from tinyfoa_rt.model.nodes import is_default_domain
+from tinyfoa_rt.model.nodes import forget_inner_shapes, is_default_domain
 from tinyfoa_rt.model.schema import has_schema
 from tinyfoa_rt.model.shapes import tensor_type
 from tinyfoa_rt.model.tensors import read_tensor
@@ -23,8 +25,8 @@ LOWEST_OPSET = 18
 _ELSEWHERE = "elsewhere"
 
 
-def raise_opset(draft: Draft, inferred: Inferred) -> Draft:
-    """Return the draft in opset 18, its ``If`` branches of known condition taken.
+def raise_opset(draft: Draft, found: AnyBatch) -> Draft:
+    """Return the draft in opset 18, its ``If`` branches of known condition taken, and what depends on the batch still computed.
 
     Large weights stay behind and come back by name, so the converter never copies them. It is given every shape that is
     known: some conversions (Softmax of opset 12) depend on the rank.
@@ -32,7 +34,8 @@ def raise_opset(draft: Draft, inferred: Inferred) -> Draft:
     Raises:
         UnsupportedError: an operator has no counterpart in opset 18.
     """
-    model = _assemble(draft, inferred)
+    inferred = found.single
+    model = _assemble(draft, inferred, found.sized)
     try:
         raised = onnx.version_converter.convert_version(model, LOWEST_OPSET)
     except Exception as error:  # the bindings raise RuntimeError, ConvertError or a parse error alike
@@ -44,12 +47,13 @@ def raise_opset(draft: Draft, inferred: Inferred) -> Draft:
         node.name = node.name or next((names[output] for output in node.output if output in names), "")
         node.domain = "" if node.domain == _ELSEWHERE else node.domain
     tensors = {**inferred.constants.tensors, **{tensor.name: tensor for tensor in raised.graph.initializer}}
-    return replace(draft, opsets={**draft.opsets, "": LOWEST_OPSET}, nodes=tuple(raised.graph.node), tensors=tensors)
+    nodes = tuple(map(forget_inner_shapes, raised.graph.node))  # the converter writes those of batch 1
+    return replace(draft, opsets={**draft.opsets, "": LOWEST_OPSET}, nodes=nodes, tensors=tensors)
 
 
-def _assemble(draft: Draft, inferred: Inferred) -> onnx.ModelProto:
+def _assemble(draft: Draft, inferred: Inferred, sized: Collection[str]) -> onnx.ModelProto:
     """Return a model of all nodes but those whose results are at hand; what is large is declared as an input."""
-    known = inferred.constants.known_tensors()
+    known = {name: tensor for name, tensor in inferred.constants.known_tensors().items() if name not in sized}
     model = onnx.ModelProto(ir_version=10)
     for domain, version in {**draft.opsets, _ELSEWHERE: 1}.items():
         model.opset_import.add(domain=domain, version=version)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import onnx
 
-from tinyfoa_rt.errors import ModelError, UsageError
+from tinyfoa_rt.errors import ModelError, UnsupportedError, UsageError
 from tinyfoa_rt.model.draft import Draft
 from tinyfoa_rt.model.nodes import read_names
 from tinyfoa_rt.model.order import needed_nodes
@@ -25,11 +25,13 @@ class BoundInputs:
     Attributes:
         types: at the batch that was asked for.
         symbols: sizes of named dimensions, the batch included.
-        fixed_batch: the file's own batch where it is a number above 1, the same for all inputs; else 1.
+        batch: what was asked for.
+        fixed_batch: the file's own batch where it is a number, the same for all inputs; 0 where it is open.
     """
 
     types: Mapping[str, onnx.TypeProto]
     symbols: Mapping[str, int]
+    batch: int
     fixed_batch: int
 
 
@@ -39,6 +41,7 @@ def bind_inputs(draft: Draft, shapes: Mapping[str, Sequence[int]], *, batch: int
     Raises:
         UsageError: ``shapes`` names no input, or contradicts one.
         ModelError: a dimension stays unknown, or is out of range.
+        UnsupportedError: an input does not begin with the batch.
     """
     _check_names(draft, shapes)
     used = {name for node in needed_nodes(draft.nodes, draft.outputs) for name in read_names(node)} | set(draft.outputs)
@@ -49,11 +52,28 @@ def bind_inputs(draft: Draft, shapes: Mapping[str, Sequence[int]], *, batch: int
     for name, tensor in inputs.items():
         if name in shapes:
             symbols.update(_match(name, tensor, shapes[name]))
+    fixed_batch = _fixed_batch({name: tensor for name, tensor in inputs.items() if tensor.HasField("shape")})
+    symbols.update({tensor.shape.dim[0].dim_param: batch for tensor in inputs.values() if tensor.shape.dim})
     types = {name: _bind(name, tensor, shapes.get(name), symbols, batch) for name, tensor in inputs.items()}
-    leading = [tensor.shape.dim[0] for tensor in inputs.values() if tensor.shape.dim]
-    symbols.update({dim.dim_param: batch for dim in leading if dim.dim_param})
-    sizes = {dim.dim_value for dim in leading}
-    return BoundInputs(types, symbols, fixed_batch=max(1, *sizes) if len(sizes) == 1 else 1)
+    return BoundInputs(types, symbols, batch, fixed_batch)
+
+
+def _fixed_batch(inputs: Mapping[str, onnx.TypeProto.Tensor]) -> int:
+    """The batch that all inputs begin with, 0 where it is open; refuse an input that begins with something else."""
+    mend = "give it the batch as its first dimension, as all inputs have it, or make it a constant of the model"
+    sizes = {}
+    for name, tensor in inputs.items():
+        dims = tensor.shape.dim
+        if not dims or (len(dims) == 1 and dims[0].dim_value > 1):
+            shown = f"is {_show(tensor)}" if dims else "is a scalar"
+            raise UnsupportedError(f"input '{name}'", f"{shown}: it has no batch dimension", mend)
+        sizes[name] = dims[0].dim_value
+    lowest = min(sizes.values(), default=0)
+    for name, size in sizes.items():
+        if size != lowest:
+            others = ", ".join(f"'{each}' is {_show(inputs[each])}" for each in sizes if sizes[each] == lowest)
+            raise UnsupportedError(f"input '{name}'", f"is {_show(inputs[name])}, without the batch, where {others}", mend)
+    return lowest
 
 
 def tensor_type(elem_type: int, dims: Sequence[int]) -> onnx.TypeProto:

@@ -19,10 +19,11 @@ def verify_graph(graph: Graph) -> None:
     assert graph.inputs, "no inputs"
     assert graph.outputs, "no outputs"
     assert not set(graph.inputs) & set(graph.constants), "an input is a constant"
+    assert not set(graph.sized) & {*graph.inputs, *graph.constants}, "a value depends on the batch, and does not"
 
 
 def _verify_nodes(graph: Graph) -> None:
-    known = {*graph.inputs, *graph.constants}
+    known = {*graph.inputs, *graph.constants, *graph.sized}
     for node in graph.nodes:
         assert all(name in known for name in node.inputs if name), f"{node.name} reads what comes later"
         written = [name for name in node.outputs if name]
@@ -46,4 +47,4 @@ def _verify_values(graph: Graph) -> None:
         value = graph.values[name]
         assert (value.dtype, value.shape, value.is_batched) == (constant.dtype, constant.shape, False), name
     for name in graph.inputs:
-        assert graph.values[name].is_batched, name
+        assert graph.values[name].is_row, name

@@ -127,7 +127,7 @@ def _block(graph: Graph, group: _Group, exports: set[str], is_last: bool) -> Blo
         depth=group.depth,
         layers=tuple(group.layers),
         nodes=tuple(group.nodes),
-        inputs=tuple(name for name in reads if name not in set(produced) and not graph.is_constant(name)),
+        inputs=tuple(name for name in reads if name not in set(produced) and graph.constant_at(name, 1) is None),
         output=output,
         exports=ordered,
         is_classifier=is_classifier,

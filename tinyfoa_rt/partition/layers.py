@@ -63,7 +63,7 @@ def _is_product(node: Node) -> bool:
 def _reason(graph: Graph, node: Node) -> str | None:
     if not graph.is_constant(node.input(1)):
         return "its weight is computed, not constant"
-    if graph.is_constant(node.input(0)):
+    if graph.constant_at(node.input(0), 1) is not None:
         return "its input is constant"
     if node.input(2) and not graph.is_constant(node.input(2)):
         return "its bias is computed, not constant"

@@ -116,7 +116,7 @@ class _Rewriting:
         return wish
 
     def _constant(self, wish: str, shape: tuple[int, ...], read: Callable[[], Array]) -> str:
-        name = self._add(wish, Value(wish, "float32", shape, is_batched=False))
+        name = self._add(wish, Value(wish, "float32", shape))
         self._constants[name] = Constant(name, "float32", shape, read)
         return name
 

@@ -51,7 +51,7 @@ def _replaced(graph: Graph, real: Mapping[str, str], clips: Mapping[str, Node], 
             kept.append(node)
             read.update(node.inputs)
     used = {name for node in kept for name in (*node.inputs, *node.outputs)} | {*graph.inputs, *graph.outputs}
-    added = {name: Value(name, "float32", (), is_batched=False) for name in constants}
+    added = {name: Value(name, "float32", ()) for name in constants}
     values = {name: value for name, value in {**graph.values, **added}.items() if name in used}
     known = {name: constant for name, constant in {**graph.constants, **constants}.items() if name in used}
     return replace(graph, nodes=tuple(reversed(kept)), values=values, constants=known)

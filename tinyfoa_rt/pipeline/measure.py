@@ -131,7 +131,7 @@ def _operand(setting: BlockSetting, name: str) -> Hashable:
     if not name:
         return None
     value = setting.graph.values[name]
-    return value.dtype, value.shape, value.is_batched, name in setting.binary_values
+    return value.dtype, value.shape, value.growth, name in setting.binary_values
 
 
 def _frozen_attributes(attributes: Mapping[str, Attribute]) -> Hashable:

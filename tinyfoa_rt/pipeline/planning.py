@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,11 +25,12 @@ from tinyfoa_rt.pipeline.runnable import check_runnable
 from tinyfoa_rt.pipeline.storage import header_of, stored_of
 from tinyfoa_rt.planner.accounts import LayerAccount, ModelAccount, accounts
 from tinyfoa_rt.planner.search import Candidate, SearchSpace, find_choice, find_fitting, find_floor
+from tinyfoa_rt.steps.rows import check_borders
+from tinyfoa_rt.steps.trained_part import VIEWS
 
 __all__ = ["plan"]
 
 _NUM_STATES = {"sgd": 0, "momentum": 1, "adam": 2}
-_VIEWS = frozenset({"Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
 
 
 def plan(model: Graph | str | os.PathLike[str], budget: str | int | None = None, **options: Any) -> Plan:
@@ -57,6 +59,7 @@ def plan(model: Graph | str | os.PathLike[str], budget: str | int | None = None,
     try:
         floor, smallest = find_floor(space)
         fits = floor <= job.budget_bytes
+        check_borders(job.graph, job.parts, job.trained, job.score)
         check_plan(model, job, find_choice(space, job.budget_bytes) if fits else smallest)
     except UnsupportedError as error:
         raise with_way_out(job, error) from error
@@ -140,11 +143,11 @@ def _baselines(job: PlanJob, measure: Measure, chosen: Sequence[Candidate], plan
             ins, outs = largest_slice(layer, candidate.slices)
             layers.append(LayerAccount(layer.weight_size, ins * layer.taps * outs * layer.weight_copies))
     sizes = [
-        job.graph.values[node.outputs[0]].size * batch
+        math.prod(job.graph.values[node.outputs[0]].shape_at(batch))
         for node in job.graph.nodes
-        if node.outputs[0] in job.graph.values and node.op_type not in _VIEWS
+        if node.outputs[0] in job.graph.values and node.op_type not in VIEWS
     ]
-    inputs = [job.graph.values[name].size * batch for name in job.graph.inputs]
+    inputs = [math.prod(job.graph.values[name].shape_at(batch)) for name in job.graph.inputs]
     whole = Candidate(Slices(1, 1), batch)
     model = ModelAccount(
         layers=layers,

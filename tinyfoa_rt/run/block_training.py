@@ -115,10 +115,15 @@ class BlockTraining:
     def _checked_logits(self, manifest: Manifest) -> Array:
         """Return the step's scores, after its own values were compared with the manifest."""
         logits = [array for name, array in self.outputs.items() if name not in (LOSS, self._handed_on)]
-        per_sample = (*logits, self.target, *self.inputs.values())
+        # Positions merged into the batch are several rows a sample.
+        rows = [(array.shape or (0,))[0] for array in self.inputs.values()]
         is_regression = manifest.loss != "cross-entropy"
         target_shape = (manifest.batch, manifest.num_outputs) if is_regression else (manifest.batch,)
-        fits = len(logits) == 1 and all(array.shape[:1] == (manifest.batch,) for array in per_sample)
+        fits = (
+            len(logits) == 1
+            and logits[0].shape[:1] == (manifest.batch,)
+            and all(count and count % manifest.batch == 0 for count in rows)
+        )
         if not fits or self.target.shape != target_shape or LOSS not in self.outputs or self.outputs[LOSS].shape != ():
             raise InputError(self.record.step, "has other inputs or outputs than the manifest says", "build the artifact again")
         return logits[0]

@@ -48,23 +48,23 @@ class ActivationCache:
     def nbytes(self) -> int:
         return sum(rows.nbytes for rows in self._rows.values())
 
-    def put(self, start: int, values: Mapping[str, Array]) -> None:
-        """Store rows from ``start`` on; binary values that are uint32 are bits already."""
+    def put(self, start: int, count: int, values: Mapping[str, Array]) -> None:
+        """Store ``count`` samples from ``start`` on, of one row each or of several; values that are uint32 are bits already."""
         for name, value in values.items():
-            flat = value.reshape(len(value), -1)
+            flat = value.reshape(count, -1)
             rows = np.packbits(flat, axis=1) if self._packs(name, value) else flat
             if name not in self._rows:
-                self._shapes[name] = value.shape[1:]
+                self._shapes[name] = (len(value) // count, *value.shape[1:])
                 self._rows[name] = self._allocate((self.num_rows, rows.shape[1]), rows.dtype)
             self._rows[name][start : start + len(rows)] = rows
 
     def gather(self, rows: Array, name: str) -> Array:
-        """Return rows ``rows`` of a value, (len(rows), ...), as they were put."""
+        """Return a value of the samples ``rows``, as it was put: (len(rows), ...) where each has one row."""
         shape = self._shapes[name]
         found = self._rows[name][rows]
         if self._packs(name, found):
             found = np.unpackbits(found, axis=1, count=math.prod(shape))
-        return found.reshape(len(rows), *shape)
+        return found.reshape(len(rows) * shape[0], *shape[1:])
 
     def _packs(self, name: str, value: Array) -> bool:
         return name in self.binary_values and value.dtype == np.uint8

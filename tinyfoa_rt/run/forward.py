@@ -50,8 +50,9 @@ class ForwardPass:
         """Return the cache of what enters block ``index``, computed from the samples."""
         cache = ActivationCache(len(samples), self._artifact.manifest.binary_values)
         for start in range(0, len(samples), _ROWS):
-            values = self.to_block(index, samples.gather(slice(start, start + _ROWS)))
-            cache.put(start, {name: values[name] for name in self.needed(index, values)})
+            rows = slice(start, min(start + _ROWS, len(samples)))
+            values = self.to_block(index, samples.gather(rows))
+            cache.put(start, rows.stop - start, {name: values[name] for name in self.needed(index, values)})
         return cache
 
     def scores(self, x: Array | Mapping[str, Array]) -> Array:
@@ -70,7 +71,7 @@ class ForwardPass:
         for start in range(0, cache.num_rows, _ROWS):
             rows = np.arange(start, min(start + _ROWS, cache.num_rows))
             values = self.run_stage(index, {name: cache.gather(rows, name) for name in cache.names})
-            filled.put(start, {name: values[name] for name in self.needed(index, values)})
+            filled.put(start, len(rows), {name: values[name] for name in self.needed(index, values)})
         return filled
 
     def needed(self, index: int, values: Mapping[str, Array]) -> list[str]:

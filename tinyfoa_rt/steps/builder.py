@@ -35,9 +35,7 @@ class StepBuilder:
     def value_type(self, name: str) -> TensorType:
         """The type of a graph value at this step's batch."""
         value = self.graph.values[name]
-        if not value.is_batched or not value.shape:
-            return TensorType(value.dtype, value.shape)
-        return TensorType(value.dtype, (value.shape[0] * self.batch, *value.shape[1:]))
+        return TensorType(value.dtype, value.shape_at(self.batch))
 
     def type_of(self, name: str) -> TensorType:
         return self._tensors[name].type
@@ -73,15 +71,21 @@ class StepBuilder:
         if name not in self._constants:
             if name in self._tensors:
                 raise UnsupportedError(f"constant '{name}'", "has the name of a trained tensor", "rename it in the model")
-            self._constants[name] = self.graph.constants[name]
+            self._constants[name] = self._given(name)
             kept = stored_type(self._constants[name], self.target)
             self.tensor(name, kept, "weight", place=self.parameter_place, is_persistent=True)
         return name
 
     def structure(self, name: str) -> str:
         """Note a constant that is part of the program, such as a shape: it is no tensor of the step."""
-        self._constants[name] = self.graph.constants[name]
+        self._constants[name] = self._given(name)
         return name
+
+    def _given(self, name: str) -> Constant:
+        """A constant of the model, or what depends on the number of samples, at this step's batch."""
+        constant = self.graph.constant_at(name, self.batch)
+        assert constant is not None, name
+        return constant
 
     @property
     def parameter_place(self) -> Place:
@@ -146,8 +150,9 @@ class StepBuilder:
         return len(self._nodes)
 
     def finish(self, name: str, outputs: Sequence[str]) -> StepGraph:
+        growth = {name: self.graph.values[name].growth for name in self._tensors if name in self.graph.values}
         nodes, inputs = tuple(self._nodes), tuple(self._inputs)
-        graph = StepGraph(name, nodes, self._tensors, inputs, tuple(outputs), self._constants, self.graph.opset)
+        graph = StepGraph(name, nodes, self._tensors, inputs, tuple(outputs), self._constants, self.graph.opset, growth)
         verify_step(graph)
         return graph
 

@@ -63,9 +63,10 @@ class ForwardPass:
         graph = self.builder.graph
         if value in self.renamed:
             return self.renamed[value]
-        if not value or (graph.is_constant(value) and not graph.constants[value].is_real):
+        given = graph.constant_at(value, self.builder.batch)
+        if not value or (given is not None and not given.is_real):
             return ""
-        if graph.is_constant(value):
+        if given is not None:
             return self.builder.constant(value)
         return self.builder.real(value, self.binary[value]) if value in self.binary else value
 
@@ -77,7 +78,7 @@ class ForwardPass:
 
     def _structure(self, value: str) -> str:
         """The name of a constant that is part of the program, such as a shape; the empty string for an absent input."""
-        return self.builder.structure(value) if value and self.builder.graph.is_constant(value) else ""
+        return self.builder.structure(value) if value and self.builder.graph.constant_at(value, 1) is not None else ""
 
     def reads_bits(self, layer: Layer) -> bool:
         """Whether a layer multiplies bits as they are: binary weights do; real ones of a dense layer if bits have no scale."""

@@ -11,6 +11,7 @@ from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.names import scale_of
 from tinyfoa_rt.ir.recipe import HeadPool, Recipe
 from tinyfoa_rt.ir.target import Target
+from tinyfoa_rt.steps.rows import disordered, rows_in_order
 from tinyfoa_rt.steps.trained_part import has_sign
 
 __all__ = ["BlockSetting", "StepChoice", "binarizes_output", "block_settings"]
@@ -29,7 +30,7 @@ class BlockSetting:
     """A block and what it is surrounded by; the same for all sizes that are tried.
 
     ``binary_values`` names the inputs that trained blocks hand over as bits, with the tensor of their scale; the empty string
-    where they hand over none.
+    where they hand over none. ``disorder`` says why the block cannot be trained on single samples, if it cannot.
     """
 
     graph: Graph
@@ -37,6 +38,7 @@ class BlockSetting:
     recipe: Recipe
     target: Target
     binary_values: Mapping[str, str]
+    disorder: str = ""
 
     @property
     def is_binary(self) -> bool:
@@ -100,10 +102,11 @@ def block_settings(graph: Graph, blocks: Sequence[Block], recipe: Recipe, target
     hands_scale = recipe.handover == "scaled"
     binary: dict[str, str] = {}
     settings = []
+    ordered = rows_in_order(graph)
     for block in blocks:
         own = recipe.of_classifier() if block.is_classifier else recipe
         entering = {name: binary[name] for name in block.inputs if name in binary}
-        settings.append(BlockSetting(graph, block, own, target, entering))
+        settings.append(BlockSetting(graph, block, own, target, entering, disordered(graph, block, ordered)))
         if settings[-1].is_binary:
             binary[block.output] = scale_of(block.output) if hands_scale else ""
     return tuple(settings)

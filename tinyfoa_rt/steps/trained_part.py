@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from tinyfoa_rt.ir.block import Block
 from tinyfoa_rt.ir.graph import Graph, Node
 
-__all__ = ["absorbed_relu", "has_sign", "nodes_to_output", "reached_by_layers", "running_statistics"]
+__all__ = ["VIEWS", "absorbed_relu", "has_sign", "nodes_to_output", "reached_by_layers", "running_statistics"]
 
-_VIEWS = frozenset({"Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
+VIEWS = frozenset({"Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
 
 
 def nodes_to_output(block: Block) -> tuple[Node, ...]:
@@ -54,13 +54,13 @@ def absorbed_relu(graph: Graph, block: Block) -> Node | None:
             return None
         if node.op_type == "Relu" or (node.op_type == "Clip" and _clips_at_zero(graph, node)):
             return node
-        if node.op_type not in _VIEWS:
+        if node.op_type not in VIEWS:
             return None
         name = node.inputs[0]
 
 
 _MEANS = frozenset({"AveragePool", "GlobalAveragePool", "ReduceMean"})
-_MOVES = _VIEWS | {"Transpose"}
+_MOVES = VIEWS | {"Transpose"}
 _NEVER_NEGATIVE = frozenset({"Relu", "Sigmoid", "HardSigmoid", "Softmax", "Softplus"})
 
 

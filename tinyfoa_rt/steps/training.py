@@ -28,8 +28,11 @@ def assemble_step(setting: BlockSetting, choice: StepChoice) -> StepGraph:
     """Return the step graph of a block.
 
     Raises:
-        UnsupportedError: the gradient would have to pass a node without a rule, or does not reach a layer.
+        UnsupportedError: the gradient would have to pass a node without a rule, or does not reach a layer; or what enters or
+            leaves the block has no rows of single samples.
     """
+    if setting.disorder:
+        raise refuse(setting.block.layers[0].name, setting.disorder)
     builder = StepBuilder(setting.graph, setting.target, choice.batch)
     step = _StepAssembly(setting, choice, builder)
     step.declare()

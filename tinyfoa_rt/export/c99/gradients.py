@@ -40,7 +40,7 @@ def _softmax(lowering: Lowering, node: StepNode) -> list[Statement]:
     axis = node.int("axis", -1) % len(shape)
     if axis == 0:
         raise refuse(node, "takes the softmax over the batch")
-    sizes = (lowering.times(math.prod(shape[1:axis])), Number(shape[axis]), Number(math.prod(shape[axis + 1 :])))
+    sizes = (lowering.leading(shape, math.prod(shape[1:axis])), Number(shape[axis]), Number(math.prod(shape[axis + 1 :])))
     return _in_place(lowering, node, (*sizes, lowering.at(y)))
 
 
@@ -70,7 +70,7 @@ def _normalized_part(lowering: Lowering, node: StepNode, given: tuple[str, str])
     span: tuple[Argument, Argument] = Number(0), every
     if origin:
         span = Value("int32_t", lowering.offsets[origin] + 4, size), _count(lowering, origin, size)
-    return Fields("tfoa_channel_part", (Braces((lowering.rows, every, Number(math.prod(shape[2:])))), *span))
+    return Fields("tfoa_channel_part", (Braces((lowering.leading(shape), every, Number(math.prod(shape[2:])))), *span))
 
 
 def _channel_scale(lowering: Lowering, node: StepNode) -> list[Statement]:
@@ -89,7 +89,7 @@ def _channel_scale(lowering: Lowering, node: StepNode) -> list[Statement]:
         channels, sample = _count(lowering, origin, size), _count(lowering, origin, size * inner)
         operand = Shifted(factor, Value("int32_t", lowering.offsets[origin] + 4, size * strides[1]))
     unused = (Number(0),) * (MOST_AXES - len(shape))
-    sizes = Braces((lowering.rows, channels, *map(Number, shape[2:]), *unused))
+    sizes = Braces((lowering.leading(shape), channels, *map(Number, shape[2:]), *unused))
     of_grad = Braces((sample, *map(Number, whole_strides(shape)[1:]), *unused))
     fields = Fields("tfoa_strides", (Number(len(shape)), sizes, of_grad, numbers(strides, MOST_AXES)))
     function = "tfoa_div" if node.float("exponent", 1.0) < 0 else "tfoa_mul"
@@ -98,10 +98,8 @@ def _channel_scale(lowering: Lowering, node: StepNode) -> list[Statement]:
 
 def _planes(lowering: Lowering, node: StepNode, origin: str) -> Argument:
     """Images of the gradient, over all samples."""
-    if not origin:
-        return lowering.times(lowering.shape(node.outputs[0])[1])
-    assert isinstance(lowering.rows, Number)
-    return _count(lowering, origin, lowering.rows.value)
+    shape = lowering.shape(node.outputs[0])
+    return _count(lowering, origin, shape[0]) if origin else lowering.leading(shape, shape[1])
 
 
 def _max_pool(lowering: Lowering, node: StepNode) -> list[Statement]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tinyfoa_rt.errors import UnsupportedError
@@ -38,7 +38,7 @@ class Lowering:
     Attributes:
         graph: the step, or the forward pass.
         offsets: of its tensors, in bytes.
-        rows: samples at once.
+        rows: samples at once: a number, or a variable of up to the batch where all tensors begin with rows of samples.
         layers: trained layers by the names of their weights.
         scales: numbers of the scales of binary values, by tensor.
         statistics: block and number of running statistics, by tensor.
@@ -87,21 +87,34 @@ class Lowering:
 
     def times(self, count: int) -> Argument:
         """``count`` for each of the samples."""
-        return Number(self.rows.value * count) if isinstance(self.rows, Number) else Name(f"rows * {count}")
+        if isinstance(self.rows, Number):
+            return Number(self.rows.value * count)
+        return Name(f"rows * {count}") if count > 1 else self.rows
+
+    def leading(self, shape: Sequence[int], count: int = 1) -> Argument:
+        """``count`` for each row of a tensor: each sample has one, or several, or rows are of something else."""
+        rows, rest = divmod(shape[0], self.batch)
+        return Number(shape[0] * count) if rest else self.times(rows * count)
+
+    def rows_of(self, name: str) -> Argument:
+        """How many rows of a tensor the samples have."""
+        return self.leading(self.shape(name))
 
     def elements(self, name: str) -> Argument:
-        """How many elements of a tensor the samples have; all of it where it does not begin with the batch."""
-        return (
-            self.times(self.columns(name)) if self.type_of(name).shape[:1] == (self.batch,) else Number(self.type_of(name).size)
-        )
+        """How many elements of a tensor the samples have."""
+        return self.leading(self.type_of(name).shape, self.columns(name)) if self.type_of(name).shape else Number(1)
 
     @property
     def batch(self) -> int:
         """Samples of the plan."""
-        return self.graph.tensors[self.graph.inputs[0]].type.shape[0]
+        return self.rows.value if isinstance(self.rows, Number) else self.graph.tensors[self.graph.inputs[0]].type.shape[0]
+
+    def grows(self, name: str) -> bool:
+        """Whether a tensor's first axis has rows of samples."""
+        return any(self.graph.growth.get(name, (1,))[:1])
 
     def columns(self, name: str) -> int:
-        """Elements of one sample."""
+        """Elements of one row."""
         tensor = self.type_of(name)
         return tensor.size // tensor.shape[0]
 
@@ -115,8 +128,9 @@ class Lowering:
     def channels(self, name: str, channel_size: int = 1) -> Braces:
         """The fields of ``tfoa_channels`` for a tensor whose channels, where it is a matrix, have ``channel_size`` columns."""
         shape = self.type_of(name).shape
+        rows = self.leading(shape)
         channels, positions = (shape[1], math.prod(shape[2:])) if len(shape) > 2 else (shape[1] // channel_size, channel_size)
-        return Braces((self.rows, Number(channels), Number(positions)))
+        return Braces((rows, Number(channels), Number(positions)))
 
     def channel_fields(self, name: str) -> Fields:
         """``tfoa_channels`` of a tensor."""

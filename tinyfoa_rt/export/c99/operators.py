@@ -31,12 +31,12 @@ def _binary_activation(lowering: Lowering, node: StepNode) -> list[Statement]:
         statements.append(Call("tfoa_follow_scale", (scale, lowering.at(z), count, momentum)))
         statements += stop_if_measured(lowering, node)
     statements.append(
-        Call("tfoa_binary_activation", (lowering.at(z), lowering.rows, units, lowering.at(h, "uint32_t")))
+        Call("tfoa_binary_activation", (lowering.at(z), lowering.rows_of(z), units, lowering.at(h, "uint32_t")))
     )  # fmt: skip
     if len(node.outputs) > 2 and node.outputs[2]:
         floor = Real(real_attribute(node, "window_floor"))
         window = lowering.at(node.outputs[2], "uint32_t")
-        statements.append(Call("tfoa_straight_through_window", (lowering.at(z), lowering.rows, units, floor, window)))
+        statements.append(Call("tfoa_straight_through_window", (lowering.at(z), lowering.rows_of(z), units, floor, window)))
     return statements
 
 
@@ -44,7 +44,7 @@ def _binary_to_real(lowering: Lowering, node: StepNode) -> list[Statement]:
     load, scale = scale_of(lowering, node.input(1))
     h = lowering.at(node.inputs[0], "const uint32_t")
     units = Number(lowering.columns(node.inputs[0]))
-    return [*load, Call("tfoa_binary_to_real", (h, lowering.rows, units, scale, lowering.at(node.outputs[0])))]
+    return [*load, Call("tfoa_binary_to_real", (h, lowering.rows_of(node.inputs[0]), units, scale, lowering.at(node.outputs[0])))]
 
 
 DOMAIN_RULES: Mapping[str, Rule] = {

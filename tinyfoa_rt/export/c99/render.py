@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -170,10 +171,12 @@ def _statistics(number: int, block: CBlock) -> str:
 
 
 def _stage(stage: CFunction) -> str:
-    unused = "" if stage.statements else "    (void)arena;\n    (void)context;\n    (void)rows;\n"
+    body = render_body(stage)
+    names = () if re.search(r"\brows\b", body) else ("rows",) if stage.statements else ("arena", "context", "rows")
+    unused = "".join(f"    (void){name};\n" for name in names)
     arena = "    uint8_t *const arena = context->arena + base;\n"
     opening = f"static tfoa_status {stage.name}(tfoa_context *context, uint32_t base, int32_t rows)\n{{\n"
-    return f"{opening}{arena}{unused}{render_body(stage)}    return TFOA_OK;\n}}\n"
+    return f"{opening}{arena}{unused}{body}    return TFOA_OK;\n}}\n"
 
 
 def _step(step: CFunction) -> str:

@@ -1,6 +1,7 @@
 """Standard operators of the model -> calls of the forward kernels (targets/c99/kernels/forward.h).
 
-They are what a frozen part runs, and what lies between a trained layer and its block's output. A tensor begins with the batch.
+They are what a frozen part runs, and what lies between a trained layer and its block's output. A tensor begins with rows of
+samples, or a call is of the whole batch.
 """
 
 from __future__ import annotations
@@ -54,9 +55,9 @@ def _clip(lowering: Lowering, node: StepNode) -> list[Statement]:
 def _softmax(lowering: Lowering, node: StepNode) -> list[Statement]:
     shape = lowering.shape(node.inputs[0])
     axis = node.int("axis", -1) % len(shape)
-    if axis == 0:
+    if axis == 0 and lowering.grows(node.inputs[0]):
         raise refuse(node, "takes the softmax over the batch")
-    outer = lowering.times(math.prod(shape[1:axis]))
+    outer = lowering.leading(shape, math.prod(shape[1:axis])) if axis else Number(1)
     sizes = (outer, Number(shape[axis]), Number(math.prod(shape[axis + 1 :])))
     return [Call("tfoa_softmax", (*sizes, lowering.real(node.inputs[0]), lowering.at(node.outputs[0])))]
 
@@ -70,7 +71,7 @@ def _gemm(lowering: Lowering, node: StepNode) -> list[Statement]:
         raise refuse(node, "multiplies a transposed batch")
     c_shape = [1, 1, *(lowering.shape(c) if c else ())][-2:]
     strides = (columns if c_shape[1] > 1 else 1) if c_shape[0] > 1 else 0, int(c_shape[1] > 1)
-    sizes = (lowering.times(1), *(Number(n) for n in (columns, lowering.shape(a)[1], *transposes, *strides)))
+    sizes = (lowering.rows_of(node.outputs[0]), *(Number(n) for n in (columns, lowering.shape(a)[1], *transposes, *strides)))
     scales = Real(node.float("alpha", 1.0)), Real(node.float("beta", 1.0))
     operands = lowering.real(a), lowering.real(b), lowering.real(c) if c else NULL
     return [Call("tfoa_gemm", (Fields("tfoa_gemm_shape", (*sizes, *scales)), *operands, lowering.at(node.outputs[0])))]
@@ -82,8 +83,8 @@ def _matmul(lowering: Lowering, node: StepNode) -> list[Statement]:
     if min(len(a_shape), len(b_shape)) < 2 or len(shape) > MOST_AXES:
         raise refuse(node, "multiplies vectors, or has too many axes")
     batches = shape[:-2]
-    rows: Argument = Number(shape[-2]) if batches else lowering.times(1)
-    sizes: list[Argument] = [lowering.times(1), *(Number(n) for n in batches[1:])] if batches else []
+    rows: Argument = Number(shape[-2]) if batches else lowering.leading(shape)
+    sizes: list[Argument] = [lowering.leading(shape), *(Number(n) for n in batches[1:])] if batches else []
     room = MOST_AXES - 2
     filled = Braces((*sizes, *(Number(0) for _ in range(room - len(sizes)))))
     strides = []
@@ -101,7 +102,7 @@ def _conv(lowering: Lowering, node: StepNode) -> list[Statement]:
     x_shape, y_shape = lowering.shape(x), lowering.shape(node.outputs[0])
     window = window_of(node, x_shape[2:], y_shape[2:], lowering.shape(w)[2:])
     counts = Number(node.int("group", 1)), Number(x_shape[1]), Number(y_shape[1])
-    fields = Fields("tfoa_conv_shape", (window, lowering.times(1), *counts))
+    fields = Fields("tfoa_conv_shape", (window, lowering.rows_of(x), *counts))
     operands = lowering.real(x), lowering.real(w), lowering.real(bias) if bias else NULL
     return [Call("tfoa_conv", (fields, *operands, lowering.at(node.outputs[0])))]
 
@@ -112,7 +113,7 @@ def _pool(lowering: Lowering, node: StepNode) -> list[Statement]:
         raise refuse(node, "gives places as well as values")
     x_shape, y_shape = lowering.shape(x), lowering.shape(y)
     window = Fields("tfoa_window", window_of(node, x_shape[2:], y_shape[2:], node.ints("kernel_shape", ())).values)
-    planes = lowering.times(x_shape[1])
+    planes = lowering.leading(x_shape, x_shape[1])
     if node.op_type == "MaxPool":
         return [Call("tfoa_max_pool", (window, planes, lowering.real(x), lowering.at(y)))]
     includes_pad = Number(node.int("count_include_pad", 0))
@@ -121,15 +122,15 @@ def _pool(lowering: Lowering, node: StepNode) -> list[Statement]:
 
 def _global_average_pool(lowering: Lowering, node: StepNode) -> list[Statement]:
     shape = lowering.shape(node.inputs[0])
-    sizes = lowering.times(shape[1]), Number(math.prod(shape[2:]))
+    sizes = lowering.leading(shape, shape[1]), Number(math.prod(shape[2:]))
     return [Call("tfoa_global_average_pool", (*sizes, lowering.real(node.inputs[0]), lowering.at(node.outputs[0])))]
 
 
 def _transpose(lowering: Lowering, node: StepNode) -> list[Statement]:
     shape = lowering.shape(node.inputs[0])
     perm = node.ints("perm", tuple(range(len(shape)))[::-1])
-    if perm[0] != 0 or len(shape) > MOST_AXES:
-        raise refuse(node, "moves the batch axis, or has too many axes")
+    if len(shape) > MOST_AXES:
+        raise refuse(node, f"has {len(shape)} axes, more than {MOST_AXES}")
     sizes = sizes_of(lowering, shape)
     fields = Fields("tfoa_transpose_shape", (Number(len(shape)), sizes, numbers(perm, MOST_AXES)))
     return [Call("tfoa_transpose", (fields, lowering.real(node.inputs[0]), lowering.at(node.outputs[0])))]

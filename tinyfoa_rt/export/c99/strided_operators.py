@@ -24,8 +24,8 @@ def numbers(values: Sequence[int], length: int | None = None) -> Braces:
 
 
 def sizes_of(lowering: Lowering, shape: Sequence[int]) -> Braces:
-    """Lengths of all axes of a tensor that begins with the batch."""
-    return Braces((lowering.times(1), *numbers(shape[1:], MOST_AXES - 1).values))
+    """Lengths of all axes of a tensor."""
+    return Braces((lowering.leading(shape), *numbers(shape[1:], MOST_AXES - 1).values))
 
 
 def strides_of(shape: Sequence[int], result: Sequence[int]) -> list[int]:
@@ -108,7 +108,7 @@ def _concat(lowering: Lowering, node: StepNode) -> list[Statement]:
     y = node.outputs[0]
     shape = _check_axes(lowering, node, y)
     axis = node.int("axis", 0) % len(shape)
-    if axis == 0:
+    if axis == 0 and lowering.grows(y):
         raise refuse(node, "joins tensors along the batch")
     strides, start = whole_strides(shape), 0
     calls: list[Statement] = []
@@ -144,7 +144,7 @@ def _slice(lowering: Lowering, node: StepNode) -> list[Statement]:
         raise refuse(node, "slices a constant, or by computed bounds")
     strides = lowering.whole_numbers(node.input(4)) or (1,) * len(first)
     for start, axis, step in zip(first, axes or range(len(first)), strides):
-        if axis % len(shape) == 0 or step < 1:
+        if (axis % len(shape) == 0 and lowering.grows(x)) or step < 1:
             raise refuse(node, "slices the batch, or backwards")
         length = shape[axis]
         starts[axis] = max(0, min(start if start >= 0 else start + length, length))
@@ -158,7 +158,7 @@ def _pad(lowering: Lowering, node: StepNode) -> list[Statement]:
     rank = len(shape)
     if node.string("mode", "constant") != "constant" or node.input(3) or len(pads) != 2 * rank:
         raise refuse(node, "pads in another mode than 'constant', some axes only, or by computed widths")
-    if min(pads) < 0 or pads[0] or pads[rank]:
+    if min(pads) < 0 or (lowering.grows(x) and (pads[0] or pads[rank])):
         raise refuse(node, "pads the batch, or cuts")
     value = float(lowering.graph.constants[node.input(2)].read()) if node.input(2) else 0.0
     strides, part = whole_strides(shape), lowering.shape(x)

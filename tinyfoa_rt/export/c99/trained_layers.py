@@ -24,13 +24,13 @@ def _dense(lowering: Lowering, node: StepNode) -> list[Statement]:
     if node.op_type == "BinaryDense":
         load, scale = scale_of(lowering, node.input(8))
         bits = (lowering.at(x, "const uint32_t"), scale)
-        return [*load, Call("tfoa_binary_dense", (CONTEXT, layer, *bits, lowering.rows, lowering.at(z)), may_fail=True)]
+        return [*load, Call("tfoa_binary_dense", (CONTEXT, layer, *bits, lowering.rows_of(x), lowering.at(z)), may_fail=True)]
     if node.op_type == "SignDense":
         scratch = lowering.at(own(node.name, "scratch"), "void")
-        given = (CONTEXT, layer, lowering.real(x), lowering.rows, scratch)
+        given = (CONTEXT, layer, lowering.real(x), lowering.rows_of(x), scratch)
         return [Call("tfoa_sign_dense", (*given, lowering.at(z)), may_fail=True)]
     load, operand = _operand(lowering, (x, node.input(8)), 0.0)
-    return [*load, Call("tfoa_real_dense", (CONTEXT, layer, operand, lowering.rows, lowering.at(z)), may_fail=True)]
+    return [*load, Call("tfoa_real_dense", (CONTEXT, layer, operand, lowering.rows_of(x), lowering.at(z)), may_fail=True)]
 
 
 def _conv(lowering: Lowering, node: StepNode) -> list[Statement]:
@@ -53,7 +53,7 @@ def _conv_shape(lowering: Lowering, node: StepNode, x: str, z_shape: tuple[int, 
     x_shape = lowering.type_of(x).shape
     window = window_of(node, x_shape[2:], z_shape[2:], node.ints("kernel_shape", ()))
     counts = Number(whole_attribute(node, "group")), Number(x_shape[1]), Number(z_shape[1])
-    return Fields("tfoa_conv_shape", (window, lowering.times(1), *counts))
+    return Fields("tfoa_conv_shape", (window, lowering.leading(x_shape), *counts))
 
 
 def _slice_grad(lowering: Lowering, node: StepNode) -> list[Statement]:
@@ -70,7 +70,7 @@ def _update(lowering: Lowering, node: StepNode) -> list[Statement]:
     grad_z, is_weight = source.inputs[0], grad == source.outputs[0]
     states = [lowering.at(name, "int32_t" if split(name)[1] == "step_count" else "float") for name in node.inputs[3:] if name]
     extra: tuple[Argument, ...] = (Fields("tfoa_moments", tuple(states)),) if optimizer == "adam" else tuple(states)
-    end = (lowering.rows, Value("float", lowering.offsets[rate]), *extra)
+    end = (lowering.rows_of(grad_z), Value("float", lowering.offsets[rate]), *extra)
     begin = (Name("&slice"), lowering.at(grad_z))
     if not is_weight:
         return [Call(f"tfoa_bias_{optimizer}_step", (*begin, *end))]

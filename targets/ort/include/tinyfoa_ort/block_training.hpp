@@ -175,7 +175,7 @@ private:
 
     Tensor batch_tensor(const std::string& name) const {
         const TensorType* type = session_.input(name);
-        const bool has_batch = type != nullptr && !type->shape.empty() && type->shape[0] == manifest_.batch;
+        const bool has_batch = type != nullptr && !type->shape.empty() && type->shape[0] % manifest_.batch == 0;
         if (!has_batch || std::any_of(type->shape.begin(), type->shape.end(), [](std::int64_t size) { return size < 1; })) {
             const std::string problem = "has no input '" + name + "' of " + std::to_string(manifest_.batch) + " samples";
             throw input_error(record_.step, problem, detail::build_again);

@@ -17,7 +17,8 @@ public:
     // Keeps up to `limit_nbytes`.
     ActivationCache(std::size_t num_rows, std::size_t limit_nbytes) : num_rows_(num_rows), limit_nbytes_(limit_nbytes) {}
 
-    // Store `count` rows from `start` on; uint8 values are binary, 0 and 1. False where they do not fit.
+    // Store `count` samples from `start` on, of one row each or of several; uint8 values are binary, 0 and 1. False where they
+    // do not fit.
     bool put(std::size_t start, std::size_t count, const Activations& values) {
         for (const auto& [name, value] : values) {
             Rows* rows = find_or_make(name, value.tensor, count);
@@ -32,7 +33,7 @@ public:
         return true;
     }
 
-    // Copy rows of a value into a tensor of as many rows.
+    // Copy a value of the samples `rows` into a tensor.
     void gather(const std::vector<std::size_t>& rows, const std::string& name, Tensor& to) const {
         const auto found = values_.find(name);
         if (found == values_.end() || found->second.dtype != to.dtype() || found->second.nbytes * rows.size() != to.nbytes()) {
@@ -44,12 +45,12 @@ public:
         }
     }
 
-    // All values of some rows.
+    // All values of some samples.
     Activations gather(const std::vector<std::size_t>& rows) const {
         Activations found;
         for (const auto& [name, value] : values_) {
             Shape shape = value.shape;
-            shape[0] = static_cast<std::int64_t>(rows.size());
+            shape[0] *= static_cast<std::int64_t>(rows.size());
             auto tensor = std::make_shared<Tensor>(value.dtype, shape);
             gather(rows, name, *tensor);
             found[name] = {{value.dtype, shape, tensor->data(), nullptr}, tensor};
@@ -60,8 +61,8 @@ public:
 private:
     struct Rows {
         Dtype dtype = Dtype::float32;
-        Shape shape;
-        std::size_t nbytes = 0;  // of a row as it is computed
+        Shape shape;             // of a sample
+        std::size_t nbytes = 0;  // of a sample as it is computed
         std::size_t packed_nbytes = 0;
         std::vector<unsigned char> packed;
     };
@@ -71,9 +72,13 @@ private:
         if (found != values_.end()) {
             return &found->second;
         }
+        if (tensor.shape.empty() || tensor.shape[0] % static_cast<std::int64_t>(count) != 0) {
+            return nullptr;
+        }
         Rows rows;
         rows.dtype = tensor.dtype;
         rows.shape = tensor.shape;
+        rows.shape[0] /= static_cast<std::int64_t>(count);
         rows.nbytes = count_elements(tensor.shape).value_or(0) * size_of(tensor.dtype) / count;
         rows.packed_nbytes = rows.dtype == Dtype::uint8 ? (rows.nbytes + 7) / 8 : rows.nbytes;
         if (rows.packed_nbytes > 0 && num_rows_ > (limit_nbytes_ - taken_nbytes_) / rows.packed_nbytes) {

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tinyfoa_rt.run.cache import ActivationCache
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_samples_come_back_with_all_their_rows(dtype: type, rows: int) -> None:
+    values: NDArray[Any] = np.random.default_rng(0).integers(0, 2, (7, rows, 5)).astype(dtype)
+    cache = ActivationCache(7, {"h"})
+    for start in (0, 4):
+        part = values[start : start + 4]
+        cache.put(start, len(part), {"h": part.reshape(-1, 5)})
+    order = np.array([5, 0, 5, 3])
+    found = cache.gather(order, "h")
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, values[order].reshape(-1, 5))
