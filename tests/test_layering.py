@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "ops": NOUNS | {"ops"},
     "steps": NOUNS | {"steps", "ops", "partition"},  # partition.slices: how an axis is split
     "planner": NOUNS | {"planner"},
+    "allocation": NOUNS | {"allocation"},
     "emit": NOUNS | {"emit", "ops"},
     "run": NOUNS | {"run"},
     "export": NOUNS | {"export", "ops"},

@@ -23,7 +23,7 @@ PROVIDERS = {
 
 
 def test_the_profiles_that_come_along() -> None:
-    assert set(target_names()) == {*BOARDS, *PROVIDERS, "c99", "ort-cpu", "raspberry-pi-4"}
+    assert set(target_names()) == {*BOARDS, *PROVIDERS, "c99", "ort-cpu", "ort-kernels", "raspberry-pi-4"}
 
 
 @pytest.mark.parametrize("name", BOARDS)

@@ -94,10 +94,12 @@ def rewrites_for(provider: str) -> frozenset[str]:
     Raises:
         InputError: the provider has no table.
     """
+    if not provider:
+        return frozenset()
     tables = {table.provider: table for table in provider_tables()}
-    if provider and provider not in tables:
+    if provider not in tables:
         raise InputError(f"provider {provider}", "has no table of operators", f"use {', '.join(sorted(tables))}")
-    return tables[provider].rewrites if provider else frozenset()
+    return tables[provider].rewrites
 
 
 def _read_markdown(title: str, provider: str, path: Path) -> ProviderTable:

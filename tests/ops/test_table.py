@@ -2,8 +2,6 @@
 
 import pytest
 
-from tests.targets_for_tests import ALLOCATOR
-from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.ops import DOMAIN, OPERATORS, Operator, memory_rule, operator
 from tinyfoa_rt.ops.geometry import explicit_window, spatial_shape
@@ -85,42 +83,9 @@ def test_windows_are_made_explicit(attributes: dict[str, object], pads: tuple[in
     assert spatial_shape((7, 6), window) == spatial_shape((7, 6), attributes)  # type: ignore[arg-type]
 
 
-def test_scratch_of_a_convolution_by_hand() -> None:
-    """Bits (2, 4, 6, 5), 3 x 3 windows to 8 channels; a slice of 2 inputs and 3 outputs."""
-    x, w, z = TensorType("bit", (2, 4, 6, 5)), TensorType("bit", (36, 8)), TensorType("float32", (2, 8, 6, 5))
-    window: dict[str, Attribute] = {
-        "kernel_shape": (3, 3),
-        "strides": (1, 1),
-        "dilations": (1, 1),
-        "pads": (1, 1, 1, 1),
-        "group": 1,
-    }
-    product = operator("BinaryConv").memory
-    assert product.scratch(ALLOCATOR, (x, w, None), (z,), window) == 4 * 240 + 4 * 288 + 65_536
-    grad = operator("ConvSliceGrad").memory
-    grad_z, origin, grad_w = TensorType("float32", (2, 3, 6, 5)), TensorType("int32", (4,)), TensorType("float32", (18, 3))
-    given: dict[str, Attribute] = {**window, "slice_groups": 1, "group_outputs": 8}
-    assert grad.scratch(ALLOCATOR, (grad_z, x, None, origin), (grad_w,), given) == 4 * 120 + 65_536 + 4 * 54
-    # With so many outputs, their errors cut out and turned are the most.
-    many = TensorType("float32", (2, 12, 6, 5)), TensorType("float32", (18, 12))
-    assert grad.scratch(ALLOCATOR, (many[0], x, None, origin), (many[1],), given) == 2 * 4 * 720
-
-
 def test_a_call_that_does_not_match_its_row_is_noticed() -> None:
     row = operator("SgdUpdate")
     with pytest.raises(AssertionError, match="needs its input grad"):
         row.check(("w",), ("w_next",), {})
     with pytest.raises(AssertionError, match="no attribute"):
         row.check(("w", "g", "r"), ("w_next",), {"slope": 1})
-
-
-@pytest.mark.parametrize(
-    ("units", "logits_bytes", "grad_bytes"), [(240, 4 * (480 + 960 + 8), 4 * 4 * 60), (12, 4 * (24 + 48 + 480), 4 * 48)]
-)
-def test_scratch_of_a_flattened_and_of_a_pooled_head_by_hand(units: int, logits_bytes: int, grad_bytes: int) -> None:
-    """Bits (2, 12, 4, 5) and 4 classes; the slice has 3 of the 12 channels."""
-    h, head, logits = TensorType("bit", (2, 12, 4, 5)), TensorType("int8", (4, units)), TensorType("float32", (2, 4))
-    memory = operator("HeadLogits").memory
-    assert memory.scratch(ALLOCATOR, (h, None, head), (logits,), {}) == logits_bytes
-    memory = operator("HeadGrad").memory
-    assert memory.early(ALLOCATOR, (logits, head), (TensorType("float32", (2, 3, 4, 5)),), {}) == grad_bytes

@@ -82,9 +82,6 @@ def test_before_a_block_an_arena_reaches_to_its_highest_byte() -> None:
     forward = program(held("early", 12, (0, 3)), held("entering", 4, (2, 4)))
     starts = {"second": 1, "third": 3}
     inputs_of = {"second": (), "third": ("entering",)}
-    arena = before_each(forward, starts, is_arena=True, inputs_of=inputs_of)
+    arena = before_each(forward, starts, inputs_of)
     assert arena["third"].offsets == {"entering": 0}
     assert (arena["second"].peak_nbytes, arena["third"].peak_nbytes) == (16, 16)
-    live = before_each(forward, starts, is_arena=False, inputs_of=inputs_of)
-    assert live["third"].offsets == {}
-    assert (live["second"].peak_nbytes, live["third"].peak_nbytes) == (12, 16)

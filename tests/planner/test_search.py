@@ -6,7 +6,7 @@ import random
 import pytest
 
 from tinyfoa_rt.ir.block import Slices
-from tinyfoa_rt.planner.search import Candidate, SearchSpace, find_choice, find_floor, grid_candidates
+from tinyfoa_rt.planner.search import Candidate, SearchSpace, find_choice, find_floor, find_smallest, grid_candidates
 
 BATCHES = (1, 2, 4, 8)
 
@@ -23,7 +23,10 @@ def random_space(rng: random.Random) -> SearchSpace:
         grid = candidate.slices
         return fixed[block] * candidate.batch + weight[block] // grid.count + extra[block, grid]
 
-    return SearchSpace(grids, BATCHES, peak, lambda block, candidate: written[block, candidate.slices])
+    def least(block: int, candidate: Candidate) -> int:
+        return peak(block, candidate) - extra[block, candidate.slices]
+
+    return SearchSpace(grids, BATCHES, peak, least, lambda block, candidate: written[block, candidate.slices])
 
 
 def best(space: SearchSpace, budget: int) -> tuple[object, ...] | None:
@@ -46,7 +49,7 @@ def worth(space: SearchSpace, chosen: list[Candidate]) -> tuple[object, ...]:
 @pytest.mark.parametrize("seed", range(60))
 def test_the_choice_is_the_best_of_all(seed: int) -> None:
     space = random_space(random.Random(seed))
-    floor, smallest = find_floor(space)
+    floor, smallest = find_floor(space), find_smallest(space)
     assert best(space, floor - 1) is None
     assert max(space.peak(block, candidate) for block, candidate in enumerate(smallest)) == floor
     for budget in (floor, floor + 3, floor * 3 // 2, floor * 3, floor * 9):
@@ -57,7 +60,7 @@ def test_the_choice_is_the_best_of_all(seed: int) -> None:
 
 def test_the_batch_is_the_same_for_all_blocks() -> None:
     space = random_space(random.Random(3))
-    floor, _ = find_floor(space)
+    floor = find_floor(space)
     assert len({candidate.batch for candidate in find_choice(space, floor * 9)}) == 1
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.golden_files import check_golden
 from tests.small_models import conv_net, load_model, mlp, residual_net
 from tests.steps.step_graphs import step_of
-from tests.targets_for_tests import ALLOCATOR, ARENA
+from tests.targets_for_tests import ARENA
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.program import Program
 from tinyfoa_rt.ir.step import StepGraph
@@ -22,7 +22,6 @@ FOLDER = Path(__file__).parent / "golden"
 CASES: dict[str, tuple[Callable[[], onnx.ModelProto], int, Target]] = {
     "mlp-first-block": (mlp, 0, ARENA),
     "mlp-classifier": (mlp, 2, ARENA),
-    "mlp-first-block-allocator": (mlp, 0, ALLOCATOR),
     "conv-first-block": (conv_net, 0, ARENA),
     "residual-second-block": (residual_net, 1, ARENA),
 }

@@ -12,7 +12,6 @@ from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.program import Program
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import StepGraph
-from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.steps import StepChoice, to_program
 
 VIEWS = {"Flatten", "Reshape", "Identity", "Dropout", "Squeeze", "Unsqueeze"}
@@ -47,12 +46,11 @@ def steps() -> Iterator[tuple[str, Recipe, tuple[int, int]]]:
                 yield f"{binarize}-{optimizer}-{grid[0]}", Recipe(optimizer, "learned", binarize, num_outputs=3), grid
 
 
-@pytest.mark.parametrize("target", [ARENA, ALLOCATOR], ids=lambda target: target.name)
 @pytest.mark.parametrize(("recipe", "grid"), [case[1:] for case in steps()], ids=[case[0] for case in steps()])
-def test_no_read_finds_its_storage_written_over(tmp_path: Path, target: Target, recipe: Recipe, grid: tuple[int, int]) -> None:
+def test_no_read_finds_its_storage_written_over(tmp_path: Path, recipe: Recipe, grid: tuple[int, int]) -> None:
     for model in (mlp(), conv_net(), residual_net()):
-        for step in all_steps(load_model(model, tmp_path), target, recipe, grid):
-            replay(step, to_program(step, target))
+        for step in all_steps(load_model(model, tmp_path), ARENA, recipe, grid):
+            replay(step, to_program(step, ARENA))
 
 
 def test_the_replay_notices_a_reuse_that_loses_a_value(tmp_path: Path) -> None:

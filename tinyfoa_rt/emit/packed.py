@@ -72,15 +72,23 @@ class PackedForm(ByteForm):
         """Whether the node's twin stands in its place."""
         return node.domain == DOMAIN and (node.op_type in ALWAYS or bool(self.packed_names(node)))
 
+    @property
+    def packed(self) -> frozenset[str]:
+        """The tensors whose bits are packed."""
+        return frozenset(self._bits)
+
+    def packed_shape(self, name: str) -> tuple[int, int]:
+        """Rows and words a row of a packed tensor."""
+        tensor = self.step.tensors[name]
+        rows, units = tensor.type.shape[::-1] if tensor.category == "weight" else tensor.type.shape
+        return rows, -(-units // WORD_BITS)
+
     def value_info(self, name: str, *, is_open: bool = False) -> onnx.ValueInfoProto:
         """Name, element type and shape of a tensor of the step, for its own batch or for any."""
         tensor = self.step.tensors[name]
         if name not in self._bits:
             return super().value_info(name, is_open=is_open)
-        rows, units = tensor.type.shape
-        if tensor.category == "weight":
-            rows, units = units, rows
-        shape: list[int | str] = [rows, -(-units // WORD_BITS)]
+        shape: list[int | str] = [*self.packed_shape(name)]
         if tensor.varies:
             shape = [f"{name}.{axis}" for axis in ("rows", "words")]
         elif is_open and not tensor.is_persistent:

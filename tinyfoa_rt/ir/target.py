@@ -45,6 +45,11 @@ class Target:
     page_bytes: int = 0
 
     @property
+    def has_kernels(self) -> bool:
+        """Whether onnxruntime has the library of kernels there, which packs bits; else function bodies run."""
+        return self.runtime == "ort" and self.packs_bits
+
+    @property
     def default_budget_bytes(self) -> int | None:
         """RAM left for the arena, or ``None`` where the profile has no RAM of its own."""
         return None if self.ram_bytes is None else self.ram_bytes - self.reserved_bytes

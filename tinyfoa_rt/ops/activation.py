@@ -10,7 +10,6 @@ from collections.abc import Mapping
 
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
-from tinyfoa_rt.ops.body_scratch import body_scratch, early_scratch
 from tinyfoa_rt.ops.geometry import known, same_as_first, scalar
 from tinyfoa_rt.ops.row import Memory, Operator, Port, Types
 
@@ -26,7 +25,7 @@ def activation_rows() -> tuple[Operator, ...]:
             shape_rule=_binarize_shapes,
             doc="h = 1[z > 0] as bits; scale_next is the running mean of |z|; window = 1[window_floor < z < 1] as bits.",
             # Bits could be packed over z, but would then hold the storage of real numbers for as long as they live.
-            memory=Memory(updates={1: 1}, scratch=body_scratch("BinaryActivation")),
+            memory=Memory(updates={1: 1}),
             attributes=("momentum", "window_floor"),
         ),
         Operator(
@@ -35,7 +34,6 @@ def activation_rows() -> tuple[Operator, ...]:
             outputs=(Port("x"),),
             shape_rule=_to_real_shape,
             doc="x = scale * h in float32, or h itself: for operators that have no binary form.",
-            memory=Memory(scratch=body_scratch("BinaryToReal")),
         ),
         Operator(
             name="StraightThroughGrad",
@@ -43,9 +41,7 @@ def activation_rows() -> tuple[Operator, ...]:
             outputs=(Port("grad_z"),),
             shape_rule=same_as_first,
             doc="grad_z = grad_h * window, for the rows of the active slice.",
-            memory=Memory(
-                reuses={0: (0,)}, scratch=body_scratch("StraightThroughGrad"), early=early_scratch("StraightThroughGrad")
-            ),
+            memory=Memory(reuses={0: (0,)}),
             attributes=("channel_size",),
         ),
     )

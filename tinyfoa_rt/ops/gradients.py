@@ -10,7 +10,6 @@ from collections.abc import Mapping
 
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
-from tinyfoa_rt.ops.body_scratch import body_scratch, early_scratch
 from tinyfoa_rt.ops.geometry import POOL_ATTRIBUTES, known, same_as_first
 from tinyfoa_rt.ops.row import Memory, Operator, Port, Types
 
@@ -44,7 +43,7 @@ def gradient_rows() -> tuple[Operator, ...]:
             outputs=(Port("grad_x"),),
             shape_rule=same_as_first,
             doc="grad_x = grad_y * factor^exponent a channel: a multiplication by a constant, or a division (exponent -1).",
-            memory=Memory(reuses={0: (0,)}, scratch=body_scratch("ChannelScaleGrad")),
+            memory=Memory(reuses={0: (0,)}),
             attributes=("exponent", _SIZE),
         ),
         Operator(
@@ -53,7 +52,7 @@ def gradient_rows() -> tuple[Operator, ...]:
             outputs=(Port("grad_x"),),
             shape_rule=same_as_first,
             doc="grad_x = grad_y * gain / sqrt(variance + epsilon): the running statistics are taken as constants.",
-            memory=Memory(reuses={0: (0,)}, scratch=body_scratch("BatchNormalizationGrad")),
+            memory=Memory(reuses={0: (0,)}),
             attributes=("epsilon", _SIZE),
         ),
         _window_row("MaxPoolGrad", ("x", "y"), "The gradient goes to the first largest element of each window.", _MAX_WINDOW),
@@ -65,7 +64,6 @@ def gradient_rows() -> tuple[Operator, ...]:
             outputs=(Port("grad_x"),),
             shape_rule=same_as_first,
             doc="Gradient of local response normalization across channels.",
-            memory=Memory(scratch=body_scratch("LRNGrad")),
             attributes=("alpha", "beta", "bias", "size"),
         ),
     )
@@ -78,7 +76,7 @@ def _row(name: str, saved: str, doc: str, attributes: tuple[str, ...]) -> Operat
         outputs=(Port("grad_x"),),
         shape_rule=same_as_first,
         doc=doc,
-        memory=Memory(reuses={0: (0,)}, scratch=body_scratch(name), early=early_scratch(name)),
+        memory=Memory(reuses={0: (0,)}),
         attributes=attributes,
     )
 
@@ -90,7 +88,6 @@ def _window_row(name: str, saved: tuple[str, ...], doc: str, attributes: tuple[s
         outputs=(Port("grad_x"),),
         shape_rule=_input_shape,
         doc=doc,
-        memory=Memory(scratch=body_scratch(name)),
         attributes=attributes,
     )
 

@@ -16,7 +16,6 @@ from collections.abc import Mapping
 
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
-from tinyfoa_rt.ops.body_scratch import body_scratch, early_scratch
 from tinyfoa_rt.ops.geometry import known, scalar
 from tinyfoa_rt.ops.row import Memory, Operator, Port, Types
 
@@ -31,7 +30,7 @@ def head_rows() -> tuple[Operator, ...]:
             outputs=(Port("grad_logits"), Port("loss")),
             shape_rule=_loss_shapes,
             doc=doc,
-            memory=Memory(reuses={0: (0,)}, scratch=body_scratch(name)),
+            memory=Memory(reuses={0: (0,)}),
         )
         for name, doc in (
             ("SoftmaxCrossEntropy", "Mean cross entropy of softmax(logits) against class numbers, and its gradient."),
@@ -51,7 +50,6 @@ def head_rows() -> tuple[Operator, ...]:
             outputs=(Port("logits"),),
             shape_rule=_logits_shape,
             doc="logits = B h over the flattened or pooled block output; B is hashed where head is absent.",
-            memory=Memory(scratch=body_scratch("HeadLogits")),
             attributes=("num_classes", "seed", "pools", "gain"),
         ),
         *losses,
@@ -66,7 +64,6 @@ def head_rows() -> tuple[Operator, ...]:
             outputs=(Port("grad_h"),),
             shape_rule=_grad_shape,
             doc="grad_h = B^T grad_logits for the rows of the active slice.",
-            memory=Memory(scratch=body_scratch("HeadGrad"), early=early_scratch("HeadGrad")),
             attributes=("output_shape", "seed", "pools", "gain", "channel_units"),
         ),
     )

@@ -20,7 +20,6 @@ from collections.abc import Mapping
 
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
-from tinyfoa_rt.ops.body_scratch import body_scratch
 from tinyfoa_rt.ops.geometry import known, same_as_first
 from tinyfoa_rt.ops.row import Memory, Operator, Port, Types
 
@@ -35,7 +34,7 @@ def normalization_rows() -> tuple[Operator, ...]:
             outputs=(Port("y"), Port("mean_next"), Port("variance_next")),
             shape_rule=_shapes,
             doc="Batch normalization by running statistics that are updated on the way.",
-            memory=Memory(reuses={0: (0,)}, updates={1: 3, 2: 4}, scratch=body_scratch("RunningBatchNormalization")),
+            memory=Memory(reuses={0: (0,)}, updates={1: 3, 2: 4}),
             attributes=("epsilon", "momentum"),
         ),
         Operator(
@@ -44,7 +43,7 @@ def normalization_rows() -> tuple[Operator, ...]:
             outputs=(Port("shift_next"),),
             shape_rule=same_as_first,
             doc="One plain step of the shift of the active slice's channels.",
-            memory=Memory(updates={0: 0}, scratch=body_scratch("ShiftSgdStep")),
+            memory=Memory(updates={0: 0}),
             attributes=("share", "channel_size"),
         ),
     )

@@ -27,13 +27,15 @@ from collections.abc import Mapping
 
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
-from tinyfoa_rt.ops.body_scratch import body_scratch
 from tinyfoa_rt.ops.geometry import POOL_ATTRIBUTES, known, spatial_shape
-from tinyfoa_rt.ops.row import Memory, Operator, Port, ShapeRule, Types
+from tinyfoa_rt.ops.kernel_scratch import quantized_sample, quantized_samples
+from tinyfoa_rt.ops.row import Memory, Operator, Port, ShapeRule, Types, no_scratch
 
 __all__ = ["LOCAL_ATTRIBUTES", "PRECISIONS", "WINDOW_ATTRIBUTES", "product_rows"]
 
 PRECISIONS = ("Real", "Sign", "Binary")
+# What these quantize for their C kernels; the others read their input as it is.
+_SCRATCH = {"SignDense": quantized_samples, "SignConv": quantized_sample}
 WINDOW_ATTRIBUTES = (*POOL_ATTRIBUTES, "group")
 LOCAL_ATTRIBUTES = ("kernel_shape", "strides", "pads")
 
@@ -52,7 +54,7 @@ def product_rows() -> tuple[Operator, ...]:
             outputs=(Port("z"),),
             shape_rule=shape_rule,
             doc=f"{geometry} product, {precision.lower()} precision, with the active slice kept apart.",
-            memory=Memory(scratch=body_scratch(precision + geometry)),
+            memory=Memory(scratch=_SCRATCH.get(precision + geometry, no_scratch)),
             attributes=attributes,
         )
         for geometry, shape_rule, attributes in geometries

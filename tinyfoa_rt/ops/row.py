@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
-from tinyfoa_rt.ir.target import Target
 
 __all__ = ["DOMAIN", "Memory", "Operator", "Port", "ScratchRule", "ShapeRule", "no_scratch", "snake_case"]
 
@@ -21,7 +20,7 @@ DOMAIN = "tinyfoa"
 
 Types = Sequence[TensorType | None]
 ShapeRule = Callable[[Types, Mapping[str, Attribute]], tuple[TensorType, ...]]
-ScratchRule = Callable[[Target, Types, Sequence[TensorType], Mapping[str, Attribute]], int]
+ScratchRule = Callable[[Types], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-def no_scratch(target: Target, inputs: Types, outputs: Sequence[TensorType], attributes: Mapping[str, Attribute]) -> int:
+def no_scratch(inputs: Types) -> int:
     """The operator needs no memory beside its inputs and outputs."""
     return 0
 
@@ -51,8 +50,7 @@ class Memory:
         updates: is the new value of the input: always the same storage.
         views: is the same bytes under another shape: always the same storage, no work.
         streams: outputs that are consumed as they are computed where the target streams gradients, so they have no storage.
-        scratch: bytes of working memory during the call.
-        early: bytes of it that a runtime with an allocator computes long before: what follows from saved inputs alone.
+        scratch: bytes of working memory of the C kernel during the call.
     """
 
     reuses: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
@@ -60,7 +58,6 @@ class Memory:
     views: Mapping[int, int] = field(default_factory=dict)
     streams: frozenset[int] = frozenset()
     scratch: ScratchRule = no_scratch
-    early: ScratchRule = no_scratch
 
 
 @dataclass(frozen=True, slots=True)

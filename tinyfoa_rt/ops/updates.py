@@ -18,7 +18,6 @@ from collections.abc import Mapping
 
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
-from tinyfoa_rt.ops.body_scratch import body_scratch, early_scratch
 from tinyfoa_rt.ops.geometry import known, num_scalars
 from tinyfoa_rt.ops.products import LOCAL_ATTRIBUTES, WINDOW_ATTRIBUTES
 from tinyfoa_rt.ops.row import Memory, Operator, Port, Types
@@ -42,7 +41,7 @@ def update_rows() -> tuple[Operator, ...]:
             outputs=(Port("grad_w"), Port("grad_bias", is_optional=True)),
             shape_rule=_slice_grad_shapes,
             doc="Gradient of the active slice of a weight matrix, and of its bias.",
-            memory=Memory(streams=frozenset({0, 1}), scratch=body_scratch(f"{geometry}SliceGrad")),
+            memory=Memory(streams=frozenset({0, 1})),
             attributes=("slice_shape", "bias_size", "has_all_rows", "input_center", *window),
         )
         for geometry, window in (("Dense", ()), ("Conv", _CONV_ATTRIBUTES), ("LocallyConnected", LOCAL_ATTRIBUTES))
@@ -63,7 +62,7 @@ def _bias_row() -> Operator:
         outputs=(Port("grad_bias"),),
         shape_rule=lambda inputs, attributes: (num_scalars(int(attributes["bias_size"])),),  # type: ignore[arg-type]
         doc="Gradient of the biases of the active slice.",
-        memory=Memory(streams=frozenset({0}), scratch=body_scratch("BiasSliceGrad")),
+        memory=Memory(streams=frozenset({0})),
         attributes=("bias_size", "has_all_rows"),
     )
 
@@ -76,7 +75,7 @@ def _sgd_step_row() -> Operator:
         outputs=(Port("w_next"),),
         shape_rule=lambda inputs, attributes: (known(inputs[0]),),
         doc="DenseSliceGrad and SgdUpdate in one, so that the gradient is never stored.",
-        memory=Memory(updates={0: 0}, scratch=body_scratch("DenseSgdStep")),
+        memory=Memory(updates={0: 0}),
         attributes=("has_all_rows", "input_center", "limit"),
     )
 
@@ -90,9 +89,7 @@ def _update_row(optimizer: str, states: tuple[str, ...]) -> Operator:
         outputs=(Port("w_next"), *(Port(f"{state}_next") for state in kept)),
         shape_rule=lambda inputs, attributes: (known(inputs[0]), *(known(state) for state in inputs[3 : 3 + len(kept)])),
         doc=f"One {optimizer} step on a slice, in place; the result is clipped to [-limit, limit].",
-        memory=Memory(
-            updates={0: 0, **{1 + i: 3 + i for i in range(len(kept))}}, scratch=body_scratch(name), early=early_scratch(name)
-        ),
+        memory=Memory(updates={0: 0, **{1 + i: 3 + i for i in range(len(kept))}}),
         attributes=("limit",),
     )
 
@@ -104,7 +101,7 @@ def _pack_row() -> Operator:
         outputs=(Port("signs_next"), Port("abs_sum_next")),
         shape_rule=lambda inputs, attributes: (known(inputs[1]), known(inputs[2])),
         doc="signs = sign(w) with sign(0) = +1, and abs_sum = sum |w| of each output, both of what is given.",
-        memory=Memory(updates={0: 1, 1: 2}, scratch=body_scratch("PackSigns")),
+        memory=Memory(updates={0: 1, 1: 2}),
     )
 
 

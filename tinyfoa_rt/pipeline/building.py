@@ -18,7 +18,8 @@ from tinyfoa_rt.ir.step import StepGraph
 from tinyfoa_rt.partition import bounds
 from tinyfoa_rt.pipeline.initial import initial_tensors
 from tinyfoa_rt.pipeline.job import PlanJob, resolve
-from tinyfoa_rt.pipeline.measure import Measure
+from tinyfoa_rt.pipeline.measure import MOST_ROWS, Measure
+from tinyfoa_rt.pipeline.ort_memory import forward_stages
 from tinyfoa_rt.pipeline.refusal import check_model
 from tinyfoa_rt.planner.report import dumps
 from tinyfoa_rt.planner.search import Candidate
@@ -28,7 +29,6 @@ from tinyfoa_rt.run.inference import find_parameters
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.records import ARTIFACT_FORMAT, BlockRecord, InputRecord, LayerRecord, Manifest, TensorRecord
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
-from tinyfoa_rt.steps.stages import cut_stages
 from tinyfoa_rt.steps.trained_part import running_statistics
 from tinyfoa_rt.targets import load_target
 
@@ -60,16 +60,18 @@ def build(model: Graph | str | os.PathLike[str], plan: Plan, **repeated: Any) ->
     if not plan.feasible:
         raise InputError("plan", f"does not fit its budget of {plan.budget_bytes:,} bytes", "plan with a larger budget")
     job = _job(model, plan)
-    choices = _checked_choices(job, plan)
+    measure = Measure(job)
+    choices = _checked_choices(measure, plan)
     if job.target.runtime == "ort":
-        return _Building(job, plan).artifact(choices)
+        candidates = [Candidate(Slices(*block.slices), plan.batch) for block in plan.blocks]
+        return _Building(job, plan).artifact(choices, measure.most_rows(candidates, plan.peak_bytes))
     if not model.source.path:
         raise InputError(f"model '{model.name}'", "was made in memory; a plan for C99 needs its file", "build from an .onnx file")
     from tinyfoa_rt.model.self_contained import self_contained
 
     source = self_contained(Path(model.source.path), model.source.sha256)
     here = resolve(model, plan.options, load_target("ort-cpu"))
-    artifact = _Building(here, plan).artifact(choices)
+    artifact = _Building(here, plan).artifact(choices, MOST_ROWS)  # the plan is for another machine
     return replace(artifact, models={**artifact.models, SOURCE_MODEL: source})
 
 
@@ -88,9 +90,9 @@ def _job(graph: Graph, plan: Plan) -> PlanJob:
     return job
 
 
-def _checked_choices(job: PlanJob, plan: Plan) -> list[StepChoice]:
+def _checked_choices(measure: Measure, plan: Plan) -> list[StepChoice]:
     """The sizes of each block, after the plan's bytes were counted again: so a plan that was edited is refused."""
-    measure = Measure(job)
+    job = measure.job
     choices = []
     for index, (setting, block) in enumerate(zip(job.settings, plan.blocks)):
         candidate = Candidate(Slices(*block.slices), plan.batch)
@@ -116,18 +118,17 @@ class _Building:
         self._rewrites = rewrites_for(job.target.provider)
         self._graphs: dict[str, tuple[StepGraph, Callable[..., Any]]] = {}
 
-    def artifact(self, choices: list[StepChoice]) -> Artifact:
+    def artifact(self, choices: list[StepChoice], rows: int) -> Artifact:
         job = self._job
         blocks = tuple(self._block(n, setting, choice) for n, (setting, choice) in enumerate(zip(job.settings, choices), 1))
-        forward, starts = assemble_forward(job.graph, job.parts, job.trained, job.target, 1)
+        forward, _ = assemble_forward(job.graph, job.parts, job.trained, job.target, 1)
         stages = []
-        trained = [setting.block for setting in job.settings]
-        for number, stage in enumerate(cut_stages(forward, starts, trained, job.score)):
+        for number, stage in enumerate(forward_stages(job, 1)):
             stages.append(f"forward/{number}.onnx" if stage.nodes else "")
             if stage.nodes:
                 self._add(stages[-1], stage, emit_forward)
         initial = initial_tensors(job, blocks)
-        manifest = self._manifest(tuple(stages), blocks)
+        manifest = self._manifest(tuple(stages), blocks, rows)
         tensors = ModelState(manifest, initial).forward_tensors(as_bytes=True)
         inference = emit_inference(forward, tensors, self._rewrites, job.graph.renamed).SerializeToString(deterministic=True)
         self._models[INFERENCE] = inference
@@ -183,7 +184,7 @@ class _Building:
                     found[tensor.name] = TensorRecord(tensor.name, tensor.role, tensor.owner, tensor.next_of)
         return tuple(found.values())
 
-    def _manifest(self, stages: tuple[str, ...], blocks: tuple[BlockRecord, ...]) -> Manifest:
+    def _manifest(self, stages: tuple[str, ...], blocks: tuple[BlockRecord, ...], rows: int) -> Manifest:
         job, plan = self._job, self._plan
         return Manifest(
             format=ARTIFACT_FORMAT,
@@ -200,6 +201,8 @@ class _Building:
             handover=job.recipe.handover,
             order=plan.options.order,
             peak_bytes=plan.peak_bytes,
+            rows=rows,
+            needs_kernels=job.target.has_kernels,
             frozen_blocks=len(job.parts.blocks) - len(job.settings),
             stages=stages,
             blocks=blocks,

@@ -66,7 +66,7 @@ def _checked(artifact: Artifact) -> Artifact:
 
 
 def _for_the_c_api(artifact: Artifact) -> Artifact:
-    """Steps with convolutions do without sizes, which would cost memory there."""
+    """Steps do without sizes, which would cost memory there."""
     opened = {block.step: open_sizes(artifact.models[block.step]) for block in artifact.blocks}
     return replace(artifact, models={**artifact.models, **opened})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 
@@ -9,14 +10,18 @@ from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.program import Program
 from tinyfoa_rt.partition.schedule import rotations
 from tinyfoa_rt.pipeline.job import PlanJob
+from tinyfoa_rt.pipeline.ort_memory import StageMemory, forward_stages, step_held_nbytes, step_program
 from tinyfoa_rt.pipeline.storage import block_model
-from tinyfoa_rt.planner.footprint import Before, Footprint, before_each, footprint, peak_nbytes
+from tinyfoa_rt.planner.footprint import Before, Footprint, before_each, footprint, peak_nbytes, transient_base
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.planner.storage import turn_nbytes
 from tinyfoa_rt.steps import BlockSetting, assemble_forward, assemble_step, to_program
 from tinyfoa_rt.steps.storage import constant_nbytes, slice_nbytes, trained_nbytes
 
-__all__ = ["Measure"]
+__all__ = ["MOST_ROWS", "Measure"]
+
+
+MOST_ROWS = 250
 
 
 class Measure:
@@ -29,7 +34,10 @@ class Measure:
         self._frozen = _frozen_nbytes(job)
         self._before: dict[int, Mapping[str, Before]] = {}
         self._signature = [_signature(setting) for setting in job.settings]
+        self._held: dict[Hashable, int] = {}
         self._peaks: dict[Hashable, int] = {}
+        self._stages = StageMemory(job.target)
+        self._passes: dict[int, int] = {}
 
     @property
     def kept_of_blocks(self) -> Sequence[int]:
@@ -52,6 +60,15 @@ class Measure:
             self._peaks[key] = peak_nbytes(program, before, is_arena=self._is_arena, alignment=alignment)
         return self._peaks[key]
 
+    def least(self, index: int, candidate: Candidate) -> int:
+        """A lower bound of :meth:`peak` in no time: what a step on onnxruntime holds throughout. Arenas are counted quickly."""
+        if self._is_arena:
+            return 0
+        key = (self._signature[index], candidate)
+        if key not in self._held:
+            self._held[key] = step_held_nbytes(self.job.settings[index], self.job.choice(candidate))
+        return self._held[key] + self.before(index, candidate.batch).resident_nbytes
+
     def footprint(self, index: int, candidate: Candidate) -> Footprint:
         """The buffers of block ``index``."""
         before = self.before(index, candidate.batch)
@@ -59,7 +76,8 @@ class Measure:
         return footprint(program, before, is_arena=self._is_arena, alignment=self.job.target.alignment)
 
     def program(self, index: int, candidate: Candidate) -> Program:
-        return to_program(assemble_step(self.job.settings[index], self.job.choice(candidate)), self.job.target)
+        setting, choice = self.job.settings[index], self.job.choice(candidate)
+        return to_program(assemble_step(setting, choice), self.job.target) if self._is_arena else step_program(setting, choice)
 
     def turns(self, index: int, candidate: Candidate, samples: int) -> int:
         """Turns of slices that end in an epoch of ``samples`` which trains block ``index``; one where nothing takes turns."""
@@ -91,9 +109,12 @@ class Measure:
 
     def before(self, index: int, batch: int) -> Before:
         """What precedes the step of block ``index``."""
-        if batch not in self._before:
-            self._before[batch] = self._forward(batch)
-        known = self._before[batch][self.job.settings[index].block.name]
+        if not self._is_arena:
+            known = Before(0, {}, whole_nbytes=self.pass_nbytes(1))
+        else:
+            if batch not in self._before:
+                self._before[batch] = self._forward(batch)
+            known = self._before[batch][self.job.settings[index].block.name]
         if self.job.target.nonvolatile_bytes != 0:
             return known
         return replace(known, resident_nbytes=self._frozen + sum(self._kept) - self._kept[index])
@@ -101,9 +122,23 @@ class Measure:
     def _forward(self, batch: int) -> Mapping[str, Before]:
         job = self.job
         graph, starts = assemble_forward(job.graph, job.parts, job.trained, job.target, batch)
-        program = to_program(graph, job.target)
         inputs_of = {block.name: block.inputs for block in job.parts.blocks}
-        return before_each(program, starts, is_arena=self._is_arena, inputs_of=inputs_of)
+        return before_each(to_program(graph, job.target), starts, inputs_of)
+
+    def pass_nbytes(self, rows: int) -> int:
+        """RAM in bytes that onnxruntime takes for a pass of ``rows`` samples through the whole model, stage by stage."""
+        if rows not in self._passes:
+            self._passes[rows] = max(self._stages.peak_nbytes(forward_stages(self.job, rows)))
+        return self._passes[rows]
+
+    def most_rows(self, candidates: Sequence[Candidate], nbytes: int) -> int:
+        """How many samples, 250 at most, a pass takes at once in ``nbytes`` of RAM, while any of the blocks is in training."""
+        alignment = self.job.target.alignment
+        held = max(
+            transient_base(self.program(index, each), self.before(index, each.batch), alignment)
+            for index, each in enumerate(candidates)
+        )
+        return max(1, bisect_right(range(1, MOST_ROWS + 1), nbytes - held, key=self.pass_nbytes))
 
 
 def _frozen_nbytes(job: PlanJob) -> int:

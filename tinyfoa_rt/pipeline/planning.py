@@ -20,11 +20,11 @@ from tinyfoa_rt.pipeline.job import PlanJob, resolve
 from tinyfoa_rt.pipeline.measure import Measure
 from tinyfoa_rt.pipeline.nonvolatile import Flash
 from tinyfoa_rt.pipeline.reason import explain
-from tinyfoa_rt.pipeline.refusal import check_plan, with_way_out
+from tinyfoa_rt.pipeline.refusal import check_model, check_plan, with_way_out
 from tinyfoa_rt.pipeline.runnable import check_runnable
 from tinyfoa_rt.pipeline.storage import header_of, stored_of
 from tinyfoa_rt.planner.accounts import LayerAccount, ModelAccount, accounts
-from tinyfoa_rt.planner.search import Candidate, SearchSpace, find_choice, find_fitting, find_floor
+from tinyfoa_rt.planner.search import Candidate, SearchSpace, find_choice, find_fitting, find_floor, find_smallest
 from tinyfoa_rt.steps.rows import check_borders
 from tinyfoa_rt.steps.trained_part import VIEWS
 
@@ -57,15 +57,17 @@ def plan(model: Graph | str | os.PathLike[str], budget: str | int | None = None,
     measure = Measure(job)
     space = _space(job, measure)
     try:
-        floor, smallest = find_floor(space)
+        if job.target.runtime == "ort":
+            check_model(job)  # its memory is that of the emitted model
+        floor = find_floor(space)
         fits = floor <= job.budget_bytes
         check_borders(job.graph, job.parts, job.trained, job.score)
-        check_plan(model, job, find_choice(space, job.budget_bytes) if fits else smallest)
+        check_plan(model, job, find_choice(space, job.budget_bytes) if fits else find_smallest(space))
     except UnsupportedError as error:
         raise with_way_out(job, error) from error
     flash = Flash(measure)
     chosen = find_fitting(space, job.budget_bytes, flash.fits) if fits else None
-    result = _assemble(measure, flash, chosen or smallest, floor)
+    result = _assemble(measure, flash, chosen or find_smallest(space), floor)
     verify_plan(result)
     return result
 
@@ -76,6 +78,7 @@ def _space(job: PlanJob, measure: Measure) -> SearchSpace:
         slices=[job.grids(setting.block) for setting in job.settings],
         batches=job.batches,
         peak=measure.peak,
+        least=measure.least,
         written=lambda index, candidate: measure.written(index, candidate, samples),
         stored=lambda index, candidate: stored_of(job, index, candidate),
     )

@@ -30,7 +30,7 @@ class Before:
         peak_nbytes: transient RAM of the forward pass through the blocks before.
         offsets: where that pass has left each tensor, from the start of the transient part; empty for an allocator.
         resident_nbytes: parameters of other blocks that are always in RAM, for want of nonvolatile memory.
-        whole_nbytes: transient RAM of the forward pass to the output, in an arena: a prediction must have room between two steps.
+        whole_nbytes: transient RAM of the forward pass to the output: a prediction must have room between two steps.
     """
 
     peak_nbytes: int
@@ -165,23 +165,19 @@ def _phase_nbytes(buffers: Sequence[PlannedBuffer], phases: Sequence[str]) -> di
     return most
 
 
-def before_each(
-    program: Program, starts: Mapping[str, int], *, is_arena: bool, inputs_of: Mapping[str, Sequence[str]]
-) -> dict[str, Before]:
-    """What precedes each block, from the program of the whole forward pass.
+def before_each(program: Program, starts: Mapping[str, int], inputs_of: Mapping[str, Sequence[str]]) -> dict[str, Before]:
+    """What precedes each block in an arena, from the program of the whole forward pass.
 
     Args:
         program: the forward pass; its persistent buffers are parameters and not counted here.
         starts: for each block the step at which its own forward pass begins.
-        is_arena: whether buffers have offsets.
         inputs_of: for each block the tensors that enter it.
     """
     transient = [b for b in program.buffers if not b.is_persistent]
-    offset_of = place_forward(program, inputs_of) if is_arena else {}
-    peaks = _running_peaks(transient, len(program.steps), offset_of if is_arena else None)
-    whole = peaks[-1] if is_arena else 0
+    offset_of = place_forward(program, inputs_of)
+    peaks = _running_peaks(transient, len(program.steps), offset_of)
     return {
-        name: Before(peaks[start], {x: offset_of[x] for x in inputs_of[name] if x in offset_of}, whole_nbytes=whole)
+        name: Before(peaks[start], {x: offset_of[x] for x in inputs_of[name] if x in offset_of}, whole_nbytes=peaks[-1])
         for name, start in starts.items()
     }
 
@@ -196,20 +192,12 @@ def place_forward(program: Program, inputs_of: Mapping[str, Sequence[str]]) -> d
     return {name: by_buffer[b.buffer.name] for b in transient for name in b.tensors}
 
 
-def _running_peaks(buffers: Sequence[ProgramBuffer], num_steps: int, offset_of: Mapping[str, int] | None) -> list[int]:
-    """For each step the most RAM that any step before it has needed: arena extent, or live bytes for an allocator."""
+def _running_peaks(buffers: Sequence[ProgramBuffer], num_steps: int, offset_of: Mapping[str, int]) -> list[int]:
+    """For each step the extent of the arena that any step before it has needed."""
     born = [0] * (num_steps + 1)
-    if offset_of is None:
-        for b in buffers:
-            born[b.buffer.lifetime.start] += b.buffer.nbytes
-            if b.buffer.lifetime.end <= num_steps:
-                born[b.buffer.lifetime.end] -= b.buffer.nbytes
-        for step in range(1, num_steps + 1):
-            born[step] += born[step - 1]
-    else:
-        for b in buffers:
-            start = b.buffer.lifetime.start
-            born[start] = max(born[start], offset_of[b.buffer.name] + b.buffer.nbytes)
+    for b in buffers:
+        start = b.buffer.lifetime.start
+        born[start] = max(born[start], offset_of[b.buffer.name] + b.buffer.nbytes)
     peaks = [0]
     for step in range(num_steps):
         peaks.append(max(peaks[-1], born[step]))

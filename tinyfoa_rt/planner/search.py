@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tinyfoa_rt.ir.block import Slices
 
-__all__ = ["Candidate", "SearchSpace", "find_choice", "find_fitting", "find_floor", "grid_candidates"]
+__all__ = ["Candidate", "SearchSpace", "find_choice", "find_fitting", "find_floor", "find_smallest", "grid_candidates"]
 
 _MOST_SLICES = 256
 _MOST_UNEVEN = 4
@@ -35,6 +35,7 @@ class SearchSpace:
         slices: the grids of each block, in order of preference.
         batches: ascending.
         peak: RAM in bytes of a block (by position) under a candidate.
+        least: a lower bound of the peak that is known at once: what is held all the time.
         written: nonvolatile bytes written an epoch by a block under a candidate.
         stored: nonvolatile bytes of a block under a candidate, where they depend on that: free slots shrink with the slices.
     """
@@ -42,8 +43,13 @@ class SearchSpace:
     slices: Sequence[Sequence[Slices]]
     batches: Sequence[int]
     peak: Callable[[int, Candidate], int]
+    least: Callable[[int, Candidate], int]
     written: Callable[[int, Candidate], int]
     stored: Callable[[int, Candidate], int] = lambda index, candidate: 0
+
+    def fits(self, block: int, candidate: Candidate, budget: int) -> bool:
+        """Whether a block can be trained within ``budget`` bytes."""
+        return self.least(block, candidate) <= budget and self.peak(block, candidate) <= budget
 
 
 def grid_candidates(largest_in: int, largest_out: int) -> tuple[Slices, ...]:
@@ -66,10 +72,18 @@ def grid_candidates(largest_in: int, largest_out: int) -> tuple[Slices, ...]:
     return tuple(sorted(grids, key=_preference))
 
 
-def find_floor(space: SearchSpace) -> tuple[int, tuple[Candidate, ...]]:
-    """Return the least RAM in bytes with which all blocks can be trained, and the candidate of each block that needs it."""
-    smallest = [_smallest(space, block) for block in range(len(space.slices))]
-    return max(peak for peak, _ in smallest), tuple(candidate for _, candidate in smallest)
+def find_floor(space: SearchSpace) -> int:
+    """Return the least RAM in bytes with which all blocks can be trained."""
+    blocks = range(len(space.slices))
+    floor = 0
+    for block in sorted(blocks, key=lambda block: -min(space.least(block, each) for each in _at_smallest_batch(space, block))):
+        floor = max(floor, _smallest(space, block, enough=floor)[0])
+    return floor
+
+
+def find_smallest(space: SearchSpace) -> tuple[Candidate, ...]:
+    """Return the candidate of each block that needs least."""
+    return tuple(_smallest(space, block)[1] for block in range(len(space.slices)))
 
 
 def find_choice(space: SearchSpace, budget: int) -> tuple[Candidate, ...]:
@@ -106,8 +120,7 @@ def _counts(space: SearchSpace, budget: int) -> list[int]:
     """The least number of slices of each block that fits at the smallest batch."""
     batch = space.batches[0]
     return [
-        min(g.count for g in grids if space.peak(block, Candidate(g, batch)) <= budget)
-        for block, grids in enumerate(space.slices)
+        next(g.count for g in grids if space.fits(block, Candidate(g, batch), budget)) for block, grids in enumerate(space.slices)
     ]
 
 
@@ -117,7 +130,7 @@ def _finer(space: SearchSpace, budget: int, counts: Sequence[int]) -> tuple[int,
     def stored(block: int, count: int) -> int:
         """At the smallest batch, in RAM."""
         candidates = [Candidate(g, space.batches[0]) for g in space.slices[block] if g.count == count]
-        fitting = [each for each in candidates if space.peak(block, each) <= budget]
+        fitting = [each for each in candidates if space.fits(block, each, budget)]
         return min((space.stored(block, each) for each in fitting), default=_NEVER)
 
     found: list[tuple[int, int, int]] = []
@@ -145,11 +158,22 @@ def _preference(slices: Slices) -> tuple[int, float, int]:
     return slices.count, max(slices.m_in, slices.m_out) / min(slices.m_in, slices.m_out), slices.m_in
 
 
-def _smallest(space: SearchSpace, block: int) -> tuple[int, Candidate]:
-    candidates = [Candidate(slices, space.batches[0]) for slices in space.slices[block]]
-    peaks = [space.peak(block, candidate) for candidate in candidates]
-    least = min(range(len(peaks)), key=lambda i: (peaks[i], i))
-    return peaks[least], candidates[least]
+def _smallest(space: SearchSpace, block: int, *, enough: int = -1) -> tuple[int, Candidate]:
+    """The least peak of a block and where it is reached; no less than ``enough`` is searched for."""
+    candidates = _at_smallest_batch(space, block)
+    bounds = [space.least(block, candidate) for candidate in candidates]
+    best: tuple[int, int] | None = None
+    for place in sorted(range(len(candidates)), key=bounds.__getitem__):
+        if best is not None and (bounds[place] > best[0] or best[0] <= enough):
+            break
+        here = space.peak(block, candidates[place]), place
+        best = here if best is None else min(best, here)
+    assert best is not None, "a block has at least one grid"
+    return best[0], candidates[best[1]]
+
+
+def _at_smallest_batch(space: SearchSpace, block: int) -> list[Candidate]:
+    return [Candidate(slices, space.batches[0]) for slices in space.slices[block]]
 
 
 def _at_batch(space: SearchSpace, budget: int, counts: Sequence[int], batch: int) -> tuple[Candidate, ...] | None:
@@ -157,7 +181,7 @@ def _at_batch(space: SearchSpace, budget: int, counts: Sequence[int], batch: int
     chosen = []
     for block, grids in enumerate(space.slices):
         candidates = [Candidate(g, batch) for g in grids if g.count == counts[block]]
-        fitting = [candidate for candidate in candidates if space.peak(block, candidate) <= budget]
+        fitting = [candidate for candidate in candidates if space.fits(block, candidate, budget)]
         if not fitting:
             return None
         chosen.append(min(fitting, key=lambda candidate: space.written(block, candidate)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.run.artifact import Artifact
 from tinyfoa_rt.run.cache import ActivationCache
-from tinyfoa_rt.run.feed import Samples
+from tinyfoa_rt.run.feed import Samples, put_values
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.session import Runtime, Session
 
 __all__ = ["ForwardPass"]
 
 Array = NDArray[Any]
-_ROWS = 250
 
 
 class ForwardPass:
@@ -28,6 +27,7 @@ class ForwardPass:
         self._artifact = artifact
         self._state = state
         self._runtime = runtime
+        self._rows = artifact.manifest.rows
         self._sessions: dict[int, Session] = {}
 
     def run_stage(self, index: int, values: Mapping[str, Array]) -> dict[str, Array]:
@@ -44,22 +44,31 @@ class ForwardPass:
         values = dict(x) if isinstance(x, Mapping) else {self._artifact.manifest.input: x}
         for stage in range(index + 1):
             values = self.run_stage(stage, values)
+            values = {name: values[name] for name in self.needed(stage, values)}
         return values
+
+    def parts(self, count: int) -> Iterator[slice]:
+        """Parts of ``count`` samples, of which a pass takes one after the other."""
+        return (slice(start, min(start + self._rows, count)) for start in range(0, count, self._rows))
+
+    def fill(self, index: int, samples: Samples, rows: Array, inputs: Mapping[str, Array]) -> None:
+        """Compute what enters block ``index`` for the samples ``rows``, into the arrays that its step reads."""
+        for part in self.parts(len(rows)):
+            values = self.to_block(index, samples.gather(rows[part]))
+            put_values(values, {name: array[part] for name, array in inputs.items()})
 
     def collect(self, index: int, samples: Samples) -> ActivationCache:
         """Return the cache of what enters block ``index``, computed from the samples."""
         cache = ActivationCache(len(samples), self._artifact.manifest.binary_values)
-        for start in range(0, len(samples), _ROWS):
-            rows = slice(start, min(start + _ROWS, len(samples)))
-            values = self.to_block(index, samples.gather(rows))
-            cache.put(start, rows.stop - start, {name: values[name] for name in self.needed(index, values)})
+        for part in self.parts(len(samples)):
+            cache.put(part.start, part.stop - part.start, self.to_block(index, samples.gather(part)))
         return cache
 
     def scores(self, x: Array | Mapping[str, Array]) -> Array:
         """The scores (N, outputs) of normalized samples: before Softmax, where the model ends in one."""
         manifest = self._artifact.manifest
         values = self.to_block(len(self._artifact.blocks), x)
-        count = len(values[manifest.input])
+        count = len(next(iter(x.values())) if isinstance(x, Mapping) else x)
         if manifest.score not in values or values[manifest.score].size != count * manifest.num_outputs:
             problem = f"is not computed by the forward pass, {manifest.num_outputs} numbers a sample"
             raise InputError(f"value '{manifest.score}'", problem, "build the artifact again")
@@ -68,15 +77,16 @@ class ForwardPass:
     def advance(self, cache: ActivationCache, index: int) -> ActivationCache:
         """Return the cache of what enters block ``index``, from that of the block before."""
         filled = ActivationCache(cache.num_rows, cache.binary_values, cache.limit_nbytes)
-        for start in range(0, cache.num_rows, _ROWS):
-            rows = np.arange(start, min(start + _ROWS, cache.num_rows))
+        for part in self.parts(cache.num_rows):
+            rows = np.arange(part.start, part.stop)
             values = self.run_stage(index, {name: cache.gather(rows, name) for name in cache.names})
-            filled.put(start, len(rows), {name: values[name] for name in self.needed(index, values)})
+            filled.put(part.start, len(rows), {name: values[name] for name in self.needed(index, values)})
         return filled
 
     def needed(self, index: int, values: Mapping[str, Array]) -> list[str]:
-        """What block ``index`` or a stage behind it reads."""
+        """What block ``index`` or a stage behind it reads, and the scores."""
         wanted = {name for block in self._artifact.blocks[index:] for name in block.inputs}
+        wanted.add(self._artifact.manifest.score)
         for stage, path in enumerate(self._artifact.manifest.stages):
             if stage > index and path:
                 wanted.update(self._session(stage, path).inputs)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.run.artifact import Artifact
 from tinyfoa_rt.run.block_training import BlockTraining, StepResult
-from tinyfoa_rt.run.feed import Samples, order_of_samples, put_values
+from tinyfoa_rt.run.feed import Samples, order_of_samples
 from tinyfoa_rt.run.forward import ForwardPass
 from tinyfoa_rt.run.loop import (
     CALIBRATION_SAMPLES,
@@ -87,7 +87,7 @@ class InterleavedLoop:
 
     def _step(self, samples: Samples, target: Array, rows: Array, factor: float) -> StepResult:
         first = self._blocks[0]
-        put_values(self._forward.to_block(0, samples.gather(rows)), first.inputs)
+        self._forward.fill(0, samples, rows, first.inputs)
         for training in self._blocks:
             training.target[...] = target[rows]
             if training.record.name not in self._progress.rates:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tinyfoa_rt.run.artifact import Artifact
 from tinyfoa_rt.run.block_training import BlockTraining
 from tinyfoa_rt.run.cache import ActivationCache
-from tinyfoa_rt.run.feed import Samples, fill_batch, order_of_samples, put_values
+from tinyfoa_rt.run.feed import Samples, fill_batch, order_of_samples
 from tinyfoa_rt.run.forward import ForwardPass
 from tinyfoa_rt.run.frozen_slice import FrozenSlice
 from tinyfoa_rt.run.loop import (
@@ -66,8 +66,7 @@ class LayerwiseLoop:
         self._training = training
         losses = []
         for rows in np.resize(np.arange(len(target)), (-(-len(target) // batch), batch)):
-            values = self._forward.to_block(index, samples.gather(rows))
-            put_values(values, training.inputs)
+            self._forward.fill(index, samples, rows, training.inputs)
             training.target[...] = target[rows]
             self._follow_power(training)
             training.begin_turn(self._turn(training))

@@ -64,7 +64,7 @@ def parse_manifest(place: str, content: Any) -> ParsedManifest:
 def _check(place: str, manifest: Manifest) -> None:
     if not manifest.blocks or len(manifest.stages) != len(manifest.blocks) + 1:
         raise InputError(place, f"has {len(manifest.blocks)} blocks and {len(manifest.stages)} stages", _MEND)
-    if min(manifest.batch, manifest.num_outputs) < 1:
+    if min(manifest.batch, manifest.rows, manifest.num_outputs) < 1:
         raise InputError(place, "has a size below 1", _MEND)
     _check_inputs(place.removesuffix("blocks") + "inputs", manifest.inputs)
     if manifest.frozen_blocks < 0:

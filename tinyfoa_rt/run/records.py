@@ -137,6 +137,8 @@ class Manifest:
         handover: ``bits`` ({0, 1}) or ``scaled`` ({0, s}): what a block hands to the next one.
         order: ``layerwise``, or ``interleaved`` where steps hand their output on.
         peak_bytes: RAM that the plan says.
+        rows: how many samples a forward pass takes at once, so that it stays within that.
+        needs_kernels: whether the plan counts on the library of kernels: function bodies would take more.
         frozen_blocks: how many blocks of the model are not trained.
         stages: paths of the forward pass up to each block and behind the last; empty where there is nothing to compute.
         blocks: in the order of training.
@@ -158,6 +160,8 @@ class Manifest:
     handover: str
     order: str
     peak_bytes: int
+    rows: int
+    needs_kernels: bool
     frozen_blocks: int
     stages: tuple[str, ...]
     blocks: tuple[BlockRecord, ...]

@@ -80,6 +80,9 @@ class Runtime:
         options.log_severity_level = 4  # a failure is raised; onnxruntime would print it too
         if self.threads is not None:
             options.intra_op_num_threads = self.threads
+        if all(name == CPU for name in self.providers):
+            # What runs is then what was emitted, node by node, which the plan has counted (tinyfoa_rt/allocation).
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         # Weights change, so a packed copy would be stale; it would also double them.
         options.add_session_config_entry("session.disable_prepacking", "1")
         if self.kernels is not None:

@@ -37,7 +37,6 @@ __all__ = ["Trainer"]
 
 Array = NDArray[Any]
 Inputs = Array | Mapping[str, Array]
-_ROWS = 500
 
 
 class Trainer:
@@ -70,6 +69,9 @@ class Trainer:
         self.progress = Progress(TrainSettings())
         folder = None if storage is None else Path(storage)
         library = find_kernels(kernels, providers, has_packed_form=self.artifact.has_packed_form)
+        if library is None and self.artifact.manifest.needs_kernels:
+            problem = "the plan counts on the library of kernels, which is not used"
+            raise UsageError(f"kernels {kernels}", problem, "build it with make kernels and name it, or plan for ort-cpu")
         self._runtime = Runtime(tuple(providers), threads, library)
         is_packed = library is not None
         self.state = ModelState(self.artifact.manifest, self.artifact.initial, folder, is_packed=is_packed)
@@ -178,7 +180,7 @@ class Trainer:
             InputError: the samples do not fit the model.
         """
         samples = samples_of(self.artifact.manifest, x, self.progress.normalization)
-        parts = [self._forward.scores(samples.gather(slice(i, i + _ROWS))) for i in range(0, len(samples), _ROWS)]
+        parts = [self._forward.scores(samples.gather(part)) for part in self._forward.parts(len(samples))]
         return np.concatenate(parts) if parts else np.zeros((0, self.artifact.manifest.num_outputs), np.float32)
 
     def predict(self, x: Inputs) -> Array:

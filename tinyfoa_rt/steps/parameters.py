@@ -58,14 +58,14 @@ def matrix_type(layer: Layer, target: Target, dtype: str, part: tuple[int, int] 
     """The weight, or a part of it given as (inputs, outputs), as a matrix; see ops/products.py for its orientation."""
     ins, outs = part or (layer.in_features, layer.out_features)
     rows, columns = outs * layer.weight_copies, ins * layer.taps
-    if target.packs_bits:
+    if target.runtime == "c99":
         return TensorType(dtype, (rows, columns))
     return TensorType(dtype, (layer.positions, columns, outs) if layer.kind == "local" else (columns, outs))
 
 
 def sum_type(layer: Layer, target: Target, num_outputs: int) -> TensorType:
     """Sums of |W|, one an output and position."""
-    if layer.kind == "local" and not target.packs_bits:
+    if layer.kind == "local" and target.runtime != "c99":
         return TensorType("float32", (layer.positions, num_outputs))
     return TensorType("float32", (num_outputs * layer.weight_copies,))
 

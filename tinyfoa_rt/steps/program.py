@@ -1,12 +1,13 @@
-"""Step graph -> program: which tensors share storage, and how long each storage lives.
+"""Step graph -> program of an arena: which tensors share storage, and how long each storage lives.
 
 1. A view and an update share their input's storage, always.
 2. An output may take the storage of an input that dies in this step, if the operator's memory rule says so and it is large
    enough, but not over twice as large: a small tensor would keep it from others. What the step was given is never
-   overwritten: two of its inputs may be views of the same bytes. A runtime with an allocator of its own reuses nothing.
+   overwritten: two of its inputs may be views of the same bytes.
 3. A streamed gradient has no storage; what it is computed from lives until it has been consumed.
 4. A storage lives from the step that first writes it to the step that last reads it; persistent ones live throughout.
-5. Where an allocator runs the graph, its inputs belong to the caller and live throughout too.
+
+A runtime with an allocator of its own decides otherwise: tinyfoa_rt/allocation.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ __all__ = ["to_program"]
 
 
 def to_program(graph: StepGraph, target: Target) -> Program:
-    """Return the program of a step graph on a target: its steps, the RAM they need, and what they read in nonvolatile memory."""
+    """Return the program of a step graph on a target with an arena: steps, their RAM, what they read in nonvolatile memory."""
     analysis = _Liveness(graph, target)
     for time, node in enumerate(graph.nodes):
         analysis.visit(time, node)
@@ -56,9 +57,7 @@ class _Liveness:
         self._rules = [memory_rule(node.op_type, node.domain) for node in graph.nodes]
         self._last_use = self._last_uses()
         self._storage: dict[str, _Storage] = {}
-        self._scratch: list[tuple[str, int, int, int]] = []
-        # When the error begins: what is held for its way back is held from then on.
-        self._head_time = next((time for time, node in enumerate(graph.nodes) if node.op_type == "HeadLogits"), 0)
+        self._scratch: list[tuple[str, int, int]] = []
         computed = {name for node in graph.nodes for name in node.outputs}
         for name in graph.inputs:
             self._place(graph.tensors[name], start=0, is_input=True)
@@ -74,14 +73,9 @@ class _Liveness:
                 self._place_output(time, node, rule, position)
         tensors = self._graph.tensors
         inputs = [tensors[name].type if name in tensors else None for name in node.inputs]
-        outputs = [tensors[name].type for name in node.outputs if name]
-        nbytes = rule.scratch(self._target, inputs, outputs, node.attributes)
+        nbytes = rule.scratch(inputs)
         if nbytes:
-            self._scratch.append((own(node.name, "scratch"), nbytes, time, time))
-        early = rule.early(self._target, inputs, outputs, node.attributes)
-        if early:
-            made = [self._storage[name].start for name in node.inputs[1:] if name in self._storage]
-            self._scratch.append((own(node.name, "early"), early, max([self._head_time, *made]), time))
+            self._scratch.append((own(node.name, "scratch"), nbytes, time))
 
     def buffers(self) -> tuple[ProgramBuffer, ...]:
         num_steps = max(1, len(self._graph.nodes))
@@ -89,16 +83,15 @@ class _Liveness:
         alignment = self._target.alignment
         result = []
         for storage in unique.values():
-            throughout = storage.is_persistent or (storage.is_input and self._target.placement == "allocator")
-            lifetime = Lifetime(0, num_steps) if throughout else Lifetime(storage.start, storage.end)
+            lifetime = Lifetime(0, num_steps) if storage.is_persistent else Lifetime(storage.start, storage.end)
             buffer = Buffer(storage.tensors[0], storage.nbytes, lifetime, alignment)
             result.append(ProgramBuffer(buffer, storage.category, storage.is_persistent, tuple(storage.tensors)))
         for tensor in self._graph.tensors.values():
             if tensor.place == "nonvolatile":
                 buffer = Buffer(tensor.name, self._nbytes(tensor), Lifetime(0, num_steps), 1, "nonvolatile")
                 result.append(ProgramBuffer(buffer, tensor.category, True, (tensor.name,)))
-        for name, nbytes, start, time in self._scratch:
-            buffer = Buffer(name, nbytes, Lifetime(start, time + 1), alignment)
+        for name, nbytes, time in self._scratch:
+            buffer = Buffer(name, nbytes, Lifetime(time, time + 1), alignment)
             result.append(ProgramBuffer(buffer, "scratch", False, (name,)))
         return tuple(result)
 
@@ -130,8 +123,7 @@ class _Liveness:
             else:
                 self._place(tensor, start=time)
             return
-        may_reuse = self._target.placement == "arena"
-        for candidate in rule.reuses.get(position, ()) if may_reuse else ():
+        for candidate in rule.reuses.get(position, ()):
             storage = self._storage.get(node.inputs[candidate]) if candidate < len(node.inputs) else None
             if storage is not None and self._may_take(storage, tensor, time):
                 self._join(tensor, storage)

@@ -1,173 +1,67 @@
-"""Measure what onnxruntime allocates in a training step, against what the plan says.
+"""Measure what networks take on onnxruntime while they are planned, built and trained, against what their plans say.
 
-    python tools/bench/ort_memory.py [--reuse] [--open] [MODEL ...]
+    python tools/bench/ort_memory.py [NETWORKS] [KERNELS]
 
-Compiles a counting allocator, runs itself with it preloaded, and runs emitted steps, onnxruntime's memory arena off. "plan" is
-the RAM of the step by its plan; "held" is what of it the caller has bound: inputs, parameters, state, outputs. "planned" is the
-most that a run holds beyond that by the plan, "measured" by the counting allocator; "of plan" is their difference as a
-share of "plan". The last three columns are the same step with kernels (make kernels), its bits packed: what the caller has bound,
-what a run holds beyond that, and the signs alone, whole layer and slice, as a share of those in bytes. --reuse
-lets a tensor take over another's memory, as onnxruntime does in C and C++, where that cannot be turned off; --open leaves sizes
-open, as exported steps with convolutions do. Needs a C compiler and Linux.
+Draws networks by their number (tests/allocation/drawn_models.py), trains each under a counting allocator in a budget between
+the least one and four times that, and prints for each kind: networks and blocks, how many took more than their plan or the
+budget, and by how much a plan was above what was measured, of blocks that took 16 KiB or more. KERNELS is
+the path of the library, for plans of the target ort-kernels. Needs gcc and Linux.
 """
 
 from __future__ import annotations
 
-import ctypes
+import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnx
-import onnxruntime
-from numpy.typing import NDArray
+from tests.allocation.drawn_models import draw_case
 
-from tinyfoa_rt import load
-from tinyfoa_rt.emit import emit_step
-from tinyfoa_rt.emit.open_sizes import open_sizes
-from tinyfoa_rt.emit.packed import can_pack
-from tinyfoa_rt.ir.block import Slices
-from tinyfoa_rt.ir.options import PlanOptions
-from tinyfoa_rt.ir.program import Program
-from tinyfoa_rt.ir.step import WORD_BITS, StepGraph, StepTensor
-from tinyfoa_rt.pipeline.job import PlanJob, resolve
-from tinyfoa_rt.planner.layout import peak_live_nbytes
-from tinyfoa_rt.run.kernels import KERNELS, register_kernels
-from tinyfoa_rt.steps import StepChoice, assemble_step, to_program
-from tinyfoa_rt.zoo import write_model
-
-_LIBRARY = "TINYFOA_COUNT_ALIGNED"
-_SMALL = [(0, (2, 4), 8), (1, (1, 4), 8), (2, (2, 1), 8), (0, (2, 2), 1), (1, (2, 2), 1), (0, (2, 2), 100), (1, (2, 2), 100)]
-# The paper's network: first block, a block of 2000 x 2000, and the classifier.
-_WIDE = [(block, (m, m), batch) for block in (0, 1) for m in (1, 2, 4, 8) for batch in (1, 100)]
-_WIDE += [(4, (1, 1), 1), (4, (1, 1), 100)]
-_HALVES = [(1, (2, 2), 1), (1, (2, 2), 100)]
-_CONV = [(block, (1, m), batch) for block in range(10) for m, batch in ((1, 1), (2, 1), (1, 16), (2, 16))]
-_RUNS: list[tuple[str, dict[str, str], list[tuple[int, tuple[int, int], int]]]] = [
-    *(("mlp-784-256-256-10", {"optimizer": optimizer}, _SMALL) for optimizer in ("sgd", "momentum", "adam")),
-    ("fc-784-10", {"optimizer": "sgd"}, _WIDE),
-    *(("fc-784-10", {"optimizer": optimizer}, _HALVES) for optimizer in ("momentum", "adam")),
-    *(
-        (model, {"head_pool": pool}, _CONV)
-        for pool in ("grid", "average", "none")
-        for model in ("resnet-8-cifar10", "ds-cnn-kws")
-    ),
-]
+_ROOT = Path(__file__).resolve().parents[2]
+_LARGE = 16 * 1024
 
 
 def main() -> None:
-    """Compile, start again under the counting allocator, and print the table."""
-    if _LIBRARY not in os.environ:
-        sys.exit(_run_preloaded())
-    counter = ctypes.CDLL(os.environ[_LIBRARY])
-    counter.counted_live_bytes.restype = counter.counted_peak_bytes.restype = ctypes.c_long
-    chosen = [word for word in sys.argv[1:] if not word.startswith("--")]
-    for model, recipe, cases in (run for run in _RUNS if run[0] in chosen or not chosen):
-        print(f"\n{model}, {', '.join(recipe.values())}")
-        print(f"{'':61}bodies{'':24}kernels")
-        print(
-            f"{'block':12}{'slices':>7}{'batch':>6}{'plan':>12}{'held':>12}{'planned':>12}{'measured':>12}{'of plan':>9}", end=""
-        )
-        print(f"{'held':>12}{'measured':>12}{'signs':>8}")
-        job = _job(model, recipe)
-        for index, grid, batch in cases:
-            step = assemble_step(job.settings[index], StepChoice(Slices(*grid), batch, holds_slice=grid != (1, 1)))
-            need = _Need(step, to_program(step, job.target))
-            measured, _, byte_signs = _measure(step, counter, None)
-            shape, share = f"{grid[0]}x{grid[1]}", (measured - need.transient) / need.peak
-            sizes = f"{need.peak:12,}{need.held:12,}{need.transient:12,}{measured:12,}"
-            print(f"{step.name:12}{shape:>7}{batch:6}{sizes}{share:+9.2%}", end="")
-            if not can_pack(step):
-                print(flush=True)
-                continue
-            kernels, held, packed_signs = _measure(step, counter, KERNELS)
-            signs = f"{packed_signs / byte_signs:8.3f}" if byte_signs else f"{'-':>8}"
-            print(f"{held:12,}{kernels:12,}{signs}", flush=True)
+    """Run the networks in one process under the allocator and print the table."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 308
+    lines = _counted(range(count), sys.argv[2] if len(sys.argv) > 2 else "none")
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for line in lines:
+        if "refused" not in line:
+            kinds.setdefault(_kind(line["seed"]), []).append(line)
+    print(f"{'kind':28}{'networks':>10}{'blocks':>8}{'> plan':>8}{'> budget':>9}{'unused, most':>14}{'on average':>12}")
+    for kind in sorted(kinds):
+        print(f"{kind:28}{_row(kinds[kind])}")
+    print(f"{'all':28}{_row([line for kind in kinds.values() for line in kind])}")
+    print(f"refused: {sum('refused' in line for line in lines)}")
 
 
-def _run_preloaded() -> int:
+def _kind(seed: int) -> str:
+    model, options = draw_case(seed)
+    has_windows = any(node.op_type == "Conv" for node in model.graph.node)
+    return f"{'convolutional' if has_windows else 'dense'}, {options.get('optimizer', 'sgd')}"
+
+
+def _row(lines: list[dict[str, Any]]) -> str:
+    blocks = [line for line in lines if line["of"] != "passes"]
+    unused = [line["planned"] / line["measured"] - 1 for line in blocks if line["measured"] >= _LARGE] or [0.0]
+    beyond = [sum(line["measured"] > line[key] for line in lines) for key in ("planned", "budget")]
+    shares = f"{max(unused):14.2%}{sum(unused) / len(unused):12.3%}"
+    return f"{len({line['seed'] for line in lines}):10}{len(blocks):8}{beyond[0]:8}{beyond[1]:9}{shares}"
+
+
+def _counted(seeds: range, kernels: str) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / "count_aligned.so"
         source = Path(__file__).with_name("count_aligned.c")
-        subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"], check=True)
-        environment = {**os.environ, "LD_PRELOAD": str(library), _LIBRARY: str(library)}
-        return subprocess.run([sys.executable, __file__, *sys.argv[1:]], env=environment, check=False).returncode
-
-
-def _job(model: str, recipe: Mapping[str, Any]) -> PlanJob:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.onnx"
-        write_model(model, path)
-        return resolve(load(path), PlanOptions("1GB", **recipe))
-
-
-class _Need:
-    """RAM of a step by its program, in bytes: all of it, what the caller holds, and the most that is live beyond that."""
-
-    def __init__(self, step: StepGraph, program: Program) -> None:
-        in_ram = [each for each in program.buffers if each.buffer.place == "ram"]
-        bound = [each.is_persistent or each.tensors[0] in (*step.inputs, *step.outputs) for each in in_ram]
-        self.peak = peak_live_nbytes([each.buffer for each in in_ram])
-        self.held = sum(each.buffer.nbytes for each, is_bound in zip(in_ram, bound) if is_bound)
-        self.transient = peak_live_nbytes([each.buffer for each, is_bound in zip(in_ram, bound) if not is_bound])
-
-
-def _measure(step: StepGraph, counter: Any, kernels: Path | None) -> tuple[int, int, int]:
-    """Return the most bytes that a run holds beyond what is bound, what is bound, and how much of that are signs."""
-    model = emit_step(step, is_packed=kernels is not None)
-    options = onnxruntime.SessionOptions()
-    options.enable_cpu_mem_arena = options.enable_mem_pattern = False
-    options.enable_mem_reuse = "--reuse" in sys.argv
-    options.intra_op_num_threads = 1
-    options.add_session_config_entry("session.disable_prepacking", "1")
-    if kernels is not None:
-        register_kernels(options, kernels)
-    content = model.SerializeToString()
-    session = onnxruntime.InferenceSession(open_sizes(content) if "--open" in sys.argv else content, options)
-    binding = session.io_binding()
-    held = {each.name: _value(each, step) for each in model.graph.input}
-    for name, value in held.items():
-        if name.endswith("#origin"):  # the first slice
-            part = held[name.replace("#origin", "#w_slice")].shape()
-            value.update_inplace(np.array((0, 0, *part), dtype=np.int32))
-    bound = [value for name, value in held.items() if step.tensors[name].place == "ram"]
-    signs = sum(_nbytes(held[name]) for name, tensor in step.tensors.items() if _is_sign(tensor) and name in held)
-    for name, value in held.items():
-        binding.bind_ortvalue_input(name, value)
-    for each in model.graph.output:
-        source = each.name.removesuffix("#next")
-        if source not in held:
-            bound.append(_value(each, step))
-        binding.bind_ortvalue_output(each.name, held[source] if source in held else bound[-1])
-    for _ in range(2):  # the first runs allocate what later ones reuse
-        session.run_with_iobinding(binding)
-    before = counter.counted_live_bytes()
-    counter.counted_reset_peak()
-    session.run_with_iobinding(binding)
-    return int(counter.counted_peak_bytes() - before), sum(map(_nbytes, bound)), signs
-
-
-def _is_sign(tensor: StepTensor) -> bool:
-    return tensor.type.dtype == "bit" and tensor.category == "weight"
-
-
-def _nbytes(value: Any) -> int:
-    return int(value.tensor_size_in_bytes())
-
-
-def _value(info: onnx.ValueInfoProto, step: StepGraph) -> Any:
-    """Zeros of the declared type: any values do, and class 0 and slice 0 are valid."""
-    tensor, shape = info.type.tensor_type, step.tensors[info.name].type.shape
-    if tensor.elem_type == onnx.TensorProto.UINT32:  # a row an output, sample or class
-        rows, units = shape[::-1] if _is_sign(step.tensors[info.name]) else shape
-        shape = (rows, -(-units // WORD_BITS))
-    zeros: NDArray[Any] = np.zeros(shape, onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
-    return onnxruntime.OrtValue.ortvalue_from_numpy(zeros)
+        subprocess.run(["gcc", "-O1", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"], check=True)
+        command = [sys.executable, "-m", "tests.allocation.count_runs", str(library), kernels, *map(str, seeds)]
+        environment = {**os.environ, "LD_PRELOAD": str(library), "PYTHONPATH": str(_ROOT)}
+        done = subprocess.run(command, env=environment, check=True, cwd=_ROOT, stdout=subprocess.PIPE, text=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 if __name__ == "__main__":

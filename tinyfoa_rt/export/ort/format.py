@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,10 @@ from pathlib import Path
 from tinyfoa_rt.ops import DOMAIN
 
 __all__ = ["OrtModels", "to_ort_format"]
+
+
+# Of optimization; the converter puts it into the names of files.
+_LEVEL = "disable"
 
 
 @dataclass(frozen=True)
@@ -32,8 +37,8 @@ class OrtModels:
 def to_ort_format(models: Mapping[str, bytes], packed: Mapping[str, bytes], kernels: Path | None) -> OrtModels:
     """Convert ONNX models to ORT format.
 
-    Function bodies are inlined and graphs are optimized as a session does it, without what depends on the processor. The same
-    model may give other bytes the next time: onnxruntime's order of some tables is its hash's.
+    Function bodies are inlined, and nothing is optimized: a plan has counted the nodes as they are. The same model may give
+    other bytes the next time: onnxruntime's order of some tables is its hash's.
 
     Args:
         models: those that run on standard operators.
@@ -62,8 +67,23 @@ def _convert(models: Mapping[str, bytes], folder: Path, kernels: Path | None) ->
     folder.mkdir()
     for index, content in enumerate(models.values()):
         (folder / f"{index}.onnx").write_bytes(content)
-    convert_onnx_models_to_ort(folder, folder, [OptimizationStyle.Fixed], kernels, target_platform="arm")
-    return {path: folder / f"{index}.ort" for index, path in enumerate(models)}
+    with _variable("ORT_CONVERT_ONNX_MODELS_TO_ORT_OPTIMIZATION_LEVEL", _LEVEL):
+        convert_onnx_models_to_ort(folder, folder, [OptimizationStyle.Fixed], kernels, target_platform="arm")
+    return {path: folder / f"{index}.{_LEVEL}.ort" for index, path in enumerate(models)}
+
+
+@contextlib.contextmanager
+def _variable(name: str, value: str) -> Iterator[None]:
+    """The converter takes this from the environment alone."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 @contextlib.contextmanager

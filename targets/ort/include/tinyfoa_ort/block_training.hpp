@@ -154,7 +154,7 @@ public:
         for (const Layer* layer : layers_) {
             total += layer->active() == Layer::none ? 0 : layer->turn_nbytes();
         }
-        total += record_.has_head ? state_.head(record_.name).nbytes() : 0;
+        total += record_.has_head ? state_.head(record_.name).held_nbytes() : 0;
         return total + (record_.scale.empty() ? 0 : sizeof(float));
     }
 

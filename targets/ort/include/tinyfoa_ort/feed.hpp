@@ -2,6 +2,8 @@
 // Where a block's batches come from: the samples, the forward pass on them, or a cache of what enters the block.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <functional>
 #include <optional>
 #include <string>
@@ -31,7 +33,7 @@ public:
         ActivationCache filled(samples.count, cache_bytes_);
         std::vector<std::size_t> rows;
         for (std::size_t start = 0; start < samples.count; start += rows.size()) {
-            rows.resize(std::min(batch(), samples.count - start));
+            rows.resize(std::min(pass_rows(), samples.count - start));
             for (std::size_t i = 0; i < rows.size(); ++i) {
                 rows[i] = start + i;
             }
@@ -68,14 +70,19 @@ public:
     void fill_from_samples(const Samples& samples, const std::vector<std::size_t>& rows, BlockTraining& training) {
         const std::size_t index = index_of(training);
         if (forward_.has_stages(index)) {
-            const std::size_t x_nbytes = rows.size() * reader_.size() * sizeof(float);
             forward_.open();
-            memory_.run(training.held_nbytes() + x_nbytes, [&] {
-                const Activations values = forward_.to_block(gather(samples, rows), index);
-                for (auto& [name, tensor] : training.inputs()) {
-                    copy(values, name, tensor);
-                }
-            });
+            for (std::size_t start = 0; start < rows.size(); start += pass_rows()) {
+                const auto begin = rows.begin() + static_cast<std::ptrdiff_t>(start);
+                const std::size_t count = std::min(pass_rows(), rows.size() - start);
+                const std::vector<std::size_t> part(begin, begin + static_cast<std::ptrdiff_t>(count));
+                const std::size_t x_nbytes = count * reader_.size() * sizeof(float);
+                memory_.run(training.held_nbytes() + x_nbytes, [&] {
+                    const Activations values = forward_.to_block(gather(samples, part), index);
+                    for (auto& [name, tensor] : training.inputs()) {
+                        copy(values, name, tensor, {start, count, rows.size()});
+                    }
+                });
+            }
         } else {
             Tensor* input = find_input(training);
             reader_.gather(samples, rows, input->data<float>());
@@ -106,7 +113,13 @@ public:
 private:
     static constexpr std::size_t nothing = static_cast<std::size_t>(-1);
 
+    // Rows `start` to `start + count` of `all`.
+    struct Part {
+        std::size_t start, count, all;
+    };
+
     std::size_t batch() const { return static_cast<std::size_t>(artifact_.manifest().batch); }
+    std::size_t pass_rows() const { return static_cast<std::size_t>(artifact_.manifest().rows); }
 
     std::size_t index_of(const BlockTraining& training) const {
         return static_cast<std::size_t>(&training.record() - artifact_.manifest().blocks.data());
@@ -128,13 +141,15 @@ private:
                       : forward_.to_block(gather(samples, rows), index);
     }
 
-    static void copy(const Activations& values, const std::string& name, Tensor& to) {
+    static void copy(const Activations& values, const std::string& name, Tensor& to, const Part& part) {
         const auto found = values.find(name);
-        if (found == values.end() || found->second.tensor.dtype != to.dtype() || found->second.nbytes() != to.nbytes()) {
+        const std::size_t row_nbytes = to.nbytes() / part.all;
+        if (found == values.end() || found->second.tensor.dtype != to.dtype() ||
+            found->second.nbytes() != part.count * row_nbytes) {
             throw input_error("artifact", "the forward pass does not compute '" + name + "' as the step reads it",
                               detail::build_again);
         }
-        std::memcpy(to.data(), found->second.tensor.read, to.nbytes());
+        std::memcpy(to.data() + part.start * row_nbytes, found->second.tensor.read, part.count * row_nbytes);
     }
 
     Tensor* find_input(BlockTraining& training) const {

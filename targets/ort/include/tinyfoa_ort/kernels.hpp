@@ -59,6 +59,15 @@ public:
 
     // The library that `wanted` names; nothing for function bodies. "auto" is the one that the system's loader finds by its name
     // (beside what the application links, say), where there is one and the artifact has a packed form.
+    static std::shared_ptr<const Kernels> find(const std::string& wanted, bool has_packed_form, bool is_needed) {
+        std::shared_ptr<const Kernels> found = find(wanted, has_packed_form);
+        if (is_needed && found == nullptr) {
+            throw usage_error("kernels", "are what the plan counts on, and are not used",
+                              "name the library, or plan for ort-cpu");
+        }
+        return found;
+    }
+
     static std::shared_ptr<const Kernels> find(const std::string& wanted, bool has_packed_form) {
         if (wanted == "auto") {
             void* library = has_packed_form ? ::dlopen(library_name, RTLD_NOW | RTLD_LOCAL) : nullptr;

@@ -57,6 +57,8 @@ struct Manifest {
     std::int64_t num_outputs = 0;
     std::int64_t batch = 0;
     std::int64_t peak_bytes = 0;
+    std::int64_t rows = 0;  // samples that a forward pass takes at once
+    bool needs_kernels = false;  // the plan counts on the library of kernels
     std::int64_t frozen_blocks = 0;
     std::vector<std::string> stages;  // paths of the forward pass; empty where there is nothing to compute
     std::vector<BlockRecord> blocks;
@@ -272,6 +274,8 @@ inline Manifest parse_manifest(const std::string& place, const Json& content) {
     manifest.handover = reader.choice("handover", {"bits", "scaled"});
     manifest.order = reader.choice("order", {"layerwise", "interleaved"});
     manifest.peak_bytes = reader.integer("peak_bytes");
+    manifest.rows = reader.integer("rows", 1);
+    manifest.needs_kernels = reader.boolean("needs_kernels");
     manifest.frozen_blocks = reader.integer("frozen_blocks");
     manifest.stages = reader.texts("stages");
     for (const std::string& path : manifest.stages) {

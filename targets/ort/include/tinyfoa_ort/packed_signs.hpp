@@ -102,7 +102,8 @@ public:
                              : Tensor(dtype_, shape_)) {}
 
     std::size_t num_units() const { return static_cast<std::size_t>(shape_[1]); }
-    std::size_t nbytes() const { return tensor_.nbytes(); }
+    // What a plan counts in RAM: a head of real numbers is read where it lies, as the latent weights of other slices are.
+    std::size_t held_nbytes() const { return dtype_ == Dtype::float32 ? 0 : tensor_.nbytes(); }
     // As a step takes it.
     TensorRef tensor() { return TensorRef::of(tensor_); }
 

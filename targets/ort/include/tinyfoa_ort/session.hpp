@@ -123,6 +123,8 @@ private:
         // The arena keeps what it once took, and a pattern packs worse than freeing: both would break the plan.
         check(ort().DisableCpuMemArena(raw));
         check(ort().DisableMemPattern(raw));
+        // What runs is then what was emitted, node by node, which the plan has counted.
+        check(ort().SetSessionGraphOptimizationLevel(raw, ORT_DISABLE_ALL));
         // A failed run is a status; onnxruntime would print it too.
         check(ort().SetSessionLogSeverityLevel(raw, ORT_LOGGING_LEVEL_FATAL));
         if (options.threads > 0) {

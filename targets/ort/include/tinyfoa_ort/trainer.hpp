@@ -198,7 +198,7 @@ private:
     // from.
     struct Parts {
         Parts(const fs::path& folder, const Options& given)
-            : options(given), artifact(folder), kernels(Kernels::find(options.kernels, artifact.has_packed_form())),
+            : options(given), artifact(folder), kernels(Kernels::find(options.kernels, artifact.has_packed_form(), artifact.manifest().needs_kernels)),
               state(artifact, options.storage, kernels != nullptr), memory(options.budget_bytes),
               forward(artifact, state, options, kernels), reader(artifact.manifest(), progress.normalization),
               feed(artifact, forward, reader, memory, options.cache_bytes) {}
@@ -357,9 +357,9 @@ private:
         if (samples.count > 0) {
             reader().check(samples, false);
         }
-        const auto batch = static_cast<std::size_t>(manifest().batch);
-        for (std::size_t start = 0; start < samples.count; start += batch) {
-            std::vector<std::size_t> rows(std::min(batch, samples.count - start));
+        const auto most = static_cast<std::size_t>(manifest().rows);
+        for (std::size_t start = 0; start < samples.count; start += most) {
+            std::vector<std::size_t> rows(std::min(most, samples.count - start));
             for (std::size_t i = 0; i < rows.size(); ++i) {
                 rows[i] = start + i;
             }

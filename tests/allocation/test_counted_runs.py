@@ -1,0 +1,77 @@
+"""Plans for onnxruntime against a counting allocator: no run of any network takes more than its plan, and few bytes less."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.optional_tools import required_tool
+from tests.ort_ops.conftest import library
+
+__all__ = ["library"]
+
+ROOT = Path(__file__).resolve().parents[2]
+# Bits and bytes beside the tensors that a plan counts, one by one, weigh more the smaller a network is.
+EXACT_FROM_BYTES = 16 * 1024
+MOST_UNUSED = 0.05
+
+
+@pytest.fixture(scope="session")
+def counter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The counting allocator, which a process preloads."""
+    library = tmp_path_factory.mktemp("counter") / "count_aligned.so"
+    source = ROOT / "tools" / "bench" / "count_aligned.c"
+    subprocess.run([required_tool("gcc"), "-O1", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"], check=True)
+    return library
+
+
+def counted(counter: Path, seeds: range, kernels: str = "none", most_refused: float = 0.2) -> list[dict[str, Any]]:
+    """What tests/allocation/count_runs.py prints of networks; few may be refused, or nothing would be shown."""
+    command = [sys.executable, "-m", "tests.allocation.count_runs", str(counter), kernels, *map(str, seeds)]
+    environment = {**os.environ, "LD_PRELOAD": str(counter), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, cwd=ROOT, timeout=1800)
+    assert done.returncode == 0, done.stderr[-3000:]
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    refused = [line for line in lines if "refused" in line]
+    assert len(refused) <= most_refused * len(seeds), refused
+    return [line for line in lines if "refused" not in line]
+
+
+def check(lines: list[dict[str, Any]]) -> None:
+    assert not [line for line in lines if line["measured"] > line["planned"]]
+    assert not [line for line in lines if line["measured"] > line["budget"]]
+    unused = [
+        (line["planned"] / line["measured"] - 1, line)
+        for line in lines
+        if line["of"] != "passes" and line["measured"] >= EXACT_FROM_BYTES  # how many samples a pass takes is a whole number
+    ]
+    assert unused and max(unused, key=lambda pair: pair[0])[0] <= MOST_UNUSED
+
+
+def test_no_run_takes_more_than_its_plan(counter: Path) -> None:
+    """The first network is 64-256-256-100 with default options."""
+    check(counted(counter, range(16)))
+
+
+def test_with_kernels_no_run_takes_more_than_its_plan(counter: Path, library: Path) -> None:
+    """Bits of convolutions have no kernels, and plans that count on them are refused."""
+    check(counted(counter, range(20), str(library), most_refused=0.5))
+
+
+@pytest.mark.slow
+def test_no_run_of_many_networks_takes_more_than_its_plan(counter: Path) -> None:
+    check(counted(counter, range(16, 308)))
+
+
+def test_the_check_notices_a_byte_too_much_and_a_plan_that_is_too_large() -> None:
+    line = {"seed": 1, "of": "fc1", "planned": 20_000, "measured": 20_000, "budget": 30_000}
+    check([line])
+    for wrong in ({"measured": 20_001}, {"budget": 19_999}, {"measured": 19_000}):
+        with pytest.raises(AssertionError):
+            check([{**line, **wrong}])

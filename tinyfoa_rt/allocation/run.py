@@ -1,0 +1,81 @@
+"""A graph and the shapes of its inputs -> what a run allocates and frees, node by node.
+
+onnxruntime allocates a node's results when it comes to the node, each in whole units of 64 bytes, and frees a value after its
+last reader. What nothing reads stays to the end. It writes no result over an input, since it knows no sizes inside of functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from tinyfoa_rt.allocation.kernels import ALIASES, working_blocks
+from tinyfoa_rt.allocation.shapes import Value, has_rule, infer
+from tinyfoa_rt.ir.inlined import InlinedGraph, InlinedNode
+
+__all__ = ["Allocation", "allocations"]
+
+_UNIT = 64  # bytes
+_NOTHING = Value((0,), 1)
+
+
+@dataclass(slots=True)
+class Allocation:
+    """Bytes that are taken when node ``start`` runs and given back before node ``end`` does."""
+
+    name: str
+    nbytes: int
+    start: int
+    end: int
+
+
+def allocations(graph: InlinedGraph, known: Mapping[str, Value], held: Collection[str]) -> list[Allocation]:
+    """Return what a run allocates.
+
+    Args:
+        graph: in order of execution.
+        known: the inputs of the graph, and all that has no rule of shapes.
+        held: outputs that the caller has bound to memory, so that nothing is allocated for them.
+    """
+    values = {name: Value.of(array) for name, array in graph.constants.items()}
+    values.update(known)
+    bound = {*held}
+    num_nodes = len(graph.nodes)
+    last = {name: place for place, node in enumerate(graph.nodes) for name in node.inputs}
+    last.update(dict.fromkeys(graph.outputs, num_nodes - 1))
+    stored: dict[str, Allocation] = {}
+    found: list[Allocation] = []
+    for place, node in enumerate(graph.nodes):
+        inputs = [values[name] if name else None for name in node.inputs]
+        outputs = _outputs(node, inputs, known)
+        for nbytes in working_blocks(node.op_type, inputs, outputs, node.attributes):
+            found.append(Allocation("", _rounded(nbytes), place, place + 1))
+        for name, value in zip(node.outputs, outputs):
+            if not name:
+                continue
+            values[name] = value
+            end = last.get(name, num_nodes - 1) + 1
+            if name in bound:
+                continue
+            if node.op_type in ALIASES:
+                source = stored.get(node.inputs[0])
+                if source is not None:
+                    source.end = max(source.end, end)
+                    stored[name] = source
+            else:
+                stored[name] = Allocation(name, _rounded(value.nbytes), place, end)
+                found.append(stored[name])
+    return found
+
+
+def _rounded(nbytes: int) -> int:
+    return -(-nbytes // _UNIT) * _UNIT
+
+
+def _outputs(node: InlinedNode, inputs: Sequence[Value | None], known: Mapping[str, Value]) -> list[Value]:
+    if all(name in known for name in node.outputs if name):
+        return [known[name] if name else _NOTHING for name in node.outputs]
+    if not has_rule(node.op_type):  # an operator of a frozen part, with a result that no step reads
+        return [known.get(name, _NOTHING) for name in node.outputs]
+    found = infer(node.op_type, inputs, node.attributes, len(node.outputs))
+    return [known.get(name, value) for name, value in zip(node.outputs, found)]

@@ -1,0 +1,115 @@
+"""The memory of graphs on onnxruntime: emitted as they run there, and counted node by node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinyfoa_rt.allocation import PACKED_KERNELS, Value, allocations, held_nbytes, run_program
+from tinyfoa_rt.emit import can_pack, emit_forward, emit_step
+from tinyfoa_rt.emit.inlining import inline_functions
+from tinyfoa_rt.emit.packed import PackedForm
+from tinyfoa_rt.errors import UnsupportedError
+from tinyfoa_rt.ir.inlined import InlinedGraph
+from tinyfoa_rt.ir.names import own
+from tinyfoa_rt.ir.program import Program
+from tinyfoa_rt.ir.step import WORD_BITS, StepGraph, TensorType
+from tinyfoa_rt.ir.target import Target
+from tinyfoa_rt.partition.slices import largest_slice
+from tinyfoa_rt.pipeline.job import PlanJob
+from tinyfoa_rt.providers import rewrites_for
+from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
+from tinyfoa_rt.steps.stages import cut_stages
+
+__all__ = ["StageMemory", "forward_stages", "step_held_nbytes", "step_program"]
+
+
+def step_program(setting: BlockSetting, choice: StepChoice) -> Program:
+    """Return the program of a block's training step as onnxruntime runs it.
+
+    Raises:
+        UnsupportedError: an operator cannot run there.
+    """
+    step = assemble_step(setting, choice)
+    graph = _inlined(step, emit_step, setting.target)
+    known = _known(step, setting.target)
+    for layer in setting.block.layers:
+        origin = own(layer.name, "origin")
+        if origin in known:
+            known[origin] = Value.of(np.array((0, 0, *largest_slice(layer, choice.slices)), dtype=np.int32))
+    return run_program(step, graph, known)
+
+
+def step_held_nbytes(setting: BlockSetting, choice: StepChoice) -> int:
+    """Return the bytes of RAM that a step's caller holds throughout: a part of what :func:`step_program` says, in no time."""
+    step = assemble_step(setting, choice)
+    return held_nbytes(step, _known(step, setting.target))
+
+
+def _inlined(graph: StepGraph, emit: Callable[..., Any], target: Target) -> InlinedGraph:
+    """A step or a stage as onnxruntime runs it, with the library of kernels where the target has it."""
+    if not target.has_kernels:
+        return inline_functions(emit(graph, rewrites=rewrites_for(target.provider)))
+    if not can_pack(graph):
+        problem = f"has kernels for dense layers behind dense layers, and '{graph.name}' has other bits"
+        raise UnsupportedError(f"target {target.name}", problem, "plan for ort-cpu")
+    return inline_functions(emit(graph, is_packed=True), PACKED_KERNELS)
+
+
+def forward_stages(job: PlanJob, rows: int) -> tuple[StepGraph, ...]:
+    """The stages of the forward pass of ``rows`` samples, as they are run."""
+    forward, starts = assemble_forward(job.graph, job.parts, job.trained, job.target, rows)
+    return cut_stages(forward, starts, [setting.block for setting in job.settings], job.score)
+
+
+@dataclass
+class StageMemory:
+    """Bytes that stages of a forward pass take, for any number of samples."""
+
+    target: Target
+    _graphs: dict[str, InlinedGraph] = field(default_factory=dict)
+
+    def peak_nbytes(self, stages: Sequence[StepGraph]) -> list[int]:
+        """Return what each stage takes at most: the values that are there when it begins and are read later, and its own run's.
+
+        Args:
+            stages: of a pass over a given number of samples.
+        """
+        return [self._stage_nbytes(stage) + self._waiting_nbytes(stages, place) for place, stage in enumerate(stages)]
+
+    def _stage_nbytes(self, stage: StepGraph) -> int:
+        if not stage.nodes:
+            return 0
+        if stage.name not in self._graphs:
+            self._graphs[stage.name] = _inlined(stage, emit_forward, self.target)
+        graph = self._graphs[stage.name]
+        taken = allocations(graph, _known(stage, self.target), ())
+        change = [0] * (len(graph.nodes) + 1)
+        for each in taken:
+            change[each.start] += each.nbytes
+            change[each.end] -= each.nbytes
+        return int(np.cumsum(change).max())
+
+    def _waiting_nbytes(self, stages: Sequence[StepGraph], place: int) -> int:
+        """What a stage is given, and what was made before it and is read after it."""
+        before = {name for stage in stages[:place] for name in (*stage.inputs, *stage.outputs)}
+        waiting = {name for stage in stages[place:] for name in stage.inputs} & before
+        waiting.update(stages[place].inputs)
+        known = _known(stages[place], self.target)
+        return sum(known[name].nbytes for name in waiting)
+
+
+def _known(step: StepGraph, target: Target) -> dict[str, Value]:
+    known = {name: _value(tensor.type) for name, tensor in step.tensors.items()}
+    if target.has_kernels:
+        form = PackedForm(step)
+        matrices = [name for name in form.packed if len(step.tensors[name].type.shape) == 2]
+        known.update((name, Value(form.packed_shape(name), WORD_BITS // 8)) for name in matrices)
+    return known
+
+
+def _value(of: TensorType) -> Value:
+    return Value(of.shape, of.nbytes(packs_bits=False) // of.size if of.size else 1)
