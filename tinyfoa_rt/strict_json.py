@@ -7,6 +7,7 @@ import math
 import types
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from tinyfoa_rt.errors import InputError
@@ -71,12 +72,15 @@ def read_record(place: str, content: Any, kind: Any, mend: str) -> Any:
     """
     if not isinstance(content, dict):
         raise InputError(place, "is not an object", mend)
-    hints = get_type_hints(kind)
+    hints = _hints_of(kind)
     names = [each.name for each in fields(kind)]
     missing, unknown = [n for n in names if n not in content], [n for n in content if n not in names]
     if missing or unknown:
         raise InputError(place, f"lacks '{missing[0]}'" if missing else f"has the unknown key '{unknown[0]}'", mend)
     return kind(**{name: _value(f"{place}, {name}", content[name], hints[name], mend) for name in names})
+
+
+_hints_of = cache(get_type_hints)
 
 
 def _value(place: str, content: Any, expected: Any, mend: str) -> Any:

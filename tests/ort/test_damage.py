@@ -141,9 +141,9 @@ def test_artifacts(name: str, saved: Path, sanitized: Driver, tmp_path: Path) ->
 
 def test_a_step_that_is_no_model(saved: Path, sanitized: Driver, tmp_path: Path) -> None:
     shutil.copytree(saved, tmp_path / "run")
-    attacks.put_file(tmp_path / "run", "steps/1.onnx", b"no protobuf")
+    attacks.put_file(tmp_path / "run", "steps/1.onnx", b"no protobuf of a location")
     assert "steps/1.onnx: is no ONNX model" in refusal(sanitized, tmp_path / "run", "steps:0:1")
-    attacks.put_file(tmp_path / "run", "steps/1.onnx", b"")
+    attacks.put_file(tmp_path / "run", "steps/1.onnx", b"no protobuf")
     (line,) = sanitized.run(tmp_path / "run", X, Y, "steps:0:1")
     assert line["status"] == 1 and line["message"].startswith("steps/1.onnx: ")
 

@@ -185,7 +185,7 @@ def test_else_onnxruntime_would_open_a_file_in_the_current_folder(tmp_path: Path
 @pytest.mark.parametrize("content", [b"\x3a", b"\x3a\xff\x01", b"\x3b\x00", b"\x38\x01", b"\x02\x00", b"\xff" * 11, b"\x3d\x00"])
 def test_what_is_no_protobuf_is_no_model(content: bytes) -> None:
     with pytest.raises(InputError, match="is no ONNX model"):
-        refuse_external_data(content, "model")
+        refuse_external_data(b"\x12\x08location" + content, "model")
 
 
 @pytest.mark.parametrize(

@@ -224,5 +224,5 @@ def test_a_manifest_that_points_outside_its_folder_is_refused(tmp_path: Path) ->
     manifest = tmp_path / "artifact" / "manifest.json"
     (tmp_path / "out.onnx").write_bytes((tmp_path / "artifact" / "steps" / "1.onnx").read_bytes())
     manifest.write_text(manifest.read_text().replace("steps/1.onnx", "../out.onnx"))
-    with pytest.raises(InputError, match=r"'\.\./out\.onnx': is no path of a file in an artifact"):
+    with pytest.raises(InputError, match="is no path of a file in an artifact"):
         Trainer(tmp_path / "artifact")

@@ -21,6 +21,9 @@ public:
     explicit ExternalDataCheck(std::string place) : place_(std::move(place)) {}
 
     void check(std::string_view content) {
+        if (content.find("location") == std::string_view::npos && content.find("EPContext") == std::string_view::npos) {
+            return;  // without these words there is nothing to look for, and most models have neither
+        }
         pending_.emplace_back(Message::model, content);
         while (!pending_.empty()) {
             const auto [message, fields] = pending_.back();
