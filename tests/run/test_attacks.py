@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -198,8 +199,8 @@ def test_what_is_no_protobuf_is_no_model(content: bytes) -> None:
         ({"block": True}, "'block' is of another type"),
         ({"rates": {"fc1": "1"}}, "'fc1' is of another type"),
         ({"settings": {}}, "is not complete ('epochs')"),
-        ({"settings": {"epochs": 0, "rate": 1.0, "rate_schedule": "cosine", "rotate_every": None, "seed": 0}}, "--epochs 0"),
-        ({"settings": {"epochs": 1, "rate": 1.0, "rate_schedule": "cosine", "rotate_every": None, "seed": -1}}, "--seed -1"),
+        ({"settings": {"epochs": 0}}, "--epochs 0"),
+        ({"settings": {"seed": -1}}, "--seed -1"),
         (
             {"settings": {"epochs": 1.5, "rate": 1.0, "rate_schedule": "cosine", "rotate_every": None, "seed": 0}},
             "'epochs' is of",
@@ -208,10 +209,13 @@ def test_what_is_no_protobuf_is_no_model(content: bytes) -> None:
     ],
     ids=str,
 )
-def test_progress_with_the_right_hash_is_checked_still(change: dict[str, object], expected: str, folder: Path) -> None:
+def test_progress_with_the_right_hash_is_checked_still(change: dict[str, Any], expected: str, folder: Path) -> None:
     state = folder / "checkpoint" / "state-000001.safetensors"
     stored = read_tensors(state)
-    progress = {**json.loads(stored.metadata["progress"]), **change}
+    progress = json.loads(stored.metadata["progress"])
+    if isinstance(change.get("settings"), dict) and change["settings"]:
+        change = {"settings": progress["settings"] | change["settings"]}
+    progress |= change
     digest = write_tensors(state, stored.tensors, {"progress": json.dumps(progress)})
     path = folder / "checkpoint" / "checkpoint.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "bytes": digest.nbytes, "sha256": digest.sha256}))

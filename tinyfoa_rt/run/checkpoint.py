@@ -85,7 +85,11 @@ def save_checkpoint(folder: Path, tensors: Mapping[str, NDArray[Any]], progress:
     Raises:
         InputError: the folder cannot be written to, the disk is full, or a tensor holds NaN or Inf.
     """
-    text = json.dumps(progress, allow_nan=False)
+    try:
+        text = json.dumps(progress, allow_nan=False)
+    except ValueError as error:  # a rate follows from what the model computes
+        problem = "is not written: the progress holds NaN or Inf"
+        raise InputError(str(folder), problem, "the training has diverged: lower the rate") from error
     assert len(text) < _LARGEST_PROGRESS, "too much progress to be read back; it belongs into tensors"
     _refuse_link(folder)
     make_folder(folder)
