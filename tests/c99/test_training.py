@@ -77,6 +77,21 @@ def test_vectors_as_targets(tmp_path: Path) -> None:
         check_block(pair, index, (0.05, 0.05))
 
 
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_labels_of_0_and_1(tmp_path: Path, outputs: int) -> None:
+    pair = pair_of(tmp_path, sizes=(20, 16, outputs), batch=2, slices="2x1", loss="binary-cross-entropy")
+    x, _ = data_of(pair)
+    y = (x[..., :outputs] > 0).astype(np.float32)
+    for index in range(2):
+        losses = pair.train_block(index, x, y, (0.05, 0.05))
+        np.testing.assert_allclose(losses[:, 1], losses[:, 0], rtol=TOLERANCE, atol=TOLERANCE)
+        assert losses[-20:].mean() < losses[:20].mean()
+        for layer in pair.artifact.blocks[index].layers:
+            ours, expected = pair.device.weights(layer.name), pair.state.layers[layer.name].weight
+            np.testing.assert_allclose(ours, expected, rtol=TOLERANCE, atol=TOLERANCE)
+        pair.device.next_block()
+
+
 def test_a_one_percent_error_is_noticed(tmp_path: Path) -> None:
     pair = pair_of(tmp_path, **CASES["default"])
     rate = pair.device.model.source.blocks[0].starting_rate

@@ -121,6 +121,11 @@ def test_losses(library: ctypes.CDLL, rows: int, classes: int, spread: float, se
     np.testing.assert_allclose(grad, expected[0], rtol=1e-5, atol=1e-6)  # a quotient of sums of a dozen, exp to an ulp
     np.testing.assert_allclose(loss[0], expected[1], rtol=1e-5, atol=1e-6)
     assert correct[0] == (logits.argmax(axis=1) == target).sum()
+    labels, error = rng.integers(0, 2, (rows, classes)).astype(np.float32), logits.copy()
+    call(library, "tfoa_binary_cross_entropy", error, labels, rows, classes, loss)
+    expected = heads.binary_cross_entropy(logits, labels)
+    np.testing.assert_allclose(error, expected[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(loss[0], expected[1], rtol=1e-5, atol=1e-6)
     wanted, error = real(rng, rows, classes), logits.copy()
     call(library, "tfoa_mean_squared_error", error, wanted, rows, classes, loss)
     expected = heads.mean_squared_error(logits, wanted)

@@ -92,7 +92,7 @@ def conv_cases(draw: st.DrawFn, ending: str) -> StepCase:
     model = builder.model(builder.dense(builder.node("Flatten", (h,)), CHANNELS * size, classes, "fc"))
     recipe = {
         "num_outputs": classes,
-        "loss": draw(st.sampled_from(["cross-entropy", "mean-squared-error"])),
+        "loss": draw(st.sampled_from(["cross-entropy", "binary-cross-entropy", "mean-squared-error"])),
         "optimizer": draw(st.sampled_from(["sgd", "momentum"])),
         "head": draw(st.sampled_from(["rademacher", "kaiming"])),
         "binarize": "none",

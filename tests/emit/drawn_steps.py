@@ -113,7 +113,7 @@ def _without_bias(builder: ModelBuilder, x: str, sizes: tuple[int, int], number:
 def _recipe(draw: st.DrawFn, classes: int) -> dict[str, Any]:
     return {
         "num_outputs": classes,
-        "loss": draw(st.sampled_from(["cross-entropy", "mean-squared-error"])),
+        "loss": draw(st.sampled_from(["cross-entropy", "binary-cross-entropy", "mean-squared-error"])),
         "optimizer": draw(st.sampled_from(["sgd", "momentum"])),
         "head": draw(st.sampled_from(["rademacher", "kaiming"])),
     }

@@ -47,6 +47,8 @@ def _loss(h: torch.Tensor, values: Mapping[str, torch.Tensor], job: Mapping[str,
         h = job["gain"] * units @ values["head"].to(torch.float64).T
     if job["loss"] == "mean-squared-error":
         return functional.mse_loss(h, values["target"]) / 2
+    if job["loss"] == "binary-cross-entropy":
+        return functional.binary_cross_entropy_with_logits(h, values["target"], reduction="sum") / len(h)
     return functional.cross_entropy(h, values["target"])
 
 

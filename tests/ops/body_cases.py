@@ -155,6 +155,9 @@ def _heads(rng: np.random.Generator, batch: int) -> Iterator[BodyCase]:
     yield BodyCase(f"SoftmaxCrossEntropy-{batch}", "SoftmaxCrossEntropy", (3 * real(rng, batch, classes), target))
     far = np.array([[40, -40, 0, 1]] * batch, dtype=np.float32)
     yield BodyCase(f"SoftmaxCrossEntropy-far-{batch}", "SoftmaxCrossEntropy", (far, target))
+    for columns, z in ((classes, 3 * real(rng, batch, classes)), (1, real(rng, batch, 1)), (4, far)):
+        labels = rng.integers(0, 2, (batch, columns)).astype(np.float32)
+        yield BodyCase(f"BinaryCrossEntropy-{columns}-{np.abs(z).max():.0f}-{batch}", "BinaryCrossEntropy", (z, labels))
     yield BodyCase(
         f"MeanSquaredError-{batch}", "MeanSquaredError", (real(rng, batch, classes), real(rng, batch, classes))
     )  # fmt: skip

@@ -68,11 +68,12 @@ def test_adam_agrees_with_python_on_the_same_kernels(schedule: str, driver: Driv
     np.testing.assert_allclose(losses, expected, rtol=LOSS_TOLERANCE)
 
 
-def test_a_regression(driver: Driver, library: Path, tmp_path: Path) -> None:
-    artifact = artifact_of(tmp_path, loss="mean-squared-error")
+@pytest.mark.parametrize("loss", ["mean-squared-error", "binary-cross-entropy"])
+def test_targets_that_are_numbers(driver: Driver, library: Path, tmp_path: Path, loss: str) -> None:
+    artifact = artifact_of(tmp_path, loss=loss)
     artifact.save(tmp_path / "artifact")
     x, _ = blobs(600)
-    y = x[:, :4] / 4
+    y = x[:, :4] / 4 if loss == "mean-squared-error" else (x[:, :4] > 0).astype(np.float32)
     python, expected = in_python(artifact, x, y, 90)
     words = ["--threads", "1", "--kernels", str(library), *commands(3, 90), f"save:{tmp_path / 'saved'}", "evaluate"]
     losses = driver.steps(tmp_path / "artifact", x, y, *words)

@@ -105,10 +105,11 @@ def test_convolutions(driver: Driver, tmp_path: Path) -> None:
     assert_same(python, tmp_path / "saved")
 
 
-def test_a_regression(driver: Driver, tmp_path: Path) -> None:
-    artifact = artifact_of(tmp_path, loss="mean-squared-error")
+@pytest.mark.parametrize("loss", ["mean-squared-error", "binary-cross-entropy"])
+def test_targets_that_are_numbers(driver: Driver, tmp_path: Path, loss: str) -> None:
+    artifact = artifact_of(tmp_path, loss=loss)
     artifact.save(tmp_path / "artifact")
-    y = X[:, :4] / 4
+    y = X[:, :4] / 4 if loss == "mean-squared-error" else (X[:, :4] > 0).astype(np.float32)
     python, expected = in_python(artifact, X, y, 90)
     words = [*commands(3, 90), f"save:{tmp_path / 'saved'}", "evaluate"]
     losses = driver.steps(tmp_path / "artifact", X, y, *words)

@@ -25,7 +25,15 @@ Array = NDArray[Any]
 ANOTHER_ORDER = Tolerance(1e-5, 1e-5, "the sum's order")
 # The same operations on the same numbers: products of signs, alone but for the mean that alpha=tensor needs.
 SAME_BITS = Tolerance(0, 0, "integers, scaled as the body scales them")
-PLAIN = ("SoftmaxCrossEntropy", "MeanSquaredError", "BiasSliceGrad", "SgdUpdate", "MomentumUpdate", "AdamUpdate")
+PLAIN = (
+    "SoftmaxCrossEntropy",
+    "BinaryCrossEntropy",
+    "MeanSquaredError",
+    "BiasSliceGrad",
+    "SgdUpdate",
+    "MomentumUpdate",
+    "AdamUpdate",
+)
 CASES = [*twin_cases(), *(case for case in dense_cases() if case.op_type in PLAIN and case.inputs[0] is not None)]
 
 

@@ -41,6 +41,7 @@ OTHER: dict[str, Any] = {
     "schedule": "freeze-diagonal",
     "train": "last:1",
     "binarize": "none",
+    "loss_at": "fc_out",
     "loss": "mean-squared-error",
     "nonvolatile": "1MB",
     "alpha": "tensor",

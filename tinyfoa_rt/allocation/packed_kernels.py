@@ -76,6 +76,7 @@ PACKED_KERNELS: Mapping[str, Rule] = {
     "SgdUpdate": _nothing,
     "MomentumUpdate": _nothing,
     "AdamUpdate": _nothing,
+    "BinaryCrossEntropy": _nothing,
     "MeanSquaredError": _nothing,
     "PackedPackSigns": _nothing,
 }

@@ -16,8 +16,9 @@ __all__ = ["command"]
 @click.command("inspect")
 @model_argument
 @shape_option
+@click.option("--loss-at", metavar="NAME", help="The output, or another value, that the loss attaches at.")
 @click.option("--providers", is_flag=True, help="Of a built artifact: which execution provider takes which nodes of the steps.")
-def command(model: Path, shapes: Mapping[str, tuple[int, ...]], providers: bool) -> None:
+def command(model: Path, shapes: Mapping[str, tuple[int, ...]], loss_at: str | None, providers: bool) -> None:
     """Show the layers, shapes and blocks of MODEL: what can be trained and what not, and why."""
     if providers:
         from tinyfoa_rt.pipeline.placement import place_steps, print_placement
@@ -30,4 +31,4 @@ def command(model: Path, shapes: Mapping[str, tuple[int, ...]], providers: bool)
     from tinyfoa_rt.model import load
     from tinyfoa_rt.pipeline.inspection import print_inspection
 
-    print_inspection(load(model, shapes=shapes))
+    print_inspection(load(model, shapes=shapes), loss_at=loss_at)

@@ -15,6 +15,8 @@ from tinyfoa_rt.errors import InputError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from numpy.typing import NDArray
+
     from tinyfoa_rt.run.artifact import Artifact
     from tinyfoa_rt.run.data import DataSet
     from tinyfoa_rt.run.loop import Report
@@ -89,7 +91,7 @@ def command(
                 refuse_given(_NOT_PLANNING, f"is for planning, and {source} is planned already", mend)
                 trainer = _planned(source, runtime, from_scratch=options["from_scratch"])
             else:
-                trainer = Trainer(_planned_and_built(source, options["shapes"], planning), **runtime)
+                trainer = Trainer(_planned_and_built(source, options["shapes"], planning, data_set.y_train), **runtime)
             reports = _begin(trainer, data_set, settings, normalization)
         interrupted_by = TrainingSession(trainer, data_set, output, checkpoint_every).run(reports)
     if interrupted_by:
@@ -112,7 +114,7 @@ def _begin(trainer: Trainer, data_set: DataSet, settings: dict[str, Any], normal
     is_trained = bool(trainer.progress.rates)
     # A frozen block wants samples as those that it was trained on, and the numbers of a regression often are the samples.
     manifest = trainer.artifact.manifest
-    wants_it = manifest.frozen_blocks == 0 and data_set.num_classes > 0 and manifest.takes_normalization
+    wants_it = manifest.frozen_blocks == 0 and not data_set.reconstructs and manifest.takes_normalization
     if normalization != "auto" or not is_trained:
         normalizes = normalization == "data" or (normalization == "auto" and wants_it)
         trainer.progress.normalization = data_set.normalization if normalizes else None
@@ -147,13 +149,16 @@ def _planned(folder: Path, runtime: dict[str, Any], *, from_scratch: bool) -> Tr
     return trainer
 
 
-def _planned_and_built(model: Path, shapes: Mapping[str, tuple[int, ...]], planning: dict[str, Any]) -> Artifact:
+def _planned_and_built(model: Path, shapes: Mapping[str, tuple[int, ...]], planning: dict[str, Any], y: NDArray[Any]) -> Artifact:
     from tinyfoa_rt.errors import BudgetError
     from tinyfoa_rt.model import load
     from tinyfoa_rt.pipeline import plan
     from tinyfoa_rt.pipeline.building import build
+    from tinyfoa_rt.pipeline.loss import loss_of_targets
 
     graph = load(model, shapes=shapes)
+    if planning["loss"] == "auto" and planning["classes"] is None:
+        planning["loss"] = loss_of_targets(graph, planning["loss_at"], y) or "auto"
     planned = plan(graph, **planning)
     if not planned.feasible:
         raise BudgetError(f"budget {planned.budget_bytes:,} bytes", planned.reason)

@@ -67,7 +67,8 @@ class Block:
 
     ``nodes`` are all nodes of the block in execution order, those of its layers included. ``inputs`` are the values that enter
     it (skip tensors too), ``output`` is where its loss attaches, ``exports`` are all values that later blocks or the model's
-    outputs read.
+    outputs read. ``keeps_reals``: the output is, or feeds, another output of the model than the one that learns, and so is never
+    binarized.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Block:
     output: str
     exports: tuple[str, ...]
     is_classifier: bool = False
+    keeps_reals: bool = False
 
     @property
     def parameters(self) -> int:
@@ -86,10 +88,15 @@ class Block:
 
 @dataclass(frozen=True)
 class Partition:
-    """A graph cut into blocks, in execution order; ``stem`` holds the nodes before any trainable layer."""
+    """A graph cut into blocks, in execution order; ``stem`` holds the nodes before any trainable layer.
+
+    The last block computes what the model's loss attaches at; ``behind`` holds the nodes, layers too, that lead only to other
+    outputs.
+    """
 
     stem: tuple[Node, ...]
     blocks: tuple[Block, ...]
+    behind: tuple[Node, ...] = ()
 
 
 @dataclass(frozen=True, order=True)

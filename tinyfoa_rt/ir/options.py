@@ -84,7 +84,11 @@ class PlanOptions:
     loss: str = _choice(
         AUTO,
         (AUTO, *LOSSES),
-        "cross-entropy or mean-squared-error; auto takes the latter where the output is as large as the input.",
+        "cross-entropy, binary-cross-entropy (outputs are 0 or 1) or mean-squared-error. auto: as the data of 'train' ask, "
+        "else by the model's last function, its number of outputs, and whether the output is as large as the input.",
+    )
+    loss_at: str | None = _text(
+        None, "The output, or another value, that the loss attaches at. Default: the output that most layers are before.", "NAME"
     )
     nonvolatile: str | None = _text(None, "Nonvolatile memory, in place of the target's.", "SIZE|none|unlimited")
     alpha: str = _choice("row", ALPHAS, "Scale of binary weights: row, or tensor (paper).")

@@ -2,6 +2,7 @@
 
     a = g B h                                                            HeadLogits
     p = softmax(a), loss = -log p_y, delta_a = (p - y) / N               SoftmaxCrossEntropy
+    p = sigmoid(a), loss = -log p or -log (1 - p), delta_a = (p - y) / N BinaryCrossEntropy, summed over outputs
     loss = mean (a - y)^2 / 2, delta_a = (a - y) / (N T)                 MeanSquaredError
     delta_h = g B^T delta_a, only the rows of the active slice           HeadGrad
 
@@ -34,6 +35,7 @@ def head_rows() -> tuple[Operator, ...]:
         )
         for name, doc in (
             ("SoftmaxCrossEntropy", "Mean cross entropy of softmax(logits) against class numbers, and its gradient."),
+            ("BinaryCrossEntropy", "Cross entropy of sigmoid(logits) against 0 and 1, summed over outputs, and its gradient."),
             ("MeanSquaredError", "Half the mean squared error against a real target, and its gradient."),
         )
     )

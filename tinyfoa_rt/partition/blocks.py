@@ -9,7 +9,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 import networkx as nx
 
@@ -17,13 +18,17 @@ from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.block import Block, Layer, Partition
 from tinyfoa_rt.ir.graph import Graph, Node
 from tinyfoa_rt.partition.layers import find_layers
-from tinyfoa_rt.partition.score import find_score
+from tinyfoa_rt.partition.score import find_score, nodes_before
 
 __all__ = ["partition"]
 
 
-def partition(graph: Graph) -> Partition:
+def partition(graph: Graph, at: str | None = None) -> Partition:
     """Return the blocks of ``graph`` in execution order.
+
+    Args:
+        graph: the model.
+        at: the value at which its loss attaches; by default where a cross entropy does.
 
     Raises:
         UnsupportedError: the graph has no trainable layer.
@@ -39,8 +44,23 @@ def partition(graph: Graph) -> Partition:
     stem = tuple(node for node in graph.nodes if not owners[node.name])
     groups = _grouped(graph, layers, owners)
     exports = _exports(graph, owners, groups)
-    last = len(groups) - 1
-    return Partition(stem, tuple(_block(graph, group, exports[i], i == last) for i, group in enumerate(groups)))
+    score = find_score(graph)
+    at = at or (score.logits if score is not None else None)
+    if at is None:
+        return Partition(stem, tuple(_block(graph, group, exports[i], ()) for i, group in enumerate(groups)))
+    before = nodes_before(graph, at)
+    for group in groups:
+        group.layers = [layer for layer in group.layers if layer.nodes[0].name in before]
+    learning = [(group, exported) for group, exported in zip(groups, exports) if group.layers]
+    needed = {name for node in graph.nodes if node.name in before for name in node.inputs}
+    blocks = [_block(graph, group, exported, needed, at if group is learning[-1][0] else None) for group, exported in learning]
+    reading = _Readers(graph, at, {node.name for block in blocks for layer in block.layers for node in layer.nodes})
+    behind = {node.name for group in groups if not group.layers for node in group.nodes}
+    return Partition(
+        stem,
+        tuple(replace(block, keeps_reals=not block.is_classifier and reading.leads_outside(block.output)) for block in blocks),
+        tuple(node for node in graph.nodes if node.name in behind),
+    )
 
 
 class _Group:
@@ -116,21 +136,46 @@ def _exports(graph: Graph, owners: Mapping[str, frozenset[tuple[int, str]]], gro
     return exports
 
 
-def _block(graph: Graph, group: _Group, exports: set[str], is_last: bool) -> Block:
+class _Readers:
+    """Who reads a value: the layers that learn, up to where the loss attaches, or another output of the model."""
+
+    def __init__(self, graph: Graph, at: str, learning: Collection[str]) -> None:
+        self._outputs = set(graph.outputs)
+        self._at = at
+        self._learning = learning
+        self._nodes: dict[str, list[Node]] = {}
+        for node in graph.nodes:
+            for name in node.inputs:
+                self._nodes.setdefault(name, []).append(node)
+
+    def leads_outside(self, value: str) -> bool:
+        """Whether a value is, or feeds past the layers that learn, an output of the model."""
+        waiting, seen = [value], {value}
+        while waiting:
+            name = waiting.pop()
+            if name in self._outputs:
+                return True
+            readers = (node for node in self._nodes.get(name, ()) if node.name not in self._learning)
+            found = {output for node in readers for output in node.outputs} - seen - {self._at}
+            seen |= found
+            waiting += found
+        return False
+
+
+def _block(graph: Graph, group: _Group, exports: set[str], needed: Collection[str], at: str | None = None) -> Block:
+    """The block of a group; ``at`` is where the model's loss attaches, of the block that computes it."""
     produced = [name for node in group.nodes for name in node.outputs if name]
     reads = dict.fromkeys(name for node in group.nodes for name in node.inputs if name)
     ordered = tuple(name for name in produced if name in exports)
-    is_classifier = is_last and any(name in graph.outputs for name in ordered)
-    output = find_score(graph, group.nodes, ordered) if is_classifier else _output(group, ordered)
     return Block(
         name=group.layers[0].name,
         depth=group.depth,
         layers=tuple(group.layers),
         nodes=tuple(group.nodes),
         inputs=tuple(name for name in reads if name not in set(produced) and graph.constant_at(name, 1) is None),
-        output=output,
+        output=at or _output(group, tuple(name for name in ordered if name in needed) or ordered),
         exports=ordered,
-        is_classifier=is_classifier,
+        is_classifier=at is not None,
     )
 
 

@@ -15,6 +15,7 @@ from tinyfoa_rt.ir.block import Block
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.names import elide, elide_all
+from tinyfoa_rt.partition import find_score, loss_candidates
 from tinyfoa_rt.partition.layers import find_layers, untrainable_products
 from tinyfoa_rt.pipeline.job import resolve
 from tinyfoa_rt.pipeline.refusal import check_model, find_refusal
@@ -35,28 +36,33 @@ class BlockFinding:
     reason: str | None
 
 
-def inspect_blocks(graph: Graph) -> tuple[BlockFinding, ...]:
+def inspect_blocks(graph: Graph, loss_at: str | None = None) -> tuple[BlockFinding, ...]:
     """Return every block with the reason why it cannot be trained, if there is one.
 
+    Args:
+        graph: the model.
+        loss_at: the value that the loss attaches at; ``None`` for the output that most layers are before.
+
     Raises:
-        UnsupportedError: onnxruntime cannot run a node.
+        UnsupportedError: onnxruntime cannot run a node, or nothing can be learnt of the value.
     """
     if not find_layers(graph):
         return ()
-    job = resolve(graph, PlanOptions(budget=1))
+    job = resolve(graph, PlanOptions(budget=1, loss_at=loss_at))
     check_runnable(job)
     return tuple(_finding(job.graph, setting) for setting in job.settings)
 
 
-def print_inspection(graph: Graph, console: Console | None = None) -> None:
-    """Print the blocks of a model as a table, and below it what cannot be trained and why."""
-    findings = inspect_blocks(graph)
-    whole = () if not findings else _refused_whole(graph)
+def print_inspection(graph: Graph, console: Console | None = None, *, loss_at: str | None = None) -> None:
+    """Print the blocks of a model as a table, and below it where its loss attaches and what cannot be trained and why."""
+    findings = inspect_blocks(graph, loss_at)
+    whole = () if not findings else _refused_whole(graph, loss_at)
     products = (f"not a trainable layer: {name}: {reason}" for name, reason in untrainable_products(graph).items())
     blocks = (f"cannot be trained: {finding.reason}" for finding in findings if finding.reason is not None)
     parts: tuple[RenderableType, ...] = (
         Text(_headline(graph, findings)),
         _table(findings) if findings else Text(_no_layer(graph)),
+        *map(Text, _loss(graph, loss_at)),
         *map(Text, products),
         *map(Text, blocks),
         *map(Text, whole),
@@ -65,10 +71,10 @@ def print_inspection(graph: Graph, console: Console | None = None) -> None:
     print_parts(parts, console)
 
 
-def _refused_whole(graph: Graph) -> Iterator[str]:
+def _refused_whole(graph: Graph, loss_at: str | None) -> Iterator[str]:
     """Why the model cannot be trained, whichever block is."""
     try:
-        check_model(resolve(graph, PlanOptions(budget=1, train="last:1")))
+        check_model(resolve(graph, PlanOptions(budget=1, train="last:1", loss_at=loss_at)))
     except UnsupportedError as error:
         yield f"cannot be trained: {error}"
 
@@ -76,6 +82,20 @@ def _refused_whole(graph: Graph) -> Iterator[str]:
 def _no_layer(graph: Graph) -> str:
     operators = " ".join(_counted(node.op_type for node in graph.nodes))
     return f"no layer can be trained (Gemm, MatMul or Conv with a constant weight); what is there: {operators or 'nothing'}"
+
+
+def _loss(graph: Graph, loss_at: str | None) -> Iterator[str]:
+    """Where the loss attaches, and where else it could."""
+    score = find_score(graph, loss_at)
+    if score is None:
+        return
+    owned = (
+        f", before the {score.function} of '{elide(score.output)}', which belongs to a cross entropy" if score.function else ""
+    )
+    others = [elide(other.output) for other in loss_candidates(graph) if other.logits != score.logits]
+    yield f"the loss attaches at '{elide(score.logits)}'{owned}"
+    if others:
+        yield f"other outputs that could learn, with --loss-at: {', '.join(others)}"
 
 
 def _way_out(findings: tuple[BlockFinding, ...]) -> Iterator[str]:

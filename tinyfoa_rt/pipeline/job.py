@@ -9,9 +9,18 @@ from tinyfoa_rt.errors import UnsupportedError, UsageError
 from tinyfoa_rt.ir.block import Block, Partition, Slices
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.options import AUTO, PlanOptions
-from tinyfoa_rt.ir.recipe import Head, Loss, Recipe
+from tinyfoa_rt.ir.recipe import Head, Recipe
 from tinyfoa_rt.ir.target import Target
-from tinyfoa_rt.partition import is_own, partition, select_blocks, with_classes, with_standard_operators, without_rounding
+from tinyfoa_rt.partition import (
+    find_score,
+    is_own,
+    partition,
+    select_blocks,
+    with_classes,
+    with_standard_operators,
+    without_rounding,
+)
+from tinyfoa_rt.pipeline.loss import auto_loss, check_loss
 from tinyfoa_rt.planner.search import Candidate, grid_candidates
 from tinyfoa_rt.steps import BlockSetting, StepChoice, block_settings
 from tinyfoa_rt.targets import load_target
@@ -102,14 +111,19 @@ def resolve(graph: Graph, options: PlanOptions, target: Target | None = None) ->
         UnsupportedError: the model has no trainable layer.
     """
     target = target or _target(options)
-    parts = partition(graph)
+    score = find_score(graph, options.loss_at)
+    loss = options.loss if options.loss != AUTO else auto_loss(graph, score, options.classes)
+    parts = partition(graph, score.value(loss) if score is not None else None)
     selected = select_blocks(parts.blocks, options.train)
     to_train = {node.name for block in parts.blocks if block.name in selected for node in block.nodes}
     graph = with_standard_operators(without_rounding(graph, to_train), to_train)
     _check_frozen(graph, target)
     if options.classes is not None:
         graph = with_classes(graph, options.classes)
-    parts = partition(graph)
+    score = find_score(graph, options.loss_at)  # the logits of a quantized model have another name without rounding
+    parts = partition(graph, score.value(loss) if score is not None else None)
+    if score is not None:
+        check_loss(graph, parts.blocks[-1].output, loss)
     trained = [block for block in parts.blocks if block.name in selected]
     num_outputs = graph.values[parts.blocks[-1].output].size
     options = replace(
@@ -119,7 +133,7 @@ def resolve(graph: Graph, options: PlanOptions, target: Target | None = None) ->
         train=tuple(block.name for block in trained),
         optimizer="sgd" if options.optimizer == AUTO else options.optimizer,  # the one that needs least
         head=_head(parts, options, selected),
-        loss=options.loss if options.loss != AUTO else _loss(graph, num_outputs),
+        loss=loss,
     )
     recipe = _recipe(options, num_outputs)
     settings = block_settings(graph, trained, recipe, target)
@@ -187,9 +201,3 @@ def _recipe(options: PlanOptions, num_outputs: int) -> Recipe:
     """What the recipe shares with resolved options has the same names there."""
     asked = {each.name: getattr(options, each.name) for each in fields(PlanOptions)}
     return Recipe(**{each.name: asked[each.name] for each in fields(Recipe) if each.name in asked}, num_outputs=num_outputs)
-
-
-def _loss(graph: Graph, num_outputs: int) -> Loss:
-    """A model whose output is as large as its input reconstructs it."""
-    input_size = sum(graph.values[name].size for name in graph.inputs)
-    return "mean-squared-error" if num_outputs == input_size else "cross-entropy"

@@ -144,7 +144,7 @@ class Measure:
 def _frozen_nbytes(job: PlanJob) -> int:
     trained = {setting.block.name for setting in job.settings}
     nodes = [node for block in job.parts.blocks if block.name not in trained for node in block.nodes]
-    return constant_nbytes(job.graph, [*job.parts.stem, *nodes], job.target)
+    return constant_nbytes(job.graph, [*job.parts.stem, *nodes, *job.parts.behind], job.target)
 
 
 def _signature(setting: BlockSetting) -> Hashable:
@@ -159,7 +159,7 @@ def _signature(setting: BlockSetting) -> Hashable:
     layers = tuple((number[layer.output], layer.kind, layer.groups, layer.bias is None) for layer in block.layers)
     inputs = tuple(number[name] for name in block.inputs)
     exports = tuple(number[name] for name in block.exports if name in number)
-    return (tuple(nodes), layers, inputs, number[block.output], exports, block.is_classifier)
+    return (tuple(nodes), layers, inputs, number[block.output], exports, block.is_classifier, block.keeps_reals)
 
 
 def _operand(setting: BlockSetting, name: str) -> Hashable:

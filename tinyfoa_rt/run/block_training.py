@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.ir.names import HEAD, LOSS, RATE, TARGET, own, split
 from tinyfoa_rt.run.artifact import Artifact
+from tinyfoa_rt.run.evaluation import accuracy_of
 from tinyfoa_rt.run.frozen_slice import FrozenSlice
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.records import Manifest
@@ -40,6 +41,7 @@ class BlockTraining:
         self, artifact: Artifact, index: int, state: ModelState, runtime: Runtime, given: Mapping[str, Array] | None = None
     ) -> None:
         self.record = artifact.blocks[index]
+        self._loss = artifact.manifest.loss
         self._state = state
         self._layers = [state.layers[layer.name] for layer in self.record.layers]
         self._session = runtime.open(
@@ -97,10 +99,8 @@ class BlockTraining:
         self._session.run()
         for frozen in self._frozen:
             frozen.restore()
-        is_right = (
-            self._logits.reshape(len(self._logits), -1).argmax(axis=1) == self.target if self.target.ndim == 1 else np.zeros(1)
-        )
-        return StepResult(float(self.outputs[LOSS]), float(is_right.mean()))
+        accuracy = accuracy_of(self._logits.reshape(len(self._logits), -1), self.target, self._loss)
+        return StepResult(float(self.outputs[LOSS]), accuracy)
 
     def reset_optimizer(self) -> None:
         """Forget what the optimizer has gathered; turns end."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Evaluation", "evaluate_scores"]
+__all__ = ["Evaluation", "accuracy_of", "evaluate_scores"]
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,8 @@ class Evaluation:
     """Measures over a data set.
 
     Attributes:
-        loss: mean cross entropy, or half the mean squared error.
-        accuracy: share of samples that are classified right; ``None`` for a regression.
+        loss: mean cross entropy, of a binary one the sum over the outputs; or half the mean squared error.
+        accuracy: share of samples that are classified right, of a binary loss that of outputs; ``None`` for a regression.
         balanced_accuracy: mean over the classes that occur of the share of each that is found; ``None`` for a regression.
     """
 
@@ -30,9 +30,25 @@ def evaluate_scores(scores: NDArray[Any], target: NDArray[Any], loss: str) -> Ev
     """Return the measures of ``scores`` (N, outputs) against ``target``, classes (N,) or values (N, outputs)."""
     if loss == "mean-squared-error":
         return Evaluation(float(0.5 * np.mean((scores - target) ** 2, dtype=np.float64)), None, None)
-    shifted = scores.astype(np.float64) - scores.max(axis=1, keepdims=True)
-    chosen = np.take_along_axis(shifted, target[:, None], axis=1)[:, 0]
-    mean_loss = float(np.mean(np.log(np.exp(shifted).sum(axis=1)) - chosen))
-    is_right = scores.argmax(axis=1) == target
-    found = [is_right[target == label].mean() for label in np.unique(target)]
-    return Evaluation(mean_loss, float(is_right.mean()), float(np.mean(found)))
+    logits = scores.astype(np.float64)
+    is_right, labels = _compared(scores, target, loss)
+    if loss == "binary-cross-entropy":
+        total = (np.logaddexp(0, logits) - logits * target).sum()
+    else:
+        logits -= scores.max(axis=1, keepdims=True)
+        total = (np.log(np.exp(logits).sum(axis=1)) - np.take_along_axis(logits, target[:, None], axis=1)[:, 0]).sum()
+    found = [is_right[labels == label].mean() for label in np.unique(labels)]
+    return Evaluation(float(total / len(logits)), float(is_right.mean()), float(np.mean(found)))
+
+
+def accuracy_of(scores: NDArray[Any], target: NDArray[Any], loss: str) -> float:
+    """Return the share of samples, of a binary cross entropy of outputs, that are classified right; 0 for a regression."""
+    return 0.0 if loss == "mean-squared-error" else float(_compared(scores, target, loss)[0].mean())
+
+
+def _compared(scores: NDArray[Any], target: NDArray[Any], loss: str) -> tuple[NDArray[np.bool_], NDArray[Any]]:
+    """Whether each label is found, and the labels; a binary cross entropy has one for each output."""
+    if loss == "binary-cross-entropy":
+        labels = target > 0.5
+        return (scores > 0) == labels, labels
+    return scores.argmax(axis=1) == target, target

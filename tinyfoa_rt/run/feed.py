@@ -137,10 +137,10 @@ def put_values(values: Mapping[str, Array], into: Mapping[str, Array]) -> None:
 
 
 def check_targets(manifest: Manifest, samples: Samples, y: Array) -> Array:
-    """Return targets as a step takes them: class numbers (N,) int64, or real vectors (N, outputs) float32.
+    """Return targets as a step takes them: class numbers (N,) int64, or vectors (N, outputs) float32, of one output (N,) too.
 
     Raises:
-        InputError: no samples, unequal numbers, labels out of range, or targets of another size.
+        InputError: no samples, unequal numbers, labels out of range, targets of another size, or those of another loss.
     """
     if len(samples) == 0:
         raise InputError("data", "has no samples", "give at least one")
@@ -149,7 +149,8 @@ def check_targets(manifest: Manifest, samples: Samples, y: Array) -> Array:
     if manifest.loss == "cross-entropy":
         if y.ndim != 1 or y.dtype.kind not in "iu":
             problem = f"labels are {y.dtype} of shape {y.shape}"
-            raise InputError("data", problem, "give one whole number a sample, counted from 0")
+            mend = "give one whole number a sample, counted from 0, or plan with another --loss"
+            raise InputError("data", problem, mend)
         check_labels(y, manifest.num_outputs, "data")
         return y.astype(np.int64, copy=False)
     if y.dtype.kind not in "biuf":
@@ -158,11 +159,14 @@ def check_targets(manifest: Manifest, samples: Samples, y: Array) -> Array:
         flat = y.astype(np.float32).reshape(len(y), -1)
     if flat.shape[1] != manifest.num_outputs:
         problem = f"targets have {flat.shape[1]} numbers, the model {manifest.num_outputs}"
-        raise InputError("data", problem, "give one vector a sample")
+        raise InputError("data", problem, f"give one vector a sample, or plan with another --loss than {manifest.loss}")
     is_finite = np.isfinite(flat).all(axis=1)
     if not is_finite.all():
         place = f"data, row {int(is_finite.argmin())}"
         raise InputError(place, "has a target that is NaN or Inf", "leave the row out")
+    if manifest.loss == "binary-cross-entropy" and (flat.min() < 0 or flat.max() > 1):
+        row = int(((flat < 0) | (flat > 1)).any(axis=1).argmax())
+        raise InputError(f"data, row {row}", "has a target that is not between 0 and 1", "plan with --loss mean-squared-error")
     return flat
 
 

@@ -17,7 +17,7 @@ __all__ = ["ParsedManifest", "parse_manifest"]
 
 _MEND = "build the artifact again"
 _CHOICES = {
-    "loss": ("cross-entropy", "mean-squared-error"),
+    "loss": ("cross-entropy", "binary-cross-entropy", "mean-squared-error"),
     "optimizer": ("sgd", "momentum", "adam"),
     "schedule": ("slice", "freeze-diagonal", "full"),
     "binarize": ("both", "weights", "none"),

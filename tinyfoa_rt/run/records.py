@@ -129,7 +129,7 @@ class Manifest:
         output: name of the output that classifies or reconstructs.
         score: the value whose largest element is the class: the output before Softmax.
         num_outputs: classes, or the size of the target.
-        loss: ``cross-entropy`` or ``mean-squared-error``.
+        loss: ``cross-entropy``, ``binary-cross-entropy`` or ``mean-squared-error``.
         batch: samples a step.
         optimizer: ``sgd``, ``momentum`` or ``adam``.
         schedule: ``slice``, ``freeze-diagonal`` or ``full``.

@@ -94,7 +94,7 @@ class Trainer:
         Args:
             x: samples (N, ...), raw; any shape that fits the model's input in one way. Where the model has several inputs, an
                 array of each by its name. Inputs of whole numbers (ids, bytes) and of truth values take them as they are.
-            y: classes (N,), whole numbers from 0; or targets (N, outputs).
+            y: classes (N,), whole numbers from 0; or targets (N, outputs), of one output (N,) too.
             normalization: of the samples, kept with the model; ``None`` for the one that it has, and at first none.
             **settings: fields of :class:`tinyfoa_rt.run.settings.TrainSettings`, such as ``epochs=10``.
 
@@ -184,9 +184,14 @@ class Trainer:
         return np.concatenate(parts) if parts else np.zeros((0, self.artifact.manifest.num_outputs), np.float32)
 
     def predict(self, x: Inputs) -> Array:
-        """Return the class (N,) of each sample; of a regression its output (N, outputs)."""
-        scores = self.scores(x)
-        return scores.argmax(axis=1) if self.artifact.manifest.loss == "cross-entropy" else scores
+        """Return the class (N,) of each sample; of several binary ones 0 or 1 (N, outputs); of a regression its output."""
+        scores, loss = self.scores(x), self.artifact.manifest.loss
+        if loss == "mean-squared-error":
+            return scores
+        if loss == "cross-entropy":
+            return np.asarray(scores.argmax(axis=1))
+        labels = (scores > 0).astype(np.int64)
+        return np.asarray(labels[:, 0] if labels.shape[1] == 1 else labels)
 
     def evaluate(self, x: Inputs, y: Array) -> Evaluation:
         """Return loss, accuracy and balanced accuracy on ``x`` and ``y``."""

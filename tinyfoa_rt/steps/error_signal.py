@@ -19,7 +19,11 @@ from tinyfoa_rt.steps.setting import BlockSetting
 
 __all__ = ["add_error_signal"]
 
-_LOSS_OPERATORS = {"cross-entropy": "SoftmaxCrossEntropy", "mean-squared-error": "MeanSquaredError"}
+_LOSS_OPERATORS = {
+    "cross-entropy": "SoftmaxCrossEntropy",
+    "binary-cross-entropy": "BinaryCrossEntropy",
+    "mean-squared-error": "MeanSquaredError",
+}
 
 
 def add_error_signal(setting: BlockSetting, forward: ForwardPass, backward: BackwardPass) -> str:
@@ -95,7 +99,7 @@ def _channel_units(setting: BlockSetting, backward: BackwardPass) -> dict[str, A
 
 
 def _declare_target(setting: BlockSetting, builder: StepBuilder) -> str:
-    if setting.recipe.loss == "mean-squared-error":
+    if setting.recipe.loss != "cross-entropy":
         target_type = TensorType("float32", (builder.batch, setting.recipe.num_outputs))
     else:
         # onnxruntime's operators index with 64-bit numbers.

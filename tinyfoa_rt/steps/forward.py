@@ -156,6 +156,7 @@ def assemble_forward(
             _run_trained(forward, block)
     for name in filter(graph.is_constant, graph.outputs):
         builder.structure(name)
+    _run_all(ForwardPass(builder, default, binary), parts.behind)
     return builder.finish("forward", graph.outputs), starts
 
 

@@ -21,8 +21,8 @@ _GRID = 4
 
 
 def binarizes_output(graph: Graph, block: Block, recipe: Recipe) -> bool:
-    """Whether a block hands on bits: a classifier never does, nor one whose output is never negative."""
-    return recipe.binarize == "both" and not block.is_classifier and has_sign(graph, block)
+    """Whether a block hands on bits: a classifier never does, nor one whose output is never negative or read as it is."""
+    return recipe.binarize == "both" and not (block.is_classifier or block.keeps_reals) and has_sign(graph, block)
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,9 @@ void tfoa_pooled_head_grad(const tfoa_head *head, const tfoa_channel_part *part,
 /* Mean cross entropy of softmax(logits), and its gradient in their place; *correct counts the samples classified right. */
 void tfoa_softmax_cross_entropy(float *logits, const int32_t *target, int32_t rows, int32_t classes, float *loss, int32_t *correct);
 
+/* Cross entropy of sigmoid(logits) against targets from 0 to 1, summed over a row and averaged over rows; its gradient in their place. */
+void tfoa_binary_cross_entropy(float *logits, const float *target, int32_t rows, int32_t size, float *loss);
+
 /* Half the mean squared error, and its gradient in the place of the output. */
 void tfoa_mean_squared_error(float *output, const float *target, int32_t rows, int32_t size, float *loss);
 

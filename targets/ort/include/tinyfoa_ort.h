@@ -51,7 +51,7 @@ typedef struct tinyfoa_ort_options {
 typedef struct tinyfoa_ort_samples {
     const float *x;
     size_t count;
-    const int64_t *labels; /* a class from 0 for each sample; NULL where the loss is mean squared error, or to predict */
+    const int64_t *labels; /* a class from 0 for each sample; NULL where targets are vectors, or to predict */
     const float *targets;  /* a vector of the model's outputs for each sample; NULL where the loss is cross entropy */
     const int64_t *shape;  /* of a raw sample, rank sizes; NULL: as the model's input */
     size_t rank;
@@ -73,7 +73,7 @@ typedef struct tinyfoa_ort_result {
 } tinyfoa_ort_result;
 
 typedef struct tinyfoa_ort_evaluation {
-    double loss;              /* mean cross entropy, or half the mean squared error */
+    double loss;              /* mean cross entropy, of a binary one the sum over outputs; or half the mean squared error */
     double accuracy;          /* 0 for a regression */
     double balanced_accuracy; /* mean over the classes that occur; 0 for a regression */
 } tinyfoa_ort_evaluation;

@@ -108,7 +108,9 @@ void tfoa_softmax_cross_entropy_op(tfoa_call *call)
     tfoa_softmax_cross_entropy(grad, numbers, rows, classes, loss, &correct);
 }
 
-void tfoa_mean_squared_error_op(tfoa_call *call)
+typedef void loss_of_vectors(float *output, const float *target, int32_t rows, int32_t size, float *loss);
+
+static void run_loss(tfoa_call *call, loss_of_vectors *compute)
 {
     const tfoa_tensor output = tfoa_matrix_input(call, 0);
     const float *target = tfoa_floats_input(call, 1, output.size);
@@ -119,5 +121,15 @@ void tfoa_mean_squared_error_op(tfoa_call *call)
     if (grad != (float *)output.data) {
         memcpy(grad, output.data, sizeof *grad * (size_t)output.size);
     }
-    tfoa_mean_squared_error(grad, target, output.dims[0], output.dims[1], loss);
+    compute(grad, target, output.dims[0], output.dims[1], loss);
+}
+
+void tfoa_binary_cross_entropy_op(tfoa_call *call)
+{
+    run_loss(call, tfoa_binary_cross_entropy);
+}
+
+void tfoa_mean_squared_error_op(tfoa_call *call)
+{
+    run_loss(call, tfoa_mean_squared_error);
 }

@@ -60,6 +60,7 @@ REFERENCES: Mapping[str, Reference] = {
     "HeadLogits": heads.head_logits,
     "HeadGrad": heads.head_grad,
     "SoftmaxCrossEntropy": heads.softmax_cross_entropy,
+    "BinaryCrossEntropy": heads.binary_cross_entropy,
     "MeanSquaredError": heads.mean_squared_error,
     "DenseSliceGrad": gradients.dense_slice_grad,
     "CenterInput": gradients.center_input,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-__all__ = ["head_grad", "head_logits", "mean_squared_error", "softmax_cross_entropy"]
+__all__ = ["binary_cross_entropy", "head_grad", "head_logits", "mean_squared_error", "softmax_cross_entropy"]
 
 
 def head_logits(
@@ -43,6 +43,11 @@ def softmax_cross_entropy(logits: Array, target: Array) -> tuple[Array, ...]:
     loss = -np.log(probabilities[rows, target]).mean()
     probabilities[rows, target] -= 1
     return probabilities / len(logits), np.asarray(loss)
+
+
+def binary_cross_entropy(logits: Array, target: Array) -> tuple[Array, ...]:
+    z = logits.astype(np.float64)
+    return (1 / (1 + np.exp(-z)) - target) / len(z), np.asarray((np.logaddexp(0, z) - z * target).sum() / len(z))
 
 
 def mean_squared_error(logits: Array, target: Array) -> tuple[Array, ...]:

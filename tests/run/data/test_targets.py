@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 
 from tests.small_models import mlp
 from tinyfoa_rt.cli import main
@@ -35,6 +36,36 @@ def test_a_fifth_is_held_back_where_there_is_no_test_part(tmp_path: Path) -> Non
     assert (len(data.x_train), len(data.x_test)) == (48, 12)
     rows = {tuple(row) for row in np.concatenate([data.y_train, data.y_test])}
     assert rows == {tuple(row) for row in Y}
+
+
+@pytest.mark.parametrize("form", ["npz", "npz-column", "csv"])
+@pytest.mark.parametrize(("y", "is_real"), [(X[:, 0], True), (-np.floor(4 * abs(X[:, 0])), True), (X[:, 0] > 0, False)])
+def test_one_output(form: str, y: NDArray[Any], is_real: bool, tmp_path: Path) -> None:
+    """Whole numbers from 0 are class numbers, all others are targets; a column is a vector."""
+    column = y.astype(np.float32).reshape(-1, 1)
+    if form == "csv":
+        np.savetxt(tmp_path / "data.csv", np.concatenate([X, column], axis=1), delimiter=",")
+        data = load_data(str(tmp_path / "data.csv"))
+    else:
+        data = load_data(str(saved(tmp_path, x_train=X, y_train=column if form == "npz-column" else column[:, 0])))
+    assert (data.num_classes == 0) == is_real
+    assert data.y_train.shape == ((48, 1) if is_real else (len(data.x_train),))
+    assert sorted(np.concatenate([data.y_train, data.y_test]).ravel()) == pytest.approx(sorted(column.ravel()))
+
+
+def test_rows_of_zeros_and_ones_are_targets_unless_one_hot(tmp_path: Path) -> None:
+    labels = (X[:, :3] > 0).astype(np.int64)
+    data = load_data(str(saved(tmp_path, x_train=X, y_train=labels)))
+    assert data.num_classes == 0 and data.y_train.shape == (48, 3) and data.y_train.dtype == np.float32
+    with pytest.raises(InputError, match="take the argmax of one-hot rows"):
+        load_data(str(saved(tmp_path, x_train=X, y_train=np.eye(3, dtype=np.int64)[np.arange(60) % 3])))
+
+
+def test_one_number_that_is_no_class_makes_targets_of_both_parts(tmp_path: Path) -> None:
+    y = np.arange(60) % 3 * 1.0
+    y[3] = 0.5
+    data = load_data(str(saved(tmp_path, x_train=X[:40], y_train=y[:40], x_test=X[40:], y_test=y[40:])))
+    assert data.y_train.shape == (40, 1) and data.y_test.shape == (20, 1)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -52,17 +52,21 @@ def _softmax_cross_entropy(lowering: Lowering, node: StepNode) -> list[Statement
     return [*moved, Call("tfoa_softmax_cross_entropy", arguments)]
 
 
-def _mean_squared_error(lowering: Lowering, node: StepNode) -> list[Statement]:
-    output, target = node.inputs
-    moved = lowering.in_place(output, node.outputs[0])
-    size = Number(lowering.columns(output))
-    arguments = (lowering.at(node.outputs[0]), lowering.at(target), lowering.rows, size, lowering.at(node.outputs[1]))
-    return [*moved, Call("tfoa_mean_squared_error", arguments)]
+def _loss_of_vectors(kernel: str) -> Rule:
+    def rule(lowering: Lowering, node: StepNode) -> list[Statement]:
+        output, target = node.inputs
+        moved = lowering.in_place(output, node.outputs[0])
+        size = Number(lowering.columns(output))
+        arguments = (lowering.at(node.outputs[0]), lowering.at(target), lowering.rows, size, lowering.at(node.outputs[1]))
+        return [*moved, Call(kernel, arguments)]
+
+    return rule
 
 
 HEAD_RULES: Mapping[str, Rule] = {
     "HeadLogits": _head_logits,
     "HeadGrad": _head_grad,
     "SoftmaxCrossEntropy": _softmax_cross_entropy,
-    "MeanSquaredError": _mean_squared_error,
+    "BinaryCrossEntropy": _loss_of_vectors("tfoa_binary_cross_entropy"),
+    "MeanSquaredError": _loss_of_vectors("tfoa_mean_squared_error"),
 }

@@ -83,7 +83,7 @@ def lower(model: ModelSource) -> CProgram:
         input_size=int(np.prod(shape[1:])),
         input=model.offsets[input_name],
         output_size=score.size // score.shape[0],
-        takes_vectors=model.loss == "mean-squared-error",
+        takes_vectors=model.loss != "cross-entropy",
         rotate_every=model.rotate_every,
         arena_nbytes=max(block.peak_nbytes for block in model.blocks),
         storage_nbytes=layout.nbytes,

@@ -73,7 +73,7 @@ class ModelSource:
         score: the value whose largest element is the class.
         optimizer: ``sgd``, ``momentum`` or ``adam``.
         alpha: ``row`` or ``tensor``.
-        loss: ``cross-entropy`` or ``mean-squared-error``.
+        loss: ``cross-entropy``, ``binary-cross-entropy`` or ``mean-squared-error``.
         rotate_every: steps that a slice stays.
         state: tensors by name as a checkpoint has them; what is missing is zero.
         progress: block, step and total steps that training goes on from.

@@ -45,6 +45,12 @@ class DataSet:
     num_classes: int
     normalization: Normalization
 
+    @property
+    def reconstructs(self) -> bool:
+        """Whether targets are as many numbers as samples, and so most likely the samples themselves."""
+        is_single = not isinstance(self.x_train, Mapping)
+        return not self.num_classes and is_single and self.y_train[0].size == self.x_train[0].size
+
 
 @dataclass(frozen=True, eq=False)
 class Part:
@@ -73,10 +79,11 @@ def join(name: str, train: Part, test: Part, *, num_classes: int | None = None, 
     Raises:
         InputError: unequal lengths or shapes, NaN, Inf, labels out of range, one class only, empty.
     """
-    train, test = _checked(train), _checked(test)
+    are_numbers = is_regression(train.y) or is_regression(test.y)
+    train, test = _checked(train, are_numbers), _checked(test, are_numbers)
     _check_alike(train, test)
     normalization = Normalization(0.0, 1.0) if isinstance(train.x, Mapping) else measure(train.x, channel_axis)
-    if is_regression(train.y) or is_regression(test.y):
+    if are_numbers:
         if train.y.shape[1:] != test.y.shape[1:]:
             problem = f"targets have shape {test.y.shape[1:]}, those of the training set {train.y.shape[1:]}"
             raise InputError(test.place, problem, "store both with one shape")
@@ -92,19 +99,20 @@ def join(name: str, train: Part, test: Part, *, num_classes: int | None = None, 
 
 def split(name: str, whole: Part, *, channel_axis: int | None = None) -> DataSet:
     """Split a set that has no test part (see ``split_stratified``), then as ``join``."""
-    whole = _checked(whole)
-    train, test = split_stratified(np.zeros(len(whole.y), np.int64) if is_regression(whole.y) else whole.y)
+    are_numbers = is_regression(whole.y)
+    whole = _checked(whole, are_numbers)
+    train, test = split_stratified(np.zeros(len(whole.y), np.int64) if are_numbers else whole.y)
     if len(test) == 0:
         raise InputError(whole.place, f"{len(whole.y)} samples are too few to test with", "give at least three of a class")
     parts = (Part(whole.place, _each(whole, partial(_rows_of, rows)), whole.y[rows]) for rows in (train, test))
     return join(name, *parts, channel_axis=channel_axis)
 
 
-def _checked(part: Part) -> Part:
+def _checked(part: Part, are_numbers: bool) -> Part:
     for array in part.arrays.values():
         if array.ndim and part.y.ndim and len(array) != len(part.y):
             raise InputError(part.place, f"has {len(array)} samples and {len(part.y)} labels", "give one label a sample")
-    return Part(part.place, _each(part, as_features), as_targets(part.y, part.place))
+    return Part(part.place, _each(part, as_features), as_targets(part.y, part.place, are_numbers=are_numbers))
 
 
 def _each(part: Part, change: Callable[[NDArray[Any], str], NDArray[Any]]) -> Inputs:

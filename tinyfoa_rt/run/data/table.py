@@ -1,10 +1,9 @@
-"""A .csv table: one sample a row, features as numbers, the label in the last column."""
+"""A .csv table: one sample a row, features as numbers, the label or the number to be told in the last column."""
 
 from __future__ import annotations
 
 import csv
 import io
-import math
 from array import array
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -16,7 +15,6 @@ import numpy as np
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.files import reading
 from tinyfoa_rt.run.data.data_set import DataSet, Part, split
-from tinyfoa_rt.run.data.labels import LARGEST_NUM_CLASSES
 from tinyfoa_rt.run.data.stream import LARGEST_NBYTES
 
 __all__ = ["load_csv"]
@@ -29,13 +27,14 @@ _LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 def load_csv(path: Path) -> DataSet:
     """Read a table separated by commas: x (N, columns - 1) float32; each column is normalized apart.
 
-    The first row is a header where none of its fields is a number. A fifth of each class, rounded, is held back for
-    testing, drawn with seed 0 (see ``split_stratified``).
+    The last column holds classes where all its numbers are whole, from 0 to 65,535, and targets of a regression else. The
+    first row is a header where none of its fields is a number. A fifth of each class, rounded, is held back for testing,
+    drawn with seed 0 (see ``split_stratified``).
 
     Raises:
         InputError: no text, a field that is no finite number, rows of unequal length; names the line, counted from 1.
     """
-    features, labels = array("f"), array("q")
+    features, targets = array("f"), array("f")
     try:
         with reading(path, "name a file that can be read", largest=LARGEST_NBYTES) as stored:
             file = io.TextIOWrapper(stored, encoding="utf-8-sig", newline="")
@@ -47,13 +46,13 @@ def load_csv(path: Path) -> DataSet:
                     raise InputError(place, f"has {len(fields)} columns, the rows before it {width}", "fill or drop the row")
                 numbers = _numbers(fields, place)
                 features.extend(numbers[:-1])
-                labels.append(_label(numbers[-1], place))
+                targets.append(numbers[-1])
     except (csv.Error, UnicodeDecodeError) as error:
         raise InputError(path.name, f"is no table as text ({error})", "save it as UTF-8, separated by commas") from error
-    if not labels:
+    if not targets:
         raise InputError(path.name, "holds no rows of numbers", "give one sample a row, the label in the last column")
-    x = np.frombuffer(features, dtype=np.float32).reshape(len(labels), width - 1)
-    return split(path.stem, Part(path.name, x, np.frombuffer(labels, dtype=np.int64)), channel_axis=_FEATURE_AXIS)
+    x = np.frombuffer(features, dtype=np.float32).reshape(len(targets), width - 1)
+    return split(path.stem, Part(path.name, x, np.frombuffer(targets, dtype=np.float32)), channel_axis=_FEATURE_AXIS)
 
 
 def _rows(file: TextIO) -> Iterator[tuple[int, list[str]]]:
@@ -93,13 +92,6 @@ def _numbers(fields: Sequence[str], place: str) -> list[float]:
         if not _is_number(field) or not abs(float(field)) <= _LARGEST_FLOAT32:
             raise InputError(f"{place}, column {column}", f"'{field[:40]}' is not a finite number", "fill or drop the row")
     raise AssertionError("one of the fields was refused")
-
-
-def _label(number: float, place: str) -> int:
-    if not 0 <= number < LARGEST_NUM_CLASSES or number != math.floor(number):
-        problem = f"label {number:g} is not a whole number from 0 to {LARGEST_NUM_CLASSES - 1}"
-        raise InputError(place, problem, "put the label into the last column and number the classes from 0")
-    return int(number)
 
 
 def _is_number(field: str) -> bool:

@@ -8,27 +8,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import InputError
-from tinyfoa_rt.run.data.labels import as_labels
+from tinyfoa_rt.run.data.labels import LARGEST_NUM_CLASSES, as_labels
 
 __all__ = ["as_targets", "is_regression"]
 
 
 def is_regression(y: NDArray[Any]) -> bool:
-    """Whether targets are rows of real numbers: neither class numbers nor one-hot rows."""
-    if y.ndim < 2 or y.dtype.kind != "f":
+    """Whether targets are numbers for each output: no class numbers, and no one-hot rows.
+
+    A row of 0 and 1 with several ones, or none, says of each output whether it holds. Of one output class numbers are whole and
+    none below zero.
+    """
+    if y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1):
+        return y.dtype.kind == "f" and not _are_class_numbers(y)
+    if y.ndim < 2 or y.dtype.kind not in "biuf":
         return False
-    is_one_hot = y.ndim == 2 and y.shape[1] > 1 and bool(((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all())
-    return not is_one_hot
+    is_binary = y.ndim == 2 and bool(((y == 0) | (y == 1)).all())
+    if is_binary:
+        return not (y.sum(axis=1) == 1).all()
+    return y.dtype.kind == "f"
 
 
-def as_targets(y: NDArray[Any], place: str) -> NDArray[Any]:
-    """Return real targets as (N, outputs) float32, everything else as labels (N,) int64.
+def as_targets(y: NDArray[Any], place: str, *, are_numbers: bool) -> NDArray[Any]:
+    """Return numbers as (N, outputs) float32, everything else as labels (N,) int64.
 
     Raises:
         InputError: empty, NaN or Inf with the row, or what :func:`as_labels` refuses.
     """
-    if not is_regression(y):
-        return as_labels(y, place)
+    if not are_numbers:
+        return as_labels(y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y, place)
     if len(y) == 0:
         raise InputError(place, "is empty", "give at least one sample")
     rows = y.reshape(len(y), -1).astype(np.float32)
@@ -36,3 +44,7 @@ def as_targets(y: NDArray[Any], place: str) -> NDArray[Any]:
     if bad.any():
         raise InputError(f"{place}, row {int(bad.argmax())}", "has a target that is NaN or infinite", "repair or drop the sample")
     return rows
+
+
+def _are_class_numbers(y: NDArray[Any]) -> bool:
+    return bool(((y == np.floor(y)) & (y >= 0) & (y < LARGEST_NUM_CLASSES)).all())

@@ -30,6 +30,19 @@ void tfoa_softmax_cross_entropy(float *logits, const int32_t *target, int32_t ro
     *loss = total / (float)rows;
 }
 
+void tfoa_binary_cross_entropy(float *logits, const float *target, int32_t rows, int32_t size, float *loss)
+{
+    float total = 0.0f;
+    for (int32_t i = 0; i < rows * size; i++) {
+        const float logit = logits[i], larger = logit > 0.0f ? logit : 0.0f;
+        const float power = tfoa_expf(logit > 0.0f ? -logit : logit); /* at most 1: nothing overflows */
+        const float probability = (logit > 0.0f ? 1.0f : power) / (1.0f + power);
+        total += larger - logit * target[i] + tfoa_logf(1.0f + power);
+        logits[i] = (probability - target[i]) / (float)rows;
+    }
+    *loss = total / (float)rows;
+}
+
 void tfoa_mean_squared_error(float *output, const float *target, int32_t rows, int32_t size, float *loss)
 {
     const int32_t count = rows * size;

@@ -130,7 +130,7 @@ public:
             size.fan_in = std::max(size.fan_in, static_cast<double>(layer.fan_in));
             size.weight_positions = std::max(size.weight_positions, static_cast<double>(layer.positions));
         }
-        const bool classifies = record_.is_classifier && manifest_.is_classification() && manifest_.frozen_blocks == 0;
+        const bool classifies = record_.is_classifier && !manifest_.is_regression() && manifest_.frozen_blocks == 0;
         for (const BlockRecord& block : manifest_.blocks) {
             const bool is_of_kernels = !block.is_classifier && block.layers.front().kind == "conv";
             size.is_behind_kernels = size.is_behind_kernels || (classifies && is_of_kernels);
@@ -138,7 +138,7 @@ public:
         size.num_slices = static_cast<double>(num_slices());
         size.input_power = power;
         size.squared_outputs =
-            record_.is_classifier && !manifest_.is_classification() ? static_cast<double>(manifest_.num_outputs) : 0;
+            record_.is_classifier && manifest_.is_regression() ? static_cast<double>(manifest_.num_outputs) : 0;
         return rate_of_block(manifest_.optimizer, static_cast<double>(manifest_.batch), size);
     }
 
@@ -225,11 +225,17 @@ private:
     }
 
     float accuracy() const {
-        if (!manifest_.is_classification()) {
+        if (manifest_.is_regression()) {
             return 0;
         }
         const auto width = static_cast<std::size_t>(manifest_.num_outputs), batch = static_cast<std::size_t>(manifest_.batch);
         std::size_t num_right = 0;
+        if (!manifest_.is_classification()) {
+            for (std::size_t i = 0; i < batch * width; ++i) {
+                num_right += (outputs_.at(logits_).data<float>()[i] > 0) == (target_.data<float>()[i] > 0.5F);
+            }
+            return static_cast<float>(num_right) / static_cast<float>(batch * width);
+        }
         for (std::size_t i = 0; i < batch; ++i) {
             const float* row = outputs_.at(logits_).data<float>() + i * width;
             num_right += std::max_element(row, row + width) - row == target_.data<std::int64_t>()[i];

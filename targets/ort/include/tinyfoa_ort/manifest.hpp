@@ -67,7 +67,8 @@ struct Manifest {
     std::map<std::string, FileRecord> files;
     std::string id;  // tells artifacts apart
 
-    bool is_classification() const { return loss == "cross-entropy"; }
+    bool is_classification() const { return loss == "cross-entropy"; }  // targets are labels, else numbers
+    bool is_regression() const { return loss == "mean-squared-error"; }
     bool has_scaled_inputs() const { return handover == "scaled"; }
 };
 
@@ -266,7 +267,7 @@ inline Manifest parse_manifest(const std::string& place, const Json& content) {
     manifest.output = reader.text("output");
     manifest.score = reader.text("score");
     manifest.num_outputs = reader.integer("num_outputs", 1);
-    manifest.loss = reader.choice("loss", {"cross-entropy", "mean-squared-error"});
+    manifest.loss = reader.choice("loss", {"cross-entropy", "binary-cross-entropy", "mean-squared-error"});
     manifest.batch = reader.integer("batch", 1);
     manifest.optimizer = reader.choice("optimizer", {"sgd", "momentum", "adam"});
     manifest.schedule = reader.choice("schedule", {"slice", "freeze-diagonal", "full"});

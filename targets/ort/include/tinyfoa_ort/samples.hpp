@@ -18,7 +18,7 @@ struct Samples {
     const float* x = nullptr;
     std::size_t count = 0;
     const std::int64_t* labels = nullptr;  // a class from 0 for each sample, where the loss is cross entropy
-    const float* targets = nullptr;        // a vector of the model's outputs for each sample, where it is mean squared error
+    const float* targets = nullptr;        // a vector of the model's outputs for each sample, where the loss is no cross entropy of classes
     Shape shape;                           // of a raw sample; empty: as the model's input. Channels of a normalization lie in it
 };
 
@@ -57,9 +57,12 @@ public:
         }
         const auto num_values = is_classification ? 0 : samples.count * static_cast<std::size_t>(manifest_.num_outputs);
         for (std::size_t i = 0; i < num_values; ++i) {
-            if (!std::isfinite(samples.targets[i])) {
+            const float target = samples.targets[i];
+            const bool is_finite = std::isfinite(target);
+            if (!is_finite || (!manifest_.is_regression() && (target < 0 || target > 1))) {
                 throw input_error("data, row " + std::to_string(i / static_cast<std::size_t>(manifest_.num_outputs)),
-                                  "has a target that is NaN or Inf", "leave the row out");
+                                  is_finite ? "has a target that is not between 0 and 1" : "has a target that is NaN or Inf",
+                                  "leave the row out");
             }
         }
     }

@@ -1,0 +1,76 @@
+"""Which loss trains a model: what the targets are decides, and without them what the model ends in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyfoa_rt.errors import UnsupportedError, UsageError
+from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.recipe import Loss
+from tinyfoa_rt.partition import Score, find_score
+
+__all__ = ["auto_loss", "check_loss", "loss_of_targets"]
+
+
+def auto_loss(graph: Graph, score: Score | None, classes: int | None) -> Loss:
+    """Return the loss of a model whose targets are not known.
+
+    A Softmax is for classes. A model whose output is as large as its input reconstructs it. Sigmoids are for labels of 0 and 1,
+    and one output without is a number.
+    """
+    if score is None or score.function == "softmax" or classes is not None:
+        return "cross-entropy"
+    num_outputs = graph.values[score.logits].size
+    if num_outputs == _input_size(graph):
+        return "mean-squared-error"
+    if score.function == "sigmoid":
+        return "binary-cross-entropy"
+    return "mean-squared-error" if num_outputs == 1 else "cross-entropy"
+
+
+def loss_of_targets(graph: Graph, loss_at: str | None, y: NDArray[Any]) -> Loss | None:
+    """Return the loss that targets ask for.
+
+    Args:
+        graph: the model.
+        loss_at: the value that learns; ``None`` for the one that is taken without.
+        y: class numbers (N,), int64, or numbers (N, outputs), float32.
+
+    Returns:
+        Cross entropy of class numbers, where the model has several outputs. Of labels 0 and 1, one or several a sample, a binary
+        one; but of a model that reconstructs its input, and of all other numbers, the mean squared error. ``None`` where no
+        output can learn.
+    """
+    score = find_score(graph, loss_at)
+    if score is None:
+        return None
+    if y.ndim == 1 and graph.values[score.logits].size > 1:
+        return "cross-entropy"
+    is_binary = bool(((y == 0) | (y == 1)).all())
+    return "binary-cross-entropy" if is_binary and np.prod(y.shape[1:]) != _input_size(graph) else "mean-squared-error"
+
+
+def check_loss(graph: Graph, output: str, loss: str) -> None:
+    """Refuse a loss that the value at which it attaches cannot have.
+
+    Raises:
+        UnsupportedError: it has positions, and so would a class be for each of them.
+        UsageError: classes of one output.
+    """
+    shape = graph.shape(output)[1:]
+    if loss == "mean-squared-error":
+        return
+    if sum(length > 1 for length in shape) > 1:
+        problem = f"has positions ({'x'.join(map(str, shape))} a sample), and a class for each of them cannot be learnt"
+        mend = "name another value with --loss-at, or train on numbers with --loss mean-squared-error"
+        raise UnsupportedError(f"output '{output}'", problem, mend)
+    if loss == "cross-entropy" and graph.values[output].size == 1:
+        mend = "use --loss binary-cross-entropy (labels 0 and 1) or --loss mean-squared-error (numbers)"
+        raise UsageError("--loss cross-entropy", f"has one output to choose from, '{output}'", mend)
+
+
+def _input_size(graph: Graph) -> int:
+    return sum(graph.values[name].size for name in graph.inputs)
