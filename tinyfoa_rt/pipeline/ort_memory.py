@@ -94,10 +94,11 @@ class StageMemory:
         return int(np.cumsum(change).max())
 
     def _waiting_nbytes(self, stages: Sequence[StepGraph], place: int) -> int:
-        """What a stage is given, and what was made before it and is read after it."""
+        """What a stage is given, what was made before it and is read after it, and the samples, which are there throughout."""
         before = {name for stage in stages[:place] for name in (*stage.inputs, *stage.outputs)}
         waiting = {name for stage in stages[place:] for name in stage.inputs} & before
-        waiting.update(stages[place].inputs)
+        samples = next((stage.inputs for stage in stages if stage.nodes), ())
+        waiting.update((*stages[place].inputs, *samples))
         known = _known(stages[place], self.target)
         return sum(known[name].nbytes for name in waiting)
 
