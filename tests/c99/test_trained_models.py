@@ -42,7 +42,7 @@ def train(pair: Pair, graph: Graph, steps: int, rate: float) -> None:
 
 def test_kws(shared_models: Path, tmp_path: Path) -> None:
     graph = load(shared_models / "kws.onnx")
-    train(pair_of(graph, tmp_path, batch=2, slices="2x2", **REAL), graph, 100, 0.3)
+    train(pair_of(graph, tmp_path, batch=2, slices="2x2", **REAL), graph, 100, 0.25)
 
 
 def test_vww96(shared_models: Path, tmp_path: Path) -> None:

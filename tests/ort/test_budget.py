@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.ort.driver import Driver, compile_cpp
+from tests.ort.test_damage import change
 from tests.run import test_local_training as local
 from tests.run.trained_models import artifact_of, blobs
 from tests.small_models import load_model, mlp
@@ -19,6 +20,7 @@ from tinyfoa_rt.run import Artifact
 X, Y = blobs(60)
 EXCEEDED = 3
 GENEROUS = "1000000000"
+NONE = str(2**64 - 1)
 
 
 def images(count: int) -> tuple[Any, Any]:
@@ -57,10 +59,23 @@ def test_a_step_that_fits_exactly_is_taken_and_one_byte_less_is_not(driver: Driv
     assert failure["message"].endswith(f"needs more than {needed - 1}; give a larger budget, or build a plan for this one")
 
 
+def test_the_budget_of_the_plan_is_the_default(driver: Driver, tmp_path: Path) -> None:
+    artifact_of(tmp_path).save(tmp_path / "artifact")
+    words = ("--threads", "1", "steps:0:1")
+    ample = driver.run(tmp_path / "artifact", X, Y, *words, "--budget", GENEROUS)
+    assert driver.run(tmp_path / "artifact", X, Y, *words) == ample
+    too_little = ample[0]["bytes"] - 1
+    change(tmp_path / "artifact" / "manifest.json", "budget_bytes", value=too_little)
+    (failure,) = driver.run(tmp_path / "artifact", X, Y, *words)
+    assert failure["status"] == EXCEEDED
+    assert f"needs more than {too_little};" in failure["message"]
+    assert driver.steps(tmp_path / "artifact", X, Y, *words, "--budget", NONE)
+
+
 def test_a_budget_changes_no_number(driver: Driver, tmp_path: Path) -> None:
     artifact_of(tmp_path, optimizer="adam").save(tmp_path / "artifact")
     words = ("--threads", "1", "steps:0:9", "next", "steps:0:9")
-    free = driver.steps(tmp_path / "artifact", X, Y, *words)
+    free = driver.steps(tmp_path / "artifact", X, Y, "--budget", NONE, *words)
     assert driver.steps(tmp_path / "artifact", X, Y, "--budget", GENEROUS, *words) == free
 
 

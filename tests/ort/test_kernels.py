@@ -201,7 +201,7 @@ def test_what_is_no_library_ends_in_a_status_and_a_line(sanitized: Driver, libra
         assert "cannot be loaded" in failure["message"] or "are cut short" in failure["message"], failure
         assert "\n" not in failure["message"] and failure["message"].startswith(f"kernels {path}: ")
     shutil.copy(sanitized.library, tmp_path / "onnxruntime.so")
-    for path, problem in ((tmp_path / "none.so", "cannot be read (No such file"), (tmp_path, "is no file")):
+    for path, problem in ((tmp_path / "none.so", "cannot be read (No such file"), (tmp_path, "is a folder, no regular file")):
         (failure,) = sanitized.run(tmp_path / "artifact", x, y, "--kernels", str(path))
         assert failure["status"] == 4 and problem in failure["message"]
     (failure,) = sanitized.run(tmp_path / "artifact", x, y, "--kernels", str(tmp_path / "onnxruntime.so"), "steps:0:1")
@@ -214,7 +214,7 @@ def test_a_head_that_holds_no_signs_is_refused(sanitized: Driver, library: Path,
     head[2, 5] = 0
     put_initial(tmp_path / "artifact", "fc1#head", head)
     (failure,) = sanitized.run(tmp_path / "artifact", *blobs(60), "--kernels", str(library))
-    assert failure["status"] == 4 and "tensor 'fc1.head': holds something other than -1 and 1" in failure["message"]
+    assert failure["status"] == 4 and "tensor 'fc1#head': holds something other than -1 and 1" in failure["message"]
 
 
 @pytest.mark.parametrize("bits", ["", "0", "-1", "17,17", "33", "99999999999999999999", "many", None])

@@ -66,6 +66,7 @@ class _Stretches:
         self._names = names
         self._bounds = bounds
         self._taken_names: set[str] = set(step.tensors)
+        self._computed = {name for node in step.nodes for name in node.outputs}
 
     def buffers(self, taken: Sequence[Allocation]) -> list[ProgramBuffer]:
         stretch_of = [index for index, (a, b) in enumerate(zip(self._bounds, self._bounds[1:])) for _ in range(a, b)]
@@ -120,7 +121,10 @@ class _Stretches:
 
     def _buffer(self, each: Allocation, start: int, end: int) -> ProgramBuffer:
         tensor = self._step.tensors.get(each.name)
-        name = each.name if tensor is not None else self._unique(own(self._names[start], parts(each.name)[-1]))
+        if tensor is None:
+            name = self._unique(own(self._names[start], parts(each.name)[-1]))
+        else:  # a constant that is dequantized lies beside the integers of its name
+            name = each.name if each.name in self._computed else self._unique(own(each.name, "real"))
         buffer = Buffer(name, each.nbytes, Lifetime(start, end + 1), 1)
         return ProgramBuffer(buffer, tensor.category if tensor is not None else "scratch", False, (name,))
 

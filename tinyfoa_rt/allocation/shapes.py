@@ -147,7 +147,8 @@ def _unsqueeze(inputs: Inputs, attributes: Attributes, num_outputs: int) -> list
 
 def _transpose(inputs: Inputs, attributes: Attributes, num_outputs: int) -> list[Value]:
     x = _known(inputs, 0)
-    return [Value(tuple(x.shape[axis] for axis in attributes["perm"]), x.item_nbytes)]
+    order = attributes.get("perm", range(len(x.shape) - 1, -1, -1))
+    return [Value(tuple(x.shape[axis] for axis in order), x.item_nbytes)]
 
 
 def _slice(inputs: Inputs, attributes: Attributes, num_outputs: int) -> list[Value]:

@@ -201,6 +201,7 @@ class _Building:
             handover=job.recipe.handover,
             order=plan.options.order,
             peak_bytes=plan.peak_bytes,
+            budget_bytes=plan.budget_bytes if plan.target.runtime == "ort" else 0,
             rows=rows,
             needs_kernels=job.target.has_kernels,
             frozen_blocks=len(job.parts.blocks) - len(job.settings),

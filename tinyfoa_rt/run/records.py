@@ -137,6 +137,7 @@ class Manifest:
         handover: ``bits`` ({0, 1}) or ``scaled`` ({0, s}): what a block hands to the next one.
         order: ``layerwise``, or ``interleaved`` where steps hand their output on.
         peak_bytes: RAM that the plan says.
+        budget_bytes: RAM that it was planned for; 0 where that is a device's that runs generated C.
         rows: how many samples a forward pass takes at once, so that it stays within that.
         needs_kernels: whether the plan counts on the library of kernels: function bodies would take more.
         frozen_blocks: how many blocks of the model are not trained.
@@ -160,6 +161,7 @@ class Manifest:
     handover: str
     order: str
     peak_bytes: int
+    budget_bytes: int
     rows: int
     needs_kernels: bool
     frozen_blocks: int

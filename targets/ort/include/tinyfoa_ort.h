@@ -38,10 +38,12 @@ typedef enum tinyfoa_ort_status {
 
 typedef struct tinyfoa_ort_trainer tinyfoa_ort_trainer;
 
+#define TINYFOA_ORT_NO_BUDGET ((size_t)-1)
+
 /* All zero is the default. */
 typedef struct tinyfoa_ort_options {
     int threads;         /* of a session; 0: one a core */
-    size_t budget_bytes; /* RAM of a training step; 0: no limit */
+    size_t budget_bytes; /* RAM of a training step; 0: that of the plan; TINYFOA_ORT_NO_BUDGET: no limit */
     const char *storage; /* folder of memory-mapped files with the latent weights of all slices; NULL: in RAM */
     size_t cache_bytes;  /* what tinyfoa_ort_fit may keep of the blocks before; 0: 256 MiB */
     const char *kernels; /* path of libtinyfoa_ops, or "none"; NULL, "auto": where the system's loader finds it */

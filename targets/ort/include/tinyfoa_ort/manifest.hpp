@@ -57,6 +57,7 @@ struct Manifest {
     std::int64_t num_outputs = 0;
     std::int64_t batch = 0;
     std::int64_t peak_bytes = 0;
+    std::int64_t budget_bytes = 0;  // that it was planned for; 0 where it is a device's that runs generated C
     std::int64_t rows = 0;  // samples that a forward pass takes at once
     bool needs_kernels = false;  // the plan counts on the library of kernels
     std::int64_t frozen_blocks = 0;
@@ -275,6 +276,7 @@ inline Manifest parse_manifest(const std::string& place, const Json& content) {
     manifest.handover = reader.choice("handover", {"bits", "scaled"});
     manifest.order = reader.choice("order", {"layerwise", "interleaved"});
     manifest.peak_bytes = reader.integer("peak_bytes");
+    manifest.budget_bytes = reader.integer("budget_bytes", 0);
     manifest.rows = reader.integer("rows", 1);
     manifest.needs_kernels = reader.boolean("needs_kernels");
     manifest.frozen_blocks = reader.integer("frozen_blocks");

@@ -218,7 +218,7 @@ private:
         if (account.peak() == 0) {
             throw Error(Status::runtime, "budget",
                         "the application has registered another allocator with onnxruntime's environment",
-                        "open the trainer before, or without a budget");
+                        "open the trainer before, or without a budget (no_budget)");
         }
     }
 

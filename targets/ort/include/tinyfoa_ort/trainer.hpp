@@ -198,13 +198,19 @@ private:
     // from.
     struct Parts {
         Parts(const fs::path& folder, const Options& given)
-            : options(given), artifact(folder), kernels(Kernels::find(options.kernels, artifact.has_packed_form(), artifact.manifest().needs_kernels)),
+            : artifact(folder), options(resolved(given, artifact.manifest())), kernels(Kernels::find(options.kernels, artifact.has_packed_form(), artifact.manifest().needs_kernels)),
               state(artifact, options.storage, kernels != nullptr), memory(options.budget_bytes),
               forward(artifact, state, options, kernels), reader(artifact.manifest(), progress.normalization),
               feed(artifact, forward, reader, memory, options.cache_bytes) {}
 
-        Options options;
+        static Options resolved(Options given, const Manifest& manifest) {
+            const std::size_t planned = given.budget_bytes == 0 ? static_cast<std::size_t>(manifest.budget_bytes) : given.budget_bytes;
+            given.budget_bytes = planned == no_budget ? 0 : planned;  // sessions count where there is one
+            return given;
+        }
+
         Artifact artifact;
+        Options options;
         std::shared_ptr<const Kernels> kernels;
         Progress progress;
         ModelState state;
