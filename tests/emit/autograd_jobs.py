@@ -150,7 +150,7 @@ def of_slice(job: Job, layer: Layer, gradients: Mapping[str, Array]) -> Mapping[
         ins, outs = slice(first_input, first_input + num_inputs), slice(first_output, first_output + num_outputs)
         suffix = "_slice"
     part = taps_inputs_outputs[:, ins, outs]
-    found = {f"{name}.w{suffix}": part.reshape(-1, part.shape[-1])}
+    found = {f"{name}#w{suffix}": part.reshape(-1, part.shape[-1])}
     if layer.bias is not None:
-        found[f"{name}.bias{suffix}"] = gradients[layer.bias][outs]
+        found[f"{name}#bias{suffix}"] = gradients[layer.bias][outs]
     return found

@@ -42,14 +42,14 @@ def _wide(array: Any) -> torch.Tensor:
 
 def _loss(h: torch.Tensor, values: Mapping[str, torch.Tensor], job: Mapping[str, Any]) -> torch.Tensor:
     """The loss of a local head, or of the output itself where there is no head."""
-    if "head" in values:
+    if "#head" in values:
         units = h.mean(dim=list(range(2, h.ndim))) if job["pools"] else h.flatten(1)
-        h = job["gain"] * units @ values["head"].to(torch.float64).T
+        h = job["gain"] * units @ values["#head"].to(torch.float64).T
     if job["loss"] == "mean-squared-error":
-        return functional.mse_loss(h, values["target"]) / 2
+        return functional.mse_loss(h, values["#target"]) / 2
     if job["loss"] == "binary-cross-entropy":
-        return functional.binary_cross_entropy_with_logits(h, values["target"], reduction="sum") / len(h)
-    return functional.cross_entropy(h, values["target"])
+        return functional.binary_cross_entropy_with_logits(h, values["#target"], reduction="sum") / len(h)
+    return functional.cross_entropy(h, values["#target"])
 
 
 if __name__ == "__main__":

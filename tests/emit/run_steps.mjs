@@ -37,7 +37,7 @@ for (let step = 0; step < job.steps; step++) {
     feeds[name] = tensor(type, shape, read(name).subarray(step * nbytes, (step + 1) * nbytes));
   }
   const results = await session.run(feeds);
-  losses.push(results.loss.data[0]);
+  losses.push(results["#loss"].data[0]);
   for (const name of session.outputNames.filter((each) => each.endsWith("#next"))) {
     feeds[name.slice(0, -"#next".length)] = results[name];
   }
