@@ -15,6 +15,7 @@ from tests.optional_tools import required_tool
 _HERE = Path(__file__).parent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["test_forward_kernels.py", "test_forward_elementwise.py", "test_packed_kernels.py"])
 def test_under_sanitizers(module: str) -> None:
     gcc = required_tool("gcc")

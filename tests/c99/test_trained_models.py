@@ -45,6 +45,7 @@ def test_kws(shared_models: Path, tmp_path: Path) -> None:
     train(pair_of(graph, tmp_path, batch=2, slices="2x2", **REAL), graph, 100, 0.25)
 
 
+@pytest.mark.slow
 def test_vww96(shared_models: Path, tmp_path: Path) -> None:
     """28 blocks; random samples are not what its weights were trained on, and at the recipe's rate they make it diverge."""
     graph = load(shared_models / "vww96.onnx")

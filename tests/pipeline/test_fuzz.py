@@ -42,6 +42,7 @@ def damaged(content: bytes, mutations: list[tuple[float, int, str]]) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.slow
 @settings(max_examples=250)
 @given(data=st.data(), mutations=MUTATIONS)
 def test_a_damaged_model_gives_a_plan_or_one_line(

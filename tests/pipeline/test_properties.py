@@ -35,6 +35,7 @@ def test_the_verifier_accepts_every_plan(tmp_path: Path, model: onnx.ModelProto,
     verify_plan(plan(load_model(model, tmp_path), budget, **options))
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(random_models(), st.sampled_from(TARGETS), st.sampled_from([None, "none"]))
 def test_the_floor_is_feasible_and_one_byte_below_it_is_not(
@@ -55,6 +56,7 @@ def fractions(result: Plan) -> list[float]:
     return [block.update_fraction if result.feasible else 0.0 for block in result.blocks]
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(random_models(), st.sampled_from(TARGETS))
 def test_a_larger_budget_never_gives_a_smaller_update_fraction(tmp_path: Path, model: onnx.ModelProto, target: str) -> None:
@@ -68,6 +70,7 @@ def test_a_larger_budget_never_gives_a_smaller_update_fraction(tmp_path: Path, m
             assert smaller.batch <= larger.batch
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(random_models(), st.sampled_from(TARGETS))
 def test_auto_takes_what_needs_least(tmp_path: Path, model: onnx.ModelProto, target: str) -> None:

@@ -32,6 +32,7 @@ def test_trained_models(shared_models: Path, name: str, target: str) -> None:
     assert result.feasible or target == "ort-cpu"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("index", range(9))
 def test_light_models(light_models: list[Path], index: int, target: str) -> None:
