@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from tests.c99.test_conv_training import pair_of
 from tests.c99.trained_pair import Pair
