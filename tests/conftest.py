@@ -23,12 +23,13 @@ def pytest_report_header() -> str:
     return "seeds: fixed in every test; hypothesis is derandomized"
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in the last line what was skipped, and how to get what it wants."""
-    reports = terminalreporter.stats.get("skipped", [])
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Say in the last line, behind pytest's own, what was skipped and how to get what it wants."""
+    reporter: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
+    reports = reporter.stats.get("skipped", []) if reporter is not None else []
     line = summary(str(report.longrepr[2]) for report in reports if isinstance(report.longrepr, tuple))
-    if line:
-        terminalreporter.write_line(line)
+    if reporter is not None and line:
+        reporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
