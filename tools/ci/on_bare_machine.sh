@@ -18,5 +18,7 @@ for tool in "${tools[@]}"; do
 done
 # A version manager's python3 is a script, which looks for others in PATH.
 python=$(python3 -c 'import os, sys; print(os.path.realpath(sys.executable))')
-ln -s "$python" "$bin/python3"
+# And an environment links to the Python that made it: to the real one, which stays, not to a link in the folder that goes.
+printf '#!/bin/sh\nexec "%s" "$@"\n' "$python" > "$bin/python3"
+chmod +x "$bin/python3"
 env -u TINYFOA_ALL_TOOLS PATH="$bin" "$@"
