@@ -126,7 +126,7 @@ def test_streams_and_the_inference_model(library: Path, tmp_path: Path) -> None:
 def test_what_is_no_library_is_refused_in_one_line(tmp_path: Path, library: Path) -> None:
     artifact = artifact_of(tmp_path)
     artifact.save(tmp_path / "artifact")
-    with pytest.raises(InputError, match=r"kernels .*none\.so: cannot be read"):
+    with pytest.raises(InputError, match=r"none\.so: cannot be read .*make kernels"):
         Trainer(artifact, kernels=tmp_path / "none.so")
     content = library.read_bytes()
     damaged = [
