@@ -141,9 +141,8 @@ def test_what_is_no_library_is_refused_in_one_line(tmp_path: Path, library: Path
     for number, wrong in enumerate(damaged):
         path = tmp_path / f"{number}.so"
         path.write_bytes(wrong)
-        trainer = Trainer(artifact, kernels=path)
         with pytest.raises(InputError, match=r"cannot be loaded|are cut short") as refusal:
-            trainer.fit(*blobs())
+            Trainer(artifact, kernels=path).fit(*blobs())
         assert "\n" not in str(refusal.value)
     command = ["train", str(tmp_path / "artifact"), "--data", "digits", "-o", str(tmp_path / "out"), "--kernels", "none.so"]
     with pytest.raises(SystemExit) as end:
