@@ -24,7 +24,7 @@ def test_what_was_recorded_is_made_again(name: str, tmp_path: Path) -> None:
 
 def test_a_change_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make, options = CASES["mlp-last"]
-    monkeypatch.setitem(CASES, "mlp-last", (make, {**options, "batch": 3}))  # type: ignore[arg-type]
+    monkeypatch.setitem(CASES, "mlp-last", (make, {**options, "batch": 3}))
     found = record("mlp-last", tmp_path)
     assert found["plan"] != RECORD["mlp-last"]["plan"] and found["steps"] != RECORD["mlp-last"]["steps"]
     assert found["inference"] == RECORD["mlp-last"]["inference"]
