@@ -10,7 +10,7 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto, helper
 
-from tinyfoa_rt.run.digest import Digest
+from tinyfoa_rt.artifact.digest import Digest
 
 __all__ = ["LINKS", "PATHS", "edit", "list_file", "make_link", "put_file", "rename_model", "snapshot", "with_external_data"]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tinyfoa_rt.artifact.records import Manifest
+from tinyfoa_rt.artifact.settings import TrainSettings
 from tinyfoa_rt.cli import main
 from tinyfoa_rt.run.progress import Progress
-from tinyfoa_rt.run.records import Manifest
-from tinyfoa_rt.run.settings import TrainSettings
 from tools.operator_table import operator_page
 
 ROOT = Path(__file__).resolve().parents[1]

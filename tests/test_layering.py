@@ -22,13 +22,14 @@ MAY_IMPORT = {
     "model": NOUNS | {"model"},
     "zoo": NOUNS | {"zoo"},
     "partition": NOUNS | {"partition"},
-    "ops": NOUNS | {"ops"},
-    "steps": NOUNS | {"steps", "ops", "partition"},  # partition.slices: how an axis is split
+    "operators": NOUNS | {"operators"},
+    "steps": NOUNS | {"steps", "operators", "partition"},  # partition.slices: how an axis is split
     "planner": NOUNS | {"planner"},
     "allocation": NOUNS | {"allocation"},
-    "emit": NOUNS | {"emit", "ops"},
-    "run": NOUNS | {"run"},
-    "export": NOUNS | {"export", "ops"},
+    "emit": NOUNS | {"emit", "operators"},
+    "artifact": NOUNS | {"artifact"},
+    "run": NOUNS | {"run", "artifact"},
+    "export": NOUNS | {"export", "operators", "artifact"},
 }
 ONNX_PACKAGES = {"onnx", "onnx_ir", "onnxscript", "google"}
 
@@ -84,5 +85,5 @@ def test_there_is_a_place_for_every_module() -> None:
 
 def test_the_imports_are_really_read(tmp_path: Path) -> None:
     sample = tmp_path / "sample.py"
-    sample.write_text("import onnx.helper\nfrom tinyfoa_rt.plan import x\ndef f():\n    from tinyfoa_rt.ops import y\n")
-    assert imports_of(sample) == {"onnx.helper", "tinyfoa_rt.plan", "tinyfoa_rt.ops"}
+    sample.write_text("import onnx.helper\nfrom tinyfoa_rt.plan import x\ndef f():\n    from tinyfoa_rt.operators import y\n")
+    assert imports_of(sample) == {"onnx.helper", "tinyfoa_rt.plan", "tinyfoa_rt.operators"}

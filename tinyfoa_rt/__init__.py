@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from tinyfoa_rt.errors import TinyfoaError
 
 if TYPE_CHECKING:
+    from tinyfoa_rt.artifact.folder import Artifact
     from tinyfoa_rt.ir.graph import Graph
     from tinyfoa_rt.ir.plan import Plan
     from tinyfoa_rt.model import load
     from tinyfoa_rt.pipeline.building import build
     from tinyfoa_rt.pipeline.planning import plan
-    from tinyfoa_rt.run.artifact import Artifact
     from tinyfoa_rt.run.trainer import Trainer
 
 __version__ = "0.1.0"
@@ -27,7 +27,7 @@ __all__ = ["Artifact", "Graph", "Plan", "TinyfoaError", "Trainer", "__version__"
 
 # Imported when they are first used: onnx and networkx are slow to import, and `tinyfoa-rt --help` needs neither.
 _LAZY = {
-    "Artifact": "tinyfoa_rt.run.artifact",
+    "Artifact": "tinyfoa_rt.artifact.folder",
     "Graph": "tinyfoa_rt.ir.graph",
     "Plan": "tinyfoa_rt.ir.plan",
     "Trainer": "tinyfoa_rt.run.trainer",

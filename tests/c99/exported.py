@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tests.c99.kernel_library import FLAGS, KERNELS, build_library
 from tests.optional_tools import required_tool
 from tinyfoa_rt.export.c99 import ModelSource, lower, render
-from tinyfoa_rt.export.c99.program import CProgram
+from tinyfoa_rt.ir.c_program import CProgram
 from tinyfoa_rt.ir.names import own
 
 __all__ = ["LIBRARY", "Device", "ExportedModel", "PowerCut", "library_sources", "write_sources"]

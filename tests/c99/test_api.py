@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tests.c99.exported import DAMAGED, OK, STATE, Device, ExportedModel
 from tests.c99.trained_pair import SIZES, export_small
-from tinyfoa_rt.run.settings import rate_at
+from tinyfoa_rt.artifact.settings import rate_at
 
 ARENA, ARGUMENT, DONE = -2, -1, -5
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tests.c99.kernel_library import KERNELS, build_library, call
 from tests.c99.test_packed_kernels import packed
 from tests.ops.references import activation, arithmetic, gradients, heads, updates
-from tinyfoa_rt.ops.head_hash import rademacher_head
+from tinyfoa_rt.operators.head_hash import rademacher_head
 
 Array = NDArray[Any]
 ROWS, UNITS, SEED = st.integers(1, 5), st.integers(1, 70), st.integers(0, 2**32 - 1)

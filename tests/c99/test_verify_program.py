@@ -11,9 +11,9 @@ import pytest
 from tests.c99.exported import ExportedModel
 from tests.c99.trained_pair import export_small
 from tests.test_layering import PACKAGE, imports_of
-from tinyfoa_rt.export.c99.program import Address, Call, CProgram, Number
 from tinyfoa_rt.export.c99.source import ModelSource
 from tinyfoa_rt.export.c99.verify import ProgramFault, verify_c_program
+from tinyfoa_rt.ir.c_program import Address, Call, CProgram, Number
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_a_block_that_reads_where_no_stage_has_written(model: ExportedModel) -> 
 
 def test_it_shares_no_code_with_lowering() -> None:
     ours = {name for name in imports_of(PACKAGE / "export" / "c99" / "verify.py") if name.startswith("tinyfoa_rt")}
-    assert ours == {"tinyfoa_rt.export.c99.program", "tinyfoa_rt.export.c99.source", "tinyfoa_rt.ir.step"}
+    assert ours == {"tinyfoa_rt.ir.c_program", "tinyfoa_rt.export.c99.source", "tinyfoa_rt.ir.step"}
 
 
 def test_the_unbroken_program_passes(model: ExportedModel, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
 from tests.ops.references.pooling import places
-from tinyfoa_rt.ops.geometry import explicit_window
+from tinyfoa_rt.operators.geometry import explicit_window
 
 __all__ = ["Float64Step", "in_float64", "with_defaults"]
 

@@ -16,7 +16,7 @@ from tinyfoa_rt.emit import emit_forward, emit_step, load_functions
 from tinyfoa_rt.emit.bodies import VARIANTS
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.model import load
-from tinyfoa_rt.ops import OPERATORS
+from tinyfoa_rt.operators import OPERATORS
 from tinyfoa_rt.partition import partition
 from tinyfoa_rt.steps import StepChoice, assemble_forward
 

@@ -26,9 +26,9 @@ from tests.ops.references import REFERENCES
 from tests.ops.vjp_cases import vjp_cases
 from tests.optional_tools import skip_without
 from tests.small_models import load_model, mlp
+from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.pipeline import plan
 from tinyfoa_rt.pipeline.building import build
-from tinyfoa_rt.run.artifact import Artifact
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.trainer import Trainer
 

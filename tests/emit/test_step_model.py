@@ -14,8 +14,8 @@ from tinyfoa_rt.emit import emit_forward, emit_step, load_functions
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.model import load
-from tinyfoa_rt.ops import DOMAIN, OPERATORS
-from tinyfoa_rt.ops.row import snake_case
+from tinyfoa_rt.operators import DOMAIN, OPERATORS
+from tinyfoa_rt.operators.row import snake_case
 from tinyfoa_rt.partition import partition
 from tinyfoa_rt.resources import resource_path
 from tinyfoa_rt.steps import StepChoice, assemble_forward

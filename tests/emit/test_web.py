@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tests.emit.test_ort_1_19 import artifact_of, drawn, step_tensors, targets
 from tests.optional_tools import required_tool, skip_without
-from tinyfoa_rt.run.artifact import Artifact
+from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.run.model_state import ModelState
 
 Array = NDArray[Any]

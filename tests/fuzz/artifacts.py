@@ -16,14 +16,14 @@ import onnx
 from tests.fuzz.campaign import command_line
 from tests.fuzz.mutations import mutate_bytes, mutate_json, mutate_message, mutate_text
 from tests.small_models import conv_net, load_model, mlp
+from tinyfoa_rt.artifact.digest import Digest
+from tinyfoa_rt.artifact.folder import Artifact
+from tinyfoa_rt.artifact.tensor_file import read_tensors, write_tensors
 from tinyfoa_rt.errors import TinyfoaError
 from tinyfoa_rt.pipeline import plan
 from tinyfoa_rt.pipeline.building import build
 from tinyfoa_rt.pipeline.exporting import export
 from tinyfoa_rt.run import Trainer
-from tinyfoa_rt.run.artifact import Artifact
-from tinyfoa_rt.run.digest import Digest
-from tinyfoa_rt.run.tensor_file import read_tensors, write_tensors
 
 __all__ = ["case"]
 

@@ -16,7 +16,7 @@ from onnx.reference.op_run import OpRun
 
 from tests.ops.body_cases import BodyCase
 from tinyfoa_rt.emit import load_functions
-from tinyfoa_rt.ops import DOMAIN
+from tinyfoa_rt.operators import DOMAIN
 
 __all__ = ["EVALUATORS", "check_equal", "feeds_of", "one_node_model"]
 

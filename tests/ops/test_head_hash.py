@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyfoa_rt.ops.head_hash import rademacher_head
+from tinyfoa_rt.operators.head_hash import rademacher_head
 
 
 @given(seed=st.integers(-(2**40), 2**40), classes=st.integers(1, 200), units=st.integers(1, 300))

@@ -3,8 +3,8 @@
 import pytest
 
 from tinyfoa_rt.ir.step import TensorType
-from tinyfoa_rt.ops import DOMAIN, OPERATORS, Operator, memory_rule, operator
-from tinyfoa_rt.ops.geometry import explicit_window, spatial_shape
+from tinyfoa_rt.operators import DOMAIN, OPERATORS, Operator, memory_rule, operator
+from tinyfoa_rt.operators.geometry import explicit_window, spatial_shape
 
 
 @pytest.mark.parametrize("row", OPERATORS.values(), ids=list(OPERATORS))

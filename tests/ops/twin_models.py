@@ -18,7 +18,7 @@ from tinyfoa_rt.emit import load_functions
 from tinyfoa_rt.emit.packed import ALWAYS, TWINS
 from tinyfoa_rt.emit.twins import twin_function
 from tinyfoa_rt.ir.step import StepNode
-from tinyfoa_rt.ops import DOMAIN
+from tinyfoa_rt.operators import DOMAIN
 
 __all__ = ["packed_inputs", "packed_outputs", "twin_cases", "twin_model"]
 

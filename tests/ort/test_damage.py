@@ -16,9 +16,9 @@ import pytest
 from tests import attacks
 from tests.ort.driver import Driver
 from tests.run.trained_models import artifact_of, blobs
+from tinyfoa_rt.artifact.tensor_file import read_tensors, write_tensors
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.run import Trainer
-from tinyfoa_rt.run.tensor_file import read_tensors, write_tensors
 
 X, Y = blobs(24)
 INPUT = 4

@@ -20,7 +20,7 @@ X, Y = blobs(60)
 
 
 def test_the_order_of_writes(driver: Driver, tmp_path: Path) -> None:
-    """As tinyfoa_rt/run/checkpoint.py, whose order is tested against all that a power cut can leave."""
+    """As tinyfoa_rt/artifact/checkpoint.py, whose order is tested against all that a power cut can leave."""
     recorder, log = tmp_path / "record.so", tmp_path / "log"
     source = Path(__file__).with_name("record_files.c")
     subprocess.run([required_tool("gcc"), "-shared", "-fPIC", "-o", str(recorder), str(source), "-ldl"], check=True)

@@ -19,6 +19,7 @@ from tests.optional_tools import required_tool
 from tests.planner.plans import arena_plan
 from tests.run.trained_models import artifact_of, blobs
 from tests.small_models import conv_net, load_model, mlp
+from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.ir.plan import Plan
@@ -28,7 +29,6 @@ from tinyfoa_rt.pipeline.building import build
 from tinyfoa_rt.pipeline.exporting import export
 from tinyfoa_rt.planner.report import dumps, parse_plan, read_plan
 from tinyfoa_rt.run import Trainer
-from tinyfoa_rt.run.artifact import Artifact
 
 OTHER: dict[str, Any] = {
     "budget": "200KB",

@@ -17,6 +17,7 @@ import numpy as np
 import onnx
 
 from tests.small_models import conv_net, load_model, mlp, residual_net
+from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.export.c99 import lower
 from tinyfoa_rt.export.c99.render import render
 from tinyfoa_rt.ir.graph import Graph
@@ -25,7 +26,6 @@ from tinyfoa_rt.pipeline import plan
 from tinyfoa_rt.pipeline.building import build
 from tinyfoa_rt.pipeline.exporting_c99 import c_source
 from tinyfoa_rt.run import Trainer
-from tinyfoa_rt.run.artifact import Artifact
 
 __all__ = ["CASES", "RECORDED", "record"]
 

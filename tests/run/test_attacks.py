@@ -18,12 +18,12 @@ from onnx import TensorProto, helper
 from tests import attacks
 from tests.cli.test_commands import run
 from tests.run.trained_models import artifact_of, blobs
+from tinyfoa_rt.artifact.external_data import refuse_external_data
+from tinyfoa_rt.artifact.folder import Artifact
+from tinyfoa_rt.artifact.tensor_file import read_tensors, write_tensors
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.run import Trainer
-from tinyfoa_rt.run.artifact import Artifact
-from tinyfoa_rt.run.external_data import refuse_external_data
 from tinyfoa_rt.run.metrics import MetricsLog
-from tinyfoa_rt.run.tensor_file import read_tensors, write_tensors
 
 X, Y = blobs(24)
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tinyfoa_rt.artifact.checkpoint import MANIFEST, load_checkpoint, save_checkpoint
+from tinyfoa_rt.artifact.tensor_file import write_tensors
 from tinyfoa_rt.errors import InputError
-from tinyfoa_rt.run.checkpoint import MANIFEST, load_checkpoint, save_checkpoint
-from tinyfoa_rt.run.tensor_file import write_tensors
 
 PROGRESS = {"step": 12, "block": "hidden", "seed": 2**127 - 1, "rate": 0.1, "order": [3, 1, 2], "best": None}
 

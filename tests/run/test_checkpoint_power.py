@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from tests.run.power_cut import Disk, Killed, RecordedFolder
+from tinyfoa_rt.artifact.checkpoint import MANIFEST, load_checkpoint, save_checkpoint
+from tinyfoa_rt.artifact.tensor_file import write_tensors
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.files import write_whole
-from tinyfoa_rt.run.checkpoint import MANIFEST, load_checkpoint, save_checkpoint
-from tinyfoa_rt.run.tensor_file import write_tensors
 
 Save = Callable[[Path, int], None]
 DAMAGED = -1
@@ -186,7 +186,7 @@ def test_a_missing_sync_is_seen(tmp_path: Path) -> None:
 
 def test_a_missing_sync_of_the_folder_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tinyfoa_rt.files.sync_folder", lambda folder: None)
-    monkeypatch.setattr("tinyfoa_rt.run.checkpoint.sync_folder", lambda folder: None)
+    monkeypatch.setattr("tinyfoa_rt.artifact.checkpoint.sync_folder", lambda folder: None)
     with watched(tmp_path / "folder") as recorded:
         save(recorded.folder, 1)
         save(recorded.folder, 2)

@@ -13,9 +13,9 @@ from tests.run.test_local_training import X_TEST, Y_TEST, X, Y
 from tests.run.test_trainer import arrays_of, assert_equal_weights
 from tests.run.trained_models import check_inference_model
 from tests.small_models import load_model
+from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.pipeline import plan
 from tinyfoa_rt.pipeline.building import build
-from tinyfoa_rt.run.artifact import Artifact
 from tinyfoa_rt.run.trainer import Trainer
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from tests.run.test_conv_training import artifact_of as conv_artifact_of
 from tests.run.trained_models import artifact_of, blobs
+from tinyfoa_rt.artifact.folder import INFERENCE, Artifact
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.run import Trainer
-from tinyfoa_rt.run.artifact import INFERENCE, Artifact
 
 X, Y = blobs()
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from tinyfoa_rt.run.settings import BlockSize, rate_at, rate_of_block
+from tinyfoa_rt.artifact.settings import BlockSize, rate_at, rate_of_block
 
 STEPS = 200
 # 16 channels on 32 x 32 positions, from 16 channels of bits, half of which are set: 144 inputs of mean square 1/2.

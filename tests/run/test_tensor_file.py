@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
+from tinyfoa_rt.artifact.tensor_file import read_tensors, write_tensors
 from tinyfoa_rt.errors import InputError
-from tinyfoa_rt.run.tensor_file import read_tensors, write_tensors
 
 Tensors = dict[str, NDArray[Any]]
 DTYPES = ["bool", "i1", "u1", "<i4", "<i8", "<f2", "<f4", "<f8"]

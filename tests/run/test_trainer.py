@@ -13,9 +13,9 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.run.trained_models import artifact_of, blobs
+from tinyfoa_rt.artifact.settings import TrainSettings
 from tinyfoa_rt.errors import InputError, UsageError
 from tinyfoa_rt.run import Artifact, Trainer
-from tinyfoa_rt.run.settings import TrainSettings
 
 X, Y = blobs()
 X_TEST, Y_TEST = blobs(200, seed=1)

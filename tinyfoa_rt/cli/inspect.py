@@ -21,8 +21,8 @@ __all__ = ["command"]
 def command(model: Path, shapes: Mapping[str, tuple[int, ...]], loss_at: str | None, providers: bool) -> None:
     """Show the layers, shapes and blocks of MODEL: what can be trained and what not, and why."""
     if providers:
+        from tinyfoa_rt.artifact.folder import Artifact
         from tinyfoa_rt.pipeline.placement import place_steps, print_placement
-        from tinyfoa_rt.run.artifact import Artifact
 
         if not model.is_dir():
             raise UsageError("--providers", f"needs an artifact, and {model} is a file", "build the model first")

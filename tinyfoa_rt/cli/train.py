@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tinyfoa_rt.run.artifact import Artifact
+    from tinyfoa_rt.artifact.folder import Artifact
     from tinyfoa_rt.run.data import DataSet
     from tinyfoa_rt.run.loop import Report
     from tinyfoa_rt.run.trainer import Trainer
@@ -64,11 +64,11 @@ def command(
 
     DIR learns on from its checkpoint, if it has one.
     """
+    from tinyfoa_rt.artifact.settings import TrainSettings
     from tinyfoa_rt.cli.training_session import TrainingSession
     from tinyfoa_rt.ir.options import PlanOptions
     from tinyfoa_rt.run.data import load_data
     from tinyfoa_rt.run.folder_lock import lock_folder
-    from tinyfoa_rt.run.settings import TrainSettings
     from tinyfoa_rt.run.trainer import Trainer
 
     if normalization not in ("auto", "data", "none"):
@@ -100,7 +100,7 @@ def command(
 
 
 def _check_output(output: Path, *, resume: bool) -> None:
-    from tinyfoa_rt.run.checkpoint import has_checkpoint
+    from tinyfoa_rt.artifact.checkpoint import has_checkpoint
 
     is_begun = has_checkpoint(output)
     if is_begun and not resume:
@@ -139,7 +139,7 @@ def _refuse_changes(trainer: Trainer, settings: dict[str, Any]) -> None:
 
 def _planned(folder: Path, runtime: dict[str, Any], *, from_scratch: bool) -> Trainer:
     """An artifact, which learns on from its checkpoint if it has one."""
-    from tinyfoa_rt.run.checkpoint import has_checkpoint
+    from tinyfoa_rt.artifact.checkpoint import has_checkpoint
     from tinyfoa_rt.run.trainer import Trainer
 
     if from_scratch or not has_checkpoint(folder):

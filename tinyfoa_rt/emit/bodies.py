@@ -9,8 +9,8 @@ import onnx
 import onnx.parser
 
 from tinyfoa_rt.errors import UnsupportedError
-from tinyfoa_rt.ops import DOMAIN, OPERATORS
-from tinyfoa_rt.ops.row import snake_case
+from tinyfoa_rt.operators import DOMAIN, OPERATORS
+from tinyfoa_rt.operators.row import snake_case
 from tinyfoa_rt.resources import resource_path
 
 __all__ = ["has_body", "load_functions"]

@@ -20,7 +20,7 @@ from tinyfoa_rt.emit.opset import find_opset
 from tinyfoa_rt.emit.packed import PackedForm
 from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.step import StepGraph, StepTensor
-from tinyfoa_rt.ops import DOMAIN
+from tinyfoa_rt.operators import DOMAIN
 
 __all__ = ["emit_forward", "emit_inference"]
 

@@ -19,8 +19,8 @@ from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.graph import Attribute, Subgraph
 from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.step import StepGraph, StepNode, StepTensor
-from tinyfoa_rt.ops import DOMAIN, operator
-from tinyfoa_rt.ops.geometry import explicit_window
+from tinyfoa_rt.operators import DOMAIN, operator
+from tinyfoa_rt.operators.geometry import explicit_window
 
 __all__ = [
     "BATCH", "ByteForm", "NodeEmission",

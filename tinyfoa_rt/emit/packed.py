@@ -20,7 +20,7 @@ from onnx import TensorProto, helper
 from tinyfoa_rt.emit.nodes import BATCH, ByteForm
 from tinyfoa_rt.emit.twins import SIGN_STEP, sign_step_function, twin_function
 from tinyfoa_rt.ir.step import WORD_BITS, StepGraph, StepNode
-from tinyfoa_rt.ops import DOMAIN
+from tinyfoa_rt.operators import DOMAIN
 
 __all__ = ["ALWAYS", "TWINS", "PackedForm", "can_pack"]
 

@@ -9,7 +9,7 @@ from onnx import helper
 
 from tinyfoa_rt.emit.bodies import load_functions
 from tinyfoa_rt.ir.step import StepNode
-from tinyfoa_rt.ops import DOMAIN
+from tinyfoa_rt.operators import DOMAIN
 
 __all__ = ["SIGN_STEP", "sign_step_function", "twin_function"]
 

@@ -25,7 +25,7 @@ _PRODUCTS = frozenset(precision + kind for precision in ("Real", "Sign", "Binary
 _OURS = {**dict.fromkeys(_PRODUCTS, ("", 0)), "BinaryActivation": ("Relu", 1), "BinaryToReal": ("Mul", 2)}
 _BITS = "uint8"
 _FLOAT = 1  # ONNX's element type
-# Inputs of a product (ops/products.py).
+# Inputs of a product (operators/products.py).
 _X, _WEIGHT, _BIAS, _ABS_SUM, _X_SCALE = 0, 1, 2, 6, 8
 _WINDOW = ("kernel_shape", "strides", "pads", "dilations", "group")
 

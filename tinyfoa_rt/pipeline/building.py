@@ -8,6 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tinyfoa_rt.artifact.folder import INFERENCE, PLAN, SOURCE_MODEL, Artifact, packed_path
+from tinyfoa_rt.artifact.inference import find_parameters
+from tinyfoa_rt.artifact.records import ARTIFACT_FORMAT, BlockRecord, InputRecord, LayerRecord, Manifest, TensorRecord
 from tinyfoa_rt.emit import can_pack, emit_forward, emit_inference, emit_step
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.ir.block import Layer, Slices
@@ -24,10 +27,7 @@ from tinyfoa_rt.pipeline.refusal import check_model
 from tinyfoa_rt.planner.report import dumps
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.providers import rewrites_for
-from tinyfoa_rt.run.artifact import INFERENCE, PLAN, SOURCE_MODEL, Artifact, packed_path
-from tinyfoa_rt.run.inference import find_parameters
 from tinyfoa_rt.run.model_state import ModelState
-from tinyfoa_rt.run.records import ARTIFACT_FORMAT, BlockRecord, InputRecord, LayerRecord, Manifest, TensorRecord
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
 from tinyfoa_rt.steps.trained_part import running_statistics
 from tinyfoa_rt.targets import load_target

@@ -10,11 +10,15 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from tinyfoa_rt.artifact.checkpoint import has_checkpoint
+from tinyfoa_rt.artifact.folder import PLAN, SOURCE_MODEL, Artifact
+from tinyfoa_rt.artifact.records import Manifest
+from tinyfoa_rt.artifact.settings import TrainSettings
 from tinyfoa_rt.errors import InputError, UnsupportedError
 from tinyfoa_rt.export.c99 import ModelSource, lower
-from tinyfoa_rt.export.c99.program import CProgram
 from tinyfoa_rt.export.c99.project import write_project
 from tinyfoa_rt.ir.block import Slices
+from tinyfoa_rt.ir.c_program import CProgram
 from tinyfoa_rt.ir.names import scale_of
 from tinyfoa_rt.ir.plan import Nonvolatile
 from tinyfoa_rt.model import load
@@ -24,12 +28,8 @@ from tinyfoa_rt.pipeline.nonvolatile import with_first_state
 from tinyfoa_rt.planner.report import parse_plan
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.run import Trainer
-from tinyfoa_rt.run.artifact import PLAN, SOURCE_MODEL, Artifact
-from tinyfoa_rt.run.checkpoint import has_checkpoint
 from tinyfoa_rt.run.loop import starting_rate
 from tinyfoa_rt.run.progress import Progress
-from tinyfoa_rt.run.records import Manifest
-from tinyfoa_rt.run.settings import TrainSettings
 
 __all__ = ["c_source", "export_c99"]
 

@@ -6,14 +6,14 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from tinyfoa_rt.artifact.checkpoint import has_checkpoint
+from tinyfoa_rt.artifact.folder import Artifact, packed_path
 from tinyfoa_rt.emit.open_sizes import open_sizes
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.export.ort import OrtModels, ProjectFacts, to_ort_format, write_project
 from tinyfoa_rt.files import write_whole
 from tinyfoa_rt.pipeline.placement import place_steps, placement_record
 from tinyfoa_rt.run import Trainer
-from tinyfoa_rt.run.artifact import Artifact, packed_path
-from tinyfoa_rt.run.checkpoint import has_checkpoint
 from tinyfoa_rt.run.kernels import KERNELS
 from tinyfoa_rt.run.session import failing_as
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyfoa_rt.artifact.records import BlockRecord
 from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.graph import Constant, Graph
 from tinyfoa_rt.ir.names import own, shift_of, statistics_of
-from tinyfoa_rt.ops.head_hash import rademacher_head
+from tinyfoa_rt.operators.head_hash import rademacher_head
 from tinyfoa_rt.pipeline.job import PlanJob
-from tinyfoa_rt.run.records import BlockRecord
 from tinyfoa_rt.steps import BlockSetting
 from tinyfoa_rt.steps.trained_part import running_statistics
 

@@ -12,9 +12,9 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.emit.inlined import InlinedNode, read_nodes
 from tinyfoa_rt.providers import REWRITES, ProviderTable, provider_tables
-from tinyfoa_rt.run.artifact import Artifact
 from tinyfoa_rt.run.assignment import ask_provider, can_tell_assignment, inline, installed_providers
 from tinyfoa_rt.run.session import failing_as
 from tinyfoa_rt.terminal import print_parts

@@ -7,7 +7,7 @@ from functools import lru_cache
 from tinyfoa_rt.emit import emit_probe, is_plain
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.graph import Graph
-from tinyfoa_rt.ops import DOMAIN
+from tinyfoa_rt.operators import DOMAIN
 from tinyfoa_rt.pipeline.job import PlanJob
 from tinyfoa_rt.steps import assemble_forward
 

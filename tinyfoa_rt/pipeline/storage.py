@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tinyfoa_rt.ir.names import scale_of, shift_of, statistics_of
 from tinyfoa_rt.ir.storage import StoredLayer, StoredModel
-from tinyfoa_rt.ops.updates import OPTIMIZER_STATES
+from tinyfoa_rt.operators.updates import OPTIMIZER_STATES
 from tinyfoa_rt.partition import bounds
 from tinyfoa_rt.pipeline.job import PlanJob
 from tinyfoa_rt.planner.search import Candidate

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyfoa_rt.artifact.folder import Artifact
+from tinyfoa_rt.artifact.records import Manifest
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.ir.names import HEAD, LOSS, RATE, TARGET, own, split
-from tinyfoa_rt.run.artifact import Artifact
 from tinyfoa_rt.run.evaluation import accuracy_of
 from tinyfoa_rt.run.frozen_slice import FrozenSlice
 from tinyfoa_rt.run.model_state import ModelState
-from tinyfoa_rt.run.records import Manifest
 from tinyfoa_rt.run.session import Runtime
 from tinyfoa_rt.run.whole_weights import pack_rows
 

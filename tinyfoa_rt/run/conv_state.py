@@ -1,7 +1,7 @@
 """The state of a convolution while its slices take turns.
 
 A slice is inputs of a group x outputs at all taps, so the weights are kept as (taps, inputs, outputs). A step sees them as the
-function bodies do (ops/products.py): a matrix of taps x inputs and outputs. Both are the same bytes.
+function bodies do (operators/products.py): a matrix of taps x inputs and outputs. Both are the same bytes.
 """
 
 from __future__ import annotations

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyfoa_rt.artifact.records import InputRecord, Manifest
 from tinyfoa_rt.errors import InputError, UsageError
 from tinyfoa_rt.run.cache import ActivationCache
 from tinyfoa_rt.run.data import Normalization, check_labels, chunks, fit_to_shape
-from tinyfoa_rt.run.records import InputRecord, Manifest
 
 __all__ = ["InputSamples", "Samples", "check_targets", "fill_batch", "order_of_samples", "put_values", "samples_of"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.errors import InputError
-from tinyfoa_rt.run.artifact import Artifact
 from tinyfoa_rt.run.cache import ActivationCache
 from tinyfoa_rt.run.feed import Samples, put_values
 from tinyfoa_rt.run.model_state import ModelState

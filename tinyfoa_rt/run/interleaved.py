@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyfoa_rt.artifact.folder import Artifact
+from tinyfoa_rt.artifact.settings import rate_at
 from tinyfoa_rt.errors import UnsupportedError
-from tinyfoa_rt.run.artifact import Artifact
 from tinyfoa_rt.run.block_training import BlockTraining, StepResult
 from tinyfoa_rt.run.feed import Samples, order_of_samples
 from tinyfoa_rt.run.forward import ForwardPass
@@ -29,7 +30,6 @@ from tinyfoa_rt.run.loop import (
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.progress import Progress
 from tinyfoa_rt.run.session import Runtime
-from tinyfoa_rt.run.settings import rate_at
 
 __all__ = ["InterleavedLoop"]
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyfoa_rt.run.artifact import Artifact
+from tinyfoa_rt.artifact.folder import Artifact
+from tinyfoa_rt.artifact.settings import rate_at
 from tinyfoa_rt.run.block_training import BlockTraining
 from tinyfoa_rt.run.cache import ActivationCache
 from tinyfoa_rt.run.feed import Samples, fill_batch, order_of_samples
@@ -27,7 +28,6 @@ from tinyfoa_rt.run.loop import (
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.progress import Progress
 from tinyfoa_rt.run.session import Runtime
-from tinyfoa_rt.run.settings import rate_at
 
 __all__ = ["LayerwiseLoop"]
 

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyfoa_rt.artifact.records import BlockRecord, Manifest
+from tinyfoa_rt.artifact.settings import BlockSize, rate_of_block
+from tinyfoa_rt.artifact.tensor_file import is_finite
 from tinyfoa_rt.errors import DivergenceError
 from tinyfoa_rt.ir.names import scale_of, statistics_of
 from tinyfoa_rt.names import elide
 from tinyfoa_rt.run.block_training import BlockTraining
 from tinyfoa_rt.run.model_state import ModelState
-from tinyfoa_rt.run.records import BlockRecord, Manifest
-from tinyfoa_rt.run.settings import BlockSize, rate_of_block
-from tinyfoa_rt.run.tensor_file import is_finite
 
 __all__ = [
     "CALIBRATION_SAMPLES",

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyfoa_rt.artifact.records import BlockRecord, LayerRecord, Manifest
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.ir.names import own, shift_of, split, statistics_of
 from tinyfoa_rt.run.conv_state import ConvState
 from tinyfoa_rt.run.local_state import LocalState
 from tinyfoa_rt.run.mapped_memory import mapped_array
-from tinyfoa_rt.run.records import BlockRecord, LayerRecord, Manifest
 from tinyfoa_rt.run.state import DenseState, Grid
 
 __all__ = ["ModelState"]

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, get_type_hints
 
+from tinyfoa_rt.artifact.settings import TrainSettings
 from tinyfoa_rt.errors import InputError, UsageError
 from tinyfoa_rt.run.data import Normalization
-from tinyfoa_rt.run.settings import TrainSettings
 
 __all__ = ["Progress"]
 

@@ -2,7 +2,7 @@
 
 The latent weights lie slice after slice (in a memory-mapped file, where the plan says nonvolatile and a folder is given), so the
 active slice is trained where it lies. Meanwhile ``whole``, ``bias`` and ``abs_sum`` hold zeros in its place, as the function
-bodies expect (ops/products.py).
+bodies expect (operators/products.py).
 
 Every tensor of a turn is a function of what :meth:`DenseState.arrays` holds, bit for bit, so a turn may end and begin again at
 any step (a checkpoint, an evaluation) and changes nothing.

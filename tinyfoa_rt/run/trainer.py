@@ -15,15 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyfoa_rt.artifact.checkpoint import FOLDER, load_checkpoint, save_checkpoint
+from tinyfoa_rt.artifact.folder import INFERENCE, MANIFEST, Artifact
+from tinyfoa_rt.artifact.inference import write_inference
+from tinyfoa_rt.artifact.settings import TrainSettings
 from tinyfoa_rt.errors import InputError, UsageError
-from tinyfoa_rt.run.artifact import INFERENCE, MANIFEST, Artifact
-from tinyfoa_rt.run.checkpoint import FOLDER, load_checkpoint, save_checkpoint
 from tinyfoa_rt.run.data import Normalization
 from tinyfoa_rt.run.data_digest import digest_of
 from tinyfoa_rt.run.evaluation import Evaluation, evaluate_scores
 from tinyfoa_rt.run.feed import Samples, check_targets, samples_of
 from tinyfoa_rt.run.forward import ForwardPass
-from tinyfoa_rt.run.inference import write_inference
 from tinyfoa_rt.run.interleaved import InterleavedLoop
 from tinyfoa_rt.run.kernels import find_kernels
 from tinyfoa_rt.run.layerwise import LayerwiseLoop
@@ -31,7 +32,6 @@ from tinyfoa_rt.run.loop import Report, check_tensors
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.progress import Progress
 from tinyfoa_rt.run.session import Runtime
-from tinyfoa_rt.run.settings import TrainSettings
 
 __all__ = ["Trainer"]
 
@@ -96,7 +96,7 @@ class Trainer:
                 array of each by its name. Inputs of whole numbers (ids, bytes) and of truth values take them as they are.
             y: classes (N,), whole numbers from 0; or targets (N, outputs), of one output (N,) too.
             normalization: of the samples, kept with the model; ``None`` for the one that it has, and at first none.
-            **settings: fields of :class:`tinyfoa_rt.run.settings.TrainSettings`, such as ``epochs=10``.
+            **settings: fields of :class:`tinyfoa_rt.artifact.settings.TrainSettings`, such as ``epochs=10``.
 
         Raises:
             InputError: the data do not fit the model, or are not those of the ``fit`` that was interrupted; nothing has changed.

@@ -1,6 +1,6 @@
 """What products read of a layer as a whole, while its slices take turns: signs, or the latent weights themselves.
 
-In the place of the active slice they hold zeros, as the function bodies and kernels expect (ops/products.py, emit/packed.py).
+In the place of the active slice they hold zeros, as the function bodies and kernels expect (operators/products.py).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from tinyfoa_rt.ir.plan import Category
 from tinyfoa_rt.ir.step import Phase, StepGraph, StepNode, StepTensor, TensorType
 from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.ir.verify_step import verify_step
-from tinyfoa_rt.ops import DOMAIN, operator
+from tinyfoa_rt.operators import DOMAIN, operator
 
 __all__ = ["StepBuilder", "refuse", "stored_type"]
 

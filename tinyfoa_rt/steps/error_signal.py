@@ -11,7 +11,7 @@ from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.names import HEAD, LOGITS, LOSS, RATE, TARGET, gradient, own, successor
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import TensorType
-from tinyfoa_rt.ops.updates import LARGEST, OPTIMIZER_STATES
+from tinyfoa_rt.operators.updates import LARGEST, OPTIMIZER_STATES
 from tinyfoa_rt.steps.backward import BackwardPass
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.forward import ForwardPass

@@ -14,9 +14,9 @@ from tinyfoa_rt.ir.names import own, scale_of, shift_of, statistics_of
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import StepGraph, TensorType
 from tinyfoa_rt.ir.target import Target
-from tinyfoa_rt.ops import DOMAIN
-from tinyfoa_rt.ops.geometry import explicit_window
-from tinyfoa_rt.ops.products import LOCAL_ATTRIBUTES
+from tinyfoa_rt.operators import DOMAIN
+from tinyfoa_rt.operators.geometry import explicit_window
+from tinyfoa_rt.operators.products import LOCAL_ATTRIBUTES
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.parameters import LayerTensors, declare_read_only
 from tinyfoa_rt.steps.setting import binarizes_output

@@ -17,7 +17,7 @@ from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.ir.target import Target
-from tinyfoa_rt.ops.updates import OPTIMIZER_STATES
+from tinyfoa_rt.operators.updates import OPTIMIZER_STATES
 from tinyfoa_rt.partition.slices import is_even, largest_slice
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.setting import StepChoice
@@ -55,7 +55,7 @@ class LayerTensors:
 
 
 def matrix_type(layer: Layer, target: Target, dtype: str, part: tuple[int, int] | None = None) -> TensorType:
-    """The weight, or a part of it given as (inputs, outputs), as a matrix; see ops/products.py for its orientation."""
+    """The weight, or a part of it given as (inputs, outputs), as a matrix; see operators/products.py for its orientation."""
     ins, outs = part or (layer.in_features, layer.out_features)
     rows, columns = outs * layer.weight_copies, ins * layer.taps
     if target.runtime == "c99":

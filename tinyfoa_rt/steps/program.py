@@ -21,7 +21,7 @@ from tinyfoa_rt.ir.program import Program, ProgramBuffer, Step
 from tinyfoa_rt.ir.step import StepGraph, StepNode, StepTensor
 from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.ir.verify_step import verify_program
-from tinyfoa_rt.ops import Memory, memory_rule
+from tinyfoa_rt.operators import Memory, memory_rule
 
 __all__ = ["to_program"]
 

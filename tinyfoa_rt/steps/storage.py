@@ -12,7 +12,7 @@ from tinyfoa_rt.ir.graph import Graph, Node
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.ir.target import Target
-from tinyfoa_rt.ops.updates import OPTIMIZER_STATES
+from tinyfoa_rt.operators.updates import OPTIMIZER_STATES
 from tinyfoa_rt.partition.slices import slice_at
 from tinyfoa_rt.steps.builder import stored_type
 from tinyfoa_rt.steps.setting import BlockSetting

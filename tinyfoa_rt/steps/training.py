@@ -10,7 +10,7 @@ from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.graph import Attribute, Node
 from tinyfoa_rt.ir.names import LOGITS, LOSS, RATE, gradient, own, scale_of, shift_of, statistics_of, successor
 from tinyfoa_rt.ir.step import StepGraph, TensorType
-from tinyfoa_rt.ops.updates import LARGEST
+from tinyfoa_rt.operators.updates import LARGEST
 from tinyfoa_rt.partition.slices import most_groups
 from tinyfoa_rt.steps.backward import BackwardPass, channel_slice, require_rule
 from tinyfoa_rt.steps.builder import StepBuilder, refuse

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import tinyfoa_rt
-from tinyfoa_rt.run.artifact import Artifact
+from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.run.block_training import BlockTraining
 from tinyfoa_rt.run.kernels import KERNELS
 from tinyfoa_rt.run.model_state import ModelState

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyfoa_rt.export.c99.program import Piece
 from tinyfoa_rt.export.c99.source import LayerSource, ModelSource
+from tinyfoa_rt.ir.c_program import Piece
 from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.step import WORD_BITS
 from tinyfoa_rt.ir.storage import KeptLayer
-from tinyfoa_rt.ops.updates import OPTIMIZER_STATES
+from tinyfoa_rt.operators.updates import OPTIMIZER_STATES
 
 __all__ = ["model_id", "pieces_of"]
 

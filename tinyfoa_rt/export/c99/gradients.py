@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from tinyfoa_rt.export.c99.lowering import CONTEXT, Lowering, Rule, refuse, stop_if_measured
-from tinyfoa_rt.export.c99.program import Argument, Braces, Call, Fields, Number, Real, Shifted, Statement, Value
 from tinyfoa_rt.export.c99.strided_operators import MOST_AXES, numbers, strides_of, whole_strides
-from tinyfoa_rt.export.c99.windows import window_of
+from tinyfoa_rt.ir.c_program import Argument, Braces, Call, Fields, Number, Real, Shifted, Statement, Value
 from tinyfoa_rt.ir.step import StepNode
-from tinyfoa_rt.ops.row import snake_case
-from tinyfoa_rt.ops.updates import LARGEST
+from tinyfoa_rt.operators.lowering import CONTEXT, Lowering, Rule, refuse, stop_if_measured
+from tinyfoa_rt.operators.row import snake_case
+from tinyfoa_rt.operators.updates import LARGEST
+from tinyfoa_rt.operators.windows import window_of
 
 __all__ = ["GRADIENT_RULES", "lrn_shape"]
 

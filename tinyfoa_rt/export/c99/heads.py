@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tinyfoa_rt.export.c99.lowering import NULL, Lowering, Rule, real_attribute, scale_of, whole_attribute
-from tinyfoa_rt.export.c99.program import Argument, Call, Fields, Name, Number, Real, Statement
+from tinyfoa_rt.ir.c_program import Argument, Call, Fields, Name, Number, Real, Statement
 from tinyfoa_rt.ir.step import StepNode
+from tinyfoa_rt.operators.lowering import NULL, Lowering, Rule, real_attribute, scale_of, whole_attribute
 
 __all__ = ["HEAD_RULES"]
 

@@ -9,9 +9,11 @@ import numpy as np
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.export.c99.c_names import identifier
 from tinyfoa_rt.export.c99.first_state import model_id, pieces_of
-from tinyfoa_rt.export.c99.lowering import CONTEXT, Lowering
 from tinyfoa_rt.export.c99.operators import DOMAIN_RULES
-from tinyfoa_rt.export.c99.program import (
+from tinyfoa_rt.export.c99.source import BlockSource, LayerSource, ModelSource
+from tinyfoa_rt.export.c99.standard_operators import STANDARD_RULES
+from tinyfoa_rt.export.c99.verify import verify_c_program
+from tinyfoa_rt.ir.c_program import (
     Argument,
     Call,
     CBlock,
@@ -24,14 +26,12 @@ from tinyfoa_rt.export.c99.program import (
     RealArray,
     Statement,
 )  # fmt: skip
-from tinyfoa_rt.export.c99.source import BlockSource, LayerSource, ModelSource
-from tinyfoa_rt.export.c99.standard_operators import STANDARD_RULES
-from tinyfoa_rt.export.c99.verify import verify_c_program
 from tinyfoa_rt.ir.names import HEAD, LOSS, RATE, TARGET, own
 from tinyfoa_rt.ir.step import StepGraph, StepNode
 from tinyfoa_rt.ir.storage import StoredLayer
-from tinyfoa_rt.ops import DOMAIN
-from tinyfoa_rt.ops.updates import OPTIMIZER_STATES
+from tinyfoa_rt.operators import DOMAIN
+from tinyfoa_rt.operators.lowering import CONTEXT, Lowering
+from tinyfoa_rt.operators.updates import OPTIMIZER_STATES
 
 __all__ = ["check_lowering", "constants_nbytes", "lower"]
 

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 from tinyfoa_rt.export.c99.gradients import GRADIENT_RULES
 from tinyfoa_rt.export.c99.heads import HEAD_RULES
-from tinyfoa_rt.export.c99.lowering import CONTEXT, Lowering, Rule, real_attribute, scale_of, stop_if_measured
-from tinyfoa_rt.export.c99.program import (
+from tinyfoa_rt.export.c99.trained_layers import TRAINED_LAYER_RULES
+from tinyfoa_rt.ir.c_program import (
     Call,
     Number,
     Real,
     Statement,
 )  # fmt: skip
-from tinyfoa_rt.export.c99.trained_layers import TRAINED_LAYER_RULES
 from tinyfoa_rt.ir.step import StepNode
+from tinyfoa_rt.operators.lowering import CONTEXT, Lowering, Rule, real_attribute, scale_of, stop_if_measured
 
 __all__ = ["DOMAIN_RULES"]
 

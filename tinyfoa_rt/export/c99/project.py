@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.export.c99.c_names import one_line
-from tinyfoa_rt.export.c99.program import CProgram
 from tinyfoa_rt.export.c99.render import render, state_image
+from tinyfoa_rt.ir.c_program import CProgram
 from tinyfoa_rt.ir.plan import Nonvolatile
 from tinyfoa_rt.resources import resource_path
 

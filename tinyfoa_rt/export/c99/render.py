@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyfoa_rt.export.c99.c_names import one_line
-from tinyfoa_rt.export.c99.program import CBlock, CFunction, CLayer, CProgram
 from tinyfoa_rt.export.c99.render_calls import render_body, render_float
+from tinyfoa_rt.ir.c_program import CBlock, CFunction, CLayer, CProgram
 
 __all__ = ["render", "state_image"]
 

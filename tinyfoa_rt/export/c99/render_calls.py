@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tinyfoa_rt.export.c99.program import (
+from tinyfoa_rt.ir.c_program import (
     Address,
     Argument,
     Braces,

@@ -10,12 +10,12 @@ import math
 from collections.abc import Mapping
 
 from tinyfoa_rt.export.c99.gradients import lrn_shape
-from tinyfoa_rt.export.c99.lowering import NULL, Lowering, Rule, refuse
-from tinyfoa_rt.export.c99.program import Argument, Braces, Call, Fields, Number, Real, Statement
 from tinyfoa_rt.export.c99.strided_operators import MOST_AXES, STRIDED_RULES, numbers, sizes_of, strides_of
 from tinyfoa_rt.export.c99.trained_layers import running_normalization
-from tinyfoa_rt.export.c99.windows import window_of
+from tinyfoa_rt.ir.c_program import Argument, Braces, Call, Fields, Number, Real, Statement
 from tinyfoa_rt.ir.step import StepNode
+from tinyfoa_rt.operators.lowering import NULL, Lowering, Rule, refuse
+from tinyfoa_rt.operators.windows import window_of
 
 __all__ = ["STANDARD_RULES"]
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tinyfoa_rt.export.c99.lowering import Lowering, Rule, refuse
-from tinyfoa_rt.export.c99.program import Address, Argument, Braces, Call, Fields, Number, Real, Statement
+from tinyfoa_rt.ir.c_program import Address, Argument, Braces, Call, Fields, Number, Real, Statement
 from tinyfoa_rt.ir.step import StepNode
+from tinyfoa_rt.operators.lowering import Lowering, Rule, refuse
 
 __all__ = ["MOST_AXES", "STRIDED_RULES", "numbers", "sizes_of", "strides_of", "whole_strides"]
 

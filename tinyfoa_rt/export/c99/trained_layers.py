@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tinyfoa_rt.export.c99.lowering import CONTEXT, NULL, Lowering, Rule, real_attribute, scale_of, whole_attribute
-from tinyfoa_rt.export.c99.program import Argument, Call, Fields, Name, Number, Real, Statement, Value
-from tinyfoa_rt.export.c99.windows import window_of
+from tinyfoa_rt.ir.c_program import Argument, Call, Fields, Name, Number, Real, Statement, Value
 from tinyfoa_rt.ir.names import own, split
 from tinyfoa_rt.ir.step import StepNode
+from tinyfoa_rt.operators.lowering import CONTEXT, NULL, Lowering, Rule, real_attribute, scale_of, whole_attribute
+from tinyfoa_rt.operators.windows import window_of
 
 __all__ = ["TRAINED_LAYER_RULES", "running_normalization"]
 

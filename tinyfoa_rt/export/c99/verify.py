@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from tinyfoa_rt.export.c99.program import (
+from tinyfoa_rt.export.c99.source import BlockSource, ModelSource
+from tinyfoa_rt.ir.c_program import (
     Address,
     Argument,
     Braces,
@@ -21,7 +22,6 @@ from tinyfoa_rt.export.c99.program import (
     Shifted,
     Value,
 )  # fmt: skip
-from tinyfoa_rt.export.c99.source import BlockSource, ModelSource
 from tinyfoa_rt.ir.step import StepGraph, StepNode
 
 __all__ = ["ProgramFault", "verify_c_program"]

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyfoa_rt.ops import DOMAIN
+from tinyfoa_rt.operators import DOMAIN
 
 __all__ = ["OrtModels", "to_ort_format"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tinyfoa_rt.ir.graph import Attribute, Node
-from tinyfoa_rt.ops.geometry import explicit_window
+from tinyfoa_rt.operators.geometry import explicit_window
 from tinyfoa_rt.steps.backward import BackwardPass
 from tinyfoa_rt.steps.builder import refuse
 from tinyfoa_rt.steps.vjp.rule import VjpRule, grad_name

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The paths that files of an artifact may have: a manifest from outside must not name any other file of the user's. They are
-// those of tinyfoa_rt/run/artifact_paths.py.
+// those of tinyfoa_rt/artifact/paths.py.
 #pragma once
 
 #include <algorithm>

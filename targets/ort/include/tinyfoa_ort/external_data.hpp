@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Refuses ONNX graphs from outside that would let onnxruntime open another file: their data must lie in them.
 //
-// The wire format of protobuf is walked field by field, only where a tensor can be, as in tinyfoa_rt/run/external_data.py; numbers of
+// The wire format of protobuf is walked field by field, only where a tensor can be, as in tinyfoa_rt/artifact/external_data.py; numbers of
 // fields are those of onnx.proto. What protobuf's own parsers read leniently is refused.
 #pragma once
 

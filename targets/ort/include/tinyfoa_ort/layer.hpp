@@ -142,7 +142,7 @@ private:
     bool is_sliced() const { return grid().count() > 1; }
     std::string name(const std::string& role) const { return names::own(memory_.name, role); }
 
-    // Shapes as the function bodies have them: biases are flat (tinyfoa_rt/ops/products.py).
+    // Shapes as the function bodies have them: biases are flat (tinyfoa_rt/operators/products.py).
     Shape sums_shape(std::size_t num_outs) const {
         const std::int64_t size = LayerMemory::as_size(num_outs);
         return memory_.is_local ? Shape{LayerMemory::as_size(memory_.positions), size} : Shape{size};

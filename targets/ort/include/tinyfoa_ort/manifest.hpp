@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The manifest of an artifact; everything in it is checked here, once. The fields are those of tinyfoa_rt/run/records.py.
+// The manifest of an artifact; everything in it is checked here, once. The fields are those of tinyfoa_rt/artifact/records.py.
 #pragma once
 
 #include <map>

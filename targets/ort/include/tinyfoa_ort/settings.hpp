@@ -60,7 +60,7 @@ struct BlockSize {
     bool is_behind_kernels = false;  // a classifier behind convolutions that learn from scratch
 };
 
-// The rate at which a block starts; the reasons are in tinyfoa_rt/run/settings.py.
+// The rate at which a block starts; the reasons are in tinyfoa_rt/artifact/settings.py.
 inline double rate_of_block(const std::string& optimizer, double batch, const BlockSize& size) {
     constexpr double reference_batch = 100, reference_inputs = 784, least_input_power = 0.25, most_units = 2000,
                      most_of_kernels = 4, least_boost_behind_kernels = 2;

@@ -42,7 +42,7 @@ public:
     // All of it in the order of the inference model, (..., inputs, outputs): int8 signs, or the weights.
     virtual void store(const Append& append) const = 0;
 
-    // As the function bodies have weights: taps and inputs are one axis (tinyfoa_rt/ops/products.py).
+    // As the function bodies have weights: taps and inputs are one axis (tinyfoa_rt/operators/products.py).
     Shape step_shape(std::size_t num_ins, std::size_t num_outs) const {
         const Shape matrix = {LayerMemory::as_size(memory_.taps * num_ins), LayerMemory::as_size(num_outs)};
         return memory_.is_local ? Shape{LayerMemory::as_size(memory_.positions), matrix[0], matrix[1]} : matrix;

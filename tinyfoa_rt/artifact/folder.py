@@ -25,9 +25,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tinyfoa_rt.errors import InputError
-from tinyfoa_rt.files import below, make_folder, read_whole, reading, write_whole
-from tinyfoa_rt.run.artifact_paths import (
+from tinyfoa_rt.artifact.digest import Digest
+from tinyfoa_rt.artifact.external_data import refuse_external_data
+from tinyfoa_rt.artifact.manifest import ParsedManifest, parse_manifest
+from tinyfoa_rt.artifact.paths import (
     INFERENCE,
     INITIAL,
     MANIFEST,
@@ -36,11 +37,10 @@ from tinyfoa_rt.run.artifact_paths import (
     check_path,
     packed_path,
 )
-from tinyfoa_rt.run.digest import Digest
-from tinyfoa_rt.run.external_data import refuse_external_data
-from tinyfoa_rt.run.manifest import ParsedManifest, parse_manifest
-from tinyfoa_rt.run.records import BlockRecord, Manifest
-from tinyfoa_rt.run.tensor_file import digest_tensors, read_tensors, write_tensors
+from tinyfoa_rt.artifact.records import BlockRecord, Manifest
+from tinyfoa_rt.artifact.tensor_file import digest_tensors, read_tensors, write_tensors
+from tinyfoa_rt.errors import InputError
+from tinyfoa_rt.files import below, make_folder, read_whole, reading, write_whole
 from tinyfoa_rt.strict_json import parse_object
 
 __all__ = ["INFERENCE", "LARGEST_MODEL", "MANIFEST", "PLAN", "SOURCE_MODEL", "Artifact", "packed_path"]

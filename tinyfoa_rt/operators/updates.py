@@ -18,9 +18,9 @@ from collections.abc import Mapping
 
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
-from tinyfoa_rt.ops.geometry import known, num_scalars
-from tinyfoa_rt.ops.products import LOCAL_ATTRIBUTES, WINDOW_ATTRIBUTES
-from tinyfoa_rt.ops.row import Memory, Operator, Port, Types
+from tinyfoa_rt.operators.geometry import known, num_scalars
+from tinyfoa_rt.operators.products import LOCAL_ATTRIBUTES, WINDOW_ATTRIBUTES
+from tinyfoa_rt.operators.row import Memory, Operator, Port, Types
 
 __all__ = ["LARGEST", "OPTIMIZER_STATES", "update_rows"]
 

@@ -20,11 +20,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from tinyfoa_rt.artifact.digest import Digest
+from tinyfoa_rt.artifact.tensor_file import read_tensors, write_tensors
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.files import make_folder, read_whole, sync_folder, write_whole
 from tinyfoa_rt.names import elide
-from tinyfoa_rt.run.digest import Digest
-from tinyfoa_rt.run.tensor_file import read_tensors, write_tensors
 from tinyfoa_rt.strict_json import parse_object
 
 __all__ = ["FOLDER", "FORMAT", "MANIFEST", "Checkpoint", "has_checkpoint", "load_checkpoint", "save_checkpoint"]

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tinyfoa_rt.artifact.digest import Digest
+from tinyfoa_rt.artifact.paths import INFERENCE, check_model_path, check_path
+from tinyfoa_rt.artifact.records import ARTIFACT_FORMAT, InputRecord, Manifest
 from tinyfoa_rt.errors import InputError
-from tinyfoa_rt.run.artifact_paths import INFERENCE, check_model_path, check_path
-from tinyfoa_rt.run.digest import Digest
-from tinyfoa_rt.run.records import ARTIFACT_FORMAT, InputRecord, Manifest
 from tinyfoa_rt.strict_json import read_record
 
 __all__ = ["ParsedManifest", "parse_manifest"]

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyfoa_rt.artifact.records import ParameterRecord
+from tinyfoa_rt.artifact.tensor_file import check_finite
+from tinyfoa_rt.artifact.wire import fields
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.files import replacing
 from tinyfoa_rt.names import elide
-from tinyfoa_rt.run.records import ParameterRecord
-from tinyfoa_rt.run.tensor_file import check_finite
-from tinyfoa_rt.run.wire import fields
 
 __all__ = ["find_parameters", "write_inference"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tinyfoa_rt.errors import UnsupportedError
-from tinyfoa_rt.export.c99.program import (
+from tinyfoa_rt.ir.c_program import (
     Address,
     Argument,
     Braces,

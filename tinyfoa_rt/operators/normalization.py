@@ -20,8 +20,8 @@ from collections.abc import Mapping
 
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
-from tinyfoa_rt.ops.geometry import known, same_as_first
-from tinyfoa_rt.ops.row import Memory, Operator, Port, Types
+from tinyfoa_rt.operators.geometry import known, same_as_first
+from tinyfoa_rt.operators.row import Memory, Operator, Port, Types
 
 __all__ = ["normalization_rows"]
 

@@ -27,9 +27,9 @@ from collections.abc import Mapping
 
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
-from tinyfoa_rt.ops.geometry import POOL_ATTRIBUTES, known, spatial_shape
-from tinyfoa_rt.ops.kernel_scratch import quantized_sample, quantized_samples
-from tinyfoa_rt.ops.row import Memory, Operator, Port, ShapeRule, Types, no_scratch
+from tinyfoa_rt.operators.geometry import POOL_ATTRIBUTES, known, spatial_shape
+from tinyfoa_rt.operators.kernel_scratch import quantized_sample, quantized_samples
+from tinyfoa_rt.operators.row import Memory, Operator, Port, ShapeRule, Types, no_scratch
 
 __all__ = ["LOCAL_ATTRIBUTES", "PRECISIONS", "WINDOW_ATTRIBUTES", "product_rows"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tinyfoa_rt.ops.activation import activation_rows
-from tinyfoa_rt.ops.gradients import gradient_rows
-from tinyfoa_rt.ops.heads import head_rows
-from tinyfoa_rt.ops.normalization import normalization_rows
-from tinyfoa_rt.ops.products import product_rows
-from tinyfoa_rt.ops.row import DOMAIN, Memory, Operator
-from tinyfoa_rt.ops.updates import update_rows
+from tinyfoa_rt.operators.activation import activation_rows
+from tinyfoa_rt.operators.gradients import gradient_rows
+from tinyfoa_rt.operators.heads import head_rows
+from tinyfoa_rt.operators.normalization import normalization_rows
+from tinyfoa_rt.operators.products import product_rows
+from tinyfoa_rt.operators.row import DOMAIN, Memory, Operator
+from tinyfoa_rt.operators.updates import update_rows
 
 __all__ = ["OPERATORS", "memory_rule", "operator"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tinyfoa_rt.export.c99.lowering import refuse
-from tinyfoa_rt.export.c99.program import Braces, Number
+from tinyfoa_rt.ir.c_program import Braces, Number
 from tinyfoa_rt.ir.step import StepNode
+from tinyfoa_rt.operators.lowering import refuse
 
 __all__ = ["window_of"]
 

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyfoa_rt.artifact.digest import Digest
+from tinyfoa_rt.artifact.tensor_header import LENGTH_NBYTES, TensorEntry, encode_header, layout, parse_header
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.files import Append, reading, replacing
 from tinyfoa_rt.names import elide
-from tinyfoa_rt.run.digest import Digest
-from tinyfoa_rt.run.tensor_header import LENGTH_NBYTES, TensorEntry, encode_header, layout, parse_header
 from tinyfoa_rt.units import format_nbytes
 
 __all__ = ["TensorFile", "check_finite", "digest_tensors", "is_finite", "read_tensors", "write_tensors"]

@@ -5,8 +5,8 @@ What the function bodies hold on onnxruntime is counted node by node in tinyfoa_
 
 from __future__ import annotations
 
-from tinyfoa_rt.ops.geometry import known
-from tinyfoa_rt.ops.row import Types
+from tinyfoa_rt.operators.geometry import known
+from tinyfoa_rt.operators.row import Types
 
 __all__ = ["quantized_sample", "quantized_samples"]
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tinyfoa_rt.artifact.wire import BYTES, fields
 from tinyfoa_rt.errors import InputError
-from tinyfoa_rt.run.wire import BYTES, fields
 
 __all__ = ["refuse_external_data"]
 

@@ -17,8 +17,8 @@ from collections.abc import Mapping
 
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
-from tinyfoa_rt.ops.geometry import known, scalar
-from tinyfoa_rt.ops.row import Memory, Operator, Port, Types
+from tinyfoa_rt.operators.geometry import known, scalar
+from tinyfoa_rt.operators.row import Memory, Operator, Port, Types
 
 __all__ = ["head_rows"]
 
