@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import onnx
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.emit.old_onnxruntime import ENVIRONMENT
 from tests.optional_tools import skip_without, summary
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -57,3 +59,13 @@ def _required(path: Path) -> Path:
     if not path.is_dir():
         skip_without(f"shared/{path.name}", "a copy of the folder beside the checkout")
     return path
+
+
+@pytest.fixture(scope="session")
+def old_python() -> Path:
+    """Python of an environment with onnxruntime 1.19.2."""
+    if not (ENVIRONMENT / "ready").exists():
+        if sys.version_info >= (3, 13):
+            pytest.skip("onnxruntime 1.19.2 has no wheels for Python 3.13 and newer")
+        skip_without("onnxruntime 1.19.2", "make .venv-ort119/ready")
+    return ENVIRONMENT / "bin" / "python"

@@ -8,13 +8,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
-__all__ = ["ALL_TOOLS", "TOOLCHAINS", "required_tool", "skip_without", "summary"]
+__all__ = ["ALL_TOOLS", "TOOLCHAINS", "can_fuzz", "required_tool", "skip_without", "summary"]
 
 ALL_TOOLS = "TINYFOA_ALL_TOOLS"
 TOOLCHAINS = "tools/install_toolchains.sh"
@@ -47,3 +49,17 @@ def summary(reasons: Iterable[str]) -> str:
         dict.fromkeys(match["source"] for match in sorted(found, key=lambda match: match["source"], reverse=True))
     )
     return f"{len(found)} tests were skipped for want of {tools}. To get these: {sources}"
+
+
+def can_fuzz(folder: Path) -> bool:
+    """Whether clang has its runtime of fuzzing: a package of its own."""
+    target = "int LLVMFuzzerTestOneInput(const unsigned char *data, unsigned long size) { return data == 0 && size > 0; }"
+    (folder / "empty.c").write_text(f"{target}\n")
+    command = [
+        required_tool("clang"),
+        "-fsanitize=fuzzer,address,undefined",
+        str(folder / "empty.c"),
+        "-o",
+        str(folder / "empty"),
+    ]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0

@@ -1,11 +1,11 @@
 """The architecture, held by reading imports: stages import nouns, never each other."""
 
-import ast
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parents[1] / "tinyfoa_rt"
+from tests.imports import PACKAGE, imports_of
+
 NOUNS = {"errors", "units", "names", "terminal", "resources", "files", "strict_json", "drawing", "ir"}
 MAY_IMPORT = {
     "ir": {"errors", "ir"},
@@ -32,13 +32,6 @@ MAY_IMPORT = {
     "export": NOUNS | {"export", "operators", "artifact"},
 }
 ONNX_PACKAGES = {"onnx", "onnx_ir", "onnxscript", "google"}
-
-
-def imports_of(path: Path) -> set[str]:
-    """Dotted names of all modules that a file imports."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    names = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
-    return names | {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
 
 
 def files_of(part: str) -> list[Path]:

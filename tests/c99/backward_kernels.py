@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tests.c99.drawn_shapes import window_of
 from tests.c99.forward_kernels import Channels, LrnShape, Normalization
 from tests.c99.kernel_library import call
-from tests.c99.test_packed_kernels import packed
+from tests.c99.packed_kernels import packed
 from tests.ops.body_cases import BodyCase
 from tinyfoa_rt.operators.row import snake_case
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from tests.c99.drawn_shapes import SEED, draw_window, window_of
 from tests.c99.forward_kernels import ConvShape, ForwardKernels
 from tests.c99.kernel_library import call
+from tests.c99.kernel_operands import Operand, Slice, bits, words
 from tests.c99.onnx_reference import check_sum, drawn, reference
-from tests.c99.test_training_kernels import Operand, Slice, bits, words
 from tests.ops.references.conv import conv_slice_grad
 
 Array = NDArray[Any]

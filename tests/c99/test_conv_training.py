@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from tests.c99.exported import Device, ExportedModel
-from tests.c99.test_training import TOLERANCE, check_block, data_of
-from tests.c99.trained_pair import Pair, exported
-from tests.emit.test_conv_trajectory import conv_model
+from tests.c99.trained_pair import Pair, pair_of_graph
+from tests.c99.training_checks import TOLERANCE, check_block, data_of
+from tests.emit.conv_models import conv_model
 from tests.small_models import ModelBuilder, load_model, residual_net
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.names import statistics_of
@@ -37,11 +37,6 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-def pair_of(graph: Graph, folder: Path, rotate_every: int = 3, **options: Any) -> Pair:
-    artifact, state, model = exported(graph, folder, **options)
-    return Pair(artifact, state, Device(model).start(rotate_every), rotate_every)
-
-
 def check(pair: Pair, graph: Graph) -> None:
     """Every block, then the scores, which running statistics are a part of."""
     shape = graph.shape(graph.inputs[0])[1:]
@@ -54,7 +49,7 @@ def check(pair: Pair, graph: Graph) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_equals_onnxruntime(case: str, tmp_path: Path) -> None:
     graph = load_model(conv_model(), tmp_path)
-    check(pair_of(graph, tmp_path, **CASES[case]), graph)
+    check(pair_of_graph(graph, tmp_path, **CASES[case]), graph)
 
 
 @pytest.mark.parametrize("binarize", ["both", "none"])
@@ -65,20 +60,20 @@ def test_one_axis(binarize: str, tmp_path: Path) -> None:
     x = builder.node("Conv", (builder.node("Relu", (x,)), *weights[2:]), "second", strides=[2], pads=[1, 1])
     x = builder.node("Flatten", (builder.node("Relu", (x,)),))
     graph = builder.load(tmp_path, builder.dense(x, 64, 3, "fc"))
-    check(pair_of(graph, tmp_path, batch=2, slices="2x2", binarize=binarize, head="kaiming"), graph)
+    check(pair_of_graph(graph, tmp_path, batch=2, slices="2x2", binarize=binarize, head="kaiming"), graph)
 
 
 @pytest.mark.parametrize("binarize", ["both", "weights", "none"])
 def test_two_layers_of_a_block(binarize: str, tmp_path: Path) -> None:
     graph = load_model(residual_net(), tmp_path)
-    check(pair_of(graph, tmp_path, batch=2, slices="2x2", binarize=binarize, head="kaiming"), graph)
+    check(pair_of_graph(graph, tmp_path, batch=2, slices="2x2", binarize=binarize, head="kaiming"), graph)
 
 
 @pytest.mark.parametrize("optimizer", ["momentum", "adam"])
 def test_c_goes_on_with_what_onnxruntime_has_trained(optimizer: str, tmp_path: Path) -> None:
     """Weights, optimizer state, step counts, scales and statistics cross over, slice by slice."""
     graph = load_model(conv_model(), tmp_path)
-    begun = pair_of(graph, tmp_path, batch=3, slices="2x2", optimizer=optimizer, head="kaiming")
+    begun = pair_of_graph(graph, tmp_path, batch=3, slices="2x2", optimizer=optimizer, head="kaiming")
     check(begun, graph)
     (tmp_path / "on").mkdir()
     model = ExportedModel.build(c_source(begun.artifact, begun.state.arrays()), tmp_path / "on")
@@ -88,7 +83,7 @@ def test_c_goes_on_with_what_onnxruntime_has_trained(optimizer: str, tmp_path: P
 def test_statistics_are_measured_before_the_first_step(tmp_path: Path) -> None:
     """A mean over all samples, as the trainer on onnxruntime measures it; the block has no scale to be measured with them."""
     graph = load_model(conv_model(), tmp_path)
-    pair = pair_of(graph, tmp_path, batch=2, slices="2x2", binarize="none")
+    pair = pair_of_graph(graph, tmp_path, batch=2, slices="2x2", binarize="none")
     index, names = 2, statistics_of("depthwise_norm_out")
     for _ in range(index):
         pair.device.next_block()
@@ -115,7 +110,7 @@ def test_statistics_are_measured_before_the_first_step(tmp_path: Path) -> None:
 
 def test_a_one_percent_error_is_noticed(tmp_path: Path) -> None:
     graph = load_model(conv_model(), tmp_path)
-    pair = pair_of(graph, tmp_path, **CASES["float"])
+    pair = pair_of_graph(graph, tmp_path, **CASES["float"])
     rate = pair.device.model.source.blocks[0].starting_rate
     with pytest.raises(AssertionError):
         check_block(pair, 0, (rate, 1.01 * rate), graph.shape(graph.inputs[0])[1:])

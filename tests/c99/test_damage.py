@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tests.c99.exported import DAMAGED, OK, STATE, Device, ExportedModel
 from tests.c99.trained_pair import export_small, exported
-from tests.emit.test_conv_trajectory import conv_model
+from tests.emit.conv_models import conv_model
 from tests.small_models import load_model
 
 INPUTS = 48

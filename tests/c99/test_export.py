@@ -14,7 +14,7 @@ import pytest
 from tests.c99.exported import LIBRARY, Device, ExportedModel, library_sources, write_sources
 from tests.c99.kernel_library import FLAGS
 from tests.c99.trained_pair import export_small, exported
-from tests.emit.test_local_trajectory import local_net
+from tests.emit.local_models import local_net
 from tests.golden_files import check_golden
 from tests.optional_tools import required_tool
 from tests.run.trained_models import artifact_of, blobs

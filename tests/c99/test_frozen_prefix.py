@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.c99.exported import Device
-from tests.c99.trained_pair import Pair, exported
+from tests.c99.trained_pair import Pair, pair_of_graph
 from tests.small_models import ModelBuilder, conv_net, load_model
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.graph import Graph
@@ -19,9 +18,8 @@ from tinyfoa_rt.model import load
 TOLERANCE = 1e-5
 
 
-def pair_of_graph(graph: Graph, folder: Path, **options: Any) -> Pair:
-    artifact, state, model = exported(graph, folder, **{"batch": 2, "slices": "2x1", **options})
-    return Pair(artifact, state, Device(model).start(3), 3)
+def pair_of(graph: Graph, folder: Path, **options: Any) -> Pair:
+    return pair_of_graph(graph, folder, **{"batch": 2, "slices": "2x1", **options})
 
 
 def check(pair: Pair, shape: tuple[int, ...]) -> None:
@@ -39,7 +37,7 @@ def check(pair: Pair, shape: tuple[int, ...]) -> None:
 
 
 def test_a_convolutional_prefix(tmp_path: Path) -> None:
-    check(pair_of_graph(load_model(conv_net(), tmp_path), tmp_path, train="last:1"), (3, 8, 8))
+    check(pair_of(load_model(conv_net(), tmp_path), tmp_path, train="last:1"), (3, 8, 8))
 
 
 def test_operators_of_a_prefix(tmp_path: Path) -> None:
@@ -55,7 +53,7 @@ def test_operators_of_a_prefix(tmp_path: Path) -> None:
     x = builder.node("Gemm", (x, builder.weight(175, 12), builder.weight(12)), alpha=0.5, beta=2.0)
     x = builder.node("Softmax", (x,), axis=1)
     graph = builder.load(tmp_path, builder.dense(x, 12, 3, "last"))
-    check(pair_of_graph(graph, tmp_path, train="last:1"), (4, 9, 7))
+    check(pair_of(graph, tmp_path, train="last:1"), (4, 9, 7))
 
 
 def test_activations_and_moved_parts_of_a_prefix(tmp_path: Path) -> None:
@@ -72,7 +70,7 @@ def test_activations_and_moved_parts_of_a_prefix(tmp_path: Path) -> None:
     x = builder.node("Add", (x, curves[5]))
     x = builder.node("Flatten", (builder.node("ReduceMean", (x, builder.ints(2, 3)), keepdims=1),))
     graph = builder.load(tmp_path, builder.dense(x, 5, 3, "last"))
-    check(pair_of_graph(graph, tmp_path, train="last:1"), (4, 6, 5))
+    check(pair_of(graph, tmp_path, train="last:1"), (4, 6, 5))
 
 
 def test_one_dimensional_windows_and_global_pools(tmp_path: Path) -> None:
@@ -82,14 +80,14 @@ def test_one_dimensional_windows_and_global_pools(tmp_path: Path) -> None:
     x = builder.node("MaxPool", (x,), kernel_shape=[3], strides=[2], ceil_mode=1)
     x = builder.node("Flatten", (builder.node("GlobalAveragePool", (x,)),))
     graph = builder.load(tmp_path, builder.dense(x, 4, 3, "last"))
-    check(pair_of_graph(graph, tmp_path, train="last:1", slices="2x1"), (2, 20))
+    check(pair_of(graph, tmp_path, train="last:1", slices="2x1"), (2, 20))
 
 
 @pytest.mark.parametrize("name", ["resnet8", "kws", "ad01"])
 def test_trained_models(shared_models: Path, tmp_path: Path, name: str) -> None:
     graph = load(shared_models / f"{name}.onnx")
     shape = graph.shape(graph.inputs[0])[1:]
-    pair = pair_of_graph(graph, tmp_path, train="last:1", batch=1, slices="2x1", loss="cross-entropy")
+    pair = pair_of(graph, tmp_path, train="last:1", batch=1, slices="2x1", loss="cross-entropy")
     check(pair, shape)
 
 
@@ -98,4 +96,4 @@ def test_an_operator_without_a_kernel_is_named(tmp_path: Path) -> None:
     odd = builder.node("Erf", ("input",), "odd")
     graph = builder.load(tmp_path, builder.dense(odd, 8, 3, "last"))
     with pytest.raises(UnsupportedError, match="node 'odd': Erf has no C99 kernel"):
-        pair_of_graph(graph, tmp_path)
+        pair_of(graph, tmp_path)

@@ -10,25 +10,11 @@ import pytest
 from tests.c99.exported import LIBRARY, ExportedModel, library_sources, write_sources
 from tests.c99.kernel_library import FLAGS
 from tests.c99.trained_pair import export_small
-from tests.optional_tools import TOOLCHAINS, required_tool, skip_without
+from tests.optional_tools import TOOLCHAINS, can_fuzz, required_tool, skip_without
 from tinyfoa_rt.export.c99 import state_image
 
 HERE = Path(__file__).parent
 SECONDS = 8
-
-
-def can_fuzz(folder: Path) -> bool:
-    """Whether clang has its runtime of fuzzing: a package of its own."""
-    target = "int LLVMFuzzerTestOneInput(const unsigned char *data, unsigned long size) { return data == 0 && size > 0; }"
-    (folder / "empty.c").write_text(f"{target}\n")
-    command = [
-        required_tool("clang"),
-        "-fsanitize=fuzzer,address,undefined",
-        str(folder / "empty.c"),
-        "-o",
-        str(folder / "empty"),
-    ]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def built(model: ExportedModel, folder: Path, command: list[str], program: Path) -> Path:

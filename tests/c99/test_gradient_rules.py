@@ -11,7 +11,7 @@ import pytest
 from tests.c99.exported import Device
 from tests.c99.trained_pair import Pair, exported
 from tests.small_models import ModelBuilder
-from tests.steps.test_vjp import CASES, Insert, batch_normalization, model_through
+from tests.steps.vjp_models import CASES, Insert, batch_normalization, model_through
 
 STEPS = 8
 # Of sums of up to 576 products and 36 positions, over 8 steps; rates of 1 % more are further off.

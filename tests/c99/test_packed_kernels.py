@@ -14,27 +14,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.c99.kernel_library import build_library, call
+from tests.c99.packed_kernels import CPU_FLAGS, NAMES, VARIANT_FLAGS, PackedShape, SignedShape, packed, signs_of
 from tests.c99.platforms import kernel_sources
 
-VARIANT_FLAGS = {
-    "plain": (),
-    "swar": (),
-    "avx2": ("-mavx2",),
-    "avx512": ("-mavx512f", "-mavx512bw", "-mavx512vpopcntdq", "-mavx512vnni"),
-}
-CPU_FLAGS = {"avx2": "avx2", "avx512": "avx512_vpopcntdq"}
-NAMES = ("packed_dot", "packed_matmul", "signed_sum", "signed_matmul")
 INPUTS = st.one_of(st.integers(1, 300), st.sampled_from([784, 2000, 7936, 7968, 8191]))
 SMALL = st.integers(1, 6)
 SEED = st.integers(0, 2**32 - 1)
-
-
-class PackedShape(ctypes.Structure):
-    _fields_ = [(name, c_int32) for name in ("batch", "outputs", "words", "x_stride", "w_stride")]
-
-
-class SignedShape(ctypes.Structure):
-    _fields_ = [(name, c_int32) for name in ("batch", "outputs", "inputs", "q_stride", "w_stride")]
 
 
 @pytest.fixture(
@@ -46,19 +31,6 @@ def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         pytest.skip(f"this processor has no {CPU_FLAGS[variant]}; test_digests.py runs the kernels in plain C")
     sources = kernel_sources(variant, NAMES)
     return build_library(tmp_path_factory.mktemp(variant), compiler, sources, flags=VARIANT_FLAGS[variant])
-
-
-def packed(bits: NDArray[np.bool_], stride: int) -> NDArray[np.uint32]:
-    """Rows of bits as words, little end first; what lies between the rows is ones, which must not count."""
-    rows, count = bits.shape
-    words = np.full((rows, stride), 0xFFFFFFFF, np.uint32)
-    padded = np.pad(bits, ((0, 0), (0, -count % 32)))
-    words[:, : padded.shape[1] // 32] = np.packbits(padded, axis=1, bitorder="little").view("<u4")
-    return words
-
-
-def signs_of(bits: NDArray[np.bool_]) -> NDArray[np.int64]:
-    return np.where(bits, 1, -1)
 
 
 def drawn_bits(seed: int, rows: int, count: int) -> NDArray[np.bool_]:

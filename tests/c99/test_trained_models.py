@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.c99.test_conv_training import pair_of
-from tests.c99.trained_pair import Pair
+from tests.c99.trained_pair import Pair, pair_of_graph
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.model import load
 
@@ -43,25 +42,25 @@ def train(pair: Pair, graph: Graph, steps: int, rate: float) -> None:
 
 def test_kws(shared_models: Path, tmp_path: Path) -> None:
     graph = load(shared_models / "kws.onnx")
-    train(pair_of(graph, tmp_path, batch=2, slices="2x2", **REAL), graph, 100, 0.25)
+    train(pair_of_graph(graph, tmp_path, batch=2, slices="2x2", **REAL), graph, 100, 0.25)
 
 
 @pytest.mark.slow
 def test_vww96(shared_models: Path, tmp_path: Path) -> None:
     """28 blocks; random samples are not what its weights were trained on, and at the recipe's rate they make it diverge."""
     graph = load(shared_models / "vww96.onnx")
-    train(pair_of(graph, tmp_path, batch=1, slices="1x2", **REAL), graph, 100, 0.02)
+    train(pair_of_graph(graph, tmp_path, batch=1, slices="1x2", **REAL), graph, 100, 0.02)
 
 
 def test_kws_of_bits(shared_models: Path, tmp_path: Path) -> None:
     graph = load(shared_models / "kws.onnx")
-    train(pair_of(graph, tmp_path, batch=2, slices="2x2", head="kaiming"), graph, 5, 1.0)
+    train(pair_of_graph(graph, tmp_path, batch=2, slices="2x2", head="kaiming"), graph, 5, 1.0)
 
 
 def test_the_last_blocks_of_resnet8_in_256_kb(shared_models: Path, tmp_path: Path) -> None:
     """The arena is what the plan says; what lies behind it stays as it was."""
     graph = load(shared_models / "resnet8.onnx")
-    pair = pair_of(graph, tmp_path, budget="256KB", train="last:2", batch=1, binarize="none")
+    pair = pair_of_graph(graph, tmp_path, budget="256KB", train="last:2", batch=1, binarize="none")
     program = pair.device.model.program
     assert program.arena_nbytes == max(block.peak_nbytes for block in pair.device.model.source.blocks) <= 256 * 1024
     assert program.arena_nbytes == max(block.end for block in program.blocks)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.c99.kernel_library import KERNELS, build_library, call
-from tests.c99.test_packed_kernels import packed
+from tests.c99.kernel_operands import Operand, Slice, bits, real, unpacked, words
 from tests.ops.references import activation, arithmetic, gradients, heads, updates
 from tinyfoa_rt.operators.head_hash import rademacher_head
 
@@ -31,27 +31,6 @@ class Head(ctypes.Structure):
     _fields_ = [("stored", c_void_p), ("seed", c_uint32), ("classes", c_int32), ("units", c_int32), ("gain", c_float)]
 
 
-class Operand(ctypes.Structure):
-    _fields_ = [
-        ("bits", c_void_p),
-        ("real", c_void_p),
-        ("units", c_int32),
-        ("scale", c_float),
-        ("center", c_float),
-        ("conv", c_void_p),
-        ("gradient", c_void_p),
-    ]
-
-
-class Slice(ctypes.Structure):
-    _fields_ = [
-        *((name, c_void_p) for name in ("latent", "bias", "bits", "sums")),
-        *((name, c_int32) for name in ("ins", "outs", "first_in", "first_out", "first_grad", "grad_columns")),
-        ("limit", c_float),
-        ("positions", c_int32),
-    ]
-
-
 class Moments(ctypes.Structure):
     _fields_ = [(name, c_void_p) for name in ("mean", "variance", "count")]
 
@@ -60,22 +39,6 @@ class Moments(ctypes.Structure):
 def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     sources = sorted((KERNELS / "plain").glob("*.c"))
     return build_library(tmp_path_factory.mktemp("training"), request.param, sources, flags=["-lm"])
-
-
-def real(rng: np.random.Generator, *shape: int) -> NDArray[np.float32]:
-    return rng.normal(0, 1, shape).astype(np.float32)
-
-
-def bits(rng: np.random.Generator, *shape: int) -> Array:
-    return rng.integers(0, 2, shape).astype(np.uint8)
-
-
-def words(values: Array) -> NDArray[np.uint32]:
-    return packed(values.astype(np.bool_), -(-values.shape[1] // 32))
-
-
-def unpacked(rows: Array, units: int) -> Array:
-    return np.unpackbits(rows.view(np.uint8), axis=1, bitorder="little")[:, :units]
 
 
 @given(rows=ROWS, units=UNITS, floor=st.sampled_from([-1.0, 0.0]), seed=SEED)

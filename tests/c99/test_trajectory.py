@@ -13,7 +13,7 @@ import pytest
 from tests.c99.exported import LIBRARY, library_sources, write_sources
 from tests.c99.platforms import PLATFORMS, Platform, build_for, compile_objects, run_binary
 from tests.c99.trained_pair import SIZES, exported
-from tests.emit.test_conv_trajectory import conv_model
+from tests.emit.conv_models import conv_model
 from tests.small_models import load_model, mlp
 
 PROGRAM = Path(__file__).with_name("trajectory.c")

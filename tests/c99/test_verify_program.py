@@ -10,7 +10,7 @@ import pytest
 
 from tests.c99.exported import ExportedModel
 from tests.c99.trained_pair import export_small
-from tests.test_layering import PACKAGE, imports_of
+from tests.imports import PACKAGE, imports_of
 from tinyfoa_rt.export.c99.source import ModelSource
 from tinyfoa_rt.export.c99.verify import ProgramFault, verify_c_program
 from tinyfoa_rt.ir.c_program import Address, Call, CProgram, Number

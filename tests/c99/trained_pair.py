@@ -21,7 +21,7 @@ from tinyfoa_rt.run.forward import ForwardPass
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.session import Runtime
 
-__all__ = ["Pair", "export_small", "exported", "pair_of"]
+__all__ = ["Pair", "export_small", "exported", "pair_of", "pair_of_graph"]
 
 Array = NDArray[Any]
 SIZES = (70, 45, 40, 4)
@@ -72,5 +72,9 @@ class Pair:
 
 
 def pair_of(folder: Path, rotate_every: int = 3, sizes: tuple[int, ...] = SIZES, **options: Any) -> Pair:
-    artifact, state, model = exported(load_model(mlp(sizes), folder), folder, **options)
+    return pair_of_graph(load_model(mlp(sizes), folder), folder, rotate_every, **options)
+
+
+def pair_of_graph(graph: Graph, folder: Path, rotate_every: int = 3, **options: Any) -> Pair:
+    artifact, state, model = exported(graph, folder, **options)
     return Pair(artifact, state, Device(model).start(rotate_every), rotate_every)

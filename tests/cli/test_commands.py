@@ -9,15 +9,8 @@ from xml.etree import ElementTree
 import onnx
 import pytest
 
+from tests.cli.run_cli import run
 from tests.small_models import ModelBuilder, conv_net, mlp
-from tinyfoa_rt.cli import main
-
-
-def run(arguments: list[str]) -> int:
-    """Run a command in this process and return its exit status."""
-    with pytest.raises(SystemExit) as end:
-        main(arguments)
-    return int(end.value.code or 0)
 
 
 @pytest.fixture

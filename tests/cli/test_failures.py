@@ -11,7 +11,7 @@ import pytest
 
 import tinyfoa_rt.zoo
 from tests.attacks import put_file
-from tests.cli.test_commands import run
+from tests.cli.run_cli import run
 from tests.run.trained_models import artifact_of, blobs
 
 

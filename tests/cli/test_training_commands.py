@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.cli.test_commands import run
+from tests.cli.run_cli import run
 from tests.run.trained_models import blobs
 from tests.small_models import mlp
 from tinyfoa_rt.errors import UnsupportedError

@@ -17,7 +17,7 @@ from tests.ops.references.conv import merged
 from tests.ops.references.dense import whole_row
 from tests.ops.vjp_cases import POOLS
 from tests.small_models import ModelBuilder
-from tests.steps.test_vjp import CASES, step_model
+from tests.steps.vjp_models import CASES, step_model
 from tinyfoa_rt.ir.block import Layer, Slices
 from tinyfoa_rt.ir.names import shift_of, statistics_of
 from tinyfoa_rt.steps.trained_part import nodes_to_output

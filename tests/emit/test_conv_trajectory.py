@@ -11,9 +11,10 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
+from tests.emit.conv_models import NORMALIZED, WINDOWS, conv_model
 from tests.emit.trajectory import BATCH, CLEARANCE, RELATIVE, Losses, Onnxruntime, Trajectory, balanced_head
 from tests.oracle.conv import ConvBlock, Normalization
-from tests.small_models import ModelBuilder, load_model
+from tests.small_models import load_model
 from tests.steps.step_graphs import step_of
 from tests.targets_for_tests import ALLOCATOR
 from tinyfoa_rt.emit import emit_step
@@ -25,29 +26,6 @@ from tinyfoa_rt.steps import StepChoice
 
 SEED = 3
 KEPT = 0.9 ** (BATCH / 100)  # of running means
-# Real input; strides, dilations and uneven pads; two outputs a channel; a residual block.
-WINDOWS: dict[str, dict[str, Any]] = {
-    "plain": {"pads": [1, 1, 1, 1]},
-    "strided": {"strides": [1, 2], "dilations": [2, 1], "pads": [1, 0, 1, 2]},
-    "depthwise": {"pads": [1, 0, 1, 1], "group": 4},
-    "residual": {"pads": [1, 1, 1, 1]},
-}
-NORMALIZED = ("depthwise", "residual")
-
-
-def conv_model() -> onnx.ModelProto:
-    """The four blocks, of which the last two normalize, and a classifier, on 2x6x5 and 4 classes."""
-    b = ModelBuilder((2, 6, 5), seed=1)
-    x = "input"
-    for name, (c_in, c_out), kernel in zip(WINDOWS, ((2, 6), (6, 4), (4, 8), (8, 8)), ((3, 3), (2, 3), (3, 2), (3, 3))):
-        window = WINDOWS[name]
-        weight = b.weight(c_out, c_in // window.get("group", 1), *kernel)
-        z = b.node("Conv", (x, weight, b.weight(c_out)), name, **window)
-        if name in NORMALIZED:
-            statistics = (b.vector(*np.linspace(0.5, 1.5, 8)), b.weight(8), b.weight(8), b.vector(*[1.0] * 8))
-            z = b.node("BatchNormalization", (z, *statistics), f"{name}_norm")
-        x = b.node("Relu", (b.node("Add", (z, x)) if name == "residual" else z,), f"{name}_relu")
-    return b.model(b.dense(b.node("Flatten", (x,)), 8 * 18, 4, "fc"))
 
 
 class ConvCase(Trajectory):

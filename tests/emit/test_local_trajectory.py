@@ -11,6 +11,7 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
+from tests.emit.local_models import WINDOWS, local_net
 from tests.emit.trajectory import BATCH, Onnxruntime, Trajectory, balanced_head
 from tests.oracle.local import LocalBlock
 from tests.small_models import load_model
@@ -22,25 +23,8 @@ from tinyfoa_rt.partition import bounds, partition
 from tinyfoa_rt.run.local_state import LocalState
 from tinyfoa_rt.run.state import Grid
 from tinyfoa_rt.steps import StepChoice
-from tinyfoa_rt.zoo.build import assemble, lay_out
-from tinyfoa_rt.zoo.spec import LayerSpec, ModelSpec
 
 SEED = 6  # with 5, one bias of the first block has a gradient near zero, of which Adam takes the direction
-# The second block's output is flattened, and its windows skip and reach over the edge.
-WINDOWS: list[dict[str, Any]] = [
-    {"channels": 6, "kernel": [3, 3]},
-    {"channels": 5, "kernel": [2, 3], "strides": [1, 2], "pads": [1, 0, 0, 2]},
-]
-
-
-def local_net() -> onnx.ModelProto:
-    """lc1 - Relu - lc2 - Relu - Flatten - fc, on 2x6x5 and 4 classes."""
-    layers = []
-    for number, window in enumerate(WINDOWS, 1):
-        layers += [LayerSpec("locally_connected", f"lc{number}", None, window), LayerSpec("relu", f"relu{number}", None, {})]
-    layers += [LayerSpec("flatten", "flatten", None, {}), LayerSpec("dense", "fc", None, {"units": 4})]
-    spec = ModelSpec("local", "A small locally connected net", (2, 6, 5), 1, tuple(layers))
-    return assemble(spec, lay_out(spec, "local"))
 
 
 class LocalCase(Trajectory):

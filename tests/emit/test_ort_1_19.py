@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,23 +15,16 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
+from tests.emit.artifact_feeds import artifact_of, drawn, step_tensors
+from tests.emit.old_onnxruntime import read_outputs, run_on_old
 from tests.emit.run_models import run_models
-from tests.emit.test_conv_trajectory import conv_model
-from tests.emit.test_local_trajectory import local_net
 from tests.ops.conv_cases import conv_cases
 from tests.ops.one_node import feeds_of, one_node_model
 from tests.ops.references import REFERENCES
 from tests.ops.vjp_cases import vjp_cases
-from tests.optional_tools import skip_without
-from tests.small_models import load_model, mlp
-from tinyfoa_rt.artifact.folder import Artifact
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
-from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.trainer import Trainer
 
 Array = NDArray[Any]
-ENVIRONMENT = Path(__file__).resolve().parents[2] / ".venv-ort119"
 # Products of a few dozen float32 numbers, added up in another order: 40 * 6e-8.
 RELATIVE, ABSOLUTE = 1e-5, 2e-6
 
@@ -51,16 +42,6 @@ LOCAL = [*BOTH, *combinations("weights sgd 2x2", "none adam 1x1"), PAPER, {"head
 CONV = [*BOTH[::2], *combinations("weights sgd 2x2", "none adam 1x1"), PAPER, {"head_pool": "average", "slices": "2x2"}]
 KINDS = {"dense": DENSE, "local": LOCAL, "conv": CONV}
 CASES = [(kind, options) for kind, each in KINDS.items() for options in each]
-
-
-@pytest.fixture(scope="session", name="old_python")
-def find_old_python() -> Path:
-    """Python of an environment with onnxruntime 1.19.2."""
-    if not (ENVIRONMENT / "ready").exists():
-        if sys.version_info >= (3, 13):
-            pytest.skip("onnxruntime 1.19.2 has no wheels for Python 3.13 and newer")
-        skip_without("onnxruntime 1.19.2", "make .venv-ort119/ready")
-    return ENVIRONMENT / "bin" / "python"
 
 
 @pytest.mark.parametrize(
@@ -120,64 +101,6 @@ def write_models(folder: Path, kind: str, options: Mapping[str, str]) -> list[st
         np.savez(f"{folder / name}.feeds.npz", **feeds)
     (folder / "jobs.json").write_text(json.dumps(list(known)), encoding="utf-8")
     return list(known)
-
-
-def artifact_of(folder: Path, kind: str, options: Mapping[str, str]) -> Artifact:
-    models = {"dense": lambda: mlp((12, 9, 8, 4)), "local": local_net, "conv": conv_model}
-    graph = load_model(models[kind](), folder)
-    planning: dict[str, Any] = {"batch": 6, **options}
-    return build(graph, plan(graph, "1MB", **planning))
-
-
-def targets(rng: np.random.Generator, artifact: Artifact, count: int) -> Array:
-    if artifact.manifest.loss == "cross-entropy":
-        return rng.integers(0, 4, count)
-    return rng.normal(size=(count, 4)).astype(np.float32)
-
-
-def step_tensors(rng: np.random.Generator, artifact: Artifact, state: ModelState) -> dict[str, dict[str, Array]]:
-    """What the step of each block reads, with its last slice active."""
-    found = {}
-    for block in artifact.blocks:
-        tensors = {name: array for name, array in state.others.items() if not name.endswith("#head")}
-        tensors |= {"#rate": np.array(0.1, dtype=np.float32), "#target": targets(rng, artifact, 6)}
-        if block.head:
-            tensors["#head"] = state.others[f"{block.name}#head"]
-        for layer in block.layers:
-            tensors.update(state.layers[layer.name].begin_turn(state.layers[layer.name].grid.count - 1))
-        for name, array in tensors.items():  # at rest, Adam would take the direction of what is rounding alone
-            if name.endswith(("#mean", "#velocity")):
-                tensors[name] = rng.normal(size=array.shape).astype(np.float32)
-            elif name.endswith("#variance"):
-                tensors[name] = rng.uniform(0.5, 1, array.shape).astype(np.float32)
-        found[block.step] = tensors
-    return found
-
-
-def drawn(rng: np.random.Generator, info: onnx.ValueInfoProto) -> Array:
-    """Bits or real numbers; three samples where the batch is open."""
-    shape = [dim.dim_value or 3 for dim in info.type.tensor_type.shape.dim]
-    if info.type.tensor_type.elem_type == onnx.TensorProto.UINT8:
-        return rng.integers(0, 2, shape).astype(np.uint8)
-    assert info.type.tensor_type.elem_type == onnx.TensorProto.FLOAT, info.name
-    return rng.normal(size=shape).astype(np.float32)
-
-
-def run_on_old(python: Path, folder: Path, *library: str) -> None:
-    """Run the models there; a failure shows what onnxruntime said."""
-    command = [str(python), str(Path(__file__).with_name("run_models.py")), str(folder), *library]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "1.19.2"
-
-
-def read_outputs(folder: Path, names: list[str]) -> dict[str, Array]:
-    outputs = {}
-    for name in names:
-        with np.load(f"{folder / name}.outputs.npz") as found:
-            outputs.update({f"{name}, {output}": found[output] for output in found})
-        Path(f"{folder / name}.outputs.npz").unlink()
-    return outputs
 
 
 def check_equal(ours: Mapping[str, Array], expected: Mapping[str, Array]) -> None:

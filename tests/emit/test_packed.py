@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from tests.emit.test_local_trajectory import local_net
+from tests.emit.local_models import local_net
 from tests.ops.body_cases import BodyCase
 from tests.ops.one_node import EVALUATORS, one_node_model
 from tests.ops.references import REFERENCES

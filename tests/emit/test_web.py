@@ -17,7 +17,7 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from tests.emit.test_ort_1_19 import artifact_of, drawn, step_tensors, targets
+from tests.emit.artifact_feeds import artifact_of, drawn, step_tensors, targets
 from tests.optional_tools import required_tool, skip_without
 from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.run.model_state import ModelState

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.c99.test_fuzz import can_fuzz
-from tests.optional_tools import TOOLCHAINS, required_tool, skip_without
+from tests.optional_tools import TOOLCHAINS, can_fuzz, required_tool, skip_without
 from tests.ort.driver import installed_library, link_root
 from tests.run.trained_models import artifact_of, blobs
 from tinyfoa_rt.run import Trainer

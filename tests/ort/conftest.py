@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.emit.old_onnxruntime import ENVIRONMENT
 from tests.optional_tools import required_tool, skip_without
-from tests.ort.driver import AARCH64, ROOT, Driver, build_driver, installed_library, link_root
+from tests.ort.driver import AARCH64, Driver, build_driver, installed_library, link_root
 from tests.ort_ops.conftest import CROSS, compile_library, library
 
 __all__ = ["library"]
-
-OLDEST = ROOT / ".venv-ort119"  # as tests/emit/test_ort_1_19.py
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +71,7 @@ def aarch64_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def oldest(driver: Driver) -> Driver:
     """The same binary on onnxruntime 1.19.2."""
-    found = sorted(OLDEST.glob("lib/python*/site-packages/onnxruntime/capi/libonnxruntime.so.1.19.2"))
+    found = sorted(ENVIRONMENT.glob("lib/python*/site-packages/onnxruntime/capi/libonnxruntime.so.1.19.2"))
     if not found:
         skip_without("onnxruntime 1.19.2", "make .venv-ort119/ready")
     return replace(driver, library=found[0])

@@ -17,12 +17,23 @@ from numpy.typing import NDArray
 
 from tests.optional_tools import required_tool, skip_without
 
-__all__ = ["AARCH64", "HEADERS", "ROOT", "Driver", "build_driver", "compile_cpp", "installed_library", "link_root"]
+__all__ = [
+    "AARCH64",
+    "HEADERS",
+    "PYTHON_AARCH64",
+    "ROOT",
+    "Driver",
+    "build_driver",
+    "compile_cpp",
+    "installed_library",
+    "link_root",
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = ROOT / "targets" / "ort"
 HEADERS = ROOT / "build" / "ort-headers" / "include"
 AARCH64 = ROOT / "build" / "ort-aarch64"
+PYTHON_AARCH64 = ROOT / "build" / "python-aarch64"
 FLAGS = ["-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror"]
 SANITIZE = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 

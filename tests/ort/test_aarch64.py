@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from tests.ort.driver import Driver
-from tests.ort.test_trajectory import LOSS_TOLERANCE, assert_same, commands, in_python
-from tests.run.test_local_training import X as PICTURES
-from tests.run.test_local_training import Y as LABELS
-from tests.run.test_local_training import artifact_of as local_artifact
+from tests.ort.trajectories import LOSS_TOLERANCE, assert_same, commands, in_python
+from tests.run.picture_models import X as PICTURES
+from tests.run.picture_models import Y as LABELS
+from tests.run.picture_models import local_artifact
 from tests.run.trained_models import artifact_of, blobs
 from tinyfoa_rt.run import Trainer
 

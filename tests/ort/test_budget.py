@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.ort.changed_artifacts import change
 from tests.ort.driver import Driver, compile_cpp
-from tests.ort.test_damage import change
-from tests.run import test_local_training as local
+from tests.run import picture_models
 from tests.run.trained_models import artifact_of, blobs
 from tests.small_models import load_model, mlp
 from tinyfoa_rt.pipeline import plan
@@ -128,7 +128,7 @@ def test_wherever_a_step_with_kernels_fails_the_state_is_whole(
 def test_wherever_a_step_of_a_local_layer_fails_the_state_is_whole(
     fail_allocations: Path, driver: Driver, tmp_path: Path
 ) -> None:
-    local.artifact_of(tmp_path, optimizer="momentum").save(tmp_path / "artifact")
+    picture_models.local_artifact(tmp_path, optimizer="momentum").save(tmp_path / "artifact")
     assert_whole(fail_allocations, driver, tmp_path)
 
 

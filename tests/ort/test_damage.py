@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests import attacks
+from tests.ort.changed_artifacts import change, put_initial
 from tests.ort.driver import Driver
 from tests.run.trained_models import artifact_of, blobs
 from tinyfoa_rt.artifact.tensor_file import read_tensors, write_tensors
@@ -43,32 +44,10 @@ def refusal(driver: Driver, folder: Path, *words: str) -> str:
     return message
 
 
-def change(path: Path, *keys: Any, value: Any = ...) -> None:
-    """Set or delete a field of a JSON file."""
-    content = json.loads(path.read_text())
-    place = content
-    for key in keys[:-1]:
-        place = place[key]
-    if value is ...:
-        del place[keys[-1]]
-    else:
-        place[keys[-1]] = value
-    path.write_text(json.dumps(content))
-
-
 def link(path: Path) -> None:
     outside = path.parents[2] / "outside"
     shutil.move(path, outside)
     path.symlink_to(outside)
-
-
-def put_initial(folder: Path, name: str, array: Any) -> None:
-    tensors = dict(read_tensors(folder / "initial.safetensors").tensors)
-    tensors.pop(name)
-    if array is not None:
-        tensors[name] = array
-    write_tensors(folder / "initial.safetensors", tensors, {})
-    attacks.list_file(folder, "initial.safetensors", (folder / "initial.safetensors").read_bytes())
 
 
 def change_progress(folder: Path, *keys: str, value: Any) -> None:

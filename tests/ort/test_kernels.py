@@ -14,11 +14,11 @@ import onnx
 import pytest
 
 from tests.attacks import put_file
+from tests.ort.changed_artifacts import put_initial
 from tests.ort.driver import Driver
-from tests.ort.test_damage import put_initial
-from tests.ort.test_trajectory import LOSS_TOLERANCE, assert_same, commands, in_python, wide_layers
-from tests.ort_ops.test_trainer import BATCH, samples, wide_artifact
-from tests.run.test_local_training import artifact_of as local_artifact
+from tests.ort.trajectories import LOSS_TOLERANCE, assert_same, commands, in_python, wide_layers
+from tests.ort_ops.wide_artifacts import BATCH, samples, wide_artifact
+from tests.run.picture_models import local_artifact
 from tests.run.trained_models import artifact_of, blobs
 from tinyfoa_rt.run import Trainer
 

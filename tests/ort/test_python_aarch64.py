@@ -10,29 +10,27 @@ import numpy as np
 import pytest
 
 from tests.optional_tools import required_tool, skip_without
-from tests.ort.driver import ROOT
+from tests.ort.driver import PYTHON_AARCH64
 from tests.run.trained_models import blobs
 from tests.small_models import mlp
 from tinyfoa_rt.cli import main
 from tinyfoa_rt.run import Trainer
 
-PLACE = ROOT / "build" / "python-aarch64"
-
 
 def emulated(*arguments: str) -> str:
     """What the installed command says there."""
-    if not (PLACE / "site" / "tinyfoa_rt").is_dir():
+    if not (PYTHON_AARCH64 / "site" / "tinyfoa_rt").is_dir():
         skip_without("Python for AArch64", "tools/fetch_python_aarch64.sh")
-    root = PLACE / "sysroot"
+    root = PYTHON_AARCH64 / "sysroot"
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "OPENBLAS", "LD_"))},
         "QEMU_CPU": "cortex-a72",
         "PYTHONHOME": str(root / "usr"),
-        "PYTHONPATH": str(PLACE / "site"),
+        "PYTHONPATH": str(PYTHON_AARCH64 / "site"),
     }
     command = [required_tool("qemu-aarch64"), "-L", str(root), str(root / "usr" / "bin" / "python3.11"), "-m", "tinyfoa_rt"]
     given = [*command, *arguments]
-    done = subprocess.run(given, capture_output=True, text=True, env=environment, check=False, timeout=600, cwd=PLACE)
+    done = subprocess.run(given, capture_output=True, text=True, env=environment, check=False, timeout=600, cwd=PYTHON_AARCH64)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

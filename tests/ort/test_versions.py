@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from tests.ort.driver import Driver
-from tests.run.test_local_training import X as PICTURES
-from tests.run.test_local_training import Y as LABELS
-from tests.run.test_local_training import artifact_of as local_artifact
+from tests.run.picture_models import X as PICTURES
+from tests.run.picture_models import Y as LABELS
+from tests.run.picture_models import local_artifact
 from tests.run.trained_models import artifact_of, blobs
 
 X, Y = blobs(60)

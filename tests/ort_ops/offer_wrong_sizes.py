@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from tests.ort_ops.test_operators import CASES, models_of, run_with, without_body
+from tests.ort_ops.kernel_cases import CASES, models_of, run_with, without_body
 
 Array = NDArray[Any]
 _LARGE = 2**31 - 1

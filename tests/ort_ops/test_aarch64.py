@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from tests.emit import run_models as runner
-from tests.emit.test_ort_1_19 import read_outputs
+from tests.emit.old_onnxruntime import read_outputs
 from tests.optional_tools import required_tool, skip_without
-from tests.ort.test_python_aarch64 import PLACE
+from tests.ort.driver import PYTHON_AARCH64
 from tests.ort_ops.conftest import CROSS, compile_library
 from tests.ort_ops.kernel_models import write_kernel_models
 
 
 def test_kernels_give_the_same_bits_there(library: Path, tmp_path: Path) -> None:
     required_tool("aarch64-linux-gnu-gcc")
-    if not (PLACE / "site" / "onnxruntime").is_dir():
+    if not (PYTHON_AARCH64 / "site" / "onnxruntime").is_dir():
         skip_without("Python for AArch64", "tools/fetch_python_aarch64.sh")
     there = compile_library(tmp_path / "build", *CROSS)
     names = write_kernel_models(tmp_path)
@@ -31,12 +31,12 @@ def test_kernels_give_the_same_bits_there(library: Path, tmp_path: Path) -> None
 
 def run_emulated(*arguments: str) -> None:
     """Run Python there."""
-    root = PLACE / "sysroot"
+    root = PYTHON_AARCH64 / "sysroot"
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "OPENBLAS", "LD_"))},
         "QEMU_CPU": "cortex-a72",
         "PYTHONHOME": str(root / "usr"),
-        "PYTHONPATH": str(PLACE / "site"),
+        "PYTHONPATH": str(PYTHON_AARCH64 / "site"),
     }
     command = [required_tool("qemu-aarch64"), "-L", str(root), str(root / "usr" / "bin" / "python3.11"), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=600)

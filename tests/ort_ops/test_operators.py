@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from onnx import helper
 
-from tests.ops.body_cases import BodyCase, Tolerance, dense_cases
-from tests.ops.one_node import EVALUATORS, one_node_model
+from tests.ops.body_cases import BodyCase, Tolerance
 from tests.ops.references import REFERENCES
-from tests.ops.twin_models import packed_inputs, packed_outputs, twin_cases, twin_model
+from tests.ops.twin_models import packed_outputs, twin_cases
+from tests.ort_ops.kernel_cases import CASES, models_of, run_with, without_body
 
 Array = NDArray[Any]
 # Kernels add float32 numbers in another order than onnxruntime: a sum of n products has a rounding error of sqrt(n) / 2 units in
@@ -25,16 +24,6 @@ Array = NDArray[Any]
 ANOTHER_ORDER = Tolerance(1e-5, 1e-5, "the sum's order")
 # The same operations on the same numbers: products of signs, alone but for the mean that alpha=tensor needs.
 SAME_BITS = Tolerance(0, 0, "integers, scaled as the body scales them")
-PLAIN = (
-    "SoftmaxCrossEntropy",
-    "BinaryCrossEntropy",
-    "MeanSquaredError",
-    "BiasSliceGrad",
-    "SgdUpdate",
-    "MomentumUpdate",
-    "AdamUpdate",
-)
-CASES = [*twin_cases(), *(case for case in dense_cases() if case.op_type in PLAIN and case.inputs[0] is not None)]
 
 
 def tolerance_of(case: BodyCase) -> Tolerance:
@@ -50,31 +39,6 @@ def check_equal(case: BodyCase, found: Sequence[Array], expected: Sequence[Array
             np.testing.assert_allclose(ours, right, limits.relative, limits.absolute, err_msg=limits.reason)
         else:
             np.testing.assert_array_equal(ours, right)
-
-
-def run_with(library: Path, model: onnx.ModelProto, feeds: Sequence[Array], threads: int = 1) -> list[Array]:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.register_custom_ops_library(str(library))
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return list(session.run(None, dict(zip([each.name for each in model.graph.input], feeds))))
-
-
-def without_body(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same node, and an empty hand: what is computed then, a kernel computes."""
-    bare = onnx.ModelProto()
-    bare.CopyFrom(model)
-    del bare.functions[:]
-    return bare
-
-
-def models_of(case: BodyCase) -> tuple[onnx.ModelProto, list[Array], list[Array]]:
-    """A model of the case in the form that has a kernel, its inputs, and what the function body makes of them."""
-    plain_model = one_node_model(case, REFERENCES[case.op_type](*case.inputs, **case.attributes))
-    plain = EVALUATORS["onnxruntime"](case, plain_model)
-    if case.op_type in PLAIN:
-        return plain_model, [each for each in case.inputs if each is not None], plain
-    return twin_model(case, plain), packed_inputs(case), packed_outputs(plain)
 
 
 @pytest.mark.parametrize("kernels", ["", "swar"], ids=["fastest", "swar"])

@@ -9,27 +9,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.run.test_local_training import artifact_of as local_artifact
+from tests.ort_ops.wide_artifacts import BATCH, SIZES, samples, wide_artifact
+from tests.run.picture_models import local_artifact
 from tests.run.trained_models import artifact_of, blobs
 from tinyfoa_rt.cli import main
 from tinyfoa_rt.errors import InputError, UsageError
 from tinyfoa_rt.run import Artifact, Trainer
 from tinyfoa_rt.run.kernels import find_kernels
 
-SIZES, BATCH, STEPS = (100, 96, 80, 4), 10, 200
+STEPS = 200
 CPU = ("CPUExecutionProvider",)
-
-
-def wide_artifact(folder: Path, **options: Any) -> Artifact:
-    """Layers of several words a row, slices 2 x 2, of which one begins within a word's block of outputs."""
-    return artifact_of(folder, **{"sizes": SIZES, "batch": BATCH, **options})
-
-
-def samples(count: int, classes: int = 4) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    rng = np.random.default_rng(0)
-    centres = rng.normal(0, 1, (classes, SIZES[0]))
-    y = rng.integers(0, classes, count)
-    return (centres[y] + rng.normal(0, 1, (count, SIZES[0]))).astype(np.float32), y
 
 
 def trajectory(artifact: Artifact, kernels: Path | None, classes: int = 4, **settings: Any) -> tuple[NDArray[Any], Trainer]:

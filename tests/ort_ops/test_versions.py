@@ -6,11 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.emit.old_onnxruntime import read_outputs, run_on_old
 from tests.emit.run_models import run_models
-from tests.emit.test_ort_1_19 import find_old_python, read_outputs, run_on_old
 from tests.ort_ops.kernel_models import write_kernel_models
-
-__all__ = ["find_old_python"]
 
 
 def test_the_same_binary_gives_the_same_numbers(library: Path, old_python: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 
+from tests.exported_models import FOLDER
 from tests.small_models import ModelBuilder, load_model, mlp
 from tinyfoa_rt.cli import main
 from tinyfoa_rt.errors import UnsupportedError, UsageError
@@ -21,13 +22,11 @@ from tinyfoa_rt.pipeline import plan
 from tinyfoa_rt.pipeline.building import build
 from tinyfoa_rt.run import Trainer
 
-EXPORTS = Path(__file__).resolve().parents[1] / "exports"
-
 
 @pytest.mark.parametrize("name", ["torch_dynamo_mlp", "torch_script_cnn", "tensorflow_mlp"])
 def test_the_last_layer_and_what_is_behind_it(name: str) -> None:
     """Gemm with transB, MatMul and Add, with Softmax behind or not."""
-    before = load(EXPORTS / f"{name}.onnx")
+    before = load(FOLDER / f"{name}.onnx")
     graph = with_classes(before, 7)
     old, new = find_layers(before)[-1], find_layers(graph)[-1]
     assert (new.name, new.in_features, new.out_features) == (old.name, old.in_features, 7)
@@ -91,7 +90,7 @@ def test_numbers_that_are_none(classes: int) -> None:
 def test_labels_of_the_old_classes_are_refused() -> None:
     """scikit-learn's models map scores to labels."""
     with pytest.raises(UnsupportedError, match="cut the model behind its classifier"):
-        with_classes(load(EXPORTS / "sklearn_classifier.onnx"), 7)
+        with_classes(load(FOLDER / "sklearn_classifier.onnx"), 7)
 
 
 def test_what_depends_on_the_number_of_classes_is_refused(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.exported_models import EXPORTS
 from tinyfoa_rt import load, plan
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.plan import Plan
@@ -11,7 +12,6 @@ from tinyfoa_rt.ir.verify import verify_plan
 from tinyfoa_rt.zoo import write_model, zoo_names
 
 TRAINED = ["ad01", "kws", "resnet8", "vww96"]
-EXPORTS = sorted((Path(__file__).resolve().parents[1] / "exports").glob("*.onnx"))
 TARGETS = ["ort-cpu", "c99"]
 WITH_CAST = ("sklearn_classifier", "sklearn_classifier_zipmap", "sklearn_regressor")
 

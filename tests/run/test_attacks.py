@@ -16,7 +16,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from tests import attacks
-from tests.cli.test_commands import run
+from tests.cli.run_cli import run
 from tests.run.trained_models import artifact_of, blobs
 from tinyfoa_rt.artifact.external_data import refuse_external_data
 from tinyfoa_rt.artifact.folder import Artifact

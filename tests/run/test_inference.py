@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from tests.run.test_conv_training import artifact_of as conv_artifact_of
+from tests.run.picture_models import conv_artifact
 from tests.run.trained_models import artifact_of, blobs
 from tinyfoa_rt.artifact.folder import INFERENCE, Artifact
 from tinyfoa_rt.errors import InputError
@@ -34,7 +34,7 @@ def test_it_is_whole_in_its_bytes(tmp_path: Path, options: dict[str, Any]) -> No
 
 
 def test_training_changes_the_parameters_and_nothing_else(tmp_path: Path) -> None:
-    artifact = conv_artifact_of(tmp_path)
+    artifact = conv_artifact(tmp_path)
     artifact.save(tmp_path / "run")
     before = (tmp_path / "run" / INFERENCE).read_bytes()
     trainer = Trainer(artifact)

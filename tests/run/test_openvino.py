@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.optional_tools import skip_without
-from tests.ort.test_trajectory import LOSS_TOLERANCE, assert_same, in_python
+from tests.ort.trajectories import LOSS_TOLERANCE, assert_same, in_python
 from tests.run.trained_models import artifact_of, blobs
 from tinyfoa_rt.run import Artifact
 

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from tests.pipeline.test_real_models import EXPORTS
+from tests.exported_models import EXPORTS
 from tinyfoa_rt.emit import emit_step
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.graph import Graph

@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from tests.run.trained_models import artifact_of, blobs
+from tests.run.trained_models import arrays_of, artifact_of, assert_equal_weights, blobs
 from tinyfoa_rt.artifact.settings import TrainSettings
 from tinyfoa_rt.errors import InputError, UsageError
 from tinyfoa_rt.run import Artifact, Trainer
@@ -20,16 +20,6 @@ from tinyfoa_rt.run import Artifact, Trainer
 X, Y = blobs()
 X_TEST, Y_TEST = blobs(200, seed=1)
 LONG: Mapping[str, Any] = {"epochs": 30}
-
-
-def arrays_of(trainer: Trainer) -> Mapping[str, NDArray[Any]]:
-    return {name: array.copy() for name, array in trainer.state.arrays().items()}
-
-
-def assert_equal_weights(one: Mapping[str, NDArray[Any]], other: Mapping[str, NDArray[Any]]) -> None:
-    assert one.keys() == other.keys()
-    for name, array in one.items():
-        np.testing.assert_array_equal(array, other[name], err_msg=name)
 
 
 @pytest.mark.parametrize("schedule", ["slice", "freeze-diagonal", "full"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,3 +47,13 @@ def blobs(num_samples: int = 120, seed: int = 0, classes: int = 4) -> tuple[NDAr
     centres = np.random.default_rng(99).normal(0, 2, (classes, 12))
     y = rng.integers(0, classes, num_samples)
     return (centres[y] + rng.normal(0, 1, (num_samples, 12))).astype(np.float32), y
+
+
+def arrays_of(trainer: Trainer) -> Mapping[str, NDArray[Any]]:
+    return {name: array.copy() for name, array in trainer.state.arrays().items()}
+
+
+def assert_equal_weights(one: Mapping[str, NDArray[Any]], other: Mapping[str, NDArray[Any]]) -> None:
+    assert one.keys() == other.keys()
+    for name, array in one.items():
+        np.testing.assert_array_equal(array, other[name], err_msg=name)

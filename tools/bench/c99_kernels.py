@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.c99.kernel_library import as_c, build_library
+from tests.c99.packed_kernels import CPU_FLAGS, NAMES, VARIANT_FLAGS, PackedShape, SignedShape, packed, signs_of
 from tests.c99.platforms import PLATFORMS, kernel_sources, run_on
-from tests.c99.test_packed_kernels import CPU_FLAGS, NAMES, VARIANT_FLAGS, PackedShape, SignedShape, packed, signs_of
 
 _HERE = Path(__file__).parent
 _SHAPES = [(1, 2000, 2000), (100, 2000, 2000), (1, 784, 256)]

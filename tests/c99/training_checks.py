@@ -1,0 +1,36 @@
+"""Steps of a block in C99 and on onnxruntime, and how far apart they may be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tests.c99.trained_pair import Pair
+
+STEPS = 60
+# A step differs by the rounding of sums of up to 70 products (70 * 6e-8 at most) and by two ulp of exp and log; 60 steps add up.
+# Rates of 1 % more give losses that differ by 1e-3 (test_a_one_percent_error_is_noticed).
+TOLERANCE = 2e-5
+
+
+def data_of(pair: Pair, steps: int = STEPS, seed: int = 0) -> tuple[Any, Any]:
+    rng = np.random.default_rng(seed)
+    batch, inputs = pair.device.model.program.batch, pair.device.model.program.input_size
+    x = rng.normal(0, 1, (steps, batch, inputs)).astype(np.float32)
+    if pair.device.model.program.takes_vectors:
+        return x, rng.normal(0, 1, (steps, batch, pair.device.model.program.output_size)).astype(np.float32)
+    return x, rng.integers(0, pair.device.model.program.output_size, (steps, batch))
+
+
+def check_block(pair: Pair, index: int, rates: tuple[float, float], shape: tuple[int, ...] = (-1,)) -> None:
+    """Some steps of a block on samples of a shape."""
+    x, y = data_of(pair, seed=index)
+    losses = pair.train_block(index, x.reshape(*x.shape[:2], *shape), y, rates)
+    np.testing.assert_allclose(losses[:, 1], losses[:, 0], rtol=TOLERANCE, atol=TOLERANCE)
+    for layer in pair.artifact.blocks[index].layers:
+        ours, expected = pair.device.weights(layer.name), pair.state.layers[layer.name].weight
+        np.testing.assert_allclose(ours, expected, rtol=TOLERANCE, atol=TOLERANCE)
+        if layer.is_binary:
+            assert ((ours >= 0) != (expected >= 0)).sum() <= expected.size // 10_000
+    pair.device.next_block()
