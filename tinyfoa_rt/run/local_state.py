@@ -1,7 +1,7 @@
 """The state of a locally connected layer while its slices take turns.
 
 A slice is inputs x outputs at all positions and taps, so the weights are kept as (positions, taps, inputs, outputs) and biases
-as (outputs, positions). A step sees them as the function bodies do (operators/products.py): one matrix of taps x inputs and outputs
+as (outputs, positions). A step sees them as the function bodies do (operators/products.py): a matrix of taps x inputs and outputs
 a position, and flat biases. Both are the same bytes.
 """
 
