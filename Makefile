@@ -49,9 +49,13 @@ $(ORT_ROOT)/include:
 
 check: lint types test-all
 
+# C and C++, of which .clang-format-ignore excepts what is generated.
+C_SOURCES = $(shell find targets tests tools -name '*.[ch]' -o -name '*.[ch]pp')
+
 lint: $(VENV)/test-ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/clang-format --dry-run --Werror $(C_SOURCES)
 
 types: $(VENV)/test-ready
 	$(BIN)/mypy
@@ -59,6 +63,7 @@ types: $(VENV)/test-ready
 format: $(VENV)/test-ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/clang-format -i $(C_SOURCES)
 
 clean:
 	rm -rf $(VENV) $(ORT119) $(TORCH) $(VENV)-openvino build dist tinyfoa_rt/lib

@@ -35,8 +35,9 @@ typedef enum tfoa_status {
     TFOA_ERROR_STORAGE = -3,  /* a callback of the storage has failed */
     TFOA_ERROR_STATE = -4,    /* the storage holds no state of this model: tfoa_format writes the first one */
     TFOA_ERROR_DONE = -5,     /* every block is trained */
-    /* A sample, target or rate is NaN or infinite, and nothing has changed; or the training has diverged: its loss or weights are. Then
-     * the turn of the active slice is given up, and training stands where the storage has it: go on with a smaller rate. */
+    /* A sample, target or rate is NaN or infinite, and nothing has changed; or the training has diverged: its loss or weights
+     * are. Then the turn of the active slice is given up, and training stands where the storage has it: go on with a smaller
+     * rate. */
     TFOA_ERROR_NOT_FINITE = -6,
     TFOA_ERROR_DAMAGED = -7 /* a checksum in the storage is wrong: the state is lost, and tfoa_format would write the first one */
 } tfoa_status;
@@ -49,7 +50,7 @@ typedef struct tfoa_storage {
     void *device;
     int (*read)(void *device, uint32_t offset, void *to, uint32_t nbytes);
     int (*write)(void *device, uint32_t offset, const void *from, uint32_t nbytes);
-    const void *mapped;    /* where offset 0 can be read like memory, aligned to 4 bytes; NULL where it cannot */
+    const void *mapped;     /* where offset 0 can be read like memory, aligned to 4 bytes; NULL where it cannot */
     uint32_t mapped_nbytes; /* how far that goes: products read the first bytes of the storage, turns of slices the rest */
 } tfoa_storage;
 
@@ -58,9 +59,9 @@ typedef struct tfoa_model tfoa_model;
 
 /* How far training has come. */
 typedef struct tfoa_progress {
-    uint32_t block;       /* in training; the number of blocks where all are done */
+    uint32_t block; /* in training; the number of blocks where all are done */
     uint32_t num_blocks;
-    uint32_t slice;       /* of the block's weights, in training */
+    uint32_t slice; /* of the block's weights, in training */
     uint32_t num_slices;
     uint32_t step;        /* steps that this block has taken */
     uint32_t total_steps; /* steps of all blocks */
@@ -97,18 +98,20 @@ size_t tfoa_arena_nbytes(const tfoa_model *model);
 uint32_t tfoa_storage_nbytes(const tfoa_model *model);
 uint32_t tfoa_step_nbytes(const tfoa_model *model);
 
-/* Write the state that training begins with. A power cut leaves no state or the whole one. TFOA_ERROR_STATE where the model carries
- * none, because it was exported with the state as a file: then that file is what the storage must hold. */
+/* Write the state that training begins with. A power cut leaves no state or the whole one. TFOA_ERROR_STATE where the model
+ * carries none, because it was exported with the state as a file: then that file is what the storage must hold. */
 tfoa_status tfoa_format(const tfoa_model *model, const tfoa_storage *storage);
 
-/* Take up the state in the storage, and finish what a power cut may have interrupted. Reads the whole state and compares its checksums;
- * TFOA_ERROR_DAMAGED where one is wrong. */
-tfoa_status tfoa_init(tfoa_context *context, const tfoa_model *model, void *arena, size_t arena_nbytes, const tfoa_storage *storage);
+/* Take up the state in the storage, and finish what a power cut may have interrupted. Reads the whole state and compares its
+ * checksums; TFOA_ERROR_DAMAGED where one is wrong. */
+tfoa_status tfoa_init(tfoa_context *context, const tfoa_model *model, void *arena, size_t arena_nbytes,
+                      const tfoa_storage *storage);
 
 /* Where the next samples may be put (batch x inputs), so that a step need not copy them; it moves with the block. */
 float *tfoa_input(tfoa_context *context);
 
-/* Measure how large the block's activations are, and what its batch normalizations see, before its first step: call it for some hundred batches of samples. */
+/* Measure how large the block's activations are, and what its batch normalizations see, before its first step: call it for some
+ * hundred batches of samples. */
 tfoa_status tfoa_calibrate(tfoa_context *context, const float *x);
 
 /* Take one step on a batch, batch x inputs: the number of samples is the plan's. result may be NULL. */
@@ -123,11 +126,12 @@ tfoa_status tfoa_predict(tfoa_context *context, const float *x, int32_t rows, fl
 /* The largest of the scores. */
 int32_t tfoa_argmax(const float *scores, int32_t count);
 
-/* End the training of the current block and begin that of the next one. Where it fails nothing has changed, and it can be called again. */
+/* End the training of the current block and begin that of the next one. Where it fails nothing has changed, and it can be called
+ * again. */
 tfoa_status tfoa_next_block(tfoa_context *context);
 
-/* Begin the training of any block anew, from the weights that it has: a trained model learns on from other samples. Its steps count from
- * 0 again, and it may be calibrated again. The number of blocks as `block` ends all training. */
+/* Begin the training of any block anew, from the weights that it has: a trained model learns on from other samples. Its steps
+ * count from 0 again, and it may be calibrated again. The number of blocks as `block` ends all training. */
 tfoa_status tfoa_train_block(tfoa_context *context, uint32_t block);
 
 /* Write everything that is only in RAM to the storage: after this, a power cut loses nothing. Training goes on as without. */

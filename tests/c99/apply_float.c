@@ -10,12 +10,14 @@ void apply_logf(int32_t count, const float *x, float *y);
 
 void apply_expf(int32_t count, const float *x, float *y)
 {
-    for (int32_t i = 0; i < count; i++)
+    for (int32_t i = 0; i < count; i++) {
         y[i] = tfoa_expf(x[i]);
+    }
 }
 
 void apply_logf(int32_t count, const float *x, float *y)
 {
-    for (int32_t i = 0; i < count; i++)
+    for (int32_t i = 0; i < count; i++) {
         y[i] = tfoa_logf(x[i]);
+    }
 }

@@ -185,7 +185,8 @@ static void report_forward(void)
     report("conv_softmax", shape, digest_of_floats(output, count));
 }
 
-/* Two samples of three channels: windows, statistics, exponentials, logarithms and roots, one after the other, and a slice of two. */
+/* Two samples of three channels: windows, statistics, exponentials, logarithms and roots, one after the other, and a slice of
+ * two. */
 static void report_block(void)
 {
     const tfoa_window window = {{9, 9}, {5, 4}, {2, 3}, {2, 2}, {1, 1}, {1, 0}, {0, 0}};
@@ -216,9 +217,9 @@ static void report_block(void)
 
 int main(void)
 {
-    static const int32_t shapes[][3] = {{1, 1, 1},    {1, 3, 31},   {2, 4, 32},   {3, 5, 33},  {2, 9, 64},     {1, 4, 100},
-                                        {2, 5, 127},  {3, 8, 128},  {1, 9, 255},  {2, 4, 256}, {3, 9, 257},    {2, 7, 511},
-                                        {1, 5, 512},  {2, 6, 784},  {3, 4, 1000}, {1, 8, 1025}, {2, 9, 2000},  {1, 4, 3968},
+    static const int32_t shapes[][3] = {{1, 1, 1},    {1, 3, 31},   {2, 4, 32},   {3, 5, 33},   {2, 9, 64},        {1, 4, 100},
+                                        {2, 5, 127},  {3, 8, 128},  {1, 9, 255},  {2, 4, 256},  {3, 9, 257},       {2, 7, 511},
+                                        {1, 5, 512},  {2, 6, 784},  {3, 4, 1000}, {1, 8, 1025}, {2, 9, 2000},      {1, 4, 3968},
                                         {1, 5, 3969}, {1, 4, 7936}, {1, 9, 7937}, {1, 5, 7968}, {3, 9, MAX_INPUTS}};
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         report_products(shapes[i]);

@@ -1,5 +1,5 @@
-/* libFuzzer's target: a storage that holds anything. Nothing outside of the storage and the arena may be touched, and whatever is taken
- * for a state can be trained on, saved and taken up again.
+/* libFuzzer's target: a storage that holds anything. Nothing outside of the storage and the arena may be touched, and whatever is
+ * taken for a state can be trained on, saved and taken up again.
  *
  * The input lies over a right first state. With its first byte odd records and both headers get right checksums: forged ones. */
 #include <stdlib.h>

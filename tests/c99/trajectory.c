@@ -1,4 +1,5 @@
-/* Trains every block of a generated model for some steps, and writes the digest of its storage behind each: on every machine the same.
+/* Trains every block of a generated model for some steps, and writes the digest of its storage behind each: on every machine the
+ * same.
  *
  * The model is named by MODEL_HEADER, MODEL, and the sizes of its header. */
 #include "write_line.h"

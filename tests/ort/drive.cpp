@@ -4,8 +4,8 @@
 //           COMMAND...
 //
 // Commands: steps:FIRST:LAST (batches of the data, LAST not included), next, block:I, fit[:STOP], restart,
-// settings:EPOCHS:RATE:ROTATE[:BLOCK], normalize:MEAN:STD, save:DIR, scores, predict, evaluate, info. One that fails prints its status and message, and the rest goes
-// on.
+// settings:EPOCHS:RATE:ROTATE[:BLOCK], normalize:MEAN:STD, save:DIR, scores, predict, evaluate, info. One that fails prints its
+// status and message, and the rest goes on.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -69,8 +69,9 @@ public:
         }
         if (name == "settings") {
             const char* const block = words.size() > 4 ? words[4].c_str() : nullptr;
-            const tinyfoa_ort_settings settings = {std::atol(words[1].c_str()), std::atof(words[2].c_str()), 0,
-                                                   std::atol(words[3].c_str()), 0, &block, words.size() > 4 ? 1u : 0u};
+            const tinyfoa_ort_settings settings = {
+                std::atol(words[1].c_str()), std::atof(words[2].c_str()), 0, std::atol(words[3].c_str()), 0, &block,
+                words.size() > 4 ? 1u : 0u};
             return tinyfoa_ort_set_settings(trainer_, &settings);
         }
         if (name == "normalize") {
@@ -82,8 +83,8 @@ public:
         }
         return name == "next"      ? tinyfoa_ort_next_block(trainer_)
                : name == "restart" ? tinyfoa_ort_restart(trainer_)
-               : name == "save" ? tinyfoa_ort_save(trainer_, words[1].c_str())
-                                : measure(name);
+               : name == "save"    ? tinyfoa_ort_save(trainer_, words[1].c_str())
+                                   : measure(name);
     }
 
 private:
@@ -145,9 +146,10 @@ private:
             print_list(status, labels);
         } else if (name == "info") {
             read_info();
-            std::printf("{\"block\": %zu, \"step\": %lld, \"total_steps\": %lld, \"planned\": %zu, \"peak\": %zu, \"kernels\": %d}\n",
-                        info_.block, static_cast<long long>(info_.step), static_cast<long long>(info_.total_steps),
-                        info_.planned_bytes, info_.peak_bytes, info_.has_kernels);
+            std::printf(
+                "{\"block\": %zu, \"step\": %lld, \"total_steps\": %lld, \"planned\": %zu, \"peak\": %zu, \"kernels\": %d}\n",
+                info_.block, static_cast<long long>(info_.step), static_cast<long long>(info_.total_steps), info_.planned_bytes,
+                info_.peak_bytes, info_.has_kernels);
             status = TINYFOA_ORT_OK;
         }
         return status;

@@ -1,9 +1,9 @@
 /* Gradients through the operators that lie between a trained layer and its block's output, in float32.
  *
- * Each takes the gradient of the operator's output and what was saved from the forward pass. Where a slice is trained, gradients are
- * of its channels alone, and what was saved has all channels. `grad` comes in as the gradient of the output and goes out as that of
- * the input, in its place; kernels whose input and output differ in size have two pointers, which overlap nothing. As forward.h
- * has it, arguments are trusted and sums run in a fixed order. */
+ * Each takes the gradient of the operator's output and what was saved from the forward pass. Where a slice is trained, gradients
+ * are of its channels alone, and what was saved has all channels. `grad` comes in as the gradient of the output and goes out as
+ * that of the input, in its place; kernels whose input and output differ in size have two pointers, which overlap nothing. As
+ * forward.h has it, arguments are trusted and sums run in a fixed order. */
 #ifndef TFOA_KERNELS_BACKWARD_H
 #define TFOA_KERNELS_BACKWARD_H
 
@@ -44,11 +44,13 @@ void tfoa_batch_normalization_grad(const tfoa_channel_part *part, float epsilon,
 void tfoa_shift_sgd_step(const tfoa_channel_part *part, float share, float rate, const float *grad, float *shift);
 
 /* MaxPool. x (all channels, in_size); grad_y (count channels, out_size) goes to the first largest element of each window. */
-void tfoa_max_pool_grad(const tfoa_channel_part *part, const tfoa_window *window, const float *grad_y, const float *x, float *grad_x);
+void tfoa_max_pool_grad(const tfoa_channel_part *part, const tfoa_window *window, const float *grad_y, const float *x,
+                        float *grad_x);
 
 /* AveragePool of planes = samples * channels images: the elements inside the image share a window's gradient, each by the divisor
  * of tfoa_average_pool. */
-void tfoa_average_pool_grad(const tfoa_window *window, int32_t planes, int32_t count_include_pad, const float *grad_y, float *grad_x);
+void tfoa_average_pool_grad(const tfoa_window *window, int32_t planes, int32_t count_include_pad, const float *grad_y,
+                            float *grad_x);
 
 /* GlobalAveragePool. grad_y (planes), grad_x (planes, plane_size). */
 void tfoa_global_average_pool_grad(int32_t planes, int32_t plane_size, const float *grad_y, float *grad_x);

@@ -19,17 +19,20 @@ typedef struct tfoa_row_part {
 } tfoa_row_part;
 
 /* z += weights * x, for the part's output and all samples: x (batch, in_channels, in_size), z (batch, out_channels, out_size). */
-void tfoa_add_conv_products(const tfoa_conv_shape *shape, const tfoa_row_part *part, const void *weights, const float *x, float *z);
+void tfoa_add_conv_products(const tfoa_conv_shape *shape, const tfoa_row_part *part, const void *weights, const float *x,
+                            float *z);
 
 /* sums += q, where a bit of `signs` is one, else -= q: of one sample, q (in_channels, in_size), sums (out_size) of the output. */
 void tfoa_add_signed_conv(const tfoa_conv_shape *shape, const tfoa_row_part *part, const uint32_t *signs, const int16_t *q,
                           int32_t *sums);
 
 /* The same of bits: sums += x, or -= x. */
-void tfoa_add_bit_conv(const tfoa_conv_shape *shape, const tfoa_row_part *part, const uint32_t *signs, const uint32_t *x, int32_t *sums);
+void tfoa_add_bit_conv(const tfoa_conv_shape *shape, const tfoa_row_part *part, const uint32_t *signs, const uint32_t *x,
+                       int32_t *sums);
 
 /* The bits of one sample x that a part is multiplied with at an output position, in the order of the part; 0 in the padding. */
-void tfoa_gather_patch(const tfoa_conv_shape *shape, const tfoa_row_part *part, const uint32_t *x, int32_t position, uint32_t *patch);
+void tfoa_gather_patch(const tfoa_conv_shape *shape, const tfoa_row_part *part, const uint32_t *x, int32_t position,
+                       uint32_t *patch);
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,5 @@
-/* What the library asks of floating point. NaN and infinity must be seen, and sums must keep their order: compiled with -ffast-math it
- * would train to other bits and miss that a training has diverged. */
+/* What the library asks of floating point. NaN and infinity must be seen, and sums must keep their order: compiled with
+ * -ffast-math it would train to other bits and miss that a training has diverged. */
 #ifndef TFOA_FLOATING_POINT_H
 #define TFOA_FLOATING_POINT_H
 

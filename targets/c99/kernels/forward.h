@@ -88,8 +88,8 @@ typedef struct {
     int32_t b_stride[TFOA_MAX_RANK];
 } tfoa_strides;
 
-/* Add, Sub, Mul and Div of two shapes that NumPy's rules join to that of y; a scalar has rank 0. In place where y is an operand of
- * y's shape. */
+/* Add, Sub, Mul and Div of two shapes that NumPy's rules join to that of y; a scalar has rank 0. In place where y is an operand
+ * of y's shape. */
 void tfoa_add(const tfoa_strides *strides, const float *a, const float *b, float *y);
 void tfoa_sub(const tfoa_strides *strides, const float *a, const float *b, float *y);
 void tfoa_mul(const tfoa_strides *strides, const float *a, const float *b, float *y);
@@ -145,7 +145,7 @@ void tfoa_lrn(const tfoa_lrn_shape *shape, const float *x, float *y);
 /* Reshape of what may not share storage with its input: a copy. */
 void tfoa_reshape(int32_t count, const float *x, float *y);
 
-/* A box of a is copied into b, or added to it (where b's stride is 0 it takes a sum): Concat, Slice and Pad, and sums over axes. */
+/* A box of a is copied into b, or added to it (a sum where b's stride is 0): Concat, Slice and Pad, and sums over axes. */
 void tfoa_copy_box(const tfoa_strides *strides, const float *a, float *b);
 void tfoa_add_box(const tfoa_strides *strides, const float *a, float *b);
 

@@ -55,14 +55,17 @@ void tfoa_head_logits(const tfoa_head *head, const float *h, int32_t rows, float
 void tfoa_head_grad(const tfoa_head *head, const tfoa_channel_part *part, const float *grad_logits, float *grad_h);
 
 /* The same of a head whose units are the means of channels. */
-void tfoa_pooled_head_logits_of_bits(const tfoa_head *head, const tfoa_channels *shape, const uint32_t *h, float scale, float *logits);
+void tfoa_pooled_head_logits_of_bits(const tfoa_head *head, const tfoa_channels *shape, const uint32_t *h, float scale,
+                                     float *logits);
 void tfoa_pooled_head_logits(const tfoa_head *head, const tfoa_channels *shape, const float *h, float *logits);
 void tfoa_pooled_head_grad(const tfoa_head *head, const tfoa_channel_part *part, const float *grad_logits, float *grad_h);
 
 /* Mean cross entropy of softmax(logits), and its gradient in their place; *correct counts the samples classified right. */
-void tfoa_softmax_cross_entropy(float *logits, const int32_t *target, int32_t rows, int32_t classes, float *loss, int32_t *correct);
+void tfoa_softmax_cross_entropy(float *logits, const int32_t *target, int32_t rows, int32_t classes, float *loss,
+                                int32_t *correct);
 
-/* Cross entropy of sigmoid(logits) against targets from 0 to 1, summed over a row and averaged over rows; its gradient in their place. */
+/* Cross entropy of sigmoid(logits) against targets from 0 to 1, summed over a row and averaged over rows; its gradient in their
+ * place. */
 void tfoa_binary_cross_entropy(float *logits, const float *target, int32_t rows, int32_t size, float *loss);
 
 /* Half the mean squared error, and its gradient in the place of the output. */
@@ -72,11 +75,11 @@ struct tfoa_slice;
 struct tfoa_operand;
 
 /* The gradient of weight `in` in the row of output `out` of a slice: a sum over the batch and over positions. */
-typedef float tfoa_weight_gradient(const struct tfoa_slice *slice, const float *grad_z, const struct tfoa_operand *x, int32_t rows,
-                                   int32_t out, int32_t in);
+typedef float tfoa_weight_gradient(const struct tfoa_slice *slice, const float *grad_z, const struct tfoa_operand *x,
+                                   int32_t rows, int32_t out, int32_t in);
 
-/* What a layer multiplies: bits or real numbers, rows x units; a gradient reads x - center. A convolution says how its kernels move over
- * x, the units of which are channels x positions; center is not taken off the padding. */
+/* What a layer multiplies: bits or real numbers, rows x units; a gradient reads x - center. A convolution says how its kernels
+ * move over x, the units of which are channels x positions; center is not taken off the padding. */
 typedef struct tfoa_operand {
     const uint32_t *bits; /* NULL where x is real */
     const float *real;
@@ -89,9 +92,10 @@ typedef struct tfoa_operand {
 
 tfoa_weight_gradient tfoa_conv_weight_gradient;
 
-/* A slice in RAM: latent values, outs x ins. A row holds the weights of one output: those of inputs from first_in on, or in a convolution
- * of the channels of its group from first_in on, each with all its taps. Where the slice has bits, they and the sums of |w| follow the
- * latent values in every step. grad_z has grad_columns outputs, each with all its positions, and those of the slice begin at first_grad. */
+/* A slice in RAM: latent values, outs x ins. A row holds the weights of one output: those of inputs from first_in on, or in a
+ * convolution of the channels of its group from first_in on, each with all its taps. Where the slice has bits, they and the sums
+ * of |w| follow the latent values in every step. grad_z has grad_columns outputs, each with all its positions, and those of the
+ * slice begin at first_grad. */
 typedef struct tfoa_slice {
     float *latent;
     float *bias;
@@ -112,7 +116,7 @@ typedef struct tfoa_slice {
 void tfoa_weight_sgd_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate);
 void tfoa_bias_sgd_step(const tfoa_slice *slice, const float *grad_z, int32_t rows, float rate);
 void tfoa_weight_momentum_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate,
-                              float *velocity);
+                               float *velocity);
 void tfoa_bias_momentum_step(const tfoa_slice *slice, const float *grad_z, int32_t rows, float rate, float *velocity);
 
 /* Moments of Adam, and how many steps they have taken. */
@@ -123,7 +127,7 @@ typedef struct tfoa_moments {
 } tfoa_moments;
 
 void tfoa_weight_adam_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate,
-                          const tfoa_moments *moments);
+                           const tfoa_moments *moments);
 void tfoa_bias_adam_step(const tfoa_slice *slice, const float *grad_z, int32_t rows, float rate, const tfoa_moments *moments);
 
 /* Signs of a row of latent values as bits (sign(0) = +1); returns sum |w|. */

@@ -12,8 +12,9 @@ typedef struct tfoa_tile_rows {
     size_t stride;
 } tfoa_tile_rows;
 
-/* Give every product minus the ones of its x, and add twice the common ones of the outputs from `first` on, which fill no tile. */
-static inline void tfoa_begin_tiles(const tfoa_packed_shape *shape, int32_t first, const uint32_t *x, const uint32_t *w, int32_t *dot)
+/* Give every product minus the ones of its x, and add twice the common ones of outputs from `first` on, which fill no tile. */
+static inline void tfoa_begin_tiles(const tfoa_packed_shape *shape, int32_t first, const uint32_t *x, const uint32_t *w,
+                                    int32_t *dot)
 {
     const size_t outputs = (size_t)shape->outputs;
     for (size_t row = 0; row < (size_t)shape->batch; row++) {

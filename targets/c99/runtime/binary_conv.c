@@ -1,7 +1,7 @@
 /* z = alpha s (2 popcount(x & w) - popcount(x)) + b, a convolution of bits with signs.
  *
- * The bits under the window are gathered once for all outputs of a group. A group of one output, which a depthwise convolution has, would
- * gain nothing by that: there each weight is added at all positions. */
+ * The bits under the window are gathered once for all outputs of a group. A group of one output, which a depthwise convolution
+ * has, would gain nothing by that: there each weight is added at all positions. */
 #include <string.h>
 
 #include "../kernels/packed.h"
@@ -62,7 +62,8 @@ static tfoa_status add_site(const tfoa_view *view, const tfoa_conv_shape *shape,
     return TFOA_OK;
 }
 
-static tfoa_status group_plane_sums(const tfoa_view *view, const tfoa_conv_input *x, int32_t first_out, int32_t num_outs, int32_t *sums)
+static tfoa_status group_plane_sums(const tfoa_view *view, const tfoa_conv_input *x, int32_t first_out, int32_t num_outs,
+                                    int32_t *sums)
 {
     if (num_outs == 1) {
         return tfoa_sign_row_sums(view, x, first_out, sums + first_out * view->layer->positions);
@@ -77,8 +78,8 @@ static tfoa_status group_plane_sums(const tfoa_view *view, const tfoa_conv_input
     return TFOA_OK;
 }
 
-tfoa_status tfoa_binary_conv(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape, const uint32_t *x,
-                             float x_scale, float *z)
+tfoa_status tfoa_binary_conv(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape,
+                             const uint32_t *x, float x_scale, float *z)
 {
     const tfoa_view view = tfoa_view_of(context, layer);
     const int32_t x_words = TFOA_WORDS(shape->in_channels * shape->window.in_size[0] * shape->window.in_size[1]);

@@ -40,8 +40,8 @@ static tfoa_status row_dot(const tfoa_view *view, int32_t out, const uint32_t *x
     return TFOA_OK;
 }
 
-tfoa_status tfoa_binary_dense(const tfoa_context *context, const tfoa_layer *layer, const uint32_t *x, float x_scale, int32_t rows,
-                              float *z)
+tfoa_status tfoa_binary_dense(const tfoa_context *context, const tfoa_layer *layer, const uint32_t *x, float x_scale,
+                              int32_t rows, float *z)
 {
     const tfoa_view view = tfoa_view_of(context, layer);
     const int32_t num_outs = layer->outs[layer->num_out_parts];

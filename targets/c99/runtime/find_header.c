@@ -19,9 +19,9 @@ static tfoa_status check_header(const tfoa_context *context, uint32_t offset, ui
         if (i + 1u < model->header_words) {
             crc = tfoa_crc32(crc, word);
         }
-        const int is_wrong = (i == TFOA_WORD_MAGIC && word != TFOA_MAGIC) || (i == TFOA_WORD_FORMAT && word != TFOA_STATE_FORMAT)
-                             || (i == TFOA_WORD_ID && word != model->id)
-                             || (i == TFOA_WORD_BLOCK && word > model->num_blocks);
+        const int is_wrong = (i == TFOA_WORD_MAGIC && word != TFOA_MAGIC) ||
+                             (i == TFOA_WORD_FORMAT && word != TFOA_STATE_FORMAT) || (i == TFOA_WORD_ID && word != model->id) ||
+                             (i == TFOA_WORD_BLOCK && word > model->num_blocks);
         if (is_wrong) {
             *is_valid = 0;
             return TFOA_OK;

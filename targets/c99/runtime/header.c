@@ -38,7 +38,8 @@ int tfoa_is_done(const tfoa_context *context)
     return context->block >= context->model->num_blocks;
 }
 
-/* What a word of a layer becomes when the turn `ended` ends: slice and free slot change places, and what is new has new checksums. */
+/* What a word of a layer becomes when the turn `ended` ends: slice and free slot change places, and what is new has new
+ * checksums. */
 static tfoa_status layer_word(const tfoa_context *context, uint32_t word, uint32_t ended, uint32_t *value)
 {
     const tfoa_block *block = &context->model->blocks[context->block];

@@ -1,7 +1,7 @@
 /* The header of the state: how far training has come, scales and statistics, which slot holds which slice, and checksums of them.
  *
- * There are two headers, written in turns: the newest one with a right checksum counts. Writing a header is what makes everything that
- * was written before it the state. */
+ * There are two headers, written in turns: the newest one with a right checksum counts. Writing a header is what makes everything
+ * that was written before it the state. */
 #ifndef TFOA_HEADER_H
 #define TFOA_HEADER_H
 

@@ -31,7 +31,8 @@ static tfoa_status view_sums(const tfoa_view *view, int32_t first, int32_t count
     for (int32_t band = 0; band < layer->num_bands; band++) {
         float sums[TFOA_CHUNK];
         const int32_t place = band * layer->outs[layer->num_out_parts] + first;
-        const tfoa_status status = tfoa_load(&view->context->storage, layer->kept.sums + 4u * (uint32_t)place, sums, (uint32_t)count);
+        const tfoa_status status =
+            tfoa_load(&view->context->storage, layer->kept.sums + 4u * (uint32_t)place, sums, (uint32_t)count);
         if (status != TFOA_OK) {
             return status;
         }

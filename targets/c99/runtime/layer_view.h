@@ -24,9 +24,11 @@ tfoa_status tfoa_view_scaling(const tfoa_view *view, int32_t first, int32_t coun
 tfoa_status tfoa_view_biases(const tfoa_view *view, int32_t first, int32_t count, float *biases);
 
 /* Make the words [first, ...) of a row's bits within a band readable, as tfoa_peek does. */
-uint32_t tfoa_view_bits(const tfoa_view *view, int32_t band, int32_t out, uint32_t first, uint32_t *chunk, const uint32_t **words);
+uint32_t tfoa_view_bits(const tfoa_view *view, int32_t band, int32_t out, uint32_t first, uint32_t *chunk,
+                        const uint32_t **words);
 
-/* Outputs from `out` on, at most up to `end`, of which the rows of a band lie one after the other; 1 where a row may be in pieces. */
+/* Outputs from `out` on, at most up to `end`, of which the rows of a band lie one after the other; 1 where a row may be in
+ * pieces. */
 int32_t tfoa_view_run(const tfoa_view *view, int32_t band, int32_t out, int32_t end);
 
 /* A slice of latent values: in RAM, or at an offset of the storage. */

@@ -26,21 +26,22 @@ typedef struct tfoa_resident {
 
 /* Where a layer lies in the storage, in bytes.
  *
- * Latent values are kept slice by slice, each in one of count + 1 slots: a slice that ends its turn is written to the free slot, and
- * the header, which says who is where, makes that the slice in one write. Bits lie band after band (a band is a column of slices),
- * row after row, every row from a word on: the bits of a slice are one piece. */
+ * Latent values are kept slice by slice, each in one of count + 1 slots: a slice that ends its turn is written to the free slot,
+ * and the header, which says who is where, makes that the slice in one write. Bits lie band after band (a band is a column of
+ * slices), row after row, every row from a word on: the bits of a slice are one piece. */
 typedef struct tfoa_kept {
     uint32_t slots;
     uint32_t slot_nbytes;
-    uint32_t map;  /* first word of the layer's map in the header: the slot of each slice, then the free one */
-    uint32_t checks; /* first word of its checksums there: of the record of each slice, then of the biases of each part of the outputs */
-    uint32_t bits; /* TFOA_NONE where products use the latent values */
-    uint32_t sums; /* sum |w|, bands x outputs */
+    uint32_t map;    /* first word of the layer's map in the header: the slot of each slice, then the free one */
+    uint32_t checks; /* first word of its checksums there: of the record of each slice, then of the biases of each part of the
+                        outputs */
+    uint32_t bits;   /* TFOA_NONE where products use the latent values */
+    uint32_t sums;   /* sum |w|, bands x outputs */
     uint32_t bias;
 } tfoa_kept;
 
-/* A trained layer, z = x W^T + b or a convolution. Bounds cut inputs (of a convolution: of one of its groups) and outputs into the
- * slices. A row of weights has all taps of one input after those of the one before. */
+/* A trained layer, z = x W^T + b or a convolution. Bounds cut inputs (of a convolution: of one of its groups) and outputs into
+ * the slices. A row of weights has all taps of one input after those of the one before. */
 typedef struct tfoa_layer {
     int32_t num_bands;
     int32_t num_out_parts;
@@ -55,8 +56,8 @@ typedef struct tfoa_layer {
     tfoa_kept kept;
 } tfoa_layer;
 
-/* A vector that follows what a block sees, mean or variance of a batch normalization: in the arena while the block has its turn, and in
- * the header from a word on. */
+/* A vector that follows what a block sees, mean or variance of a batch normalization: in the arena while the block has its turn,
+ * and in the header from a word on. */
 typedef struct tfoa_statistic {
     uint32_t place;
     uint32_t word;

@@ -6,24 +6,26 @@
 #include "model.h"
 
 /* z = alpha s (2 popcount(x & w) - popcount(x)) + b, of bits. */
-tfoa_status tfoa_binary_dense(const tfoa_context *context, const tfoa_layer *layer, const uint32_t *x, float x_scale, int32_t rows,
-                              float *z);
+tfoa_status tfoa_binary_dense(const tfoa_context *context, const tfoa_layer *layer, const uint32_t *x, float x_scale,
+                              int32_t rows, float *z);
 
-/* z = alpha (x . sign(W)) + b, of real numbers, which `scratch` takes as 16-bit integers: rows x (4 + 4 ceil(inputs / 2)) bytes. */
-tfoa_status tfoa_sign_dense(const tfoa_context *context, const tfoa_layer *layer, const float *x, int32_t rows, void *scratch, float *z);
+/* z = alpha (x . sign(W)) + b, of real numbers, in `scratch` as 16-bit integers: rows x (4 + 4 ceil(inputs / 2)) bytes. */
+tfoa_status tfoa_sign_dense(const tfoa_context *context, const tfoa_layer *layer, const float *x, int32_t rows, void *scratch,
+                            float *z);
 
 /* z = x W^T + b. */
 tfoa_status tfoa_real_dense(const tfoa_context *context, const tfoa_layer *layer, const tfoa_operand *x, int32_t rows, float *z);
 
 /* The same as convolutions; of a shape, x (batch, in_channels, in_size) and z (batch, out_channels, out_size). */
-tfoa_status tfoa_binary_conv(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape, const uint32_t *x,
-                             float x_scale, float *z);
+tfoa_status tfoa_binary_conv(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape,
+                             const uint32_t *x, float x_scale, float *z);
 /* `scratch` takes one sample of x. */
 tfoa_status tfoa_sign_conv(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape, const float *x,
                            int16_t *scratch, float *z);
-tfoa_status tfoa_real_conv(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape, const float *x, float *z);
+tfoa_status tfoa_real_conv(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape, const float *x,
+                           float *z);
 
-/* The active slice of a layer, as an update takes it. grad_z holds the slice's outputs alone, or with `has_all_rows` all of them. */
+/* The active slice of a layer, as an update takes it. grad_z holds the slice's outputs alone, or with `has_all_rows` all. */
 tfoa_slice tfoa_active_slice(const tfoa_context *context, const tfoa_layer *layer, int has_all_rows, float limit);
 
 /* The scale of a block's activation: in RAM while the block has a slice there, else in the storage. */
@@ -38,8 +40,8 @@ typedef struct tfoa_running {
 } tfoa_running;
 
 /* y is x normalized by running statistics, in place if x is y. */
-tfoa_status tfoa_running_normalization(const tfoa_context *context, const tfoa_running *by, const tfoa_channels *shape, const float *x,
-                                       float *y);
+tfoa_status tfoa_running_normalization(const tfoa_context *context, const tfoa_running *by, const tfoa_channels *shape,
+                                       const float *x, float *y);
 
 /* The share of a scale or statistic that a step keeps: the recipe's, or what makes it a mean while it is being measured. */
 float tfoa_scale_momentum(const tfoa_context *context, float momentum);

@@ -3,8 +3,8 @@
 #include "layer_view.h"
 #include "products.h"
 
-static tfoa_status add_conv_row(const tfoa_view *view, const tfoa_latent *latent, int32_t row, const tfoa_conv_shape *shape, const float *x,
-                           float *z)
+static tfoa_status add_conv_row(const tfoa_view *view, const tfoa_latent *latent, int32_t row, const tfoa_conv_shape *shape,
+                                const float *x, float *z)
 {
     for (uint32_t done = 0; done < (uint32_t)latent->part.row;) {
         uint32_t chunk[TFOA_CHUNK];
@@ -51,7 +51,8 @@ static tfoa_status add_channel_biases(const tfoa_view *view, int32_t batch, floa
     return TFOA_OK;
 }
 
-tfoa_status tfoa_real_conv(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape, const float *x, float *z)
+tfoa_status tfoa_real_conv(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape, const float *x,
+                           float *z)
 {
     const tfoa_view view = tfoa_view_of(context, layer);
     const uint32_t num_slices = (uint32_t)(layer->num_bands * layer->num_out_parts);

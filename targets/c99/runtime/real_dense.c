@@ -21,7 +21,8 @@ static float add_products(float sum, const tfoa_operand *x, int32_t row, int32_t
     return sum;
 }
 
-static tfoa_status add_row(const tfoa_view *view, const tfoa_latent *latent, int32_t row, const tfoa_operand *x, int32_t rows, float *z)
+static tfoa_status add_row(const tfoa_view *view, const tfoa_latent *latent, int32_t row, const tfoa_operand *x, int32_t rows,
+                           float *z)
 {
     const int32_t num_outs = view->layer->outs[view->layer->num_out_parts];
     for (uint32_t done = 0; done < (uint32_t)latent->part.row;) {

@@ -1,6 +1,7 @@
 /* The record of a slice: all that its training needs, in the arena while it has its turn, else in a slot of the storage.
  *
- * It holds, as words: latent values, the optimizer's states, biases, their states, and the step counts. Its checksum is in the header. */
+ * It holds, as words: latent values, the optimizer's states, biases, their states, and the step counts. Its checksum is in the
+ * header. */
 #ifndef TFOA_RECORD_H
 #define TFOA_RECORD_H
 

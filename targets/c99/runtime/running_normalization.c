@@ -6,8 +6,8 @@
 #include "storage.h"
 
 /* Numbers [first, first + count) of statistic `number` of the block. */
-static tfoa_status read_statistic(const tfoa_context *context, const tfoa_running *by, uint32_t number, uint32_t first, uint32_t count,
-                                  float *values)
+static tfoa_status read_statistic(const tfoa_context *context, const tfoa_running *by, uint32_t number, uint32_t first,
+                                  uint32_t count, float *values)
 {
     const tfoa_statistic *statistic = &context->model->blocks[by->block].statistics[number];
     if (context->turn < 0 || context->block != by->block) {
@@ -17,8 +17,8 @@ static tfoa_status read_statistic(const tfoa_context *context, const tfoa_runnin
     return TFOA_OK;
 }
 
-tfoa_status tfoa_running_normalization(const tfoa_context *context, const tfoa_running *by, const tfoa_channels *shape, const float *x,
-                                       float *y)
+tfoa_status tfoa_running_normalization(const tfoa_context *context, const tfoa_running *by, const tfoa_channels *shape,
+                                       const float *x, float *y)
 {
     for (int32_t first = 0; first < shape->channels; first += TFOA_CHUNK) {
         const int32_t count = shape->channels - first < TFOA_CHUNK ? shape->channels - first : TFOA_CHUNK;

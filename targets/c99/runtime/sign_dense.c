@@ -18,7 +18,8 @@ static size_t sample_nbytes(int32_t num_ins)
 #define GROUP 64
 
 /* Sums of the inputs of a band, added to those of outputs [first, first + count), the rows of which lie one after the other. */
-static void add_signed_rows(const tfoa_layer *layer, int32_t band, const int16_t *q, const uint32_t *words, int32_t count, int32_t *sums)
+static void add_signed_rows(const tfoa_layer *layer, int32_t band, const int16_t *q, const uint32_t *words, int32_t count,
+                            int32_t *sums)
 {
     const int32_t ins = layer->ins[band + 1] - layer->ins[band];
     const tfoa_signed_shape shape = {1, count, ins, ins, TFOA_WORDS(ins)};
@@ -96,7 +97,8 @@ static tfoa_status group_outputs(const tfoa_view *view, int32_t first, int32_t e
     return status;
 }
 
-tfoa_status tfoa_sign_dense(const tfoa_context *context, const tfoa_layer *layer, const float *x, int32_t rows, void *scratch, float *z)
+tfoa_status tfoa_sign_dense(const tfoa_context *context, const tfoa_layer *layer, const float *x, int32_t rows, void *scratch,
+                            float *z)
 {
     const tfoa_view view = tfoa_view_of(context, layer);
     const int32_t num_outs = layer->outs[layer->num_out_parts];

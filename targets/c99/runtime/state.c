@@ -88,7 +88,8 @@ static tfoa_status finish_turn(tfoa_context *context)
     return is_needed ? tfoa_redo_turn(context, turn - 1u) : status;
 }
 
-tfoa_status tfoa_init(tfoa_context *context, const tfoa_model *model, void *arena, size_t arena_nbytes, const tfoa_storage *storage)
+tfoa_status tfoa_init(tfoa_context *context, const tfoa_model *model, void *arena, size_t arena_nbytes,
+                      const tfoa_storage *storage)
 {
     if (context == NULL || model == NULL || arena == NULL || !is_usable(storage, model)) {
         return TFOA_ERROR_ARGUMENT;

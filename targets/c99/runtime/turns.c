@@ -1,8 +1,8 @@
 /* How a slice comes into RAM and goes back.
  *
- * A turn ends in three moves: the record goes to the free slot, the header makes it the slice, and bits, sums and biases, which products
- * read where they lie, follow. Where the power is cut before the second, nothing has happened; where it is cut after it, the third is
- * done again. */
+ * A turn ends in three moves: the record goes to the free slot, the header makes it the slice, and bits, sums and biases, which
+ * products read where they lie, follow. Where the power is cut before the second, nothing has happened; where it is cut after it,
+ * the third is done again. */
 #include "turns.h"
 
 #include <string.h>
@@ -19,7 +19,8 @@ tfoa_part tfoa_part_of(const tfoa_layer *layer, uint32_t turn)
     const int32_t band = slice % layer->num_bands;
     const int32_t out_part = slice / layer->num_bands;
     const int32_t row = (layer->ins[band + 1] - layer->ins[band]) * layer->taps;
-    const tfoa_part part = {band, layer->ins[band], row, layer->outs[out_part], layer->outs[out_part + 1] - layer->outs[out_part]};
+    const tfoa_part part = {band, layer->ins[band], row, layer->outs[out_part],
+                            layer->outs[out_part + 1] - layer->outs[out_part]};
     return part;
 }
 

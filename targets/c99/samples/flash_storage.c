@@ -1,5 +1,5 @@
-/* The last two pages of the region are the spare page and its note. The note holds the number of the page that the spare one is to
- * replace, and then that number's complement: only a note with both is one. */
+/* The last two pages of the region are the spare page and its note. The note holds the number of the page that the spare one is
+ * to replace, and then that number's complement: only a note with both is one. */
 #include "flash_storage.h"
 
 #include <string.h>
@@ -16,15 +16,16 @@ static uint32_t note_offset(const flash_region *region)
 
 static int write_page(flash_region *region, uint32_t offset, const void *content)
 {
-    return region->erase(region->driver, offset) != 0 || region->program(region->driver, offset, content, region->page_nbytes) != 0;
+    return region->erase(region->driver, offset) != 0 ||
+           region->program(region->driver, offset, content, region->page_nbytes) != 0;
 }
 
 /* Copy the spare page to the page that the note names, then forget the note. */
 static int apply_note(flash_region *region, uint32_t page_number)
 {
     memcpy(region->page, region->mapped + spare_offset(region), region->page_nbytes);
-    return write_page(region, page_number * region->page_nbytes, region->page) != 0
-           || region->erase(region->driver, note_offset(region)) != 0;
+    return write_page(region, page_number * region->page_nbytes, region->page) != 0 ||
+           region->erase(region->driver, note_offset(region)) != 0;
 }
 
 int flash_storage_recover(flash_region *region)
@@ -40,9 +41,8 @@ int flash_storage_recover(flash_region *region)
 static int replace_page(flash_region *region, uint32_t page_number)
 {
     const uint32_t note[2] = {page_number, ~page_number};
-    return write_page(region, spare_offset(region), region->page) != 0
-           || region->program(region->driver, note_offset(region), note, sizeof note) != 0
-           || apply_note(region, page_number) != 0;
+    return write_page(region, spare_offset(region), region->page) != 0 ||
+           region->program(region->driver, note_offset(region), note, sizeof note) != 0 || apply_note(region, page_number) != 0;
 }
 
 static int flash_write(void *device, uint32_t offset, const void *from, uint32_t nbytes)

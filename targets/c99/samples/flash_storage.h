@@ -1,7 +1,7 @@
 /* A storage in memory-mapped NOR flash: it is read like memory, erased page by page, and written where it was erased.
  *
- * A write changes whole pages. Each goes through a spare page first, so that a power cut at any moment leaves every page as it was
- * or as it should be; flash_storage_recover, called once at start, finishes what was interrupted. */
+ * A write changes whole pages. Each goes through a spare page first, so that a power cut at any moment leaves every page as it
+ * was or as it should be; flash_storage_recover, called once at start, finishes what was interrupted. */
 #ifndef TFOA_FLASH_STORAGE_H
 #define TFOA_FLASH_STORAGE_H
 

@@ -60,11 +60,11 @@ typedef struct tinyfoa_ort_samples {
 } tinyfoa_ort_samples;
 
 typedef struct tinyfoa_ort_settings {
-    int64_t epochs;       /* passes over the data for each block */
-    double rate;          /* factor on the recipe's rate; 1 to begin with */
-    int is_constant;      /* whether tinyfoa_ort_fit keeps the rate; else it falls to zero like a cosine */
-    int64_t rotate_every; /* steps that a slice stays; 0: the recipe's own */
-    int64_t seed;         /* of the order of samples */
+    int64_t epochs;            /* passes over the data for each block */
+    double rate;               /* factor on the recipe's rate; 1 to begin with */
+    int is_constant;           /* whether tinyfoa_ort_fit keeps the rate; else it falls to zero like a cosine */
+    int64_t rotate_every;      /* steps that a slice stays; 0: the recipe's own */
+    int64_t seed;              /* of the order of samples */
     const char *const *blocks; /* names of the blocks that are trained, num_blocks of them */
     size_t num_blocks;         /* 0: all */
 } tinyfoa_ort_settings;
@@ -81,25 +81,25 @@ typedef struct tinyfoa_ort_evaluation {
 } tinyfoa_ort_evaluation;
 
 typedef struct tinyfoa_ort_info {
-    size_t batch;             /* samples a step */
-    size_t sample_size;       /* numbers of a sample */
-    size_t num_outputs;       /* classes, or the size of a target */
+    size_t batch;       /* samples a step */
+    size_t sample_size; /* numbers of a sample */
+    size_t num_outputs; /* classes, or the size of a target */
     size_t num_blocks;
-    size_t block;             /* in training; num_blocks where all are done */
-    int64_t step;             /* steps that this block has taken */
-    int64_t total_steps;      /* steps of all blocks in this round */
-    size_t planned_bytes;     /* RAM of the plan */
-    size_t last_run_bytes;    /* RAM of the last run that succeeded; counted where there is a budget */
-    size_t peak_bytes;        /* the most of any run */
-    int has_kernels;          /* whether libtinyfoa_ops computes, on packed bits; else function bodies */
+    size_t block;          /* in training; num_blocks where all are done */
+    int64_t step;          /* steps that this block has taken */
+    int64_t total_steps;   /* steps of all blocks in this round */
+    size_t planned_bytes;  /* RAM of the plan */
+    size_t last_run_bytes; /* RAM of the last run that succeeded; counted where there is a budget */
+    size_t peak_bytes;     /* the most of any run */
+    int has_kernels;       /* whether libtinyfoa_ops computes, on packed bits; else function bodies */
 } tinyfoa_ort_info;
 
 /* One step of tinyfoa_ort_fit. */
 typedef struct tinyfoa_ort_report {
     const char *block;
-    int64_t epoch, step;   /* of the block, from 0 */
-    int64_t num_steps;     /* that the block takes in all */
-    int64_t total_steps;   /* of all blocks in this round so far, this one included */
+    int64_t epoch, step; /* of the block, from 0 */
+    int64_t num_steps;   /* that the block takes in all */
+    int64_t total_steps; /* of all blocks in this round so far, this one included */
     tinyfoa_ort_result result;
 } tinyfoa_ort_report;
 
@@ -132,8 +132,8 @@ TINYFOA_ORT_API tinyfoa_ort_status tinyfoa_ort_set_normalization(tinyfoa_ort_tra
 /* Leave a tinyfoa_ort_fit that was stopped: the next one begins a round from the present weights, a stream block 0. */
 TINYFOA_ORT_API tinyfoa_ort_status tinyfoa_ort_restart(tinyfoa_ort_trainer *trainer);
 
-/* Train on a stream: one step of the block in training, at a constant rate; after a tinyfoa_ort_fit that is the last block, unless
- * tinyfoa_ort_train_block says another. Fewer samples than a batch are repeated. result may be NULL. */
+/* Train on a stream: one step of the block in training, at a constant rate; after a tinyfoa_ort_fit that is the last block,
+ * unless tinyfoa_ort_train_block says another. Fewer samples than a batch are repeated. result may be NULL. */
 TINYFOA_ORT_API tinyfoa_ort_status tinyfoa_ort_train_step(tinyfoa_ort_trainer *trainer, const tinyfoa_ort_samples *samples,
                                                           tinyfoa_ort_result *result);
 
@@ -143,8 +143,8 @@ TINYFOA_ORT_API tinyfoa_ort_status tinyfoa_ort_next_block(tinyfoa_ort_trainer *t
 /* Go (back) to a block on a stream; one that has been trained goes on at the rate measured for it. */
 TINYFOA_ORT_API tinyfoa_ort_status tinyfoa_ort_train_block(tinyfoa_ort_trainer *trainer, size_t index);
 
-/* Train every block, or those that the settings name, on a fixed set. Where a fit was stopped it goes on, with the same data; else a
- * round begins from the present weights. on_step may be NULL. */
+/* Train every block, or those that the settings name, on a fixed set. Where a fit was stopped it goes on, with the same data;
+ * else a round begins from the present weights. on_step may be NULL. */
 TINYFOA_ORT_API tinyfoa_ort_status tinyfoa_ort_fit(tinyfoa_ort_trainer *trainer, const tinyfoa_ort_samples *samples,
                                                    tinyfoa_ort_on_step on_step, void *context);
 

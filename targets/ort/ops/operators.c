@@ -18,10 +18,10 @@ const tfoa_operator tfoa_operators[] = {
     {"BiasSliceGrad", "fI", "f", 0, tfoa_bias_slice_grad},                           /* grad_z, origin */
     {"SgdUpdate", "fffI", "f", 1, tfoa_sgd_update},                                  /* w, grad, rate, origin */
     {"MomentumUpdate", "ffffI", "ff", 1, tfoa_momentum_update},                      /* w, grad, rate, velocity, origin */
-    {"AdamUpdate", "fffffiI", "fffi", 1, tfoa_adam_update}, /* w, grad, rate, mean, variance, step_count, origin */
-    {"BinaryCrossEntropy", "ff", "ff", 1, tfoa_binary_cross_entropy_op},             /* logits, target */
-    {"MeanSquaredError", "ff", "ff", 1, tfoa_mean_squared_error_op},                 /* logits, target */
-    {"PackedPackSigns", "fufI", "uf", 0, tfoa_packed_pack_signs},                    /* w, signs, abs_sum, origin */
+    {"AdamUpdate", "fffffiI", "fffi", 1, tfoa_adam_update},              /* w, grad, rate, mean, variance, step_count, origin */
+    {"BinaryCrossEntropy", "ff", "ff", 1, tfoa_binary_cross_entropy_op}, /* logits, target */
+    {"MeanSquaredError", "ff", "ff", 1, tfoa_mean_squared_error_op},     /* logits, target */
+    {"PackedPackSigns", "fufI", "uf", 0, tfoa_packed_pack_signs},        /* w, signs, abs_sum, origin */
 };
 
 const size_t tfoa_num_operators = sizeof tfoa_operators / sizeof tfoa_operators[0];

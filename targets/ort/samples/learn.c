@@ -13,7 +13,8 @@
 #include "tinyfoa_ort.h"
 
 /* Reads a whole file of numbers; returns how many there are, 0 where it cannot be read. */
-static size_t read_numbers(const char *path, size_t number_nbytes, void **numbers) {
+static size_t read_numbers(const char *path, size_t number_nbytes, void **numbers)
+{
     FILE *file = fopen(path, "rb");
     long nbytes = -1;
     size_t count = 0;
@@ -34,7 +35,8 @@ static size_t read_numbers(const char *path, size_t number_nbytes, void **number
     return count;
 }
 
-static int print_report(void *context, const tinyfoa_ort_report *report) {
+static int print_report(void *context, const tinyfoa_ort_report *report)
+{
     (void)context;
     if (report->step + 1 == report->num_steps) {
         printf("block %s: %lld steps, loss %.3f\n", report->block, (long long)report->num_steps, (double)report->result.loss);
@@ -43,7 +45,8 @@ static int print_report(void *context, const tinyfoa_ort_report *report) {
 }
 
 static tinyfoa_ort_status learn(tinyfoa_ort_trainer *trainer, const tinyfoa_ort_samples *samples, int64_t epochs,
-                                const char *folder) {
+                                const char *folder)
+{
     const tinyfoa_ort_settings settings = {epochs, 1.0, 0, 0, 0, NULL, 0};
     tinyfoa_ort_evaluation evaluation = {0, 0, 0};
     tinyfoa_ort_status status = tinyfoa_ort_set_settings(trainer, &settings);
@@ -60,7 +63,8 @@ static tinyfoa_ort_status learn(tinyfoa_ort_trainer *trainer, const tinyfoa_ort_
     return status;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     tinyfoa_ort_trainer *trainer = NULL;
     tinyfoa_ort_samples samples = {0};
     tinyfoa_ort_info info;

@@ -84,24 +84,25 @@ static void start(void)
 /* Without a stack frame, so that all of the stack can be painted. */
 __attribute__((naked)) void reset(void)
 {
-    __asm__ volatile("ldr r0, =0xE000ED88\n" /* the FPU, and MVE with it */
-                     "ldr r1, [r0]\n"
-                     "movs r2, #15\n"
-                     "lsls r2, r2, #20\n"
-                     "orrs r1, r2\n"
-                     "str r1, [r0]\n"
-                     "dsb\n isb\n"
-                     "ldr r0, =bss_end\n"
-                     "ldr r1, =stack_top\n"
-                     "ldr r2, =0x5AFEC0DE\n"
-                     "1: str r2, [r0]\n"
-                     "adds r0, #4\n"
-                     "cmp r0, r1\n"
-                     "bcc 1b\n"
-                     "bl %0\n"
-                     ".ltorg\n"
-                     :
-                     : "i"(start));
+    __asm__ volatile(
+        "ldr r0, =0xE000ED88\n" /* the FPU, and MVE with it */
+        "ldr r1, [r0]\n"
+        "movs r2, #15\n"
+        "lsls r2, r2, #20\n"
+        "orrs r1, r2\n"
+        "str r1, [r0]\n"
+        "dsb\n isb\n"
+        "ldr r0, =bss_end\n"
+        "ldr r1, =stack_top\n"
+        "ldr r2, =0x5AFEC0DE\n"
+        "1: str r2, [r0]\n"
+        "adds r0, #4\n"
+        "cmp r0, r1\n"
+        "bcc 1b\n"
+        "bl %0\n"
+        ".ltorg\n"
+        :
+        : "i"(start));
 }
 
 static void fault(void)

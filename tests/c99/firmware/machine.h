@@ -4,7 +4,8 @@
 
 #include <stdint.h>
 
-/* Files of the host, opened for reading and writing; a handle below 0 where that fails. Returns how many bytes were read or written. */
+/* Files of the host, opened for reading and writing; a handle below 0 where that fails. Returns how many bytes were read or
+ * written. */
 int32_t machine_open(const char *name);
 uint32_t machine_read(int32_t handle, void *to, uint32_t nbytes);
 uint32_t machine_write(int32_t handle, const void *from, uint32_t nbytes);

@@ -1,8 +1,9 @@
 /* Trains a model on samples that come one after the other from a file, block by block, and measures it on others.
  *
- * state.bin is the storage; what steps read of it is copied into memory first; samples.bin and test.bin hold a byte an input and a byte for the label of each sample.
- * Lines that it writes: "block NUMBER steps STEPS correct COUNT" (of the last tenth), "digest BITS", "ticks COUNT" (of a step),
- * "test SAMPLES correct COUNT", "stack BYTES". MODEL and the constants of its header are named by the compiler's -D. */
+ * state.bin is the storage; what steps read of it is copied into memory first; samples.bin and test.bin hold a byte an input and
+ * a byte for the label of each sample. Lines that it writes: "block NUMBER steps STEPS correct COUNT" (of the last tenth),
+ * "digest BITS", "ticks COUNT" (of a step), "test SAMPLES correct COUNT", "stack BYTES". MODEL and the constants of its header
+ * are named by the compiler's -D. */
 #include "machine.h"
 
 #include <string.h>

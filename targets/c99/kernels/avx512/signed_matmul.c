@@ -68,7 +68,8 @@ static inline void keep_signed_sums(const signed_sums *sums, int32_t outputs, in
     }
 }
 
-static inline void multiply_signed_rows(const int16_t *const *q, const signed_tile *tile, const __m512i *factors, signed_sums *sums)
+static inline void multiply_signed_rows(const int16_t *const *q, const signed_tile *tile, const __m512i *factors,
+                                        signed_sums *sums)
 {
     const __m512i zero = _mm512_setzero_si512();
     signed_sums sums0 = {zero, zero, zero, zero}, sums1 = sums0, sums2 = sums0, sums3 = sums0;

@@ -45,7 +45,7 @@ static float direction(float *mean, float *variance, float grad, adam_bias bias)
 }
 
 void tfoa_weight_adam_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate,
-                          const tfoa_moments *moments)
+                           const tfoa_moments *moments)
 {
     const adam_bias bias = count_step(moments);
     float *mean = moments->mean;

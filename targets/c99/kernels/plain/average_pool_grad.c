@@ -16,7 +16,8 @@ static void add_inside(const tfoa_window *window, const int32_t out[2], float sh
     }
 }
 
-void tfoa_average_pool_grad(const tfoa_window *window, int32_t planes, int32_t count_include_pad, const float *grad_y, float *grad_x)
+void tfoa_average_pool_grad(const tfoa_window *window, int32_t planes, int32_t count_include_pad, const float *grad_y,
+                            float *grad_x)
 {
     const size_t area = tfoa_area(window->in_size);
     int32_t out[2];

@@ -1,5 +1,5 @@
-/* Products of a convolution, a part of a row of weights at a time. Each weight is added to all positions of its output, so that every sum
- * runs in the order of the row. */
+/* Products of a convolution, a part of a row of weights at a time. Each weight is added to all positions of its output, so that
+ * every sum runs in the order of the row. */
 #include "../conv_products.h"
 
 #include <string.h>
@@ -19,7 +19,8 @@ static void add_plane(const tfoa_window *window, const tfoa_tap *tap, float weig
     }
 }
 
-void tfoa_add_conv_products(const tfoa_conv_shape *shape, const tfoa_row_part *part, const void *weights, const float *x, float *z)
+void tfoa_add_conv_products(const tfoa_conv_shape *shape, const tfoa_row_part *part, const void *weights, const float *x,
+                            float *z)
 {
     const tfoa_window *window = &shape->window;
     const int32_t taps = (int32_t)tfoa_area(window->kernel);
@@ -67,7 +68,8 @@ void tfoa_add_signed_conv(const tfoa_conv_shape *shape, const tfoa_row_part *par
 }
 
 /* `image` is the first bit of the channel. */
-static void add_bit_plane(const tfoa_window *window, const tfoa_tap *tap, int32_t sign, const uint32_t *x, size_t image, int32_t *sums)
+static void add_bit_plane(const tfoa_window *window, const tfoa_tap *tap, int32_t sign, const uint32_t *x, size_t image,
+                          int32_t *sums)
 {
     for (int32_t row = tap->rows.first; row < tap->rows.end; row++) {
         int32_t *to = sums + (size_t)row * (size_t)window->out_size[1] + tap->columns.first;
@@ -79,7 +81,8 @@ static void add_bit_plane(const tfoa_window *window, const tfoa_tap *tap, int32_
     }
 }
 
-void tfoa_add_bit_conv(const tfoa_conv_shape *shape, const tfoa_row_part *part, const uint32_t *signs, const uint32_t *x, int32_t *sums)
+void tfoa_add_bit_conv(const tfoa_conv_shape *shape, const tfoa_row_part *part, const uint32_t *signs, const uint32_t *x,
+                       int32_t *sums)
 {
     const tfoa_window *window = &shape->window;
     const int32_t taps = (int32_t)tfoa_area(window->kernel);
@@ -109,8 +112,9 @@ static site_of_window site_at(const tfoa_window *window, int32_t position)
     return site;
 }
 
-/* Set the bits of a patch from `place` on that taps [tap, end) of one row of a kernel see; x_row is where tap 0 reads, in bits. */
-static inline void gather_row(const uint32_t *x, ptrdiff_t x_row, ptrdiff_t dilation, tfoa_taps taps, uint32_t *patch, int32_t place)
+/* Set the bits of a patch from `place` on that taps [tap, end) of one row of a kernel see; x_row: where tap 0 reads, in bits. */
+static inline void gather_row(const uint32_t *x, ptrdiff_t x_row, ptrdiff_t dilation, tfoa_taps taps, uint32_t *patch,
+                              int32_t place)
 {
     for (int32_t tap = taps.first; tap < taps.end; tap++, place++) {
         const size_t bit = (size_t)(x_row + tap * dilation);
@@ -118,7 +122,8 @@ static inline void gather_row(const uint32_t *x, ptrdiff_t x_row, ptrdiff_t dila
     }
 }
 
-void tfoa_gather_patch(const tfoa_conv_shape *shape, const tfoa_row_part *part, const uint32_t *x, int32_t position, uint32_t *patch)
+void tfoa_gather_patch(const tfoa_conv_shape *shape, const tfoa_row_part *part, const uint32_t *x, int32_t position,
+                       uint32_t *patch)
 {
     const tfoa_window *window = &shape->window;
     const site_of_window site = site_at(window, position);
@@ -128,13 +133,14 @@ void tfoa_gather_patch(const tfoa_conv_shape *shape, const tfoa_row_part *part, 
     int32_t row = first_row % height;
     int32_t tap = part->first % width;
     /* The line that row 0 of a channel's kernel reads, of all channels' lines. */
-    ptrdiff_t line = (ptrdiff_t)tfoa_input_channel(shape, part->output, part->channel + first_row / height) * window->in_size[0]
-                     + site.top;
+    ptrdiff_t line =
+        (ptrdiff_t)tfoa_input_channel(shape, part->output, part->channel + first_row / height) * window->in_size[0] + site.top;
     memset(patch, 0, sizeof *patch * (size_t)TFOA_WORDS(part->count));
     for (int32_t place = 0; place < part->count;) {
         const int32_t end = width - tap < part->count - place ? width : tap + part->count - place;
         if (row >= site.rows.first && row < site.rows.end) {
-            const tfoa_taps taps = {tap > site.columns.first ? tap : site.columns.first, end < site.columns.end ? end : site.columns.end};
+            const tfoa_taps taps = {tap > site.columns.first ? tap : site.columns.first,
+                                    end < site.columns.end ? end : site.columns.end};
             const ptrdiff_t x_row = (line + (ptrdiff_t)row * window->dilation[0]) * window->in_size[1] + site.left;
             gather_row(x, x_row, window->dilation[1], taps, patch, place + taps.first - tap);
         }

@@ -1,5 +1,5 @@
-/* The gradient of one weight of a convolution: the sum over samples and positions of errors times what the weight was multiplied with.
- * Each row of positions has a sum of its own, so that long sums lose less to rounding. */
+/* The gradient of one weight of a convolution: the sum over samples and positions of errors times what the weight was multiplied
+ * with. Each row of positions has a sum of its own, so that long sums lose less to rounding. */
 #include "taps.h"
 #include "weight_steps.h"
 
@@ -46,7 +46,8 @@ float tfoa_conv_weight_gradient(const tfoa_slice *slice, const float *grad_z, co
     const tfoa_window *window = &x->conv->window;
     const int32_t taps = (int32_t)tfoa_area(window->kernel);
     const tfoa_tap tap = tfoa_tap_of(window, in % taps);
-    const size_t image = tfoa_input_channel(x->conv, slice->first_out + out, slice->first_in + in / taps) * tfoa_area(window->in_size);
+    const size_t image =
+        tfoa_input_channel(x->conv, slice->first_out + out, slice->first_in + in / taps) * tfoa_area(window->in_size);
     const float *errors = tfoa_errors_of(slice, grad_z, out);
     float total = 0.0f;
     for (int32_t row = 0; row < rows; row++) {

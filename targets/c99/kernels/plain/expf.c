@@ -13,8 +13,8 @@
 #error "float expressions must be evaluated in float: on x86 compile with -msse2 -mfpmath=sse"
 #endif
 
-#define GREATEST 88.7228394f  /* the largest float32 whose power is finite */
-#define LEAST -103.972077f    /* -150 ln 2: below it the power rounds to 0 */
+#define GREATEST 88.7228394f /* the largest float32 whose power is finite */
+#define LEAST -103.972077f   /* -150 ln 2: below it the power rounds to 0 */
 #define INVERSE_LN2 0x1.715476p+0f
 #define LN2_HIGH 0x1.62e4p-1f /* 15 bits, so that n * LN2_HIGH is exact */
 #define LN2_LOW 0x1.7f7d1cp-20f

@@ -3,9 +3,9 @@
  * The entries of a unit are drawn in pairs of opposite signs, for one whose entries were all the same would get no error. Classes
  * whose sum is the unit's pairing, modulo the number of classes, are a pair; so are the two that are left over where that number
  * is even. The entry of a pair's first class is +1 where the top bit of a hash of (seed, class, unit) is set, else -1, and the
- * pairing comes from the hash of class -1. The hash multiplies between its shifts: shifts and xors alone are linear over GF(2) and
- * would make every class the same pattern up to its sign. The multipliers are those of MurmurHash3's 32-bit finalizer (Appleby,
- * public domain). A pooled head sees the mean of each channel over all positions. */
+ * pairing comes from the hash of class -1. The hash multiplies between its shifts: shifts and xors alone are linear over GF(2)
+ * and would make every class the same pattern up to its sign. The multipliers are those of MurmurHash3's 32-bit finalizer
+ * (Appleby, public domain). A pooled head sees the mean of each channel over all positions. */
 #include "../forward.h"
 #include "../kernels.h"
 
@@ -126,7 +126,8 @@ void tfoa_head_grad(const tfoa_head *head, const tfoa_channel_part *part, const 
     }
 }
 
-void tfoa_pooled_head_logits_of_bits(const tfoa_head *head, const tfoa_channels *shape, const uint32_t *h, float scale, float *logits)
+void tfoa_pooled_head_logits_of_bits(const tfoa_head *head, const tfoa_channels *shape, const uint32_t *h, float scale,
+                                     float *logits)
 {
     const float factor = scale * head->gain / (float)shape->positions;
     tfoa_fill(shape->samples * head->classes, 0.0f, logits);

@@ -3,7 +3,8 @@
 #include "expf.h"
 #include "logf.h"
 
-void tfoa_softmax_cross_entropy(float *logits, const int32_t *target, int32_t rows, int32_t classes, float *loss, int32_t *correct)
+void tfoa_softmax_cross_entropy(float *logits, const int32_t *target, int32_t rows, int32_t classes, float *loss,
+                                int32_t *correct)
 {
     float total = 0.0f;
     *correct = 0;

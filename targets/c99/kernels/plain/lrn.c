@@ -1,5 +1,5 @@
-/* Local response normalization across channels, y_i = x_i b_i^-beta with b_i = bias + alpha / size * (sum of x_j^2, j near i), and
- * its gradient: grad_x_i = grad_y_i b_i^-beta - 2 alpha beta / size * x_i * (sum of grad_y_j y_j / b_j, i near j). */
+/* Local response normalization across channels, y_i = x_i b_i^-beta with b_i = bias + alpha / size * (sum of x_j^2, j near i),
+ * and its gradient: grad_x_i = grad_y_i b_i^-beta - 2 alpha beta / size * x_i * (sum of grad_y_j y_j / b_j, i near j). */
 #include "../backward.h"
 #include "channel_part.h"
 #include "expf.h"

@@ -17,7 +17,8 @@ static const float *send_back(const tfoa_window *window, const float *grad_y, co
     return grad_y;
 }
 
-void tfoa_max_pool_grad(const tfoa_channel_part *part, const tfoa_window *window, const float *grad_y, const float *x, float *grad_x)
+void tfoa_max_pool_grad(const tfoa_channel_part *part, const tfoa_window *window, const float *grad_y, const float *x,
+                        float *grad_x)
 {
     const size_t area = tfoa_area(window->in_size);
     for (int32_t sample = 0; sample < part->all.samples; sample++) {

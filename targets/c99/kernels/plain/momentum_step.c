@@ -4,7 +4,7 @@
 #define DECAY 0.9f
 
 void tfoa_weight_momentum_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate,
-                              float *velocity)
+                               float *velocity)
 {
     for (int32_t out = 0; out < slice->outs; out++) {
         float *latent = slice->latent + out * slice->ins;

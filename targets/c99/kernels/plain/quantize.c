@@ -1,7 +1,7 @@
 /* A sample of real numbers as 16-bit integers, q = 256 high + low, in two roundings like the function body on onnxruntime.
  *
- * The body splits x into bytes around 128 with QuantizeLinear, which divides, rounds half to even and clamps. The largest |x| gives
- * high = 127, so that neither byte is clamped but at the very edge. */
+ * The body splits x into bytes around 128 with QuantizeLinear, which divides, rounds half to even and clamps. The largest |x|
+ * gives high = 127, so that neither byte is clamped but at the very edge. */
 #include "../kernels.h"
 
 #define LEVELS 32512.0f /* 127 * 256 */

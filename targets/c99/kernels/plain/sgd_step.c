@@ -20,7 +20,8 @@ static void step_on_bits(float *latent, const tfoa_slice *slice, float error, co
     }
 }
 
-static void step_on_sums(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate, int32_t out)
+static void step_on_sums(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate,
+                         int32_t out)
 {
     float *latent = slice->latent + out * slice->ins;
     for (int32_t in = 0; in < slice->ins; in++) {

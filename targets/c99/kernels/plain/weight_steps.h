@@ -1,4 +1,5 @@
-/* What the updates share: the gradient of one weight or bias, a sum over the batch and its positions, and the limit of latent values. */
+/* What the updates share: the gradient of one weight or bias, a sum over the batch and its positions, and the limit of latent
+ * values. */
 #ifndef TFOA_WEIGHT_STEPS_H
 #define TFOA_WEIGHT_STEPS_H
 
@@ -20,8 +21,8 @@ static inline const float *tfoa_errors_of(const tfoa_slice *slice, const float *
 }
 
 /* Gradient of weight `in` in the row of output `out`: a sum over the batch, and over positions; bits carry their scale apart. */
-static inline float tfoa_weight_grad(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, int32_t out,
-                                     int32_t in)
+static inline float tfoa_weight_grad(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows,
+                                     int32_t out, int32_t in)
 {
     if (x->conv != 0) {
         return x->gradient(slice, grad_z, x, rows, out, in);

@@ -51,7 +51,9 @@ public:
     }
 
     // The bytes of a step or a stage, in its packed form or with a byte for each binary value.
-    std::string model(const std::string& path, bool is_packed) const { return content(is_packed ? detail::packed_folder + path : path); }
+    std::string model(const std::string& path, bool is_packed) const {
+        return content(is_packed ? detail::packed_folder + path : path);
+    }
 
     // The bytes of a file that the manifest names; checked again, since time has passed.
     std::string content(const std::string& path) const {
@@ -119,7 +121,8 @@ private:
         std::vector<ByteRange> changing;  // by training
         if (path == detail::inference_model) {
             for (const ParameterRecord& each : manifest_.parameters) {
-                changing.push_back({static_cast<std::uint64_t>(each.offset), static_cast<std::uint64_t>(each.offset + each.nbytes)});
+                changing.push_back(
+                    {static_cast<std::uint64_t>(each.offset), static_cast<std::uint64_t>(each.offset + each.nbytes)});
             }
         }
         if (file.sha256(changing) != record.sha256) {

@@ -108,7 +108,7 @@ private:
         if (nbytes > std::numeric_limits<std::size_t>::max() - alignment || (account != nullptr && !account->take(nbytes))) {
             throw std::runtime_error("the memory budget does not allow this allocation");
         }
-        void* start = ::operator new (nbytes + alignment, std::align_val_t{alignment}, std::nothrow);
+        void* start = ::operator new(nbytes + alignment, std::align_val_t{alignment}, std::nothrow);
         if (start == nullptr) {
             if (account != nullptr) {
                 account->give(nbytes);
@@ -128,7 +128,7 @@ private:
         if (header.account != nullptr) {
             header.account->give(header.nbytes);
         }
-        ::operator delete (start, std::align_val_t{alignment});
+        ::operator delete(start, std::align_val_t{alignment});
     }
 
     const OrtMemoryInfo* info_;

@@ -32,9 +32,9 @@ inline double robust_mean(const std::vector<double>& values) {
     return sum / static_cast<double>(values.size());
 }
 
-// Return mean x^2 of what a block's layers read, for each of 500 samples, and measure the scale of one that is new; another goes on
-// with its own. `fill` puts batch k into the block's inputs. Steps at rate 0 change nothing but the scale: from 0, a running mean
-// that keeps a share m reaches (1 - m) of the batch's mean in a step. A calibration that fails leaves the scale as it was.
+// Return mean x^2 of what a block's layers read, for each of 500 samples, and measure the scale of one that is new; another goes
+// on with its own. `fill` puts batch k into the block's inputs. Steps at rate 0 change nothing but the scale: from 0, a running
+// mean that keeps a share m reaches (1 - m) of the batch's mean in a step. A calibration that fails leaves the scale as it was.
 inline std::vector<double> calibrate(BlockTraining& training, ModelState& state, std::size_t batch,
                                      const std::function<void(std::size_t)>& fill, bool is_new) {
     const BlockRecord& record = training.record();

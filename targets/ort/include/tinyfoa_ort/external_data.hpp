@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Refuses ONNX graphs from outside that would let onnxruntime open another file: their data must lie in them.
 //
-// The wire format of protobuf is walked field by field, only where a tensor can be, as in tinyfoa_rt/artifact/external_data.py; numbers of
-// fields are those of onnx.proto. What protobuf's own parsers read leniently is refused.
+// The wire format of protobuf is walked field by field, only where a tensor can be, as in tinyfoa_rt/artifact/external_data.py;
+// numbers of fields are those of onnx.proto. What protobuf's own parsers read leniently is refused.
 #pragma once
 
 #include <cstdint>
@@ -40,10 +40,16 @@ private:
     static Message inside(Message message, std::uint64_t number) {
         switch (message) {
             case Message::model:
-                return number == 7 ? Message::graph : number == 20 ? Message::training : number == 25 ? Message::function : Message::none;
+                return number == 7    ? Message::graph
+                       : number == 20 ? Message::training
+                       : number == 25 ? Message::function
+                                      : Message::none;
             case Message::training: return number == 1 || number == 2 ? Message::graph : Message::none;
             case Message::graph:
-                return number == 1 ? Message::node : number == 5 ? Message::tensor : number == 15 ? Message::sparse : Message::none;
+                return number == 1    ? Message::node
+                       : number == 5  ? Message::tensor
+                       : number == 15 ? Message::sparse
+                                      : Message::none;
             case Message::function: return number == 7 ? Message::node : number == 11 ? Message::attribute : Message::none;
             case Message::node: return number == 5 ? Message::attribute : Message::none;
             case Message::attribute:

@@ -76,7 +76,7 @@ struct ByteRange {
 class InputFile {
 public:
     InputFile(const fs::path& path, const std::string& mend, Links links = Links::follow) : place_(path.string()), mend_(mend) {
-        struct stat found {};
+        struct stat found{};
         const int failed = links == Links::follow ? ::stat(path.c_str(), &found) : ::lstat(path.c_str(), &found);
         if (failed != 0) {
             throw detail::unreadable(place_, mend_);
@@ -198,7 +198,7 @@ class ReplacingFile {
 public:
     explicit ReplacingFile(const fs::path& path)
         : path_(path), temporary_(path.parent_path() / ("." + path.filename().string() + "." + std::to_string(::getpid()))) {
-        struct stat there {};
+        struct stat there{};
         if (::lstat(path.c_str(), &there) == 0) {
             detail::check_regular(path_.string(), there, "name a file");
         }

@@ -11,8 +11,8 @@
 
 namespace tinyfoa {
 
-// Write the artifact's trained model with these parameters; a tensor with NaN or Inf replaces nothing, and a power cut leaves the old
-// file or the new one.
+// Write the artifact's trained model with these parameters; a tensor with NaN or Inf replaces nothing, and a power cut leaves the
+// old file or the new one.
 inline void write_inference(const fs::path& path, const Artifact& artifact, const std::vector<StoredTensor>& tensors) {
     std::map<std::string, const StoredTensor*> by_name;
     for (const StoredTensor& tensor : tensors) {
@@ -23,7 +23,8 @@ inline void write_inference(const fs::path& path, const Artifact& artifact, cons
     const auto append = [&](const void* data, std::size_t nbytes) { file.append(data, nbytes); };
     std::uint64_t at = 0;
     for (const ParameterRecord& parameter : artifact.manifest().parameters) {
-        const auto start = static_cast<std::uint64_t>(parameter.offset), stop = start + static_cast<std::uint64_t>(parameter.nbytes);
+        const auto start = static_cast<std::uint64_t>(parameter.offset),
+                   stop = start + static_cast<std::uint64_t>(parameter.nbytes);
         const auto tensor = by_name.find(parameter.name);
         if (tensor == by_name.end() ||
             count_elements(tensor->second->shape).value_or(0) * size_of(tensor->second->dtype) != stop - start) {

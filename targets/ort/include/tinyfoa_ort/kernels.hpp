@@ -27,8 +27,9 @@ inline std::uint64_t number_at(const std::string& content, std::uint64_t at, std
 
 // Refuse an ELF file that ends before what its header says: the system's loader would end the process.
 inline void check_whole(const std::string& place, const std::string& content) {
-    if (content.compare(0, 5, "\x7f"
-                              "ELF\x02") != 0) {
+    if (content.compare(0, 5,
+                        "\x7f"
+                        "ELF\x02") != 0) {
         return;  // another kind of file, which the loader refuses by itself
     }
     constexpr std::uint64_t largest = std::uint64_t{1} << 40;  // of a sum that must not wrap around

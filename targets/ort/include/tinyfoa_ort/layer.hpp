@@ -251,9 +251,11 @@ private:
             tensors[name(bias_name)] = updating(Dtype::float32, biases, bias().data());
         }
         for (std::size_t i = 0; i < memory_.states.size(); ++i) {
-            tensors[names::own(name(weight), memory_.states[i])] = {Dtype::float32, shape, memory_.moments[i].part(active_), next_moments_[i].data()};
+            tensors[names::own(name(weight), memory_.states[i])] = {Dtype::float32, shape, memory_.moments[i].part(active_),
+                                                                    next_moments_[i].data()};
             if (memory_.has_bias()) {
-                tensors[names::own(name(bias_name), memory_.states[i])] = updating(Dtype::float32, biases, bias_moments_[i].data());
+                tensors[names::own(name(bias_name), memory_.states[i])] =
+                    updating(Dtype::float32, biases, bias_moments_[i].data());
             }
         }
         if (!memory_.step_counts.empty()) {

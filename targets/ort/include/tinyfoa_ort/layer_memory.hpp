@@ -60,7 +60,8 @@ struct LayerMemory {
             if (has_bias()) {
                 Shape shape = bias_shape;
                 shape.insert(shape.begin(), num_bands);
-                found.push_back(StoredTensor::whole(names::own(own("bias"), states[i]), Dtype::float32, shape, bias_moments[i].data()));
+                found.push_back(
+                    StoredTensor::whole(names::own(own("bias"), states[i]), Dtype::float32, shape, bias_moments[i].data()));
             }
         }
         if (!step_counts.empty()) {

@@ -58,13 +58,13 @@ struct Manifest {
     std::int64_t batch = 0;
     std::int64_t peak_bytes = 0;
     std::int64_t budget_bytes = 0;  // that it was planned for; 0 where it is a device's that runs generated C
-    std::int64_t rows = 0;  // samples that a forward pass takes at once
-    bool needs_kernels = false;  // the plan counts on the library of kernels
+    std::int64_t rows = 0;          // samples that a forward pass takes at once
+    bool needs_kernels = false;     // the plan counts on the library of kernels
     std::int64_t frozen_blocks = 0;
     std::vector<std::string> stages;  // paths of the forward pass; empty where there is nothing to compute
     std::vector<BlockRecord> blocks;
     std::map<std::string, std::string> next_of;  // outputs of steps that are next values, with what they are the next value of
-    std::vector<ParameterRecord> parameters;  // of the trained model, by rising offset
+    std::vector<ParameterRecord> parameters;     // of the trained model, by rising offset
     std::map<std::string, FileRecord> files;
     std::string id;  // tells artifacts apart
 

@@ -33,7 +33,8 @@ public:
                 }
                 const bool has_bias = entries.count(names::own(layer.name, "bias")) > 0;
                 const std::size_t positions = num_positions(layer, file.place(), entries);
-                auto state = std::make_unique<Layer>(LayerMemory(layer, positions, has_bias, manifest.optimizer, storage), is_packed);
+                auto state =
+                    std::make_unique<Layer>(LayerMemory(layer, positions, has_bias, manifest.optimizer, storage), is_packed);
                 if (!layers_.emplace(layer.name, std::move(state)).second) {
                     throw input_error(file.place(), "layer '" + layer.name + "' is there twice", detail::build_again);
                 }
@@ -145,8 +146,8 @@ private:
             fits && count_elements({positions, layer.fan_in, layer.outs.back()}, Dtype::float32) == count_elements(shape) &&
             found->second.dtype == Dtype::float32;
         if (!is_there) {
-            throw input_error(place + ", tensor '" + names::own(layer.name, "weight") + "'", "has another shape or type than the manifest says",
-                              detail::build_again);
+            throw input_error(place + ", tensor '" + names::own(layer.name, "weight") + "'",
+                              "has another shape or type than the manifest says", detail::build_again);
         }
         return static_cast<std::size_t>(positions);
     }

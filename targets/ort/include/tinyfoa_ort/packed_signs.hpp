@@ -135,7 +135,8 @@ private:
             take(signs.data(), signs.size());
             for (std::size_t i = 0; i < signs.size(); ++i) {
                 if (signs[i] != 1 && signs[i] != -1) {
-                    throw input_error("tensor '" + name_ + "'", "holds something other than -1 and 1", "build the artifact again");
+                    throw input_error("tensor '" + name_ + "'", "holds something other than -1 and 1",
+                                      "build the artifact again");
                 }
                 set_bit(row(index), i, signs[i] > 0);
             }

@@ -18,8 +18,9 @@ struct Samples {
     const float* x = nullptr;
     std::size_t count = 0;
     const std::int64_t* labels = nullptr;  // a class from 0 for each sample, where the loss is cross entropy
-    const float* targets = nullptr;        // a vector of the model's outputs for each sample, where the loss is no cross entropy of classes
-    Shape shape;                           // of a raw sample; empty: as the model's input. Channels of a normalization lie in it
+    const float* targets =
+        nullptr;  // a vector of the model's outputs for each sample, where the loss is no cross entropy of classes
+    Shape shape;  // of a raw sample; empty: as the model's input. Channels of a normalization lie in it
 };
 
 // Puts rows of samples into batches: float32, normalized.
@@ -75,7 +76,8 @@ public:
         }
     }
 
-    // A digest of raw samples and targets, as tinyfoa_rt/run/data_digest.py computes it: training goes on with the data it was begun with.
+    // A digest of raw samples and targets, as tinyfoa_rt/run/data_digest.py computes it: training goes on with the data it was
+    // begun with.
     std::string digest(const Samples& samples) const {
         const auto width = static_cast<std::size_t>(manifest_.num_outputs);
         const std::string head = std::to_string(samples.count) + " " + std::to_string(size()) + "\n";

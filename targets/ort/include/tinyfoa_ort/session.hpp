@@ -63,7 +63,8 @@ public:
         return found == bits_.end() ? 0 : found->second;
     }
 
-    // Bind all inputs and outputs that are among `tensors`; an output that `next_of` calls the next value of one goes where it is.
+    // Bind all inputs and outputs that are among `tensors`; an output that `next_of` calls the next value of one goes where it
+    // is.
     void bind(const TensorRefs& tensors, const std::map<std::string, std::string>& next_of) {
         for (const std::string& name : input_names()) {
             const auto found = tensors.find(name);

@@ -54,9 +54,9 @@ struct BlockSize {
     double head_positions = 1;  // positions that a unit is the mean of
     double fan_in = 0;          // inputs of an output
     double num_slices = 0;
-    double weight_positions = 1;  // positions at which a weight is used
-    double input_power = 0;       // mean x^2
-    double squared_outputs = 0;   // of a model's own output with a squared error
+    double weight_positions = 1;     // positions at which a weight is used
+    double input_power = 0;          // mean x^2
+    double squared_outputs = 0;      // of a model's own output with a squared error
     bool is_behind_kernels = false;  // a classifier behind convolutions that learn from scratch
 };
 
@@ -74,8 +74,9 @@ inline double rate_of_block(const std::string& optimizer, double batch, const Bl
     const double units = size.head_units > 0 ? size.head_units : 2;
     const bool is_squared = size.head_units == 0 && size.squared_outputs > 0;
     const double uses = std::min(size.head_positions, size.weight_positions);
-    const double spread = is_squared ? size.squared_outputs / 40
-                                     : size.head_positions / uses * std::sqrt(std::min(units * uses / size.weight_positions, most_units));
+    const double spread =
+        is_squared ? size.squared_outputs / 40
+                   : size.head_positions / uses * std::sqrt(std::min(units * uses / size.weight_positions, most_units));
     const double rate = base * spread * batch / reference_batch * reference_inputs / input_energy;
     return boost * (size.weight_positions > 1 ? std::min(rate, most_of_kernels) : rate);
 }

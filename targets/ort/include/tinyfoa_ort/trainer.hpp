@@ -139,8 +139,8 @@ public:
         parts_->progress.step = 0;
     }
 
-    // Train every block, or those that the settings name, on a fixed set. Where a `fit` was stopped it goes on, with the same data;
-    // else a round begins from the present weights: rates are measured anew and optimizer state is forgotten.
+    // Train every block, or those that the settings name, on a fixed set. Where a `fit` was stopped it goes on, with the same
+    // data; else a round begins from the present weights: rates are measured anew and optimizer state is forgotten.
     void fit(const Samples& samples, const OnStep& on_step = nullptr) {
         reader().check(samples, true);
         reader().check_finite(samples);
@@ -198,13 +198,15 @@ private:
     // from.
     struct Parts {
         Parts(const fs::path& folder, const Options& given)
-            : artifact(folder), options(resolved(given, artifact.manifest())), kernels(Kernels::find(options.kernels, artifact.has_packed_form(), artifact.manifest().needs_kernels)),
+            : artifact(folder), options(resolved(given, artifact.manifest())),
+              kernels(Kernels::find(options.kernels, artifact.has_packed_form(), artifact.manifest().needs_kernels)),
               state(artifact, options.storage, kernels != nullptr), memory(options.budget_bytes),
               forward(artifact, state, options, kernels), reader(artifact.manifest(), progress.normalization),
               feed(artifact, forward, reader, memory, options.cache_bytes) {}
 
         static Options resolved(Options given, const Manifest& manifest) {
-            const std::size_t planned = given.budget_bytes == 0 ? static_cast<std::size_t>(manifest.budget_bytes) : given.budget_bytes;
+            const std::size_t planned =
+                given.budget_bytes == 0 ? static_cast<std::size_t>(manifest.budget_bytes) : given.budget_bytes;
             given.budget_bytes = planned == no_budget ? 0 : planned;  // sessions count where there is one
             return given;
         }
@@ -273,8 +275,8 @@ private:
             const auto index = static_cast<std::size_t>(progress().block);
             const std::string& path = parts_->artifact.block(index).step;
             Session session(path, parts_->artifact.model(path, has_kernels()), parts_->options, parts_->kernels);
-            parts_->training = std::make_unique<BlockTraining>(parts_->artifact, index, parts_->state, parts_->memory,
-                                                               std::move(session));
+            parts_->training =
+                std::make_unique<BlockTraining>(parts_->artifact, index, parts_->state, parts_->memory, std::move(session));
         }
         return *parts_->training;
     }
@@ -292,8 +294,8 @@ private:
         parts_->progress.step = 0;
     }
 
-    // Measure the block's rate, and its scale where it trains for the first time; forget what the optimizer has gathered. `fill` puts
-    // batch k into the block's inputs.
+    // Measure the block's rate, and its scale where it trains for the first time; forget what the optimizer has gathered. `fill`
+    // puts batch k into the block's inputs.
     void begin_rates(BlockTraining& training, const std::function<void(std::size_t)>& fill) {
         const std::string& name = training.record().name;
         const bool is_new = progress().rate_of(name) == nullptr;

@@ -49,7 +49,9 @@ public:
     }
 
 protected:
-    std::size_t num_weights() const { return memory_.positions * memory_.taps * memory_.grid.num_ins() * memory_.grid.num_outs(); }
+    std::size_t num_weights() const {
+        return memory_.positions * memory_.taps * memory_.grid.num_ins() * memory_.grid.num_outs();
+    }
 
     // Call `visit(place in the whole layer, place in the slice, count)` for each row of a slice.
     template <typename Visit>
@@ -82,7 +84,8 @@ public:
 
     void derive(std::size_t index) override {
         const float* numbers = memory_.latent.part(index);
-        visit_own_rows(index, [&](float* place, std::size_t from, std::size_t count) { std::copy_n(numbers + from, count, place); });
+        visit_own_rows(index,
+                       [&](float* place, std::size_t from, std::size_t count) { std::copy_n(numbers + from, count, place); });
     }
 
     void derive_slice(std::size_t, void*) const override {}
