@@ -17,6 +17,7 @@ from tests.steps.step_graphs import step_of
 from tests.targets_for_tests import ALLOCATOR
 from tinyfoa_rt.emit import emit_step
 from tinyfoa_rt.ir.block import Layer, Slices
+from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.partition import bounds, partition
 from tinyfoa_rt.run.state import DenseState, Grid
 from tinyfoa_rt.steps import StepChoice
@@ -58,7 +59,7 @@ class Case(Trajectory):
         elif self.is_bits and self.scale == 1:
             self.oracle.input_center = 0.5
         grid = Grid(*bounds(self.layer, slices))
-        self.state = DenseState(self.layer.name, weight.T.copy(), bias.copy(), grid, optimizer, binarize != "none")
+        self.state = DenseState(self.layer.name, weight.T.copy(), bias.copy(), grid, optimizer_of(optimizer), binarize != "none")
         choice = StepChoice(slices, BATCH, holds_slice=slices.count > 1)
         step = step_of(graph, index, ALLOCATOR, choice, num_outputs=4, **options)
         self.runtime = Onnxruntime(emit_step(step), self.state)

@@ -35,7 +35,7 @@ class Onnxruntime:
         self.session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
         self.names = [each.name for each in self.session.get_inputs()]
         self.state = state
-        self.others: dict[str, NDArray[Any]] = {"#rate": np.array(RATES[state.optimizer], dtype=np.float32)}
+        self.others: dict[str, NDArray[Any]] = {"#rate": np.array(RATES[state.optimizer.name], dtype=np.float32)}
 
     def step(self, feeds: Mapping[str, NDArray[Any]], tensors: Mapping[str, NDArray[Any]]) -> float:
         given = {**tensors, **self.others, **feeds}
@@ -90,7 +90,7 @@ class Trajectory:
                 tensors = self.state.begin_turn(turn)
             x, feeds = self.clear_batch()
             ours = self.runtime.step(feeds, tensors)
-            losses.append((ours, self.oracle.step(x, feeds["#target"], RATES[self.state.optimizer], place)))
+            losses.append((ours, self.oracle.step(x, feeds["#target"], RATES[self.state.optimizer.name], place)))
         self.state.end_turn()
         return losses
 
@@ -98,7 +98,7 @@ class Trajectory:
         """Make the rate, the head, the bias or the weight of one side a percent too large."""
         assert self.state.bias is not None and self.oracle.head is not None
         if wrong == "rate":
-            self.runtime.others["#rate"] = np.array(RATES[self.state.optimizer] * 1.01, dtype=np.float32)
+            self.runtime.others["#rate"] = np.array(RATES[self.state.optimizer.name] * 1.01, dtype=np.float32)
         elif wrong == "bias":
             self.state.bias *= 1.01
         elif wrong == "weight":

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from tests.golden_files import check_golden
 from tests.planner.plans import STEPS, allocator_plan, arena_plan, infeasible_plan, long_plan
-from tinyfoa_rt.ir.options import PlanOptions
+from tinyfoa_rt.ir.options import PlanOptions, choices_of
 from tinyfoa_rt.ir.plan import Plan
 from tinyfoa_rt.planner.report import dumps, to_json
 
@@ -34,7 +34,7 @@ def option_schemas() -> dict[str, Any]:
     """What the schema says of the options, as their fields have it."""
     schemas: dict[str, Any] = {}
     for each in OPTIONS:
-        allowed, limits = each.metadata.get("allowed"), each.metadata.get("range")
+        allowed, limits = choices_of(each), each.metadata.get("range")
         may_be_null = "None" in str(each.type) and each.name != "batch"
         if allowed is not None:
             schema: dict[str, Any] = {"enum": list(allowed)}

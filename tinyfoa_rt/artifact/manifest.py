@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +11,15 @@ from tinyfoa_rt.artifact.digest import Digest
 from tinyfoa_rt.artifact.paths import INFERENCE, check_model_path, check_path
 from tinyfoa_rt.artifact.records import ARTIFACT_FORMAT, InputRecord, Manifest
 from tinyfoa_rt.errors import InputError
+from tinyfoa_rt.ir.optimizers import OPTIMIZERS
 from tinyfoa_rt.strict_json import read_record
 
 __all__ = ["ParsedManifest", "parse_manifest"]
 
 _MEND = "build the artifact again"
-_CHOICES = {
+_CHOICES: Mapping[str, Collection[str]] = {
     "loss": ("cross-entropy", "binary-cross-entropy", "mean-squared-error"),
-    "optimizer": ("sgd", "momentum", "adam"),
+    "optimizer": OPTIMIZERS,
     "schedule": ("slice", "freeze-diagonal", "full"),
     "binarize": ("both", "weights", "none"),
     "handover": ("bits", "scaled"),

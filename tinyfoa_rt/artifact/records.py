@@ -131,7 +131,7 @@ class Manifest:
         num_outputs: classes, or the size of the target.
         loss: ``cross-entropy``, ``binary-cross-entropy`` or ``mean-squared-error``.
         batch: samples a step.
-        optimizer: ``sgd``, ``momentum`` or ``adam``.
+        optimizer: of weights and biases (ir/optimizers.py).
         schedule: ``slice``, ``freeze-diagonal`` or ``full``.
         binarize: ``both``, ``weights`` or ``none``.
         handover: ``bits`` ({0, 1}) or ``scaled`` ({0, s}): what a block hands to the next one.

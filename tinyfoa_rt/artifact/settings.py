@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 
 from tinyfoa_rt.errors import UsageError
+from tinyfoa_rt.ir.optimizers import optimizer_of
 
 __all__ = ["TrainSettings", "rate_at", "rate_of_block"]
 
-# Steps of plain SGD on standardized inputs, batch 100, per sqrt(units) of the block's output; see docs/training.md.
-_BASE_RATES = {"sgd": 0.05, "momentum": 0.005, "adam": 6e-5}
+# Base rates are of standardized inputs, batch 100, per sqrt(units) of the block's output; see docs/training.md.
 _REFERENCE_BATCH = 100
 _REFERENCE_INPUTS = 784
 _STEPS_A_TURN = 1
@@ -103,14 +103,15 @@ def rate_of_block(optimizer: str, batch: int, size: BlockSize) -> float:
     and with its input's power; its noise falls with the batch, and a slice has fewer steps to move in. A weight that is used at
     many positions adds up the errors of all: of one sign behind a mean, else each position, or cell of a grid, has rows of the
     head of its own.
-    Adam's step does not depend on the gradient's size.
+    Where steps do not follow the gradient's size, neither does the rate.
     """
-    base: float = _BASE_RATES[optimizer]
+    row = optimizer_of(optimizer)
+    base = row.base_rate
     # Slices get longer steps, since each has fewer; a whole layer would run away: all of its weights move at once.
     boost = min(0.5 * size.num_slices, 0.75 * math.sqrt(size.num_slices))
     if size.is_behind_kernels:
         boost = max(boost, _LEAST_BOOST_BEHIND_KERNELS)
-    if optimizer == "adam":
+    if not row.follows_gradient:
         return base * math.sqrt(batch / _REFERENCE_BATCH * 2000 * boost)
     input_energy = size.fan_in * max(size.input_power, _LEAST_INPUT_POWER)
     # sqrt(2) / gain: the head's gain is sqrt(2 / units), and that of the model's own classifier is 1.

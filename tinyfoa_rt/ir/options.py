@@ -6,26 +6,16 @@ A new option is a field of :class:`PlanOptions` and nothing else: the command li
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Collection, Mapping
+from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.block import Slices
-from tinyfoa_rt.ir.recipe import (
-    ALPHAS,
-    BINARIZE,
-    CLASSIFIERS,
-    HANDOVERS,
-    HEAD_POOLS,
-    HEADS,
-    LOSSES,
-    OPTIMIZERS,
-    SCALES,
-    WINDOWS,
-)
+from tinyfoa_rt.ir.optimizers import OPTIMIZERS
+from tinyfoa_rt.ir.recipe import ALPHAS, BINARIZE, CLASSIFIERS, HANDOVERS, HEAD_POOLS, HEADS, LOSSES, SCALES, WINDOWS
 
-__all__ = ["AUTO", "PlanOptions"]
+__all__ = ["AUTO", "PlanOptions", "choices_of"]
 
 AUTO = "auto"
 SCHEDULES = ("slice", "freeze-diagonal", "full")
@@ -39,12 +29,19 @@ def _text(default: Any, what: str, metavar: str = "") -> Any:
     return field(default=default, metadata={"help": what, "metavar": metavar})
 
 
-def _choice(default: str, allowed: Sequence[str], what: str) -> Any:
-    return field(default=default, metadata={"help": what, "allowed": tuple(allowed)})
+def _choice(default: str, allowed: Collection[str], what: str) -> Any:
+    """A field that takes one of ``allowed``: a registry is read when a value is checked, since other packages add to it."""
+    return field(default=default, metadata={"help": what, "allowed": allowed})
 
 
 def _count(default: int | None, what: str, lowest: int = 1, highest: int = _LARGEST_COUNT) -> Any:
     return field(default=default, metadata={"help": what, "range": (lowest, highest)})
+
+
+def choices_of(option: Field[Any]) -> tuple[str, ...] | None:
+    """Return what a field of :class:`PlanOptions` may be now, ``auto`` first; ``None`` where it is no choice."""
+    allowed = option.metadata.get("allowed")
+    return None if allowed is None else (*((AUTO,) if option.default == AUTO else ()), *allowed)
 
 
 @dataclass(frozen=True)
@@ -66,10 +63,10 @@ class PlanOptions:
     slices: str = _text(
         AUTO, "Grid of slices for all layers, such as 2x2 (inputs x outputs); auto lets the plan choose.", "INxOUT"
     )
-    optimizer: str = _choice(AUTO, (AUTO, *OPTIMIZERS), "sgd, momentum or adam; auto takes the one that needs least.")
+    optimizer: str = _choice(AUTO, OPTIMIZERS, "sgd, momentum or adam; auto takes the one that needs least.")
     head: str = _choice(
         AUTO,
-        (AUTO, *HEADS),
+        HEADS,
         "Local heads: rademacher (hashed), kaiming, classifier (the model's own, for the block that it reads) or learned. "
         "auto: classifier behind frozen blocks where nothing is binarized, else rademacher.",
     )
@@ -83,7 +80,7 @@ class PlanOptions:
     binarize: str = _choice("both", BINARIZE, "both (weights and activations), weights or none.")
     loss: str = _choice(
         AUTO,
-        (AUTO, *LOSSES),
+        LOSSES,
         "cross-entropy, binary-cross-entropy (outputs are 0 or 1) or mean-squared-error. auto: as the data of 'train' ask, "
         "else by the model's last function, its number of outputs, and whether the output is as large as the input.",
     )
@@ -105,7 +102,7 @@ class PlanOptions:
     def __post_init__(self) -> None:
         for each in fields(self):
             value, flag = getattr(self, each.name), f"--{each.name.replace('_', '-')}"
-            allowed, limits = each.metadata.get("allowed"), each.metadata.get("range")
+            allowed, limits = choices_of(each), each.metadata.get("range")
             if allowed is not None and value not in allowed:
                 raise UsageError(f"{flag} {value}", "is not known", f"use {', '.join(allowed)}")
             if limits is not None and value is not None and not limits[0] <= value <= limits[1]:

@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
-__all__ = [
-    "ALPHAS", "BINARIZE", "CLASSIFIERS", "HANDOVERS", "HEADS", "HEAD_POOLS", "LOSSES", "OPTIMIZERS", "SCALES", "WINDOWS",
-    "Alpha", "Binarize", "Classifier", "Handover", "Head", "HeadPool", "Loss", "Optimizer", "Recipe", "Scale", "Window",
-]  # fmt: skip
+__all__ = ["ALPHAS", "BINARIZE", "CLASSIFIERS", "HANDOVERS", "HEADS", "HEAD_POOLS", "LOSSES", "SCALES", "WINDOWS", "Recipe"]
 
-Optimizer = Literal["sgd", "momentum", "adam"]
-Head = Literal["rademacher", "kaiming", "classifier", "learned"]
-HeadPool = Literal["grid", "average", "none"]
-Binarize = Literal["both", "weights", "none"]
-Loss = Literal["cross-entropy", "binary-cross-entropy", "mean-squared-error"]
-Alpha = Literal["row", "tensor"]
-Scale = Literal["running", "batch"]
-Window = Literal["symmetric", "relu"]
-Handover = Literal["bits", "scaled"]
-Classifier = Literal["real", "binary"]
-
-OPTIMIZERS: tuple[Optimizer, ...] = ("sgd", "momentum", "adam")
-HEADS: tuple[Head, ...] = ("rademacher", "kaiming", "classifier", "learned")
-HEAD_POOLS: tuple[HeadPool, ...] = ("grid", "average", "none")
-BINARIZE: tuple[Binarize, ...] = ("both", "weights", "none")
-LOSSES: tuple[Loss, ...] = ("cross-entropy", "binary-cross-entropy", "mean-squared-error")
-ALPHAS: tuple[Alpha, ...] = ("row", "tensor")
-SCALES: tuple[Scale, ...] = ("running", "batch")
-WINDOWS: tuple[Window, ...] = ("symmetric", "relu")
-HANDOVERS: tuple[Handover, ...] = ("bits", "scaled")
-CLASSIFIERS: tuple[Classifier, ...] = ("real", "binary")
+HEADS = ("rademacher", "kaiming", "classifier", "learned")
+HEAD_POOLS = ("grid", "average", "none")
+BINARIZE = ("both", "weights", "none")
+LOSSES = ("cross-entropy", "binary-cross-entropy", "mean-squared-error")
+ALPHAS = ("row", "tensor")
+SCALES = ("running", "batch")
+WINDOWS = ("symmetric", "relu")
+HANDOVERS = ("bits", "scaled")
+CLASSIFIERS = ("real", "binary")
 
 # Of a batch of 100; smaller batches keep more, so that the mean is over as many samples.
 _SCALE_MOMENTUM = 0.9
@@ -44,7 +28,7 @@ class Recipe:
     """How a block is trained (design, section 2).
 
     Attributes:
-        optimizer: what turns a gradient into a step.
+        optimizer: what turns a gradient into a step (ir/optimizers.py).
         head: the fixed matrix of a local head: ``rademacher`` is computed from a hash; ``kaiming`` is random too, ``classifier``
             the model's own weights, and both are stored; ``learned`` is trained.
         binarize: weights and activations, weights only, or nothing.
@@ -60,18 +44,18 @@ class Recipe:
         classifier: weights of the model's own classifier stay real, or are binarized as all others.
     """
 
-    optimizer: Optimizer = "sgd"
-    head: Head = "rademacher"
-    binarize: Binarize = "both"
-    loss: Loss = "cross-entropy"
+    optimizer: str = "sgd"
+    head: str = "rademacher"
+    binarize: str = "both"
+    loss: str = "cross-entropy"
     num_outputs: int = 10
     seed: int = 0
-    head_pool: HeadPool = "none"
-    alpha: Alpha = "row"
-    scale: Scale = "running"
-    window: Window = "symmetric"
-    handover: Handover = "bits"
-    classifier: Classifier = "real"
+    head_pool: str = "none"
+    alpha: str = "row"
+    scale: str = "running"
+    window: str = "symmetric"
+    handover: str = "bits"
+    classifier: str = "real"
 
     def scale_momentum(self, batch: int) -> float:
         """The share of s that a step keeps; 0 where s is the mean over the batch."""

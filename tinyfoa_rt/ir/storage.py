@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tinyfoa_rt.ir.optimizers import Optimizer
 from tinyfoa_rt.ir.step import WORD_BITS
 
 __all__ = ["KeptLayer", "StorageLayout", "StoredLayer", "StoredModel"]
@@ -71,23 +72,21 @@ class StoredModel:
     """All trained layers of a model, in order.
 
     Attributes:
+        optimizer: what it keeps of each slice is stored too.
         layers: of all blocks.
         scales: tensors of the scales of binary activations; one word each.
         statistics: tensors that batch normalizations follow, each with its length in words.
-        num_states: tensors that the optimizer keeps for each weight.
-        counts_steps: whether it counts the steps of each slice.
     """
 
+    optimizer: Optimizer
     layers: tuple[StoredLayer, ...]
     scales: tuple[str, ...] = ()
     statistics: Mapping[str, int] = field(default_factory=dict)
-    num_states: int = 0
-    counts_steps: bool = False
 
     def record_words(self, layer: StoredLayer, index: int) -> int:
         """Words of the record of a slice: latent values, states, biases, their states, and step counts."""
-        copies = 1 + self.num_states
-        counts = 1 + int(layer.has_bias) if self.counts_steps else 0
+        copies = 1 + len(self.optimizer.states)
+        counts = 1 + int(layer.has_bias) if self.optimizer.counts_steps else 0
         return copies * (layer.num_weights(index) + layer.num_biases(index)) + counts
 
 

@@ -1,7 +1,7 @@
 """Slice gradients and optimizers (design, section 2)::
 
     delta_W(i, j) = delta_z(j)^T h_prev(i) * 1[|W(i, j)| <= 1]           DenseSliceGrad, ConvSliceGrad, ...
-    W(i, j) <- clip(W(i, j) - optimizer(delta_W(i, j)), -1, 1)           SgdUpdate, MomentumUpdate, AdamUpdate
+    W(i, j) <- clip(W(i, j) - optimizer(delta_W(i, j)), -1, 1)           the updates of ir/optimizers.py
     w(i, j) = sign(W(i, j)), sum |W| a row                               PackSigns
 
 With ``input_center`` c the gradient takes h_prev - c in place of bits: sum_b delta_z (h_prev - c). Bits are never negative, so
@@ -17,20 +17,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tinyfoa_rt.ir.graph import Attribute
+from tinyfoa_rt.ir.optimizers import OPTIMIZERS, Optimizer
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.operators.geometry import known, num_scalars
 from tinyfoa_rt.operators.products import LOCAL_ATTRIBUTES, WINDOW_ATTRIBUTES
 from tinyfoa_rt.operators.row import Memory, Operator, Port, Types
 
-__all__ = ["LARGEST", "OPTIMIZER_STATES", "update_rows"]
+__all__ = ["LARGEST", "update_operator", "update_rows"]
 
 # Of how many groups a slice has outputs at most, and how many outputs a group has: what the gradient of a slice computes.
 _CONV_ATTRIBUTES = (*WINDOW_ATTRIBUTES, "group_outputs", "slice_groups")
 # A limit that clips nothing.
 LARGEST = 3.4028234663852886e38
-
-# Names of the tensors, each like the parameter, that an optimizer keeps.
-OPTIMIZER_STATES: Mapping[str, tuple[str, ...]] = {"sgd": (), "momentum": ("velocity",), "adam": ("mean", "variance")}
 
 
 def update_rows() -> tuple[Operator, ...]:
@@ -50,7 +48,7 @@ def update_rows() -> tuple[Operator, ...]:
         *gradients,
         _bias_row(),
         _sgd_step_row(),
-        *(_update_row(optimizer, states) for optimizer, states in OPTIMIZER_STATES.items()),
+        *map(update_operator, OPTIMIZERS.values()),
         _pack_row(),
     )
 
@@ -80,15 +78,15 @@ def _sgd_step_row() -> Operator:
     )
 
 
-def _update_row(optimizer: str, states: tuple[str, ...]) -> Operator:
-    kept = (*states, "step_count") if optimizer == "adam" else states
-    name = f"{optimizer.capitalize()}Update"
+def update_operator(optimizer: Optimizer) -> Operator:
+    """Return the operator that takes a step of ``optimizer``."""
+    kept = optimizer.kept
     return Operator(
-        name=name,
+        name=optimizer.update,
         inputs=(Port("w"), Port("grad"), Port("rate"), *(Port(state) for state in kept), Port("origin", is_optional=True)),
         outputs=(Port("w_next"), *(Port(f"{state}_next") for state in kept)),
         shape_rule=lambda inputs, attributes: (known(inputs[0]), *(known(state) for state in inputs[3 : 3 + len(kept)])),
-        doc=f"One {optimizer} step on a slice, in place; the result is clipped to [-limit, limit].",
+        doc=f"One {optimizer.name} step on a slice, in place; the result is clipped to [-limit, limit].",
         memory=Memory(updates={0: 0, **{1 + i: 3 + i for i in range(len(kept))}}),
         attributes=("limit",),
     )

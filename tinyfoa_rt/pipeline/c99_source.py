@@ -61,7 +61,6 @@ def model_source(
         starts=tuple(starts[setting.block.name] for setting in job.settings),
         offsets=offsets,
         score=score,
-        optimizer=job.recipe.optimizer,
         alpha=job.recipe.alpha,
         loss=job.recipe.loss,
         rotate_every=job.options.rotate_every or _STEPS_A_TURN,

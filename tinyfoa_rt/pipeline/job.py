@@ -9,7 +9,7 @@ from tinyfoa_rt.errors import UnsupportedError, UsageError
 from tinyfoa_rt.ir.block import Block, Partition, Slices
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.options import AUTO, PlanOptions
-from tinyfoa_rt.ir.recipe import Head, Recipe
+from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.partition import (
     find_score,
@@ -174,7 +174,7 @@ def _budget(options: PlanOptions, target: Target) -> int:
 
 def _with_own_head(setting: BlockSetting, classifier: Block) -> BlockSetting:
     """The classifier's weights are a head for the block that it reads; other blocks have hashed ones."""
-    head: Head = "classifier" if _feeds(setting.block, classifier) else "rademacher"
+    head = "classifier" if _feeds(setting.block, classifier) else "rademacher"
     return replace(setting, recipe=replace(setting.recipe, head=head))
 
 
@@ -185,14 +185,14 @@ def _feeds(block: Block, classifier: Block) -> bool:
     return is_single and block is not classifier and layer.input == block.output
 
 
-def _head(parts: Partition, options: PlanOptions, selected: frozenset[str]) -> Head:
+def _head(parts: Partition, options: PlanOptions, selected: frozenset[str]) -> str:
     """The hashed head is not stored where a loop computes it; trained blocks behind frozen ones go on with what they know."""
     fed = any(_feeds(block, parts.blocks[-1]) for block in parts.blocks if block.name in selected)
     if options.head == "classifier" and not fed:
         problem = "no trained block's output is what a dense classifier reads"
         raise UsageError("--head classifier", problem, "use rademacher, or train the block before the classifier")
     if options.head != AUTO:
-        return options.head  # type: ignore[return-value]
+        return options.head
     goes_on = len(selected) < len(parts.blocks) and options.classes is None and options.binarize == "none"
     return "classifier" if fed and goes_on else "rademacher"
 

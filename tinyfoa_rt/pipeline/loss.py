@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import UnsupportedError, UsageError
 from tinyfoa_rt.ir.graph import Graph
-from tinyfoa_rt.ir.recipe import Loss
 from tinyfoa_rt.partition import Score, find_score
 
 __all__ = ["auto_loss", "check_loss", "loss_of_targets"]
 
 
-def auto_loss(graph: Graph, score: Score | None, classes: int | None) -> Loss:
+def auto_loss(graph: Graph, score: Score | None, classes: int | None) -> str:
     """Return the loss of a model whose targets are not known.
 
     A Softmax is for classes. A model whose output is as large as its input reconstructs it. Sigmoids are for labels of 0 and 1,
@@ -31,7 +30,7 @@ def auto_loss(graph: Graph, score: Score | None, classes: int | None) -> Loss:
     return "mean-squared-error" if num_outputs == 1 else "cross-entropy"
 
 
-def loss_of_targets(graph: Graph, loss_at: str | None, y: NDArray[Any]) -> Loss | None:
+def loss_of_targets(graph: Graph, loss_at: str | None, y: NDArray[Any]) -> str | None:
     """Return the loss that targets ask for.
 
     Args:

@@ -11,6 +11,7 @@ from typing import Any
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.ir.plan import Account, BlockPlan, Plan
 from tinyfoa_rt.ir.verify import verify_plan
@@ -29,8 +30,6 @@ from tinyfoa_rt.steps.rows import check_borders
 from tinyfoa_rt.steps.trained_part import VIEWS
 
 __all__ = ["plan"]
-
-_NUM_STATES = {"sgd": 0, "momentum": 1, "adam": 2}
 
 
 def plan(model: Graph | str | os.PathLike[str], budget: str | int | None = None, **options: Any) -> Plan:
@@ -157,7 +156,7 @@ def _baselines(job: PlanJob, measure: Measure, chosen: Sequence[Candidate], plan
         parameters=sum(setting.block.parameters for setting in job.settings),
         activations=sum(sizes) + sum(inputs),
         largest_activation=max([*sizes, *inputs]),
-        num_states=_NUM_STATES[job.recipe.optimizer],
+        num_states=len(optimizer_of(job.recipe.optimizer).states),
         layerwise_peak=max(measure.peak(index, whole) for index in range(len(job.settings))),
         plan_peak=plan_peak,
         is_binary=job.recipe.binarize != "none",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tinyfoa_rt.ir.names import scale_of, shift_of, statistics_of
+from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.storage import StoredLayer, StoredModel
-from tinyfoa_rt.operators.updates import OPTIMIZER_STATES
 from tinyfoa_rt.partition import bounds
 from tinyfoa_rt.pipeline.job import PlanJob
 from tinyfoa_rt.planner.search import Candidate
@@ -20,21 +20,16 @@ __all__ = ["block_model", "followed_by", "header_of", "stored_layers", "stored_m
 def stored_model(job: PlanJob, candidates: Sequence[Candidate]) -> StoredModel:
     """Return what the trained blocks of ``job`` keep, each in the sizes of its candidate."""
     return StoredModel(
+        optimizer=optimizer_of(job.recipe.optimizer),
         layers=tuple(layer for setting, each in zip(job.settings, candidates) for layer in stored_layers(setting, each)),
         scales=tuple(scale_of(setting.block.output) for setting in job.settings if setting.is_binary),
         statistics={name: length for setting in job.settings for name, length in followed_by(setting).items()},
-        num_states=len(OPTIMIZER_STATES[job.recipe.optimizer]),
-        counts_steps=job.recipe.optimizer == "adam",
     )
 
 
 def block_model(job: PlanJob, index: int, candidate: Candidate) -> StoredModel:
     """Return what trained block ``index`` alone keeps."""
-    return StoredModel(
-        layers=stored_layers(job.settings[index], candidate),
-        num_states=len(OPTIMIZER_STATES[job.recipe.optimizer]),
-        counts_steps=job.recipe.optimizer == "adam",
-    )
+    return StoredModel(optimizer_of(job.recipe.optimizer), stored_layers(job.settings[index], candidate))
 
 
 def header_of(job: PlanJob, candidates: Sequence[Candidate]) -> int:

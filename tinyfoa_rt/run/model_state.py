@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tinyfoa_rt.artifact.records import BlockRecord, LayerRecord, Manifest
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.ir.names import own, shift_of, split, statistics_of
+from tinyfoa_rt.ir.optimizers import Optimizer, optimizer_of
 from tinyfoa_rt.run.conv_state import ConvState
 from tinyfoa_rt.run.local_state import LocalState
 from tinyfoa_rt.run.mapped_memory import mapped_array
@@ -46,7 +47,7 @@ class ModelState:
         self.others: dict[str, Array] = {}
         for block in manifest.blocks:
             for layer in block.layers:
-                state = _layer_state(layer, initial, manifest.optimizer, storage)
+                state = _layer_state(layer, initial, optimizer_of(manifest.optimizer), storage)
                 self.layers[layer.name] = state(is_packed=is_packed)
             for name in _other_names(block):
                 self.others[name] = np.array(_required(initial, name))
@@ -95,7 +96,9 @@ def _other_names(block: BlockRecord) -> list[str]:
     return known + [name for value in block.statistics for name in (shift_of(value), *statistics_of(value))]
 
 
-def _layer_state(layer: LayerRecord, initial: Mapping[str, Array], optimizer: str, storage: Path | None) -> partial[DenseState]:
+def _layer_state(
+    layer: LayerRecord, initial: Mapping[str, Array], optimizer: Optimizer, storage: Path | None
+) -> partial[DenseState]:
     """The state of a layer, but for its form."""
     weight = np.asarray(_required(initial, own(layer.name, "weight")))
     bias = initial.get(own(layer.name, "bias"))

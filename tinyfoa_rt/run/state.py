@@ -18,14 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyfoa_rt.ir.names import own
+from tinyfoa_rt.ir.optimizers import STEP_COUNT, Optimizer
 from tinyfoa_rt.run.sliced_tensor import Allocate, Grid, SlicedTensor
 from tinyfoa_rt.run.whole_weights import PackedSigns, RealWeights, SignBytes, WholeWeights
 
 __all__ = ["DenseState", "Grid"]
 
 Array = NDArray[Any]
-
-_STATES: Mapping[str, tuple[str, ...]] = {"sgd": (), "momentum": ("velocity",), "adam": ("mean", "variance")}
 
 
 def _in_ram(size: int) -> NDArray[np.float32]:
@@ -41,7 +40,7 @@ class DenseState:
         initial: latent weights (n_in, n_out) to begin with, float32; they are copied.
         bias: (n_out,), float32, or ``None``.
         grid: its slices; one slice means that the whole layer is trained.
-        optimizer: ``sgd``, ``momentum`` or ``adam``; each slice has a state and a step count of its own.
+        optimizer: each slice has a state and a step count of its own.
         is_binary: whether products use signs; else the latent weights.
         allocate: gives memory for latent weights and what the optimizer keeps of each, by the number of elements.
         is_packed: whether signs are bits in words, as kernels read them; else a byte each.
@@ -52,7 +51,7 @@ class DenseState:
     initial: InitVar[Array]
     bias: Array | None
     grid: Grid
-    optimizer: str = "sgd"
+    optimizer: Optimizer
     is_binary: bool = True
     is_packed: bool = False
     allocate: Allocate = _in_ram
@@ -70,7 +69,7 @@ class DenseState:
         self._latent = SlicedTensor(initial.shape, self.grid, self.allocate)
         self._latent.assign(initial)
         self.abs_sums = np.stack([self.sum_inputs(initial[..., i:k, :]) for i, k in zip(self.grid.ins, self.grid.ins[1:])])
-        for kind in _STATES[self.optimizer]:
+        for kind in self.optimizer.states:
             self._moments[kind] = SlicedTensor(initial.shape, self.grid, self.allocate)
             self._moments[kind].assign(0)
             if self.bias is not None:
@@ -102,7 +101,7 @@ class DenseState:
         """What the optimizer keeps, in one piece: like ``weight``, like ``abs_sums`` for biases, and each slice's step count."""
         found = {own("weight", kind): moment.whole() for kind, moment in self._moments.items()}
         found.update({own("bias", kind): moment for kind, moment in self._bias_moments.items()})
-        return found | ({"step_count": self._step_count} if self.optimizer == "adam" else {})
+        return found | ({STEP_COUNT: self._step_count} if self.optimizer.counts_steps else {})
 
     def arrays(self) -> dict[str, Array]:
         """All that must be kept, by name; no slice may be active."""
@@ -174,8 +173,8 @@ class DenseState:
             self.bias[outs] = tensors[own(name, "bias_slice")]
         for kind, moment in self._bias_moments.items():
             moment[band, outs] = tensors[own(name, "bias_slice", kind)]
-        if self.optimizer == "adam":
-            self._step_count[index] = tensors[own(name, "w_slice", "step_count")]
+        if self.optimizer.counts_steps:
+            self._step_count[index] = tensors[own(name, "w_slice", STEP_COUNT)]
 
     def _derive(self) -> None:
         """Derive signs and sums anew from latent weights and sums of bands."""
@@ -221,9 +220,7 @@ class DenseState:
         return tensors
 
     def _count_steps(self, tensors: dict[str, Array], parameters: Sequence[str], index: int) -> None:
-        """Adam's step count: weight and bias of a slice count alike, each in a tensor of its own."""
-        if self.optimizer != "adam":
-            return
-        for parameter in parameters:
+        """Weight and bias of a slice count their steps alike, each in a tensor of its own."""
+        for parameter in parameters if self.optimizer.counts_steps else ():
             count = self._step_count[index : index + 1].reshape(())
-            tensors[own(self.name, parameter, "step_count")] = count if parameter == "w" else count.copy()
+            tensors[own(self.name, parameter, STEP_COUNT)] = count if parameter == "w" else count.copy()

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.names import HEAD, LOGITS, LOSS, RATE, TARGET, gradient, own, successor
+from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import TensorType
-from tinyfoa_rt.operators.updates import LARGEST, OPTIMIZER_STATES
+from tinyfoa_rt.operators.updates import LARGEST
 from tinyfoa_rt.steps.backward import BackwardPass
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.forward import ForwardPass
+from tinyfoa_rt.steps.parameters import declare_states
 from tinyfoa_rt.steps.setting import BlockSetting
 
 __all__ = ["add_error_signal"]
@@ -122,8 +124,7 @@ def _declare_head(setting: BlockSetting, builder: StepBuilder) -> str:
     if setting.recipe.head in ("kaiming", "classifier"):
         return builder.tensor(HEAD, head_type, "head", place=builder.parameter_place, is_persistent=True)
     builder.tensor(HEAD, head_type, "head", is_persistent=True)
-    for state in OPTIMIZER_STATES[setting.recipe.optimizer]:
-        builder.tensor(own(HEAD, state), head_type, "state", is_persistent=True)
+    declare_states(builder, HEAD, setting.recipe.optimizer)
     return HEAD
 
 
@@ -133,9 +134,7 @@ def _learn_head(setting: BlockSetting, builder: StepBuilder, head: str, seen: tu
     attributes: dict[str, Attribute] = {"slice_shape": shape, "bias_size": 0, "has_all_rows": 1}
     inputs = (gradient(LOGITS), *seen)
     grad = builder.call("DenseSliceGrad", inputs, (gradient(HEAD),), attributes, "gradient")[0]
-    optimizer = setting.recipe.optimizer
-    states = [own(HEAD, state) for state in OPTIMIZER_STATES[optimizer]]
-    if optimizer == "adam":
-        states.append(builder.tensor(own(HEAD, "step_count"), TensorType("int32", ()), "state", is_persistent=True))
+    optimizer = optimizer_of(setting.recipe.optimizer)
+    states = [own(HEAD, kept) for kept in optimizer.kept]
     outputs = tuple(successor(name) for name in (head, *states))
-    builder.call(f"{optimizer.capitalize()}Update", (head, grad, RATE, *states), outputs, {"limit": LARGEST})
+    builder.call(optimizer.update, (head, grad, RATE, *states), outputs, {"limit": LARGEST})

@@ -14,15 +14,15 @@ from typing import NamedTuple
 
 from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.names import own
+from tinyfoa_rt.ir.optimizers import STEP_COUNT, optimizer_of
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.ir.target import Target
-from tinyfoa_rt.operators.updates import OPTIMIZER_STATES
 from tinyfoa_rt.partition.slices import is_even, largest_slice
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.setting import StepChoice
 
-__all__ = ["LayerTensors", "Parameter", "declare_read_only", "declare_trained"]
+__all__ = ["LayerTensors", "Parameter", "declare_read_only", "declare_states", "declare_trained"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +162,14 @@ def _resident(builder: StepBuilder, layer: Layer, recipe: Recipe, part: _Part) -
 def _parameter(builder: StepBuilder, name: str, tensor_type: TensorType, recipe: Recipe) -> Parameter:
     """Declare latent values and optimizer state in RAM."""
     latent = builder.tensor(name, tensor_type, "weight", is_persistent=True)
-    states = [
-        builder.tensor(own(name, state), tensor_type, "state", is_persistent=True) for state in OPTIMIZER_STATES[recipe.optimizer]
-    ]
-    if recipe.optimizer == "adam":
-        states.append(builder.tensor(own(name, "step_count"), TensorType("int32", ()), "state", is_persistent=True))
-    return Parameter(latent, tuple(states), tensor_type)
+    return Parameter(latent, declare_states(builder, latent, recipe.optimizer), tensor_type)
+
+
+def declare_states(builder: StepBuilder, latent: str, optimizer: str) -> tuple[str, ...]:
+    """Declare what the optimizer keeps of a trained tensor; return it in the order in which the update takes it."""
+    types = {STEP_COUNT: TensorType("int32", ())}
+    like = builder.type_of(latent)
+    return tuple(
+        builder.tensor(own(latent, kept), types.get(kept, like), "state", is_persistent=True)
+        for kept in optimizer_of(optimizer).kept
+    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tinyfoa_rt.ir.block import Block, Slices
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.names import scale_of
-from tinyfoa_rt.ir.recipe import HeadPool, Recipe
+from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.steps.rows import disordered, rows_in_order
 from tinyfoa_rt.steps.trained_part import has_sign
@@ -46,7 +46,7 @@ class BlockSetting:
         return binarizes_output(self.graph, self.block, self.recipe)
 
     @property
-    def head_pool(self) -> HeadPool:
+    def head_pool(self) -> str:
         """What the head sees: only an output with positions has means, and a grid is for kernels, which many positions share."""
         pool, size = self.recipe.head_pool, self.graph.shape(self.block.output)[2:]
         is_coarse = all(length <= _GRID for length in size)

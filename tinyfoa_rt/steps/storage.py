@@ -9,10 +9,10 @@ from collections.abc import Iterable
 
 from tinyfoa_rt.ir.block import Layer, Slices
 from tinyfoa_rt.ir.graph import Graph, Node
+from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.ir.target import Target
-from tinyfoa_rt.operators.updates import OPTIMIZER_STATES
 from tinyfoa_rt.partition.slices import slice_at
 from tinyfoa_rt.steps.builder import stored_type
 from tinyfoa_rt.steps.setting import BlockSetting
@@ -40,7 +40,7 @@ def trained_nbytes(setting: BlockSetting) -> int:
     if setting.is_binary:
         total += _FLOAT32
     if not block.is_classifier and recipe.head != "rademacher":
-        copies = 1 + (len(OPTIMIZER_STATES[recipe.optimizer]) if recipe.head == "learned" else 0)
+        copies = 1 + (len(optimizer_of(recipe.optimizer).states) if recipe.head == "learned" else 0)
         total += _FLOAT32 * recipe.num_outputs * setting.head_units * copies
     return total
 
@@ -58,7 +58,7 @@ def _layer_nbytes(layer: Layer, recipe: Recipe, target: Target) -> int:
 
 def _rows_nbytes(shape: tuple[int, int], has_bias: bool, recipe: Recipe, target: Target) -> int:
     rows, columns = shape
-    copies = 1 + len(OPTIMIZER_STATES[recipe.optimizer])
+    copies = 1 + len(optimizer_of(recipe.optimizer).states)
     total = _FLOAT32 * copies * (rows * columns + (rows if has_bias else 0))
     if recipe.binarize != "none":
         bits = TensorType("bit", shape).nbytes(packs_bits=target.packs_bits)

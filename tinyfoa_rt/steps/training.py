@@ -9,6 +9,7 @@ from __future__ import annotations
 from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.graph import Attribute, Node
 from tinyfoa_rt.ir.names import LOGITS, LOSS, RATE, gradient, own, scale_of, shift_of, statistics_of, successor
+from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.step import StepGraph, TensorType
 from tinyfoa_rt.operators.updates import LARGEST
 from tinyfoa_rt.partition.slices import most_groups
@@ -49,6 +50,7 @@ class _StepAssembly:
         self.choice = choice
         self.builder = builder
         self.block = setting.block
+        self.optimizer = optimizer_of(setting.recipe.optimizer)
         self.forward = ForwardPass(builder, setting.recipe, dict(setting.binary_values))
         self.tensors: dict[str, LayerTensors] = {}
         self._shifted: list[tuple[Node, str]] = []
@@ -175,7 +177,7 @@ class _StepAssembly:
         tensors = self.tensors[layer.name]
         assert tensors.weight is not None
         self.builder.phase = "gradient"
-        if layer.kind == "dense" and self.setting.recipe.optimizer == "sgd" and self.setting.target.runtime == "ort":
+        if layer.kind == "dense" and self.optimizer.dense_step and self.setting.target.runtime == "ort":
             self._step_down(layer, tensors, backward, grad_z)
             return
         bias = tensors.bias_parameter
@@ -198,7 +200,7 @@ class _StepAssembly:
         self._pack(tensors)
 
     def _step_down(self, layer: Layer, tensors: LayerTensors, backward: BackwardPass, grad_z: str) -> None:
-        """Plain SGD where gradients have a buffer of their own: gradient and update of the weights are one operator."""
+        """Where gradients have a buffer of their own: gradient and update of the weights are one operator."""
         weight, bias = tensors.weight, tensors.bias_parameter
         assert weight is not None
         attributes: dict[str, Attribute] = {"has_all_rows": int(backward.part is None)}
@@ -209,7 +211,7 @@ class _StepAssembly:
         limit = 1.0 if self.setting.recipe.binarize != "none" else LARGEST
         inputs = (weight.latent, grad_z, *self._layer_input(layer), RATE, tensors.origin)
         attributes |= {"limit": limit, **self._input_center(layer)}
-        self.builder.call("DenseSgdStep", inputs, (successor(weight.latent),), attributes)
+        self.builder.call(self.optimizer.dense_step, inputs, (successor(weight.latent),), attributes)
         if bias is not None:
             self._update(bias, grad, "")
         self._pack(tensors)
@@ -236,8 +238,7 @@ class _StepAssembly:
         self.builder.phase = "gradient"
 
     def _update(self, parameter: Parameter, grad: str, origin: str) -> None:
-        optimizer = self.setting.recipe.optimizer
         is_clipped = self.setting.recipe.binarize != "none" and self.builder.type_of(parameter.latent).shape[1:] != ()
         inputs = (parameter.latent, grad, RATE, *parameter.states, origin)
         outputs = tuple(successor(name) for name in (parameter.latent, *parameter.states))
-        self.builder.call(f"{optimizer.capitalize()}Update", inputs, outputs, {"limit": 1.0 if is_clipped else LARGEST})
+        self.builder.call(self.optimizer.update, inputs, outputs, {"limit": 1.0 if is_clipped else LARGEST})

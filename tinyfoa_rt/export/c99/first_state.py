@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from tinyfoa_rt.export.c99.source import LayerSource, ModelSource
 from tinyfoa_rt.ir.c_program import Piece
 from tinyfoa_rt.ir.names import own
+from tinyfoa_rt.ir.optimizers import STEP_COUNT
 from tinyfoa_rt.ir.step import WORD_BITS
 from tinyfoa_rt.ir.storage import KeptLayer
-from tinyfoa_rt.operators.updates import OPTIMIZER_STATES
 
 __all__ = ["model_id", "pieces_of"]
 
@@ -25,7 +25,7 @@ def model_id(model: ModelSource) -> int:
     """Tells states apart that lie in different ways, or belong to models of different names; what is inside them has no say."""
     layout, bounds = model.layout, [(layer.ins, layer.outs) for layer in model.stored.layers]
     kept = (layout.header_words, len(layout.scales), *layout.statistics.values(), *layout.layers.values(), layout.nbytes)
-    return zlib.crc32(repr((model.name, model.optimizer, bounds, kept)).encode())
+    return zlib.crc32(repr((model.name, model.stored.optimizer.name, bounds, kept)).encode())
 
 
 def pieces_of(model: ModelSource) -> tuple[Piece, ...]:
@@ -73,7 +73,7 @@ class _LayerWords:
 
     def __init__(self, model: ModelSource, source: LayerSource, place: KeptLayer) -> None:
         self._state = model.state
-        self._optimizer = model.optimizer
+        self._optimizer = model.stored.optimizer
         self._layer = source.stored
         self._place = place
         self._name = source.stored.name
@@ -101,7 +101,7 @@ class _LayerWords:
             if self._has_learnt():
                 runs.append((slot, slot + len(self._record(index))))
                 continue
-            bias = slot + (1 + len(OPTIMIZER_STATES[self._optimizer])) * num_weights
+            bias = slot + (1 + len(self._optimizer.states)) * num_weights
             runs += [(slot, slot + num_weights), (bias, bias + self._layer.num_biases(index))]
         return runs
 
@@ -119,9 +119,8 @@ class _LayerWords:
         return (self._place.slots + index * self._place.slot_nbytes) // 4
 
     def _has_learnt(self) -> bool:
-        kinds = OPTIMIZER_STATES[self._optimizer]
-        names = [own(self._name, of, kind) for of in ("weight", "bias") for kind in kinds]
-        return any(np.any(self._state[name]) for name in (*names, own(self._name, "step_count")) if name in self._state)
+        names = [own(self._name, of, kind) for of in ("weight", "bias") for kind in self._optimizer.states]
+        return any(np.any(self._state[name]) for name in (*names, own(self._name, STEP_COUNT)) if name in self._state)
 
     def _band(self, first: int, stop: int) -> Array:
         """The part of every row that belongs to the inputs of a band."""
@@ -137,15 +136,15 @@ class _LayerWords:
     def _record(self, index: int) -> Array:
         """Latent values, states, biases, their states, step counts: the order of ``record.c``."""
         band, ins, outs = self._layer.part(index)
-        kinds = OPTIMIZER_STATES[self._optimizer]
+        kinds = self._optimizer.states
         parts = [self._weight[outs, ins]]
         parts += [_rows(self._weight_state(kind))[outs, ins] for kind in kinds]
         if self._bias is not None:
             parts += [self._bias[outs], *(self._bias_state(kind)[band, outs] for kind in kinds)]
         words = np.concatenate([part.reshape(-1) for part in parts]).astype("<f4").view("<u4")
-        if self._optimizer != "adam":
+        if not self._optimizer.counts_steps:
             return words
-        count = self._state.get(own(self._name, "step_count"), np.zeros(self._layer.num_slices, dtype=np.int32))[index]
+        count = self._state.get(own(self._name, STEP_COUNT), np.zeros(self._layer.num_slices, dtype=np.int32))[index]
         return np.append(words, np.full(1 if self._bias is None else 2, count, dtype="<u4"))
 
     def _weight_state(self, kind: str) -> Array:

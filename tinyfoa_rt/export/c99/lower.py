@@ -27,13 +27,15 @@ from tinyfoa_rt.ir.c_program import (
     Statement,
 )  # fmt: skip
 from tinyfoa_rt.ir.names import HEAD, LOSS, RATE, TARGET, own
+from tinyfoa_rt.ir.optimizers import STEP_COUNT, Optimizer
 from tinyfoa_rt.ir.step import StepGraph, StepNode
 from tinyfoa_rt.ir.storage import StoredLayer
 from tinyfoa_rt.operators import DOMAIN
 from tinyfoa_rt.operators.lowering import CONTEXT, Lowering
-from tinyfoa_rt.operators.updates import OPTIMIZER_STATES
 
 __all__ = ["check_lowering", "constants_nbytes", "lower"]
+
+_MOST_STATES = 2  # TFOA_MAX_STATES in targets/c99/runtime/model.h
 
 
 def check_lowering(model: ModelSource) -> None:
@@ -188,10 +190,10 @@ class _Assembly:
             outs=stored.outs,
             taps=stored.taps,
             positions=layer.positions,
-            num_states=len(OPTIMIZER_STATES[self._model.optimizer]),
+            num_states=len(self._model.stored.optimizer.states),
             is_tensor_alpha=self._model.alpha == "tensor",
             block=block,
-            resident=_resident(stored, self._model.optimizer, offsets),
+            resident=_resident(stored, self._model.stored.optimizer, offsets),
             kept={field: getattr(kept, field) for field in ("slots", "slot_nbytes", "map", "checks", "bits", "sums", "bias")},
         )
 
@@ -205,12 +207,17 @@ def _begins_with_rows(forward: StepGraph) -> bool:
     return True
 
 
-def _resident(layer: StoredLayer, optimizer: str, offsets: Mapping[str, int]) -> dict[str, int | tuple[int | None, ...] | None]:
+def _resident(
+    layer: StoredLayer, optimizer: Optimizer, offsets: Mapping[str, int]
+) -> dict[str, int | tuple[int | None, ...] | None]:
     """Offsets of a layer's tensors while it is trained: of its active slice, or of all of it."""
     name = layer.name
     is_sliced = own(name, "w_slice") in offsets
     weight, bias = (own(name, role) for role in (("w_slice", "bias_slice") if is_sliced else ("w", "bias")))
-    kinds = [*OPTIMIZER_STATES[optimizer], *[""] * (2 - len(OPTIMIZER_STATES[optimizer]))]
+    if len(optimizer.states) > _MOST_STATES:
+        problem = f"keeps {len(optimizer.states)} numbers of each weight, generated C at most {_MOST_STATES}"
+        raise UnsupportedError(f"optimizer {optimizer.name}", problem, "plan for ort-cpu")
+    kinds = [*optimizer.states, *[""] * (_MOST_STATES - len(optimizer.states))]
 
     def states(of: str) -> tuple[int | None, ...]:
         return tuple(offsets.get(own(of, kind)) for kind in kinds)
@@ -220,7 +227,7 @@ def _resident(layer: StoredLayer, optimizer: str, offsets: Mapping[str, int]) ->
         "states": states(weight),
         "bias": offsets.get(bias),
         "bias_states": states(bias),
-        "step_counts": (offsets.get(own(weight, "step_count")), offsets.get(own(bias, "step_count"))),
+        "step_counts": (offsets.get(own(weight, STEP_COUNT)), offsets.get(own(bias, STEP_COUNT))),
         "bits": offsets.get(own(weight, "bits")),
         "sums": offsets.get(own(name, "abs_sum_slice" if is_sliced else "abs_sum")),
         "origin": offsets.get(own(name, "origin")),

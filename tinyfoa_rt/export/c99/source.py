@@ -64,14 +64,13 @@ class ModelSource:
     Attributes:
         name: of the model.
         blocks: the trained ones, in order.
-        stored: their layers.
+        stored: their layers, and the optimizer.
         layout: where these lie.
         target: the device.
         forward: the forward pass of the whole model.
         starts: the node of ``forward`` at which each trained block begins.
         offsets: of every tensor of ``forward``, from the start of the transient part on, in bytes.
         score: the value whose largest element is the class.
-        optimizer: ``sgd``, ``momentum`` or ``adam``.
         alpha: ``row`` or ``tensor``.
         loss: ``cross-entropy``, ``binary-cross-entropy`` or ``mean-squared-error``.
         rotate_every: steps that a slice stays.
@@ -88,7 +87,6 @@ class ModelSource:
     starts: tuple[int, ...]
     offsets: Mapping[str, int]
     score: str
-    optimizer: str
     alpha: str
     loss: str
     rotate_every: int

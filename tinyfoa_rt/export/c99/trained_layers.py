@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from tinyfoa_rt.ir.c_program import Argument, Call, Fields, Name, Number, Real, Statement, Value
 from tinyfoa_rt.ir.names import own, split
+from tinyfoa_rt.ir.optimizers import OPTIMIZERS, STEP_COUNT, updated_by
 from tinyfoa_rt.ir.step import StepNode
 from tinyfoa_rt.operators.lowering import CONTEXT, NULL, Lowering, Rule, real_attribute, scale_of, whole_attribute
 from tinyfoa_rt.operators.windows import window_of
@@ -65,20 +66,20 @@ def _slice_grad(lowering: Lowering, node: StepNode) -> list[Statement]:
 
 def _update(lowering: Lowering, node: StepNode) -> list[Statement]:
     latent, grad, rate = node.inputs[:3]
-    optimizer = node.op_type.removesuffix("Update").lower()
+    optimizer = updated_by(node.op_type)
     source = lowering.gradients[grad]
     grad_z, is_weight = source.inputs[0], grad == source.outputs[0]
-    states = [lowering.at(name, "int32_t" if split(name)[1] == "step_count" else "float") for name in node.inputs[3:] if name]
-    extra: tuple[Argument, ...] = (Fields("tfoa_moments", tuple(states)),) if optimizer == "adam" else tuple(states)
+    states = [lowering.at(name, "int32_t" if split(name)[1] == STEP_COUNT else "float") for name in node.inputs[3:] if name]
+    extra: tuple[Argument, ...] = (Fields("tfoa_moments", tuple(states)),) if optimizer.counts_steps else tuple(states)
     end = (lowering.rows_of(grad_z), Value("float", lowering.offsets[rate]), *extra)
     begin = (Name("&slice"), lowering.at(grad_z))
     if not is_weight:
-        return [Call(f"tfoa_bias_{optimizer}_step", (*begin, *end))]
+        return [Call(f"tfoa_bias_{optimizer.name}_step", (*begin, *end))]
     limit = Real(real_attribute(node, "limit"))
     arguments = (CONTEXT, lowering.layers[latent], Number(whole_attribute(source, "has_all_rows")), limit)
     lowering.locals["slice"] = "tfoa_slice slice"
     load, operand = _gradient_operand(lowering, source)
-    step = Call(f"tfoa_weight_{optimizer}_step", (*begin, operand, *end))
+    step = Call(f"tfoa_weight_{optimizer.name}_step", (*begin, operand, *end))
     return [Call("tfoa_active_slice", arguments, result="slice"), *load, step]
 
 
@@ -127,6 +128,6 @@ TRAINED_LAYER_RULES: Mapping[str, Rule] = {
     **dict.fromkeys(("RealDense", "SignDense", "BinaryDense"), _dense),
     **dict.fromkeys(("RealConv", "SignConv", "BinaryConv"), _conv),
     **dict.fromkeys(("DenseSliceGrad", "ConvSliceGrad"), _slice_grad),
-    **dict.fromkeys(("SgdUpdate", "MomentumUpdate", "AdamUpdate"), _update),
+    **dict.fromkeys((row.update for row in OPTIMIZERS.values()), _update),
     "PackSigns": _pack_signs,
 }

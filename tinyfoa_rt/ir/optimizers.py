@@ -1,0 +1,109 @@
+"""The optimizers: one row each, from which planning, steps, artifacts, generated C and trainers take what they need.
+
+Another package adds one with :func:`register_optimizer`. Beside the row it needs the update operator: its signature, which
+:func:`tinyfoa_rt.operators.updates.update_operator` makes from the row, and its function body; where C99 is to train with it,
+the kernels ``tfoa_weight_NAME_step`` and ``tfoa_bias_NAME_step`` (docs/operators.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tinyfoa_rt.errors import UsageError
+
+__all__ = ["OPTIMIZERS", "STEP_COUNT", "Optimizer", "optimizer_of", "register_optimizer", "updated_by"]
+
+STEP_COUNT = "step_count"
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """What turns a gradient into a step.
+
+    Attributes:
+        name: as options, plans and artifacts have it.
+        update: the operator of the domain that takes a step.
+        states: what it keeps of each parameter: names of tensors of the parameter's shape, float32, which begin at 0.
+        counts_steps: whether it counts the steps of each slice too, in an int32 that begins at 0.
+        dense_step: an operator that is gradient and update of dense weights in one, so that no gradient is stored; empty where
+            there is none.
+        base_rate: what the rates of blocks are multiples of (planner/rates.py).
+        follows_gradient: whether a step is as long as the gradient; else its length is the rate alone.
+        formula: of a step, in words; ``g`` is the gradient.
+        hyper_parameters: the constants of that formula, which function bodies and kernels repeat.
+    """
+
+    name: str
+    update: str
+    base_rate: float
+    formula: str
+    states: tuple[str, ...] = ()
+    counts_steps: bool = False
+    dense_step: str = ""
+    follows_gradient: bool = True
+    hyper_parameters: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """All that it keeps of a parameter, in the order in which the update takes it."""
+        return (*self.states, STEP_COUNT) if self.counts_steps else self.states
+
+
+_ROWS = (
+    Optimizer(
+        name="sgd",
+        update="SgdUpdate",
+        base_rate=0.05,
+        formula="w - rate g",
+        dense_step="DenseSgdStep",
+    ),
+    Optimizer(
+        name="momentum",
+        update="MomentumUpdate",
+        base_rate=0.005,
+        formula="w - rate velocity, with velocity = decay velocity + g",
+        states=("velocity",),
+        hyper_parameters={"decay": 0.9},
+    ),
+    Optimizer(
+        name="adam",
+        update="AdamUpdate",
+        base_rate=6e-5,
+        formula="w - rate m / (sqrt(v) + epsilon), with running means m of g and v of g^2 corrected for their start at 0",
+        states=("mean", "variance"),
+        counts_steps=True,
+        follows_gradient=False,
+        hyper_parameters={"decay_mean": 0.9, "decay_variance": 0.999, "epsilon": 1e-8},
+    ),
+)
+
+# By name, in the order in which options list them; the first needs least memory.
+OPTIMIZERS: dict[str, Optimizer] = {row.name: row for row in _ROWS}
+
+
+def register_optimizer(row: Optimizer) -> None:
+    """Add an optimizer, for the rest of the process.
+
+    Raises:
+        UsageError: there is one of its name.
+    """
+    if row.name in OPTIMIZERS:
+        raise UsageError(f"optimizer {row.name}", "is there already", "give it another name")
+    OPTIMIZERS[row.name] = row
+
+
+def updated_by(operator: str) -> Optimizer:
+    """Return the optimizer whose update is an operator of the domain."""
+    return next(row for row in OPTIMIZERS.values() if row.update == operator)
+
+
+def optimizer_of(name: str) -> Optimizer:
+    """Return the optimizer of a name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name not in OPTIMIZERS:
+        raise UsageError(f"optimizer {name}", "is not known", f"use {', '.join(OPTIMIZERS)}")
+    return OPTIMIZERS[name]
