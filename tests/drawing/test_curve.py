@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.drawing.curves import Metrics, interleaved, layer_wise
+from tests.drawing.structure import structure_of
 from tests.golden_files import check_golden
 from tinyfoa_rt.drawing import render_curve
 
@@ -53,7 +54,7 @@ def separators(root: ET.Element) -> list[ET.Element]:
 @pytest.mark.parametrize("name", ["few", "turns", "narrow", "logarithmic"])
 def test_golden_curve(name: str) -> None:
     metrics = CURVES[name] if name != "turns" else interleaved(BLOCKS, 20)
-    check_golden(GOLDEN / f"{name}.svg", render_curve(metrics, "Training mlp-784-256-256-10"))
+    check_golden(GOLDEN / f"{name}.txt", structure_of(render_curve(metrics, "Training mlp-784-256-256-10")))
 
 
 @each_curve
