@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from tinyfoa_rt.ir.graph import Graph
     from tinyfoa_rt.ir.plan import Plan
     from tinyfoa_rt.model import load
-    from tinyfoa_rt.pipeline.building import build
-    from tinyfoa_rt.pipeline.planning import plan
+    from tinyfoa_rt.pipeline import build, plan
     from tinyfoa_rt.run.trainer import Trainer
 
 __version__ = "0.1.0"
@@ -31,9 +30,9 @@ _LAZY = {
     "Graph": "tinyfoa_rt.ir.graph",
     "Plan": "tinyfoa_rt.ir.plan",
     "Trainer": "tinyfoa_rt.run.trainer",
-    "build": "tinyfoa_rt.pipeline.building",
+    "build": "tinyfoa_rt.pipeline",
     "load": "tinyfoa_rt.model",
-    "plan": "tinyfoa_rt.pipeline.planning",
+    "plan": "tinyfoa_rt.pipeline",
 }
 
 

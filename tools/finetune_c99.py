@@ -21,10 +21,9 @@ from numpy.typing import NDArray
 from tests.c99.firmware_runs import BOARDS, Run, write_samples
 from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.export.c99 import ModelSource
+from tinyfoa_rt.export.to_c99 import c_source
 from tinyfoa_rt.model import load
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
-from tinyfoa_rt.pipeline.exporting_c99 import c_source
+from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.run.block_training import BlockTraining
 from tinyfoa_rt.run.data import fit_to_shape, load_data
 from tinyfoa_rt.run.forward import ForwardPass

@@ -26,8 +26,7 @@ from tinyfoa_rt.errors import TinyfoaError
 from tinyfoa_rt.ir.names import MARK
 from tinyfoa_rt.ir.plan import Plan
 from tinyfoa_rt.model import load
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
+from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.run import Trainer
 from tinyfoa_rt.run.block_training import BlockTraining
 from tinyfoa_rt.run.session import Session
@@ -50,7 +49,7 @@ class Counter:
         self.passes = 0
 
     def watch(self) -> None:
-        """Measure every step and every stage of a forward pass from now on."""
+        """BlockCosts every step and every stage of a forward pass from now on."""
         step, call = BlockTraining.step, Session.call
 
         def counted_step(training: BlockTraining, rate: float) -> Any:
@@ -76,7 +75,7 @@ class Counter:
         return result, self._library.counted_peak_bytes() - before
 
 
-def measure(seed: int, kernels: str, counter: Counter) -> Iterator[dict[str, Any]]:
+def costs(seed: int, kernels: str, counter: Counter) -> Iterator[dict[str, Any]]:
     """Train one network until each slice has had its turn, in a budget between the least one and four times that."""
     model, drawn = draw_case(seed)
     options = {**drawn, "target": "ort-cpu" if kernels == "none" else "ort-kernels"}
@@ -122,7 +121,7 @@ def main() -> None:
     counter.watch()
     for seed in map(int, sys.argv[3:]):
         try:
-            for line in measure(seed, sys.argv[2], counter):
+            for line in costs(seed, sys.argv[2], counter):
                 print(json.dumps(line), flush=True)
         except TinyfoaError as error:
             print(json.dumps({"seed": seed, "refused": str(error)}), flush=True)

@@ -13,9 +13,9 @@ from tests.c99.trained_pair import Pair, pair_of_graph
 from tests.c99.training_checks import TOLERANCE, check_block, data_of
 from tests.emit.conv_models import conv_model
 from tests.small_models import ModelBuilder, load_model, residual_net
+from tinyfoa_rt.export.to_c99 import c_source
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.names import statistics_of
-from tinyfoa_rt.pipeline.exporting_c99 import c_source
 from tinyfoa_rt.run.block_training import BlockTraining
 from tinyfoa_rt.run.forward import ForwardPass
 from tinyfoa_rt.run.loop import calibrate

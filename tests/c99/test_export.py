@@ -23,7 +23,7 @@ from tinyfoa_rt.cli import main
 from tinyfoa_rt.errors import InputError, UnsupportedError
 from tinyfoa_rt.export.c99 import lower, render, state_image
 from tinyfoa_rt.export.c99.render_calls import render_float
-from tinyfoa_rt.pipeline.exporting_c99 import c_source
+from tinyfoa_rt.export.to_c99 import c_source
 from tinyfoa_rt.run.trainer import Trainer
 
 

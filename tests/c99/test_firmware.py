@@ -16,10 +16,9 @@ import pytest
 
 from tests.c99.firmware_runs import BOARDS, COMPUTER, RISCV, Board, Firmware, Report, Run, write_samples
 from tinyfoa_rt.export.c99 import ModelSource
+from tinyfoa_rt.export.to_c99 import c_source
 from tinyfoa_rt.model import load
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
-from tinyfoa_rt.pipeline.exporting_c99 import c_source
+from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.zoo import write_model
 
 RAM = 256 * 1024

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from tests.c99.exported import Device, ExportedModel
 from tests.small_models import load_model, mlp
 from tinyfoa_rt.artifact.folder import Artifact
+from tinyfoa_rt.export.to_c99 import c_source
 from tinyfoa_rt.ir.graph import Graph
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
-from tinyfoa_rt.pipeline.exporting_c99 import c_source
+from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.run.block_training import BlockTraining
 from tinyfoa_rt.run.forward import ForwardPass
 from tinyfoa_rt.run.model_state import ModelState

@@ -12,8 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.small_models import ModelBuilder, load_model
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
+from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.run.trainer import Trainer
 
 Array = NDArray[Any]

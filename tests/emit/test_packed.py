@@ -21,8 +21,7 @@ from tests.targets_for_tests import ALLOCATOR
 from tinyfoa_rt.emit import can_pack, emit_step
 from tinyfoa_rt.emit.packed import TWINS
 from tinyfoa_rt.ir.block import Slices
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
+from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.steps import StepChoice
 
 CASES = twin_cases()

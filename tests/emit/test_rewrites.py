@@ -17,7 +17,7 @@ from tests.ops.vjp_cases import vjp_cases
 from tests.run.trained_models import artifact_of, blobs
 from tinyfoa_rt.emit.rewrites import REWRITERS, rewrite_function
 from tinyfoa_rt.errors import InputError
-from tinyfoa_rt.pipeline.placement import Placement, place_steps
+from tinyfoa_rt.planner.placement import Placement, place_steps
 from tinyfoa_rt.providers import REWRITES, rewrites_for
 from tinyfoa_rt.run import Artifact, Trainer
 

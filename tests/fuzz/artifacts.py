@@ -20,9 +20,7 @@ from tinyfoa_rt.artifact.digest import Digest
 from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.artifact.tensor_file import read_tensors, write_tensors
 from tinyfoa_rt.errors import TinyfoaError
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
-from tinyfoa_rt.pipeline.exporting import export
+from tinyfoa_rt.pipeline import build, export, plan
 from tinyfoa_rt.run import Trainer
 
 __all__ = ["case"]

@@ -16,8 +16,8 @@ import numpy as np
 from tests.fuzz.campaign import command_line
 from tests.fuzz.mutations import mutate_bytes
 from tests.run.data.data_files import IDX_NAMES, arrays, cifar_rows, idx_bytes
+from tinyfoa_rt.artifact.plan_file import read_plan
 from tinyfoa_rt.artifact.tensor_file import read_tensors, write_tensors
-from tinyfoa_rt.planner.report import read_plan
 from tinyfoa_rt.resources import resource_path
 from tinyfoa_rt.run.data import load_data
 from tinyfoa_rt.run.metrics import MetricsLog

@@ -14,9 +14,7 @@ from tests.fuzz.campaign import command_line
 from tests.fuzz.mutations import mutate_message
 from tests.small_models import ModelBuilder, conv_net, mlp, residual_net
 from tinyfoa_rt.model import load
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
-from tinyfoa_rt.pipeline.exporting import export
+from tinyfoa_rt.pipeline import build, export, plan
 from tinyfoa_rt.run import Trainer
 
 __all__ = ["case"]

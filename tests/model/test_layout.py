@@ -13,8 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tests.exported_models import EXPORTS
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.model import load
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
+from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.run import Trainer
 
 

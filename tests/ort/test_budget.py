@@ -13,8 +13,7 @@ from tests.ort.driver import Driver, compile_cpp
 from tests.run import picture_models
 from tests.run.trained_models import artifact_of, blobs
 from tests.small_models import load_model, mlp
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
+from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.run import Artifact
 
 X, Y = blobs(60)

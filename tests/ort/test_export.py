@@ -15,9 +15,7 @@ from tests.run.trained_models import artifact_of, blobs
 from tests.small_models import ModelBuilder, load_model
 from tinyfoa_rt.cli import main
 from tinyfoa_rt.errors import InputError, UsageError
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
-from tinyfoa_rt.pipeline.exporting import export
+from tinyfoa_rt.pipeline import build, export, plan
 from tinyfoa_rt.run import Artifact, Trainer
 
 X, Y = blobs(600)
@@ -33,7 +31,7 @@ def exported(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             break
     trainer.save(folder / "run")
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
-        patch.setattr("tinyfoa_rt.pipeline.exporting_ort.KERNELS", library)
+        patch.setattr("tinyfoa_rt.export.to_ort.KERNELS", library)
         main(["export", str(folder / "run"), "--target", "ort", "-o", str(folder / "project")])
     assert not end.value.code
     return folder / "project"
@@ -72,7 +70,7 @@ def test_both_go_on_as_the_training_would(form: str, has_kernels: bool, exported
 
 
 def test_ort_format_without_the_library_has_no_packed_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tinyfoa_rt.pipeline.exporting_ort.KERNELS", tmp_path / "none.so")
+    monkeypatch.setattr("tinyfoa_rt.export.to_ort.KERNELS", tmp_path / "none.so")
     artifact_of(tmp_path).save(tmp_path / "artifact")
     export(tmp_path / "artifact", tmp_path / "project", target="ort")
     assert Artifact.load(tmp_path / "project" / "artifact").has_packed_form

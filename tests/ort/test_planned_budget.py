@@ -11,9 +11,7 @@ import pytest
 from tests.allocation.drawn_models import draw_case
 from tests.ort.driver import Driver
 from tinyfoa_rt.model import load
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
-from tinyfoa_rt.pipeline.exporting import export
+from tinyfoa_rt.pipeline import build, export, plan
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -13,8 +13,7 @@ from tests.ort.trajectories import LOSS_TOLERANCE, assert_same, commands, in_pyt
 from tests.run import picture_models
 from tests.run.trained_models import artifact_of, blobs
 from tests.small_models import ModelBuilder, load_model
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
+from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.run import Trainer
 
 X, Y = blobs(600)

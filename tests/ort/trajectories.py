@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.small_models import load_model, mlp
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
+from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.run import Artifact, Trainer
 
 # The same onnxruntime on the same machine, but another thread count may add in another order; signs near 0 then differ, and

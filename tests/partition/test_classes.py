@@ -18,8 +18,7 @@ from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.model import load
 from tinyfoa_rt.partition import with_classes
 from tinyfoa_rt.partition.layers import find_layers
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
+from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.run import Trainer
 
 
@@ -63,7 +62,7 @@ def test_a_model_behind_a_frozen_prefix_learns_other_classes(tmp_path: Path, cap
 
 def test_an_exported_project_has_them_too(tmp_path: Path) -> None:
     """C99 reads the model again, with the options that it was planned with."""
-    from tinyfoa_rt.pipeline.exporting import export
+    from tinyfoa_rt.pipeline import export
 
     graph = load_model(mlp((12, 16, 16, 4)), tmp_path)
     build(graph, plan(graph, "64KB", target="c99", classes=9)).save(tmp_path / "artifact")

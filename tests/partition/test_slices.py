@@ -65,7 +65,7 @@ def test_full_updates_everything() -> None:
 
 @pytest.mark.parametrize(("schedule", "fraction"), [("slice", 1 / 6), ("freeze-diagonal", 5 / 6), ("full", 1.0)])
 def test_update_fraction(schedule: str, fraction: float) -> None:
-    assert math.isclose(update_fraction(schedule, Slices(2, 3)), fraction)  # type: ignore[arg-type]
+    assert math.isclose(update_fraction(schedule, Slices(2, 3)), fraction)
 
 
 def test_an_epoch_writes_each_slice_once_unless_told_otherwise() -> None:

@@ -16,7 +16,7 @@ from tests.c99.trained_pair import Pair, exported
 from tests.pipeline.batch_models import FIXED, OPEN, BatchModel, attention, merged, merged_images
 from tinyfoa_rt import Trainer, build, load, plan
 from tinyfoa_rt.errors import UnsupportedError
-from tinyfoa_rt.pipeline.exporting_c99 import c_source
+from tinyfoa_rt.export.to_c99 import c_source
 
 Array = NDArray[Any]
 # Products of some dozen float32, summed in another order, relative to the largest score.

@@ -20,14 +20,12 @@ from tests.planner.plans import arena_plan
 from tests.run.trained_models import artifact_of, blobs
 from tests.small_models import conv_net, load_model, mlp
 from tinyfoa_rt.artifact.folder import Artifact
+from tinyfoa_rt.artifact.plan_file import dumps, parse_plan, read_plan
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.ir.plan import Plan
 from tinyfoa_rt.model import load
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
-from tinyfoa_rt.pipeline.exporting import export
-from tinyfoa_rt.planner.report import dumps, parse_plan, read_plan
+from tinyfoa_rt.pipeline import build, export, plan
 from tinyfoa_rt.run import Trainer
 
 OTHER: dict[str, Any] = {

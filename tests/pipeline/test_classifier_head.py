@@ -12,9 +12,8 @@ from tests.small_models import conv_net, load_model, mlp
 from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.options import PlanOptions
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
-from tinyfoa_rt.pipeline.job import resolve
+from tinyfoa_rt.pipeline import build, plan
+from tinyfoa_rt.planner.task import resolve_options
 from tinyfoa_rt.run.trainer import Trainer
 
 BATCH = 8
@@ -26,7 +25,7 @@ def load_graph(tmp_path: Path) -> Graph:
 
 
 def heads_of(graph: Graph, **options: Any) -> list[str]:
-    return [setting.recipe.head for setting in resolve(graph, PlanOptions(budget=1, **options)).settings[:-1]]
+    return [setting.recipe.head for setting in resolve_options(graph, PlanOptions(budget=1, **options)).settings[:-1]]
 
 
 def test_it_is_the_default_behind_frozen_blocks_where_nothing_is_binarized(graph: Graph) -> None:

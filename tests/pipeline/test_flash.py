@@ -19,12 +19,10 @@ from tests.optional_tools import required_tool
 from tests.small_models import conv_net, load_model, mlp, residual_net
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.export.c99 import lower
+from tinyfoa_rt.export.to_c99 import c_source
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.plan import Nonvolatile, Plan
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
-from tinyfoa_rt.pipeline.exporting import export
-from tinyfoa_rt.pipeline.exporting_c99 import c_source
+from tinyfoa_rt.pipeline import build, export, plan
 from tinyfoa_rt.targets import load_target, target_names
 
 BOARDS = [name for name in target_names() if load_target(name).runtime == "c99"]

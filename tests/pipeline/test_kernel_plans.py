@@ -8,8 +8,7 @@ import pytest
 
 from tests.small_models import conv_net, load_model, mlp
 from tinyfoa_rt.errors import UnsupportedError, UsageError
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
+from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.run import Trainer
 
 

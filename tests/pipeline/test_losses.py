@@ -19,11 +19,10 @@ from tinyfoa_rt.errors import InputError, TinyfoaError, UsageError
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.partition import find_score, loss_candidates
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
-from tinyfoa_rt.pipeline.inspection import print_inspection
-from tinyfoa_rt.pipeline.job import PlanJob, resolve
-from tinyfoa_rt.pipeline.loss import loss_of_targets
+from tinyfoa_rt.pipeline import build, plan
+from tinyfoa_rt.planner.loss import loss_of_labels
+from tinyfoa_rt.planner.task import PlanningTask, resolve_options
+from tinyfoa_rt.report.inspection import print_inspection
 from tinyfoa_rt.run import Trainer
 
 X = np.random.default_rng(0).normal(size=(80, 6)).astype(np.float32)
@@ -67,8 +66,8 @@ def loaded(folder: Path, ending: str = "", outputs: int = 1) -> Graph:
     return builder.load(folder, output)
 
 
-def job_of(graph: Graph, **options: Any) -> PlanJob:
-    return resolve(graph, PlanOptions(budget="1MB", **options))
+def job_of(graph: Graph, **options: Any) -> PlanningTask:
+    return resolve_options(graph, PlanOptions(budget="1MB", **options))
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -78,11 +77,11 @@ def test_the_last_function_belongs_to_a_cross_entropy(tmp_path: Path, ending: st
     score = find_score(graph)
     assert score is not None and score.logits == "last_out"
     assert score.function == ("sigmoid" if is_sigmoid else "softmax")
-    job = job_of(graph)
-    assert job.recipe.loss == ("binary-cross-entropy" if is_sigmoid else "cross-entropy")
-    assert job.parts.blocks[-1].output == "last_out"
+    task = job_of(graph)
+    assert task.recipe.loss == ("binary-cross-entropy" if is_sigmoid else "cross-entropy")
+    assert task.parts.blocks[-1].output == "last_out"
     # A mean squared error compares the output itself with its target.
-    assert resolve(graph, PlanOptions(budget=1, loss="mean-squared-error")).parts.blocks[-1].output == graph.outputs[0]
+    assert resolve_options(graph, PlanOptions(budget=1, loss="mean-squared-error")).parts.blocks[-1].output == graph.outputs[0]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +99,7 @@ def test_the_last_function_belongs_to_a_cross_entropy(tmp_path: Path, ending: st
     ],
 )
 def test_targets_decide(tmp_path: Path, y: NDArray[Any], outputs: int, loss: str) -> None:
-    assert loss_of_targets(loaded(tmp_path, outputs=outputs), None, y) == loss
+    assert loss_of_labels(loaded(tmp_path, outputs=outputs), None, y) == loss
 
 
 @pytest.mark.parametrize(
@@ -206,10 +205,10 @@ def run(path: Path, x: NDArray[Any]) -> Sequence[NDArray[Any]]:
 def test_other_outputs_keep_their_numbers(tmp_path: Path) -> None:
     """The hidden layer hands on no bits where another output reads it, and the layer of that output stays as it is."""
     graph = two_outputs(tmp_path)
-    job = job_of(graph)
-    assert [block.name for block in job.parts.blocks] == ["hidden", "classes"]
-    assert not any(setting.is_binary for setting in job.settings)
-    assert [node.name for node in job.parts.behind] == ["numbers"]
+    task = job_of(graph)
+    assert [block.name for block in task.parts.blocks] == ["hidden", "classes"]
+    assert not any(setting.is_binary for setting in task.settings)
+    assert [node.name for node in task.parts.behind] == ["numbers"]
     trainer = Trainer(build(graph, plan(graph, "1MB", batch=4, train="last:1")))
     trainer.fit(X, np.arange(80) % 3, epochs=2).save(tmp_path / "run")
     for ours, original in zip(run(tmp_path / "run" / "inference.onnx", X)[:2], run(tmp_path / "small.onnx", X)):
@@ -219,8 +218,8 @@ def test_other_outputs_keep_their_numbers(tmp_path: Path) -> None:
 def test_the_loss_attaches_where_it_is_told(tmp_path: Path) -> None:
     graph = two_outputs(tmp_path)
     assert [each.output for each in loss_candidates(graph)] == ["relu1_out", "numbers_out", "softmax4_out"]
-    job = job_of(graph, loss_at="numbers_out")
-    assert job.parts.blocks[-1].name == "numbers" and job.recipe.num_outputs == 2
+    task = job_of(graph, loss_at="numbers_out")
+    assert task.parts.blocks[-1].name == "numbers" and task.recipe.num_outputs == 2
     trainer = trainer_of(graph, loss_at="numbers_out", loss="mean-squared-error")
     y = np.stack([X[:, 0] + X[:, 1], X[:, 2]], axis=1)
     assert trainer.fit(X, y, epochs=60).evaluate(X, y).loss < 0.5 * 0.5 * float(y.var())

@@ -19,8 +19,8 @@ from tests.small_models import ModelBuilder, mlp
 from tinyfoa_rt import Trainer, build, load, plan
 from tinyfoa_rt.export.c99 import lower
 from tinyfoa_rt.export.c99.render import render
+from tinyfoa_rt.export.to_c99 import c_source
 from tinyfoa_rt.ir.plan import Plan
-from tinyfoa_rt.pipeline.exporting_c99 import c_source
 
 # Names that a step, a function body, C, a file system or a list of names could take for something else.
 WORDS = [

@@ -12,7 +12,7 @@ import pytest
 from tests.run.trained_models import artifact_of
 from tinyfoa_rt.cli import main
 from tinyfoa_rt.emit.inlined import read_nodes
-from tinyfoa_rt.pipeline.placement import place_steps, placement_record
+from tinyfoa_rt.planner.placement import place_steps, placement_record
 from tinyfoa_rt.providers import ProviderTable, provider_tables
 from tinyfoa_rt.run.assignment import ask_provider, can_tell_assignment, inline
 

@@ -15,9 +15,9 @@ from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.ir.verify import verify_plan
 from tinyfoa_rt.model import load
-from tinyfoa_rt.pipeline.job import resolve
-from tinyfoa_rt.pipeline.measure import Measure
+from tinyfoa_rt.planner.costs import BlockCosts
 from tinyfoa_rt.planner.search import Candidate
+from tinyfoa_rt.planner.task import resolve_options
 from tinyfoa_rt.zoo import write_model
 
 KIB = 1024
@@ -104,12 +104,12 @@ def test_a_frozen_prefix_counts_its_forward_peak(tmp_path: Path) -> None:
 @pytest.mark.parametrize("make", [conv_net, residual_net, mlp])
 def test_a_block_reads_its_inputs_where_the_forward_pass_left_them(tmp_path: Path, make: Callable[[], onnx.ModelProto]) -> None:
     """Nothing moves them in between: no step of the program copies."""
-    job = resolve(load_model(make(), tmp_path), PlanOptions(budget="64KB", target="c99"))
-    measure = Measure(job)
+    task = resolve_options(load_model(make(), tmp_path), PlanOptions(budget="64KB", target="c99"))
+    costs = BlockCosts(task)
     pinned = 0
-    for index, setting in enumerate(job.settings[1:], start=1):
-        before = measure.before(index, 2)
-        buffers = {b.name: b for b in measure.footprint(index, Candidate(Slices(1, 1), 2)).buffers}
+    for index, setting in enumerate(task.settings[1:], start=1):
+        before = costs.before(index, 2)
+        buffers = {b.name: b for b in costs.footprint(index, Candidate(Slices(1, 1), 2)).buffers}
         base = buffers["forward through the blocks before"].offset
         assert base is not None
         for name in setting.block.inputs:
@@ -123,9 +123,9 @@ def test_a_block_reads_its_inputs_where_the_forward_pass_left_them(tmp_path: Pat
 def test_blocks_that_are_alike_differ_by_what_is_before_them(tmp_path: Path, target: str) -> None:
     """fc2 and fc5 are alike, but before fc5 there are activations of 2,048: what was measured for one is not the other's."""
     graph = load_model(mlp((16, 64, 64, 2048, 64, 64, 4)), tmp_path)
-    measure = Measure(resolve(graph, PlanOptions(budget="1MB", target=target)))
-    peaks = [measure.peak(index, Candidate(Slices(4, 4), 1)) for index in range(6)]
-    assert peaks == [measure.footprint(index, Candidate(Slices(4, 4), 1)).peak_nbytes for index in range(6)]
+    costs = BlockCosts(resolve_options(graph, PlanOptions(budget="1MB", target=target)))
+    peaks = [costs.peak(index, Candidate(Slices(4, 4), 1)) for index in range(6)]
+    assert peaks == [costs.footprint(index, Candidate(Slices(4, 4), 1)).peak_nbytes for index in range(6)]
     # A prediction through all blocks must fit between two steps of any block, so the two need the same.
     assert peaks[4] == peaks[1]
 

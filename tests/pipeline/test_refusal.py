@@ -20,11 +20,10 @@ from tests.random_models import random_models
 from tests.small_models import ModelBuilder, conv_net, load_model
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.export.c99 import lower
+from tinyfoa_rt.export.to_c99 import c_source
 from tinyfoa_rt.ir.graph import Constant, Graph
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
-from tinyfoa_rt.pipeline.exporting_c99 import c_source
-from tinyfoa_rt.pipeline.inspection import print_inspection
+from tinyfoa_rt.pipeline import build, plan
+from tinyfoa_rt.report.inspection import print_inspection
 
 
 def two_inputs() -> onnx.ModelProto:

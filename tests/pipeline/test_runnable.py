@@ -13,7 +13,7 @@ from tests.model.onnx_files import floats, make_model, node, save
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.model import load
 from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.inspection import print_inspection
+from tinyfoa_rt.report.inspection import print_inspection
 
 
 def unknown_operator() -> onnx.ModelProto:
@@ -45,7 +45,7 @@ def test_a_frozen_node_that_cannot_run_is_refused_by_name(tmp_path: Path, make: 
 
 
 def test_a_plan_of_plain_nodes_does_not_wait_for_onnxruntime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tinyfoa_rt.pipeline.runnable._refusal", lambda model: pytest.fail("asked"))
+    monkeypatch.setattr("tinyfoa_rt.planner.runnable._refusal", lambda model: pytest.fail("asked"))
     nodes = [node("Relu", ["x"], ["r"]), node("Reshape", ["r", "shape"], ["z"]), node("MatMul", ["z", "w"], ["y"])]
     graph = load(save(make_model(nodes, {"w": floats(8, 3), "shape": np.array([-1, 8])}), tmp_path))
     assert plan(graph, "1MB").feasible

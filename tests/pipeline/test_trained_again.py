@@ -16,8 +16,7 @@ from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.model import load
 from tinyfoa_rt.partition import partition
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
+from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.run import Trainer
 
 X, Y = blobs()

@@ -13,8 +13,8 @@ from tests.drawing.structure import structure_of
 from tests.golden_files import check_golden
 from tests.planner.plans import allocator_plan, arena_plan, block, infeasible_plan, long_plan, plan_of, with_budget
 from tinyfoa_rt.ir.plan import Plan
-from tinyfoa_rt.planner.report import render_chart
-from tinyfoa_rt.planner.report.panels import COLORS
+from tinyfoa_rt.report import render_chart
+from tinyfoa_rt.report.panels import COLORS
 
 SVG = "{http://www.w3.org/2000/svg}"
 PLANS = {

@@ -14,13 +14,13 @@ from jsonschema import Draft202012Validator
 
 from tests.golden_files import check_golden
 from tests.planner.plans import STEPS, allocator_plan, arena_plan, infeasible_plan, long_plan
+from tinyfoa_rt.artifact.plan_file import dumps, to_json
 from tinyfoa_rt.ir.options import PlanOptions, choices_of
 from tinyfoa_rt.ir.plan import Plan
-from tinyfoa_rt.planner.report import dumps, to_json
 
 PLANS = {"arena": arena_plan, "allocator": allocator_plan, "infeasible": infeasible_plan, "long": lambda: long_plan(60)}
 ROOT = Path(__file__).resolve().parents[2]
-SCHEMA: dict[str, Any] = json.loads((ROOT / "tinyfoa_rt/planner/plan.schema.json").read_text("utf-8"))
+SCHEMA: dict[str, Any] = json.loads((ROOT / "tinyfoa_rt/artifact/plan.schema.json").read_text("utf-8"))
 OPTIONS = [each for each in fields(PlanOptions) if each.name not in ("budget", "target")]
 FIELDS = (
     *("format", "model", "model_sha256", "shapes", "target", "profile", "budget_bytes"),
@@ -67,7 +67,7 @@ def test_the_schema_says_of_options_what_their_fields_say() -> None:
     properties = {name: option_schemas().get(name, known) for name, known in SCHEMA["properties"].items()}
     found = {**SCHEMA, "properties": {**properties, **option_schemas()}}
     found["required"] = list(found["properties"])
-    check_golden(ROOT / "tinyfoa_rt/planner/plan.schema.json", json.dumps(found, indent=2) + "\n")
+    check_golden(ROOT / "tinyfoa_rt/artifact/plan.schema.json", json.dumps(found, indent=2) + "\n")
 
 
 def test_the_schema_is_one() -> None:

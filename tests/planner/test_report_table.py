@@ -14,8 +14,8 @@ from rich.console import Console
 from tests.golden_files import check_golden
 from tests.planner.plans import allocator_plan, arena_plan, block, infeasible_plan, long_plan, plan_of
 from tinyfoa_rt.ir.plan import Plan
-from tinyfoa_rt.planner.report import print_plan
-from tinyfoa_rt.planner.report.comparison import ratio
+from tinyfoa_rt.report import print_plan
+from tinyfoa_rt.report.comparison import ratio
 
 GOLDEN = Path(__file__).parent / "golden"
 

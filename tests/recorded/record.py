@@ -20,11 +20,10 @@ from tests.small_models import conv_net, load_model, mlp, residual_net
 from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.export.c99 import lower
 from tinyfoa_rt.export.c99.render import render
+from tinyfoa_rt.export.to_c99 import c_source
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.plan import Plan
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
-from tinyfoa_rt.pipeline.exporting_c99 import c_source
+from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.run import Trainer
 
 __all__ = ["CASES", "RECORDED", "record"]

@@ -12,8 +12,7 @@ from tests.emit.conv_models import conv_model
 from tests.emit.local_models import local_net
 from tests.small_models import load_model
 from tinyfoa_rt.artifact.folder import Artifact
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
+from tinyfoa_rt.pipeline import build, plan
 
 
 def local_artifact(folder: Path, **options: Any) -> Artifact:

@@ -12,8 +12,7 @@ import pytest
 from tests.frozen_kinds import CLASSES, KINDS, FrozenKind, floats
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.model import load
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
+from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.run.trainer import Trainer
 
 

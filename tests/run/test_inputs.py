@@ -16,9 +16,7 @@ from tests.frozen_kinds import CLASSES, KINDS, FrozenKind, floats
 from tinyfoa_rt.cli import main
 from tinyfoa_rt.errors import InputError, UnsupportedError, UsageError
 from tinyfoa_rt.model import load
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
-from tinyfoa_rt.pipeline.exporting import export
+from tinyfoa_rt.pipeline import build, export, plan
 from tinyfoa_rt.run import Trainer
 from tinyfoa_rt.run.cache import ActivationCache
 from tinyfoa_rt.run.data import Normalization

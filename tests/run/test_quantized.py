@@ -17,8 +17,7 @@ from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.model import load
 from tinyfoa_rt.partition.layers import untrainable_products
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
+from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.run.trainer import Trainer
 from tinyfoa_rt.zoo import write_model
 

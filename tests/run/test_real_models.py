@@ -16,9 +16,8 @@ from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.model import load
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
-from tinyfoa_rt.pipeline.job import resolve
+from tinyfoa_rt.pipeline import build, plan
+from tinyfoa_rt.planner.task import resolve_options
 from tinyfoa_rt.run.trainer import Trainer
 from tinyfoa_rt.steps import StepChoice, assemble_step
 from tinyfoa_rt.zoo import write_model
@@ -31,7 +30,7 @@ LARGE = ("light_bvlc_alexnet", "light_vgg19", "light_zfnet512")
 def samples(graph: Graph, count: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     rng = np.random.default_rng(0)
     (name,) = graph.inputs
-    classes = resolve(graph, PlanOptions(budget="1GB")).recipe.num_outputs
+    classes = resolve_options(graph, PlanOptions(budget="1GB")).recipe.num_outputs
     return rng.normal(size=(count, *graph.shape(name)[1:])).astype(np.float32), rng.integers(0, classes, count)
 
 
@@ -77,8 +76,8 @@ def test_all_blocks_of_a_trained_model(tmp_path: Path, shared_models: Path) -> N
 def test_the_last_block_of_light_models(light_models: list[Path], index: int) -> None:
     path = light_models[index]
     graph = load(path)
-    job = resolve(graph, PlanOptions(budget="8GB", train="last:1"))
-    (setting,) = job.settings
+    task = resolve_options(graph, PlanOptions(budget="8GB", train="last:1"))
+    (setting,) = task.settings
     if path.stem in LARGE:
         choice = StepChoice(Slices(1, 1), 1, holds_slice=False)
         session = onnxruntime.InferenceSession(emit_step(assemble_step(setting, choice)).SerializeToString())
@@ -97,6 +96,6 @@ def test_the_last_block_of_light_models(light_models: list[Path], index: int) ->
 @pytest.mark.parametrize("path", EXPORTS, ids=lambda path: path.stem)
 def test_exports_from_pytorch_and_scikit_learn(tmp_path: Path, path: Path) -> None:
     graph = load(path)
-    if resolve(graph, PlanOptions(budget="1GB")).recipe.num_outputs == 1:
+    if resolve_options(graph, PlanOptions(budget="1GB")).recipe.num_outputs == 1:
         pytest.skip("a regression to one number has no classes")
     check_trains(graph, tmp_path)

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from tests.small_models import load_model, mlp
 from tinyfoa_rt.artifact.folder import Artifact
-from tinyfoa_rt.pipeline import plan
-from tinyfoa_rt.pipeline.building import build
+from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.run import Trainer
 
 __all__ = ["SIZES", "artifact_of", "blobs", "check_inference_model"]

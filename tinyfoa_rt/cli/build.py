@@ -27,8 +27,8 @@ def command(model: Path, plan_path: Path, output: Path, **planning: Any) -> None
 
     The plan holds all options of planning; one that is given here may only repeat it.
     """
-    from tinyfoa_rt.pipeline.building import build
-    from tinyfoa_rt.planner.report import read_plan
+    from tinyfoa_rt.artifact.plan_file import read_plan
+    from tinyfoa_rt.pipeline import build
 
     repeated = given_planning(planning)
     refuse_given((*_OWN, *PLANNING), "is for planning: a plan holds the shapes of inputs", "plan again with it")

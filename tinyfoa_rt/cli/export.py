@@ -26,7 +26,7 @@ def command(folder: Path, target: str, output: Path, weights: str) -> None:
 
     For c99 the artifact must be of a plan for c99 or a board: the generated code's RAM is the plan's, to the byte.
     """
-    from tinyfoa_rt.pipeline.exporting import export
+    from tinyfoa_rt.pipeline import export
 
     if weights not in ("auto", "c", "bin"):
         raise UsageError(f"--weights {weights}", "is not known", "use auto, c or bin")

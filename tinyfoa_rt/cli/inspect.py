@@ -22,13 +22,13 @@ def command(model: Path, shapes: Mapping[str, tuple[int, ...]], loss_at: str | N
     """Show the layers, shapes and blocks of MODEL: what can be trained and what not, and why."""
     if providers:
         from tinyfoa_rt.artifact.folder import Artifact
-        from tinyfoa_rt.pipeline.placement import place_steps, print_placement
+        from tinyfoa_rt.planner.placement import place_steps, print_placement
 
         if not model.is_dir():
             raise UsageError("--providers", f"needs an artifact, and {model} is a file", "build the model first")
         print_placement(place_steps(Artifact.load(model)))
         return
     from tinyfoa_rt.model import load
-    from tinyfoa_rt.pipeline.inspection import print_inspection
+    from tinyfoa_rt.report.inspection import print_inspection
 
     print_inspection(load(model, shapes=shapes), loss_at=loss_at)

@@ -37,10 +37,11 @@ def command(
     The plan takes the largest update fraction that fits, then the largest batch. If nothing fits, it says what the smallest
     budget would be and ends with status 3.
     """
+    from tinyfoa_rt.artifact.plan_file import dumps
     from tinyfoa_rt.ir.options import PlanOptions
     from tinyfoa_rt.model import load
     from tinyfoa_rt.pipeline import plan
-    from tinyfoa_rt.planner.report import dumps, print_plan, render_chart
+    from tinyfoa_rt.report import print_plan, render_chart
 
     options = pop_planning(options)
     PlanOptions(**options)  # refuse wrong use before the model is read

@@ -149,17 +149,15 @@ def _planned(folder: Path, runtime: dict[str, Any], *, from_scratch: bool) -> Tr
     return trainer
 
 
-def _planned_and_built(model: Path, shapes: Mapping[str, tuple[int, ...]], planning: dict[str, Any], y: NDArray[Any]) -> Artifact:
+def _planned_and_built(
+    model: Path, shapes: Mapping[str, tuple[int, ...]], planning: dict[str, Any], labels: NDArray[Any]
+) -> Artifact:
     from tinyfoa_rt.errors import BudgetError
     from tinyfoa_rt.model import load
-    from tinyfoa_rt.pipeline import plan
-    from tinyfoa_rt.pipeline.building import build
-    from tinyfoa_rt.pipeline.loss import loss_of_targets
+    from tinyfoa_rt.pipeline import build, plan
 
     graph = load(model, shapes=shapes)
-    if planning["loss"] == "auto" and planning["classes"] is None:
-        planning["loss"] = loss_of_targets(graph, planning["loss_at"], y) or "auto"
-    planned = plan(graph, **planning)
+    planned = plan(graph, labels=labels, **planning)
     if not planned.feasible:
         raise BudgetError(f"budget {planned.budget_bytes:,} bytes", planned.reason)
     return build(graph, planned)

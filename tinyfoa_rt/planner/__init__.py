@@ -1,1 +1,5 @@
-"""Bytes and time: arena layout, search, accounts, report. Knows no graph and no operator."""
+"""A model and options -> a plan.
+
+``layout``, ``footprint``, ``search``, ``accounts`` and ``storage_layout`` know bytes and no graph; ``task`` resolves the options,
+``costs`` counts what the search asks for, ``refusal`` and ``runnable`` say what cannot be planned.
+"""

@@ -1,4 +1,4 @@
-"""What the same job needs by other ways of training: columns a to d of the paper's Figure 1.
+"""What the same task needs by other ways of training: columns a to d of the paper's Figure 1.
 
 ``forward``, ``gradient`` and ``update`` count weights alone, as the paper's arithmetic does (docs/accounts.md): those that the
 forward pass reads, their gradients, and those that an update changes, with the optimizer's state. The output layer is left out

@@ -1,4 +1,4 @@
-"""Measure what networks take on onnxruntime while they are planned, built and trained, against what their plans say.
+"""BlockCosts what networks take on onnxruntime while they are planned, built and trained, against what their plans say.
 
     python tools/bench/ort_memory.py [NETWORKS] [KERNELS]
 

@@ -8,40 +8,40 @@ from tinyfoa_rt.ir.names import scale_of, shift_of, statistics_of
 from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.storage import StoredLayer, StoredModel
 from tinyfoa_rt.partition import bounds
-from tinyfoa_rt.pipeline.job import PlanJob
 from tinyfoa_rt.planner.search import Candidate
-from tinyfoa_rt.planner.storage import lay_out
+from tinyfoa_rt.planner.storage_layout import lay_out
+from tinyfoa_rt.planner.task import PlanningTask
 from tinyfoa_rt.steps import BlockSetting
 from tinyfoa_rt.steps.trained_part import running_statistics
 
 __all__ = ["block_model", "followed_by", "header_of", "stored_layers", "stored_model", "stored_of"]
 
 
-def stored_model(job: PlanJob, candidates: Sequence[Candidate]) -> StoredModel:
-    """Return what the trained blocks of ``job`` keep, each in the sizes of its candidate."""
+def stored_model(task: PlanningTask, candidates: Sequence[Candidate]) -> StoredModel:
+    """Return what the trained blocks of ``task`` keep, each in the sizes of its candidate."""
     return StoredModel(
-        optimizer=optimizer_of(job.recipe.optimizer),
-        layers=tuple(layer for setting, each in zip(job.settings, candidates) for layer in stored_layers(setting, each)),
-        scales=tuple(scale_of(setting.block.output) for setting in job.settings if setting.is_binary),
-        statistics={name: length for setting in job.settings for name, length in followed_by(setting).items()},
+        optimizer=optimizer_of(task.recipe.optimizer),
+        layers=tuple(layer for setting, each in zip(task.settings, candidates) for layer in stored_layers(setting, each)),
+        scales=tuple(scale_of(setting.block.output) for setting in task.settings if setting.is_binary),
+        statistics={name: length for setting in task.settings for name, length in followed_by(setting).items()},
     )
 
 
-def block_model(job: PlanJob, index: int, candidate: Candidate) -> StoredModel:
+def block_model(task: PlanningTask, index: int, candidate: Candidate) -> StoredModel:
     """Return what trained block ``index`` alone keeps."""
-    return StoredModel(optimizer_of(job.recipe.optimizer), stored_layers(job.settings[index], candidate))
+    return StoredModel(optimizer_of(task.recipe.optimizer), stored_layers(task.settings[index], candidate))
 
 
-def header_of(job: PlanJob, candidates: Sequence[Candidate]) -> int:
+def header_of(task: PlanningTask, candidates: Sequence[Candidate]) -> int:
     """Bytes of a header, which every turn that ends writes; none where there are no headers."""
-    has_headers = job.target.runtime == "c99" and job.target.nonvolatile_bytes != 0
-    return 4 * lay_out(stored_model(job, candidates)).header_words if has_headers else 0
+    has_headers = task.target.runtime == "c99" and task.target.nonvolatile_bytes != 0
+    return 4 * lay_out(stored_model(task, candidates)).header_words if has_headers else 0
 
 
-def stored_of(job: PlanJob, index: int, candidate: Candidate) -> int:
+def stored_of(task: PlanningTask, index: int, candidate: Candidate) -> int:
     """Bytes that block ``index`` alone would store; 0 where they are the same for all candidates: on onnxruntime, and in RAM."""
-    has_slots = job.target.runtime == "c99" and job.target.nonvolatile_bytes != 0
-    return lay_out(block_model(job, index, candidate)).nbytes if has_slots else 0
+    has_slots = task.target.runtime == "c99" and task.target.nonvolatile_bytes != 0
+    return lay_out(block_model(task, index, candidate)).nbytes if has_slots else 0
 
 
 def stored_layers(setting: BlockSetting, candidate: Candidate) -> tuple[StoredLayer, ...]:

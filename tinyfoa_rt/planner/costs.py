@@ -9,34 +9,34 @@ from dataclasses import replace
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.program import Program
 from tinyfoa_rt.partition.schedule import rotations
-from tinyfoa_rt.pipeline.job import PlanJob
-from tinyfoa_rt.pipeline.ort_memory import StageMemory, forward_stages, step_held_nbytes, step_program
-from tinyfoa_rt.pipeline.storage import block_model
 from tinyfoa_rt.planner.footprint import Before, Footprint, before_each, footprint, peak_nbytes, transient_base
+from tinyfoa_rt.planner.ort_memory import StageMemory, forward_stages, step_held_nbytes, step_program
 from tinyfoa_rt.planner.search import Candidate
-from tinyfoa_rt.planner.storage import turn_nbytes
+from tinyfoa_rt.planner.storage_layout import turn_nbytes
+from tinyfoa_rt.planner.stored import block_model
+from tinyfoa_rt.planner.task import PlanningTask
 from tinyfoa_rt.steps import BlockSetting, assemble_forward, assemble_step, to_program
 from tinyfoa_rt.steps.storage import constant_nbytes, slice_nbytes, trained_nbytes
 
-__all__ = ["MOST_ROWS", "Measure"]
+__all__ = ["MOST_ROWS", "BlockCosts"]
 
 
 MOST_ROWS = 250
 
 
-class Measure:
-    """Bytes of RAM and of writing for any block and candidate of a job."""
+class BlockCosts:
+    """Bytes of RAM and of writing for any block and candidate of a task."""
 
-    def __init__(self, job: PlanJob) -> None:
-        self.job = job
-        self._is_arena = job.target.placement == "arena"
-        self._kept = [trained_nbytes(setting) for setting in job.settings]
-        self._frozen = _frozen_nbytes(job)
+    def __init__(self, task: PlanningTask) -> None:
+        self.task = task
+        self._is_arena = task.target.placement == "arena"
+        self._kept = [trained_nbytes(setting) for setting in task.settings]
+        self._frozen = _frozen_nbytes(task)
         self._before: dict[int, Mapping[str, Before]] = {}
-        self._signature = [_signature(setting) for setting in job.settings]
+        self._signature = [_signature(setting) for setting in task.settings]
         self._held: dict[Hashable, int] = {}
         self._peaks: dict[Hashable, int] = {}
-        self._stages = StageMemory(job.target)
+        self._stages = StageMemory(task.target)
         self._passes: dict[int, int] = {}
 
     @property
@@ -52,11 +52,11 @@ class Measure:
     def peak(self, index: int, candidate: Candidate) -> int:
         """RAM in bytes that training block ``index`` needs."""
         before = self.before(index, candidate.batch)
-        pins = tuple(before.offsets.get(name) for name in self.job.settings[index].block.inputs)
+        pins = tuple(before.offsets.get(name) for name in self.task.settings[index].block.inputs)
         key = (self._signature[index], candidate, before.peak_nbytes, before.whole_nbytes, before.resident_nbytes, pins)
         if key not in self._peaks:
             program = self.program(index, candidate)
-            alignment = self.job.target.alignment
+            alignment = self.task.target.alignment
             self._peaks[key] = peak_nbytes(program, before, is_arena=self._is_arena, alignment=alignment)
         return self._peaks[key]
 
@@ -66,31 +66,31 @@ class Measure:
             return 0
         key = (self._signature[index], candidate)
         if key not in self._held:
-            self._held[key] = step_held_nbytes(self.job.settings[index], self.job.choice(candidate))
+            self._held[key] = step_held_nbytes(self.task.settings[index], self.task.choice(candidate))
         return self._held[key] + self.before(index, candidate.batch).resident_nbytes
 
     def footprint(self, index: int, candidate: Candidate) -> Footprint:
         """The buffers of block ``index``."""
         before = self.before(index, candidate.batch)
         program = self.program(index, candidate)
-        return footprint(program, before, is_arena=self._is_arena, alignment=self.job.target.alignment)
+        return footprint(program, before, is_arena=self._is_arena, alignment=self.task.target.alignment)
 
     def program(self, index: int, candidate: Candidate) -> Program:
-        setting, choice = self.job.settings[index], self.job.choice(candidate)
-        return to_program(assemble_step(setting, choice), self.job.target) if self._is_arena else step_program(setting, choice)
+        setting, choice = self.task.settings[index], self.task.choice(candidate)
+        return to_program(assemble_step(setting, choice), self.task.target) if self._is_arena else step_program(setting, choice)
 
     def turns(self, index: int, candidate: Candidate, samples: int) -> int:
         """Turns of slices that end in an epoch of ``samples`` which trains block ``index``; one where nothing takes turns."""
-        if not self.job.holds_slice(candidate.slices):
+        if not self.task.holds_slice(candidate.slices):
             return 1
-        return rotations(-(-samples // candidate.batch), candidate.slices, self.job.steps_a_turn)
+        return rotations(-(-samples // candidate.batch), candidate.slices, self.task.steps_a_turn)
 
     def written(self, index: int, candidate: Candidate, samples: int) -> int:
         """Nonvolatile bytes written in an epoch of ``samples`` that trains block ``index``, beside headers."""
-        if self.job.target.nonvolatile_bytes == 0:
+        if self.task.target.nonvolatile_bytes == 0:
             return 0
-        setting, slices = self.job.settings[index], candidate.slices
-        if self.job.target.runtime == "ort" and not self.job.holds_slice(slices):
+        setting, slices = self.task.settings[index], candidate.slices
+        if self.task.target.runtime == "ort" and not self.task.holds_slice(slices):
             return self._kept[index]
         whole, rest = divmod(self.turns(index, candidate, samples), slices.count)
         total = 0
@@ -101,10 +101,10 @@ class Measure:
     def _turn_nbytes(self, setting: BlockSetting, index: int, candidate: Candidate) -> list[list[int]]:
         """Bytes that the end of each slice's turn writes, layer by layer."""
         numbers = range(candidate.slices.count)
-        if self.job.target.runtime == "ort":
+        if self.task.target.runtime == "ort":
             sizes = (setting.recipe, setting.target)
             return [[slice_nbytes(layer, *sizes, (candidate.slices, i)) for i in numbers] for layer in setting.block.layers]
-        model = block_model(self.job, index, candidate)
+        model = block_model(self.task, index, candidate)
         return [[turn_nbytes(model, layer, i) for i in numbers] for layer in model.layers]
 
     def before(self, index: int, batch: int) -> Before:
@@ -114,26 +114,26 @@ class Measure:
         else:
             if batch not in self._before:
                 self._before[batch] = self._forward(batch)
-            known = self._before[batch][self.job.settings[index].block.name]
-        if self.job.target.nonvolatile_bytes != 0:
+            known = self._before[batch][self.task.settings[index].block.name]
+        if self.task.target.nonvolatile_bytes != 0:
             return known
         return replace(known, resident_nbytes=self._frozen + sum(self._kept) - self._kept[index])
 
     def _forward(self, batch: int) -> Mapping[str, Before]:
-        job = self.job
-        graph, starts = assemble_forward(job.graph, job.parts, job.trained, job.target, batch)
-        inputs_of = {block.name: block.inputs for block in job.parts.blocks}
-        return before_each(to_program(graph, job.target), starts, inputs_of)
+        task = self.task
+        graph, starts = assemble_forward(task.graph, task.parts, task.trained, task.target, batch)
+        inputs_of = {block.name: block.inputs for block in task.parts.blocks}
+        return before_each(to_program(graph, task.target), starts, inputs_of)
 
     def pass_nbytes(self, rows: int) -> int:
         """RAM in bytes that onnxruntime takes for a pass of ``rows`` samples through the whole model, stage by stage."""
         if rows not in self._passes:
-            self._passes[rows] = max(self._stages.peak_nbytes(forward_stages(self.job, rows)))
+            self._passes[rows] = max(self._stages.peak_nbytes(forward_stages(self.task, rows)))
         return self._passes[rows]
 
     def most_rows(self, candidates: Sequence[Candidate], nbytes: int) -> int:
         """How many samples, 250 at most, a pass takes at once in ``nbytes`` of RAM, while any of the blocks is in training."""
-        alignment = self.job.target.alignment
+        alignment = self.task.target.alignment
         held = max(
             transient_base(self.program(index, each), self.before(index, each.batch), alignment)
             for index, each in enumerate(candidates)
@@ -141,10 +141,10 @@ class Measure:
         return max(1, bisect_right(range(1, MOST_ROWS + 1), nbytes - held, key=self.pass_nbytes))
 
 
-def _frozen_nbytes(job: PlanJob) -> int:
-    trained = {setting.block.name for setting in job.settings}
-    nodes = [node for block in job.parts.blocks if block.name not in trained for node in block.nodes]
-    return constant_nbytes(job.graph, [*job.parts.stem, *nodes, *job.parts.behind], job.target)
+def _frozen_nbytes(task: PlanningTask) -> int:
+    trained = {setting.block.name for setting in task.settings}
+    nodes = [node for block in task.parts.blocks if block.name not in trained for node in block.nodes]
+    return constant_nbytes(task.graph, [*task.parts.stem, *nodes, *task.parts.behind], task.target)
 
 
 def _signature(setting: BlockSetting) -> Hashable:

@@ -12,7 +12,7 @@ from tinyfoa_rt.emit.open_sizes import open_sizes
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.export.ort import OrtModels, ProjectFacts, to_ort_format, write_project
 from tinyfoa_rt.files import write_whole
-from tinyfoa_rt.pipeline.placement import place_steps, placement_record
+from tinyfoa_rt.planner.placement import place_steps, placement_record
 from tinyfoa_rt.run import Trainer
 from tinyfoa_rt.run.kernels import KERNELS
 from tinyfoa_rt.run.session import failing_as

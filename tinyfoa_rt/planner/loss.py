@@ -1,7 +1,8 @@
-"""Which loss trains a model: what the targets are decides, and without them what the model ends in."""
+"""Which loss trains a model: what the labels are decides, and without them what the model ends in."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,14 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import UnsupportedError, UsageError
 from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.options import AUTO, PlanOptions
 from tinyfoa_rt.partition import Score, find_score
 
-__all__ = ["auto_loss", "check_loss", "loss_of_targets"]
+__all__ = ["auto_loss", "check_loss", "loss_of_labels", "with_loss_of"]
 
 
 def auto_loss(graph: Graph, score: Score | None, classes: int | None) -> str:
-    """Return the loss of a model whose targets are not known.
+    """Return the loss of a model whose labels are not known.
 
     A Softmax is for classes. A model whose output is as large as its input reconstructs it. Sigmoids are for labels of 0 and 1,
     and one output without is a number.
@@ -30,13 +32,13 @@ def auto_loss(graph: Graph, score: Score | None, classes: int | None) -> str:
     return "mean-squared-error" if num_outputs == 1 else "cross-entropy"
 
 
-def loss_of_targets(graph: Graph, loss_at: str | None, y: NDArray[Any]) -> str | None:
-    """Return the loss that targets ask for.
+def loss_of_labels(graph: Graph, loss_at: str | None, labels: NDArray[Any]) -> str | None:
+    """Return the loss that labels ask for.
 
     Args:
         graph: the model.
         loss_at: the value that learns; ``None`` for the one that is taken without.
-        y: class numbers (N,), int64, or numbers (N, outputs), float32.
+        labels: class numbers (N,), int64, or numbers (N, outputs), float32.
 
     Returns:
         Cross entropy of class numbers, where the model has several outputs. Of labels 0 and 1, one or several a sample, a binary
@@ -46,10 +48,17 @@ def loss_of_targets(graph: Graph, loss_at: str | None, y: NDArray[Any]) -> str |
     score = find_score(graph, loss_at)
     if score is None:
         return None
-    if y.ndim == 1 and graph.values[score.logits].size > 1:
+    if labels.ndim == 1 and graph.values[score.logits].size > 1:
         return "cross-entropy"
-    is_binary = bool(((y == 0) | (y == 1)).all())
-    return "binary-cross-entropy" if is_binary and np.prod(y.shape[1:]) != _input_size(graph) else "mean-squared-error"
+    is_binary = bool(((labels == 0) | (labels == 1)).all())
+    return "binary-cross-entropy" if is_binary and np.prod(labels.shape[1:]) != _input_size(graph) else "mean-squared-error"
+
+
+def with_loss_of(graph: Graph, options: PlanOptions, labels: NDArray[Any]) -> PlanOptions:
+    """Return options whose ``auto`` loss is the one that ``labels`` ask for; a new classifier has the loss of classes."""
+    if options.loss != AUTO or options.classes is not None:
+        return options
+    return replace(options, loss=loss_of_labels(graph, options.loss_at, labels) or AUTO)
 
 
 def check_loss(graph: Graph, output: str, loss: str) -> None:

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from tinyfoa_rt.ir.plan import BlockPlan, Nonvolatile, Plan
 from tinyfoa_rt.names import elide, elide_all
-from tinyfoa_rt.planner.report.comparison import comparison_table
-from tinyfoa_rt.planner.report.peaks import largest_at_peak, peak_block, peak_step
+from tinyfoa_rt.report.comparison import comparison_table
+from tinyfoa_rt.report.peaks import largest_at_peak, peak_block, peak_step
 from tinyfoa_rt.terminal import print_parts
 from tinyfoa_rt.units import format_nbytes
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from tinyfoa_rt.drawing.svg import rect
 from tinyfoa_rt.ir.plan import BlockPlan, Category, PlannedBuffer
-from tinyfoa_rt.planner.report.axis import Axis
-from tinyfoa_rt.planner.report.peaks import largest_at_peak, num_steps, ram_buffers
+from tinyfoa_rt.report.axis import Axis
+from tinyfoa_rt.report.peaks import largest_at_peak, num_steps, ram_buffers
 from tinyfoa_rt.units import format_nbytes
 
 __all__ = ["COLORS", "draw_bar", "draw_panel"]

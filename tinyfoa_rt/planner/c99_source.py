@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from tinyfoa_rt.export.c99 import BlockSource, LayerSource, ModelSource
 from tinyfoa_rt.ir.names import scale_of
 from tinyfoa_rt.ir.program import Program
-from tinyfoa_rt.pipeline.job import PlanJob
-from tinyfoa_rt.pipeline.measure import Measure
-from tinyfoa_rt.pipeline.storage import followed_by, stored_layers, stored_model
+from tinyfoa_rt.planner.costs import BlockCosts
 from tinyfoa_rt.planner.footprint import place_forward, transient_base
 from tinyfoa_rt.planner.search import Candidate
-from tinyfoa_rt.planner.storage import lay_out
+from tinyfoa_rt.planner.storage_layout import lay_out
+from tinyfoa_rt.planner.stored import followed_by, stored_layers, stored_model
+from tinyfoa_rt.planner.task import PlanningTask
 from tinyfoa_rt.steps import BlockSetting, assemble_forward, assemble_step, to_program
 
 __all__ = ["model_source"]
@@ -27,58 +27,58 @@ _STEPS_A_TURN = 10
 
 
 def model_source(
-    job: PlanJob, candidates: Sequence[Candidate], rates: Mapping[str, float], state: Mapping[str, NDArray[Any]], score: str
+    task: PlanningTask, candidates: Sequence[Candidate], rates: Mapping[str, float], state: Mapping[str, NDArray[Any]], score: str
 ) -> ModelSource:
     """Return what :func:`tinyfoa_rt.export.c99.lower` needs.
 
     Args:
-        job: for a target that runs generated C.
+        task: for a target that runs generated C.
         candidates: the sizes of each trained block.
         rates: at which each block starts, by its name.
         state: tensors of a checkpoint, or of the state that training begins with.
         score: the value whose largest element is the class.
     """
-    measure = Measure(job)
+    costs = BlockCosts(task)
     batch = candidates[0].batch
-    forward, starts = assemble_forward(job.graph, job.parts, job.trained, job.target, batch)
-    inputs_of = {block.name: block.inputs for block in job.parts.blocks}
-    program = to_program(forward, job.target)
+    forward, starts = assemble_forward(task.graph, task.parts, task.trained, task.target, batch)
+    inputs_of = {block.name: block.inputs for block in task.parts.blocks}
+    program = to_program(forward, task.target)
     offsets = place_forward(program, inputs_of)
     extent = _end(program, offsets)
     blocks = [
-        _block(measure, index, setting, candidate, rates.get(setting.block.name, 0.0))
-        for index, (setting, candidate) in enumerate(zip(job.settings, candidates))
+        _block(costs, index, setting, candidate, rates.get(setting.block.name, 0.0))
+        for index, (setting, candidate) in enumerate(zip(task.settings, candidates))
     ]
-    stored = stored_model(job, candidates)
+    stored = stored_model(task, candidates)
     return ModelSource(
-        name=job.graph.name,
+        name=task.graph.name,
         # The forward pass lies where the step does.
         blocks=tuple(replace(block, end=max(block.end, block.base + extent)) for block in blocks),
         stored=stored,
-        layout=lay_out(stored, job.target.page_bytes),
-        target=job.target,
+        layout=lay_out(stored, task.target.page_bytes),
+        target=task.target,
         forward=forward,
-        starts=tuple(starts[setting.block.name] for setting in job.settings),
+        starts=tuple(starts[setting.block.name] for setting in task.settings),
         offsets=offsets,
         score=score,
-        alpha=job.recipe.alpha,
-        loss=job.recipe.loss,
-        rotate_every=job.options.rotate_every or _STEPS_A_TURN,
+        alpha=task.recipe.alpha,
+        loss=task.recipe.loss,
+        rotate_every=task.options.rotate_every or _STEPS_A_TURN,
         state=state,
     )
 
 
-def _block(measure: Measure, index: int, setting: BlockSetting, candidate: Candidate, rate: float) -> BlockSource:
-    job = measure.job
-    step = assemble_step(setting, job.choice(candidate))
-    before = measure.before(index, candidate.batch)
+def _block(costs: BlockCosts, index: int, setting: BlockSetting, candidate: Candidate, rate: float) -> BlockSource:
+    task = costs.task
+    step = assemble_step(setting, task.choice(candidate))
+    before = costs.before(index, candidate.batch)
     layers = [
-        LayerSource(stored, math.prod(job.graph.shape(layer.output)[2:]) if layer.kind == "conv" else 1)
+        LayerSource(stored, math.prod(task.graph.shape(layer.output)[2:]) if layer.kind == "conv" else 1)
         for layer, stored in zip(setting.block.layers, stored_layers(setting, candidate))
     ]
-    program = to_program(step, job.target)
-    base = transient_base(program, before, job.target.alignment)
-    planned = {buffer.name: buffer.offset for buffer in measure.footprint(index, candidate).buffers}
+    program = to_program(step, task.target)
+    base = transient_base(program, before, task.target.alignment)
+    planned = {buffer.name: buffer.offset for buffer in costs.footprint(index, candidate).buffers}
     offsets = _offsets(program, planned, {name: base + offset for name, offset in before.offsets.items()})
     return BlockSource(
         name=setting.block.name,
@@ -87,7 +87,7 @@ def _block(measure: Measure, index: int, setting: BlockSetting, candidate: Candi
         offsets=offsets,
         base=base,
         end=_end(program, offsets),
-        peak_nbytes=measure.peak(index, candidate),
+        peak_nbytes=costs.peak(index, candidate),
         scale=scale_of(setting.block.output) if setting.is_binary else "",
         starting_rate=rate,
         statistics=followed_by(setting),

@@ -7,22 +7,22 @@ from collections.abc import Sequence
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.names import parts
-from tinyfoa_rt.ir.plan import BlockPlan, Nonvolatile, PlannedBuffer
+from tinyfoa_rt.ir.plan import BlockPlan, Nonvolatile, Plan, PlannedBuffer
 from tinyfoa_rt.names import elide
 from tinyfoa_rt.partition.layers import untrainable_products
-from tinyfoa_rt.pipeline.job import PlanJob
-from tinyfoa_rt.pipeline.measure import Measure
-from tinyfoa_rt.pipeline.nonvolatile import Flash
+from tinyfoa_rt.planner.costs import BlockCosts
+from tinyfoa_rt.planner.nonvolatile import Flash
 from tinyfoa_rt.planner.search import Candidate
+from tinyfoa_rt.planner.task import PlanningTask
 from tinyfoa_rt.units import format_nbytes
 
 __all__ = ["explain"]
 
 
-def explain(measure: Measure, flash: Flash, blocks: Sequence[BlockPlan], *, feasible: bool) -> str:
-    """Return why these blocks are planned as they are."""
-    job = measure.job
-    return (_why_chosen(job, measure, blocks) if feasible else _why_not(job, flash, blocks)) + _why_frozen(job.graph)
+def explain(costs: BlockCosts, flash: Flash, plan: Plan) -> str:
+    """Return why the blocks of ``plan`` are planned as they are, or what stands in the way."""
+    task, blocks = costs.task, plan.blocks
+    return (_why_chosen(task, costs, blocks) if plan.feasible else _why_not(task, flash, blocks)) + _why_frozen(task.graph)
 
 
 def _why_frozen(graph: Graph) -> str:
@@ -36,42 +36,42 @@ def _why_frozen(graph: Graph) -> str:
     return f" {elide(names[0])}{others} {verb} frozen: {reasons[names[0]]}."
 
 
-def _why_not(job: PlanJob, flash: Flash, blocks: Sequence[BlockPlan]) -> str:
+def _why_not(task: PlanningTask, flash: Flash, blocks: Sequence[BlockPlan]) -> str:
     """RAM, nonvolatile memory or both: who mends one only must not learn of the other afterwards."""
     worst = max(blocks, key=lambda block: block.peak_bytes)
     sentences = []
-    if worst.peak_bytes > job.budget_bytes:
-        sentences.append(_too_little_ram(job, worst))
-    available = job.target.nonvolatile_bytes
-    need = flash.need([Candidate(Slices(*block.slices), job.batches[0]) for block in blocks])
+    if worst.peak_bytes > task.budget_bytes:
+        sentences.append(_too_little_ram(task, worst))
+    available = task.target.nonvolatile_bytes
+    need = flash.need([Candidate(Slices(*block.slices), task.batches[0]) for block in blocks])
     if available and need.total_bytes > available:
         least = flash.least
         need = least if least.total_bytes > available else need
-        sentences.append(_too_little_nonvolatile(job, need, flash.most_last_blocks(available)))
+        sentences.append(_too_little_nonvolatile(task, need, flash.most_last_blocks(available)))
     return " ".join(sentences)
 
 
-def _too_little_ram(job: PlanJob, worst: BlockPlan) -> str:
+def _too_little_ram(task: PlanningTask, worst: BlockPlan) -> str:
     largest = max(_in_ram_at_peak(worst), key=lambda buffer: buffer.bytes)
     where = (
         "There is no nonvolatile memory, so all parameters are in RAM."
-        if job.target.nonvolatile_bytes == 0
+        if task.target.nonvolatile_bytes == 0
         else "Weights that are not being updated are read from nonvolatile memory and take no RAM."
     )
-    mend = " Pooled heads are smaller: --head-pool average." if _pooling_helps(job, worst, largest) else ""
+    mend = " Pooled heads are smaller: --head-pool average." if _pooling_helps(task, worst, largest) else ""
     return (
         f"Block {elide(worst.name)} needs at least {worst.peak_bytes:,} bytes; its largest buffer is {elide(largest.name)} "
         f"({format_nbytes(largest.bytes)}). The smallest budget that would do is {worst.peak_bytes:,} bytes.{mend} {where}"
     )
 
 
-def _too_little_nonvolatile(job: PlanJob, need: Nonvolatile, fitting: int) -> str:
+def _too_little_nonvolatile(task: PlanningTask, need: Nonvolatile, fitting: int) -> str:
     """``fitting`` is how many of the last blocks can be trained."""
     fewer = f"train fewer blocks (--train last:{fitting}) or " if fitting else ""
-    available = job.target.nonvolatile_bytes or 0
+    available = task.target.nonvolatile_bytes or 0
     code = f", {format_nbytes(need.code_bytes)} of them for code" if need.code_bytes else ""
     return (
-        f"{job.target.name} has {format_nbytes(available)} of nonvolatile memory, but the model takes at least "
+        f"{task.target.name} has {format_nbytes(available)} of nonvolatile memory, but the model takes at least "
         f"{format_nbytes(need.total_bytes)} ({need.total_bytes:,} bytes{code}) there; "
         f"{fewer}name external memory (--nonvolatile {_next_size(need.total_bytes)})."
     )
@@ -82,11 +82,11 @@ def _next_size(nbytes: int) -> str:
     return f"{1 << max(0, (nbytes - 1) >> 20).bit_length()}MB"
 
 
-def _pooling_helps(job: PlanJob, block: BlockPlan, largest: PlannedBuffer) -> bool:
+def _pooling_helps(task: PlanningTask, block: BlockPlan, largest: PlannedBuffer) -> bool:
     """Whether what fills the memory is a head over every position of a block's output."""
-    setting = next(setting for setting in job.settings if setting.block.name == block.name)
+    setting = next(setting for setting in task.settings if setting.block.name == block.name)
     is_of_head = largest.category == "head" or not {"HeadLogits", "HeadGrad"}.isdisjoint(parts(largest.name))
-    return is_of_head and setting.head_pool == "none" and len(job.graph.shape(setting.block.output)) > 2
+    return is_of_head and setting.head_pool == "none" and len(task.graph.shape(setting.block.output)) > 2
 
 
 def _in_ram_at_peak(block: BlockPlan) -> list[PlannedBuffer]:
@@ -97,19 +97,19 @@ def _in_ram_at_peak(block: BlockPlan) -> list[PlannedBuffer]:
     return [b for b in in_ram if b.first_step <= busiest <= b.last_step]
 
 
-def _why_chosen(job: PlanJob, measure: Measure, blocks: Sequence[BlockPlan]) -> str:
+def _why_chosen(task: PlanningTask, costs: BlockCosts, blocks: Sequence[BlockPlan]) -> str:
     where = (
         "all parameters stay in RAM, for there is no nonvolatile memory"
-        if job.target.nonvolatile_bytes == 0
+        if task.target.nonvolatile_bytes == 0
         else "weights that are not being updated are read from nonvolatile memory"
     )
-    if job.options.schedule != "slice" or job.options.slices != "auto":
+    if task.options.schedule != "slice" or task.options.slices != "auto":
         return f"The update fractions are as asked for; {where}."
     cut = [(index, block) for index, block in enumerate(blocks) if block.slices != (1, 1)]
     if not cut:
         return f"Every weight is updated in every step: whole layers fit; {where}."
     index, tightest = min(cut, key=lambda item: item[1].update_fraction)
-    larger = _next_larger(job, measure, index, tightest)
+    larger = _next_larger(task, costs, index, tightest)
     needed = f", the next larger one needs {larger:,} bytes" if larger else ""
     m_in, m_out = tightest.slices
     return (
@@ -118,11 +118,11 @@ def _why_chosen(job: PlanJob, measure: Measure, blocks: Sequence[BlockPlan]) -> 
     )
 
 
-def _next_larger(job: PlanJob, measure: Measure, index: int, block: BlockPlan) -> int | None:
+def _next_larger(task: PlanningTask, costs: BlockCosts, index: int, block: BlockPlan) -> int | None:
     """The least RAM that the next larger update fraction would take, at the smallest batch."""
     count = Slices(*block.slices).count
-    grids = [g for g in job.grids(job.settings[index].block) if g.count < count]
+    grids = [g for g in task.grids(task.settings[index].block) if g.count < count]
     if not grids:
         return None
     next_count = max(g.count for g in grids)
-    return min(measure.peak(index, Candidate(g, job.batches[0])) for g in grids if g.count == next_count)
+    return min(costs.peak(index, Candidate(g, task.batches[0])) for g in grids if g.count == next_count)

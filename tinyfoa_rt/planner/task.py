@@ -1,4 +1,4 @@
-"""A planning job: the model cut into blocks, the options resolved, everything refused that can be refused early."""
+"""A planning task: the model cut into blocks, the options resolved, everything refused that can be refused early."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from tinyfoa_rt.partition import (
     with_standard_operators,
     without_rounding,
 )
-from tinyfoa_rt.pipeline.loss import auto_loss, check_loss
+from tinyfoa_rt.planner.loss import auto_loss, check_loss
 from tinyfoa_rt.planner.search import Candidate, grid_candidates
 from tinyfoa_rt.steps import BlockSetting, StepChoice, block_settings
 from tinyfoa_rt.targets import load_target
 from tinyfoa_rt.units import parse_nbytes
 
-__all__ = ["PlanJob", "resolve"]
+__all__ = ["PlanningTask", "resolve_options"]
 
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 _DIAGONAL = Slices(2, 2)
 
 
 @dataclass(frozen=True)
-class PlanJob:
+class PlanningTask:
     """Everything that planning starts from.
 
     ``settings`` has one entry for each trained block, in execution order. ``options`` are resolved, but for a batch that planning
@@ -98,8 +98,8 @@ class PlanJob:
         return slices.count > 1 and self.options.schedule == "slice" and self.target.nonvolatile_bytes != 0
 
 
-def resolve(graph: Graph, options: PlanOptions, target: Target | None = None) -> PlanJob:
-    """Return the job for a model and options.
+def resolve_options(graph: Graph, options: PlanOptions, target: Target | None = None) -> PlanningTask:
+    """Return the task for a model and options.
 
     Args:
         graph: the model.
@@ -139,7 +139,7 @@ def resolve(graph: Graph, options: PlanOptions, target: Target | None = None) ->
     settings = block_settings(graph, trained, recipe, target)
     if recipe.head == "classifier":
         settings = tuple(_with_own_head(setting, parts.blocks[-1]) for setting in settings)
-    return PlanJob(graph, parts, options, target, recipe, settings)
+    return PlanningTask(graph, parts, options, target, recipe, settings)
 
 
 def _check_frozen(graph: Graph, target: Target) -> None:

@@ -5,21 +5,22 @@ Nothing is listed here that a later stage refuses: the stages themselves are run
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 from tinyfoa_rt.emit import check_emission
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.export.c99 import check_lowering
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.graph import Graph
-from tinyfoa_rt.pipeline.c99_source import model_source
-from tinyfoa_rt.pipeline.job import PlanJob, resolve
-from tinyfoa_rt.pipeline.runnable import check_runnable
+from tinyfoa_rt.planner.c99_source import model_source
+from tinyfoa_rt.planner.runnable import check_runnable
 from tinyfoa_rt.planner.search import Candidate
+from tinyfoa_rt.planner.task import PlanningTask, resolve_options
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
 from tinyfoa_rt.targets import load_target
 
-__all__ = ["check_model", "check_plan", "find_refusal", "with_way_out"]
+__all__ = ["check_model", "check_plan", "find_refusal", "naming_a_way_out"]
 
 
 def find_refusal(setting: BlockSetting) -> UnsupportedError | None:
@@ -31,61 +32,65 @@ def find_refusal(setting: BlockSetting) -> UnsupportedError | None:
     return None
 
 
-def check_model(job: PlanJob) -> None:
+def check_model(task: PlanningTask) -> None:
     """Refuse what concerns the model as a whole.
 
     Raises:
         UnsupportedError: a learned head, or a part of the forward pass that onnxruntime cannot run.
     """
-    if job.recipe.head == "learned":
+    if task.recipe.head == "learned":
         raise UnsupportedError("head 'learned'", "cannot run on onnxruntime yet", "use --head rademacher or kaiming")
-    check_emission(assemble_forward(job.graph, job.parts, job.trained, job.target, 1)[0], keeps_batch=False)
+    check_emission(assemble_forward(task.graph, task.parts, task.trained, task.target, 1)[0], keeps_batch=False)
 
 
-def check_plan(model: Graph, job: PlanJob, chosen: Sequence[Candidate]) -> None:
+def check_plan(model: Graph, task: PlanningTask, chosen: Sequence[Candidate]) -> None:
     """Refuse what building the plan, training it here or exporting it would refuse.
 
     Args:
         model: as it was loaded.
-        job: what is planned.
+        task: what is planned.
         chosen: the sizes of each trained block.
 
     Raises:
         UnsupportedError: onnxruntime cannot run a step or the forward pass; or, for a target that runs generated C, C99 cannot.
     """
-    here = job
-    if job.target.runtime == "c99":
-        here = resolve(model, job.options, load_target("ort-cpu"))
+    here = task
+    if task.target.runtime == "c99":
+        here = resolve_options(model, task.options, load_target("ort-cpu"))
         check_runnable(here)
     check_model(here)
     for setting, candidate in zip(here.settings, chosen):
         check_emission(assemble_step(setting, here.choice(candidate)), keeps_batch=True)
-    if job.target.runtime == "c99":
-        _check_c99(job, chosen)
+    if task.target.runtime == "c99":
+        _check_c99(task, chosen)
 
 
-def _check_c99(job: PlanJob, chosen: Sequence[Candidate]) -> None:
-    if job.options.schedule == "freeze-diagonal":
+def _check_c99(task: PlanningTask, chosen: Sequence[Candidate]) -> None:
+    if task.options.schedule == "freeze-diagonal":
         raise UnsupportedError("schedule 'freeze-diagonal'", "trains all slices at once", "plan with --schedule slice or full")
-    for layer in (layer for setting in job.settings for layer in setting.block.layers):
+    for layer in (layer for setting in task.settings for layer in setting.block.layers):
         if layer.kind == "local":
             problem = "is locally connected; C99 trains dense layers and convolutions"
             raise UnsupportedError(f"layer '{layer.name}'", problem, "train only what is behind it: --train last:1")
-    check_lowering(model_source(job, chosen, {}, {}, job.score))
+    check_lowering(model_source(task, chosen, {}, {}, task.score))
 
 
-def with_way_out(job: PlanJob, error: UnsupportedError) -> UnsupportedError:
-    """Return ``error`` with the ``--train`` that trains all that is behind the last refused block, if anything is.
+@contextlib.contextmanager
+def naming_a_way_out(task: PlanningTask) -> Iterator[None]:
+    """Raise an :class:`UnsupportedError` with the ``--train`` that trains all behind the last refused block, if anything is.
 
     What assembles one block knows no other: it cannot tell how many are behind it, nor which of them can be trained.
     """
-    refused = {setting.block.name for setting in job.settings if find_refusal(setting) is not None}
-    if not refused:
-        return error
-    names = [block.name for block in job.parts.blocks]
-    behind = next(count for count, name in enumerate(reversed(names)) if name in refused)
-    if behind:
-        mend = f"train only what is behind it: --train last:{behind} (what is before stays frozen)"
-    else:
-        mend = "no layer is behind it that could be trained alone: replace the operator, or end the model before it"
-    return UnsupportedError(error.place, error.problem, mend)
+    try:
+        yield
+    except UnsupportedError as error:
+        refused = {setting.block.name for setting in task.settings if find_refusal(setting) is not None}
+        if not refused:
+            raise
+        names = [block.name for block in task.parts.blocks]
+        behind = next(count for count, name in enumerate(reversed(names)) if name in refused)
+        if behind:
+            mend = f"train only what is behind it: --train last:{behind} (what is before stays frozen)"
+        else:
+            mend = "no layer is behind it that could be trained alone: replace the operator, or end the model before it"
+        raise UnsupportedError(error.place, error.problem, mend) from error

@@ -19,7 +19,7 @@ from tinyfoa_rt.ir.program import Program
 from tinyfoa_rt.ir.step import WORD_BITS, StepGraph, TensorType
 from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.partition.slices import largest_slice
-from tinyfoa_rt.pipeline.job import PlanJob
+from tinyfoa_rt.planner.task import PlanningTask
 from tinyfoa_rt.providers import rewrites_for
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
 from tinyfoa_rt.steps.stages import cut_stages
@@ -59,10 +59,10 @@ def _inlined(graph: StepGraph, emit: Callable[..., Any], target: Target) -> Inli
     return inline_functions(emit(graph, is_packed=True), PACKED_KERNELS)
 
 
-def forward_stages(job: PlanJob, rows: int) -> tuple[StepGraph, ...]:
+def forward_stages(task: PlanningTask, rows: int) -> tuple[StepGraph, ...]:
     """The stages of the forward pass of ``rows`` samples, as they are run."""
-    forward, starts = assemble_forward(job.graph, job.parts, job.trained, job.target, rows)
-    return cut_stages(forward, starts, [setting.block for setting in job.settings], job.score)
+    forward, starts = assemble_forward(task.graph, task.parts, task.trained, task.target, rows)
+    return cut_stages(forward, starts, [setting.block for setting in task.settings], task.score)
 
 
 @dataclass

@@ -14,7 +14,7 @@ from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.graph import Constant, Graph
 from tinyfoa_rt.ir.names import own, shift_of, statistics_of
 from tinyfoa_rt.operators.head_hash import rademacher_head
-from tinyfoa_rt.pipeline.job import PlanJob
+from tinyfoa_rt.planner.task import PlanningTask
 from tinyfoa_rt.steps import BlockSetting
 from tinyfoa_rt.steps.trained_part import running_statistics
 
@@ -23,7 +23,7 @@ __all__ = ["initial_tensors"]
 Array = NDArray[Any]
 
 
-def initial_tensors(job: PlanJob, blocks: Iterable[BlockRecord]) -> dict[str, Array]:
+def initial_tensors(task: PlanningTask, blocks: Iterable[BlockRecord]) -> dict[str, Array]:
     """Return the tensors by name: ``LAYER#weight``, ``LAYER#bias``, ``BLOCK#head``, scales of 0, and shift and running
     statistics of batch normalizations.
 
@@ -31,16 +31,16 @@ def initial_tensors(job: PlanJob, blocks: Iterable[BlockRecord]) -> dict[str, Ar
     taps x inputs x outputs, and its biases outputs x positions.
     """
     tensors: dict[str, Array] = {}
-    for setting, record in zip(job.settings, blocks):
+    for setting, record in zip(task.settings, blocks):
         for layer in setting.block.layers:
-            tensors.update(_layer_tensors(job.graph, layer, is_binary=setting.recipe.binarize != "none"))
+            tensors.update(_layer_tensors(task.graph, layer, is_binary=setting.recipe.binarize != "none"))
         if record.head:
-            tensors[own(record.name, "head")] = _head(setting, job.parts.blocks[-1].layers[0])
+            tensors[own(record.name, "head")] = _head(setting, task.parts.blocks[-1].layers[0])
         if record.scale:
             tensors[record.scale] = np.zeros((), dtype=np.float32)
         for node in running_statistics(setting.block):
             for name, value in zip((shift_of(node.outputs[0]), *statistics_of(node.outputs[0])), node.inputs[2:5]):
-                tensors[name] = np.array(job.graph.constants[value].read(), dtype=np.float32)
+                tensors[name] = np.array(task.graph.constants[value].read(), dtype=np.float32)
     return tensors
 
 

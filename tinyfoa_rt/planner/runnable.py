@@ -8,23 +8,23 @@ from tinyfoa_rt.emit import emit_probe, is_plain
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.operators import DOMAIN
-from tinyfoa_rt.pipeline.job import PlanJob
+from tinyfoa_rt.planner.task import PlanningTask
 from tinyfoa_rt.steps import assemble_forward
 
 __all__ = ["check_runnable"]
 
 
-def check_runnable(job: PlanJob) -> None:
+def check_runnable(task: PlanningTask) -> None:
     """Ask onnxruntime about every kind of node that is not plain; models of plain nodes alone do not wait for its import.
 
     Raises:
         UnsupportedError: it refuses one; names the node and says what it says. Or generated C is given several inputs, or one of
             another type than float32.
     """
-    if job.target.runtime != "ort":
-        _check_input_of_c99(job.graph)
+    if task.target.runtime != "ort":
+        _check_input_of_c99(task.graph)
         return
-    forward, _ = assemble_forward(job.graph, job.parts, job.trained, job.target, 1)
+    forward, _ = assemble_forward(task.graph, task.parts, task.trained, task.target, 1)
     for node in forward.nodes:
         if node.domain == DOMAIN or is_plain(forward, node):
             continue

@@ -5,9 +5,9 @@ from __future__ import annotations
 from tinyfoa_rt.drawing.svg import document, line, rect, text, text_width
 from tinyfoa_rt.ir.plan import Plan
 from tinyfoa_rt.names import elide, elide_all
-from tinyfoa_rt.planner.report.axis import Axis, axis_of, draw_limits, draw_ticks
-from tinyfoa_rt.planner.report.panels import COLORS, draw_bar, draw_panel
-from tinyfoa_rt.planner.report.peaks import num_steps, peak_block, ram_buffers
+from tinyfoa_rt.report.axis import Axis, axis_of, draw_limits, draw_ticks
+from tinyfoa_rt.report.panels import COLORS, draw_bar, draw_panel
+from tinyfoa_rt.report.peaks import num_steps, peak_block, ram_buffers
 from tinyfoa_rt.units import format_nbytes
 
 __all__ = ["render_chart"]

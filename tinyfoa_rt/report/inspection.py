@@ -17,9 +17,9 @@ from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.names import elide, elide_all
 from tinyfoa_rt.partition import find_score, loss_candidates
 from tinyfoa_rt.partition.layers import find_layers, untrainable_products
-from tinyfoa_rt.pipeline.job import resolve
-from tinyfoa_rt.pipeline.refusal import check_model, find_refusal
-from tinyfoa_rt.pipeline.runnable import check_runnable
+from tinyfoa_rt.planner.refusal import check_model, find_refusal
+from tinyfoa_rt.planner.runnable import check_runnable
+from tinyfoa_rt.planner.task import resolve_options
 from tinyfoa_rt.steps import BlockSetting
 from tinyfoa_rt.terminal import print_parts
 
@@ -48,9 +48,9 @@ def inspect_blocks(graph: Graph, loss_at: str | None = None) -> tuple[BlockFindi
     """
     if not find_layers(graph):
         return ()
-    job = resolve(graph, PlanOptions(budget=1, loss_at=loss_at))
-    check_runnable(job)
-    return tuple(_finding(job.graph, setting) for setting in job.settings)
+    task = resolve_options(graph, PlanOptions(budget=1, loss_at=loss_at))
+    check_runnable(task)
+    return tuple(_finding(task.graph, setting) for setting in task.settings)
 
 
 def print_inspection(graph: Graph, console: Console | None = None, *, loss_at: str | None = None) -> None:
@@ -74,7 +74,7 @@ def print_inspection(graph: Graph, console: Console | None = None, *, loss_at: s
 def _refused_whole(graph: Graph, loss_at: str | None) -> Iterator[str]:
     """Why the model cannot be trained, whichever block is."""
     try:
-        check_model(resolve(graph, PlanOptions(budget=1, train="last:1", loss_at=loss_at)))
+        check_model(resolve_options(graph, PlanOptions(budget=1, train="last:1", loss_at=loss_at)))
     except UnsupportedError as error:
         yield f"cannot be trained: {error}"
 

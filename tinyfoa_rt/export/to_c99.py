@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt.artifact.checkpoint import has_checkpoint
 from tinyfoa_rt.artifact.folder import PLAN, SOURCE_MODEL, Artifact
+from tinyfoa_rt.artifact.plan_file import parse_plan
 from tinyfoa_rt.artifact.records import Manifest
 from tinyfoa_rt.artifact.settings import TrainSettings
 from tinyfoa_rt.errors import InputError, UnsupportedError
@@ -22,11 +23,10 @@ from tinyfoa_rt.ir.c_program import CProgram
 from tinyfoa_rt.ir.names import scale_of
 from tinyfoa_rt.ir.plan import Nonvolatile
 from tinyfoa_rt.model import load
-from tinyfoa_rt.pipeline.c99_source import model_source
-from tinyfoa_rt.pipeline.job import PlanJob, resolve
-from tinyfoa_rt.pipeline.nonvolatile import with_first_state
-from tinyfoa_rt.planner.report import parse_plan
+from tinyfoa_rt.planner.c99_source import model_source
+from tinyfoa_rt.planner.nonvolatile import with_first_state
 from tinyfoa_rt.planner.search import Candidate
+from tinyfoa_rt.planner.task import PlanningTask, resolve_options
 from tinyfoa_rt.run import Trainer
 from tinyfoa_rt.run.loop import starting_rate
 from tinyfoa_rt.run.progress import Progress
@@ -84,34 +84,34 @@ def c_source(artifact: Artifact, state: Mapping[str, NDArray[Any]], progress: Pr
         InputError: the artifact is of a plan for onnxruntime.
         UnsupportedError: the schedule, the order or a layer has no form in C99, or the device has no nonvolatile memory.
     """
-    job = _job(artifact)
+    task = _task(artifact)
     done = progress if progress is not None else Progress(TrainSettings())
-    _refuse(artifact.manifest, job, done)
+    _refuse(artifact.manifest, task, done)
     manifest = artifact.manifest
     candidates = []
     for block in manifest.blocks:
         layer = block.layers[0]
         slices = Slices(len(layer.ins) - 1, len(layer.outs) - 1)
         candidates.append(Candidate(slices, manifest.batch))
-    for setting in job.settings:
+    for setting in task.settings:
         name = setting.block.name
         if setting.is_binary and scale_of(setting.block.output) not in state:
             raise InputError(f"state, block {name}", "has no scale", "build the artifact again")
-    rates = {**_rates(manifest, job), **done.rates}
-    source = model_source(job, candidates, rates, state, manifest.score)
+    rates = {**_rates(manifest, task), **done.rates}
+    source = model_source(task, candidates, rates, state, manifest.score)
     return replace(source, progress=(done.block, done.step, done.total_steps))
 
 
-def _refuse(manifest: Manifest, job: PlanJob, progress: Progress) -> None:
-    if job.target.nonvolatile_bytes == 0:
+def _refuse(manifest: Manifest, task: PlanningTask, progress: Progress) -> None:
+    if task.target.nonvolatile_bytes == 0:
         mend = "plan with --nonvolatile: the storage may be flash, FRAM or a file"
-        raise UnsupportedError(f"target {job.target.name}", "has no nonvolatile memory, which C99 keeps slices in", mend)
+        raise UnsupportedError(f"target {task.target.name}", "has no nonvolatile memory, which C99 keeps slices in", mend)
     if manifest.order == "interleaved" and progress.total_steps and progress.block < len(manifest.blocks):
         mend = "train it to its end here, or build with --order layerwise"
         raise UnsupportedError("order 'interleaved'", "cannot be gone on with block by block", mend)
 
 
-def _job(artifact: Artifact) -> PlanJob:
+def _task(artifact: Artifact) -> PlanningTask:
     if SOURCE_MODEL not in artifact.models or PLAN not in artifact.models:
         mend = "export with --target ort, or plan for c99 or a board ('plan --target ... -o plan.json') and build that"
         raise InputError("artifact", "was planned for onnxruntime", mend)
@@ -120,13 +120,13 @@ def _job(artifact: Artifact) -> PlanJob:
         path = Path(folder) / "model.onnx"
         path.write_bytes(artifact.models[SOURCE_MODEL])
         graph = load(path, shapes=plan.shapes)
-    return resolve(replace(graph, name=plan.model), plan.options, plan.target)
+    return resolve_options(replace(graph, name=plan.model), plan.options, plan.target)
 
 
-def _rates(manifest: Manifest, job: PlanJob) -> dict[str, float]:
+def _rates(manifest: Manifest, task: PlanningTask) -> dict[str, float]:
     """The recipe's rates, with standardized samples, and bits of which half are ones."""
     rates = {}
-    for setting, record in zip(job.settings, manifest.blocks):
+    for setting, record in zip(task.settings, manifest.blocks):
         head_units = 0 if setting.block.is_classifier else setting.head_units
         rates[record.name] = starting_rate(manifest, record, head_units, 0.5 if setting.binary_values else 1.0)
     return rates

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from tinyfoa_rt.export.c99 import constants_nbytes
 from tinyfoa_rt.ir.plan import Nonvolatile
 from tinyfoa_rt.ir.target import Target
-from tinyfoa_rt.pipeline.c99_source import model_source
-from tinyfoa_rt.pipeline.job import PlanJob
-from tinyfoa_rt.pipeline.measure import Measure
-from tinyfoa_rt.pipeline.storage import stored_model, stored_of
+from tinyfoa_rt.planner.c99_source import model_source
+from tinyfoa_rt.planner.costs import BlockCosts
 from tinyfoa_rt.planner.search import Candidate
-from tinyfoa_rt.planner.storage import first_state_nbytes, lay_out
+from tinyfoa_rt.planner.storage_layout import first_state_nbytes, lay_out
+from tinyfoa_rt.planner.stored import stored_model, stored_of
+from tinyfoa_rt.planner.task import PlanningTask
 from tinyfoa_rt.steps.storage import constant_nbytes
 
 __all__ = ["Flash", "with_first_state"]
 
 
 class Flash:
-    """The nonvolatile memory that a job takes, for any candidates of its blocks."""
+    """The nonvolatile memory that a task takes, for any candidates of its blocks."""
 
-    def __init__(self, measure: Measure) -> None:
-        self._measure = measure
-        self._job = measure.job
+    def __init__(self, costs: BlockCosts) -> None:
+        self._costs = costs
+        self._task = costs.task
         self._constants_nbytes: int | None = None
 
     def need(self, candidates: Sequence[Candidate]) -> Nonvolatile:
@@ -33,55 +34,58 @@ class Flash:
         Raises:
             UnsupportedError: the target runs generated C, and an operator has no kernel there.
         """
-        target, measure = self._job.target, self._measure
+        target, costs = self._task.target, self._costs
         if target.nonvolatile_bytes == 0:
             return Nonvolatile()
         if target.runtime != "c99":
-            return Nonvolatile(sum(measure.kept_of_blocks), measure.frozen_nbytes, code_bytes=target.code_bytes)
+            return Nonvolatile(sum(costs.kept_of_blocks), costs.frozen_nbytes, code_bytes=target.code_bytes)
         if self._constants_nbytes is None:
-            source = model_source(self._job, candidates, {}, {}, self._job.score)
+            source = model_source(self._task, candidates, {}, {}, self._task.score)
             self._constants_nbytes = constants_nbytes(source)
-        stored = stored_model(self._job, candidates)
+        stored = stored_model(self._task, candidates)
         layout = lay_out(stored, target.page_bytes)
         known = Nonvolatile(layout.flash_nbytes, self._constants_nbytes, code_bytes=target.code_bytes)
         return with_first_state(known, first_state_nbytes(stored, layout), target)
 
     def fits(self, candidates: Sequence[Candidate]) -> bool:
         """Whether the target has as much."""
-        available = self._job.target.nonvolatile_bytes
+        available = self._task.target.nonvolatile_bytes
         return not available or self.need(candidates).total_bytes <= available
 
     def most_last_blocks(self, available_nbytes: int) -> int:
         """The largest K for which ``--train last:K`` takes at most ``available_nbytes``; 0 where there is none."""
-        blocks, settings = self._job.parts.blocks, self._job.settings
+        blocks, settings = self._task.parts.blocks, self._task.settings
         first = len(blocks) - len(settings)
         if any(setting.block is not block for setting, block in zip(settings, blocks[first:])):
             return 0  # the choice of blocks has gaps; what to leave out is the user's to say
-        frozen = self._measure.frozen_nbytes
+        frozen = self._costs.frozen_nbytes
         for index, setting in enumerate(settings[:-1], 1):
-            frozen += constant_nbytes(self._job.graph, setting.block.nodes, self._job.target)
+            frozen += constant_nbytes(self._task.graph, setting.block.nodes, self._task.target)
             if frozen + self._least_of_last(index) <= available_nbytes:
                 return len(settings) - index
         return 0
 
     @property
     def least(self) -> Nonvolatile:
-        """What the job takes at least, in whatever RAM."""
-        return self.need(_least(self._job))
+        """What the task takes at least, in whatever RAM."""
+        return self.need(_least(self._task))
 
     def _least_of_last(self, index: int) -> int:
         """What the trained blocks from ``index`` on take at least, beside constants."""
-        job, target = self._job, self._job.target
+        task, target = self._task, self._task.target
         if target.runtime != "c99":
-            return sum(self._measure.kept_of_blocks[index:]) + target.code_bytes
-        fewer = replace(job, settings=job.settings[index:])
+            return sum(self._costs.kept_of_blocks[index:]) + target.code_bytes
+        fewer = replace(task, settings=task.settings[index:])
         return lay_out(stored_model(fewer, _least(fewer)), target.page_bytes).flash_nbytes + target.code_bytes
 
 
-def _least(job: PlanJob) -> list[Candidate]:
+def _least(task: PlanningTask) -> list[Candidate]:
     """The sizes in which each block stores least."""
-    candidates = [[Candidate(grid, job.batches[0]) for grid in job.grids(setting.block)] for setting in job.settings]
-    return [min(each, key=lambda one, at=at: stored_of(job, at, one)) for at, each in enumerate(candidates)]  # type: ignore[misc]
+    found = []
+    for index, setting in enumerate(task.settings):
+        candidates = [Candidate(grid, task.batches[0]) for grid in task.grids(setting.block)]
+        found.append(min(candidates, key=partial(stored_of, task, index)))
+    return found
 
 
 def with_first_state(known: Nonvolatile, nbytes: int, target: Target) -> Nonvolatile:

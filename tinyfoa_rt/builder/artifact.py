@@ -1,0 +1,137 @@
+"""Puts an artifact together: step graphs, forward graphs, manifest and initial state; it trains without onnx."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from tinyfoa_rt.artifact.folder import INFERENCE, PLAN, Artifact, packed_path
+from tinyfoa_rt.artifact.inference import find_parameters
+from tinyfoa_rt.artifact.plan_file import dumps
+from tinyfoa_rt.artifact.records import ARTIFACT_FORMAT, BlockRecord, InputRecord, LayerRecord, Manifest, TensorRecord
+from tinyfoa_rt.builder.initial_tensors import initial_tensors
+from tinyfoa_rt.emit import can_pack, emit_forward, emit_inference, emit_step
+from tinyfoa_rt.ir.block import Layer, Slices
+from tinyfoa_rt.ir.names import HEAD, scale_of
+from tinyfoa_rt.ir.plan import Plan
+from tinyfoa_rt.ir.step import StepGraph
+from tinyfoa_rt.partition import bounds
+from tinyfoa_rt.planner.ort_memory import forward_stages
+from tinyfoa_rt.planner.task import PlanningTask
+from tinyfoa_rt.providers import rewrites_for
+from tinyfoa_rt.run.model_state import ModelState
+from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
+from tinyfoa_rt.steps.trained_part import running_statistics
+
+__all__ = ["ArtifactBuilder"]
+
+
+class ArtifactBuilder:
+    """Makes one artifact of a plan; :meth:`build` is called once."""
+
+    def __init__(self, task: PlanningTask, plan: Plan) -> None:
+        self._task = task
+        self._plan = plan
+        self._models: dict[str, bytes] = {PLAN: (dumps(plan) + "\n").encode()}
+        self._rewrites = rewrites_for(task.target.provider)
+        self._graphs: dict[str, tuple[StepGraph, Callable[..., Any]]] = {}
+
+    def build(self, choices: Sequence[StepChoice], rows: int) -> Artifact:
+        """Return the artifact.
+
+        Args:
+            choices: the sizes of each block's step.
+            rows: how many samples a forward pass takes at once.
+        """
+        task = self._task
+        blocks = tuple(self._block(n, setting, choice) for n, (setting, choice) in enumerate(zip(task.settings, choices), 1))
+        forward, _ = assemble_forward(task.graph, task.parts, task.trained, task.target, 1)
+        stages = []
+        for number, stage in enumerate(forward_stages(task, 1)):
+            stages.append(f"forward/{number}.onnx" if stage.nodes else "")
+            if stage.nodes:
+                self._add(stages[-1], stage, emit_forward)
+        initial = initial_tensors(task, blocks)
+        manifest = self._manifest(tuple(stages), blocks, rows)
+        tensors = ModelState(manifest, initial).forward_tensors(as_bytes=True)
+        inference = emit_inference(forward, tensors, self._rewrites, task.graph.renamed).SerializeToString(deterministic=True)
+        self._models[INFERENCE] = inference
+        manifest = replace(manifest, parameters=find_parameters(inference, tensors))
+        if all(can_pack(graph) for graph, _ in self._graphs.values()):
+            for path, (graph, emit) in self._graphs.items():
+                self._models[packed_path(path)] = emit(graph, is_packed=True).SerializeToString(deterministic=True)
+        return Artifact(manifest, self._models, initial)
+
+    def _add(self, path: str, graph: StepGraph, emit: Callable[..., Any]) -> None:
+        """Emit a step or a stage; the packed form follows where all of them have one, since they hand bits to each other."""
+        self._models[path] = emit(graph, rewrites=self._rewrites).SerializeToString(deterministic=True)
+        self._graphs[path] = (graph, emit)
+
+    def _block(self, number: int, setting: BlockSetting, choice: StepChoice) -> BlockRecord:
+        block = setting.block
+        step = assemble_step(setting, choice)
+        path = f"steps/{number}.onnx"
+        self._add(path, step, emit_step)
+        layers = tuple(self._layer(setting, layer, choice.slices) for layer in block.layers)
+        return BlockRecord(
+            name=block.name,
+            step=path,
+            inputs=tuple(name for name in step.inputs if name not in step.constants),
+            output=block.output,
+            scale=scale_of(block.output) if setting.is_binary else "",
+            scale_momentum=setting.recipe.scale_momentum(choice.batch),
+            statistics=tuple(node.outputs[0] for node in running_statistics(block)),
+            statistics_momentum=tuple(
+                setting.recipe.statistics_momentum(node.float("momentum", 0.9), choice.batch)
+                for node in running_statistics(block)
+            ),
+            head=HEAD in step.tensors,
+            head_positions=setting.head_positions,
+            is_classifier=block.is_classifier,
+            layers=layers,
+        )
+
+    def _layer(self, setting: BlockSetting, layer: Layer, slices: Slices) -> LayerRecord:
+        ins, outs = bounds(layer, slices)
+        is_binary = setting.recipe.binarize != "none"
+        # Where the block's output is a mean over positions, they share one error.
+        output = self._task.graph.values[setting.block.output].size
+        positions = max(1, output // layer.out_features) if layer.kind == "conv" else 1
+        return LayerRecord(layer.name, layer.kind, layer.row_size, ins, outs, is_binary, positions)
+
+    def _tensors(self) -> tuple[TensorRecord, ...]:
+        """What steps and stages are given or hand out and is no value of the model."""
+        found: dict[str, TensorRecord] = {}
+        for graph, _ in self._graphs.values():
+            for tensor in graph.tensors.values():
+                if tensor.role != "value" and (tensor.is_persistent or tensor.name in graph.outputs):
+                    found[tensor.name] = TensorRecord(tensor.name, tensor.role, tensor.owner, tensor.next_of)
+        return tuple(found.values())
+
+    def _manifest(self, stages: tuple[str, ...], blocks: tuple[BlockRecord, ...], rows: int) -> Manifest:
+        task, plan = self._task, self._plan
+        return Manifest(
+            format=ARTIFACT_FORMAT,
+            model=task.graph.name,
+            inputs=tuple(InputRecord(n, task.graph.values[n].dtype, task.graph.shape(n)) for n in task.graph.inputs),
+            output=next(name for name in task.graph.outputs if not task.graph.is_constant(name)),
+            score=task.score,
+            num_outputs=task.recipe.num_outputs,
+            loss=task.recipe.loss,
+            batch=plan.batch,
+            optimizer=plan.options.optimizer,
+            schedule=plan.options.schedule,
+            binarize=task.recipe.binarize,
+            handover=task.recipe.handover,
+            order=plan.options.order,
+            peak_bytes=plan.peak_bytes,
+            budget_bytes=plan.budget_bytes if plan.target.runtime == "ort" else 0,
+            rows=rows,
+            needs_kernels=task.target.has_kernels,
+            frozen_blocks=len(task.parts.blocks) - len(task.settings),
+            stages=stages,
+            blocks=blocks,
+            tensors=self._tensors(),
+            parameters=(),  # known when the trained model is emitted
+        )

@@ -1,0 +1,167 @@
+"""The order of the stages: a model becomes a plan, a plan an artifact, an artifact a project. Nothing else knows it.
+
+    model -> partition -> steps -> program -> search -> Plan      plan()
+    model, Plan -> graphs, weights, manifest -> Artifact          build()
+    Artifact -> C99, or C++ with onnxruntime                      export()
+
+What a stage needs is imported when it runs: onnx, networkx and onnxruntime are slow to import.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tinyfoa_rt.errors import InputError, UsageError
+from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.options import PlanOptions
+from tinyfoa_rt.ir.plan import Plan
+from tinyfoa_rt.ir.verify import verify_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tinyfoa_rt.artifact.folder import Artifact
+
+__all__ = ["EXPORT_FORMATS", "build", "export", "plan"]
+
+EXPORT_FORMATS = ("c99", "ort")
+
+Model = Graph | str | os.PathLike[str]
+
+
+def plan(model: Model, budget: str | int | None = None, *, labels: Any = None, **options: Any) -> Plan:
+    """Plan the training of ``model`` inside ``budget``.
+
+    Args:
+        model: a loaded model or the path of an ONNX file.
+        budget: RAM such as ``"256KB"``, or bytes; by default that of the target board.
+        labels: of the data set, from which an ``auto`` loss follows: class numbers (N,), int64, or numbers (N, outputs), float32
+            (NumPy arrays, as ``load_data`` returns them).
+        **options: fields of :class:`tinyfoa_rt.ir.options.PlanOptions`, such as ``target="stm32f746"`` or ``batch=1``.
+
+    Returns:
+        The plan. Where nothing fits, ``feasible`` is false and the plan is the smallest there is.
+
+    Raises:
+        UsageError: an option is wrong.
+        InputError: the model cannot be read or trained.
+    """
+    from tinyfoa_rt.planner.assemble import assemble_plan, search_space
+    from tinyfoa_rt.planner.costs import BlockCosts
+    from tinyfoa_rt.planner.loss import with_loss_of
+    from tinyfoa_rt.planner.nonvolatile import Flash
+    from tinyfoa_rt.planner.refusal import check_model, check_plan, naming_a_way_out
+    from tinyfoa_rt.planner.runnable import check_runnable
+    from tinyfoa_rt.planner.search import find_choice, find_fitting, find_floor, find_smallest
+    from tinyfoa_rt.planner.task import resolve_options
+    from tinyfoa_rt.report.reason import explain
+    from tinyfoa_rt.steps.rows import check_borders
+
+    asked = PlanOptions(budget=budget, **options)
+    graph = _loaded(model)
+    task = resolve_options(graph, asked if labels is None else with_loss_of(graph, asked, labels))
+    check_runnable(task)
+    costs = BlockCosts(task)
+    space, flash = search_space(costs), Flash(costs)
+    with naming_a_way_out(task):
+        if task.target.runtime == "ort":
+            check_model(task)  # its memory is that of the emitted model
+        floor = find_floor(space)
+        fits = floor <= task.budget_bytes
+        check_borders(task.graph, task.parts, task.trained, task.score)
+        check_plan(graph, task, find_choice(space, task.budget_bytes) if fits else find_smallest(space))
+    chosen = find_fitting(space, task.budget_bytes, flash.fits) if fits else None
+    planned = assemble_plan(costs, flash, chosen or find_smallest(space), floor)
+    planned = replace(planned, reason=explain(costs, flash, planned))
+    verify_plan(planned)
+    return planned
+
+
+def build(model: Model, plan: Plan, **repeated: Any) -> Artifact:
+    """Build what ``plan`` plans.
+
+    Args:
+        model: a loaded model or the path of an ONNX file: the one that was planned.
+        plan: a feasible plan. One for a target that runs generated C trains here on onnxruntime, and its artifact can be
+            exported.
+        **repeated: fields of :class:`tinyfoa_rt.ir.options.PlanOptions`, which may only repeat what the plan says.
+
+    Raises:
+        UsageError: an option says something else than the plan.
+        InputError: the plan does not fit, or is not a plan of this model; or the model, which an artifact for
+            another target carries, cannot be read again.
+        UnsupportedError: a block cannot run on onnxruntime.
+    """
+    from tinyfoa_rt.builder.artifact import ArtifactBuilder
+    from tinyfoa_rt.builder.planned import chosen_sizes, planned_task
+    from tinyfoa_rt.planner.costs import MOST_ROWS, BlockCosts
+    from tinyfoa_rt.planner.task import resolve_options
+    from tinyfoa_rt.targets import load_target
+
+    plan.options.refuse_others(repeated)
+    graph = _loaded(model, plan.shapes)
+    if not plan.feasible:
+        raise InputError("plan", f"does not fit its budget of {plan.budget_bytes:,} bytes", "plan with a larger budget")
+    task = planned_task(graph, plan)
+    costs = BlockCosts(task)
+    candidates, choices = chosen_sizes(costs, plan)
+    if task.target.runtime == "ort":
+        return ArtifactBuilder(task, plan).build(choices, costs.most_rows(candidates, plan.peak_bytes))
+    if not graph.source.path:
+        raise InputError(f"model '{graph.name}'", "was made in memory; a plan for C99 needs its file", "build from an .onnx file")
+    from tinyfoa_rt.artifact.folder import SOURCE_MODEL
+    from tinyfoa_rt.model.self_contained import self_contained
+
+    source = self_contained(Path(graph.source.path), graph.source.sha256)
+    here = resolve_options(graph, plan.options, load_target("ort-cpu"))
+    artifact = ArtifactBuilder(here, plan).build(choices, MOST_ROWS)  # the plan is for another machine
+    return replace(artifact, models={**artifact.models, SOURCE_MODEL: source})
+
+
+def export(folder: str | Path, output: str | Path, *, target: str = "c99", state_as_file: bool | None = None) -> str:
+    """Write a project that trains the artifact in ``folder``, from its checkpoint if it has one, to ``output``.
+
+    Args:
+        folder: what ``build`` or ``train`` has written.
+        output: a new or empty folder.
+        target: ``c99``: generated C for microcontrollers, of a plan for c99 or a board; ``ort``: C++ and C with onnxruntime.
+        state_as_file: with ``c99``, the first state becomes a file for the storage, not constant data of the C file; by default
+            where the target has no room for both.
+
+    Returns:
+        What was written, in one line.
+
+    Raises:
+        UsageError: the target is not known, or the option is not for it.
+        InputError: the artifact is of another target, or damaged, or the output cannot be written.
+        UnsupportedError: an operator has no C99 kernel.
+    """
+    folder, output = Path(folder), Path(output)
+    if target not in EXPORT_FORMATS:
+        raise UsageError(f"--target {target}", "is not known", f"use {', '.join(EXPORT_FORMATS)}")
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise InputError(str(output), "is not an empty folder", "name a new folder")
+    if target == "c99":
+        from tinyfoa_rt.export.to_c99 import export_c99
+
+        program, flash = export_c99(folder, output, state_as_file=state_as_file)
+        sizes = f"{program.arena_nbytes:,} bytes of RAM, {program.storage_nbytes:,} of storage, {flash.total_bytes:,} of flash"
+        return f"{program.prefix}_model.c, {len(program.blocks)} blocks, {sizes}"
+    if state_as_file:
+        raise UsageError("--weights bin", "is for --target c99", "leave it out: an artifact's state is a file anyway")
+    from tinyfoa_rt.export.to_ort import export_ort
+
+    artifact = export_ort(folder, output)
+    return f"artifact, artifact-ort, {len(artifact.blocks)} blocks, {artifact.manifest.peak_bytes:,} bytes of RAM by the plan"
+
+
+def _loaded(model: Model, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Graph:
+    """A model that was loaded, or a file's."""
+    if isinstance(model, Graph):
+        return model
+    from tinyfoa_rt.model import load
+
+    return load(model, shapes=shapes)

@@ -1,0 +1,125 @@
+"""Puts a plan together from the sizes that were chosen: its blocks with their buffers, totals, and other ways to train."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tinyfoa_rt.ir.block import Slices
+from tinyfoa_rt.ir.optimizers import optimizer_of
+from tinyfoa_rt.ir.plan import Account, BlockPlan, Plan
+from tinyfoa_rt.partition.schedule import update_fraction
+from tinyfoa_rt.partition.slices import largest_slice
+from tinyfoa_rt.planner.accounts import LayerAccount, ModelAccount, accounts
+from tinyfoa_rt.planner.costs import BlockCosts
+from tinyfoa_rt.planner.nonvolatile import Flash
+from tinyfoa_rt.planner.search import Candidate, SearchSpace
+from tinyfoa_rt.planner.stored import header_of, stored_of
+from tinyfoa_rt.planner.task import PlanningTask
+from tinyfoa_rt.steps.trained_part import VIEWS
+
+__all__ = ["assemble_plan", "search_space"]
+
+
+def search_space(costs: BlockCosts) -> SearchSpace:
+    """Return what the search may choose from, with what each choice costs."""
+    task = costs.task
+    samples = task.options.samples or 1
+    return SearchSpace(
+        slices=[task.grids(setting.block) for setting in task.settings],
+        batches=task.batches,
+        peak=costs.peak,
+        least=costs.least,
+        written=lambda index, candidate: costs.written(index, candidate, samples),
+        stored=lambda index, candidate: stored_of(task, index, candidate),
+    )
+
+
+def assemble_plan(costs: BlockCosts, flash: Flash, chosen: Sequence[Candidate], floor: int) -> Plan:
+    """Return the plan, but for its reason.
+
+    Args:
+        costs: of the task.
+        flash: of the task.
+        chosen: the sizes of each trained block.
+        floor: the least RAM in bytes with which all blocks can be trained.
+    """
+    task = costs.task
+    header_nbytes = header_of(task, chosen)
+    blocks = tuple(_block_plan(costs, index, candidate, header_nbytes) for index, candidate in enumerate(chosen))
+    peak = max(block.peak_bytes for block in blocks)
+    written = [block.written_bytes_per_epoch for block in blocks]
+    feasible = peak <= task.budget_bytes and flash.fits(chosen)
+    return Plan(
+        model=task.graph.name,
+        model_sha256=task.graph.source.sha256,
+        shapes=task.graph.source.shapes,
+        target=task.target,
+        options=replace(task.options, batch=chosen[0].batch),
+        feasible=feasible,
+        peak_bytes=peak,
+        floor_bytes=floor,
+        nonvolatile_parts=flash.need(chosen),
+        written_bytes_per_epoch=None if None in written else sum(nbytes or 0 for nbytes in written),
+        baselines=_baselines(task, costs, chosen, peak),
+        blocks=blocks,
+        reason="",
+    )
+
+
+def _block_plan(costs: BlockCosts, index: int, candidate: Candidate, header_nbytes: int) -> BlockPlan:
+    task = costs.task
+    block = task.settings[index].block
+    need = costs.footprint(index, candidate)
+    samples = task.options.samples
+    return BlockPlan(
+        name=block.name,
+        layers=tuple(layer.name for layer in block.layers),
+        parameters=block.parameters,
+        slices=(candidate.slices.m_in, candidate.slices.m_out),
+        update_fraction=update_fraction(task.options.schedule, candidate.slices),
+        forward_bytes=need.phase_nbytes["forward"],
+        gradient_bytes=need.phase_nbytes["gradient"],
+        update_bytes=need.phase_nbytes["update"],
+        peak_bytes=need.peak_nbytes,
+        written_bytes_per_epoch=None if samples is None else _written(costs, index, candidate, header_nbytes),
+        buffers=need.buffers,
+        steps=need.steps,
+    )
+
+
+def _written(costs: BlockCosts, index: int, candidate: Candidate, header_nbytes: int) -> int:
+    """Nonvolatile bytes that an epoch writes; every turn that ends writes a header."""
+    samples = costs.task.options.samples
+    assert samples is not None
+    return costs.written(index, candidate, samples) + costs.turns(index, candidate, samples) * header_nbytes
+
+
+def _baselines(task: PlanningTask, costs: BlockCosts, chosen: Sequence[Candidate], plan_peak: int) -> dict[str, Account]:
+    """The accounts of other ways to train the same blocks at the same batch."""
+    batch = chosen[0].batch
+    hidden = [(s, c) for s, c in zip(task.settings, chosen) if not s.block.is_classifier] or list(zip(task.settings, chosen))
+    layers = []
+    for setting, candidate in hidden:
+        for layer in setting.block.layers:
+            ins, outs = largest_slice(layer, candidate.slices)
+            layers.append(LayerAccount(layer.weight_size, ins * layer.taps * outs * layer.weight_copies))
+    sizes = [
+        math.prod(task.graph.values[node.outputs[0]].shape_at(batch))
+        for node in task.graph.nodes
+        if node.outputs[0] in task.graph.values and node.op_type not in VIEWS
+    ]
+    inputs = [math.prod(task.graph.values[name].shape_at(batch)) for name in task.graph.inputs]
+    whole = Candidate(Slices(1, 1), batch)
+    model = ModelAccount(
+        layers=layers,
+        parameters=sum(setting.block.parameters for setting in task.settings),
+        activations=sum(sizes) + sum(inputs),
+        largest_activation=max([*sizes, *inputs]),
+        num_states=len(optimizer_of(task.recipe.optimizer).states),
+        layerwise_peak=max(costs.peak(index, whole) for index in range(len(task.settings))),
+        plan_peak=plan_peak,
+        is_binary=task.recipe.binarize != "none",
+    )
+    return accounts(model)
