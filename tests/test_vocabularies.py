@@ -1,19 +1,23 @@
-"""Rows of vocabularies (ir/optimizers.py): what repeats them says the same, and another package may add to them."""
+"""Rows of vocabularies (ir/optimizers.py, ir/losses.py): what repeats them says the same, and another package may add to them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
+import numpy as np
 import onnx.parser
 import pytest
 
 from tinyfoa_rt.errors import UsageError
+from tinyfoa_rt.ir.losses import LOSSES, Loss, loss_of, register_loss
 from tinyfoa_rt.ir.optimizers import OPTIMIZERS, Optimizer, optimizer_of, register_optimizer
 from tinyfoa_rt.ir.options import PlanOptions
+from tinyfoa_rt.operators import OPERATORS
 from tinyfoa_rt.operators.row import snake_case
 from tinyfoa_rt.operators.updates import update_operator
 from tinyfoa_rt.resources import resource_path
+from tinyfoa_rt.run.evaluation import evaluate_scores
 
 LION = Optimizer("lion", "LionUpdate", 1e-4, "w - rate sign(m)", states=("m",), counts_steps=True, follows_gradient=False)
 
@@ -23,6 +27,19 @@ def lion() -> Iterator[Optimizer]:
     register_optimizer(LION)
     yield LION
     del OPTIMIZERS["lion"]
+
+
+# Of labels 0 and 1, an output each: mean max(0, 1 - y s) with y = -1 and 1.
+HINGE = Loss(
+    "hinge", "HingeLoss", "probabilities", "sign", lambda s, t: float(np.maximum(0, 1 - (2 * t - 1) * s).sum(axis=1).mean())
+)
+
+
+@pytest.fixture
+def hinge() -> Iterator[Loss]:
+    register_loss(HINGE)
+    yield HINGE
+    del LOSSES["hinge"]
 
 
 @pytest.mark.parametrize("row", OPTIMIZERS.values(), ids=lambda row: row.name)
@@ -50,3 +67,28 @@ def test_a_name_is_taken_once_and_must_be_known(lion: Optimizer) -> None:
         register_optimizer(lion)
     with pytest.raises(UsageError, match=r"--optimizer tiger: is not known; use auto, sgd, momentum, adam, lion"):
         PlanOptions(optimizer="tiger")
+
+
+@pytest.mark.parametrize("row", LOSSES.values(), ids=lambda row: row.name)
+def test_a_loss_names_an_operator_of_scores_and_targets(row: Loss) -> None:
+    operator = OPERATORS[row.operator]
+    assert [port.name for port in operator.inputs] == ["logits", "target"]
+    assert [port.name for port in operator.outputs] == ["grad_logits", "loss"]
+
+
+def test_an_added_loss_is_known_everywhere(hinge: Loss) -> None:
+    assert loss_of("hinge") is hinge
+    assert PlanOptions(loss="hinge").loss == "hinge"
+    scores = np.array([[0.5, -2.0], [-1.0, 3.0]], dtype=np.float32)
+    found = evaluate_scores(scores, np.array([[1, 1], [0, 1]], dtype=np.float32), hinge)
+    assert (found.loss, found.accuracy) == ((0.5 + 3) / 2, 0.75)
+    assert found.balanced_accuracy == (1 + 2 / 3) / 2
+
+
+def test_the_name_of_a_loss_is_taken_once_and_must_be_known(hinge: Loss) -> None:
+    with pytest.raises(UsageError, match="loss hinge: is there already"):
+        register_loss(hinge)
+    with pytest.raises(UsageError, match="--loss huber: is not known"):
+        PlanOptions(loss="huber")
+    with pytest.raises(UsageError, match="loss huber: is not known; use cross-entropy, binary-cross-entropy"):
+        loss_of("huber")

@@ -11,6 +11,7 @@ from tinyfoa_rt.artifact.digest import Digest
 from tinyfoa_rt.artifact.paths import INFERENCE, check_model_path, check_path
 from tinyfoa_rt.artifact.records import ARTIFACT_FORMAT, InputRecord, Manifest
 from tinyfoa_rt.errors import InputError
+from tinyfoa_rt.ir.losses import LOSSES
 from tinyfoa_rt.ir.optimizers import OPTIMIZERS
 from tinyfoa_rt.strict_json import read_record
 
@@ -18,7 +19,7 @@ __all__ = ["ParsedManifest", "parse_manifest"]
 
 _MEND = "build the artifact again"
 _CHOICES: Mapping[str, Collection[str]] = {
-    "loss": ("cross-entropy", "binary-cross-entropy", "mean-squared-error"),
+    "loss": LOSSES,
     "optimizer": OPTIMIZERS,
     "schedule": ("slice", "freeze-diagonal", "full"),
     "binarize": ("both", "weights", "none"),

@@ -129,7 +129,7 @@ class Manifest:
         output: name of the output that classifies or reconstructs.
         score: the value whose largest element is the class: the output before Softmax.
         num_outputs: classes, or the size of the target.
-        loss: ``cross-entropy``, ``binary-cross-entropy`` or ``mean-squared-error``.
+        loss: of the model's output and of the local heads (ir/losses.py).
         batch: samples a step.
         optimizer: of weights and biases (ir/optimizers.py).
         schedule: ``slice``, ``freeze-diagonal`` or ``full``.

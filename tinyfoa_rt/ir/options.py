@@ -12,8 +12,9 @@ from typing import Any
 
 from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.block import Slices
+from tinyfoa_rt.ir.losses import LOSSES
 from tinyfoa_rt.ir.optimizers import OPTIMIZERS
-from tinyfoa_rt.ir.recipe import ALPHAS, BINARIZE, CLASSIFIERS, HANDOVERS, HEAD_POOLS, HEADS, LOSSES, SCALES, WINDOWS
+from tinyfoa_rt.ir.recipe import ALPHAS, BINARIZE, CLASSIFIERS, HANDOVERS, HEAD_POOLS, HEADS, SCALES, WINDOWS
 
 __all__ = ["AUTO", "PlanOptions", "choices_of"]
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-__all__ = ["ALPHAS", "BINARIZE", "CLASSIFIERS", "HANDOVERS", "HEADS", "HEAD_POOLS", "LOSSES", "SCALES", "WINDOWS", "Recipe"]
+__all__ = ["ALPHAS", "BINARIZE", "CLASSIFIERS", "HANDOVERS", "HEADS", "HEAD_POOLS", "SCALES", "WINDOWS", "Recipe"]
 
 HEADS = ("rademacher", "kaiming", "classifier", "learned")
 HEAD_POOLS = ("grid", "average", "none")
 BINARIZE = ("both", "weights", "none")
-LOSSES = ("cross-entropy", "binary-cross-entropy", "mean-squared-error")
 ALPHAS = ("row", "tensor")
 SCALES = ("running", "batch")
 WINDOWS = ("symmetric", "relu")
@@ -32,7 +31,7 @@ class Recipe:
         head: the fixed matrix of a local head: ``rademacher`` is computed from a hash; ``kaiming`` is random too, ``classifier``
             the model's own weights, and both are stored; ``learned`` is trained.
         binarize: weights and activations, weights only, or nothing.
-        loss: of the model's output and of the local heads.
+        loss: of the model's output and of the local heads (ir/losses.py).
         num_outputs: classes, or the size of the target of a regression.
         seed: of the hashed head.
         head_pool: a local head sees the mean of each channel over all positions (``average``), or over each cell of a grid where

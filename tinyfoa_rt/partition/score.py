@@ -10,6 +10,7 @@ import numpy as np
 
 from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.graph import Graph, Node
+from tinyfoa_rt.ir.losses import loss_of
 from tinyfoa_rt.partition.layers import find_layers
 
 __all__ = ["Function", "Score", "find_score", "loss_candidates", "nodes_before", "score_of"]
@@ -45,8 +46,8 @@ class Score:
     function: Function
 
     def value(self, loss: str) -> str:
-        """Where ``loss`` attaches: a mean squared error compares the output itself with its target."""
-        return self.output if loss == "mean-squared-error" else self.logits
+        """Where ``loss`` attaches: at the logits where it holds the function at the end itself."""
+        return self.logits if loss_of(loss).takes_logits else self.output
 
 
 def find_score(graph: Graph, name: str | None = None) -> Score | None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import UnsupportedError, UsageError
 from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.losses import loss_of
 from tinyfoa_rt.ir.options import AUTO, PlanOptions
 from tinyfoa_rt.partition import Score, find_score
 
@@ -69,15 +70,15 @@ def check_loss(graph: Graph, output: str, loss: str) -> None:
         UsageError: classes of one output.
     """
     shape = graph.shape(output)[1:]
-    if loss == "mean-squared-error":
+    if loss_of(loss).prediction == "value":
         return
     if sum(length > 1 for length in shape) > 1:
         problem = f"has positions ({'x'.join(map(str, shape))} a sample), and a class for each of them cannot be learnt"
         mend = "name another value with --loss-at, or train on numbers with --loss mean-squared-error"
         raise UnsupportedError(f"output '{output}'", problem, mend)
-    if loss == "cross-entropy" and graph.values[output].size == 1:
+    if loss_of(loss).target == "class" and graph.values[output].size == 1:
         mend = "use --loss binary-cross-entropy (labels 0 and 1) or --loss mean-squared-error (numbers)"
-        raise UsageError("--loss cross-entropy", f"has one output to choose from, '{output}'", mend)
+        raise UsageError(f"--loss {loss}", f"has one output to choose from, '{output}'", mend)
 
 
 def _input_size(graph: Graph) -> int:

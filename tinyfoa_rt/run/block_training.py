@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.artifact.records import Manifest
 from tinyfoa_rt.errors import InputError
+from tinyfoa_rt.ir.losses import loss_of
 from tinyfoa_rt.ir.names import HEAD, LOSS, RATE, TARGET, own, split
 from tinyfoa_rt.run.evaluation import accuracy_of
 from tinyfoa_rt.run.frozen_slice import FrozenSlice
@@ -41,7 +42,7 @@ class BlockTraining:
         self, artifact: Artifact, index: int, state: ModelState, runtime: Runtime, given: Mapping[str, Array] | None = None
     ) -> None:
         self.record = artifact.blocks[index]
-        self._loss = artifact.manifest.loss
+        self._prediction = loss_of(artifact.manifest.loss).prediction
         self._state = state
         self._layers = [state.layers[layer.name] for layer in self.record.layers]
         self._session = runtime.open(
@@ -99,7 +100,7 @@ class BlockTraining:
         self._session.run()
         for frozen in self._frozen:
             frozen.restore()
-        accuracy = accuracy_of(self._logits.reshape(len(self._logits), -1), self.target, self._loss)
+        accuracy = accuracy_of(self._logits.reshape(len(self._logits), -1), self.target, self._prediction)
         return StepResult(float(self.outputs[LOSS]), accuracy)
 
     def reset_optimizer(self) -> None:
@@ -117,8 +118,8 @@ class BlockTraining:
         logits = [array for name, array in self.outputs.items() if name not in (LOSS, self._handed_on)]
         # Positions merged into the batch are several rows a sample.
         rows = [(array.shape or (0,))[0] for array in self.inputs.values()]
-        is_regression = manifest.loss != "cross-entropy"
-        target_shape = (manifest.batch, manifest.num_outputs) if is_regression else (manifest.batch,)
+        has_classes = loss_of(manifest.loss).target == "class"
+        target_shape = (manifest.batch,) if has_classes else (manifest.batch, manifest.num_outputs)
         fits = (
             len(logits) == 1
             and logits[0].shape[:1] == (manifest.batch,)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt.artifact.records import InputRecord, Manifest
 from tinyfoa_rt.errors import InputError, UsageError
+from tinyfoa_rt.ir.losses import loss_of
 from tinyfoa_rt.run.cache import ActivationCache
 from tinyfoa_rt.run.data import Normalization, check_labels, chunks, fit_to_shape
 
@@ -146,7 +147,8 @@ def check_targets(manifest: Manifest, samples: Samples, y: Array) -> Array:
         raise InputError("data", "has no samples", "give at least one")
     if len(samples) != len(y):
         raise InputError("data", f"has {len(samples)} samples and {len(y)} targets", "give one target a sample")
-    if manifest.loss == "cross-entropy":
+    loss = loss_of(manifest.loss)
+    if loss.target == "class":
         if y.ndim != 1 or y.dtype.kind not in "iu":
             problem = f"labels are {y.dtype} of shape {y.shape}"
             mend = "give one whole number a sample, counted from 0, or plan with another --loss"
@@ -164,7 +166,7 @@ def check_targets(manifest: Manifest, samples: Samples, y: Array) -> Array:
     if not is_finite.all():
         place = f"data, row {int(is_finite.argmin())}"
         raise InputError(place, "has a target that is NaN or Inf", "leave the row out")
-    if manifest.loss == "binary-cross-entropy" and (flat.min() < 0 or flat.max() > 1):
+    if loss.target == "probabilities" and (flat.min() < 0 or flat.max() > 1):
         row = int(((flat < 0) | (flat > 1)).any(axis=1).argmax())
         raise InputError(f"data, row {row}", "has a target that is not between 0 and 1", "plan with --loss mean-squared-error")
     return flat

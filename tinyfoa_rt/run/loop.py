@@ -18,6 +18,7 @@ from tinyfoa_rt.artifact.records import BlockRecord, Manifest
 from tinyfoa_rt.artifact.settings import BlockSize, rate_of_block
 from tinyfoa_rt.artifact.tensor_file import is_finite
 from tinyfoa_rt.errors import DivergenceError
+from tinyfoa_rt.ir.losses import loss_of
 from tinyfoa_rt.ir.names import scale_of, statistics_of
 from tinyfoa_rt.names import elide
 from tinyfoa_rt.run.block_training import BlockTraining
@@ -161,7 +162,7 @@ def starting_rate(manifest: Manifest, record: BlockRecord, head_units: int, powe
     fan_in = max(layer.fan_in for layer in record.layers)
     num_slices = max(layer.num_slices for layer in record.layers)
     positions = max(layer.positions for layer in record.layers)
-    squared = manifest.num_outputs if record.is_classifier and manifest.loss == "mean-squared-error" else 0
+    squared = manifest.num_outputs if record.is_classifier and loss_of(manifest.loss).averages_outputs else 0
     is_from_scratch = record.is_classifier and not squared and not manifest.frozen_blocks
     is_behind_kernels = is_from_scratch and any(_is_of_kernels(block) for block in manifest.blocks)
     size = BlockSize(head_units, record.head_positions, fan_in, num_slices, positions, power, squared, is_behind_kernels)

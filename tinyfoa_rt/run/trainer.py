@@ -20,9 +20,10 @@ from tinyfoa_rt.artifact.folder import INFERENCE, MANIFEST, Artifact
 from tinyfoa_rt.artifact.inference import write_inference
 from tinyfoa_rt.artifact.settings import TrainSettings
 from tinyfoa_rt.errors import InputError, UsageError
+from tinyfoa_rt.ir.losses import loss_of
 from tinyfoa_rt.run.data import Normalization
 from tinyfoa_rt.run.data_digest import digest_of
-from tinyfoa_rt.run.evaluation import Evaluation, evaluate_scores
+from tinyfoa_rt.run.evaluation import Evaluation, evaluate_scores, predict
 from tinyfoa_rt.run.feed import Samples, check_targets, samples_of
 from tinyfoa_rt.run.forward import ForwardPass
 from tinyfoa_rt.run.interleaved import InterleavedLoop
@@ -185,18 +186,12 @@ class Trainer:
 
     def predict(self, x: Inputs) -> Array:
         """Return the class (N,) of each sample; of several binary ones 0 or 1 (N, outputs); of a regression its output."""
-        scores, loss = self.scores(x), self.artifact.manifest.loss
-        if loss == "mean-squared-error":
-            return scores
-        if loss == "cross-entropy":
-            return np.asarray(scores.argmax(axis=1))
-        labels = (scores > 0).astype(np.int64)
-        return np.asarray(labels[:, 0] if labels.shape[1] == 1 else labels)
+        return predict(self.scores(x), loss_of(self.artifact.manifest.loss).prediction)
 
     def evaluate(self, x: Inputs, y: Array) -> Evaluation:
         """Return loss, accuracy and balanced accuracy on ``x`` and ``y``."""
         _, target = self._data(x, y, self.progress.normalization)
-        return evaluate_scores(self.scores(x), target, self.artifact.manifest.loss)
+        return evaluate_scores(self.scores(x), target, loss_of(self.artifact.manifest.loss))
 
     def save(self, folder: str | Path) -> None:
         """Write artifact, checkpoint and inference model; a power cut leaves the old checkpoint or the new one.

@@ -8,6 +8,7 @@ straight-through window where the output is binary.
 from __future__ import annotations
 
 from tinyfoa_rt.ir.graph import Attribute
+from tinyfoa_rt.ir.losses import loss_of
 from tinyfoa_rt.ir.names import HEAD, LOGITS, LOSS, RATE, TARGET, gradient, own, successor
 from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.recipe import Recipe
@@ -20,12 +21,6 @@ from tinyfoa_rt.steps.parameters import declare_states
 from tinyfoa_rt.steps.setting import BlockSetting
 
 __all__ = ["add_error_signal"]
-
-_LOSS_OPERATORS = {
-    "cross-entropy": "SoftmaxCrossEntropy",
-    "binary-cross-entropy": "BinaryCrossEntropy",
-    "mean-squared-error": "MeanSquaredError",
-}
 
 
 def add_error_signal(setting: BlockSetting, forward: ForwardPass, backward: BackwardPass) -> str:
@@ -101,7 +96,7 @@ def _channel_units(setting: BlockSetting, backward: BackwardPass) -> dict[str, A
 
 
 def _declare_target(setting: BlockSetting, builder: StepBuilder) -> str:
-    if setting.recipe.loss != "cross-entropy":
+    if loss_of(setting.recipe.loss).target != "class":
         target_type = TensorType("float32", (builder.batch, setting.recipe.num_outputs))
     else:
         # onnxruntime's operators index with 64-bit numbers.
@@ -110,7 +105,7 @@ def _declare_target(setting: BlockSetting, builder: StepBuilder) -> str:
 
 
 def _loss(recipe: Recipe, builder: StepBuilder, inputs: tuple[str, str]) -> tuple[str, ...]:
-    return builder.call(_LOSS_OPERATORS[recipe.loss], inputs, (gradient(LOGITS), LOSS), {}, "head")
+    return builder.call(loss_of(recipe.loss).operator, inputs, (gradient(LOGITS), LOSS), {}, "head")
 
 
 def _declare_head(setting: BlockSetting, builder: StepBuilder) -> str:

@@ -26,6 +26,7 @@ from tinyfoa_rt.ir.c_program import (
     RealArray,
     Statement,
 )  # fmt: skip
+from tinyfoa_rt.ir.losses import loss_of
 from tinyfoa_rt.ir.names import HEAD, LOSS, RATE, TARGET, own
 from tinyfoa_rt.ir.optimizers import STEP_COUNT, Optimizer
 from tinyfoa_rt.ir.step import StepGraph, StepNode
@@ -85,7 +86,7 @@ def lower(model: ModelSource) -> CProgram:
         input_size=int(np.prod(shape[1:])),
         input=model.offsets[input_name],
         output_size=score.size // score.shape[0],
-        takes_vectors=model.loss != "cross-entropy",
+        takes_vectors=loss_of(model.loss).target != "class",
         rotate_every=model.rotate_every,
         arena_nbytes=max(block.peak_nbytes for block in model.blocks),
         storage_nbytes=layout.nbytes,

@@ -72,7 +72,7 @@ class ModelSource:
         offsets: of every tensor of ``forward``, from the start of the transient part on, in bytes.
         score: the value whose largest element is the class.
         alpha: ``row`` or ``tensor``.
-        loss: ``cross-entropy``, ``binary-cross-entropy`` or ``mean-squared-error``.
+        loss: its name.
         rotate_every: steps that a slice stays.
         state: tensors by name as a checkpoint has them; what is missing is zero.
         progress: block, step and total steps that training goes on from.
