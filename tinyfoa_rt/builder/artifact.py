@@ -13,7 +13,7 @@ from tinyfoa_rt.artifact.records import ARTIFACT_FORMAT, BlockRecord, InputRecor
 from tinyfoa_rt.builder.initial_tensors import initial_tensors
 from tinyfoa_rt.emit import can_pack, emit_forward, emit_inference, emit_step
 from tinyfoa_rt.ir.block import Layer, Slices
-from tinyfoa_rt.ir.names import HEAD, scale_of
+from tinyfoa_rt.ir.names import scale_of
 from tinyfoa_rt.ir.plan import Plan
 from tinyfoa_rt.ir.step import StepGraph
 from tinyfoa_rt.partition import bounds
@@ -22,6 +22,7 @@ from tinyfoa_rt.planner.task import PlanningTask
 from tinyfoa_rt.providers import rewrites_for
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
+from tinyfoa_rt.steps.methods import method_of
 from tinyfoa_rt.steps.trained_part import running_statistics
 
 __all__ = ["ArtifactBuilder"]
@@ -69,7 +70,7 @@ class ArtifactBuilder:
         self._graphs[path] = (graph, emit)
 
     def _block(self, number: int, setting: BlockSetting, choice: StepChoice) -> BlockRecord:
-        block = setting.block
+        block, method = setting.block, method_of(setting.recipe.method)
         step = assemble_step(setting, choice)
         path = f"steps/{number}.onnx"
         self._add(path, step, emit_step)
@@ -86,8 +87,8 @@ class ArtifactBuilder:
                 setting.recipe.statistics_momentum(node.float("momentum", 0.9), choice.batch)
                 for node in running_statistics(block)
             ),
-            head=HEAD in step.tensors,
-            head_positions=setting.head_positions,
+            head=bool(method.kept(setting)),
+            head_positions=method.rate_units(setting).positions,
             is_classifier=block.is_classifier,
             layers=layers,
         )

@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 __all__ = [
-    "HEAD", "LOGITS", "LOSS", "MARK", "NEXT", "RATE", "TARGET",
-    "contribution", "gradient", "own", "parts", "scale_of", "shift_of", "split", "statistics_of", "successor", "unmarked",
+    "LOGITS", "LOSS", "MARK", "NEXT", "RATE", "TARGET",
+    "contribution", "gradient", "kept_by", "own", "parts", "scale_of", "shift_of", "split", "statistics_of", "successor",
+    "unmarked",
 ]  # fmt: skip
 
 MARK = "#"
-# What belongs to a step as a whole: the factor of its updates, what the model should have said, how far off it was and what it
-# said by its local head, and that head where it is stored.
-RATE, TARGET, LOSS, LOGITS, HEAD = (f"{MARK}{role}" for role in ("rate", "target", "loss", "logits", "head"))
+# What belongs to a step as a whole: the factor of its updates, what the model should have said, how far off it was and what the
+# block says by itself.
+RATE, TARGET, LOSS, LOGITS = (f"{MARK}{role}" for role in ("rate", "target", "loss", "logits"))
 # The role of what a tensor becomes.
 NEXT = "next"
 
@@ -46,6 +47,11 @@ def gradient(name: str) -> str:
 def contribution(value: str, node: str, position: int = 0) -> str:
     """The name of the gradient of a value that comes back through a node, which may read it at more than one position."""
     return gradient(own(value, "by", node, *([str(position)] if position else [])))
+
+
+def kept_by(block: str, name: str) -> str:
+    """The name in the state of a tensor that belongs to the step of ``block`` as a whole: ``BLOCK#ROLE`` of ``#ROLE``."""
+    return f"{block}{name}"
 
 
 def scale_of(value: str) -> str:

@@ -65,6 +65,7 @@ class PlanOptions:
         AUTO, "Grid of slices for all layers, such as 2x2 (inputs x outputs); auto lets the plan choose.", "INxOUT"
     )
     optimizer: str = _choice(AUTO, OPTIMIZERS, "sgd, momentum or adam; auto takes the one that needs least.")
+    method: str = _text("local-head", "Where a block's error comes from: local-head, or a method that was registered.", "NAME")
     head: str = _choice(
         AUTO,
         HEADS,

@@ -41,6 +41,7 @@ class Recipe:
         window: where the straight-through estimator lets the error pass: |z| < 1, or 0 < z < 1 as in the paper.
         handover: the next block reads h in {0, 1}, whose gradient takes h - 1/2, or h in {0, s} as in the paper.
         classifier: weights of the model's own classifier stay real, or are binarized as all others.
+        method: where the error comes from, a name of :data:`tinyfoa_rt.steps.methods.METHODS`.
     """
 
     optimizer: str = "sgd"
@@ -55,6 +56,7 @@ class Recipe:
     window: str = "symmetric"
     handover: str = "bits"
     classifier: str = "real"
+    method: str = "local-head"
 
     def scale_momentum(self, batch: int) -> float:
         """The share of s that a step keeps; 0 where s is the mean over the batch."""
@@ -74,8 +76,11 @@ class Recipe:
         return 0.5 if self.handover == "bits" else 0.0
 
     def of_classifier(self) -> Recipe:
-        """The recipe of the model's own classifier: its output is never binarized, its weights where they are asked to be."""
-        return replace(self, binarize="none") if self.classifier == "real" else self
+        """The recipe of the model's own classifier.
+
+        It is trained with its true loss; its output is never binarized, its weights where they are asked to be.
+        """
+        return replace(self, method="own-loss", binarize="none" if self.classifier == "real" else self.binarize)
 
     @property
     def window_floor(self) -> float:

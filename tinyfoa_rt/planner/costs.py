@@ -159,7 +159,7 @@ def _signature(setting: BlockSetting) -> Hashable:
     layers = tuple((number[layer.output], layer.kind, layer.groups, layer.bias is None) for layer in block.layers)
     inputs = tuple(number[name] for name in block.inputs)
     exports = tuple(number[name] for name in block.exports if name in number)
-    return (tuple(nodes), layers, inputs, number[block.output], exports, block.is_classifier, block.keeps_reals)
+    return (tuple(nodes), layers, inputs, number[block.output], exports, setting.recipe, block.keeps_reals)
 
 
 def _operand(setting: BlockSetting, name: str) -> Hashable:

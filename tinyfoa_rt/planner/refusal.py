@@ -18,6 +18,7 @@ from tinyfoa_rt.planner.runnable import check_runnable
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.planner.task import PlanningTask, resolve_options
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
+from tinyfoa_rt.steps.methods import method_of
 from tinyfoa_rt.targets import load_target
 
 __all__ = ["check_model", "check_plan", "find_refusal", "naming_a_way_out"]
@@ -36,10 +37,9 @@ def check_model(task: PlanningTask) -> None:
     """Refuse what concerns the model as a whole.
 
     Raises:
-        UnsupportedError: a learned head, or a part of the forward pass that onnxruntime cannot run.
+        UnsupportedError: something that the method cannot do, or a part of the forward pass that onnxruntime cannot run.
     """
-    if task.recipe.head == "learned":
-        raise UnsupportedError("head 'learned'", "cannot run on onnxruntime yet", "use --head rademacher or kaiming")
+    method_of(task.recipe.method).check(task.recipe)
     check_emission(assemble_forward(task.graph, task.parts, task.trained, task.target, 1)[0], keeps_batch=False)
 
 

@@ -23,6 +23,7 @@ from tinyfoa_rt.partition import (
 from tinyfoa_rt.planner.loss import auto_loss, check_loss
 from tinyfoa_rt.planner.search import Candidate, grid_candidates
 from tinyfoa_rt.steps import BlockSetting, StepChoice, block_settings
+from tinyfoa_rt.steps.methods import method_of
 from tinyfoa_rt.targets import load_target
 from tinyfoa_rt.units import parse_nbytes
 
@@ -132,14 +133,16 @@ def resolve_options(graph: Graph, options: PlanOptions, target: Target | None = 
         target=target.name,
         train=tuple(block.name for block in trained),
         optimizer="sgd" if options.optimizer == AUTO else options.optimizer,  # the one that needs least
-        head=_head(parts, options, selected),
         loss=loss,
     )
+    options = method_of(options.method).decide(options, parts, selected)
     recipe = _recipe(options, num_outputs)
-    settings = block_settings(graph, trained, recipe, target)
-    if recipe.head == "classifier":
-        settings = tuple(_with_own_head(setting, parts.blocks[-1]) for setting in settings)
+    settings = tuple(_with_own_recipe(each, parts.blocks[-1]) for each in block_settings(graph, trained, recipe, target))
     return PlanningTask(graph, parts, options, target, recipe, settings)
+
+
+def _with_own_recipe(setting: BlockSetting, last: Block) -> BlockSetting:
+    return replace(setting, recipe=method_of(setting.recipe.method).recipe_of(setting.recipe, setting.block, last))
 
 
 def _check_frozen(graph: Graph, target: Target) -> None:
@@ -170,31 +173,6 @@ def _budget(options: PlanOptions, target: Target) -> int:
             "give a budget, for example --budget 256KB, or a board as target",
         )
     return target.default_budget_bytes
-
-
-def _with_own_head(setting: BlockSetting, classifier: Block) -> BlockSetting:
-    """The classifier's weights are a head for the block that it reads; other blocks have hashed ones."""
-    head = "classifier" if _feeds(setting.block, classifier) else "rademacher"
-    return replace(setting, recipe=replace(setting.recipe, head=head))
-
-
-def _feeds(block: Block, classifier: Block) -> bool:
-    """Whether the model's classifier is one dense layer that reads the block's output as it is."""
-    layer = classifier.layers[0]
-    is_single = classifier.is_classifier and len(classifier.layers) == 1 and layer.kind == "dense" and layer.positions == 1
-    return is_single and block is not classifier and layer.input == block.output
-
-
-def _head(parts: Partition, options: PlanOptions, selected: frozenset[str]) -> str:
-    """The hashed head is not stored where a loop computes it; trained blocks behind frozen ones go on with what they know."""
-    fed = any(_feeds(block, parts.blocks[-1]) for block in parts.blocks if block.name in selected)
-    if options.head == "classifier" and not fed:
-        problem = "no trained block's output is what a dense classifier reads"
-        raise UsageError("--head classifier", problem, "use rademacher, or train the block before the classifier")
-    if options.head != AUTO:
-        return options.head
-    goes_on = len(selected) < len(parts.blocks) and options.classes is None and options.binarize == "none"
-    return "classifier" if fed and goes_on else "rademacher"
 
 
 def _recipe(options: PlanOptions, num_outputs: int) -> Recipe:

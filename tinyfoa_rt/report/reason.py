@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.graph import Graph
-from tinyfoa_rt.ir.names import parts
 from tinyfoa_rt.ir.plan import BlockPlan, Nonvolatile, Plan, PlannedBuffer
 from tinyfoa_rt.names import elide
 from tinyfoa_rt.partition.layers import untrainable_products
@@ -14,6 +13,7 @@ from tinyfoa_rt.planner.costs import BlockCosts
 from tinyfoa_rt.planner.nonvolatile import Flash
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.planner.task import PlanningTask
+from tinyfoa_rt.steps.methods import method_of
 from tinyfoa_rt.units import format_nbytes
 
 __all__ = ["explain"]
@@ -58,7 +58,9 @@ def _too_little_ram(task: PlanningTask, worst: BlockPlan) -> str:
         if task.target.nonvolatile_bytes == 0
         else "Weights that are not being updated are read from nonvolatile memory and take no RAM."
     )
-    mend = " Pooled heads are smaller: --head-pool average." if _pooling_helps(task, worst, largest) else ""
+    setting = next(setting for setting in task.settings if setting.block.name == worst.name)
+    advice = method_of(setting.recipe.method).advice(setting, largest)
+    mend = f" {advice}" if advice else ""
     return (
         f"Block {elide(worst.name)} needs at least {worst.peak_bytes:,} bytes; its largest buffer is {elide(largest.name)} "
         f"({format_nbytes(largest.bytes)}). The smallest budget that would do is {worst.peak_bytes:,} bytes.{mend} {where}"
@@ -80,13 +82,6 @@ def _too_little_nonvolatile(task: PlanningTask, need: Nonvolatile, fitting: int)
 def _next_size(nbytes: int) -> str:
     """The smallest power of two of at least 1 MB that holds ``nbytes``, as --nonvolatile takes it."""
     return f"{1 << max(0, (nbytes - 1) >> 20).bit_length()}MB"
-
-
-def _pooling_helps(task: PlanningTask, block: BlockPlan, largest: PlannedBuffer) -> bool:
-    """Whether what fills the memory is a head over every position of a block's output."""
-    setting = next(setting for setting in task.settings if setting.block.name == block.name)
-    is_of_head = largest.category == "head" or not {"HeadLogits", "HeadGrad"}.isdisjoint(parts(largest.name))
-    return is_of_head and setting.head_pool == "none" and len(task.graph.shape(setting.block.output)) > 2
 
 
 def _in_ram_at_peak(block: BlockPlan) -> list[PlannedBuffer]:

@@ -12,7 +12,7 @@ from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.artifact.records import Manifest
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.ir.losses import loss_of
-from tinyfoa_rt.ir.names import HEAD, LOSS, RATE, TARGET, own, split
+from tinyfoa_rt.ir.names import LOSS, RATE, TARGET, own, split
 from tinyfoa_rt.run.evaluation import accuracy_of
 from tinyfoa_rt.run.frozen_slice import FrozenSlice
 from tinyfoa_rt.run.model_state import ModelState
@@ -22,6 +22,7 @@ from tinyfoa_rt.run.whole_weights import pack_rows
 __all__ = ["BlockTraining", "StepResult"]
 
 Array = NDArray[Any]
+_HEAD = own("", "head")
 
 
 class StepResult(NamedTuple):
@@ -134,5 +135,5 @@ class BlockTraining:
         others = {name: array for name, array in self._state.others.items() if split(name)[1] != "head"}
         if self.record.head:
             head = self._state.others[own(self.record.name, "head")]
-            others[HEAD] = pack_rows(head > 0) if self._session.dtype(HEAD) == np.uint32 else head
+            others[_HEAD] = pack_rows(head > 0) if self._session.dtype(_HEAD) == np.uint32 else head
         return others

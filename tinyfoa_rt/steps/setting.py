@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,9 +14,6 @@ from tinyfoa_rt.steps.rows import disordered, rows_in_order
 from tinyfoa_rt.steps.trained_part import has_sign
 
 __all__ = ["BlockSetting", "StepChoice", "binarizes_output", "block_settings"]
-
-# Cells of a head's grid along an axis: they keep where something is, and a head of few units.
-_GRID = 4
 
 
 def binarizes_output(graph: Graph, block: Block, recipe: Recipe) -> bool:
@@ -44,43 +40,6 @@ class BlockSetting:
     def is_binary(self) -> bool:
         """Whether the block's output is binarized."""
         return binarizes_output(self.graph, self.block, self.recipe)
-
-    @property
-    def head_pool(self) -> str:
-        """What the head sees: only an output with positions has means, and a grid is for kernels, which many positions share."""
-        pool, size = self.recipe.head_pool, self.graph.shape(self.block.output)[2:]
-        is_coarse = all(length <= _GRID for length in size)
-        if not size or (pool == "grid" and (is_coarse or any(layer.kind != "conv" for layer in self.block.layers))):
-            return "none"
-        return pool
-
-    @property
-    def head_cell(self) -> tuple[int, ...]:
-        """The size of a cell of the grid; the last ones may be smaller."""
-        return tuple(-(-length // _GRID) for length in self.graph.shape(self.block.output)[2:])
-
-    @property
-    def head_cells(self) -> tuple[int, ...]:
-        """How many cells the grid has along each axis: at most four."""
-        return tuple(-(-length // cell) for length, cell in zip(self.graph.shape(self.block.output)[2:], self.head_cell))
-
-    @property
-    def head_units(self) -> int:
-        """How many numbers the local head sees: the whole output, its channels, or each channel's cells."""
-        if self.head_pool == "none":
-            return self.graph.values[self.block.output].size
-        cells = math.prod(self.head_cells) if self.head_pool == "grid" else 1
-        return self.graph.shape(self.block.output)[1] * cells
-
-    @property
-    def head_gain(self) -> float:
-        """What a head's products are multiplied by: that of Kaiming's initialization."""
-        return math.sqrt(2 / self.head_units)
-
-    @property
-    def head_positions(self) -> int:
-        """How many positions a unit of the head is the mean of; of a grid with smaller cells at its ends, on average."""
-        return self.graph.values[self.block.output].size // self.head_units
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a block keeps between steps: latent values, bits, sums, optimizer state, stored heads and constants.
+"""What a block keeps between steps: latent values, bits, sums, optimizer state, what its method keeps and constants.
 
 Where the target has nonvolatile memory this lies there; else it takes RAM all the time.
 """
@@ -15,6 +15,7 @@ from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.partition.slices import slice_at
 from tinyfoa_rt.steps.builder import stored_type
+from tinyfoa_rt.steps.methods import method_of
 from tinyfoa_rt.steps.setting import BlockSetting
 
 __all__ = ["constant_nbytes", "slice_nbytes", "trained_nbytes"]
@@ -30,7 +31,7 @@ def constant_nbytes(graph: Graph, nodes: Iterable[Node], target: Target) -> int:
 
 
 def trained_nbytes(setting: BlockSetting) -> int:
-    """Bytes that a trained block keeps: its parameters, their state, its head, its scale and its other constants."""
+    """Bytes that a trained block keeps: its parameters, their state, what its method keeps, its scale and its other constants."""
     block, recipe = setting.block, setting.recipe
     inside = {node.name for layer in block.layers for node in layer.nodes}
     owned = [node for node in block.nodes if node.name not in inside]
@@ -39,10 +40,8 @@ def trained_nbytes(setting: BlockSetting) -> int:
     )
     if setting.is_binary:
         total += _FLOAT32
-    if not block.is_classifier and recipe.head != "rademacher":
-        copies = 1 + (len(optimizer_of(recipe.optimizer).states) if recipe.head == "learned" else 0)
-        total += _FLOAT32 * recipe.num_outputs * setting.head_units * copies
-    return total
+    kept = method_of(recipe.method).kept(setting)
+    return total + sum(each.type.nbytes(packs_bits=setting.target.packs_bits) for each in kept if not each.is_derived)
 
 
 def slice_nbytes(layer: Layer, recipe: Recipe, target: Target, at: tuple[Slices, int]) -> int:

@@ -1,22 +1,22 @@
-"""One training step of a block: forward, local loss, gradient back to its layers, update of the active slice.
+"""One training step of a block: forward, loss, gradient back to its layers, update of the active slice.
 
-Where the error at the block's output comes from is one part, :mod:`tinyfoa_rt.steps.error_signal`, so that other local
-methods can take its place.
+Where the error comes from is the block's method (:mod:`tinyfoa_rt.steps.methods`), which is asked and not known.
 """
 
 from __future__ import annotations
 
 from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.graph import Attribute, Node
-from tinyfoa_rt.ir.names import LOGITS, LOSS, RATE, gradient, own, scale_of, shift_of, statistics_of, successor
+from tinyfoa_rt.ir.names import LOSS, RATE, gradient, own, scale_of, shift_of, statistics_of, successor
 from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.step import StepGraph, TensorType
 from tinyfoa_rt.operators.updates import LARGEST
 from tinyfoa_rt.partition.slices import most_groups
 from tinyfoa_rt.steps.backward import BackwardPass, channel_slice, require_rule
 from tinyfoa_rt.steps.builder import StepBuilder, refuse
-from tinyfoa_rt.steps.error_signal import add_error_signal
 from tinyfoa_rt.steps.forward import GEOMETRY, ForwardPass, window_attributes
+from tinyfoa_rt.steps.methods import method_of
+from tinyfoa_rt.steps.methods.supervised import declare_target
 from tinyfoa_rt.steps.parameters import LayerTensors, Parameter, declare_trained
 from tinyfoa_rt.steps.setting import BlockSetting, StepChoice
 from tinyfoa_rt.steps.trained_part import nodes_to_output, reached_by_layers, running_statistics
@@ -52,17 +52,19 @@ class _StepAssembly:
         self.block = setting.block
         self.optimizer = optimizer_of(setting.recipe.optimizer)
         self.forward = ForwardPass(builder, setting.recipe, dict(setting.binary_values))
+        self.method = method_of(setting.recipe.method)
+        self.scores = ""
         self.tensors: dict[str, LayerTensors] = {}
         self._shifted: list[tuple[Node, str]] = []
         self.layer_of = {node.name: layer for layer in self.block.layers for node in layer.nodes}
 
     @property
     def reported(self) -> tuple[str, ...]:
-        """What a step on onnxruntime also hands out: the logits, and the block's output where the next block trains on it."""
+        """What a step on onnxruntime also hands out: scores, and the block's output where the next block trains on it."""
         if self.setting.target.runtime != "ort":
             return ()
-        logits = self.block.output if self.block.is_classifier else LOGITS
-        return (logits, self.block.output) if self.choice.hands_on and not self.block.is_classifier else (logits,)
+        handed_on = self.block.output if self.choice.hands_on else ""
+        return tuple(dict.fromkeys(name for name in (self.scores, handed_on) if name))
 
     def declare(self) -> None:
         """Declare what is there when the step begins: inputs, target, parameters."""
@@ -98,13 +100,11 @@ class _StepAssembly:
 
     def run_backward(self) -> None:
         origin = self.tensors[self.block.layers[0].name].origin
-        # The classifier's loss gives the error of all its outputs at once.
-        is_local = not self.block.is_classifier
-        part = channel_slice(self.setting.graph, self.block, self.choice.slices, origin) if is_local else None
+        sends_slices = self.method.sends_slices
+        part = channel_slice(self.setting.graph, self.block, self.choice.slices, origin) if sends_slices else None
         reached = reached_by_layers(self.block)
         backward = BackwardPass(self.builder, self.forward.renamed, reached, part)
-        backward.add(self.block.output, add_error_signal(self.setting, self.forward, backward))
-        self.builder.phase = "gradient"
+        self._add_error(backward)
         for node in reversed(nodes_to_output(self.block)):
             layer = self.layer_of.get(node.name)
             if layer is not None:
@@ -116,6 +116,27 @@ class _StepAssembly:
         missing = [layer.name for layer in self.block.layers if backward.of(layer.output) is None]
         if missing:
             raise refuse(missing[0], f"it does not reach its block's output '{self.block.output}', so no error reaches it")
+
+    def _add_error(self, backward: BackwardPass) -> None:
+        """The method's loss, and the gradients by values of the block that it begins with."""
+        if self.method.reads_target:
+            declare_target(self.setting, self.builder)
+        for each in self.method.kept(self.setting):
+            place = self.builder.parameter_place if each.is_fixed else "ram"
+            self.builder.tensor(each.name, each.type, each.category, place=place, is_persistent=True)
+        signal = self.method.add(self.setting, self.forward, backward)
+        self.scores = signal.scores
+        self.builder.phase = "gradient"
+        for value, grad in signal.gradients.items():
+            is_binary = self.setting.is_binary and value == self.block.output
+            backward.add(value, self._behind_window(grad, backward) if is_binary else grad)
+
+    def _behind_window(self, grad: str, backward: BackwardPass) -> str:
+        """The gradient by what a binary output is the sign of: the straight-through estimator."""
+        output = self.block.output
+        windowed = (grad, own(output, "window"), backward.origin)
+        name = gradient(own(output, "preactivation"))
+        return self.builder.call("StraightThroughGrad", windowed, (name,), backward.channel_size(output), "gradient")[0]
 
     def _normalize(self, node: Node) -> None:
         """Batch normalization behind a layer keeps running statistics and a shift that is trained."""

@@ -27,7 +27,7 @@ from tinyfoa_rt.ir.c_program import (
     Statement,
 )  # fmt: skip
 from tinyfoa_rt.ir.losses import loss_of
-from tinyfoa_rt.ir.names import HEAD, LOSS, RATE, TARGET, own
+from tinyfoa_rt.ir.names import LOSS, RATE, TARGET, own
 from tinyfoa_rt.ir.optimizers import STEP_COUNT, Optimizer
 from tinyfoa_rt.ir.step import StepGraph, StepNode
 from tinyfoa_rt.ir.storage import StoredLayer
@@ -37,6 +37,7 @@ from tinyfoa_rt.operators.lowering import CONTEXT, Lowering
 __all__ = ["check_lowering", "constants_nbytes", "lower"]
 
 _MOST_STATES = 2  # TFOA_MAX_STATES in targets/c99/runtime/model.h
+_HEAD = own("", "head")
 
 
 def check_lowering(model: ModelSource) -> None:
@@ -123,9 +124,9 @@ class _Assembly:
     def block(self, number: int, block: BlockSource) -> CBlock:
         offsets = block.offsets
         head = own(block.name, "head")
-        if HEAD in block.step.tensors:
+        if _HEAD in block.step.tensors:
             self.constants[head] = RealArray(
-                f"head_{number}", block.step.tensors[HEAD].type.size, lambda: self._model.state[head]
+                f"head_{number}", block.step.tensors[_HEAD].type.size, lambda: self._model.state[head]
             )
         name = Name(f"head_{number}") if head in self.constants else None
         batch = Number(self._batch)

@@ -1,0 +1,165 @@
+"""Local heads: each block classifies by a matrix of its own.
+
+    logits = g B h,    delta_logits = the gradient of the loss by them,    delta_h = g B^T delta_logits
+
+B is fixed: computed from a hash (``rademacher``), drawn (``kaiming``), or the model's own classifier. Mono-Forward trains it
+(``learned``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyfoa_rt.errors import UnsupportedError, UsageError
+from tinyfoa_rt.ir.block import Block, Partition
+from tinyfoa_rt.ir.graph import Attribute
+from tinyfoa_rt.ir.names import LOGITS, RATE, gradient, own, parts, successor
+from tinyfoa_rt.ir.optimizers import STEP_COUNT, optimizer_of
+from tinyfoa_rt.ir.options import AUTO, PlanOptions
+from tinyfoa_rt.ir.plan import PlannedBuffer
+from tinyfoa_rt.ir.recipe import Recipe
+from tinyfoa_rt.ir.step import TensorType
+from tinyfoa_rt.operators.head_hash import rademacher_head
+from tinyfoa_rt.operators.updates import LARGEST
+from tinyfoa_rt.steps.backward import BackwardPass
+from tinyfoa_rt.steps.builder import StepBuilder
+from tinyfoa_rt.steps.forward import ForwardPass
+from tinyfoa_rt.steps.initial_weights import initial_weights
+from tinyfoa_rt.steps.methods.head_view import HeadView, view_of
+from tinyfoa_rt.steps.methods.method import KeptTensor, Method, RateUnits, Signal
+from tinyfoa_rt.steps.methods.supervised import add_loss
+from tinyfoa_rt.steps.setting import BlockSetting
+
+__all__ = ["LocalHead"]
+
+_HEAD = own("", "head")
+
+
+class LocalHead(Method):
+    """A block's error is that of a head which reads its output; ``head`` and ``head_pool`` say which, and what it sees."""
+
+    name = "local-head"
+    sends_slices = True
+
+    def decide(self, options: PlanOptions, model: Partition, trained: frozenset[str]) -> PlanOptions:
+        """The hashed head is not stored where a loop computes it; trained blocks behind frozen ones go on with what they know."""
+        fed = any(_feeds(block, model.blocks[-1]) for block in model.blocks if block.name in trained)
+        if options.head == "classifier" and not fed:
+            problem = "no trained block's output is what a dense classifier reads"
+            raise UsageError("--head classifier", problem, "use rademacher, or train the block before the classifier")
+        if options.head != AUTO:
+            return options
+        goes_on = len(trained) < len(model.blocks) and options.classes is None and options.binarize == "none"
+        return replace(options, head="classifier" if fed and goes_on else "rademacher")
+
+    def recipe_of(self, recipe: Recipe, block: Block, last: Block) -> Recipe:
+        """The classifier's weights are a head for the block that it reads; other blocks have hashed ones."""
+        return replace(recipe, head="rademacher") if recipe.head == "classifier" and not _feeds(block, last) else recipe
+
+    def check(self, recipe: Recipe) -> None:
+        if recipe.head == "learned":
+            raise UnsupportedError("head 'learned'", "cannot run on onnxruntime yet", "use --head rademacher or kaiming")
+
+    def kept(self, setting: BlockSetting) -> tuple[KeptTensor, ...]:
+        recipe, shape = setting.recipe, (setting.recipe.num_outputs, view_of(setting).units)
+        if recipe.head == "rademacher":
+            signs = KeptTensor(_HEAD, TensorType("int8", shape), "head", is_derived=True)
+            return () if setting.target.computes_head else (signs,)
+        real = TensorType("float32", shape)
+        head = KeptTensor(_HEAD, real, "head", is_fixed=recipe.head != "learned")
+        return (head, *_states(recipe, real)) if recipe.head == "learned" else (head,)
+
+    def initial(self, setting: BlockSetting, last: Block) -> Mapping[str, NDArray[Any]]:
+        """Hashed signs, the classifier's weights, or Kaiming's uniform distribution as in the authors' code."""
+        recipe, view = setting.recipe, view_of(setting)
+        states = {state.name: np.zeros(state.type.shape, state.type.dtype) for state in self.kept(setting)[1:]}
+        if recipe.head == "classifier":
+            weight = initial_weights(setting.graph, last.layers[0], is_binary=False)[own(last.layers[0].name, "weight")]
+            return {_HEAD: np.array(weight.T / np.float32(view.gain), order="C")}
+        if recipe.head == "rademacher":
+            return {_HEAD: rademacher_head(recipe.seed, recipe.num_outputs, view.units)}
+        return {_HEAD: _drawn(recipe.seed, (recipe.num_outputs, view.units)), **states}
+
+    def add(self, setting: BlockSetting, forward: ForwardPass, backward: BackwardPass) -> Signal:
+        builder, output, view = forward.builder, setting.block.output, view_of(setting)
+        head = _HEAD if builder.has(_HEAD) else ""  # computed from its hash
+        seen, scale = _seen(setting, view, forward)
+        drawn: dict[str, Attribute] = {"seed": setting.recipe.seed, "pools": int(view.pool == "average"), "gain": view.gain}
+        attributes = {"num_classes": setting.recipe.num_outputs, **drawn}
+        logits = builder.call("HeadLogits", (seen, scale, head), (LOGITS,), attributes, "head")[0]
+        grad_logits = add_loss(setting, builder, logits)
+        builder.phase = "gradient"
+        full = builder.type_of(seen).shape
+        shape = backward.part.shape(full) if backward.part else full
+        units = view.units // backward.part.channels if backward.part else 1
+        grad_attributes = {"output_shape": shape, **drawn, **({"channel_units": units} if units > 1 else {})}
+        inputs = (grad_logits, head, "", backward.origin)
+        grad = builder.call("HeadGrad", inputs, (gradient(seen),), grad_attributes, "gradient")[0]
+        if setting.recipe.head == "learned":
+            _learn(setting.recipe, builder, (grad_logits, seen, scale))
+        return Signal({output: grad if seen == output else _spread(view, backward, output, grad)}, logits)
+
+    def rate_units(self, setting: BlockSetting) -> RateUnits:
+        view = view_of(setting)
+        return RateUnits(view.units, view.positions)
+
+    def advice(self, setting: BlockSetting, largest: PlannedBuffer) -> str:
+        """What fills the memory may be a head over every position of a block's output."""
+        is_of_head = largest.category == "head" or not {"HeadLogits", "HeadGrad"}.isdisjoint(parts(largest.name))
+        helps = is_of_head and view_of(setting).pool == "none" and len(setting.graph.shape(setting.block.output)) > 2
+        return "Pooled heads are smaller: --head-pool average." if helps else ""
+
+
+def _feeds(block: Block, last: Block) -> bool:
+    """Whether the model's classifier is one dense layer that reads the block's output as it is."""
+    layer = last.layers[0]
+    is_single = last.is_classifier and len(last.layers) == 1 and layer.kind == "dense" and layer.positions == 1
+    return is_single and block is not last and layer.input == block.output
+
+
+def _drawn(seed: int, shape: tuple[int, int]) -> NDArray[np.float32]:
+    bits = np.random.PCG64(seed).random_raw(math.prod(shape))
+    unit = (bits >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-23) - np.float32(1.0)
+    # Uniform on +-sqrt(3) has the variance 1 of the hashed head; the gain of the operators does the rest.
+    return (unit * np.float32(math.sqrt(3.0))).reshape(shape)
+
+
+def _seen(setting: BlockSetting, view: HeadView, forward: ForwardPass) -> tuple[str, str]:
+    """What the head reads, and its scale: the block's output, or the means of its cells, which are real numbers."""
+    builder, output = forward.builder, setting.block.output
+    scale = forward.binary.get(output, "")
+    if view.pool != "grid":
+        return output, scale
+    cells = (own(output, "cells"), TensorType("float32", (*builder.value_type(output).shape[:2], *view.cells)))
+    real = builder.real(output, scale) if setting.is_binary else output
+    return builder.standard("AveragePool", (real,), cells, view.window, "head"), ""
+
+
+def _spread(view: HeadView, backward: BackwardPass, output: str, grad: str) -> str:
+    """The gradient of each position, from that of its cell."""
+    none = (0,) * len(view.size)
+    window: dict[str, Attribute] = {**view.window, "dilations": (1,) * len(none), "overhang": none, "unreached": none}
+    window["input_shape"] = backward.grad_type(output).shape
+    return backward.builder.call("AveragePoolGrad", (grad, backward.origin), (gradient(output),), window, "gradient")[0]
+
+
+def _states(recipe: Recipe, like: TensorType) -> tuple[KeptTensor, ...]:
+    """What the optimizer keeps of a learned head."""
+    types = {STEP_COUNT: TensorType("int32", ())}
+    return tuple(KeptTensor(own(_HEAD, kept), types.get(kept, like), "state") for kept in optimizer_of(recipe.optimizer).kept)
+
+
+def _learn(recipe: Recipe, builder: StepBuilder, read: tuple[str, str, str]) -> None:
+    """Mono-Forward: the head takes a gradient step of its own, from its error, what it has seen and that one's scale."""
+    like = builder.type_of(_HEAD)
+    attributes: dict[str, Attribute] = {"slice_shape": like.shape, "bias_size": 0, "has_all_rows": 1}
+    grad = builder.call("DenseSliceGrad", read, (gradient(_HEAD),), attributes, "gradient")[0]
+    states = [state.name for state in _states(recipe, like)]
+    outputs = tuple(successor(name) for name in (_HEAD, *states))
+    builder.call(optimizer_of(recipe.optimizer).update, (_HEAD, grad, RATE, *states), outputs, {"limit": LARGEST})

@@ -1,0 +1,129 @@
+"""What a method is: where the error that trains a block comes from.
+
+A method is an object without state, asked about one block at a time. It says which tensors the block keeps for it, adds the
+loss and the gradients of values of the block to a step, and names the scores that the trainer reports. How the error comes
+back through the block, what is updated and where weights lie is not its business.
+
+The model predicts by its own output, whatever trains its blocks; what a single block predicts are a step's scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from numpy.typing import NDArray
+
+from tinyfoa_rt.ir.block import Block, Partition
+from tinyfoa_rt.ir.options import PlanOptions
+from tinyfoa_rt.ir.plan import Category, PlannedBuffer
+from tinyfoa_rt.ir.recipe import Recipe
+from tinyfoa_rt.ir.step import TensorType
+from tinyfoa_rt.steps.backward import BackwardPass
+from tinyfoa_rt.steps.forward import ForwardPass
+from tinyfoa_rt.steps.setting import BlockSetting
+
+__all__ = ["KeptTensor", "Method", "RateUnits", "Signal"]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptTensor:
+    """A tensor that a block keeps for its method from step to step, beside the parameters of its layers.
+
+    Attributes:
+        name: in the step, ``#ROLE``; in the state and in checkpoints it is ``BLOCK#ROLE``.
+        type: element type and shape.
+        category: in which group the plan shows it.
+        is_fixed: steps read it and never change it, so that it lies where parameters lie; else it is in RAM.
+        is_derived: it is computed, not learnt, so that only a step that reads it holds it.
+    """
+
+    name: str
+    type: TensorType
+    category: Category
+    is_fixed: bool = False
+    is_derived: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """What a method has added to a step.
+
+    Attributes:
+        gradients: by values of the block, the tensors with the gradient of the loss by each, float32, in the shape that
+            ``BackwardPass.grad_type`` gives. That of a binary output is by its real form h, before the straight-through window.
+        scores: the tensor (N, outputs) by which the block predicts, as the model's output is read; empty where there is none.
+    """
+
+    gradients: Mapping[str, str]
+    scores: str = ""
+
+
+class RateUnits(NamedTuple):
+    """What the law of rates (artifact/settings.py) knows of a method.
+
+    ``units`` are the numbers that share the error, 0 where the error is the loss's own; ``positions`` how many positions of the
+    output each is the mean of.
+    """
+
+    units: int = 0
+    positions: int = 1
+
+
+class Method(Protocol):
+    """Where a block's error comes from. Subclass it: all but ``name`` and ``add`` has a default.
+
+    Attributes:
+        name: in the recipe, in options and in messages.
+        reads_target: steps read labels or values, ``#target``.
+        sends_slices: the gradient of the output is added for the channels of the active slice alone, where that is possible.
+    """
+
+    name: str
+    reads_target: bool = True
+    sends_slices: bool = False
+
+    def decide(self, options: PlanOptions, model: Partition, trained: frozenset[str]) -> PlanOptions:
+        """Return ``options`` with what they leave open, or to ``auto``, of the method's own options decided.
+
+        Raises:
+            UsageError: one does not fit the blocks that are trained, which ``trained`` names.
+        """
+        return options
+
+    def recipe_of(self, recipe: Recipe, block: Block, last: Block) -> Recipe:
+        """Return the recipe of one block of a model with the block ``last``, where it is not that of all."""
+        return recipe
+
+    def check(self, recipe: Recipe) -> None:
+        """Refuse what cannot run.
+
+        Raises:
+            UnsupportedError: says what and why.
+        """
+        return
+
+    def kept(self, setting: BlockSetting) -> tuple[KeptTensor, ...]:
+        """The tensors that a block keeps."""
+        return ()
+
+    def initial(self, setting: BlockSetting, last: Block) -> Mapping[str, NDArray[Any]]:
+        """What they begin with, by the names of :meth:`kept`; ``last`` is the model's last block."""
+        return {}
+
+    def add(self, setting: BlockSetting, forward: ForwardPass, backward: BackwardPass) -> Signal:
+        """Add the loss and its gradients to a step, whose forward pass is complete.
+
+        The target, if it is read, and the kept tensors are declared. The loss is the tensor ``LOSS``, float32 without axes.
+        Set ``forward.builder.phase`` to ``gradient`` before the first node that belongs to it.
+        """
+        ...
+
+    def rate_units(self, setting: BlockSetting) -> RateUnits:
+        """What the block's rate depends on."""
+        return RateUnits()
+
+    def advice(self, setting: BlockSetting, largest: PlannedBuffer) -> str:
+        """Return a sentence that says which of the method's options makes a block's largest buffer smaller, or nothing."""
+        return ""
