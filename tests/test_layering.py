@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "zoo": NOUNS,
     "partition": NOUNS,
     "operators": NOUNS,
-    "steps": NOUNS | {"operators", "partition"},  # partition.slices: how an axis is split
+    "steps": NOUNS | {"operators", "partition"},  # partition.layers: what is no trainable product
     "allocation": NOUNS,
     "emit": NOUNS | {"operators"},
     "artifact": NOUNS,

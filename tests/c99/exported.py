@@ -185,9 +185,8 @@ class Device:
         kept = layout.layers[name]
         sequences = [int(self.words[number * layout.header_words + 3]) for number in (0, 1)]
         slots = self.words[int(np.argmax(sequences)) * layout.header_words + kept.map :]
-        weight = np.zeros((layer.outs[-1], layer.ins[-1], layer.taps), dtype=np.float32)
-        for index in range(layer.num_slices):
-            _, ins, outs = layer.part(index)
+        weight = np.zeros((layer.grid.outs[-1], layer.grid.ins[-1], layer.taps), dtype=np.float32)
+        for index, (_, ins, outs) in enumerate(layer.grid):
             start = (kept.slots + int(slots[index]) * kept.slot_nbytes) // 4
             part = weight[outs, ins]
             part[...] = self.words[start : start + part.size].view("<f4").reshape(part.shape)

@@ -90,7 +90,7 @@ def used_bytes(device: Device) -> NDArray[Any]:
     used[layout.headers_nbytes // 4 : layout.step_nbytes // 4] = True
     for layer in source.stored.layers:
         kept = layout.layers[layer.name]
-        for index in range(layer.num_slices):
+        for index in range(layer.grid.count):
             start = (kept.slots + int(words[newest + kept.map + index]) * kept.slot_nbytes) // 4
             used[start : start + source.stored.record_words(layer, index)] = True
     return np.flatnonzero(np.repeat(used, 4))

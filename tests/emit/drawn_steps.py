@@ -22,10 +22,11 @@ from tests.targets_for_tests import ALLOCATOR
 from tinyfoa_rt.emit import emit_step
 from tinyfoa_rt.ir.block import Layer, Slices
 from tinyfoa_rt.ir.optimizers import optimizer_of
-from tinyfoa_rt.partition import bounds, partition
+from tinyfoa_rt.ir.slices import SliceGrid
+from tinyfoa_rt.partition import partition
 from tinyfoa_rt.run.conv_state import ConvState
 from tinyfoa_rt.run.local_state import LocalState
-from tinyfoa_rt.run.state import DenseState, Grid
+from tinyfoa_rt.run.state import DenseState
 from tinyfoa_rt.steps import StepChoice
 from tinyfoa_rt.zoo.build import assemble, lay_out
 from tinyfoa_rt.zoo.spec import LayerSpec, ModelSpec
@@ -174,7 +175,7 @@ def _tensors(rng: np.random.Generator, layer: Layer, slices: Slices, turn: int, 
         bias = rng.integers(-4, 4, (shape[1], layer.positions) if is_local else shape[1:]) / 4 + 1 / 8
         bias = bias.astype(np.float32)
     kind = {"dense": DenseState, "conv": ConvState, "local": LocalState}[layer.kind]
-    state = kind(layer.name, weight.astype(np.float32), bias, Grid(*bounds(layer, slices)), optimizer_of(optimizer), False)
+    state = kind(layer.name, weight.astype(np.float32), bias, SliceGrid.of(layer, slices), optimizer_of(optimizer), False)
     return state.begin_turn(turn)
 
 

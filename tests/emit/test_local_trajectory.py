@@ -20,9 +20,9 @@ from tests.targets_for_tests import ALLOCATOR
 from tinyfoa_rt.emit import emit_step
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.optimizers import optimizer_of
-from tinyfoa_rt.partition import bounds, partition
+from tinyfoa_rt.ir.slices import SliceGrid
+from tinyfoa_rt.partition import partition
 from tinyfoa_rt.run.local_state import LocalState
-from tinyfoa_rt.run.state import Grid
 from tinyfoa_rt.steps import StepChoice
 
 SEED = 6  # with 5, one bias of the first block has a gradient near zero, of which Adam takes the direction
@@ -61,7 +61,7 @@ class LocalCase(Trajectory):
         )
         self.slices = slices
         kept = np.ascontiguousarray(weight.transpose(2, 3, 1, 0))
-        grid = Grid(*bounds(layer, slices))
+        grid = SliceGrid.of(layer, slices)
         self.state = LocalState(layer.name, kept, bias.copy(), grid, optimizer_of(optimizer), binarize != "none")
         choice = StepChoice(slices, BATCH, holds_slice=slices.count > 1)
         model = emit_step(step_of(graph, index, ALLOCATOR, choice, num_outputs=4, **options))

@@ -18,8 +18,9 @@ from tests.targets_for_tests import ALLOCATOR
 from tinyfoa_rt.emit import emit_step
 from tinyfoa_rt.ir.block import Layer, Slices
 from tinyfoa_rt.ir.optimizers import optimizer_of
-from tinyfoa_rt.partition import bounds, partition
-from tinyfoa_rt.run.state import DenseState, Grid
+from tinyfoa_rt.ir.slices import SliceGrid
+from tinyfoa_rt.partition import partition
+from tinyfoa_rt.run.state import DenseState
 from tinyfoa_rt.steps import StepChoice
 
 SIZES = (40, 24, 20, 4)
@@ -58,7 +59,7 @@ class Case(Trajectory):
             binarize = self.oracle.binarize = "none"
         elif self.is_bits and self.scale == 1:
             self.oracle.input_center = 0.5
-        grid = Grid(*bounds(self.layer, slices))
+        grid = SliceGrid.of(self.layer, slices)
         self.state = DenseState(self.layer.name, weight.T.copy(), bias.copy(), grid, optimizer_of(optimizer), binarize != "none")
         choice = StepChoice(slices, BATCH, holds_slice=slices.count > 1)
         step = step_of(graph, index, ALLOCATOR, choice, num_outputs=4, **options)

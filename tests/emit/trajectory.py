@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tests.oracle.dense import DenseBlock
 from tinyfoa_rt.ir.block import Layer, Slices
-from tinyfoa_rt.partition import slice_at
+from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.run.state import DenseState
 
 __all__ = ["BATCH", "CLEARANCE", "RATES", "RELATIVE", "STEPS", "TURN", "Losses", "Onnxruntime", "Trajectory", "balanced_head"]
@@ -85,8 +85,8 @@ class Trajectory:
         for step in range(STEPS):
             if step % TURN == 0:
                 turn = step // TURN % self.slices.count
-                part = slice_at(self.layer, self.slices, turn)
-                place = (part.in_start, part.in_stop, part.out_start, part.out_stop)
+                _, ins, outs = SliceGrid.of(self.layer, self.slices).part(turn)
+                place = (ins.start, ins.stop, outs.start, outs.stop)
                 tensors = self.state.begin_turn(turn)
             x, feeds = self.clear_batch()
             ours = self.runtime.step(feeds, tensors)

@@ -1,4 +1,4 @@
-"""Slices: they tile every layer exactly, and schedules visit them in turn."""
+"""Slices: they tile every layer exactly."""
 
 import math
 
@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyfoa_rt.ir.block import Layer, Slices
-from tinyfoa_rt.partition.schedule import active_slices, rotations, update_fraction
-from tinyfoa_rt.partition.slices import largest_slice, slice_at, split
+from tinyfoa_rt.ir.slices import SliceGrid, split
+from tinyfoa_rt.partition.schedule import rotations, update_fraction
 
 
 def dense(n_in: int, n_out: int) -> Layer:
@@ -38,29 +38,13 @@ def test_slices_tile_the_weight_matrix(n_in: int, n_out: int, data: st.DataObjec
     layer = dense(n_in, n_out)
     hits = np.zeros((n_out, n_in), dtype=int)
     widest = (0, 0)
-    for index in range(slices.count):
-        part = slice_at(layer, slices, index)
-        hits[part.out_start : part.out_stop, part.in_start : part.in_stop] += 1
-        widest = (max(widest[0], part.num_inputs), max(widest[1], part.num_outputs))
+    grid = SliceGrid.of(layer, slices)
+    for part in grid:
+        hits[part.outs, part.ins] += 1
+        widest = (max(widest[0], part.num_ins), max(widest[1], part.num_outs))
     assert (hits == 1).all()
-    assert largest_slice(layer, slices) == widest
-
-
-def test_slice_schedule_stays_and_then_goes_on() -> None:
-    slices = Slices(2, 2)
-    visited = [active_slices("slice", slices, step=step, steps_per_epoch=10, rotate_every=3) for step in range(13)]
-    assert visited == [(0,)] * 3 + [(1,)] * 3 + [(2,)] * 3 + [(3,)] * 3 + [(0,)]
-
-
-def test_freeze_diagonal_freezes_one_diagonal_slice_an_epoch() -> None:
-    slices = Slices(2, 2)
-    first = active_slices("freeze-diagonal", slices, step=9, steps_per_epoch=10, rotate_every=1)
-    second = active_slices("freeze-diagonal", slices, step=10, steps_per_epoch=10, rotate_every=1)
-    assert (first, second) == ((1, 2, 3), (0, 1, 2))
-
-
-def test_full_updates_everything() -> None:
-    assert active_slices("full", Slices(2, 3), step=7, steps_per_epoch=10, rotate_every=1) == tuple(range(6))
+    assert grid.largest == widest
+    assert grid.is_even == ({(part.num_ins, part.num_outs) for part in grid} == {widest})
 
 
 @pytest.mark.parametrize(("schedule", "fraction"), [("slice", 1 / 6), ("freeze-diagonal", 5 / 6), ("full", 1.0)])

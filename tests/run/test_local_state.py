@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from tinyfoa_rt.ir.optimizers import optimizer_of
+from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.run.frozen_slice import FrozenSlice
 from tinyfoa_rt.run.local_state import LocalState
-from tinyfoa_rt.run.state import Grid
 
-GRID = Grid((0, 2, 5), (0, 4, 7))
+GRID = SliceGrid((0, 2, 5), (0, 4, 7))
 POSITIONS, TAPS = 6, 4
 
 
-def layer(*, is_binary: bool = True, optimizer: str = "sgd", grid: Grid = GRID) -> LocalState:
+def layer(*, is_binary: bool = True, optimizer: str = "sgd", grid: SliceGrid = GRID) -> LocalState:
     rng = np.random.default_rng(0)
     weight = rng.uniform(-1, 1, (POSITIONS, TAPS, 5, 7)).astype(np.float32)
     bias = rng.normal(size=(7, POSITIONS)).astype(np.float32)
@@ -23,8 +23,8 @@ def layer(*, is_binary: bool = True, optimizer: str = "sgd", grid: Grid = GRID) 
 
 @pytest.mark.parametrize("is_binary", [True, False])
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
-@pytest.mark.parametrize("grid", [GRID, Grid((0, 5), (0, 7))], ids=["2x2", "whole"])
-def test_turns_without_steps_change_nothing_bit_for_bit(is_binary: bool, optimizer: str, grid: Grid) -> None:
+@pytest.mark.parametrize("grid", [GRID, SliceGrid((0, 5), (0, 7))], ids=["2x2", "whole"])
+def test_turns_without_steps_change_nothing_bit_for_bit(is_binary: bool, optimizer: str, grid: SliceGrid) -> None:
     state = layer(is_binary=is_binary, optimizer=optimizer, grid=grid)
     before = {name: array.copy() for name, array in {**state.arrays(), **state.forward_tensors()}.items()}
     for _ in range(2):
@@ -68,7 +68,7 @@ def test_what_a_step_writes_is_kept_in_its_place_and_nowhere_else() -> None:
 
 
 def test_one_slice_is_trained_in_place() -> None:
-    state = layer(grid=Grid((0, 5), (0, 7)), optimizer="momentum")
+    state = layer(grid=SliceGrid((0, 5), (0, 7)), optimizer="momentum")
     tensors = state.begin_turn(0)
     for name in ("w", "bias", "w#velocity", "bias#velocity"):
         tensors[f"lc#{name}"][...] = 2
@@ -78,7 +78,7 @@ def test_one_slice_is_trained_in_place() -> None:
 
 
 def test_a_frozen_slice_is_put_back() -> None:
-    state = layer(grid=Grid((0, 5), (0, 7)))
+    state = layer(grid=SliceGrid((0, 5), (0, 7)))
     frozen, before = FrozenSlice.of_epoch(state, 1), state.weight.copy()
     tensors = state.begin_turn(0)
     tensors["lc#w"][...] = 0.5

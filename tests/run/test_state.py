@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from tinyfoa_rt.ir.optimizers import optimizer_of
-from tinyfoa_rt.run.state import DenseState, Grid
+from tinyfoa_rt.ir.slices import SliceGrid
+from tinyfoa_rt.run.state import DenseState
 
-GRID = Grid((0, 5, 9), (0, 4, 7))
+GRID = SliceGrid((0, 5, 9), (0, 4, 7))
 
 
-def layer(*, is_binary: bool = True, optimizer: str = "sgd", grid: Grid = GRID) -> DenseState:
+def layer(*, is_binary: bool = True, optimizer: str = "sgd", grid: SliceGrid = GRID) -> DenseState:
     rng = np.random.default_rng(0)
     weight = rng.uniform(-1, 1, (9, 7)).astype(np.float32)
     return DenseState("fc", weight, rng.normal(size=7).astype(np.float32), grid, optimizer_of(optimizer), is_binary)
@@ -67,7 +68,7 @@ def test_optimizer_state_belongs_to_its_slice() -> None:
 
 
 def test_one_slice_is_trained_in_place() -> None:
-    state = layer(grid=Grid((0, 9), (0, 7)))
+    state = layer(grid=SliceGrid((0, 9), (0, 7)))
     tensors = state.begin_turn(0)
     assert np.shares_memory(tensors["fc#w"], state.weight)
     tensors["fc#abs_sum"][...] = 2
@@ -76,5 +77,5 @@ def test_one_slice_is_trained_in_place() -> None:
 
 
 def test_sign_of_zero_is_plus_one() -> None:
-    state = DenseState("fc", np.zeros((2, 2), dtype=np.float32), None, Grid((0, 2), (0, 2)), optimizer_of("sgd"))
+    state = DenseState("fc", np.zeros((2, 2), dtype=np.float32), None, SliceGrid((0, 2), (0, 2)), optimizer_of("sgd"))
     assert (state.signs == 1).all()

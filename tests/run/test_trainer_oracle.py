@@ -60,7 +60,7 @@ class Oracle:
                 block.scale = float(np.mean(z))
             layer = record.layers[0]
             for step, rows in enumerate(order_of_samples(len(X), BATCH, (0, index, 0))):
-                j, i = divmod(step // 8 % ((len(layer.ins) - 1) * (len(layer.outs) - 1)), len(layer.ins) - 1)
+                j, i = divmod(step // 8 % layer.grid.count, layer.grid.num_bands)
                 part = (layer.ins[i], layer.ins[i + 1], layer.outs[j], layer.outs[j + 1])
                 frozen = block.weight[: block.weight.shape[0] // 2, : block.weight.shape[1] // 2].copy()
                 found.append(block.step(x[rows], Y[rows], rates[record.name], part))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tinyfoa_rt.ir.slices import SliceGrid
+
 __all__ = [
     "ARTIFACT_FORMAT", "BlockRecord", "InputRecord", "LayerRecord", "Manifest", "ParameterRecord", "TensorRecord",
 ]  # fmt: skip
@@ -35,8 +37,8 @@ class LayerRecord:
     positions: int
 
     @property
-    def num_slices(self) -> int:
-        return (len(self.ins) - 1) * (len(self.outs) - 1)
+    def grid(self) -> SliceGrid:
+        return SliceGrid(self.ins, self.outs)
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from tinyfoa_rt.emit import can_pack, emit_forward, emit_inference, emit_step
 from tinyfoa_rt.ir.block import Layer, Slices
 from tinyfoa_rt.ir.names import scale_of
 from tinyfoa_rt.ir.plan import Plan
+from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.ir.step import StepGraph
-from tinyfoa_rt.partition import bounds
 from tinyfoa_rt.planner.ort_memory import forward_stages
 from tinyfoa_rt.planner.task import PlanningTask
 from tinyfoa_rt.providers import rewrites_for
@@ -94,12 +94,12 @@ class ArtifactBuilder:
         )
 
     def _layer(self, setting: BlockSetting, layer: Layer, slices: Slices) -> LayerRecord:
-        ins, outs = bounds(layer, slices)
+        grid = SliceGrid.of(layer, slices)
         is_binary = setting.recipe.binarize != "none"
         # Where the block's output is a mean over positions, they share one error.
         output = self._task.graph.values[setting.block.output].size
         positions = max(1, output // layer.out_features) if layer.kind == "conv" else 1
-        return LayerRecord(layer.name, layer.kind, layer.row_size, ins, outs, is_binary, positions)
+        return LayerRecord(layer.name, layer.kind, layer.row_size, grid.ins, grid.outs, is_binary, positions)
 
     def _tensors(self) -> tuple[TensorRecord, ...]:
         """What steps and stages are given or hand out and is no value of the model."""

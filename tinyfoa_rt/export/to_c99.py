@@ -91,9 +91,8 @@ def c_source(artifact: Artifact, state: Mapping[str, NDArray[Any]], progress: Pr
     manifest = artifact.manifest
     candidates = []
     for block in manifest.blocks:
-        layer = block.layers[0]
-        slices = Slices(len(layer.ins) - 1, len(layer.outs) - 1)
-        candidates.append(Candidate(slices, manifest.batch))
+        grid = block.layers[0].grid
+        candidates.append(Candidate(Slices(grid.num_bands, grid.num_rows), manifest.batch))
     for setting in task.settings:
         name = setting.block.name
         if setting.is_binary and scale_of(setting.block.output) not in state:

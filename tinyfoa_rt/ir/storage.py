@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tinyfoa_rt.ir.optimizers import Optimizer
+from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.ir.step import WORD_BITS
 
 __all__ = ["KeptLayer", "StorageLayout", "StoredLayer", "StoredModel"]
@@ -17,54 +18,30 @@ class StoredLayer:
 
     Attributes:
         name: of the layer.
-        ins: bounds of its slices along the inputs; of a convolution along those of a group.
-        outs: along the outputs.
+        grid: its slices.
         taps: of a kernel; 1 where dense.
         is_binary: whether products use signs, which are kept packed beside the latent values.
         has_bias: whether it has biases.
     """
 
     name: str
-    ins: tuple[int, ...]
-    outs: tuple[int, ...]
+    grid: SliceGrid
     taps: int
     is_binary: bool
     has_bias: bool
 
-    @property
-    def bands(self) -> list[tuple[int, int]]:
-        """The columns of slices, as ranges of inputs."""
-        return list(zip(self.ins, self.ins[1:]))
-
-    @property
-    def num_parts(self) -> int:
-        """Parts of the outputs: rows of slices."""
-        return len(self.outs) - 1
-
-    @property
-    def num_slices(self) -> int:
-        return len(self.bands) * self.num_parts
-
-    def part(self, index: int) -> tuple[int, slice, slice]:
-        """Band, inputs and outputs of a slice, counted along the inputs first."""
-        j, i = divmod(index, len(self.bands))
-        return i, slice(*self.bands[i]), slice(self.outs[j], self.outs[j + 1])
-
     def num_weights(self, index: int) -> int:
         """Latent values of a slice."""
-        j, i = divmod(index, len(self.bands))
-        first, stop = self.bands[i]
-        return (self.outs[j + 1] - self.outs[j]) * (stop - first) * self.taps
+        part = self.grid.part(index)
+        return part.num_outs * part.num_ins * self.taps
 
     def num_biases(self, index: int) -> int:
         """Biases that a slice trains."""
-        j = index // len(self.bands)
-        return self.outs[j + 1] - self.outs[j] if self.has_bias else 0
+        return self.grid.part(index).num_outs if self.has_bias else 0
 
-    def row_words(self, band: int) -> int:
+    def row_words(self, band: slice) -> int:
         """Words that the bits of an output take in a band."""
-        first, stop = self.bands[band]
-        return -(-(stop - first) * self.taps // WORD_BITS)
+        return -(-int(band.stop - band.start) * self.taps // WORD_BITS)
 
 
 @dataclass(frozen=True)

@@ -9,20 +9,9 @@ from __future__ import annotations
 
 from tinyfoa_rt.ir.block import Slices
 
-__all__ = ["SCHEDULES", "active_slices", "rotations", "update_fraction"]
+__all__ = ["SCHEDULES", "rotations", "update_fraction"]
 
 SCHEDULES = ("slice", "freeze-diagonal", "full")
-
-
-def active_slices(schedule: str, slices: Slices, *, step: int, steps_per_epoch: int, rotate_every: int) -> tuple[int, ...]:
-    """Return the indices of the slices that training step ``step`` (counted from 0 over all epochs) updates."""
-    if schedule == "slice":
-        return (step // rotate_every % slices.count,)
-    if schedule == "full":
-        return tuple(range(slices.count))
-    diagonal = step // steps_per_epoch % min(slices.m_in, slices.m_out)
-    frozen = diagonal * slices.m_in + diagonal
-    return tuple(index for index in range(slices.count) if index != frozen)
 
 
 def update_fraction(schedule: str, slices: Slices) -> float:

@@ -9,8 +9,8 @@ from dataclasses import replace
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.plan import Account, BlockPlan, Plan
+from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.partition.schedule import update_fraction
-from tinyfoa_rt.partition.slices import largest_slice
 from tinyfoa_rt.planner.accounts import LayerAccount, ModelAccount, accounts
 from tinyfoa_rt.planner.costs import BlockCosts
 from tinyfoa_rt.planner.nonvolatile import Flash
@@ -103,7 +103,7 @@ def _baselines(task: PlanningTask, costs: BlockCosts, chosen: Sequence[Candidate
     layers = []
     for setting, candidate in hidden:
         for layer in setting.block.layers:
-            ins, outs = largest_slice(layer, candidate.slices)
+            ins, outs = SliceGrid.of(layer, candidate.slices).largest
             layers.append(LayerAccount(layer.weight_size, ins * layer.taps * outs * layer.weight_copies))
     sizes = [
         math.prod(task.graph.values[node.outputs[0]].shape_at(batch))

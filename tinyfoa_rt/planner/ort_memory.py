@@ -16,9 +16,9 @@ from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.inlined import InlinedGraph
 from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.program import Program
+from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.ir.step import WORD_BITS, StepGraph, TensorType
 from tinyfoa_rt.ir.target import Target
-from tinyfoa_rt.partition.slices import largest_slice
 from tinyfoa_rt.planner.task import PlanningTask
 from tinyfoa_rt.providers import rewrites_for
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
@@ -39,7 +39,7 @@ def step_program(setting: BlockSetting, choice: StepChoice) -> Program:
     for layer in setting.block.layers:
         origin = own(layer.name, "origin")
         if origin in known:
-            known[origin] = Value.of(np.array((0, 0, *largest_slice(layer, choice.slices)), dtype=np.int32))
+            known[origin] = Value.of(np.array((0, 0, *SliceGrid.of(layer, choice.slices).largest), dtype=np.int32))
     return run_program(step, graph, known)
 
 

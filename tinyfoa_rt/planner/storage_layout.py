@@ -25,44 +25,44 @@ def lay_out(model: StoredModel, page_nbytes: int = 0) -> StorageLayout:
     step_nbytes = offset
     kept = {}
     for layer, (bits, sums, bias, _) in zip(model.layers, read):
-        slot_nbytes = 4 * max(model.record_words(layer, index) for index in range(layer.num_slices))
+        slot_nbytes = 4 * max(model.record_words(layer, index) for index in range(layer.grid.count))
         checks = word + _map_words(layer)
         kept[layer.name] = KeptLayer(offset, slot_nbytes, word, checks, bits, sums, bias)
         word = checks + _check_words(layer)
-        offset += slot_nbytes * (layer.num_slices + 1)
+        offset += slot_nbytes * (layer.grid.count + 1)
     flash_nbytes = (-(-offset // page_nbytes) + _SPARE_PAGES) * page_nbytes if page_nbytes else offset
     return StorageLayout(header_words, model.scales, statistics, kept, step_nbytes, offset, flash_nbytes)
 
 
 def turn_nbytes(model: StoredModel, layer: StoredLayer, index: int) -> int:
     """Bytes of a layer that are written when slice ``index`` ends its turn, beside one header: record, bits, sums, biases."""
-    band, _, outs = layer.part(index)
-    signs = (outs.stop - outs.start) * (layer.row_words(band) + 1) if layer.is_binary else 0
+    part = layer.grid.part(index)
+    signs = part.num_outs * (layer.row_words(part.ins) + 1) if layer.is_binary else 0
     return 4 * (model.record_words(layer, index) + signs + layer.num_biases(index))
 
 
 def first_state_nbytes(model: StoredModel, layout: StorageLayout) -> int:
     """Bytes of constant data that the state takes before any training: optimizer states are zero, and left out."""
     latent = sum(
-        layer.num_weights(index) + layer.num_biases(index) for layer in model.layers for index in range(layer.num_slices)
+        layer.num_weights(index) + layer.num_biases(index) for layer in model.layers for index in range(layer.grid.count)
     )
     return 4 * (layout.header_words + latent) + layout.step_nbytes - layout.headers_nbytes
 
 
 def _map_words(layer: StoredLayer) -> int:
     """The slot of each slice, and the free one."""
-    return layer.num_slices + 1
+    return layer.grid.count + 1
 
 
 def _check_words(layer: StoredLayer) -> int:
     """A checksum of each record, and of the biases of each part of the outputs."""
-    return layer.num_slices + (layer.num_parts if layer.has_bias else 0)
+    return layer.grid.count + (layer.grid.num_rows if layer.has_bias else 0)
 
 
 def _place_read(layer: StoredLayer, offset: int) -> tuple[int | None, int | None, int | None, int]:
     """Where bits, sums and biases lie from ``offset`` on, and where they end."""
     bits = sums = bias = None
-    num_outs, bands = layer.outs[-1], range(len(layer.bands))
+    num_outs, bands = layer.grid.outs[-1], layer.grid.bands
     if layer.is_binary:
         bits, offset = offset, offset + 4 * num_outs * sum(map(layer.row_words, bands))
         sums, offset = offset, offset + 4 * num_outs * len(bands)

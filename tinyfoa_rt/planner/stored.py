@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from tinyfoa_rt.ir.names import scale_of, shift_of, statistics_of
 from tinyfoa_rt.ir.optimizers import optimizer_of
+from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.ir.storage import StoredLayer, StoredModel
-from tinyfoa_rt.partition import bounds
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.planner.storage_layout import lay_out
 from tinyfoa_rt.planner.task import PlanningTask
@@ -49,7 +49,7 @@ def stored_layers(setting: BlockSetting, candidate: Candidate) -> tuple[StoredLa
     return tuple(
         StoredLayer(
             layer.name,
-            *bounds(layer, candidate.slices),
+            SliceGrid.of(layer, candidate.slices),
             taps=layer.taps,
             is_binary=setting.recipe.binarize != "none",
             has_bias=layer.bias is not None,

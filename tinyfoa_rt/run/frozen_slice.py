@@ -10,6 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tinyfoa_rt.ir.names import own
+from tinyfoa_rt.ir.slices import SliceGrid, split
 from tinyfoa_rt.run.state import DenseState
 
 __all__ = ["FrozenSlice"]
@@ -35,9 +36,9 @@ class FrozenSlice:
     @classmethod
     def of_epoch(cls, layer: DenseState, epoch: int) -> FrozenSlice:
         """The diagonal slice of an epoch, out of halves."""
-        half = epoch % 2
-        (ins, outs) = (slice(half * n // 2, (half + 1) * n // 2) for n in layer.shape[-2:])
-        return cls(layer, ins, outs)
+        num_ins, num_outs = layer.shape[-2:]
+        part = SliceGrid(split(num_ins, 2), split(num_outs, 2)).part(3 * (epoch % 2))
+        return cls(layer, part.ins, part.outs)
 
     def restore(self) -> None:
         """Undo what the step did to the slice, its signs and its outputs' sums included."""

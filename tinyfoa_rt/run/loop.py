@@ -160,7 +160,7 @@ def input_powers(training: BlockTraining, state: ModelState) -> Array:
 def starting_rate(manifest: Manifest, record: BlockRecord, head_units: int, power: float) -> float:
     """The rate of the recipe for a block whose inputs have the mean square ``power``; ``head_units`` is 0 of a classifier."""
     fan_in = max(layer.fan_in for layer in record.layers)
-    num_slices = max(layer.num_slices for layer in record.layers)
+    num_slices = max(layer.grid.count for layer in record.layers)
     positions = max(layer.positions for layer in record.layers)
     squared = manifest.num_outputs if record.is_classifier and loss_of(manifest.loss).averages_outputs else 0
     is_from_scratch = record.is_classifier and not squared and not manifest.frozen_blocks

@@ -17,7 +17,7 @@ from tinyfoa_rt.ir.optimizers import Optimizer, optimizer_of
 from tinyfoa_rt.run.conv_state import ConvState
 from tinyfoa_rt.run.local_state import LocalState
 from tinyfoa_rt.run.mapped_memory import mapped_array
-from tinyfoa_rt.run.state import DenseState, Grid
+from tinyfoa_rt.run.state import DenseState
 
 __all__ = ["ModelState"]
 
@@ -110,9 +110,8 @@ def _layer_state(
     if weight.shape != shape or weight.dtype != np.float32:
         problem = f"is {weight.dtype}{list(weight.shape)}, expected float32{list(shape)}"
         raise InputError(f"initial state, tensor '{own(layer.name, 'weight')}'", problem, "build the artifact again")
-    grid = Grid(layer.ins, layer.outs)
     state = partial(
-        _KINDS[layer.kind], layer.name, weight, None if bias is None else np.array(bias), grid, optimizer, layer.is_binary
+        _KINDS[layer.kind], layer.name, weight, None if bias is None else np.array(bias), layer.grid, optimizer, layer.is_binary
     )
     if storage is None:
         return state

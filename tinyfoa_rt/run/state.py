@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.optimizers import STEP_COUNT, Optimizer
-from tinyfoa_rt.run.sliced_tensor import Allocate, Grid, SlicedTensor
+from tinyfoa_rt.ir.slices import SliceGrid
+from tinyfoa_rt.run.sliced_tensor import Allocate, SlicedTensor
 from tinyfoa_rt.run.whole_weights import PackedSigns, RealWeights, SignBytes, WholeWeights
 
-__all__ = ["DenseState", "Grid"]
+__all__ = ["DenseState"]
 
 Array = NDArray[Any]
 
@@ -50,7 +51,7 @@ class DenseState:
     name: str
     initial: InitVar[Array]
     bias: Array | None
-    grid: Grid
+    grid: SliceGrid
     optimizer: Optimizer
     is_binary: bool = True
     is_packed: bool = False
@@ -68,7 +69,7 @@ class DenseState:
     def __post_init__(self, initial: Array) -> None:
         self._latent = SlicedTensor(initial.shape, self.grid, self.allocate)
         self._latent.assign(initial)
-        self.abs_sums = np.stack([self.sum_inputs(initial[..., i:k, :]) for i, k in zip(self.grid.ins, self.grid.ins[1:])])
+        self.abs_sums = np.stack([self.sum_inputs(initial[..., band, :]) for band in self.grid.bands])
         for kind in self.optimizer.states:
             self._moments[kind] = SlicedTensor(initial.shape, self.grid, self.allocate)
             self._moments[kind].assign(0)
@@ -197,8 +198,8 @@ class DenseState:
 
     def _slice(self, index: int) -> dict[str, Array]:
         name = self.name
-        band, ins, outs = self.grid.part(index)
-        origin = (ins.start, outs.start, ins.stop - ins.start, outs.stop - outs.start)
+        band, ins, outs = part = self.grid.part(index)
+        origin = (ins.start, outs.start, part.num_ins, part.num_outs)
         signs = self.whole.take(ins, outs)
         tensors = {own(name, "w"): self.whole.array, own(name, "origin"): np.array(origin, dtype=np.int32)}
         tensors[own(name, "w_slice")] = self._latent.parts[index]

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from tinyfoa_rt.ir.block import Block, Slices
 from tinyfoa_rt.ir.graph import Attribute, Graph, Node
 from tinyfoa_rt.ir.names import own
+from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.partition.layers import untrainable_products
-from tinyfoa_rt.partition.slices import largest_slice
 from tinyfoa_rt.steps.builder import StepBuilder, refuse
 from tinyfoa_rt.steps.trained_part import nodes_to_output, reached_by_layers
 
@@ -100,7 +100,7 @@ def channel_slice(graph: Graph, block: Block, slices: Slices, origin: str) -> Ch
     on_the_way = [n for n in nodes_to_output(block) if n.name not in inside and any(x in reached for x in n.inputs)]
     if not all(_keeps_channels(graph, node, axis) for node in on_the_way):
         return None
-    return ChannelSlice(largest_slice(layer, slices)[1], channels, axis, origin)
+    return ChannelSlice(SliceGrid.of(layer, slices).largest[1], channels, axis, origin)
 
 
 _ELEMENTWISE = frozenset(

@@ -16,9 +16,9 @@ from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.optimizers import STEP_COUNT, optimizer_of
 from tinyfoa_rt.ir.recipe import Recipe
+from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.ir.target import Target
-from tinyfoa_rt.partition.slices import is_even, largest_slice
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.setting import StepChoice
 
@@ -88,9 +88,10 @@ def declare_read_only(builder: StepBuilder, layer: Layer, recipe: Recipe) -> Lay
 
 def declare_trained(builder: StepBuilder, layer: Layer, recipe: Recipe, choice: StepChoice) -> LayerTensors:
     """Declare a layer that this step trains."""
-    ins, outs = largest_slice(layer, choice.slices)
+    grid = SliceGrid.of(layer, choice.slices)
+    ins, outs = grid.largest
     weight = matrix_type(layer, builder.target, "float32", (ins, outs))
-    part = _Part(weight, outs, choice.slices.count > 1, is_even(layer, choice.slices))
+    part = _Part(weight, outs, grid.count > 1, grid.is_even)
     declare = _sliced if choice.holds_slice else _resident
     return declare(builder, layer, recipe, part)
 

@@ -11,9 +11,9 @@ from tinyfoa_rt.ir.block import Layer, Slices
 from tinyfoa_rt.ir.graph import Graph, Node
 from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.recipe import Recipe
+from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.ir.target import Target
-from tinyfoa_rt.partition.slices import slice_at
 from tinyfoa_rt.steps.builder import stored_type
 from tinyfoa_rt.steps.methods import method_of
 from tinyfoa_rt.steps.setting import BlockSetting
@@ -46,8 +46,9 @@ def trained_nbytes(setting: BlockSetting) -> int:
 
 def slice_nbytes(layer: Layer, recipe: Recipe, target: Target, at: tuple[Slices, int]) -> int:
     """Bytes that are written back when slice ``at = (slices, index)`` ends its turn: latent values, state, bits, sums, bias."""
-    part = slice_at(layer, *at)
-    rows, columns = part.num_outputs * layer.weight_copies, part.num_inputs * layer.taps
+    slices, index = at
+    part = SliceGrid.of(layer, slices).part(index)
+    rows, columns = part.num_outs * layer.weight_copies, part.num_ins * layer.taps
     return _rows_nbytes((rows, columns), layer.bias is not None, recipe, target)
 
 

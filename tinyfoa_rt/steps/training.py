@@ -9,9 +9,9 @@ from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.graph import Attribute, Node
 from tinyfoa_rt.ir.names import LOSS, RATE, gradient, own, scale_of, shift_of, statistics_of, successor
 from tinyfoa_rt.ir.optimizers import optimizer_of
+from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.ir.step import StepGraph, TensorType
 from tinyfoa_rt.operators.updates import LARGEST
-from tinyfoa_rt.partition.slices import most_groups
 from tinyfoa_rt.steps.backward import BackwardPass, channel_slice, require_rule
 from tinyfoa_rt.steps.builder import StepBuilder, refuse
 from tinyfoa_rt.steps.forward import GEOMETRY, ForwardPass, window_attributes
@@ -204,8 +204,8 @@ class _StepAssembly:
         bias = tensors.bias_parameter
         attributes = dict(window_attributes(self.setting.graph, layer))
         if layer.kind == "conv":
-            attributes["group_outputs"] = layer.out_features // layer.groups
-            attributes["slice_groups"] = most_groups(layer, self.choice.slices)
+            attributes["group_outputs"] = group_outputs = layer.out_features // layer.groups
+            attributes["slice_groups"] = SliceGrid.of(layer, self.choice.slices).most_groups(group_outputs)
         attributes["slice_shape"] = tensors.weight.grad_type.shape
         attributes["bias_size"] = bias.grad_type.size if bias else 0
         attributes["has_all_rows"] = int(backward.part is None)

@@ -23,7 +23,7 @@ _MAGIC, _FORMAT = 0x414F4654, 2
 
 def model_id(model: ModelSource) -> int:
     """Tells states apart that lie in different ways, or belong to models of different names; what is inside them has no say."""
-    layout, bounds = model.layout, [(layer.ins, layer.outs) for layer in model.stored.layers]
+    layout, bounds = model.layout, [(layer.grid.ins, layer.grid.outs) for layer in model.stored.layers]
     kept = (layout.header_words, len(layout.scales), *layout.statistics.values(), *layout.layers.values(), layout.nbytes)
     return zlib.crc32(repr((model.name, model.stored.optimizer.name, bounds, kept)).encode())
 
@@ -50,7 +50,7 @@ def _header(model: ModelSource, checks: list[Array]) -> Array:
     fixed = np.array((_MAGIC, _FORMAT, model_id(model), 1, block, step, total_steps, 0), dtype="<u4")
     layers = []
     for layer, checksums in zip(model.stored.layers, checks):
-        layers += [np.arange(layer.num_slices + 1, dtype="<u4"), checksums]
+        layers += [np.arange(layer.grid.count + 1, dtype="<u4"), checksums]
     body = np.concatenate([fixed, followed.view("<u4"), *layers])
     return np.append(body, _checksum(body))
 
@@ -82,13 +82,13 @@ class _LayerWords:
         self._bias = None if bias is None else np.asarray(bias, dtype=np.float32)
 
     def write(self, words: Array) -> None:
-        place, bands = self._place, self._layer.bands
-        for index in range(self._layer.num_slices):
+        place, bands = self._place, self._layer.grid.bands
+        for index in range(self._layer.grid.count):
             record = self._record(index)
             words[self._slot(index) : self._slot(index) + len(record)] = record
         if place.bits is not None and place.sums is not None:
-            _write(words, place.bits, np.concatenate([self._bits(a, b) for a, b in bands]))
-            sums = [np.add.accumulate(np.abs(self._band(a, b)), axis=1)[:, -1] for a, b in bands]
+            _write(words, place.bits, np.concatenate([self._bits(band) for band in bands]))
+            sums = [np.add.accumulate(np.abs(self._band(band)), axis=1)[:, -1] for band in bands]
             _write(words, place.sums, np.concatenate(sums).astype("<f4").view("<u4"))
         if place.bias is not None and self._bias is not None:
             _write(words, place.bias, self._bias.astype("<f4").view("<u4"))
@@ -96,7 +96,7 @@ class _LayerWords:
     def runs(self) -> list[tuple[int, int]]:
         """The words of the records that may be other than zero; states and step counts only where training has begun."""
         runs = []
-        for index in range(self._layer.num_slices):
+        for index in range(self._layer.grid.count):
             slot, num_weights = self._slot(index), self._layer.num_weights(index)
             if self._has_learnt():
                 runs.append((slot, slot + len(self._record(index))))
@@ -107,12 +107,11 @@ class _LayerWords:
 
     def checks(self, words: Array) -> Array:
         """Checksums of the records, and of the biases of each part of the outputs."""
-        records = [_checksum(self._record(index)) for index in range(self._layer.num_slices)]
+        records = [_checksum(self._record(index)) for index in range(self._layer.grid.count)]
         if self._place.bias is None:
             return np.concatenate(records)
         biases = words[self._place.bias // 4 :]
-        outs = self._layer.outs
-        return np.concatenate([*records, *(_checksum(biases[a:b]) for a, b in zip(outs, outs[1:]))])
+        return np.concatenate([*records, *(_checksum(biases[row]) for row in self._layer.grid.rows)])
 
     def _slot(self, index: int) -> int:
         """The word at which the record of a slice begins."""
@@ -122,20 +121,20 @@ class _LayerWords:
         names = [own(self._name, of, kind) for of in ("weight", "bias") for kind in self._optimizer.states]
         return any(np.any(self._state[name]) for name in (*names, own(self._name, STEP_COUNT)) if name in self._state)
 
-    def _band(self, first: int, stop: int) -> Array:
+    def _band(self, band: slice) -> Array:
         """The part of every row that belongs to the inputs of a band."""
-        return self._weight[:, first:stop].reshape(len(self._weight), -1)
+        return self._weight[:, band].reshape(len(self._weight), -1)
 
-    def _bits(self, first: int, stop: int) -> Array:
+    def _bits(self, band: slice) -> Array:
         """Rows of bits, bit i of a row in word i / 32, of the inputs of a band."""
-        is_plus = self._band(first, stop) >= 0
+        is_plus = self._band(band) >= 0
         padded = np.zeros((len(is_plus), -(-is_plus.shape[1] // WORD_BITS) * WORD_BITS), dtype=np.bool_)
         padded[:, : is_plus.shape[1]] = is_plus
         return np.packbits(padded, axis=1, bitorder="little").view("<u4").reshape(-1)
 
     def _record(self, index: int) -> Array:
         """Latent values, states, biases, their states, step counts: the order of ``record.c``."""
-        band, ins, outs = self._layer.part(index)
+        band, ins, outs = self._layer.grid.part(index)
         kinds = self._optimizer.states
         parts = [self._weight[outs, ins]]
         parts += [_rows(self._weight_state(kind))[outs, ins] for kind in kinds]
@@ -144,7 +143,7 @@ class _LayerWords:
         words = np.concatenate([part.reshape(-1) for part in parts]).astype("<f4").view("<u4")
         if not self._optimizer.counts_steps:
             return words
-        count = self._state.get(own(self._name, STEP_COUNT), np.zeros(self._layer.num_slices, dtype=np.int32))[index]
+        count = self._state.get(own(self._name, STEP_COUNT), np.zeros(self._layer.grid.count, dtype=np.int32))[index]
         return np.append(words, np.full(1 if self._bias is None else 2, count, dtype="<u4"))
 
     def _weight_state(self, kind: str) -> Array:
@@ -153,7 +152,7 @@ class _LayerWords:
 
     def _bias_state(self, kind: str) -> Array:
         found = self._state.get(own(self._name, "bias", kind))
-        shape = (len(self._layer.bands), self._layer.outs[-1])
+        shape = (self._layer.grid.num_bands, self._layer.grid.outs[-1])
         return np.zeros(shape, dtype=np.float32) if found is None else np.asarray(found)
 
 

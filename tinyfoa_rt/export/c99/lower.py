@@ -137,7 +137,7 @@ class _Assembly:
             name=block.name,
             layers=tuple(self._layer(layer, number, offsets) for layer in block.layers),
             step=function,
-            num_slices=max(layer.stored.num_slices for layer in block.layers),
+            num_slices=max(layer.stored.grid.count for layer in block.layers),
             base=block.base,
             end=block.end,
             planned=block.peak_nbytes,
@@ -188,8 +188,8 @@ class _Assembly:
         kept = self._model.layout.layers[stored.name]
         return CLayer(
             name=stored.name,
-            ins=stored.ins,
-            outs=stored.outs,
+            ins=stored.grid.ins,
+            outs=stored.grid.outs,
             taps=stored.taps,
             positions=layer.positions,
             num_states=len(self._model.stored.optimizer.states),
