@@ -14,7 +14,7 @@ from tinyfoa_rt.ir.losses import LOSSES, Loss, loss_of, register_loss
 from tinyfoa_rt.ir.optimizers import OPTIMIZERS, Optimizer, optimizer_of, register_optimizer
 from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.operators import OPERATORS
-from tinyfoa_rt.operators.row import snake_case
+from tinyfoa_rt.operators.signature import snake_case
 from tinyfoa_rt.operators.updates import update_operator
 from tinyfoa_rt.resources import resource_path
 from tinyfoa_rt.run.evaluation import evaluate_scores

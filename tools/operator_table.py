@@ -11,7 +11,7 @@ from tinyfoa_rt.operators import OPERATORS, Operator, Port
 
 _INTRODUCTION = """# Operators of the domain `tinyfoa`
 
-One row an operator in `tinyfoa_rt/operators/`: signature, shape rule, memory rule. Its body and its kernel are found by name:
+One row an operator in its family's file in `tinyfoa_rt/operators/`. Its body and its kernel are found by name:
 `graphs/ops/<name>.onnxtxt` and `tfoa_<name>`. Optional inputs are in brackets. *Storage* tells which
 output shares an input's bytes: `=` always (an update), `~` where the input is no longer needed; a *streamed* output has none
 where the target streams gradients. `tools/operator_table.py` prints this page, and a test holds it to the code.
@@ -28,7 +28,7 @@ channels exchanged, strides and dilations exchanged, cropped to the kernel's siz
 
 def operator_page() -> str:
     """Return the page as Markdown."""
-    return "\n".join([_INTRODUCTION, *(_row(row) for row in OPERATORS.values())]) + "\n"
+    return "\n".join([_INTRODUCTION, *(_row(row) for _, row in sorted(OPERATORS.items()))]) + "\n"
 
 
 def _row(row: Operator) -> str:

@@ -16,7 +16,7 @@ from tests.c99.forward_kernels import Channels, LrnShape, Normalization
 from tests.c99.kernel_library import call
 from tests.c99.packed_kernels import packed
 from tests.ops.body_cases import BodyCase
-from tinyfoa_rt.operators.row import snake_case
+from tinyfoa_rt.operators.signature import snake_case
 
 __all__ = ["OPERATORS", "run_operator"]
 

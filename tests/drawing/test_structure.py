@@ -8,12 +8,12 @@ from functools import partial
 from xml.etree import ElementTree as ET
 
 import pytest
-from tinyfoa_rt.planner.report import render_chart
 
 from tests.drawing.curves import layer_wise
 from tests.drawing.structure import structure_of
 from tests.planner.plans import arena_plan
 from tinyfoa_rt.drawing import render_curve
+from tinyfoa_rt.report import render_chart
 
 SVG = "{http://www.w3.org/2000/svg}"
 

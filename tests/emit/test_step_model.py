@@ -15,7 +15,7 @@ from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.model import load
 from tinyfoa_rt.operators import DOMAIN, OPERATORS
-from tinyfoa_rt.operators.row import snake_case
+from tinyfoa_rt.operators.signature import snake_case
 from tinyfoa_rt.partition import partition
 from tinyfoa_rt.resources import resource_path
 from tinyfoa_rt.steps import StepChoice, assemble_forward

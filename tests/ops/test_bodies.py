@@ -15,7 +15,7 @@ from tests.ops.local_cases import local_cases
 from tests.ops.one_node import EVALUATORS, check_equal, one_node_model
 from tests.ops.references import REFERENCES
 from tests.ops.vjp_cases import vjp_cases
-from tinyfoa_rt.operators.row import snake_case
+from tinyfoa_rt.operators.signature import snake_case
 from tinyfoa_rt.resources import resource_path
 
 BODIES = sorted(resource_path("graphs/ops").glob("*.onnxtxt"))

@@ -10,7 +10,7 @@ import onnx.parser
 
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.operators import DOMAIN, OPERATORS
-from tinyfoa_rt.operators.row import snake_case
+from tinyfoa_rt.operators.signature import snake_case
 from tinyfoa_rt.resources import resource_path
 
 __all__ = ["has_body", "load_functions"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from tinyfoa_rt.errors import UsageError
 
-__all__ = ["OPTIMIZERS", "STEP_COUNT", "Optimizer", "optimizer_of", "register_optimizer", "updated_by"]
+__all__ = ["OPTIMIZERS", "STEP_COUNT", "Optimizer", "optimizer_of", "register_optimizer"]
 
 STEP_COUNT = "step_count"
 
@@ -91,11 +91,6 @@ def register_optimizer(row: Optimizer) -> None:
     if row.name in OPTIMIZERS:
         raise UsageError(f"optimizer {row.name}", "is there already", "give it another name")
     OPTIMIZERS[row.name] = row
-
-
-def updated_by(operator: str) -> Optimizer:
-    """Return the optimizer whose update is an operator of the domain."""
-    return next(row for row in OPTIMIZERS.values() if row.update == operator)
 
 
 def optimizer_of(name: str) -> Optimizer:

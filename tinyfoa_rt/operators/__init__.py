@@ -1,6 +1,37 @@
-"""The domain operators: one row each (docs/operators.md)."""
+"""Everything that is known of an operator, by families: signature, shapes, memory, gradient, calls of C kernels.
 
-from tinyfoa_rt.operators.row import DOMAIN, Memory, Operator, Port
-from tinyfoa_rt.operators.table import OPERATORS, memory_rule, operator
+``register`` adds one, from here or from outside of this package.
+"""
 
-__all__ = ["DOMAIN", "OPERATORS", "Memory", "Operator", "Port", "memory_rule", "operator"]
+from tinyfoa_rt.operators import (
+    activations,
+    conv,
+    dense,
+    elementwise,
+    heads,
+    local,
+    losses,
+    normalization,
+    pooling,
+    shape,
+    updates,
+)
+from tinyfoa_rt.operators.registry import (
+    OPERATORS,
+    STANDARD_OPERATORS,
+    find_operator,
+    is_view,
+    memory_rule,
+    operator,
+    register,
+    registered,
+    standard_operator,
+)
+from tinyfoa_rt.operators.signature import DOMAIN, Memory, Operator, Port, StandardOperator, no_scratch
+
+FAMILIES = (activations, conv, dense, elementwise, heads, local, losses, normalization, pooling, shape, updates)
+
+__all__ = [
+    "DOMAIN", "FAMILIES", "OPERATORS", "STANDARD_OPERATORS", "Memory", "Operator", "Port", "StandardOperator",
+    "find_operator", "is_view", "memory_rule", "no_scratch", "operator", "register", "registered", "standard_operator",
+]  # fmt: skip

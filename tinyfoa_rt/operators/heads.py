@@ -1,9 +1,6 @@
-"""Local heads and losses (design, section 2)::
+"""Local heads (design, section 2)::
 
     a = g B h                                                            HeadLogits
-    p = softmax(a), loss = -log p_y, delta_a = (p - y) / N               SoftmaxCrossEntropy
-    p = sigmoid(a), loss = -log p or -log (1 - p), delta_a = (p - y) / N BinaryCrossEntropy, summed over outputs
-    loss = mean (a - y)^2 / 2, delta_a = (a - y) / (N T)                 MeanSquaredError
     delta_h = g B^T delta_a, only the rows of the active slice           HeadGrad
 
 With ``pools`` the head sees the mean of each channel over all positions. Where no ``head`` is given (``rademacher``), B is
@@ -15,60 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tinyfoa_rt.ir.c_program import Argument, Call, Fields, Number, Real, Statement
 from tinyfoa_rt.ir.graph import Attribute
-from tinyfoa_rt.ir.step import TensorType
-from tinyfoa_rt.operators.geometry import known, scalar
-from tinyfoa_rt.operators.row import Memory, Operator, Port, Types
+from tinyfoa_rt.ir.step import StepNode, TensorType
+from tinyfoa_rt.operators.geometry import known
+from tinyfoa_rt.operators.lowering import NULL, Lowering, real_attribute, scale_of, whole_attribute
+from tinyfoa_rt.operators.registry import register
+from tinyfoa_rt.operators.signature import Operator, Port, Types, no_scratch
 
-__all__ = ["head_rows"]
-
-
-def head_rows() -> tuple[Operator, ...]:
-    losses = tuple(
-        Operator(
-            name=name,
-            inputs=(Port("logits"), Port("target")),
-            outputs=(Port("grad_logits"), Port("loss")),
-            shape_rule=_loss_shapes,
-            doc=doc,
-            memory=Memory(reuses={0: (0,)}),
-        )
-        for name, doc in (
-            ("SoftmaxCrossEntropy", "Mean cross entropy of softmax(logits) against class numbers, and its gradient."),
-            ("BinaryCrossEntropy", "Cross entropy of sigmoid(logits) against 0 and 1, summed over outputs, and its gradient."),
-            ("MeanSquaredError", "Half the mean squared error against a real target, and its gradient."),
-        )
-    )
-    return (
-        Operator(
-            name="HeadLogits",
-            inputs=(
-                Port("h"),
-                Port("scale", is_optional=True),
-                Port("head", is_optional=True),
-                Port("head_slice", is_optional=True),
-                Port("origin", is_optional=True),
-            ),
-            outputs=(Port("logits"),),
-            shape_rule=_logits_shape,
-            doc="logits = B h over the flattened or pooled block output; B is hashed where head is absent.",
-            attributes=("num_classes", "seed", "pools", "gain"),
-        ),
-        *losses,
-        Operator(
-            name="HeadGrad",
-            inputs=(
-                Port("grad_logits"),
-                Port("head", is_optional=True),
-                Port("head_slice", is_optional=True),
-                Port("origin", is_optional=True),
-            ),
-            outputs=(Port("grad_h"),),
-            shape_rule=_grad_shape,
-            doc="grad_h = B^T grad_logits for the rows of the active slice.",
-            attributes=("output_shape", "seed", "pools", "gain", "channel_units"),
-        ),
-    )
+__all__: list[str] = []
 
 
 def _logits_shape(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
@@ -77,11 +29,74 @@ def _logits_shape(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[T
     return (TensorType("float32", (known(inputs[0]).shape[0], num_classes)),)
 
 
-def _loss_shapes(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
-    return known(inputs[0]), scalar()
-
-
 def _grad_shape(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
     shape = attributes["output_shape"]
     assert isinstance(shape, tuple)
     return (TensorType("float32", tuple(int(length) for length in shape)),)
+
+
+def _head(lowering: Lowering, node: StepNode, stored: str, sizes: tuple[int, str]) -> Fields:
+    """The head as its kernels take it; ``sizes`` are its classes, and the value whose units or channels it sees."""
+    classes, seen = sizes
+    units = lowering.type_of(seen).shape[1] if node.int("pools", 0) else lowering.columns(seen)
+    head = lowering.head if stored and lowering.head is not None else NULL
+    seed = whole_attribute(node, "seed") & 0xFFFFFFFF
+    gain = Real(real_attribute(node, "gain"))
+    return Fields("tfoa_head", (head, Number(seed), Number(classes), Number(units), gain))
+
+
+def _lower_logits(lowering: Lowering, node: StepNode) -> list[Statement]:
+    h, logits = node.inputs[0], lowering.at(node.outputs[0])
+    head = _head(lowering, node, node.input(2), (lowering.columns(node.outputs[0]), h))
+    pools = node.int("pools", 0)
+    shape: tuple[Argument, ...] = (lowering.channel_fields(h),) if pools else ()
+    rows = () if pools else (lowering.rows,)
+    if lowering.type_of(h).dtype != "bit":
+        return [Call("tfoa_pooled_head_logits" if pools else "tfoa_head_logits", (head, *shape, lowering.at(h), *rows, logits))]
+    load, scale = scale_of(lowering, node.input(1))
+    kernel = "tfoa_pooled_head_logits_of_bits" if pools else "tfoa_head_logits_of_bits"
+    return [*load, Call(kernel, (head, *shape, lowering.at(h, "const uint32_t"), *rows, scale, logits))]
+
+
+def _lower_grad(lowering: Lowering, node: StepNode) -> list[Statement]:
+    grad_logits = node.inputs[0]
+    seen = next(n for n in lowering.graph.nodes if n.op_type == "HeadLogits").inputs[0]
+    head = _head(lowering, node, node.input(1), (lowering.columns(grad_logits), seen))
+    part = lowering.channel_part(node, seen, node.input(3))
+    kernel = "tfoa_pooled_head_grad" if node.int("pools", 0) else "tfoa_head_grad"
+    return [Call(kernel, (head, part, lowering.at(grad_logits), lowering.at(node.outputs[0])))]
+
+
+register(
+    Operator(
+        name="HeadLogits",
+        inputs=(
+            Port("h"),
+            Port("scale", is_optional=True),
+            Port("head", is_optional=True),
+            Port("head_slice", is_optional=True),
+            Port("origin", is_optional=True),
+        ),
+        outputs=(Port("logits"),),
+        shape_rule=_logits_shape,
+        scratch=no_scratch,
+        doc="logits = B h over the flattened or pooled block output; B is hashed where head is absent.",
+        attributes=("num_classes", "seed", "pools", "gain"),
+        lower=_lower_logits,
+    ),
+    Operator(
+        name="HeadGrad",
+        inputs=(
+            Port("grad_logits"),
+            Port("head", is_optional=True),
+            Port("head_slice", is_optional=True),
+            Port("origin", is_optional=True),
+        ),
+        outputs=(Port("grad_h"),),
+        shape_rule=_grad_shape,
+        scratch=no_scratch,
+        doc="grad_h = B^T grad_logits for the rows of the active slice.",
+        attributes=("output_shape", "seed", "pools", "gain", "channel_units"),
+        lower=_lower_grad,
+    ),
+)

@@ -25,10 +25,21 @@ from tinyfoa_rt.ir.c_program import (
 from tinyfoa_rt.ir.graph import Constant
 from tinyfoa_rt.ir.step import StepGraph, StepNode, TensorType
 
-__all__ = ["CONTEXT", "NULL", "Lowering", "Rule", "real_attribute", "refuse", "scale_of", "stop_if_measured", "whole_attribute"]
+__all__ = [
+    "CONTEXT", "NULL", "LowerRule", "Lowering", "StreamedGradient",
+    "channel_count", "real_attribute", "refuse", "scale_of", "stop_if_measured", "whole_attribute",
+]  # fmt: skip
 
 CONTEXT = Name("context")
 NULL = Name("NULL")
+
+
+@dataclass(frozen=True)
+class StreamedGradient:
+    """A gradient that no call computes: what makes it, and what its update multiplies errors with, behind what loads that."""
+
+    node: StepNode
+    operand: Callable[[], tuple[list[Statement], Fields]]
 
 
 @dataclass
@@ -45,6 +56,7 @@ class Lowering:
         head: the name of the stored head's constant, if there is one.
         constants: data of the model that the calls read; rules add to them.
         locals: declarations of variables that the calls need; rules add to them.
+        gradients: of weights and biases, which their updates compute as they go, by tensor; rules add to them.
     """
 
     graph: StepGraph
@@ -56,7 +68,7 @@ class Lowering:
     head: Name | None = None
     constants: dict[str, RealArray] = field(default_factory=dict)
     locals: dict[str, str] = field(default_factory=dict)
-    gradients: dict[str, StepNode] = field(default_factory=dict)
+    gradients: dict[str, StreamedGradient] = field(default_factory=dict)
 
     def type_of(self, name: str) -> TensorType:
         return self.graph.tensors[name].type
@@ -145,7 +157,7 @@ class Lowering:
         return Fields("tfoa_channel_part", (all_channels, Value("int32_t", place + 4), Value("int32_t", place + 12)))
 
 
-Rule = Callable[[Lowering, StepNode], list[Statement]]
+LowerRule = Callable[[Lowering, StepNode], list[Statement]]
 
 
 def refuse(node: StepNode, problem: str) -> UnsupportedError:
@@ -163,6 +175,11 @@ def scale_of(lowering: Lowering, name: str) -> tuple[list[Statement], Argument]:
     lowering.locals[variable] = f"float {variable}"
     arguments = (CONTEXT, Number(lowering.scales[name]), Name(f"&{variable}"))
     return [Call("tfoa_scale", arguments, may_fail=True)], Name(variable)
+
+
+def channel_count(lowering: Lowering, origin: str, times: int) -> Value:
+    """How many channels the active slice has, ``times`` a number."""
+    return Value("int32_t", lowering.offsets[origin] + 12, times)
 
 
 def stop_if_measured(lowering: Lowering, node: StepNode) -> list[Statement]:

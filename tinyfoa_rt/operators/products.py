@@ -6,7 +6,11 @@ With sign(0) = +1, alpha = mean |W| over a row (or the tensor) and s the scale o
     Sign    z = alpha * (x . sign(W)^T) + b                              real input, binary weights
     Binary  z = alpha * s * (2 popcount(x & w) - popcount(x)) + b         binary input, binary weights, s = 1 if it has none
 
-alpha is the mean of each output's row, or of all of them where the attribute ``alpha`` is ``tensor``.
+    delta_W(i, j) = delta_z(j)^T h_prev(i) * 1[|W(i, j)| <= 1]           DenseSliceGrad, ConvSliceGrad, ...
+
+alpha is the mean of each output's row, or of all of them where the attribute ``alpha`` is ``tensor``. With ``input_center`` c
+the gradient takes h_prev - c in place of bits: sum_b delta_z (h_prev - c). Bits are never negative, so without it every sample
+moves a weight the way its output's error points (docs/training.md).
 
 The active slice is kept apart in RAM: where ``w_slice`` is given, it stands for the part of ``w`` at ``origin`` (first input,
 first output, number of inputs and of outputs), and ``bias_slice`` for that of ``bias``. ``abs_sum`` holds sum |W| of each
@@ -22,48 +26,20 @@ outputs). Sums of locally connected layers are (positions, outputs); biases are 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
+from tinyfoa_rt.ir.c_program import Argument, Fields, Number, Real, Statement
 from tinyfoa_rt.ir.graph import Attribute
-from tinyfoa_rt.ir.step import TensorType
-from tinyfoa_rt.operators.geometry import POOL_ATTRIBUTES, known, spatial_shape
-from tinyfoa_rt.operators.kernel_scratch import quantized_sample, quantized_samples
-from tinyfoa_rt.operators.row import Memory, Operator, Port, ShapeRule, Types, no_scratch
+from tinyfoa_rt.ir.step import StepNode, TensorType
+from tinyfoa_rt.operators.geometry import num_scalars
+from tinyfoa_rt.operators.lowering import NULL, Lowering, LowerRule, StreamedGradient, scale_of
+from tinyfoa_rt.operators.signature import Memory, Operator, Port, Types, no_scratch
 
-__all__ = ["LOCAL_ATTRIBUTES", "PRECISIONS", "WINDOW_ATTRIBUTES", "product_rows"]
-
-PRECISIONS = ("Real", "Sign", "Binary")
-# What these quantize for their C kernels; the others read their input as it is.
-_SCRATCH = {"SignDense": quantized_samples, "SignConv": quantized_sample}
-WINDOW_ATTRIBUTES = (*POOL_ATTRIBUTES, "group")
-LOCAL_ATTRIBUTES = ("kernel_shape", "strides", "pads")
+__all__ = ["keep_gradient", "product_operand", "product_ports", "slice_gradient_row"]
 
 
-def product_rows() -> tuple[Operator, ...]:
-    """Return the nine rows: {Real, Sign, Binary} x {Dense, Conv, LocallyConnected}."""
-    geometries: tuple[tuple[str, ShapeRule, tuple[str, ...]], ...] = (
-        ("Dense", _dense_shape, ("alpha",)),
-        ("Conv", _conv_shape, ("alpha", *WINDOW_ATTRIBUTES)),
-        ("LocallyConnected", _local_shape, ("alpha", *LOCAL_ATTRIBUTES)),
-    )
-    return tuple(
-        Operator(
-            name=precision + geometry,
-            inputs=_ports(precision),
-            outputs=(Port("z"),),
-            shape_rule=shape_rule,
-            doc=f"{geometry} product, {precision.lower()} precision, with the active slice kept apart.",
-            memory=Memory(scratch=_SCRATCH.get(precision + geometry, no_scratch)),
-            attributes=attributes,
-        )
-        for geometry, shape_rule, attributes in geometries
-        for precision in PRECISIONS
-    )
-
-
-def _ports(precision: str) -> tuple[Port, ...]:
-    has_alpha = precision != "Real"
+def product_ports(precision: str) -> tuple[Port, ...]:
+    """The inputs of a product of a precision: ``real``, ``sign`` or ``binary``."""
     return (
         Port("x"),
         Port("w"),
@@ -71,27 +47,52 @@ def _ports(precision: str) -> tuple[Port, ...]:
         Port("w_slice", is_optional=True),
         Port("bias_slice", is_optional=True),
         Port("origin", is_optional=True),
-        Port("abs_sum", is_optional=not has_alpha),
+        Port("abs_sum", is_optional=precision == "real"),
         Port("abs_sum_slice", is_optional=True),
         Port("x_scale", is_optional=True),
     )
 
 
-def _dense_shape(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
-    x, w = known(inputs[0]), known(inputs[1])
-    return (TensorType("float32", (*x.shape[:-1], w.size // x.shape[-1])),)
+def slice_gradient_row(name: str, window: tuple[str, ...], lower: LowerRule | None) -> Operator:
+    """The row of the gradient of a slice; ``window`` are the attributes of its layer's window."""
+    return Operator(
+        name=name,
+        inputs=(Port("grad_z"), Port("x"), Port("x_scale", is_optional=True), Port("origin", is_optional=True)),
+        outputs=(Port("grad_w"), Port("grad_bias", is_optional=True)),
+        shape_rule=_slice_gradient_shapes,
+        scratch=no_scratch,
+        doc="Gradient of the active slice of a weight matrix, and of its bias.",
+        memory=Memory(streams=frozenset({0, 1})),
+        attributes=("slice_shape", "bias_size", "has_all_rows", "input_center", *window),
+        lower=lower,
+    )
 
 
-def _conv_shape(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
-    x, w = known(inputs[0]), known(inputs[1])
-    kernel, group = attributes["kernel_shape"], attributes["group"]
-    assert isinstance(kernel, tuple) and isinstance(group, int)
-    outputs = w.size * group // (x.shape[1] * math.prod(int(length) for length in kernel))
-    return (TensorType("float32", (x.shape[0], outputs, *spatial_shape(x.shape[2:], attributes))),)
+def _slice_gradient_shapes(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
+    shape, bias_size = attributes["slice_shape"], attributes["bias_size"]
+    assert isinstance(shape, tuple) and isinstance(bias_size, int)
+    return TensorType("float32", tuple(int(length) for length in shape)), num_scalars(bias_size)
 
 
-def _local_shape(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
-    x, w = known(inputs[0]), known(inputs[1])
-    size = spatial_shape(x.shape[2:], attributes)
-    outputs = w.shape[2] if len(w.shape) == 3 else w.shape[0] // math.prod(size)
-    return (TensorType("float32", (x.shape[0], outputs, *size)),)
+def product_operand(
+    lowering: Lowering, given: tuple[str, str], center: float, conv: tuple[Argument, Argument] = (NULL, NULL)
+) -> tuple[list[Statement], Fields]:
+    """What a layer multiplies: bits with their scale, or real numbers; ``given`` are their tensor and that of the scale."""
+    x, x_scale = given
+    units = Number(lowering.columns(x))
+    if lowering.type_of(x).dtype != "bit":
+        return [], Fields("tfoa_operand", (NULL, lowering.real(x), units, Real(1.0), Real(0.0), *conv))
+    load, scale = scale_of(lowering, x_scale)
+    return load, Fields("tfoa_operand", (lowering.at(x, "const uint32_t"), NULL, units, scale, Real(center), *conv))
+
+
+def keep_gradient(lowering: Lowering, node: StepNode, conv: tuple[Argument, Argument] = (NULL, NULL)) -> list[Statement]:
+    """Make no call of the gradient of a slice: the updates that read it compute it as they go."""
+    given = node.inputs[1], node.input(2)
+
+    def operand() -> tuple[list[Statement], Fields]:
+        return product_operand(lowering, given, node.float("input_center", 0.0), conv)
+
+    for name in node.outputs:
+        lowering.gradients[name] = StreamedGradient(node, operand)
+    return []

@@ -1,81 +1,31 @@
-"""Slice gradients and optimizers (design, section 2)::
+"""Updates of a slice by an optimizer (design, section 2)::
 
-    delta_W(i, j) = delta_z(j)^T h_prev(i) * 1[|W(i, j)| <= 1]           DenseSliceGrad, ConvSliceGrad, ...
     W(i, j) <- clip(W(i, j) - optimizer(delta_W(i, j)), -1, 1)           the updates of ir/optimizers.py
     w(i, j) = sign(W(i, j)), sum |W| a row                               PackSigns
-
-With ``input_center`` c the gradient takes h_prev - c in place of bits: sum_b delta_z (h_prev - c). Bits are never negative, so
-without it every sample moves a weight the way its output's error points (docs/training.md).
 
 Where parameter and state are whole matrices of which a slice is updated, ``origin`` says where the slice begins. The state of
 an optimizer belongs to the slice, its step count too. Biases and stored heads use the same updates without the
 clip (``limit`` is the largest float).
+
+What generated C streams is one call there: a gradient and its update become ``tfoa_weight_sgd_step`` and its like, which also
+pack the signs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from tinyfoa_rt.ir.graph import Attribute
-from tinyfoa_rt.ir.optimizers import OPTIMIZERS, Optimizer
-from tinyfoa_rt.ir.step import TensorType
+from tinyfoa_rt.ir.c_program import Argument, Call, Fields, Name, Number, Real, Statement, Value
+from tinyfoa_rt.ir.names import split
+from tinyfoa_rt.ir.optimizers import OPTIMIZERS, STEP_COUNT, Optimizer
+from tinyfoa_rt.ir.step import StepNode
 from tinyfoa_rt.operators.geometry import known, num_scalars
-from tinyfoa_rt.operators.products import LOCAL_ATTRIBUTES, WINDOW_ATTRIBUTES
-from tinyfoa_rt.operators.row import Memory, Operator, Port, Types
+from tinyfoa_rt.operators.lowering import CONTEXT, Lowering, LowerRule, real_attribute, whole_attribute
+from tinyfoa_rt.operators.registry import register
+from tinyfoa_rt.operators.signature import Memory, Operator, Port, no_scratch
 
-__all__ = ["LARGEST", "update_operator", "update_rows"]
+__all__ = ["LARGEST", "update_operator"]
 
-# Of how many groups a slice has outputs at most, and how many outputs a group has: what the gradient of a slice computes.
-_CONV_ATTRIBUTES = (*WINDOW_ATTRIBUTES, "group_outputs", "slice_groups")
 # A limit that clips nothing.
 LARGEST = 3.4028234663852886e38
-
-
-def update_rows() -> tuple[Operator, ...]:
-    gradients = tuple(
-        Operator(
-            name=f"{geometry}SliceGrad",
-            inputs=(Port("grad_z"), Port("x"), Port("x_scale", is_optional=True), Port("origin", is_optional=True)),
-            outputs=(Port("grad_w"), Port("grad_bias", is_optional=True)),
-            shape_rule=_slice_grad_shapes,
-            doc="Gradient of the active slice of a weight matrix, and of its bias.",
-            memory=Memory(streams=frozenset({0, 1})),
-            attributes=("slice_shape", "bias_size", "has_all_rows", "input_center", *window),
-        )
-        for geometry, window in (("Dense", ()), ("Conv", _CONV_ATTRIBUTES), ("LocallyConnected", LOCAL_ATTRIBUTES))
-    )
-    return (
-        *gradients,
-        _bias_row(),
-        _sgd_step_row(),
-        *map(update_operator, OPTIMIZERS.values()),
-        _pack_row(),
-    )
-
-
-def _bias_row() -> Operator:
-    return Operator(
-        name="BiasSliceGrad",
-        inputs=(Port("grad_z"), Port("origin", is_optional=True)),
-        outputs=(Port("grad_bias"),),
-        shape_rule=lambda inputs, attributes: (num_scalars(int(attributes["bias_size"])),),  # type: ignore[arg-type]
-        doc="Gradient of the biases of the active slice.",
-        memory=Memory(streams=frozenset({0})),
-        attributes=("bias_size", "has_all_rows"),
-    )
-
-
-def _sgd_step_row() -> Operator:
-    ports = (Port("w"), Port("grad_z"), Port("x"), Port("x_scale", is_optional=True), Port("rate"))
-    return Operator(
-        name="DenseSgdStep",
-        inputs=(*ports, Port("origin", is_optional=True)),
-        outputs=(Port("w_next"),),
-        shape_rule=lambda inputs, attributes: (known(inputs[0]),),
-        doc="DenseSliceGrad and SgdUpdate in one, so that the gradient is never stored.",
-        memory=Memory(updates={0: 0}),
-        attributes=("has_all_rows", "input_center", "limit"),
-    )
 
 
 def update_operator(optimizer: Optimizer) -> Operator:
@@ -86,24 +36,60 @@ def update_operator(optimizer: Optimizer) -> Operator:
         inputs=(Port("w"), Port("grad"), Port("rate"), *(Port(state) for state in kept), Port("origin", is_optional=True)),
         outputs=(Port("w_next"), *(Port(f"{state}_next") for state in kept)),
         shape_rule=lambda inputs, attributes: (known(inputs[0]), *(known(state) for state in inputs[3 : 3 + len(kept)])),
+        scratch=no_scratch,
         doc=f"One {optimizer.name} step on a slice, in place; the result is clipped to [-limit, limit].",
         memory=Memory(updates={0: 0, **{1 + i: 3 + i for i in range(len(kept))}}),
         attributes=("limit",),
+        lower=_lower_update(optimizer),
     )
 
 
-def _pack_row() -> Operator:
-    return Operator(
+def _lower_update(optimizer: Optimizer) -> LowerRule:
+    def rule(lowering: Lowering, node: StepNode) -> list[Statement]:
+        latent, grad, rate = node.inputs[:3]
+        source = lowering.gradients[grad]
+        grad_z, is_weight = source.node.inputs[0], grad == source.node.outputs[0]
+        states = [lowering.at(name, "int32_t" if split(name)[1] == STEP_COUNT else "float") for name in node.inputs[3:] if name]
+        extra: tuple[Argument, ...] = (Fields("tfoa_moments", tuple(states)),) if optimizer.counts_steps else tuple(states)
+        end = (lowering.rows_of(grad_z), Value("float", lowering.offsets[rate]), *extra)
+        begin = (Name("&slice"), lowering.at(grad_z))
+        if not is_weight:
+            return [Call(f"tfoa_bias_{optimizer.name}_step", (*begin, *end))]
+        limit = Real(real_attribute(node, "limit"))
+        arguments = (CONTEXT, lowering.layers[latent], Number(whole_attribute(source.node, "has_all_rows")), limit)
+        lowering.locals["slice"] = "tfoa_slice slice"
+        load, operand = source.operand()
+        step = Call(f"tfoa_weight_{optimizer.name}_step", (*begin, operand, *end))
+        return [Call("tfoa_active_slice", arguments, result="slice"), *load, step]
+
+    return rule
+
+
+def _no_call(lowering: Lowering, node: StepNode) -> list[Statement]:
+    """The updates pack signs, row by row, and leave rows alone whose weights have not moved."""
+    return []
+
+
+register(
+    *map(update_operator, OPTIMIZERS.values()),
+    Operator(
+        name="BiasSliceGrad",
+        inputs=(Port("grad_z"), Port("origin", is_optional=True)),
+        outputs=(Port("grad_bias"),),
+        shape_rule=lambda inputs, attributes: (num_scalars(int(attributes["bias_size"])),),  # type: ignore[arg-type]
+        scratch=no_scratch,
+        doc="Gradient of the biases of the active slice.",
+        memory=Memory(streams=frozenset({0})),
+        attributes=("bias_size", "has_all_rows"),
+    ),
+    Operator(
         name="PackSigns",
         inputs=(Port("w"), Port("signs"), Port("abs_sum"), Port("origin", is_optional=True)),
         outputs=(Port("signs_next"), Port("abs_sum_next")),
         shape_rule=lambda inputs, attributes: (known(inputs[1]), known(inputs[2])),
+        scratch=no_scratch,
         doc="signs = sign(w) with sign(0) = +1, and abs_sum = sum |w| of each output, both of what is given.",
         memory=Memory(updates={0: 1, 1: 2}),
-    )
-
-
-def _slice_grad_shapes(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
-    shape, bias_size = attributes["slice_shape"], attributes["bias_size"]
-    assert isinstance(shape, tuple) and isinstance(bias_size, int)
-    return TensorType("float32", tuple(int(length) for length in shape)), num_scalars(bias_size)
+        lower=_no_call,
+    ),
+)

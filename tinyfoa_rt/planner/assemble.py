@@ -10,6 +10,7 @@ from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.plan import Account, BlockPlan, Plan
 from tinyfoa_rt.ir.slices import SliceGrid
+from tinyfoa_rt.operators import is_view
 from tinyfoa_rt.partition.schedule import update_fraction
 from tinyfoa_rt.planner.accounts import LayerAccount, ModelAccount, accounts
 from tinyfoa_rt.planner.costs import BlockCosts
@@ -17,7 +18,6 @@ from tinyfoa_rt.planner.nonvolatile import Flash
 from tinyfoa_rt.planner.search import Candidate, SearchSpace
 from tinyfoa_rt.planner.stored import header_of, stored_of
 from tinyfoa_rt.planner.task import PlanningTask
-from tinyfoa_rt.steps.trained_part import VIEWS
 
 __all__ = ["assemble_plan", "search_space"]
 
@@ -108,7 +108,7 @@ def _baselines(task: PlanningTask, costs: BlockCosts, chosen: Sequence[Candidate
     sizes = [
         math.prod(task.graph.values[node.outputs[0]].shape_at(batch))
         for node in task.graph.nodes
-        if node.outputs[0] in task.graph.values and node.op_type not in VIEWS
+        if node.outputs[0] in task.graph.values and not is_view(node.op_type, node.domain)
     ]
     inputs = [math.prod(task.graph.values[name].shape_at(batch)) for name in task.graph.inputs]
     whole = Candidate(Slices(1, 1), batch)

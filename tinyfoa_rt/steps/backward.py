@@ -13,11 +13,13 @@ from tinyfoa_rt.ir.graph import Attribute, Graph, Node
 from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.ir.step import TensorType
+from tinyfoa_rt.operators import standard_operator
+from tinyfoa_rt.operators.vjp import VjpRule, refuse
 from tinyfoa_rt.partition.layers import untrainable_products
-from tinyfoa_rt.steps.builder import StepBuilder, refuse
+from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.trained_part import nodes_to_output, reached_by_layers
 
-__all__ = ["BackwardPass", "ChannelSlice", "channel_slice"]
+__all__ = ["BackwardPass", "ChannelSlice", "channel_slice", "vjp_rule"]
 
 
 class ChannelSlice:
@@ -40,7 +42,7 @@ class ChannelSlice:
 
 
 class BackwardPass:
-    """Gradients of values while the rules add nodes for them."""
+    """Gradients of values while the rules add nodes for them: a :class:`tinyfoa_rt.operators.vjp.GradientPass`."""
 
     def __init__(
         self, builder: StepBuilder, names: Mapping[str, str], reached: frozenset[str], part: ChannelSlice | None
@@ -103,34 +105,22 @@ def channel_slice(graph: Graph, block: Block, slices: Slices, origin: str) -> Ch
     return ChannelSlice(SliceGrid.of(layer, slices).largest[1], channels, axis, origin)
 
 
-_ELEMENTWISE = frozenset(
-    {"Relu", "Clip", "LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid", "Tanh", "Dropout", "Identity", "Add", "Sub", "Mul"}
-    | {"Div", "Sum"}
-)
-_PER_CHANNEL = frozenset({"BatchNormalization", "MaxPool", "AveragePool", "GlobalAveragePool", "ReduceMean"})
-
-
 def _keeps_channels(graph: Graph, node: Node, axis: int) -> bool:
-    before, after = graph.shape(node.inputs[0]), graph.shape(node.outputs[0])
-    if node.op_type in _ELEMENTWISE:
-        return all(graph.shape(name) == after or graph.is_constant(name) for name in node.inputs if name)
-    if node.op_type in _PER_CHANNEL:
-        return axis == 1 or len(before) == 2
-    if node.op_type not in ("Flatten", "Reshape", "Squeeze"):
-        return False
-    is_flattening = len(after) == 2 and len(before) > 2 and axis == 1 and before[0] == after[0]
-    return before == after or is_flattening
+    row = standard_operator(node.op_type, node.domain)
+    return row is not None and row.keeps_channels(graph, node, axis)
 
 
-def require_rule(graph: Graph, node: Node, known: bool) -> None:
-    """Refuse a node through which no gradient rule leads.
+def vjp_rule(graph: Graph, node: Node) -> VjpRule:
+    """Return the rule by which a gradient passes a node.
 
     Raises:
-        UnsupportedError: names the node and the operator, or why a product is no layer.
+        UnsupportedError: there is none; names the node and the operator, or why a product is no layer.
     """
-    reason = None if known else untrainable_products(graph).get(node.name)
+    row = standard_operator(node.op_type, node.domain)
+    if row is not None and row.vjp is not None:
+        return row.vjp
+    reason = untrainable_products(graph).get(node.name)
     if reason is not None:
         raise refuse(node.name, f"{reason}; but a trained block needs its gradient")
-    if not known:
-        operator = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
-        raise refuse(node.name, f"{operator} has no gradient rule, but a trained block needs one")
+    operator = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+    raise refuse(node.name, f"{operator} has no gradient rule, but a trained block needs one")

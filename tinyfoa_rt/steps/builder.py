@@ -15,7 +15,7 @@ from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.ir.verify_step import verify_step
 from tinyfoa_rt.operators import DOMAIN, operator
 
-__all__ = ["StepBuilder", "refuse", "stored_type"]
+__all__ = ["StepBuilder", "stored_type"]
 
 
 class StepBuilder:
@@ -172,10 +172,3 @@ def stored_type(constant: Constant, target: Target) -> TensorType:
 
 def _padded(inputs: Sequence[str], count: int) -> list[str]:
     return [*inputs, *[""] * (count - len(inputs))]
-
-
-def refuse(node_name: str, problem: str) -> UnsupportedError:
-    """The error for a node that cannot take part in training."""
-    return UnsupportedError(
-        f"node '{node_name}'", problem, "train only what is behind it, for example --train last:1 (what is before stays frozen)"
-    )

@@ -16,15 +16,20 @@ from tinyfoa_rt.ir.step import StepGraph, TensorType
 from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.operators import DOMAIN
 from tinyfoa_rt.operators.geometry import explicit_window
-from tinyfoa_rt.operators.products import LOCAL_ATTRIBUTES
+from tinyfoa_rt.operators.local import LOCAL_ATTRIBUTES
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.parameters import LayerTensors, declare_read_only
 from tinyfoa_rt.steps.setting import binarizes_output
 from tinyfoa_rt.steps.trained_part import absorbed_relu, running_statistics
 
-__all__ = ["GEOMETRY", "ForwardPass", "assemble_forward", "window_attributes"]
+__all__ = ["ForwardPass", "assemble_forward", "window_attributes"]
 
-GEOMETRY = {"dense": "Dense", "conv": "Conv", "local": "LocallyConnected"}
+# By the kind of a layer and the precision of its product.
+_PRODUCTS = {
+    "dense": {"real": "RealDense", "sign": "SignDense", "binary": "BinaryDense"},
+    "conv": {"real": "RealConv", "sign": "SignConv", "binary": "BinaryConv"},
+    "local": {"real": "RealLocallyConnected", "sign": "SignLocallyConnected", "binary": "BinaryLocallyConnected"},
+}
 
 
 class ForwardPass:
@@ -90,14 +95,14 @@ class ForwardPass:
         """Run a trained layer's product."""
         is_bit_input = self.reads_bits(layer)
         x = layer.input if is_bit_input else self.real_input(layer.input)
-        precision = "Real" if self.recipe.binarize == "none" else "Binary" if is_bit_input else "Sign"
+        precision = "real" if self.recipe.binarize == "none" else "binary" if is_bit_input else "sign"
         inputs = (
             *(x, tensors.w, tensors.bias, tensors.w_slice, tensors.bias_slice, tensors.origin),
             *(tensors.abs_sum, tensors.abs_sum_slice, self.binary[layer.input] if is_bit_input else ""),
         )
         output = self.name(layer.output)
         attributes = {**window_attributes(self.builder.graph, layer), "alpha": self.recipe.alpha}
-        self.builder.call(precision + GEOMETRY[layer.kind], inputs, (output,), attributes)
+        self.builder.call(_PRODUCTS[layer.kind][precision], inputs, (output,), attributes)
         shape = self.builder.type_of(output).shape
         expected = self.builder.value_type(layer.output).shape
         assert shape == expected, f"{layer.name}: shape rule gives {shape}, the model {expected}"

@@ -21,7 +21,7 @@ from tinyfoa_rt.ir.program import Program, ProgramBuffer, Step
 from tinyfoa_rt.ir.step import StepGraph, StepNode, StepTensor
 from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.ir.verify_step import verify_program
-from tinyfoa_rt.operators import Memory, memory_rule
+from tinyfoa_rt.operators import Memory, find_operator, memory_rule
 
 __all__ = ["to_program"]
 
@@ -73,7 +73,8 @@ class _Liveness:
                 self._place_output(time, node, rule, position)
         tensors = self._graph.tensors
         inputs = [tensors[name].type if name in tensors else None for name in node.inputs]
-        nbytes = rule.scratch(inputs)
+        row = find_operator(node.op_type, node.domain)
+        nbytes = row.scratch(inputs) if row is not None else 0
         if nbytes:
             self._scratch.append((own(node.name, "scratch"), nbytes, time))
 

@@ -8,7 +8,7 @@ from itertools import zip_longest
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.block import Block, Partition
 from tinyfoa_rt.ir.graph import Graph, Node, Value
-from tinyfoa_rt.steps.trained_part import VIEWS
+from tinyfoa_rt.operators import is_view
 
 __all__ = ["check_borders", "disordered", "rows_in_order"]
 
@@ -29,7 +29,7 @@ def _keeps_order(node: Node, value: Value, read: list[Value], ordered: set[str])
     rows = value.shape[0] if value.shape else 0
     if not rows or value.growth != (rows, *(0 for _ in value.shape[1:])) or any(each.name not in ordered for each in read):
         return False
-    return node.op_type in VIEWS or all(each.growth[0] == rows for each in read)
+    return is_view(node.op_type, node.domain) or all(each.growth[0] == rows for each in read)
 
 
 def disordered(graph: Graph, block: Block, ordered: frozenset[str]) -> str:

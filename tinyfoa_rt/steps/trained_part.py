@@ -7,10 +7,9 @@ from collections.abc import Mapping
 
 from tinyfoa_rt.ir.block import Block
 from tinyfoa_rt.ir.graph import Graph, Node
+from tinyfoa_rt.operators import StandardOperator, is_view, standard_operator
 
-__all__ = ["VIEWS", "absorbed_relu", "has_sign", "nodes_to_output", "reached_by_layers", "running_statistics"]
-
-VIEWS = frozenset({"Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
+__all__ = ["absorbed_relu", "has_sign", "nodes_to_output", "reached_by_layers", "running_statistics"]
 
 
 def nodes_to_output(block: Block) -> tuple[Node, ...]:
@@ -54,34 +53,32 @@ def absorbed_relu(graph: Graph, block: Block) -> Node | None:
             return None
         if node.op_type == "Relu" or (node.op_type == "Clip" and _clips_at_zero(graph, node)):
             return node
-        if node.op_type not in VIEWS:
+        if not is_view(node.op_type, node.domain):
             return None
         name = node.inputs[0]
-
-
-_MEANS = frozenset({"AveragePool", "GlobalAveragePool", "ReduceMean"})
-_MOVES = VIEWS | {"Transpose"}
-_NEVER_NEGATIVE = frozenset({"Relu", "Sigmoid", "HardSigmoid", "Softmax", "Softplus"})
 
 
 def has_sign(graph: Graph, block: Block) -> bool:
     """Whether the block's output says something by its sign: the mean of all positions of what is never negative does not."""
     producer = {name: node for node in block.nodes for name in node.outputs}
     node = _behind_moves(producer, block.output)
-    if node is None or node.op_type not in _MEANS or math.prod(graph.shape(node.outputs[0])[2:]) > 1:
+    if node is None or not _row(node).is_mean or math.prod(graph.shape(node.outputs[0])[2:]) > 1:
         return True
     before = _behind_moves(producer, node.inputs[0])
-    return before is None or not (
-        before.op_type in _NEVER_NEGATIVE or (before.op_type == "Clip" and _clips_at_zero(graph, before))
-    )
+    return before is None or not (_row(before).is_never_negative or (before.op_type == "Clip" and _clips_at_zero(graph, before)))
 
 
 def _behind_moves(producer: Mapping[str, Node], value: str) -> Node | None:
     """The node that computes a value, before it is moved or shaped anew."""
     node = producer.get(value)
-    while node is not None and node.op_type in _MOVES:
+    while node is not None and _row(node).moves:
         node = producer.get(node.inputs[0])
     return node
+
+
+def _row(node: Node) -> StandardOperator:
+    """What is known of the node's operator; nothing of one that nobody has registered."""
+    return standard_operator(node.op_type, node.domain) or StandardOperator(name=node.op_type)
 
 
 def _clips_at_zero(graph: Graph, node: Node) -> bool:

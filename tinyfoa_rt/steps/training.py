@@ -12,17 +12,19 @@ from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.ir.step import StepGraph, TensorType
 from tinyfoa_rt.operators.updates import LARGEST
-from tinyfoa_rt.steps.backward import BackwardPass, channel_slice, require_rule
-from tinyfoa_rt.steps.builder import StepBuilder, refuse
-from tinyfoa_rt.steps.forward import GEOMETRY, ForwardPass, window_attributes
+from tinyfoa_rt.operators.vjp import refuse
+from tinyfoa_rt.steps.backward import BackwardPass, channel_slice, vjp_rule
+from tinyfoa_rt.steps.builder import StepBuilder
+from tinyfoa_rt.steps.forward import ForwardPass, window_attributes
 from tinyfoa_rt.steps.methods import method_of
 from tinyfoa_rt.steps.methods.supervised import declare_target
 from tinyfoa_rt.steps.parameters import LayerTensors, Parameter, declare_trained
 from tinyfoa_rt.steps.setting import BlockSetting, StepChoice
 from tinyfoa_rt.steps.trained_part import nodes_to_output, reached_by_layers, running_statistics
-from tinyfoa_rt.steps.vjp import VJP_RULES
 
 __all__ = ["assemble_step"]
+
+_SLICE_GRADIENTS = {"dense": "DenseSliceGrad", "conv": "ConvSliceGrad", "local": "LocallyConnectedSliceGrad"}
 
 
 def assemble_step(setting: BlockSetting, choice: StepChoice) -> StepGraph:
@@ -173,12 +175,12 @@ class _StepAssembly:
         if self.forward.renamed.get(node.outputs[0], "") == self.forward.name(node.inputs[0]):
             backward.add(node.inputs[0], grad)
             return
-        require_rule(self.setting.graph, node, node.op_type in VJP_RULES and node.domain == "")
+        rule = vjp_rule(self.setting.graph, node)
         if node in running_statistics(self.block):
             self._shifted.append((node, grad))
             if self.setting.target.runtime != "ort":  # where the gradient may take the place of what both read
                 self._move_shifts(backward)
-        VJP_RULES[node.op_type](backward, node, grad)
+        rule(backward, node, grad)
 
     def _move_shifts(self, backward: BackwardPass) -> None:
         """A shift takes plain steps, whatever the optimizer: it is a threshold, whose error is the sum of many positions."""
@@ -213,7 +215,7 @@ class _StepAssembly:
         x, x_scale = self._layer_input(layer)
         outputs = tuple(gradient(parameter.latent) for parameter in (tensors.weight, bias) if parameter)
         inputs = (grad_z, x, x_scale, tensors.origin)
-        self.builder.call(f"{GEOMETRY[layer.kind]}SliceGrad", inputs, outputs, attributes, "gradient")
+        self.builder.call(_SLICE_GRADIENTS[layer.kind], inputs, outputs, attributes, "gradient")
         self.builder.phase = "update"
         for parameter, grad in zip((tensors.weight, bias), outputs):
             assert parameter is not None

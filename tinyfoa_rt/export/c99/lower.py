@@ -9,9 +9,7 @@ import numpy as np
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.export.c99.c_names import identifier
 from tinyfoa_rt.export.c99.first_state import model_id, pieces_of
-from tinyfoa_rt.export.c99.operators import DOMAIN_RULES
 from tinyfoa_rt.export.c99.source import BlockSource, LayerSource, ModelSource
-from tinyfoa_rt.export.c99.standard_operators import STANDARD_RULES
 from tinyfoa_rt.export.c99.verify import verify_c_program
 from tinyfoa_rt.ir.c_program import (
     Argument,
@@ -31,7 +29,7 @@ from tinyfoa_rt.ir.names import LOSS, RATE, TARGET, own
 from tinyfoa_rt.ir.optimizers import STEP_COUNT, Optimizer
 from tinyfoa_rt.ir.step import StepGraph, StepNode
 from tinyfoa_rt.ir.storage import StoredLayer
-from tinyfoa_rt.operators import DOMAIN
+from tinyfoa_rt.operators import find_operator
 from tinyfoa_rt.operators.lowering import CONTEXT, Lowering
 
 __all__ = ["check_lowering", "constants_nbytes", "lower"]
@@ -244,8 +242,8 @@ def _function(name: str, lowering: Lowering, nodes: Sequence[StepNode], before: 
 
 
 def _statements(lowering: Lowering, node: StepNode) -> list[Statement]:
-    rules = DOMAIN_RULES if node.domain == DOMAIN else STANDARD_RULES
-    if node.op_type not in rules or node.domain not in ("", "ai.onnx", DOMAIN):
+    row = find_operator(node.op_type, node.domain)
+    if row is None or row.lower is None:
         mend = "train only what is behind it on a device that runs onnxruntime"
         raise UnsupportedError(f"node '{node.name}'", f"{node.op_type} has no C99 kernel", mend)
-    return rules[node.op_type](lowering, node)
+    return row.lower(lowering, node)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tinyfoa_rt.ir.names import gradient, own
 from tinyfoa_rt.ir.step import TensorType
+from tinyfoa_rt.operators.vjp import refuse
 from tinyfoa_rt.steps.backward import BackwardPass
-from tinyfoa_rt.steps.builder import refuse
 from tinyfoa_rt.steps.forward import ForwardPass
 from tinyfoa_rt.steps.methods.method import Method, Signal
 from tinyfoa_rt.steps.methods.supervised import add_loss

@@ -1,0 +1,71 @@
+"""What the gradients of activations have in common: y = f(x) gives grad_x = grad_y * f'(x), element by element.
+
+f' is written with y where that is enough, so that x may die.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tinyfoa_rt.ir.c_program import Argument, Call, Real, Statement
+from tinyfoa_rt.ir.graph import Attribute, Node
+from tinyfoa_rt.ir.step import StepNode
+from tinyfoa_rt.operators.geometry import same_as_first
+from tinyfoa_rt.operators.lowering import Lowering, LowerRule
+from tinyfoa_rt.operators.signature import Memory, Operator, Port, no_scratch
+from tinyfoa_rt.operators.vjp import GradientPass, VjpRule, add_gradient
+
+__all__ = ["add_elementwise_gradient", "gradient_from_output", "gradient_row", "in_place", "lower_gradient"]
+
+
+def gradient_row(name: str, saved: str, doc: str, attributes: tuple[str, ...], lower: LowerRule) -> Operator:
+    """The row of a gradient that is written over that of the output; ``saved`` is what the forward pass leaves it."""
+    return Operator(
+        name=name,
+        inputs=(Port("grad_y"), Port(saved), Port("origin", is_optional=True)),
+        outputs=(Port("grad_x"),),
+        shape_rule=same_as_first,
+        scratch=no_scratch,
+        doc=doc,
+        memory=Memory(reuses={0: (0,)}),
+        attributes=attributes,
+        lower=lower,
+    )
+
+
+def gradient_from_output(operator: str, *names: str) -> VjpRule:
+    """A rule for which the output is saved; ``names`` are attributes that the gradient needs."""
+
+    def rule(backward: GradientPass, node: Node, grad: str) -> None:
+        attributes = {name: node.attributes[name] for name in names if name in node.attributes}
+        add_elementwise_gradient(backward, node, (operator, grad, node.outputs[0]), attributes)
+
+    return rule
+
+
+def add_elementwise_gradient(
+    backward: GradientPass, node: Node, call: tuple[str, str, str], attributes: Mapping[str, Attribute]
+) -> None:
+    """Add ``call``, the gradient's operator, the gradient of the output, and the value that it is computed from."""
+    operator, grad, value = call
+    inputs = (grad, backward.saved(value), backward.origin)
+    add_gradient(backward, node, operator, inputs, {**attributes, **backward.channel_size(node.inputs[0])})
+
+
+def lower_gradient(kernel: str, **parameters: float) -> LowerRule:
+    """A gradient in its own place, by what was saved; ``parameters`` are attributes of the kernel and their defaults."""
+
+    def rule(lowering: Lowering, node: StepNode) -> list[Statement]:
+        saved = node.inputs[1]
+        numbers = [Real(node.float(name, default)) for name, default in parameters.items()]
+        ctype = "const uint32_t" if lowering.type_of(saved).dtype == "bit" else "float"
+        part = lowering.channel_part(node, saved, node.input(2))
+        return in_place(lowering, node, kernel, (part, *numbers, lowering.at(saved, ctype)))
+
+    return rule
+
+
+def in_place(lowering: Lowering, node: StepNode, kernel: str, arguments: tuple[Argument, ...]) -> list[Statement]:
+    """A call of a kernel that works on the gradient where it lies."""
+    grad, grad_x = node.inputs[0], node.outputs[0]
+    return [*lowering.in_place(grad, grad_x), Call(kernel, (*arguments, lowering.at(grad_x)))]

@@ -1,0 +1,5 @@
+"""Convolutions: a family of operators."""
+
+from tinyfoa_rt.operators.conv import frozen, layer
+
+__all__ = ["frozen", "layer"]

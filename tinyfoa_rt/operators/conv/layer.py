@@ -1,0 +1,93 @@
+"""Convolutions that are trained, in three precisions (operators/products.py says what they compute)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from tinyfoa_rt.ir.c_program import Argument, Call, Fields, Name, Number, Statement
+from tinyfoa_rt.ir.graph import Attribute
+from tinyfoa_rt.ir.names import own
+from tinyfoa_rt.ir.step import StepNode, TensorType
+from tinyfoa_rt.operators.geometry import POOL_ATTRIBUTES, known, spatial_shape
+from tinyfoa_rt.operators.lowering import CONTEXT, Lowering, LowerRule, scale_of, whole_attribute
+from tinyfoa_rt.operators.products import keep_gradient, product_ports, slice_gradient_row
+from tinyfoa_rt.operators.registry import register
+from tinyfoa_rt.operators.signature import Operator, Port, ScratchRule, Types, no_scratch
+from tinyfoa_rt.operators.windows import window_of
+
+__all__: list[str] = []
+
+_WINDOW = (*POOL_ATTRIBUTES, "group")
+# Of how many groups a slice has outputs at most, and how many outputs a group has: what the gradient of a slice computes.
+_SLICE = ("group_outputs", "slice_groups")
+
+
+def _shape(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
+    x, w = known(inputs[0]), known(inputs[1])
+    kernel, group = attributes["kernel_shape"], attributes["group"]
+    assert isinstance(kernel, tuple) and isinstance(group, int)
+    outputs = w.size * group // (x.shape[1] * math.prod(int(length) for length in kernel))
+    return (TensorType("float32", (x.shape[0], outputs, *spatial_shape(x.shape[2:], attributes))),)
+
+
+def _quantized_sample(inputs: Types) -> int:
+    """Of one sample 16 bits an input, in whole words (targets/c99/runtime/sign_conv.c)."""
+    x = known(inputs[0])
+    return 4 * -(-x.size // x.shape[0] // 2)
+
+
+def _lower_real(lowering: Lowering, node: StepNode) -> list[Statement]:
+    return [_call(lowering, node, "tfoa_real_conv", (lowering.real(node.inputs[0]),))]
+
+
+def _lower_sign(lowering: Lowering, node: StepNode) -> list[Statement]:
+    scratch = lowering.at(own(node.name, "scratch"), "int16_t")
+    return [_call(lowering, node, "tfoa_sign_conv", (lowering.real(node.inputs[0]), scratch))]
+
+
+def _lower_binary(lowering: Lowering, node: StepNode) -> list[Statement]:
+    load, scale = scale_of(lowering, node.input(8))
+    return [*load, _call(lowering, node, "tfoa_binary_conv", (lowering.at(node.inputs[0], "const uint32_t"), scale))]
+
+
+def _call(lowering: Lowering, node: StepNode, kernel: str, given: tuple[Argument, ...]) -> Call:
+    z = node.outputs[0]
+    shape = _shape_fields(lowering, node, node.inputs[0], lowering.type_of(z).shape)
+    return Call(kernel, (CONTEXT, lowering.layers[node.inputs[1]], shape, *given, lowering.at(z)), may_fail=True)
+
+
+def _shape_fields(lowering: Lowering, node: StepNode, x: str, z_shape: tuple[int, ...]) -> Fields:
+    """``tfoa_conv_shape`` of a product, or of its gradient; ``z_shape`` has all outputs."""
+    x_shape = lowering.type_of(x).shape
+    window = window_of(node, x_shape[2:], z_shape[2:], node.ints("kernel_shape", ()))
+    counts = Number(whole_attribute(node, "group")), Number(x_shape[1]), Number(z_shape[1])
+    return Fields("tfoa_conv_shape", (window, lowering.leading(x_shape), *counts))
+
+
+def _lower_gradient(lowering: Lowering, node: StepNode) -> list[Statement]:
+    outputs = whole_attribute(node, "group_outputs") * whole_attribute(node, "group")
+    positions = lowering.type_of(node.inputs[0]).shape[2:]
+    shape = _shape_fields(lowering, node, node.inputs[1], (lowering.batch, outputs, *positions))
+    return keep_gradient(lowering, node, (shape, Name("tfoa_conv_weight_gradient")))
+
+
+def _product(name: str, precision: str, scratch: ScratchRule, lower: LowerRule) -> Operator:
+    return Operator(
+        name=name,
+        inputs=product_ports(precision),
+        outputs=(Port("z"),),
+        shape_rule=_shape,
+        scratch=scratch,
+        doc=f"Conv product, {precision} precision, with the active slice kept apart.",
+        attributes=("alpha", *_WINDOW),
+        lower=lower,
+    )
+
+
+register(
+    _product("RealConv", "real", no_scratch, _lower_real),
+    _product("SignConv", "sign", _quantized_sample, _lower_sign),
+    _product("BinaryConv", "binary", no_scratch, _lower_binary),
+    slice_gradient_row("ConvSliceGrad", (*_WINDOW, *_SLICE), _lower_gradient),
+)

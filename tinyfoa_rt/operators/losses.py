@@ -1,0 +1,76 @@
+"""Losses of what a head or a classifier says (design, section 2)::
+
+p = softmax(a), loss = -log p_y, delta_a = (p - y) / N               SoftmaxCrossEntropy
+p = sigmoid(a), loss = -log p or -log (1 - p), delta_a = (p - y) / N BinaryCrossEntropy, summed over outputs
+loss = mean (a - y)^2 / 2, delta_a = (a - y) / (N T)                 MeanSquaredError
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tinyfoa_rt.ir.c_program import Call, Name, Number, Statement
+from tinyfoa_rt.ir.graph import Attribute
+from tinyfoa_rt.ir.step import StepNode, TensorType
+from tinyfoa_rt.operators.geometry import known, scalar
+from tinyfoa_rt.operators.lowering import Lowering, LowerRule
+from tinyfoa_rt.operators.registry import register
+from tinyfoa_rt.operators.signature import Memory, Operator, Port, Types, no_scratch
+
+__all__: list[str] = []
+
+
+def _shapes(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
+    return known(inputs[0]), scalar()
+
+
+def _lower_of_classes(lowering: Lowering, node: StepNode) -> list[Statement]:
+    logits, target = node.inputs
+    classes = Number(lowering.columns(logits))
+    loss, correct = lowering.at(node.outputs[1]), Name("&context->correct")
+    moved = lowering.in_place(logits, node.outputs[0])
+    arguments = (lowering.at(node.outputs[0]), lowering.at(target, "const int32_t"), lowering.rows, classes, loss, correct)
+    return [*moved, Call("tfoa_softmax_cross_entropy", arguments)]
+
+
+def _lower_of_vectors(kernel: str) -> LowerRule:
+    def rule(lowering: Lowering, node: StepNode) -> list[Statement]:
+        output, target = node.inputs
+        moved = lowering.in_place(output, node.outputs[0])
+        size = Number(lowering.columns(output))
+        arguments = (lowering.at(node.outputs[0]), lowering.at(target), lowering.rows, size, lowering.at(node.outputs[1]))
+        return [*moved, Call(kernel, arguments)]
+
+    return rule
+
+
+def _loss(name: str, doc: str, lower: LowerRule) -> Operator:
+    return Operator(
+        name=name,
+        inputs=(Port("logits"), Port("target")),
+        outputs=(Port("grad_logits"), Port("loss")),
+        shape_rule=_shapes,
+        scratch=no_scratch,
+        doc=doc,
+        memory=Memory(reuses={0: (0,)}),
+        lower=lower,
+    )
+
+
+register(
+    _loss(
+        "SoftmaxCrossEntropy",
+        "Mean cross entropy of softmax(logits) against class numbers, and its gradient.",
+        _lower_of_classes,
+    ),
+    _loss(
+        "BinaryCrossEntropy",
+        "Cross entropy of sigmoid(logits) against 0 and 1, summed over outputs, and its gradient.",
+        _lower_of_vectors("tfoa_binary_cross_entropy"),
+    ),
+    _loss(
+        "MeanSquaredError",
+        "Half the mean squared error against a real target, and its gradient.",
+        _lower_of_vectors("tfoa_mean_squared_error"),
+    ),
+)
