@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinyfoa_rt.errors import InputError, UsageError
 from tinyfoa_rt.ir.graph import Graph
-from tinyfoa_rt.ir.options import PlanOptions
+from tinyfoa_rt.ir.options import options_of
 from tinyfoa_rt.ir.plan import Plan
 from tinyfoa_rt.ir.verify import verify_plan
 
@@ -60,7 +60,7 @@ def plan(model: Model, budget: str | int | None = None, *, labels: Any = None, *
     from tinyfoa_rt.report.reason import explain
     from tinyfoa_rt.steps.rows import check_borders
 
-    asked = PlanOptions(budget=budget, **options)
+    asked = options_of(budget=budget, **options)
     graph = _loaded(model)
     task = resolve_options(graph, asked if labels is None else with_loss_of(graph, asked, labels))
     check_runnable(task)

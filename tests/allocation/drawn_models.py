@@ -26,7 +26,7 @@ def draw_case(seed: int) -> tuple[onnx.ModelProto, dict[str, Any]]:
         "binarize": rng.choice(("both", "both", "weights", "none")),
         "head": rng.choice(("rademacher", "rademacher", "kaiming")),
         "head_pool": rng.choice(("grid", "average", "none")),
-        "alpha": rng.choice(("row", "row", "tensor")),
+        "weight_scale": rng.choice(("row", "row", "tensor")),
         "schedule": rng.choice(("slice", "slice", "slice", "full")),
     }
     return model, options

@@ -20,7 +20,7 @@ PROGRAM = Path(__file__).with_name("trajectory.c")
 HERE = Platform("here", "plain", "gcc")
 # All operators of the paper's own recipe; no bits at all, with a square root; and both once more with convolutions.
 OPTIONS: dict[str, dict[str, Any]] = {
-    "binary": {"batch": 2, "slices": "2x2", "optimizer": "momentum", "handover": "scaled", "alpha": "tensor"},
+    "binary": {"batch": 2, "slices": "2x2", "optimizer": "momentum", "block_output": "scaled", "weight_scale": "tensor"},
     "real": {"batch": 1, "slices": "3x2", "optimizer": "adam", "binarize": "none", "head": "kaiming"},
     "binary-conv": {"batch": 2, "slices": "2x2"},
     "real-conv": {"batch": 1, "slices": "2x3", "optimizer": "adam", "binarize": "none", "head_pool": "average"},

@@ -29,7 +29,7 @@ def test_plan_prints_a_table_and_writes_json_and_chart(model: str, tmp_path: Pat
     assert "conv1" in printed.out
     assert max(map(len, printed.out.splitlines())) <= 100
     written = json.loads(json_path.read_text())
-    assert written["format"] == "tinyfoa-plan/2"
+    assert written["format"] == "tinyfoa-plan/3"
     assert written["feasible"] is True
     assert ElementTree.parse(chart_path).getroot().tag.endswith("svg")
 
@@ -158,3 +158,16 @@ def test_zoo_lists_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--version"]) == 0
     assert capsys.readouterr().out.startswith("tinyfoa-rt 0.")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("--alpha", "--weight-scale"), ("--window", "--ste-window"), ("--handover", "--block-output")], ids=str
+)
+@pytest.mark.parametrize("command", ["plan", "train", "build"])
+def test_an_option_with_another_name_now_is_refused_by_it(
+    command: str, old: str, new: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = {"plan": [], "train": ["--data", "digits", "-o", "out"], "build": ["--plan", "plan.json", "-o", "out"]}
+    assert run([command, "model.onnx", old, "tensor", *others[command]]) == 2
+    err = capsys.readouterr().err.splitlines()
+    assert len(err) == 1 and err[0].startswith(f"tinyfoa-rt: {old}: ") and new in err[0]

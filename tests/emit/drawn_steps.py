@@ -88,7 +88,7 @@ def dense_cases(draw: st.DrawFn, ending: str, index: int) -> StepCase:
     recipe = {**_recipe(draw, classes), "binarize": "none"}
     if index == 2:  # the classifier's weights are real, whatever enters it
         recipe["binarize"] = draw(st.sampled_from(["none", "both"]))
-        recipe["handover"] = draw(st.sampled_from(["bits", "scaled"]))
+        recipe["block_output"] = draw(st.sampled_from(["bits", "scaled"]))
     return _case(draw, builder.model(x), index, recipe)
 
 

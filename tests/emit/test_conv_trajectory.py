@@ -54,7 +54,7 @@ class ConvCase(Trajectory):
             scale=0.5,
             momentum=KEPT,
             window_floor=-1.0,
-            alpha=options.get("alpha", "row"),
+            alpha=options.get("weight_scale", "row"),
             input_center=0.5 if binarize == "both" and index > 0 else 0.0,
             head_pool=pool,
             **window,
@@ -133,7 +133,7 @@ def test_20_steps(tmp_path: Path, name: str, binarize: str, optimizer: str, grid
 def test_any_grid_and_the_paper_s_alpha(tmp_path: Path, name: str, slices: Slices) -> None:
     if name == "strided":
         slices = Slices(slices.m_in, min(slices.m_out, 4))
-    case = ConvCase(tmp_path, name, {"binarize": "both", "optimizer": "sgd", "alpha": "tensor"}, slices)
+    case = ConvCase(tmp_path, name, {"binarize": "both", "optimizer": "sgd", "weight_scale": "tensor"}, slices)
     case.check_equal(case.run())
 
 

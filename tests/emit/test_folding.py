@@ -63,7 +63,7 @@ def count(model: onnx.ModelProto) -> int:
         ({"binarize": "none"}, 1),
         ({"binarize": "weights"}, 1),
         ({"binarize": "both", "slices": "2x2"}, 1),
-        ({"binarize": "weights", "alpha": "tensor"}, 4),  # one alpha for all outputs has no place for their factors
+        ({"binarize": "weights", "weight_scale": "tensor"}, 4),  # one alpha for all outputs has no place for their factors
     ],
     ids=str,
 )

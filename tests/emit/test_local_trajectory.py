@@ -52,7 +52,7 @@ class LocalCase(Trajectory):
             scale=0.5,
             momentum=0.9 ** (BATCH / 100),
             window_floor=-1.0,
-            alpha=options.get("alpha", "row"),
+            alpha=options.get("weight_scale", "row"),
             kernel=tuple(window["kernel"]),
             strides=tuple(window.get("strides", (1, 1))),
             pads=tuple(window.get("pads", (0, 0, 0, 0))),
@@ -99,7 +99,7 @@ def test_20_steps(tmp_path: Path, index: int, binarize: str, optimizer: str, sli
 
 @pytest.mark.parametrize("slices", [Slices(1, 4), Slices(2, 1), Slices(2, 3)], ids=["1x4", "2x1", "2x3"])
 def test_any_grid_and_the_paper_s_alpha(tmp_path: Path, slices: Slices) -> None:
-    case = LocalCase(tmp_path, 1, {"binarize": "both", "optimizer": "sgd", "alpha": "tensor"}, slices)
+    case = LocalCase(tmp_path, 1, {"binarize": "both", "optimizer": "sgd", "weight_scale": "tensor"}, slices)
     case.check_equal(case.run())
 
 

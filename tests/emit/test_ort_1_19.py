@@ -34,7 +34,14 @@ def combinations(*rows: str) -> list[dict[str, str]]:
     return [dict(zip(("binarize", "optimizer", "slices"), row.split())) for row in rows]
 
 
-PAPER = {"alpha": "tensor", "scale": "batch", "window": "relu", "handover": "scaled", "classifier": "binary", "slices": "3x2"}
+PAPER = {
+    "weight_scale": "tensor",
+    "scale": "batch",
+    "ste_window": "relu",
+    "block_output": "scaled",
+    "classifier": "binary",
+    "slices": "3x2",
+}
 BOTH = combinations("both sgd 1x1", "both momentum 1x1", "both adam 1x1", "both sgd 2x2", "both momentum 2x2", "both adam 2x2")
 DENSE = [*BOTH, *combinations("weights sgd 2x2", "weights adam 1x1", "none sgd 1x1", "none momentum 2x2"), PAPER]
 DENSE += [{"head": "kaiming", "order": "interleaved"}, {"loss": "mean-squared-error", "slices": "2x2"}]

@@ -50,11 +50,11 @@ class Case(Trajectory):
             optimizer=optimizer,
             scale=0.5,
             momentum=0.0 if options.get("scale") == "batch" else 0.9 ** (BATCH / 100),
-            window_floor=0.0 if options.get("window") == "relu" else -1.0,
-            alpha=options.get("alpha", "row"),
+            window_floor=0.0 if options.get("ste_window") == "relu" else -1.0,
+            alpha=options.get("weight_scale", "row"),
         )
         self.is_bits = binarize == "both" and index > 0
-        self.scale = 0.7 if options.get("handover") == "scaled" else 1.0
+        self.scale = 0.7 if options.get("block_output") == "scaled" else 1.0
         if block.is_classifier and options.get("classifier") != "binary":
             binarize = self.oracle.binarize = "none"
         elif self.is_bits and self.scale == 1:
@@ -105,7 +105,14 @@ def test_any_grid(tmp_path: Path, slices: Slices, optimizer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", [{"alpha": "tensor"}, {"scale": "batch"}, {"window": "relu"}, {"handover": "scaled"}, {"classifier": "binary"}]
+    "option",
+    [
+        {"weight_scale": "tensor"},
+        {"scale": "batch"},
+        {"ste_window": "relu"},
+        {"block_output": "scaled"},
+        {"classifier": "binary"},
+    ],
 )
 @pytest.mark.parametrize("index", range(3))
 def test_the_paper_s_own_scales_and_window(tmp_path: Path, index: int, option: dict[str, str]) -> None:

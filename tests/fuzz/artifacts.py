@@ -37,7 +37,7 @@ def originals() -> tuple[Mapping[str, bytes], ...]:
         (mlp((6, 8, 3)), {"target": "c99", "nonvolatile": "unlimited", "slices": "2x1"}),
         (mlp((6, 8, 8, 3)), {"optimizer": "adam", "order": "interleaved", "binarize": "none"}),
         (conv_net(), {"optimizer": "momentum", "target": "c99", "nonvolatile": "unlimited", "train": "last:2"}),
-        (mlp((6, 8, 3)), {"schedule": "freeze-diagonal", "handover": "scaled", "binarize": "weights"}),
+        (mlp((6, 8, 3)), {"schedule": "freeze-diagonal", "block_output": "scaled", "binarize": "weights"}),
     )
     found = []
     for model, options in jobs:

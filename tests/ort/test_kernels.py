@@ -33,7 +33,7 @@ OPTIONS: list[dict[str, Any]] = [
     {"slices": "3x2"},
     {"binarize": "weights"},
     {"binarize": "none"},
-    {"handover": "scaled"},
+    {"block_output": "scaled"},
     {"head": "kaiming"},
 ]
 

@@ -30,7 +30,7 @@ X, Y = blobs(600)
         {"slices": "3x2"},
         {"binarize": "weights"},
         {"binarize": "none"},
-        {"handover": "scaled"},
+        {"block_output": "scaled"},
         {"head": "kaiming"},
     ],
     ids=lambda options: "-".join(map(str, options.values())) or "plain",

@@ -21,7 +21,7 @@ from tests.run.trained_models import artifact_of, blobs
 from tests.small_models import conv_net, load_model, mlp
 from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.artifact.plan_file import dumps, parse_plan, read_plan
-from tinyfoa_rt.errors import InputError
+from tinyfoa_rt.errors import InputError, UsageError
 from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.ir.plan import Plan
 from tinyfoa_rt.model import load
@@ -34,6 +34,7 @@ OTHER: dict[str, Any] = {
     "batch": 3,
     "slices": "3x2",
     "optimizer": "momentum",
+    "method": "own-loss",
     "head": "kaiming",
     "head_pool": "average",
     "schedule": "freeze-diagonal",
@@ -42,10 +43,10 @@ OTHER: dict[str, Any] = {
     "loss_at": "fc_out",
     "loss": "mean-squared-error",
     "nonvolatile": "1MB",
-    "alpha": "tensor",
+    "weight_scale": "tensor",
     "scale": "batch",
-    "window": "relu",
-    "handover": "scaled",
+    "ste_window": "relu",
+    "block_output": "scaled",
     "classifier": "binary",
     "classes": 7,
     "order": "interleaved",
@@ -81,7 +82,7 @@ def test_a_plan_file_builds_to_the_bytes_of_one_go(tmp_path: Path, option: str) 
 
 
 def test_the_option_reaches_the_artifact(tmp_path: Path) -> None:
-    kept: dict[str, Any] = {"binarize": "none", "handover": "scaled", "order": "interleaved", "optimizer": "adam"}
+    kept: dict[str, Any] = {"binarize": "none", "block_output": "scaled", "order": "interleaved", "optimizer": "adam"}
     manifest = artifact_of(tmp_path, **kept).manifest
     assert {name: getattr(manifest, name) for name in kept} == kept
 
@@ -181,9 +182,24 @@ def test_json_that_was_changed_is_refused_in_one_line() -> None:
         "blocks": [],
         "profile": {},
         "seed": -1,
-        "alpha": 1,
+        "weight_scale": 1,
     }
     for key, value in {**wrong, "target": None, "classes": 1, "shapes": {"x": [-1]}, "model_sha256": 7, "new": 1}.items():
         with pytest.raises(InputError) as caught:
             parse_plan("plan.json", json.dumps({**content, key: value}).encode())
         assert str(caught.value).startswith("plan.json") and "plan again" in str(caught.value)
+
+
+@pytest.mark.parametrize(("old", "new"), [("alpha", "weight_scale"), ("window", "ste_window"), ("handover", "block_output")])
+def test_a_keyword_with_another_name_now_is_refused_by_it(old: str, new: str, tmp_path: Path) -> None:
+    graph = load_model(mlp(), tmp_path)
+    with pytest.raises(UsageError, match=new):
+        plan(graph, "1MB", **{old: "tensor"})
+    with pytest.raises(UsageError, match=new):
+        build(graph, plan(graph, "1MB"), **{old: "tensor"})
+
+
+def test_a_plan_of_an_older_format_is_refused(tmp_path: Path) -> None:
+    content = {**json.loads(dumps(arena_plan())), "format": "tinyfoa-plan/2"}
+    with pytest.raises(InputError, match=r"tinyfoa-plan/2.*plan again"):
+        parse_plan("plan.json", json.dumps(content).encode())

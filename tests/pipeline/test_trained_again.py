@@ -64,7 +64,7 @@ def check_trains_again(run: Path, x: NDArray[Any], y: NDArray[Any], train: Any, 
 
 
 @pytest.mark.parametrize("train", ["all", "last:1", "last:2", "first"])
-@pytest.mark.parametrize("options", [{}, {"binarize": "none"}, {"binarize": "weights"}, {"alpha": "tensor"}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"binarize": "none"}, {"binarize": "weights"}, {"weight_scale": "tensor"}], ids=str)
 def test_a_perceptron(train: str, options: dict[str, Any], tmp_path: Path) -> None:
     trainer = Trainer(artifact_of(tmp_path, **options), kernels=None).fit(X, Y, epochs=1)
     trainer.save(tmp_path / "run")

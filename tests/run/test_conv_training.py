@@ -11,7 +11,7 @@ from tests.run.picture_models import X_TEST, Y_TEST, X, Y, conv_artifact
 from tests.run.trained_models import arrays_of, assert_equal_weights, check_inference_model
 from tinyfoa_rt.run.trainer import Trainer
 
-OPTIONS = [{}, {"alpha": "tensor"}, {"binarize": "weights"}, {"binarize": "none"}, {"head_pool": "average"}]
+OPTIONS = [{}, {"weight_scale": "tensor"}, {"binarize": "weights"}, {"binarize": "none"}, {"head_pool": "average"}]
 OPTIONS += [{"schedule": "full"}, {"schedule": "freeze-diagonal"}]
 
 

@@ -24,7 +24,7 @@ def scores_of(model: bytes, x: np.ndarray) -> np.ndarray:
     return np.asarray(session.run(None, {session.get_inputs()[0].name: x})[0])
 
 
-@pytest.mark.parametrize("options", [{}, {"binarize": "none"}, {"handover": "scaled", "alpha": "tensor"}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"binarize": "none"}, {"block_output": "scaled", "weight_scale": "tensor"}], ids=str)
 def test_it_is_whole_in_its_bytes(tmp_path: Path, options: dict[str, Any]) -> None:
     trainer = Trainer(artifact_of(tmp_path, **options)).fit(X, Y, epochs=2)
     trainer.save(tmp_path / "run")

@@ -13,7 +13,7 @@ from tests.run.trained_models import check_inference_model
 from tinyfoa_rt.run.trainer import Trainer
 
 POOLED = {"head_pool": "average"}
-OPTIONS = [{}, {"alpha": "tensor"}, {"binarize": "weights"}, {"binarize": "none"}, POOLED, {**POOLED, "binarize": "none"}]
+OPTIONS = [{}, {"weight_scale": "tensor"}, {"binarize": "weights"}, {"binarize": "none"}, POOLED, {**POOLED, "binarize": "none"}]
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)

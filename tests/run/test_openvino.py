@@ -45,7 +45,7 @@ def train_there(python: Path, artifact: Artifact, folder: Path) -> dict[str, Any
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"optimizer": "momentum"}, {"schedule": "full"}, {"binarize": "none"}, {"handover": "scaled"}],
+    [{}, {"optimizer": "momentum"}, {"schedule": "full"}, {"binarize": "none"}, {"block_output": "scaled"}],
     ids=lambda options: "-".join(options.values()) or "plain",
 )
 def test_200_steps_agree_with_the_cpu(options: dict[str, Any], python: Path, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ class Oracle:
         self.artifact = artifact
         self.schedule = artifact.manifest.schedule
         self.blocks: list[DenseBlock] = []
-        scaled = self.scaled = options.get("handover") == "scaled"
+        scaled = self.scaled = options.get("block_output") == "scaled"
         for record in artifact.blocks:
             name = record.layers[0].name
             head = artifact.initial.get(f"{record.name}#head")
@@ -43,7 +43,7 @@ class Oracle:
                     optimizer=artifact.manifest.optimizer,
                     momentum=0.0 if options.get("scale") == "batch" else 0.9 ** (BATCH / 100),
                     window_floor=-1.0,
-                    alpha=options.get("alpha", "row"),
+                    alpha=options.get("weight_scale", "row"),
                     binarize="both" if record.layers[0].is_binary else "none",
                     input_center=0.5 if self.blocks and record.layers[0].is_binary and not scaled else 0.0,
                 )
@@ -97,7 +97,7 @@ CASES = [("slice", "sgd"), ("full", "sgd"), ("freeze-diagonal", "sgd"), ("slice"
 @pytest.mark.parametrize(("schedule", "optimizer"), CASES)
 @pytest.mark.parametrize(
     "option",
-    [{}, {"scale": "batch"}, {"alpha": "tensor"}, {"handover": "scaled", "classifier": "binary"}],
+    [{}, {"scale": "batch"}, {"weight_scale": "tensor"}, {"block_output": "scaled", "classifier": "binary"}],
     ids=["running-row", "batch", "tensor", "scaled"],
 )
 def test_60_steps(tmp_path: Path, schedule: str, option: dict[str, str], optimizer: str) -> None:

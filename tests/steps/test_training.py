@@ -71,8 +71,10 @@ def test_the_paper_s_classifier_is_binary(tmp_path: Path) -> None:
 
 def test_bits_are_centered_in_the_gradient_and_carry_no_scale(tmp_path: Path) -> None:
     graph = load_model(mlp(), tmp_path)
-    for handover, center, scale in (("bits", 0.5, ""), ("scaled", None, "relu1_out#scale")):
-        gradient = next(n for n in step_of(graph, 1, ARENA, SLICED, handover=handover).nodes if n.op_type == "DenseSliceGrad")
+    for block_output, center, scale in (("bits", 0.5, ""), ("scaled", None, "relu1_out#scale")):
+        gradient = next(
+            n for n in step_of(graph, 1, ARENA, SLICED, block_output=block_output).nodes if n.op_type == "DenseSliceGrad"
+        )
         assert gradient.attributes.get("input_center") == center
         assert gradient.inputs[2] == scale
 

@@ -23,7 +23,7 @@ _CHOICES: Mapping[str, Collection[str]] = {
     "optimizer": OPTIMIZERS,
     "schedule": ("slice", "freeze-diagonal", "full"),
     "binarize": ("both", "weights", "none"),
-    "handover": ("bits", "scaled"),
+    "block_output": ("bits", "scaled"),
     "order": ("layerwise", "interleaved"),
 }
 # Element types that a sample may have.

@@ -11,7 +11,7 @@ __all__ = [
     "ARTIFACT_FORMAT", "BlockRecord", "InputRecord", "LayerRecord", "Manifest", "ParameterRecord", "TensorRecord",
 ]  # fmt: skip
 
-ARTIFACT_FORMAT = "tinyfoa-artifact/2"
+ARTIFACT_FORMAT = "tinyfoa-artifact/3"
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class Manifest:
     """What is trained how.
 
     Attributes:
-        format: ``tinyfoa-artifact/2``.
+        format: ``tinyfoa-artifact/3``.
         model: the model's name.
         inputs: its data inputs; a sample has a value for each.
         output: name of the output that classifies or reconstructs.
@@ -136,7 +136,7 @@ class Manifest:
         optimizer: of weights and biases (ir/optimizers.py).
         schedule: ``slice``, ``freeze-diagonal`` or ``full``.
         binarize: ``both``, ``weights`` or ``none``.
-        handover: ``bits`` ({0, 1}) or ``scaled`` ({0, s}): what a block hands to the next one.
+        block_output: ``bits`` ({0, 1}) or ``scaled`` ({0, s}): what a block hands to the next one.
         order: ``layerwise``, or ``interleaved`` where steps hand their output on.
         peak_bytes: RAM that the plan says.
         budget_bytes: RAM that it was planned for; 0 where that is a device's that runs generated C.
@@ -160,7 +160,7 @@ class Manifest:
     optimizer: str
     schedule: str
     binarize: str
-    handover: str
+    block_output: str
     order: str
     peak_bytes: int
     budget_bytes: int

@@ -124,7 +124,7 @@ class ArtifactBuilder:
             optimizer=plan.options.optimizer,
             schedule=plan.options.schedule,
             binarize=task.recipe.binarize,
-            handover=task.recipe.handover,
+            block_output=task.recipe.block_output,
             order=plan.options.order,
             peak_bytes=plan.peak_bytes,
             budget_bytes=plan.budget_bytes if plan.target.runtime == "ort" else 0,

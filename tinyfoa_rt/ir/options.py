@@ -14,13 +14,24 @@ from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.losses import LOSSES
 from tinyfoa_rt.ir.optimizers import OPTIMIZERS
-from tinyfoa_rt.ir.recipe import ALPHAS, BINARIZE, CLASSIFIERS, HANDOVERS, HEAD_POOLS, HEADS, SCALES, WINDOWS
+from tinyfoa_rt.ir.recipe import (
+    BINARIZE,
+    BLOCK_OUTPUTS,
+    CLASSIFIERS,
+    HEAD_POOLS,
+    HEADS,
+    SCALES,
+    STE_WINDOWS,
+    WEIGHT_SCALES,
+)
 
-__all__ = ["AUTO", "PlanOptions", "choices_of"]
+__all__ = ["AUTO", "RENAMED", "PlanOptions", "choices_of", "options_of", "refuse_renamed"]
 
 AUTO = "auto"
 SCHEDULES = ("slice", "freeze-diagonal", "full")
 ORDERS = ("layerwise", "interleaved")
+# What options were called, and what they are called now.
+RENAMED: Mapping[str, str] = {"alpha": "weight_scale", "window": "ste_window", "handover": "block_output"}
 _GRID = re.compile(r"(\d{1,6})x(\d{1,6})")
 _LARGEST_COUNT = 2**31
 _MOST_CLASSES = 1_000_000
@@ -37,6 +48,32 @@ def _choice(default: str, allowed: Collection[str], what: str) -> Any:
 
 def _count(default: int | None, what: str, lowest: int = 1, highest: int = _LARGEST_COUNT) -> Any:
     return field(default=default, metadata={"help": what, "range": (lowest, highest)})
+
+
+def refuse_renamed(name: str) -> None:
+    """Refuse what an option was called.
+
+    Raises:
+        UsageError: ``name`` is one of :data:`RENAMED`; it says what the option is called now.
+    """
+    if name in RENAMED:
+        old, new = _flag(name), _flag(RENAMED[name])
+        raise UsageError(old, f"is called {new} now", f"write {new}, or {RENAMED[name]} in Python")
+
+
+def options_of(**given: Any) -> PlanOptions:
+    """Return the options that keywords give.
+
+    Raises:
+        UsageError: one has an old name, or a value that its field does not take.
+    """
+    for name in given:
+        refuse_renamed(name)
+    return PlanOptions(**given)
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def choices_of(option: Field[Any]) -> tuple[str, ...] | None:
@@ -90,10 +127,14 @@ class PlanOptions:
         None, "The output, or another value, that the loss attaches at. Default: the output that most layers are before.", "NAME"
     )
     nonvolatile: str | None = _text(None, "Nonvolatile memory, in place of the target's.", "SIZE|none|unlimited")
-    alpha: str = _choice("row", ALPHAS, "Scale of binary weights: row, or tensor (paper).")
+    weight_scale: str = _choice("row", WEIGHT_SCALES, "Scale of binary weights: row, or tensor (paper).")
     scale: str = _choice("running", SCALES, "Scale of activations: running, or batch (paper).")
-    window: str = _choice("symmetric", WINDOWS, "|z| < 1: symmetric; 0 < z < 1: relu (paper).")
-    handover: str = _choice("bits", HANDOVERS, "The next block reads 0 or 1: bits; 0 or s: scaled (paper).")
+    ste_window: str = _choice(
+        "symmetric",
+        STE_WINDOWS,
+        "Where the straight-through estimator lets an error pass. |z| < 1: symmetric; 0 < z < 1: relu (paper).",
+    )
+    block_output: str = _choice("bits", BLOCK_OUTPUTS, "The next block reads 0 or 1: bits; 0 or s: scaled (paper).")
     classifier: str = _choice("real", CLASSIFIERS, "Weights of the model's classifier: real or binary.")
     classes: int | None = _count(None, "A new classifier, for so many classes.", 2, _MOST_CLASSES)
     order: str = _choice("layerwise", ORDERS, "layerwise, or interleaved: all blocks take a step on each batch.")
@@ -103,7 +144,7 @@ class PlanOptions:
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            value, flag = getattr(self, each.name), f"--{each.name.replace('_', '-')}"
+            value, flag = getattr(self, each.name), _flag(each.name)
             allowed, limits = choices_of(each), each.metadata.get("range")
             if allowed is not None and value not in allowed:
                 raise UsageError(f"{flag} {value}", "is not known", f"use {', '.join(allowed)}")
@@ -121,9 +162,10 @@ class PlanOptions:
         """
         known = {each.name: getattr(self, each.name) for each in fields(self)}
         for name, value in given.items():
+            refuse_renamed(name)
             if known.get(name, known) != value:
                 problem = f"is not what the plan says ({known[name]})" if name in known else "is no option of planning"
-                raise UsageError(f"--{name.replace('_', '-')} {value}", problem, "plan again with it")
+                raise UsageError(f"{_flag(name)} {value}", problem, "plan again with it")
 
     def grid(self) -> Slices | None:
         """The grid asked for, or ``None`` where the plan chooses."""

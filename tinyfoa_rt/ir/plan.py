@@ -12,7 +12,7 @@ from tinyfoa_rt.ir.target import Target
 
 __all__ = ["PLAN_FORMAT", "Account", "BlockPlan", "Category", "Nonvolatile", "Plan", "PlannedBuffer"]
 
-PLAN_FORMAT = "tinyfoa-plan/2"
+PLAN_FORMAT = "tinyfoa-plan/3"
 
 Category = Literal["weight", "state", "activation", "gradient", "head", "scratch", "forward"]
 

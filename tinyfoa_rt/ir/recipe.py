@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-__all__ = ["ALPHAS", "BINARIZE", "CLASSIFIERS", "HANDOVERS", "HEADS", "HEAD_POOLS", "SCALES", "WINDOWS", "Recipe"]
+__all__ = [
+    "BINARIZE", "BLOCK_OUTPUTS", "CLASSIFIERS", "HEADS", "HEAD_POOLS", "SCALES", "STE_WINDOWS", "WEIGHT_SCALES",
+    "Recipe",
+]  # fmt: skip
 
 HEADS = ("rademacher", "kaiming", "classifier", "learned")
 HEAD_POOLS = ("grid", "average", "none")
 BINARIZE = ("both", "weights", "none")
-ALPHAS = ("row", "tensor")
+WEIGHT_SCALES = ("row", "tensor")
 SCALES = ("running", "batch")
-WINDOWS = ("symmetric", "relu")
-HANDOVERS = ("bits", "scaled")
+STE_WINDOWS = ("symmetric", "relu")
+BLOCK_OUTPUTS = ("bits", "scaled")
 CLASSIFIERS = ("real", "binary")
 
 # Of a batch of 100; smaller batches keep more, so that the mean is over as many samples.
@@ -36,10 +39,10 @@ class Recipe:
         seed: of the hashed head.
         head_pool: a local head sees the mean of each channel over all positions (``average``), or over each cell of a grid where
             convolutions are trained (``grid``), or every position (``none``).
-        alpha: mean |W| of each output, or of the whole tensor as in the paper.
+        weight_scale: alpha, the factor of binary weights, is mean |W| of each output, or of the whole tensor as in the paper.
         scale: s is a running mean of |z|, or the mean over the batch as in the paper.
-        window: where the straight-through estimator lets the error pass: |z| < 1, or 0 < z < 1 as in the paper.
-        handover: the next block reads h in {0, 1}, whose gradient takes h - 1/2, or h in {0, s} as in the paper.
+        ste_window: where the straight-through estimator lets the error pass: |z| < 1, or 0 < z < 1 as in the paper.
+        block_output: the next block reads h in {0, 1}, whose gradient takes h - 1/2, or h in {0, s} as in the paper.
         classifier: weights of the model's own classifier stay real, or are binarized as all others.
         method: where the error comes from, a name of :data:`tinyfoa_rt.steps.methods.METHODS`.
     """
@@ -51,10 +54,10 @@ class Recipe:
     num_outputs: int = 10
     seed: int = 0
     head_pool: str = "none"
-    alpha: str = "row"
+    weight_scale: str = "row"
     scale: str = "running"
-    window: str = "symmetric"
-    handover: str = "bits"
+    ste_window: str = "symmetric"
+    block_output: str = "bits"
     classifier: str = "real"
     method: str = "local-head"
 
@@ -73,7 +76,7 @@ class Recipe:
     @property
     def input_center(self) -> float:
         """What a gradient takes off a binary input: bits are never negative, so all samples would push a weight the same way."""
-        return 0.5 if self.handover == "bits" else 0.0
+        return 0.5 if self.block_output == "bits" else 0.0
 
     def of_classifier(self) -> Recipe:
         """The recipe of the model's own classifier.
@@ -85,4 +88,4 @@ class Recipe:
     @property
     def window_floor(self) -> float:
         """Where the straight-through window begins."""
-        return -1.0 if self.window == "symmetric" else 0.0
+        return -1.0 if self.ste_window == "symmetric" else 0.0

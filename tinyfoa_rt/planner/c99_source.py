@@ -61,7 +61,7 @@ def model_source(
         starts=tuple(starts[setting.block.name] for setting in task.settings),
         offsets=offsets,
         score=score,
-        alpha=task.recipe.alpha,
+        weight_scale=task.recipe.weight_scale,
         loss=task.recipe.loss,
         rotate_every=task.options.rotate_every or _STEPS_A_TURN,
         state=state,

@@ -49,7 +49,7 @@ class BlockTraining:
         self._session = runtime.open(
             self.record.step, artifact.model(self.record.step, is_packed=state.is_packed), artifact.manifest.next_of
         )
-        self.has_scaled_inputs = artifact.manifest.handover == "scaled"
+        self.has_scaled_inputs = artifact.manifest.block_output == "scaled"
         self.num_slices = max(layer.grid.count for layer in self._layers)
         self.inputs = {name: (given or {}).get(name, self._session.empty(name)) for name in self.record.inputs}
         self.target = self._session.empty(TARGET)

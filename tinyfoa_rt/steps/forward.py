@@ -101,7 +101,7 @@ class ForwardPass:
             *(tensors.abs_sum, tensors.abs_sum_slice, self.binary[layer.input] if is_bit_input else ""),
         )
         output = self.name(layer.output)
-        attributes = {**window_attributes(self.builder.graph, layer), "alpha": self.recipe.alpha}
+        attributes = {**window_attributes(self.builder.graph, layer), "alpha": self.recipe.weight_scale}
         self.builder.call(_PRODUCTS[layer.kind][precision], inputs, (output,), attributes)
         shape = self.builder.type_of(output).shape
         expected = self.builder.value_type(layer.output).shape
@@ -187,7 +187,7 @@ def _run_trained(forward: ForwardPass, block: Block) -> None:
             forward.run_layer(layer, declare_read_only(builder, layer, forward.recipe))
     if is_binary:
         scale = ""
-        if forward.recipe.handover == "scaled":
+        if forward.recipe.block_output == "scaled":
             scale = scale_of(block.output)
             builder.tensor(scale, TensorType("float32", ()), "weight", place=builder.parameter_place, is_persistent=True)
         builder.call("BinaryActivation", (preactivation, scale), (block.output,))

@@ -58,7 +58,7 @@ class StepChoice:
 
 def block_settings(graph: Graph, blocks: Sequence[Block], recipe: Recipe, target: Target) -> tuple[BlockSetting, ...]:
     """The settings of the blocks that are trained, in their order."""
-    hands_scale = recipe.handover == "scaled"
+    hands_scale = recipe.block_output == "scaled"
     binary: dict[str, str] = {}
     settings = []
     ordered = rows_in_order(graph)

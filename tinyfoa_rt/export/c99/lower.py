@@ -191,7 +191,7 @@ class _Assembly:
             taps=stored.taps,
             positions=layer.positions,
             num_states=len(self._model.stored.optimizer.states),
-            is_tensor_alpha=self._model.alpha == "tensor",
+            is_tensor_alpha=self._model.weight_scale == "tensor",
             block=block,
             resident=_resident(stored, self._model.stored.optimizer, offsets),
             kept={field: getattr(kept, field) for field in ("slots", "slot_nbytes", "map", "checks", "bits", "sums", "bias")},

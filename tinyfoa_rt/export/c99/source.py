@@ -71,7 +71,7 @@ class ModelSource:
         starts: the node of ``forward`` at which each trained block begins.
         offsets: of every tensor of ``forward``, from the start of the transient part on, in bytes.
         score: the value whose largest element is the class.
-        alpha: ``row`` or ``tensor``.
+        weight_scale: ``row`` or ``tensor``.
         loss: its name.
         rotate_every: steps that a slice stays.
         state: tensors by name as a checkpoint has them; what is missing is zero.
@@ -87,7 +87,7 @@ class ModelSource:
     starts: tuple[int, ...]
     offsets: Mapping[str, int]
     score: str
-    alpha: str
+    weight_scale: str
     loss: str
     rotate_every: int
     state: Mapping[str, NDArray[Any]] = field(repr=False)

@@ -52,7 +52,7 @@ struct ParameterRecord {
 };
 
 struct Manifest {
-    std::string model, input, output, score, loss, optimizer, schedule, binarize, handover, order;
+    std::string model, input, output, score, loss, optimizer, schedule, binarize, block_output, order;
     Shape input_shape;  // at batch 1
     std::int64_t num_outputs = 0;
     std::int64_t batch = 0;
@@ -70,7 +70,7 @@ struct Manifest {
 
     bool is_classification() const { return loss == "cross-entropy"; }  // targets are labels, else numbers
     bool is_regression() const { return loss == "mean-squared-error"; }
-    bool has_scaled_inputs() const { return handover == "scaled"; }
+    bool has_scaled_inputs() const { return block_output == "scaled"; }
 };
 
 namespace detail {
@@ -256,8 +256,8 @@ inline std::string artifact_id(const Json& content, const std::map<std::string, 
 // Return the manifest in a JSON object; `place` is what messages begin with.
 inline Manifest parse_manifest(const std::string& place, const Json& content) {
     const Json* format = content.find("format");
-    if (format == nullptr || !format->is(Json::Type::string) || format->text() != "tinyfoa-artifact/2") {
-        throw input_error(place + ", format", "is not 'tinyfoa-artifact/2'", detail::build_again);
+    if (format == nullptr || !format->is(Json::Type::string) || format->text() != "tinyfoa-artifact/3") {
+        throw input_error(place + ", format", "is not 'tinyfoa-artifact/3'", detail::build_again);
     }
     RecordReader reader(place, content);
     Manifest manifest;
@@ -273,7 +273,7 @@ inline Manifest parse_manifest(const std::string& place, const Json& content) {
     manifest.optimizer = reader.choice("optimizer", {"sgd", "momentum", "adam"});
     manifest.schedule = reader.choice("schedule", {"slice", "freeze-diagonal", "full"});
     manifest.binarize = reader.choice("binarize", {"both", "weights", "none"});
-    manifest.handover = reader.choice("handover", {"bits", "scaled"});
+    manifest.block_output = reader.choice("block_output", {"bits", "scaled"});
     manifest.order = reader.choice("order", {"layerwise", "interleaved"});
     manifest.peak_bytes = reader.integer("peak_bytes");
     manifest.budget_bytes = reader.integer("budget_bytes", 0);
