@@ -37,7 +37,7 @@ MAY_IMPORT = {
     | {"targets", "providers", "partition", "operators", "steps", "allocation", "emit", "export.c99", "artifact", "run"},
     "report": NOUNS | {"providers", "partition", "steps", "planner"},
     "builder": NOUNS | {"providers", "partition", "operators", "steps", "emit", "artifact", "run", "planner"},
-    "export": NOUNS | {"model", "steps", "emit", "artifact", "run", "planner", "export.c99", "export.ort"},
+    "export": NOUNS | {"model", "emit", "artifact", "run", "planner", "export.c99", "export.ort"},
     "pipeline": NOUNS | {"targets", "model", "steps", "artifact", "planner", "report", "builder", "export"},
     "cli": NOUNS | {"model", "zoo", "artifact", "run", "report", "planner", "pipeline"},
 }

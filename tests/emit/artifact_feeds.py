@@ -39,8 +39,7 @@ def step_tensors(rng: np.random.Generator, artifact: Artifact, state: ModelState
     for block in artifact.blocks:
         tensors = {name: array for name, array in state.others.items() if not name.endswith("#head")}
         tensors |= {"#rate": np.array(0.1, dtype=np.float32), "#target": targets(rng, artifact, 6)}
-        if block.head:
-            tensors["#head"] = state.others[f"{block.name}#head"]
+        tensors |= {name: state.others[f"{block.name}{name}"] for name in block.kept}
         for layer in block.layers:
             tensors.update(state.layers[layer.name].begin_turn(state.layers[layer.name].grid.count - 1))
         for name, array in tensors.items():  # at rest, Adam would take the direction of what is rounding alone

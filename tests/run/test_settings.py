@@ -15,22 +15,22 @@ DENSE_LIKE = 0.05 * 16**0.5 * 0.5 * 784 / 72
 
 
 @pytest.mark.parametrize(
-    ("head_units", "head_positions"), [(16, 1024), (16 * 16, 64), (16 * 1024, 1)], ids=["average", "grid", "none"]
+    ("units", "unit_positions"), [(16, 1024), (16 * 16, 64), (16 * 1024, 1)], ids=["average", "grid", "none"]
 )
-def test_kernels_start_alike_whatever_their_head_sees(head_units: int, head_positions: int) -> None:
-    size = BlockSize(head_units, head_positions, **INPUTS)  # type: ignore[arg-type]
+def test_kernels_start_alike_whatever_their_head_sees(units: int, unit_positions: int) -> None:
+    size = BlockSize(units, unit_positions, **INPUTS)  # type: ignore[arg-type]
     assert rate_of_block("sgd", 100, size) == pytest.approx(DENSE_LIKE)
     assert rate_of_block("sgd", 10, size) == pytest.approx(DENSE_LIKE / 10)
 
 
 def test_weights_of_one_place_under_a_mean_get_the_whole_of_it() -> None:
-    size = BlockSize(head_units=16, head_positions=49, fan_in=784, num_slices=1, weight_positions=1, input_power=1)
+    size = BlockSize(units=16, unit_positions=49, fan_in=784, num_slices=1, weight_positions=1, input_power=1)
     assert rate_of_block("sgd", 100, size) == pytest.approx(0.05 * 49 * 4 * 0.5)
 
 
 @pytest.mark.parametrize(("num_slices", "boost"), [(1, 0.5), (4, 1.5)])
 def test_kernels_of_few_inputs_have_a_bound(num_slices: int, boost: float) -> None:
-    size = BlockSize(head_units=32 * 16, head_positions=16, fan_in=9, num_slices=num_slices, weight_positions=256, input_power=1)
+    size = BlockSize(units=32 * 16, unit_positions=16, fan_in=9, num_slices=num_slices, weight_positions=256, input_power=1)
     assert rate_of_block("sgd", 100, size) == pytest.approx(4 * boost)
 
 

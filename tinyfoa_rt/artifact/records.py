@@ -91,9 +91,12 @@ class BlockRecord:
         scale_momentum: the share of s that a step keeps.
         statistics: outputs of batch normalizations that keep running statistics; see :func:`tinyfoa_rt.ir.names.statistics_of`.
         statistics_momentum: the share of each that a step keeps.
-        head: whether a stored head is an input of the step.
-        head_positions: how many positions a unit of the head is the mean of; 1 where it sees each by itself.
-        is_classifier: whether it is trained with the model's own loss.
+        scores: the output of the step by which the block predicts, (batch, outputs); empty where it does not.
+        kept: what the step reads that belongs to the block's method, such as a stored head: names in the step, ``#ROLE``; in the
+            state they are ``BLOCK#ROLE``.
+        units: how many numbers share the error, such as those that a head sees; 0 where it is that of the model's own loss.
+        unit_positions: how many positions of the output each of them is the mean of; 1 where it is one by itself.
+        is_classifier: whether it computes the model's own output.
         layers: its trained layers.
     """
 
@@ -105,8 +108,10 @@ class BlockRecord:
     scale_momentum: float
     statistics: tuple[str, ...]
     statistics_momentum: tuple[float, ...]
-    head: bool
-    head_positions: int
+    scores: str
+    kept: tuple[str, ...]
+    units: int
+    unit_positions: int
     is_classifier: bool
     layers: tuple[LayerRecord, ...]
 

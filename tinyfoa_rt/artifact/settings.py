@@ -81,13 +81,13 @@ class TrainSettings:
 class BlockSize:
     """What the rate of a block depends on.
 
-    These are: units of its head (0: a classifier), positions that a unit is the mean of, inputs of an output, slices, positions
+    These are: units of its error (0: a classifier), positions that a unit is the mean of, inputs of an output, slices, positions
     at which a weight is used, mean x^2, of a model's own output with a squared error how many numbers it has (else 0), and
     whether it is a classifier behind convolutions that learn from scratch.
     """
 
-    head_units: int
-    head_positions: int
+    units: int
+    unit_positions: int
     fan_in: int
     num_slices: int
     weight_positions: int
@@ -115,12 +115,12 @@ def rate_of_block(optimizer: str, batch: int, size: BlockSize) -> float:
         return base * math.sqrt(batch / _REFERENCE_BATCH * 2000 * boost)
     input_energy = size.fan_in * max(size.input_power, _LEAST_INPUT_POWER)
     # sqrt(2) / gain: the head's gain is sqrt(2 / units), and that of the model's own classifier is 1.
-    units = size.head_units or 2
-    if not size.head_units and size.squared_outputs:
+    units = size.units or 2
+    if not size.units and size.squared_outputs:
         spread = size.squared_outputs / _SQUARED_OUTPUTS  # each output's error is a share of the mean of all
     else:
-        uses = min(size.head_positions, size.weight_positions)  # of a weight within what a unit of the head is the mean of
-        spread = size.head_positions / uses * math.sqrt(min(units * uses / size.weight_positions, _MOST_UNITS))
+        uses = min(size.unit_positions, size.weight_positions)  # of a weight within what a unit of the head is the mean of
+        spread = size.unit_positions / uses * math.sqrt(min(units * uses / size.weight_positions, _MOST_UNITS))
     rate = base * spread * batch / _REFERENCE_BATCH * _REFERENCE_INPUTS / input_energy
     return boost * (min(rate, _MOST_OF_KERNELS) if size.weight_positions > 1 else rate)
 

@@ -71,7 +71,7 @@ class ArtifactBuilder:
 
     def _block(self, number: int, setting: BlockSetting, choice: StepChoice) -> BlockRecord:
         block, method = setting.block, method_of(setting.recipe.method)
-        step = assemble_step(setting, choice)
+        step, units = assemble_step(setting, choice), method.rate_units(setting)
         path = f"steps/{number}.onnx"
         self._add(path, step, emit_step)
         layers = tuple(self._layer(setting, layer, choice.slices) for layer in block.layers)
@@ -87,8 +87,10 @@ class ArtifactBuilder:
                 setting.recipe.statistics_momentum(node.float("momentum", 0.9), choice.batch)
                 for node in running_statistics(block)
             ),
-            head=bool(method.kept(setting)),
-            head_positions=method.rate_units(setting).positions,
+            scores=step.scores,
+            kept=tuple(each.name for each in method.kept(setting)),
+            units=units.units,
+            unit_positions=units.positions,
             is_classifier=block.is_classifier,
             layers=layers,
         )

@@ -30,7 +30,6 @@ from tinyfoa_rt.planner.task import PlanningTask, resolve_options
 from tinyfoa_rt.run import Trainer
 from tinyfoa_rt.run.loop import starting_rate
 from tinyfoa_rt.run.progress import Progress
-from tinyfoa_rt.steps.methods import method_of
 
 __all__ = ["c_source", "export_c99"]
 
@@ -127,6 +126,5 @@ def _rates(manifest: Manifest, task: PlanningTask) -> dict[str, float]:
     """The recipe's rates, with standardized samples, and bits of which half are ones."""
     rates = {}
     for setting, record in zip(task.settings, manifest.blocks):
-        units = method_of(setting.recipe.method).rate_units(setting).units
-        rates[record.name] = starting_rate(manifest, record, units, 0.5 if setting.binary_values else 1.0)
+        rates[record.name] = starting_rate(manifest, record, 0.5 if setting.binary_values else 1.0)
     return rates

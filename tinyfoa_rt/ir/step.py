@@ -90,6 +90,7 @@ class StepGraph:
 
     ``constants`` are those of the model that nodes read, shapes and axes (which are no tensors) included. Standard nodes mean
     what operator set ``opset`` says.
+    ``scores`` is the tensor by which the block predicts, empty where there is none.
     ``growth`` is what each further sample adds to the dimensions of the model's values among the tensors, as
     :class:`tinyfoa_rt.ir.graph.Value` has it.
     """
@@ -102,3 +103,4 @@ class StepGraph:
     constants: Mapping[str, Constant] = field(default_factory=dict)
     opset: int = 18
     growth: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    scores: str = ""

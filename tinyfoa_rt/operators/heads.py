@@ -39,7 +39,7 @@ def _head(lowering: Lowering, node: StepNode, stored: str, sizes: tuple[int, str
     """The head as its kernels take it; ``sizes`` are its classes, and the value whose units or channels it sees."""
     classes, seen = sizes
     units = lowering.type_of(seen).shape[1] if node.int("pools", 0) else lowering.columns(seen)
-    head = lowering.head if stored and lowering.head is not None else NULL
+    head = lowering.kept.get(stored, NULL)
     seed = whole_attribute(node, "seed") & 0xFFFFFFFF
     gain = Real(real_attribute(node, "gain"))
     return Fields("tfoa_head", (head, Number(seed), Number(classes), Number(units), gain))

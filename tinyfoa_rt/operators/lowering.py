@@ -53,7 +53,7 @@ class Lowering:
         layers: trained layers by the names of their weights.
         scales: numbers of the scales of binary values, by tensor.
         statistics: block and number of running statistics, by tensor.
-        head: the name of the stored head's constant, if there is one.
+        kept: constants that the block's method keeps, such as a stored head, by tensor.
         constants: data of the model that the calls read; rules add to them.
         locals: declarations of variables that the calls need; rules add to them.
         gradients: of weights and biases, which their updates compute as they go, by tensor; rules add to them.
@@ -65,7 +65,7 @@ class Lowering:
     layers: Mapping[str, LayerRef]
     scales: Mapping[str, int]
     statistics: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    head: Name | None = None
+    kept: Mapping[str, Name] = field(default_factory=dict)
     constants: dict[str, RealArray] = field(default_factory=dict)
     locals: dict[str, str] = field(default_factory=dict)
     gradients: dict[str, StreamedGradient] = field(default_factory=dict)

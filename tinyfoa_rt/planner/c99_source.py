@@ -19,6 +19,7 @@ from tinyfoa_rt.planner.storage_layout import lay_out
 from tinyfoa_rt.planner.stored import followed_by, stored_layers, stored_model
 from tinyfoa_rt.planner.task import PlanningTask
 from tinyfoa_rt.steps import BlockSetting, assemble_forward, assemble_step, to_program
+from tinyfoa_rt.steps.methods import method_of
 
 __all__ = ["model_source"]
 
@@ -91,6 +92,7 @@ def _block(costs: BlockCosts, index: int, setting: BlockSetting, candidate: Cand
         scale=scale_of(setting.block.output) if setting.is_binary else "",
         starting_rate=rate,
         statistics=followed_by(setting),
+        kept=tuple(each.name for each in method_of(setting.recipe.method).kept(setting)),
     )
 
 

@@ -12,7 +12,7 @@ from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.artifact.records import Manifest
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.ir.losses import loss_of
-from tinyfoa_rt.ir.names import LOSS, RATE, TARGET, own, split
+from tinyfoa_rt.ir.names import LOSS, RATE, TARGET, kept_by
 from tinyfoa_rt.run.evaluation import accuracy_of
 from tinyfoa_rt.run.frozen_slice import FrozenSlice
 from tinyfoa_rt.run.model_state import ModelState
@@ -22,11 +22,10 @@ from tinyfoa_rt.run.whole_weights import pack_rows
 __all__ = ["BlockTraining", "StepResult"]
 
 Array = NDArray[Any]
-_HEAD = own("", "head")
 
 
 class StepResult(NamedTuple):
-    """Mean loss of a batch, and the share of its samples that the block's head classified right."""
+    """Mean loss of a batch, and the share of its samples that the block's scores classify right; 0 where it has none."""
 
     loss: float
     accuracy: float
@@ -52,12 +51,12 @@ class BlockTraining:
         self.has_scaled_inputs = artifact.manifest.block_output == "scaled"
         self.num_slices = max(layer.grid.count for layer in self._layers)
         self.inputs = {name: (given or {}).get(name, self._session.empty(name)) for name in self.record.inputs}
-        self.target = self._session.empty(TARGET)
+        self.target = self._session.empty(TARGET) if TARGET in self._session.inputs else _unread_target(artifact.manifest)
         self.rate: Array = np.zeros((), dtype=np.float32)
         self.outputs = {
             name: self._session.empty(name) for name in self._session.outputs if name not in artifact.manifest.next_of
         }
-        self._logits = self._checked_logits(artifact.manifest)
+        self._scores = self._checked_scores(artifact.manifest)
         self._session.bind({**self.inputs, **self.outputs, TARGET: self.target, RATE: self.rate, **self._others()})
         self._frozen: Sequence[FrozenSlice] = ()
 
@@ -70,11 +69,6 @@ class BlockTraining:
     def output(self) -> Array:
         """The block's output of the last batch, where the step hands it on."""
         return self.outputs[self.record.output]
-
-    @property
-    def head_units(self) -> int:
-        """How many numbers the block's head sees; 0 without one."""
-        return int(self._state.others[own(self.record.name, "head")].shape[1]) if self.record.head else 0
 
     def begin_turn(self, turn: int) -> None:
         """Let slice ``turn`` be trained; nothing happens where it is active already."""
@@ -101,7 +95,9 @@ class BlockTraining:
         self._session.run()
         for frozen in self._frozen:
             frozen.restore()
-        accuracy = accuracy_of(self._logits.reshape(len(self._logits), -1), self.target, self._prediction)
+        scores, accuracy = self._scores, 0.0
+        if scores is not None:
+            accuracy = accuracy_of(scores.reshape(len(scores), -1), self.target, self._prediction)
         return StepResult(float(self.outputs[LOSS]), accuracy)
 
     def reset_optimizer(self) -> None:
@@ -110,30 +106,33 @@ class BlockTraining:
         for layer in self._layers:
             layer.reset_optimizer()
 
-    @property
-    def _handed_on(self) -> str:
-        return "" if self.record.is_classifier else self.record.output
-
-    def _checked_logits(self, manifest: Manifest) -> Array:
-        """Return the step's scores, after its own values were compared with the manifest."""
-        logits = [array for name, array in self.outputs.items() if name not in (LOSS, self._handed_on)]
+    def _checked_scores(self, manifest: Manifest) -> Array | None:
+        """Return the step's scores, if it has any, after its own values were compared with the manifest."""
+        scores = self.outputs.get(self.record.scores)
         # Positions merged into the batch are several rows a sample.
         rows = [(array.shape or (0,))[0] for array in self.inputs.values()]
-        has_classes = loss_of(manifest.loss).target == "class"
-        target_shape = (manifest.batch,) if has_classes else (manifest.batch, manifest.num_outputs)
         fits = (
-            len(logits) == 1
-            and logits[0].shape[:1] == (manifest.batch,)
+            self.target.shape == _unread_target(manifest).shape
+            and (scores is not None or not self.record.scores)
+            and (scores is None or scores.shape[:1] == (manifest.batch,))
+            and self.outputs.keys() <= {LOSS, self.record.scores, self.record.output}
             and all(count and count % manifest.batch == 0 for count in rows)
         )
-        if not fits or self.target.shape != target_shape or LOSS not in self.outputs or self.outputs[LOSS].shape != ():
+        if not fits or LOSS not in self.outputs or self.outputs[LOSS].shape != ():
             raise InputError(self.record.step, "has other inputs or outputs than the manifest says", "build the artifact again")
-        return logits[0]
+        return scores
 
     def _others(self) -> dict[str, Array]:
-        """Scales, running statistics and heads, by their names in the step."""
-        others = {name: array for name, array in self._state.others.items() if split(name)[1] != "head"}
-        if self.record.head:
-            head = self._state.others[own(self.record.name, "head")]
-            others[_HEAD] = pack_rows(head > 0) if self._session.dtype(_HEAD) == np.uint32 else head
+        """Scales, running statistics and what the method keeps, by their names in the step."""
+        others = dict(self._state.others)
+        for name in self.record.kept:
+            kept = others[kept_by(self.record.name, name)]
+            others[name] = pack_rows(kept > 0) if self._session.dtype(name) == np.uint32 else kept
         return others
+
+
+def _unread_target(manifest: Manifest) -> Array:
+    """Where a batch's labels or values go, for accuracy, when the step does not read them."""
+    if loss_of(manifest.loss).target == "class":
+        return np.zeros(manifest.batch, dtype=np.int64)
+    return np.zeros((manifest.batch, manifest.num_outputs), dtype=np.float32)

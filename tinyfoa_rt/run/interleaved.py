@@ -104,4 +104,4 @@ class InterleavedLoop:
         return result
 
     def _starting_rate(self, training: BlockTraining, powers: Array) -> float:
-        return starting_rate(self._artifact.manifest, training.record, training.head_units, robust_mean(powers))
+        return starting_rate(self._artifact.manifest, training.record, robust_mean(powers))

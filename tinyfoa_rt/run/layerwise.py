@@ -127,7 +127,7 @@ class LayerwiseLoop:
                 del progress.powers[name]
 
     def _starting_rate(self, training: BlockTraining, powers: Array) -> float:
-        return starting_rate(self._artifact.manifest, training.record, training.head_units, robust_mean(powers))
+        return starting_rate(self._artifact.manifest, training.record, robust_mean(powers))
 
     def _count_step(self) -> None:
         self._progress.step += 1

@@ -52,7 +52,7 @@ class Report:
         num_steps: steps that the block takes in all.
         total_steps: steps of all blocks so far, this one included.
         loss: mean of the batch.
-        accuracy: of the block's head on the batch.
+        accuracy: of the block's scores on the batch; 0 where it has none.
     """
 
     block: str
@@ -157,18 +157,18 @@ def input_powers(training: BlockTraining, state: ModelState) -> Array:
     return np.asarray(np.mean(powers, axis=0))
 
 
-def starting_rate(manifest: Manifest, record: BlockRecord, head_units: int, power: float) -> float:
-    """The rate of the recipe for a block whose inputs have the mean square ``power``; ``head_units`` is 0 of a classifier."""
+def starting_rate(manifest: Manifest, record: BlockRecord, power: float) -> float:
+    """The rate of the recipe for a block whose inputs have the mean square ``power``."""
     fan_in = max(layer.fan_in for layer in record.layers)
     num_slices = max(layer.grid.count for layer in record.layers)
     positions = max(layer.positions for layer in record.layers)
     squared = manifest.num_outputs if record.is_classifier and loss_of(manifest.loss).averages_outputs else 0
     is_from_scratch = record.is_classifier and not squared and not manifest.frozen_blocks
     is_behind_kernels = is_from_scratch and any(_is_of_kernels(block) for block in manifest.blocks)
-    size = BlockSize(head_units, record.head_positions, fan_in, num_slices, positions, power, squared, is_behind_kernels)
+    size = BlockSize(record.units, record.unit_positions, fan_in, num_slices, positions, power, squared, is_behind_kernels)
     return rate_of_block(manifest.optimizer, manifest.batch, size)
 
 
 def _is_of_kernels(block: BlockRecord) -> bool:
-    """Whether a block trains convolutions by a local head."""
+    """Whether a block trains convolutions by an error of its own."""
     return not block.is_classifier and block.layers[0].kind == "conv"

@@ -1,4 +1,4 @@
-"""The state of all blocks: parameters, optimizer state, scales and heads."""
+"""The state of all blocks: parameters, optimizer state, scales and what methods keep."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt.artifact.records import BlockRecord, LayerRecord, Manifest
 from tinyfoa_rt.errors import InputError
-from tinyfoa_rt.ir.names import own, shift_of, split, statistics_of
+from tinyfoa_rt.ir.names import kept_by, own, shift_of, statistics_of
 from tinyfoa_rt.ir.optimizers import Optimizer, optimizer_of
 from tinyfoa_rt.run.conv_state import ConvState
 from tinyfoa_rt.run.local_state import LocalState
@@ -45,6 +45,7 @@ class ModelState:
         self.is_packed = is_packed
         self.layers: dict[str, DenseState] = {}
         self.others: dict[str, Array] = {}
+        self._kept = {kept_by(block.name, name) for block in manifest.blocks for name in block.kept}
         for block in manifest.blocks:
             for layer in block.layers:
                 state = _layer_state(layer, initial, optimizer_of(manifest.optimizer), storage)
@@ -80,7 +81,7 @@ class ModelState:
     def forward_tensors(self, *, as_bytes: bool = False) -> dict[str, Array]:
         """What the forward pass reads, or with ``as_bytes`` the inference model; turns end."""
         self.end_turns()
-        found = {name: array for name, array in self.others.items() if split(name)[1] != "head"}
+        found = {name: array for name, array in self.others.items() if name not in self._kept}
         for layer in self.layers.values():
             found.update(layer.forward_tensors(as_bytes=as_bytes))
         return found
@@ -92,7 +93,7 @@ class ModelState:
 
 
 def _other_names(block: BlockRecord) -> list[str]:
-    known = [*([own(block.name, "head")] if block.head else []), *([block.scale] if block.scale else [])]
+    known = [*(kept_by(block.name, name) for name in block.kept), *([block.scale] if block.scale else [])]
     return known + [name for value in block.statistics for name in (shift_of(value), *statistics_of(value))]
 
 

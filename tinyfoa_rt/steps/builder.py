@@ -149,10 +149,10 @@ class StepBuilder:
     def num_nodes(self) -> int:
         return len(self._nodes)
 
-    def finish(self, name: str, outputs: Sequence[str]) -> StepGraph:
+    def finish(self, name: str, outputs: Sequence[str], scores: str = "") -> StepGraph:
         growth = {name: self.graph.values[name].growth for name in self._tensors if name in self.graph.values}
         nodes, inputs = tuple(self._nodes), tuple(self._inputs)
-        graph = StepGraph(name, nodes, self._tensors, inputs, tuple(outputs), self._constants, self.graph.opset, growth)
+        graph = StepGraph(name, nodes, self._tensors, inputs, tuple(outputs), self._constants, self.graph.opset, growth, scores)
         verify_step(graph)
         return graph
 

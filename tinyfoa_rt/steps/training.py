@@ -41,7 +41,7 @@ def assemble_step(setting: BlockSetting, choice: StepChoice) -> StepGraph:
     step.declare()
     step.run_forward()
     step.run_backward()
-    return builder.finish(setting.block.name, (LOSS, *step.reported))
+    return builder.finish(setting.block.name, (LOSS, *step.reported), step.scores)
 
 
 class _StepAssembly:

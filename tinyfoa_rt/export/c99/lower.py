@@ -25,7 +25,7 @@ from tinyfoa_rt.ir.c_program import (
     Statement,
 )  # fmt: skip
 from tinyfoa_rt.ir.losses import loss_of
-from tinyfoa_rt.ir.names import LOSS, RATE, TARGET, own
+from tinyfoa_rt.ir.names import LOSS, RATE, TARGET, kept_by, own, split
 from tinyfoa_rt.ir.optimizers import STEP_COUNT, Optimizer
 from tinyfoa_rt.ir.step import StepGraph, StepNode
 from tinyfoa_rt.ir.storage import StoredLayer
@@ -35,7 +35,6 @@ from tinyfoa_rt.operators.lowering import CONTEXT, Lowering
 __all__ = ["check_lowering", "constants_nbytes", "lower"]
 
 _MOST_STATES = 2  # TFOA_MAX_STATES in targets/c99/runtime/model.h
-_HEAD = own("", "head")
 
 
 def check_lowering(model: ModelSource) -> None:
@@ -121,14 +120,10 @@ class _Assembly:
 
     def block(self, number: int, block: BlockSource) -> CBlock:
         offsets = block.offsets
-        head = own(block.name, "head")
-        if _HEAD in block.step.tensors:
-            self.constants[head] = RealArray(
-                f"head_{number}", block.step.tensors[_HEAD].type.size, lambda: self._model.state[head]
-            )
-        name = Name(f"head_{number}") if head in self.constants else None
-        batch = Number(self._batch)
-        lowering = self._lowering(block.step, offsets, batch, name)
+        if TARGET not in block.step.tensors:
+            raise UnsupportedError(f"block '{block.name}'", "is trained without targets, which C99 cannot", "plan for ort-cpu")
+        kept = {name: self._constant(number, block, name) for name in block.kept}
+        lowering = self._lowering(block.step, offsets, Number(self._batch), kept)
         before = [self._stage_call(stage, block.base) for stage in range(number + 1)]
         function = _function(f"step_{number}", lowering, block.step.nodes, before)
         return CBlock(
@@ -148,6 +143,13 @@ class _Assembly:
             starting_rate=block.starting_rate,
         )
 
+    def _constant(self, number: int, block: BlockSource, name: str) -> Name:
+        """What a block's method keeps and a step only reads is constant data."""
+        known = kept_by(block.name, name)
+        array = RealArray(f"{split(name)[1]}_{number}", block.step.tensors[name].type.size, lambda: self._model.state[known])
+        self.constants[known] = array
+        return Name(array.name)
+
     def stages(self) -> tuple[CFunction, ...]:
         """The forward pass up to the scores, cut where trained blocks begin; a Softmax behind them may write over them."""
         nodes = self._model.forward.nodes
@@ -156,11 +158,11 @@ class _Assembly:
         rows: Argument = Name("rows") if _begins_with_rows(self._model.forward) else Number(self._batch)
         stages = []
         for number, (start, end) in enumerate(zip(bounds, bounds[1:])):
-            lowering = self._lowering(self._model.forward, self._model.offsets, rows)
+            lowering = self._lowering(self._model.forward, self._model.offsets, rows, {})
             stages.append(_function(f"forward_{number}", lowering, nodes[start:end]))
         return tuple(stages)
 
-    def _lowering(self, graph: StepGraph, offsets: Mapping[str, int], rows: Argument, head: Name | None = None) -> Lowering:
+    def _lowering(self, graph: StepGraph, offsets: Mapping[str, int], rows: Argument, kept: Mapping[str, Name]) -> Lowering:
         """What the rules of operators are given for a step, or for the forward pass."""
         return Lowering(
             graph,
@@ -169,7 +171,7 @@ class _Assembly:
             layers=self._layers,
             scales=self._scales,
             statistics=self._statistics,
-            head=head,
+            kept=kept,
             constants=self.constants,
         )
 

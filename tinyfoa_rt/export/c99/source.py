@@ -43,6 +43,7 @@ class BlockSource:
         scale: the tensor of the scale of its output; empty where that is real.
         statistics: running mean, variance and trained shift of its batch normalizations: the tensors, each with its length.
         starting_rate: by the recipe.
+        kept: what the step reads that belongs to the block's method, real numbers: names in the step, ``#ROLE``.
     """
 
     name: str
@@ -55,6 +56,7 @@ class BlockSource:
     scale: str
     starting_rate: float
     statistics: Mapping[str, int] = field(default_factory=dict)
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ namespace tinyfoa {
 
 struct StepResult {
     float loss = 0;      // mean of the batch
-    float accuracy = 0;  // share of the batch that the block's head classified right; 0 for a regression
+    float accuracy = 0;  // share of the batch that the block's scores classify right; 0 for a regression
 };
 
 class BlockTraining {
@@ -34,11 +34,9 @@ public:
             inputs_[name] = batch_tensor(name);
         }
         target_ = batch_tensor(names::target);
-        const std::string handed_on = record_.is_classifier ? "" : record_.output;
         for (const std::string& name : session_.output_names()) {
             if (manifest_.next_of.count(name) == 0) {
                 outputs_[name] = Tensor(session_.output(name)->dtype, session_.output(name)->shape);
-                logits_ = logits_.empty() && name != names::loss && name != handed_on ? name : logits_;
             }
         }
         check_sizes();
@@ -124,8 +122,8 @@ public:
     // The recipe's rate where the block's inputs have the mean square `power`.
     double starting_rate(double power) {
         BlockSize size;
-        size.head_units = record_.has_head ? static_cast<double>(state_.head(record_.name).num_units()) : 0;
-        size.head_positions = static_cast<double>(record_.head_positions);
+        size.units = static_cast<double>(record_.units);
+        size.unit_positions = static_cast<double>(record_.unit_positions);
         for (const LayerRecord& layer : record_.layers) {
             size.fan_in = std::max(size.fan_in, static_cast<double>(layer.fan_in));
             size.weight_positions = std::max(size.weight_positions, static_cast<double>(layer.positions));
@@ -142,7 +140,7 @@ public:
         return rate_of_block(manifest_.optimizer, static_cast<double>(manifest_.batch), size);
     }
 
-    // RAM that the plan counts and this trainer holds during a step: the batch, results, the head, the active slice.
+    // RAM that the plan counts and this trainer holds during a step: the batch, results, what the method keeps, the active slice.
     std::size_t held_nbytes() const {
         std::size_t total = target_.nbytes() + rate_.nbytes();
         for (const auto& [name, tensor] : inputs_) {
@@ -154,7 +152,9 @@ public:
         for (const Layer* layer : layers_) {
             total += layer->active() == Layer::none ? 0 : layer->turn_nbytes();
         }
-        total += record_.has_head ? state_.head(record_.name).held_nbytes() : 0;
+        for (const std::string& name : record_.kept) {
+            total += state_.kept(record_.name + name).held_nbytes();
+        }
         return total + (record_.scale.empty() ? 0 : sizeof(float));
     }
 
@@ -185,15 +185,15 @@ private:
 
     // Sizes that this trainer relies on: those of the model's own tensors are onnxruntime's to check.
     void check_sizes() const {
-        const Shape scores = {manifest_.batch, manifest_.num_outputs};
+        const Shape shape = {manifest_.batch, manifest_.num_outputs};
         const bool has_labels = manifest_.is_classification();
-        const Shape target = has_labels ? Shape{manifest_.batch} : scores;
+        const Shape target = has_labels ? Shape{manifest_.batch} : shape;
         const bool fits_target =
             target_.dtype() == (has_labels ? Dtype::int64 : Dtype::float32) && target_.size() == count_elements(target);
-        const auto loss = outputs_.find(names::loss), logits = outputs_.find(logits_);
+        const auto loss = outputs_.find(names::loss), scores = outputs_.find(record_.scores);
         const bool fits_loss = loss != outputs_.end() && loss->second.dtype() == Dtype::float32 && loss->second.size() == 1;
-        const bool fits_logits = logits != outputs_.end() && logits->second.dtype() == Dtype::float32 &&
-                                 logits->second.size() == count_elements(scores);
+        const bool fits_scores = scores != outputs_.end() && scores->second.dtype() == Dtype::float32 &&
+                                 scores->second.size() == count_elements(shape);
         const auto is_known = [this](const auto& input) {
             const Tensor& tensor = input.second;
             const std::size_t bits = session_.bits(input.first);
@@ -201,9 +201,9 @@ private:
                                    count_words(bits) == static_cast<std::size_t>(tensor.shape()[1]);
             return is_packed || tensor.dtype() == Dtype::uint8 || tensor.dtype() == Dtype::float32;
         };
-        if (!fits_target || !fits_loss || !fits_logits || !std::all_of(inputs_.begin(), inputs_.end(), is_known)) {
+        if (!fits_target || !fits_loss || !fits_scores || !std::all_of(inputs_.begin(), inputs_.end(), is_known)) {
             throw input_error(record_.step,
-                              "has targets, logits, a loss or inputs of another type or size than the manifest says",
+                              "has targets, scores, a loss or inputs of another type or size than the manifest says",
                               detail::build_again);
         }
     }
@@ -218,8 +218,8 @@ private:
         }
         tensors[names::target] = TensorRef::of(target_);
         tensors[names::rate] = TensorRef::of(rate_);
-        if (record_.has_head) {
-            tensors[names::head] = state_.head(record_.name).tensor();
+        for (const std::string& name : record_.kept) {
+            tensors[name] = state_.kept(record_.name + name).tensor();
         }
         session_.bind(tensors, manifest_.next_of);
     }
@@ -232,12 +232,12 @@ private:
         std::size_t num_right = 0;
         if (!manifest_.is_classification()) {
             for (std::size_t i = 0; i < batch * width; ++i) {
-                num_right += (outputs_.at(logits_).data<float>()[i] > 0) == (target_.data<float>()[i] > 0.5F);
+                num_right += (outputs_.at(record_.scores).data<float>()[i] > 0) == (target_.data<float>()[i] > 0.5F);
             }
             return static_cast<float>(num_right) / static_cast<float>(batch * width);
         }
         for (std::size_t i = 0; i < batch; ++i) {
-            const float* row = outputs_.at(logits_).data<float>() + i * width;
+            const float* row = outputs_.at(record_.scores).data<float>() + i * width;
             num_right += std::max_element(row, row + width) - row == target_.data<std::int64_t>()[i];
         }
         return static_cast<float>(num_right) / static_cast<float>(batch);
@@ -251,7 +251,6 @@ private:
     std::vector<Layer*> layers_;
     std::map<std::string, Tensor> inputs_, outputs_;
     Tensor target_, rate_;
-    std::string logits_;
 };
 
 }  // namespace tinyfoa

@@ -33,8 +33,10 @@ struct BlockRecord {
     std::string output;               // where its loss attaches
     std::string scale;                // tensor of the output's scale; empty where the output is real
     double scale_momentum = 0;
-    bool has_head = false;
-    std::int64_t head_positions = 1;  // positions that a unit of the head is the mean of
+    std::string scores;             // output of the step by which the block predicts
+    std::vector<std::string> kept;  // what the step reads of its method's, such as a stored head: #ROLE; BLOCK#ROLE in the state
+    std::int64_t units = 0;         // numbers that share the error; 0 where it is the model's own loss's
+    std::int64_t unit_positions = 1;  // positions of the output that each of them is the mean of
     bool is_classifier = false;
     std::vector<LayerRecord> layers;
 };
@@ -156,8 +158,10 @@ inline BlockRecord read_block(const std::string& place, const Json& content) {
     block.scale_momentum = reader.number("scale_momentum");
     const bool keeps_statistics = !reader.texts("statistics").empty();
     reader.list("statistics_momentum");
-    block.has_head = reader.boolean("head");
-    block.head_positions = reader.integer("head_positions", 1);
+    block.scores = reader.text("scores");
+    block.kept = reader.texts("kept");
+    block.units = reader.integer("units", 0);
+    block.unit_positions = reader.integer("unit_positions", 1);
     block.is_classifier = reader.boolean("is_classifier");
     const std::vector<Json>& layers = reader.list("layers");
     for (std::size_t i = 0; i < layers.size(); ++i) {
@@ -166,6 +170,9 @@ inline BlockRecord read_block(const std::string& place, const Json& content) {
     reader.finish();
     if (block.layers.empty() || block.inputs.empty()) {
         throw input_error(place, "has no layers or no inputs", build_again);
+    }
+    if (block.scores.empty()) {
+        throw input_error(place, "is trained without scores, which needs Python's trainer", "train it with tinyfoa-rt train");
     }
     if (keeps_statistics) {
         throw input_error(place, "normalizes batches, which needs Python's trainer", "train it with tinyfoa-rt train");

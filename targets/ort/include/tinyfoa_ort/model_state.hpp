@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The state of all blocks: layers, scales and heads.
+// The state of all blocks: layers, scales and what methods keep.
 #pragma once
 
 #include <algorithm>
@@ -55,7 +55,7 @@ public:
     }
 
     Layer& layer(const std::string& name) { return *layers_.at(name); }
-    Head& head(const std::string& block) { return heads_.at(names::own(block, "head")); }
+    KeptTensor& kept(const std::string& name) { return kept_.at(name); }
     bool is_packed() const { return is_packed_; }
     float& scale(const std::string& name) {
         const auto found = scales_.find(name);
@@ -68,8 +68,8 @@ public:
     // All that a checkpoint holds.
     std::vector<StoredTensor> stored() {
         std::vector<StoredTensor> found;
-        for (auto& [name, head] : heads_) {
-            found.push_back(head.stored());
+        for (auto& [name, tensor] : kept_) {
+            found.push_back(tensor.stored());
         }
         add_scales(found);
         for (auto& [name, layer] : layers_) {
@@ -154,8 +154,8 @@ private:
 
     void add_others(const BlockRecord& block, const std::string& place, const std::map<std::string, TensorEntry>& entries) {
         std::vector<std::string> names;
-        if (block.has_head) {
-            names.push_back(names::own(block.name, "head"));
+        for (const std::string& name : block.kept) {
+            names.push_back(block.name + name);
         }
         if (!block.scale.empty()) {
             names.push_back(block.scale);
@@ -176,7 +176,7 @@ private:
                 scales_.emplace(name, Tensor(found->second.dtype, found->second.shape));
             } else {
                 // What a block hands on as real numbers, its head reads as such.
-                heads_.emplace(name, Head(found->second, is_packed_ && !block.scale.empty()));
+                kept_.emplace(name, KeptTensor(found->second, is_packed_ && !block.scale.empty()));
             }
         }
     }
@@ -186,7 +186,7 @@ private:
         const auto is_of = [&](const auto& layer) {
             return name == names::own(layer.first, "weight") || name == names::own(layer.first, "bias");
         };
-        return heads_.count(name) + scales_.count(name) > 0 || std::any_of(layers_.begin(), layers_.end(), is_of);
+        return kept_.count(name) + scales_.count(name) > 0 || std::any_of(layers_.begin(), layers_.end(), is_of);
     }
 
     static void load(TensorFile& file, const std::vector<StoredTensor>& tensors, const std::string& mend) {
@@ -211,7 +211,7 @@ private:
     }
 
     std::map<std::string, std::unique_ptr<Layer>> layers_;
-    std::map<std::string, Head> heads_;
+    std::map<std::string, KeptTensor> kept_;
     std::map<std::string, Tensor> scales_;
     bool is_packed_;
 };

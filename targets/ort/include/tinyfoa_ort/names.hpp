@@ -7,7 +7,7 @@
 namespace tinyfoa {
 namespace names {
 
-inline constexpr const char *rate = "#rate", *target = "#target", *loss = "#loss", *head = "#head";
+inline constexpr const char *rate = "#rate", *target = "#target", *loss = "#loss";
 
 // The tensor that is `role` to `owner`.
 inline std::string own(const std::string& owner, const std::string& role) { return owner + "#" + role; }

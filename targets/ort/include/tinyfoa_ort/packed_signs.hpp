@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Signs as bits, as kernels read them (docs/kernels.md): those of a dense layer's weights, and those of a block's head.
+// Signs as bits, as kernels read them (docs/kernels.md): those of a dense layer's weights, and those that a block's method keeps.
 #pragma once
 
 #include <memory>
@@ -93,16 +93,16 @@ inline std::unique_ptr<WholeWeights> make_whole_weights(const LayerMemory& memor
     return std::make_unique<PackedSigns>(memory);
 }
 
-// The fixed head of a block, (classes, units). Signs, int8, may be kept as bits, a row a class.
-class Head {
+// A matrix that a block's method keeps, such as a head (classes, units). Signs, int8, may be kept as bits, a row a class.
+class KeptTensor {
 public:
-    Head(const TensorEntry& entry, bool is_packed)
+    KeptTensor(const TensorEntry& entry, bool is_packed)
         : name_(entry.name), dtype_(entry.dtype), shape_(entry.shape), is_packed_(is_packed && entry.dtype == Dtype::int8),
           tensor_(is_packed_ ? Tensor(Dtype::uint32, {shape_[0], LayerMemory::as_size(count_words(num_units()))})
                              : Tensor(dtype_, shape_)) {}
 
     std::size_t num_units() const { return static_cast<std::size_t>(shape_[1]); }
-    // What a plan counts in RAM: a head of real numbers is read where it lies, as the latent weights of other slices are.
+    // What a plan counts in RAM: real numbers are read where they lie, as the latent weights of other slices are.
     std::size_t held_nbytes() const { return dtype_ == Dtype::float32 ? 0 : tensor_.nbytes(); }
     // As a step takes it.
     TensorRef tensor() { return TensorRef::of(tensor_); }

@@ -50,8 +50,8 @@ struct TrainSettings {
 
 // What the rate of a block depends on.
 struct BlockSize {
-    double head_units = 0;      // 0: a classifier
-    double head_positions = 1;  // positions that a unit is the mean of
+    double units = 0;           // 0: a classifier
+    double unit_positions = 1;  // positions that a unit is the mean of
     double fan_in = 0;          // inputs of an output
     double num_slices = 0;
     double weight_positions = 1;     // positions at which a weight is used
@@ -71,12 +71,12 @@ inline double rate_of_block(const std::string& optimizer, double batch, const Bl
         return base * std::sqrt(batch / reference_batch * 2000 * boost);
     }
     const double input_energy = size.fan_in * std::max(size.input_power, least_input_power);
-    const double units = size.head_units > 0 ? size.head_units : 2;
-    const bool is_squared = size.head_units == 0 && size.squared_outputs > 0;
-    const double uses = std::min(size.head_positions, size.weight_positions);
+    const double units = size.units > 0 ? size.units : 2;
+    const bool is_squared = size.units == 0 && size.squared_outputs > 0;
+    const double uses = std::min(size.unit_positions, size.weight_positions);
     const double spread =
         is_squared ? size.squared_outputs / 40
-                   : size.head_positions / uses * std::sqrt(std::min(units * uses / size.weight_positions, most_units));
+                   : size.unit_positions / uses * std::sqrt(std::min(units * uses / size.weight_positions, most_units));
     const double rate = base * spread * batch / reference_batch * reference_inputs / input_energy;
     return boost * (size.weight_positions > 1 ? std::min(rate, most_of_kernels) : rate);
 }
