@@ -23,6 +23,7 @@ MORE: dict[str, Insert] = {
     "flattened-BatchNormalization": lambda b, x: batch_normalization(b, flat(b, x), 288),
     "Mul-whole": lambda b, x: b.node("Mul", (x, b.weight(8, 6, 6)), "tested"),
     "Div-position": lambda b, x: b.node("Div", (x, b.vector(*range(1, 37), shape=(6, 6))), "tested"),
+    "Stacked": lambda b, x: b.node("Transpose", (b.node("Add", (flat(b, x), b.weight(4, 1, 288))),), "tested", perm=[1, 0, 2]),
     "Add-repeated": lambda b, x: b.node("Add", ("input", b.node("ReduceMean", (x, b.ints(2, 3)), keepdims=1)), "tested"),
 }
 

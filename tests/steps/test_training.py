@@ -174,7 +174,7 @@ def test_every_call_has_the_signature_of_its_row(tmp_path: Path) -> None:
                 step = assemble_step(setting, SLICED)
                 names = [name for node in step.nodes for name in node.outputs if name]
                 assert len(names) == len(set(names)), "a tensor is written twice"
-                known = set(step.inputs) | {t.name for t in step.tensors.values() if t.is_persistent}
+                known = {*step.inputs, *step.constants} | {t.name for t in step.tensors.values() if t.is_persistent}
                 for node in step.nodes:
                     assert all(name in known for name in node.inputs if name), f"{node.name} reads what is not there yet"
                     known.update(node.outputs)

@@ -12,7 +12,7 @@ from tests.targets_for_tests import ARENA
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.buffer import Lifetime
 from tinyfoa_rt.ir.program import Program
-from tinyfoa_rt.ir.step import StepGraph, StepTensor, TensorType
+from tinyfoa_rt.ir.step import StepGraph, StepNode, StepTensor, TensorType
 from tinyfoa_rt.ir.verify_step import StepFault, verify_program, verify_step
 from tinyfoa_rt.steps import StepChoice, to_program
 
@@ -26,12 +26,18 @@ def with_tensor(step: StepGraph, name: str, tensor: StepTensor) -> StepGraph:
     return replace(step, tensors={**step.tensors, name: tensor})
 
 
+def a_call(op_type: str, *inputs: str, **attributes: int) -> StepNode:
+    return StepNode("cut", op_type, "", inputs, ("relu1_out#cut",), "gradient", attributes)
+
+
 STEPS: dict[str, tuple[Callable[[StepGraph], StepGraph], str]] = {
     "order": (lambda s: replace(s, nodes=tuple(reversed(s.nodes))), "before it is there"),
     "twice": (lambda s: replace(s, nodes=(*s.nodes, replace(s.nodes[0], name="again"))), "which is there already"),
     "names": (lambda s: replace(s, nodes=(*s.nodes, s.nodes[0])), "two nodes have the name"),
     "given": (lambda s: replace(s, inputs=(*s.inputs, "relu1_out")), "computes what the step is given"),
     "untyped": (lambda s: replace(s, tensors={n: t for n, t in s.tensors.items() if n != "fc1_out"}), "type is not known"),
+    "shapeless": (lambda s: replace(s, nodes=(*s.nodes, a_call("Reshape", "fc1_out"))), "cut is no Reshape of ONNX"),
+    "bounds": (lambda s: replace(s, nodes=(*s.nodes, a_call("Slice", *["fc1_out"] * 3, axis=1))), "cut is no Slice of ONNX"),
     "output": (lambda s: replace(s, outputs=("nothing",)), "nothing computes its output"),
     "called": (lambda s: with_tensor(s, "other", s.tensors["fc1_out"]), "is called other"),
     "next": (

@@ -71,6 +71,7 @@ def step_model(case: str, more: Mapping[str, Insert] | None = None) -> onnx.Mode
         "Squeeze": 8,
         "Pad": 512,
         "AveragePool": 200,
+        "Stacked": 1152,
         "MaxPool": 200,
     }.get(case, 288)
     return builder.model(builder.dense(x, width, 3, "fc"))

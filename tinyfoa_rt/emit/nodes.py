@@ -15,7 +15,6 @@ from tinyfoa_rt.emit.bodies import load_functions
 from tinyfoa_rt.emit.rewrites import rewrite_function
 from tinyfoa_rt.emit.sized import SizedEmission, plain_attribute
 from tinyfoa_rt.emit.subgraphs import read_subgraph
-from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.graph import Attribute, Subgraph
 from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.step import StepGraph, StepNode, StepTensor
@@ -121,8 +120,6 @@ class NodeEmission:
         return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
 
     def node(self, node: StepNode) -> onnx.NodeProto:
-        if node.phase == "gradient" and node.op_type in ("ReduceSum", "Slice"):
-            return self._gradient_node(node)
         inputs = self._domain_inputs(node) if node.domain == DOMAIN else self._standard_inputs(node)
         own, captured = len(inputs) - len(node.captured), dict(zip(node.captured, inputs[len(inputs) - len(node.captured) :]))
         attributes = {name: _plain(value, captured) for name, value in self._attributes(node).items()}
@@ -138,23 +135,6 @@ class NodeEmission:
         image, kernel = (self._step.tensors[name].type.shape[2:] for name in node.inputs[:2])
         kept = {name: value for name, value in node.attributes.items() if name != "auto_pad"}
         return {**kept, **explicit_window(image, {**node.attributes, "kernel_shape": kernel})}
-
-    def _gradient_node(self, node: StepNode) -> onnx.NodeProto:
-        """The gradient of a broadcast (a sum over repeated axes), of Concat or Pad (slices); axes and bounds become inputs."""
-        before, after = (self._step.tensors[name].type.shape for name in (node.inputs[0], node.outputs[0]))
-        if len(before) != len(after):
-            raise _refuse(node, "cannot run on onnxruntime yet")
-        if node.op_type == "ReduceSum":
-            named = {"axes": [axis for axis, lengths in enumerate(zip(before, after)) if lengths[0] != lengths[1]]}
-        elif "starts" in node.attributes:
-            starts = node.ints("starts", ())
-            # All axes but the batch's, which may have another length.
-            stops = [start + length for start, length in zip(starts, after)]
-            named = {"start": list(starts[1:]), "stop": stops[1:], "axis": list(range(1, len(after)))}
-        else:
-            named = {name: [node.int(name, 0)] for name in ("start", "stop", "axis")}
-        bounds = [self._constant(own(node.outputs[0], name), np.array(value)) for name, value in named.items()]
-        return helper.make_node(node.op_type, [node.inputs[0], *bounds], list(node.outputs), name=node.name)
 
     def _domain_inputs(self, node: StepNode) -> list[str]:
         ports = operator(node.op_type).inputs
@@ -254,10 +234,6 @@ def _plain(value: Attribute, captured: Mapping[str, str]) -> Any:
     if isinstance(value, Subgraph):
         return read_subgraph(value, captured)
     return plain_attribute(value)
-
-
-def _refuse(node: StepNode, problem: str, mend: str = "plan it for c99, or train other blocks") -> UnsupportedError:
-    return UnsupportedError(f"node '{node.name}'", problem, mend)
 
 
 def finish_model(

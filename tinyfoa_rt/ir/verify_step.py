@@ -14,6 +14,15 @@ from tinyfoa_rt.ir.step import StepGraph
 __all__ = ["StepFault", "verify_program", "verify_step"]
 
 _MARK = "#"
+# What a call of ONNX's own operators has, of those that steps add by themselves: inputs at least and at most, and attributes.
+_CALLS: Mapping[str, tuple[int, int, frozenset[str]]] = {
+    "Add": (2, 2, frozenset()),
+    "Neg": (1, 1, frozenset()),
+    "ReduceSum": (1, 2, frozenset({"keepdims", "noop_with_empty_axes"})),
+    "Reshape": (2, 2, frozenset({"allowzero"})),
+    "Slice": (3, 5, frozenset()),
+    "Transpose": (1, 1, frozenset({"perm"})),
+}
 
 
 class StepFault(Exception):
@@ -21,7 +30,7 @@ class StepFault(Exception):
 
 
 def verify_step(graph: StepGraph) -> None:
-    """Check that every tensor is there before it is read, is computed once, and is what its name says.
+    """Check that every tensor is there before it is read, is computed once, and is what its name says; and calls of ONNX's own.
 
     Raises:
         StepFault: names the first fault found.
@@ -35,6 +44,9 @@ def verify_step(graph: StepGraph) -> None:
     if computed & {*graph.inputs, *graph.constants}:
         raise StepFault(f"{graph.name}: a node computes what the step is given")
     for node in graph.nodes:
+        least, most, attributes = _CALLS.get(node.op_type, (0, len(node.inputs), frozenset(node.attributes)))
+        if not node.domain and (not least <= len(node.inputs) <= most or not attributes >= {*node.attributes}):
+            raise StepFault(f"{graph.name}: {node.name} is no {node.op_type} of ONNX")
         for name in node.inputs:
             if name and name not in known:
                 raise StepFault(f"{graph.name}: {node.name} reads {name} before it is there")

@@ -28,6 +28,12 @@ class GradientBuilder(Protocol):
     def constant(self, name: str) -> str:
         """Declare a constant of the model that holds real numbers; return its name."""
 
+    def integers(self, name: str, values: Sequence[int]) -> str:
+        """Add a constant of whole numbers that is part of the program, such as axes; return its name."""
+
+    def reshape(self, x: str, output: tuple[str, TensorType], category: Category = "activation") -> str:
+        """Add a view of a tensor under another shape; return its name."""
+
     def call(
         self,
         op_type: str,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.buffer import Place
 from tinyfoa_rt.ir.graph import Attribute, Constant, Graph, Node
@@ -81,6 +83,12 @@ class StepBuilder:
         self._constants[name] = self._given(name)
         return name
 
+    def integers(self, name: str, values: Sequence[int]) -> str:
+        """Add a constant of whole numbers that is part of the program, such as axes; return its name."""
+        array = np.array(values, dtype=np.int64)
+        self._constants[name] = Constant(name, "int64", array.shape, lambda: array)
+        return name
+
     def _given(self, name: str) -> Constant:
         """A constant of the model, or what depends on the number of samples, at this step's batch."""
         constant = self.graph.constant_at(name, self.batch)
@@ -129,6 +137,16 @@ class StepBuilder:
         self.tensor(name, tensor_type, category)
         self._add(op_type, "", inputs, (name,), attributes or {})
         return name
+
+    def reshape(self, x: str, output: tuple[str, TensorType], category: Category = "activation") -> str:
+        """Add a view of a tensor under another shape; return its name.
+
+        The second size is left open: it is that of channels, and how many there are depends on the active slice.
+        """
+        name, tensor_type = output
+        shape = list(tensor_type.shape)
+        shape[1:2] = [-1] * len(shape[1:2])
+        return self.standard("Reshape", (x, self.integers(own(name, "shape"), shape)), output, category=category)
 
     def copy_node(self, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
         """Add a node of the model as it is; outputs take the types of the graph's values."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tinyfoa_rt.ir.c_program import Call, Real, Statement
 from tinyfoa_rt.ir.graph import Node
+from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.step import StepNode
 from tinyfoa_rt.operators.lowering import Lowering, refuse
 from tinyfoa_rt.operators.registry import register
@@ -23,9 +24,8 @@ def _concat_vjp(backward: GradientPass, node: Node, grad: str) -> None:
     for position, value in enumerate(node.inputs):
         length = backward.builder.graph.shape(value)[axis]
         if backward.needs(value):
-            span = {"axis": axis, "start": start, "stop": start + length}
-            output = (grad_name(node, value, position), backward.grad_type(value))
-            backward.add(value, backward.builder.standard("Slice", (grad,), output, span, "gradient"))
+            bounds = {"start": [start], "stop": [start + length], "axis": [axis]}
+            backward.add(value, _add_slice(backward, grad, (grad_name(node, value, position), value), bounds))
         start += length
 
 
@@ -34,8 +34,8 @@ def _pad_vjp(backward: GradientPass, node: Node, grad: str) -> None:
     if mode != "constant":
         raise refuse_to_train(node.name, f"Pad in mode '{mode}' has no gradient rule, only 'constant' has")
     graph, x = backward.builder.graph, node.inputs[0]
-    output = (grad_name(node, x), backward.grad_type(x))
-    rank = len(output[1].shape)
+    shape = backward.grad_type(x).shape
+    rank = len(shape)
     if any(name and not graph.is_constant(name) for name in (node.input(1), node.input(3))):
         raise refuse_to_train(node.name, "Pad by computed sizes has no gradient rule, only constant ones have")
     axes = graph.constants[node.input(3)].as_ints() if node.input(3) else range(rank)
@@ -45,7 +45,17 @@ def _pad_vjp(backward: GradientPass, node: Node, grad: str) -> None:
     starts = [0] * rank
     for axis, width in zip(axes, pads):
         starts[axis] = width
-    backward.add(x, backward.builder.standard("Slice", (grad,), output, {"starts": tuple(starts)}, "gradient"))
+    # All axes but the batch's.
+    stops = [start + length for start, length in zip(starts, shape)]
+    bounds = {"start": starts[1:], "stop": stops[1:], "axis": list(range(1, rank))}
+    backward.add(x, _add_slice(backward, grad, (grad_name(node, x), x), bounds))
+
+
+def _add_slice(backward: GradientPass, grad: str, of: tuple[str, str], bounds: Mapping[str, Sequence[int]]) -> str:
+    """Cut the gradient of a value, which ``of`` tells behind the name that it gets, out of another."""
+    name, value = of
+    inputs = (grad, *(backward.builder.integers(own(name, role), values) for role, values in bounds.items()))
+    return backward.builder.standard("Slice", inputs, (name, backward.grad_type(value)), category="gradient")
 
 
 def _lower_concat(lowering: Lowering, node: StepNode) -> list[Statement]:
@@ -74,15 +84,9 @@ def _cut(lowering: Lowering, node: StepNode, starts: Sequence[int], steps: Seque
 
 
 def _lower_slice(lowering: Lowering, node: StepNode) -> list[Statement]:
-    """A slice of a value; that of a gradient (of Concat and Pad) has its bounds as attributes."""
     x = node.inputs[0]
     shape = lowering.shape(x)
     starts, steps = [0] * len(shape), [1] * len(shape)
-    if node.phase == "gradient":
-        starts = list(node.ints("starts", tuple(starts)))
-        if "axis" in node.attributes:
-            starts[node.int("axis", 0) % len(shape)] = node.int("start", 0)
-        return _cut(lowering, node, starts, steps)
     first, axes = lowering.whole_numbers(node.input(1)), lowering.whole_numbers(node.input(3))
     if x in lowering.graph.constants or not first:
         raise refuse(node, "slices a constant, or by computed bounds")

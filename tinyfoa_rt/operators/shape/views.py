@@ -16,8 +16,7 @@ __all__: list[str] = []
 
 def _vjp(backward: GradientPass, node: Node, grad: str) -> None:
     x = node.inputs[0]
-    output = (grad_name(node, x), backward.grad_type(x))
-    backward.add(x, backward.builder.standard("Reshape", (grad,), output, category="gradient"))
+    backward.add(x, backward.builder.reshape(grad, (grad_name(node, x), backward.grad_type(x)), "gradient"))
 
 
 def _lower(lowering: Lowering, node: StepNode) -> list[Statement]:

@@ -32,7 +32,7 @@ class OwnLoss(Method):
         if len(shape) <= 2:
             return Signal({output: add_loss(setting, builder, output)}, output)
         flat = TensorType("float32", (shape[0], setting.recipe.num_outputs))
-        grad = add_loss(setting, builder, builder.standard("Reshape", (output,), (own(output, "flat"), flat)))
+        grad = add_loss(setting, builder, builder.reshape(output, (own(output, "flat"), flat)))
         builder.phase = "gradient"
         whole = (gradient(output), TensorType("float32", shape))
-        return Signal({output: builder.standard("Reshape", (grad,), whole, category="gradient")}, output)
+        return Signal({output: builder.reshape(grad, whole, "gradient")}, output)
