@@ -8,6 +8,7 @@ from tinyfoa_rt.names import elide, elide_all
 from tinyfoa_rt.report.axis import Axis, axis_of, draw_limits, draw_ticks
 from tinyfoa_rt.report.panels import COLORS, draw_bar, draw_panel
 from tinyfoa_rt.report.peaks import num_steps, peak_block, ram_buffers
+from tinyfoa_rt.steps.methods import method_of
 from tinyfoa_rt.units import format_nbytes
 
 __all__ = ["render_chart"]
@@ -52,7 +53,8 @@ def _description(plan: Plan) -> str:
 
 
 def _heading(plan: Plan, has_panels: bool) -> list[str]:
-    settings = f"batch {plan.batch}, {plan.options.optimizer}, {plan.options.schedule} schedule, {plan.options.head} head"
+    error = method_of(plan.options.method).title(plan.options)
+    settings = f"batch {plan.batch}, {plan.options.optimizer}, {plan.options.schedule} schedule, {error}"
     reading = "steps from left to right" if has_panels else "one bar a block: its peak"
     return [
         text(_LEFT, 34, _title(plan), font_size=18, font_weight="bold"),

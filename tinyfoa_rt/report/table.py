@@ -12,6 +12,7 @@ from tinyfoa_rt.ir.plan import BlockPlan, Nonvolatile, Plan
 from tinyfoa_rt.names import elide, elide_all
 from tinyfoa_rt.report.comparison import comparison_table
 from tinyfoa_rt.report.peaks import largest_at_peak, peak_block, peak_step
+from tinyfoa_rt.steps.methods import method_of
 from tinyfoa_rt.terminal import print_parts
 from tinyfoa_rt.units import format_nbytes
 
@@ -54,9 +55,8 @@ def _headline(plan: Plan) -> Text:
 
 
 def _settings(plan: Plan) -> Text:
-    return Text(
-        f"batch {plan.batch}, {plan.options.optimizer}, schedule {plan.options.schedule}, {plan.options.head} heads", style="dim"
-    )
+    error = method_of(plan.options.method).title(plan.options)
+    return Text(f"batch {plan.batch}, {plan.options.optimizer}, schedule {plan.options.schedule}, {error}", style="dim")
 
 
 def _table(*columns: str) -> Table:

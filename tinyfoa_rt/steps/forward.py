@@ -75,6 +75,10 @@ class ForwardPass:
             return self.builder.constant(value)
         return self.builder.real(value, self.binary[value]) if value in self.binary else value
 
+    def real_output(self, value: str) -> str:
+        """The tensor to read for a block's output h, unpacked if it is binary: {0, s} with its scale."""
+        return self.builder.real(value, self.binary[value]) if value in self.binary else value
+
     def _signs(self, node: Node, value: str) -> str:
         """Signs that a frozen product of a model that was trained here reads; the empty string for anything else."""
         graph = self.builder.graph

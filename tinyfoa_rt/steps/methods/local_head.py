@@ -109,6 +109,9 @@ class LocalHead(Method):
         view = view_of(setting)
         return RateUnits(view.units, view.positions)
 
+    def title(self, options: PlanOptions) -> str:
+        return f"{options.head} heads"
+
     def advice(self, setting: BlockSetting, largest: PlannedBuffer) -> str:
         """What fills the memory may be a head over every position of a block's output."""
         is_of_head = largest.category == "head" or not {"HeadLogits", "HeadGrad"}.isdisjoint(parts(largest.name))
@@ -133,12 +136,10 @@ def _drawn(seed: int, shape: tuple[int, int]) -> NDArray[np.float32]:
 def _seen(setting: BlockSetting, view: HeadView, forward: ForwardPass) -> tuple[str, str]:
     """What the head reads, and its scale: the block's output, or the means of its cells, which are real numbers."""
     builder, output = forward.builder, setting.block.output
-    scale = forward.binary.get(output, "")
     if view.pool != "grid":
-        return output, scale
+        return output, forward.binary.get(output, "")
     cells = (own(output, "cells"), TensorType("float32", (*builder.value_type(output).shape[:2], *view.cells)))
-    real = builder.real(output, scale) if setting.is_binary else output
-    return builder.standard("AveragePool", (real,), cells, view.window, "head"), ""
+    return builder.standard("AveragePool", (forward.real_output(output),), cells, view.window, "head"), ""
 
 
 def _spread(view: HeadView, backward: BackwardPass, output: str, grad: str) -> str:

@@ -124,6 +124,10 @@ class Method(Protocol):
         """What the block's rate depends on."""
         return RateUnits()
 
+    def title(self, options: PlanOptions) -> str:
+        """What reports of a plan call the method, with its resolved options."""
+        return self.name
+
     def advice(self, setting: BlockSetting, largest: PlannedBuffer) -> str:
         """Return a sentence that says which of the method's options makes a block's largest buffer smaller, or nothing."""
         return ""
