@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.planner.plans import allocator_plan, with_budget
+from tests.planner.plans import allocator_plan, infeasible_plan, with_budget
 from tests.small_models import load_model, residual_net
 from tinyfoa_rt import plan
 from tinyfoa_rt.ir.buffer import Buffer, Layout, Lifetime, Placement
@@ -42,6 +42,10 @@ BROKEN = {
     "a buffer twice": (Layout((*WHOLE.placements, WHOLE.placements[0]), 28), "each buffer once"),
     "arena too small": (Layout(WHOLE.placements, 24), "outside the arena"),
     "arena larger than its buffers": (Layout(WHOLE.placements, 32), "its buffers end at 28"),
+    "another buffer": (
+        Layout((*WHOLE.placements[:3], Placement(replace(BUFFERS[3], name="other"), 24)), 28),
+        "each buffer once",
+    ),
     "a buffer shrunk": (
         Layout((Placement(replace(BUFFERS[0], nbytes=8), 0), *WHOLE.placements[1:]), 28),
         "a was changed",
@@ -58,6 +62,19 @@ def test_a_broken_layout_is_refused(fault: str) -> None:
     broken, message = BROKEN[fault]
     with pytest.raises(LayoutFault, match=message):
         verify_layout(broken, BUFFERS)
+
+
+@pytest.mark.parametrize("fields", [{"place": "nonvolatile"}, {"nbytes": -4}, {"lifetime": Lifetime(2, 2)}], ids=str)
+def test_a_buffer_that_is_none_is_refused(fields: dict[str, object]) -> None:
+    broken = replace(BUFFERS[1], **fields)  # type: ignore[arg-type]
+    placements = (WHOLE.placements[0], Placement(broken, 16), *WHOLE.placements[2:])
+    with pytest.raises(LayoutFault, match="b is not in RAM, or has no valid lifetime or size"):
+        verify_layout(Layout(placements, 28), [BUFFERS[0], broken, *BUFFERS[2:]])
+
+
+def test_another_program_may_have_pinned_a_buffer_between_words() -> None:
+    pinned = replace(BUFFERS[3], offset=26)
+    verify_layout(Layout((*WHOLE.placements[:3], Placement(pinned, 26)), 30), [*BUFFERS[:3], pinned])
 
 
 def overlaps_on_some_byte(placements: list[Placement]) -> bool:
@@ -95,7 +112,23 @@ def with_block(result: Plan, change: Callable[[BlockPlan], BlockPlan]) -> Plan:
     return replace(result, blocks=(change(result.blocks[0]), *result.blocks[1:]))
 
 
-def with_buffer(block: BlockPlan, index: int, **fields: int | None) -> BlockPlan:
+def with_fraction(result: Plan, slices: tuple[int, int], fraction: float, schedule: str) -> Plan:
+    """Of the first block; under a schedule but slices a fraction follows from nothing else."""
+    changed = with_block(result, lambda block: replace(block, slices=slices, update_fraction=fraction))
+    return replace(changed, options=replace(changed.options, schedule=schedule))
+
+
+def with_account(result: Plan, **fields: int) -> Plan:
+    name, account = next(iter(result.baselines.items()))
+    return replace(result, baselines={**result.baselines, name: replace(account, **fields)})
+
+
+def kept(block: BlockPlan) -> int:
+    """The place of a buffer of weights in RAM."""
+    return next(place for place, each in enumerate(block.buffers) if each.category == "weight" and each.place == "ram")
+
+
+def with_buffer(block: BlockPlan, index: int, **fields: object) -> BlockPlan:
     buffers = list(block.buffers)
     buffers[index] = replace(buffers[index], **fields)  # type: ignore[arg-type]
     return replace(block, buffers=tuple(buffers))
@@ -112,6 +145,10 @@ PLAN_FAULTS: dict[str, tuple[Callable[[Plan], Plan], str]] = {
         lambda p: with_block(p, lambda b: replace(b, update_fraction=b.update_fraction * 1.01)),
         "update fraction",
     ),
+    "no slices": (lambda p: with_fraction(p, (-1, -1), 1.0, "slice"), "update fraction"),
+    "a fraction above one": (lambda p: with_fraction(p, (1, 1), 2.0, "freeze-diagonal"), "update fraction"),
+    "a fraction of nothing": (lambda p: with_fraction(p, (1, 1), 0.0, "freeze-diagonal"), "update fraction"),
+    "a fraction that is no number": (lambda p: with_fraction(p, (1, 1), float("nan"), "freeze-diagonal"), "update fraction"),
     "phases that need less than is live": (
         lambda p: with_block(p, lambda b: replace(b, forward_bytes=1, gradient_bytes=1, update_bytes=1)),
         "its phases say",
@@ -122,8 +159,29 @@ PLAN_FAULTS: dict[str, tuple[Callable[[Plan], Plan], str]] = {
         "two buffers are named",
     ),
     "an offset outside RAM": (lambda p: with_block(p, lambda b: with_buffer(b, -1, offset=0)), "outside the arena"),
+    "a size below nothing": (lambda p: with_block(p, lambda b: with_buffer(b, -1, bytes=-1)), "lifetime or size"),
+    "an offset between words": (lambda p: with_block(p, lambda b: with_buffer(b, 0, offset=2)), "not aligned to"),
+    "weights that are not kept": (
+        lambda p: with_block(p, lambda b: with_buffer(b, kept(b), last_step=len(b.steps) - 2)),
+        "is a weight, and is not kept throughout",
+    ),
     "a negative offset": (lambda p: with_block(p, lambda b: with_buffer(b, 0, offset=-4)), "outside the arena"),
     "no block": (lambda p: replace(p, blocks=()), "trains no block"),
+    "a block without layers": (lambda p: with_block(p, lambda b: replace(b, layers=())), "a block without layers"),
+    "two blocks of one name": (
+        lambda p: with_block(p, lambda b: replace(b, name=p.blocks[1].name)),
+        "two blocks are ",
+    ),
+    "a layer that two blocks train": (
+        lambda p: with_block(p, lambda b: replace(b, layers=p.blocks[1].layers)),
+        "two blocks train the layer",
+    ),
+    "more flash than there is": (
+        lambda p: replace(p, target=replace(p.target, nonvolatile_bytes=p.nonvolatile_bytes - 1)),
+        "and the target has",
+    ),
+    "fewer writes than none": (lambda p: replace(p, written_bytes_per_epoch=-1), "less than nothing"),
+    "an account below nothing": (lambda p: with_account(p, update_bytes=-1), "has a figure below 0"),
     "less than nothing in flash": (lambda p: replace(p, nonvolatile_parts=Nonvolatile(-1)), "less than nothing"),
     "no fit, and yet not the smallest": (
         lambda p: replace(p, feasible=False, floor_bytes=p.peak_bytes - 1),
@@ -145,6 +203,13 @@ def test_an_allocator_cannot_have_more_live_than_its_peak() -> None:
 
 def test_a_whole_plan_is_accepted(whole_plan: Plan) -> None:
     verify_plan(whole_plan)
+    verify_plan(replace(whole_plan, target=replace(whole_plan.target, nonvolatile_bytes=whole_plan.nonvolatile_bytes)))
+
+
+def test_a_plan_that_does_not_fit_may_need_more_than_the_budget_and_the_flash() -> None:
+    floor = infeasible_plan()
+    assert floor.peak_bytes > floor.budget_bytes
+    verify_plan(replace(floor, target=replace(floor.target, nonvolatile_bytes=0)))
 
 
 @pytest.mark.parametrize("fault", PLAN_FAULTS)

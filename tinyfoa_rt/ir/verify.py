@@ -70,17 +70,15 @@ def verify_layout(layout: Layout, buffers: Sequence[Buffer]) -> None:
 
 
 def verify_plan(plan: Plan) -> None:
-    """Check that every block of ``plan`` fits its peak, and that the plan's figures agree with each other.
+    """Check that every block of ``plan`` fits its peak, that no two train the same, and that the plan's figures agree.
 
     Raises:
         LayoutFault: names the first fault found.
     """
-    if not plan.blocks:
-        raise LayoutFault("the plan trains no block")
-    if min(*astuple(plan.nonvolatile_parts), plan.written_bytes_per_epoch or 0) < 0:
-        raise LayoutFault("the plan keeps or writes less than nothing")
+    _verify_names(plan)
+    _verify_figures(plan)
     for block in plan.blocks:
-        _verify_block(block)
+        _verify_block(block, plan.target.alignment)
         _verify_fraction(plan, block)
     if plan.peak_bytes != max((block.peak_bytes for block in plan.blocks), default=0):
         raise LayoutFault("the plan's peak is not that of its largest block")
@@ -88,6 +86,27 @@ def verify_plan(plan: Plan) -> None:
         raise LayoutFault(f"peak {plan.peak_bytes} is not between floor {plan.floor_bytes} and budget {plan.budget_bytes}")
     if not plan.feasible and plan.peak_bytes != plan.floor_bytes:
         raise LayoutFault("a plan that does not fit must be the smallest there is")
+
+
+def _verify_names(plan: Plan) -> None:
+    if not plan.blocks or not all(block.layers for block in plan.blocks):
+        raise LayoutFault("the plan trains no block, or a block without layers")
+    blocks, layers = [block.name for block in plan.blocks], [name for block in plan.blocks for name in block.layers]
+    for what, names in (("blocks are", blocks), ("blocks train the layer", layers)):
+        if len(set(names)) < len(names):
+            raise LayoutFault(f"two {what} {next(name for name in names if names.count(name) > 1)}")
+
+
+def _verify_figures(plan: Plan) -> None:
+    """Of nonvolatile memory, and of other ways of training."""
+    if min(*astuple(plan.nonvolatile_parts), plan.written_bytes_per_epoch or 0) < 0:
+        raise LayoutFault("the plan keeps or writes less than nothing")
+    limit = plan.target.nonvolatile_bytes
+    if plan.feasible and limit is not None and plan.nonvolatile_bytes > limit:
+        raise LayoutFault(f"the plan keeps {plan.nonvolatile_bytes} bytes, and the target has {limit}")
+    for name, account in plan.baselines.items():
+        if min(astuple(account)) < 0:
+            raise LayoutFault(f"the account {name} has a figure below 0")
 
 
 def _verify_fraction(plan: Plan, block: BlockPlan) -> None:
@@ -99,20 +118,25 @@ def _verify_fraction(plan: Plan, block: BlockPlan) -> None:
         raise LayoutFault(f"block {block.name}: {m_in} x {m_out} slices do not give an update fraction of {fraction}")
 
 
-def _verify_buffers(block: BlockPlan) -> None:
+def _verify_buffers(block: BlockPlan, alignment: int) -> None:
     names = set()
+    last = len(block.steps) - 1
     for buffer in block.buffers:
         if not 0 <= buffer.first_step <= buffer.last_step < len(block.steps) or buffer.bytes < 0:
             raise LayoutFault(f"block {block.name}: {buffer.name} has no valid lifetime or size")
+        if buffer.category in ("weight", "state") and (buffer.first_step, buffer.last_step) != (0, last):
+            raise LayoutFault(f"block {block.name}: {buffer.name} is a {buffer.category}, and is not kept throughout")
         if buffer.offset is not None and (buffer.place != "ram" or buffer.offset < 0):
             raise LayoutFault(f"block {block.name}: {buffer.name} lies outside the arena")
+        if buffer.offset is not None and buffer.offset % alignment:
+            raise LayoutFault(f"block {block.name}: {buffer.name} is not aligned to {alignment}")
         if buffer.name in names:
             raise LayoutFault(f"block {block.name}: two buffers are named {buffer.name}")
         names.add(buffer.name)
 
 
-def _verify_block(block: BlockPlan) -> None:
-    _verify_buffers(block)
+def _verify_block(block: BlockPlan, alignment: int) -> None:
+    _verify_buffers(block, alignment)
     in_ram = [buffer for buffer in block.buffers if buffer.place == "ram"]
     most = _most_live([(b.bytes, b.first_step, b.last_step) for b in in_ram], len(block.steps))
     if most > block.peak_bytes:

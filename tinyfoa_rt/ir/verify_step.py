@@ -1,18 +1,19 @@
-"""The verifier of step graphs and programs: checks what their assembly has finished, and shares no code with it.
+"""The verifier of step graphs: checks what their assembly has finished, and shares no code with it.
 
-A fault is a defect of this package, not of a model: names that collide, values that are read before they are there, storage that
-is given away while it is needed.
+A fault is a defect of this package, not of a model: names that collide, values that are read before they are
+there, calls that ONNX does not know.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tinyfoa_rt.ir.program import Program
-from tinyfoa_rt.ir.step import StepGraph
+from tinyfoa_rt.ir.step import StepGraph, StepNode, StepTensor
 
-__all__ = ["StepFault", "verify_program", "verify_step"]
+__all__ = ["VIEWS", "StepFault", "verify_step"]
 
+# Operators of ONNX whose output has the elements of their first input in the same order; Dropout as it infers.
+VIEWS = frozenset({"Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
 _MARK = "#"
 # What a call of ONNX's own operators has, of those that steps add by themselves: inputs at least and at most, and attributes.
 _CALLS: Mapping[str, tuple[int, int, frozenset[str]]] = {
@@ -32,80 +33,103 @@ class StepFault(Exception):
 def verify_step(graph: StepGraph) -> None:
     """Check that every tensor is there before it is read, is computed once, and is what its name says; and calls of ONNX's own.
 
+    What is kept from step to step is replaced by its next value alone, and is not read once that is there.
+
     Raises:
         StepFault: names the first fault found.
     """
     _verify_names(graph)
     computed = {name for node in graph.nodes for name in node.outputs if name}
+    _verify_given(graph, computed)
+    _verify_kept(graph, computed)
+    _verify_order(graph, computed)
+
+
+def _verify_names(graph: StepGraph) -> None:
+    for what, names in (("nodes", [node.name for node in graph.nodes]), ("inputs", graph.inputs), ("outputs", graph.outputs)):
+        if len(set(names)) < len(names):
+            raise StepFault(f"{graph.name}: two {what} have the name {next(each for each in names if names.count(each) > 1)}")
+    for name, tensor in graph.tensors.items():
+        if tensor.name != name or (tensor.role == "value") is (_MARK in name):
+            raise StepFault(f"{graph.name}: {tensor.name} is called {name} and is a {tensor.role}")
+        if tensor.type.shape and min(tensor.type.shape) < 1:
+            raise StepFault(f"{graph.name}: {name} has the shape {tensor.type.shape}")
+        if tensor.role == "grad" and tensor.type.dtype != "float32":
+            raise StepFault(f"{graph.name}: the gradient {name} holds {tensor.type.dtype}")
+
+
+def _verify_given(graph: StepGraph, computed: set[str]) -> None:
+    """What is there when the step begins: inputs, which end with it, and constants."""
+    if computed & {*graph.inputs, *graph.constants}:
+        raise StepFault(f"{graph.name}: a node computes what the step is given")
+    for name in graph.inputs:
+        if name not in graph.tensors or graph.tensors[name].is_persistent:
+            raise StepFault(f"{graph.name}: the input {name} has no type, or is kept from step to step")
+    for name, constant in graph.constants.items():
+        if constant.name != name or (name in graph.tensors and graph.tensors[name].type.shape != constant.shape):
+            raise StepFault(f"{graph.name}: the constant {constant.name} is called {name}, or has the shape {constant.shape}")
+
+
+def _verify_kept(graph: StepGraph, computed: set[str]) -> None:
+    """What is kept from step to step."""
+    for name, tensor in graph.tensors.items():
+        if not tensor.next_of:
+            if tensor.is_persistent and name in computed:
+                raise StepFault(f"{graph.name}: a node overwrites {name}, which is kept from step to step")
+            continue
+        before = graph.tensors.get(tensor.next_of)
+        if before is None or not before.is_persistent or _kept_as(before) != _kept_as(tensor):
+            raise StepFault(f"{graph.name}: {name} cannot take the place of {tensor.next_of}")
+        if name not in computed:
+            raise StepFault(f"{graph.name}: nothing computes {name}")
+
+
+def _kept_as(tensor: StepTensor) -> tuple[object, ...]:
+    return tensor.type, tensor.varies, tensor.place
+
+
+def _verify_order(graph: StepGraph, computed: set[str]) -> None:
+    """Run through the nodes in their order."""
     known = {
         name for name, tensor in graph.tensors.items() if name not in computed and (tensor.is_persistent or name in graph.inputs)
     }
     known |= {*graph.constants}
-    if computed & {*graph.inputs, *graph.constants}:
-        raise StepFault(f"{graph.name}: a node computes what the step is given")
+    replaced: set[str] = set()
     for node in graph.nodes:
-        least, most, attributes = _CALLS.get(node.op_type, (0, len(node.inputs), frozenset(node.attributes)))
-        if not node.domain and (not least <= len(node.inputs) <= most or not attributes >= {*node.attributes}):
-            raise StepFault(f"{graph.name}: {node.name} is no {node.op_type} of ONNX")
-        for name in node.inputs:
-            if name and name not in known:
-                raise StepFault(f"{graph.name}: {node.name} reads {name} before it is there")
+        _verify_call(graph, node)
+        _verify_reads(graph, node, known, replaced)
         for name in node.outputs:
             if name in known:
                 raise StepFault(f"{graph.name}: {node.name} computes {name}, which is there already")
             if name and name not in graph.tensors:
                 raise StepFault(f"{graph.name}: {node.name} computes {name}, whose type is not known")
-        known.update(name for name in node.outputs if name)
+            if name:
+                known.add(name)
+                replaced.add(graph.tensors[name].next_of)
+        if not any(node.outputs):
+            raise StepFault(f"{graph.name}: {node.name} computes nothing")
+        if node.op_type in VIEWS and not node.domain:
+            _verify_view(graph, node)
     missing = [name for name in graph.outputs if name not in known]
     if missing:
         raise StepFault(f"{graph.name}: nothing computes its output {missing[0]}")
 
 
-def _verify_names(graph: StepGraph) -> None:
-    names = [node.name for node in graph.nodes]
-    if len(set(names)) < len(names):
-        raise StepFault(f"{graph.name}: two nodes have the name {next(name for name in names if names.count(name) > 1)}")
-    for name, tensor in graph.tensors.items():
-        if tensor.name != name or (tensor.role == "value") is (_MARK in name):
-            raise StepFault(f"{graph.name}: {tensor.name} is called {name} and is a {tensor.role}")
-        before = graph.tensors.get(tensor.next_of)
-        if tensor.next_of and (before is None or (before.type, before.varies) != (tensor.type, tensor.varies)):
-            raise StepFault(f"{graph.name}: {name} cannot take the place of {tensor.next_of}")
+def _verify_call(graph: StepGraph, node: StepNode) -> None:
+    least, most, attributes = _CALLS.get(node.op_type, (0, len(node.inputs), frozenset(node.attributes)))
+    if not node.domain and (not least <= len(node.inputs) <= most or not attributes >= {*node.attributes}):
+        raise StepFault(f"{graph.name}: {node.name} is no {node.op_type} of ONNX")
 
 
-def verify_program(program: Program, graph: StepGraph, *, packs_bits: bool) -> None:
-    """Check that every tensor of ``graph`` has storage that is large enough from where it is written to where it is last read.
-
-    Gradients that are used as they are computed have no storage.
-
-    Raises:
-        StepFault: names the first fault found.
-    """
-    where = {name: each for each in program.buffers for name in each.tensors}
-    if len(where) < sum(len(each.tensors) for each in program.buffers):
-        raise StepFault(f"{program.name}: a tensor lies in two buffers")
-    for name, (first, last) in _spans(graph).items():
-        tensor, kept = graph.tensors[name], where.get(name)
-        if kept is None:
-            if tensor.role != "grad" and not (tensor.next_of and graph.tensors[tensor.next_of].place == "nonvolatile"):
-                raise StepFault(f"{program.name}: {name} has no storage")
-            continue
-        lifetime = kept.buffer.lifetime
-        if kept.buffer.nbytes < tensor.type.nbytes(packs_bits=packs_bits):
-            raise StepFault(f"{program.name}: {name} is larger than its storage")
-        if lifetime.start > first or lifetime.end <= last or (tensor.is_persistent and not kept.is_persistent):
-            raise StepFault(f"{program.name}: {name} is needed from {first} to {last}, its storage lives {lifetime}")
+def _verify_reads(graph: StepGraph, node: StepNode, known: set[str], replaced: set[str]) -> None:
+    for name in node.inputs:
+        if name and name not in known:
+            raise StepFault(f"{graph.name}: {node.name} reads {name} before it is there")
+        if name and name in replaced:
+            raise StepFault(f"{graph.name}: {node.name} reads {name} behind its next value")
 
 
-def _spans(graph: StepGraph) -> Mapping[str, tuple[int, int]]:
-    """The first and the last step in which each tensor that a node reads or writes must be there."""
-    spans: dict[str, tuple[int, int]] = {}
-    end = len(graph.nodes) - 1
-    for time, node in enumerate(graph.nodes):
-        for name in node.outputs:
-            if name:
-                spans[name] = (time, end if name in graph.outputs else time)
-        for name in node.inputs:
-            if name in graph.tensors:
-                spans[name] = (spans.get(name, (0, 0))[0], max(time, spans.get(name, (0, 0))[1]))
-    return spans
+def _verify_view(graph: StepGraph, node: StepNode) -> None:
+    source, view = graph.tensors[node.inputs[0]].type, graph.tensors[node.outputs[0]].type
+    if (source.size, source.dtype) != (view.size, view.dtype):
+        raise StepFault(f"{graph.name}: {node.name} makes {view.dtype} {view.shape} of {source.dtype} {source.shape}")

@@ -20,7 +20,7 @@ from tinyfoa_rt.ir.plan import Category
 from tinyfoa_rt.ir.program import Program, ProgramBuffer, Step
 from tinyfoa_rt.ir.step import StepGraph, StepNode, StepTensor
 from tinyfoa_rt.ir.target import Target
-from tinyfoa_rt.ir.verify_step import verify_program
+from tinyfoa_rt.ir.verify_program import verify_program
 from tinyfoa_rt.operators import Memory, find_operator, memory_rule
 
 __all__ = ["to_program"]
