@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tests.small_models import conv_net, load_model, mlp
 from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.errors import UnsupportedError, UsageError
 from tinyfoa_rt.ir.block import Block
-from tinyfoa_rt.ir.names import LOSS, gradient, own
+from tinyfoa_rt.ir.names import LOSS, RATE, gradient, own, successor
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.run import Trainer
@@ -26,7 +27,7 @@ from tinyfoa_rt.steps.forward import ForwardPass
 from tinyfoa_rt.steps.methods import METHODS, KeptTensor, Method, Signal, register_method
 from tinyfoa_rt.steps.setting import BlockSetting
 
-ANCHOR, SHARE = "#anchor", "#share"
+ANCHOR, SHARE, VELOCITY = "#anchor", "#share", "#anchor#velocity"
 
 
 class MeanSquare(Method):
@@ -63,16 +64,42 @@ class MeanSquare(Method):
         return Signal({output: compute("Mul", (twice, SHARE), gradient(output), like)})
 
 
+class MovingAnchor(MeanSquare):
+    """As its base, but the drawn output learns too: it takes steps with momentum towards what the block computes."""
+
+    name = "moving-anchor"
+
+    def kept(self, setting: BlockSetting) -> tuple[KeptTensor, ...]:
+        anchor, share = super().kept(setting)
+        return replace(anchor, is_fixed=False), share, KeptTensor(VELOCITY, anchor.type, "state")
+
+    def initial(self, setting: BlockSetting, last: Block) -> Mapping[str, NDArray[Any]]:
+        found = super().initial(setting, last)
+        return {**found, VELOCITY: np.zeros_like(found[ANCHOR])}
+
+    def add(self, setting: BlockSetting, forward: ForwardPass, backward: BackwardPass) -> Signal:
+        signal, builder = super().add(setting, forward, backward), forward.builder
+        (grad,) = signal.gradients.values()
+        opposite = builder.standard("Neg", (grad,), (own(grad, "opposite"), builder.type_of(grad)))
+        sizes = {"bias_size": builder.type_of(ANCHOR).size, "has_all_rows": 1}
+        total = builder.call("BiasSliceGrad", (opposite,), (gradient(ANCHOR),), sizes)[0]
+        moved = (successor(ANCHOR), successor(VELOCITY))
+        builder.call("MomentumUpdate", (ANCHOR, total, RATE, VELOCITY), moved, {"limit": 1e30})
+        return signal
+
+
 @pytest.fixture(autouse=True)
-def mean_square() -> Iterator[None]:
-    register_method(MeanSquare())
+def methods() -> Iterator[None]:
+    for method in (MeanSquare(), MovingAnchor()):
+        register_method(method)
     yield
-    del METHODS["mean-square"]
+    for name in ("mean-square", "moving-anchor"):
+        del METHODS[name]
 
 
 def artifact_of(folder: Path, model: Any = None, **options: Any) -> Artifact:
     graph = load_model(model or mlp(), folder)
-    return build(graph, plan(graph, "1MB", method="mean-square", **{"batch": 5, "binarize": "none", **options}))
+    return build(graph, plan(graph, "1MB", **{"method": "mean-square", "batch": 5, "binarize": "none", **options}))
 
 
 @pytest.mark.parametrize("slices", ["1x1", "2x2"])
@@ -100,6 +127,26 @@ def test_a_step_is_that_of_numpy(tmp_path: Path, slices: str) -> None:
     np.testing.assert_array_equal(after[rest], begun["fc1#weight"].astype(np.float32)[rest])
     assert result.loss == pytest.approx((apart**2).mean(axis=1).sum(), rel=1e-5)
     assert result.accuracy == 0
+
+
+def test_what_it_keeps_may_learn(tmp_path: Path) -> None:
+    artifact = artifact_of(tmp_path, method="moving-anchor", slices="1x1")
+    state = ModelState(artifact.manifest, artifact.initial)
+    training = BlockTraining(artifact, 0, state, Runtime())
+    x = np.random.default_rng(1).normal(size=(5, 8)).astype(np.float32)
+    training.inputs["input"][...] = x
+    begun = artifact.initial
+    h = np.maximum(x.astype(np.float64) @ begun["fc1#weight"] + begun["fc1#bias"], 0)
+    training.begin_turn(0)
+    training.step(0.5)
+    grad = -2 * (h - begun["fc1#anchor"]).sum(axis=0) / h.shape[1]
+    # Sums of float32 over 5 samples, of products over 8 inputs.
+    np.testing.assert_allclose(state.arrays()["fc1#anchor"], begun["fc1#anchor"] - 0.5 * grad, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(state.arrays()["fc1#anchor#velocity"], grad, rtol=1e-5, atol=1e-6)
+    moved = state.arrays()["fc1#anchor"].copy()
+    training.reset_optimizer()
+    np.testing.assert_array_equal(state.arrays()["fc1#anchor"], moved)
+    assert not state.arrays()["fc1#anchor#velocity"].any()
 
 
 @pytest.mark.parametrize("order", ["layerwise", "interleaved"])
@@ -146,7 +193,7 @@ def test_c99_refuses_what_it_cannot_train(tmp_path: Path) -> None:
 
 
 def test_a_name_must_be_known_and_is_taken_once(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--method other: is not known; use local-head, own-loss, mean-square"):
+    with pytest.raises(UsageError, match="--method other: is not known; use local-head, own-loss, mean-square, moving-anchor"):
         plan(load_model(mlp(), tmp_path), "1MB", method="other")
     with pytest.raises(UsageError, match="method mean-square: is there already"):
         register_method(MeanSquare())

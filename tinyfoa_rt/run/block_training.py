@@ -12,7 +12,7 @@ from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.artifact.records import Manifest
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.ir.losses import loss_of
-from tinyfoa_rt.ir.names import LOSS, RATE, TARGET, kept_by
+from tinyfoa_rt.ir.names import LOSS, RATE, TARGET, kept_by, split
 from tinyfoa_rt.run.evaluation import accuracy_of
 from tinyfoa_rt.run.frozen_slice import FrozenSlice
 from tinyfoa_rt.run.model_state import ModelState
@@ -105,6 +105,9 @@ class BlockTraining:
         self.end_turn()
         for layer in self._layers:
             layer.reset_optimizer()
+        for name in self.record.kept:
+            if split(name)[0] in self.record.kept:  # what the optimizer keeps of what the method does
+                self._state.others[kept_by(self.record.name, name)][...] = 0
 
     def _checked_scores(self, manifest: Manifest) -> Array | None:
         """Return the step's scores, if it has any, after its own values were compared with the manifest."""

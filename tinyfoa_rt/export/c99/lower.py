@@ -25,7 +25,7 @@ from tinyfoa_rt.ir.c_program import (
     Statement,
 )  # fmt: skip
 from tinyfoa_rt.ir.losses import loss_of
-from tinyfoa_rt.ir.names import LOSS, RATE, TARGET, kept_by, own, split
+from tinyfoa_rt.ir.names import LOSS, RATE, TARGET, kept_by, own, split, successor
 from tinyfoa_rt.ir.optimizers import STEP_COUNT, Optimizer
 from tinyfoa_rt.ir.step import StepGraph, StepNode
 from tinyfoa_rt.ir.storage import StoredLayer
@@ -145,6 +145,9 @@ class _Assembly:
 
     def _constant(self, number: int, block: BlockSource, name: str) -> Name:
         """What a block's method keeps and a step only reads is constant data."""
+        if successor(name) in block.step.tensors:
+            problem = "has a method that learns by itself, for which there is no C99"
+            raise UnsupportedError(f"block '{block.name}'", problem, "plan for ort-cpu")
         known = kept_by(block.name, name)
         array = RealArray(f"{split(name)[1]}_{number}", block.step.tensors[name].type.size, lambda: self._model.state[known])
         self.constants[known] = array

@@ -2,6 +2,7 @@
 // The manifest of an artifact; everything in it is checked here, once. The fields are those of tinyfoa_rt/artifact/records.py.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
@@ -298,6 +299,14 @@ inline Manifest parse_manifest(const std::string& place, const Json& content) {
         manifest.blocks.push_back(detail::read_block(place + ", blocks[" + std::to_string(i) + "]", blocks[i]));
     }
     manifest.next_of = detail::read_next_of(place + ", tensors", reader.list("tensors"));
+    for (const BlockRecord& block : manifest.blocks) {
+        for (const auto& [next, source] : manifest.next_of) {
+            if (std::count(block.kept.begin(), block.kept.end(), source) > 0) {
+                throw input_error(place, "has a method that learns by itself, which needs Python's trainer",
+                                  "train it with tinyfoa-rt train");
+            }
+        }
+    }
     manifest.parameters = detail::read_parameters(place + ", parameters", reader.list("parameters"), manifest.files);
     reader.finish();
     if (manifest.blocks.empty() || manifest.stages.size() != manifest.blocks.size() + 1) {
