@@ -35,7 +35,7 @@ MAY_IMPORT = {
     # A plan counts what is emitted and lowered; it asks onnxruntime what it takes.
     "planner": NOUNS
     | {"targets", "providers", "partition", "operators", "steps", "allocation", "emit", "export.c99", "artifact", "run"},
-    "report": NOUNS | {"providers", "partition", "steps", "planner"},
+    "report": NOUNS | {"providers", "partition", "steps", "run", "planner"},
     "builder": NOUNS | {"providers", "partition", "operators", "steps", "emit", "artifact", "run", "planner"},
     "export": NOUNS | {"model", "emit", "artifact", "run", "planner", "export.c99", "export.ort"},
     "pipeline": NOUNS | {"targets", "model", "steps", "artifact", "planner", "report", "builder", "export"},

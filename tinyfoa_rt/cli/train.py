@@ -10,16 +10,13 @@ import click
 
 from tinyfoa_rt.cli.arguments import data_option, runtime_options, shape_option
 from tinyfoa_rt.cli.planning_options import planning_options, pop_planning, refuse_given
-from tinyfoa_rt.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
     from tinyfoa_rt.artifact.folder import Artifact
-    from tinyfoa_rt.run.data import DataSet
-    from tinyfoa_rt.run.loop import Report
     from tinyfoa_rt.run.trainer import Trainer
 
 __all__ = ["command"]
@@ -65,68 +62,43 @@ def command(
     DIR learns on from its checkpoint, if it has one.
     """
     from tinyfoa_rt.artifact.settings import TrainSettings
-    from tinyfoa_rt.cli.training_session import TrainingSession
     from tinyfoa_rt.ir.options import PlanOptions
+    from tinyfoa_rt.report.evaluation import evaluation_line
+    from tinyfoa_rt.report.training_bar import TrainingBar
     from tinyfoa_rt.run.data import load_data
     from tinyfoa_rt.run.folder_lock import lock_folder
+    from tinyfoa_rt.run.recorded import RecordedTraining, check_normalization, check_output, open_trainer
     from tinyfoa_rt.run.trainer import Trainer
+    from tinyfoa_rt.units import format_nbytes
 
-    if normalization not in ("auto", "data", "none"):
-        raise UsageError(f"--normalization {normalization}", "is not known", "use auto, data or none")
+    check_normalization(normalization)
     settings = {name: options[name] for name in _SETTINGS} | {"blocks": options["blocks"] or None}
     TrainSettings(**settings)  # refuse wrong use before anything is read
     planning = {**pop_planning(options), "rotate_every": settings["rotate_every"]}
     PlanOptions(**planning)
     runtime = {name: options[name] for name in _RUNTIME}
     with lock_folder(output):
-        _check_output(output, resume=resume)
+        check_output(output, resumes=resume)
         data_set = load_data(data)
         if resume:
             trainer = Trainer.load(output, **runtime)
             _refuse_changes(trainer, settings)
-            reports = _rest(trainer, data_set)
+        elif source.is_dir():
+            refuse_given(_NOT_PLANNING, f"is for planning, and {source} is planned already", "leave it out, or train the model")
+            trainer = open_trainer(source, from_scratch=options["from_scratch"], **runtime)
         else:
-            if source.is_dir():
-                mend = "leave it out, or train the model"
-                refuse_given(_NOT_PLANNING, f"is for planning, and {source} is planned already", mend)
-                trainer = _planned(source, runtime, from_scratch=options["from_scratch"])
-            else:
-                trainer = Trainer(_planned_and_built(source, options["shapes"], planning, data_set.y_train), **runtime)
-            reports = _begin(trainer, data_set, settings, normalization)
-        interrupted_by = TrainingSession(trainer, data_set, output, checkpoint_every).run(reports)
-    if interrupted_by:
+            trainer = Trainer(_planned_and_built(source, options["shapes"], planning, data_set.y_train), **runtime)
+        training = RecordedTraining(trainer, data_set, output, checkpoint_every)
+        reports = training.resume() if resume else training.begin(normalization, **settings)
+        with TrainingBar(has_accuracy=bool(data_set.num_classes)) as bar:
+            outcome = training.run(reports, bar.show)
+    if outcome.evaluation is None:
         click.echo(f"interrupted; go on with --resume, the checkpoint is in {output}", err=True)
-        sys.exit(_INTERRUPTED + interrupted_by)
-
-
-def _check_output(output: Path, *, resume: bool) -> None:
-    from tinyfoa_rt.artifact.checkpoint import has_checkpoint
-
-    is_begun = has_checkpoint(output)
-    if is_begun and not resume:
-        raise InputError(str(output), "holds a training already", "give --resume to go on with it, or name another folder")
-    if resume and not is_begun:
-        raise InputError(str(output), "holds no checkpoint", "train without --resume first")
-
-
-def _begin(trainer: Trainer, data_set: DataSet, settings: dict[str, Any], normalization: str) -> Iterator[Report]:
-    """A round, on samples as they were normalized when the model began to learn, unless something else is asked for."""
-    is_trained = bool(trainer.progress.rates)
-    # A frozen block wants samples as those that it was trained on, and the numbers of a regression often are the samples.
-    manifest = trainer.artifact.manifest
-    wants_it = manifest.frozen_blocks == 0 and not data_set.reconstructs and manifest.takes_normalization
-    if normalization != "auto" or not is_trained:
-        normalizes = normalization == "data" or (normalization == "auto" and wants_it)
-        trainer.progress.normalization = data_set.normalization if normalizes else None
-    return trainer.iterate(data_set.x_train, data_set.y_train, **settings)
-
-
-def _rest(trainer: Trainer, data_set: DataSet) -> Iterator[Report]:
-    """What is left of a round: nothing, perhaps."""
-    if trainer.is_done:
-        trainer.check_resumed(data_set.x_train, data_set.y_train)
-        return iter(())
-    return trainer.iterate(data_set.x_train, data_set.y_train)
+        sys.exit(_INTERRUPTED + outcome.interrupted_by)
+    peak = trainer.artifact.manifest.peak_bytes
+    click.echo(evaluation_line(outcome.evaluation, len(data_set.y_test)))
+    click.echo(f"planned RAM of a training step: {format_nbytes(peak)} ({peak:,} bytes)")
+    click.echo(f"the trained model is {output / 'inference.onnx'}, the curve {output / 'curve.svg'}")
 
 
 def _refuse_changes(trainer: Trainer, settings: dict[str, Any]) -> None:
@@ -135,18 +107,6 @@ def _refuse_changes(trainer: Trainer, settings: dict[str, Any]) -> None:
     begun = trainer.progress.settings
     same = [name for name, value in settings.items() if value == getattr(begun, name)]
     refuse_given((*_GOING_ON, *same), "cannot be changed by --resume: the run goes on as it was begun", mend)
-
-
-def _planned(folder: Path, runtime: dict[str, Any], *, from_scratch: bool) -> Trainer:
-    """An artifact, which learns on from its checkpoint if it has one."""
-    from tinyfoa_rt.artifact.checkpoint import has_checkpoint
-    from tinyfoa_rt.run.trainer import Trainer
-
-    if from_scratch or not has_checkpoint(folder):
-        return Trainer(folder, **runtime)
-    trainer = Trainer.load(folder, **runtime)
-    trainer.restart()
-    return trainer
 
 
 def _planned_and_built(
