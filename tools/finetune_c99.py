@@ -90,7 +90,7 @@ def _with_measured_rates(artifact: Artifact, source: ModelSource, x: NDArray[Any
 
         training.begin_turn(0)
         power = robust_mean(calibrate(training, state, fill, batch))
-        rate = factor * starting_rate(artifact.manifest, training.record, training.head_units, power)
+        rate = factor * starting_rate(artifact.manifest, training.record, power)
         blocks.append(replace(block, starting_rate=rate))
         training.end_turn()
     return replace(source, blocks=tuple(blocks))

@@ -65,4 +65,4 @@ def test_a_plan_with_it_can_be_built(tmp_path: Path) -> None:
     options: dict[str, Any] = {"train": "last:2", "binarize": "none"}
     made = plan(graph, "1MB", **options)
     assert made.options.head == "classifier"
-    assert build(graph, made).blocks[0].head
+    assert build(graph, made).blocks[0].kept == ("#head",)
