@@ -29,7 +29,7 @@ def verify_program(program: Program, graph: StepGraph, *, packs_bits: bool) -> N
     for name, (first, last) in spans.items():
         tensor, kept = graph.tensors[name], where.get(name)
         if kept is None:
-            if tensor.role != "grad" and not (tensor.next_of and graph.tensors[tensor.next_of].place == "nonvolatile"):
+            if tensor.role != "grad":
                 raise StepFault(f"{program.name}: {name} has no storage")
             continue
         lifetime = kept.buffer.lifetime
@@ -72,7 +72,7 @@ def _verify_sharing(
         is_view = node is not None and node.op_type in VIEWS and not node.domain
         if whole and not is_view:
             is_given = any(each not in writers for each in whole)
-            if node is None or until > time or (is_given and graph.tensors[name].next_of not in whole):
+            if until > time or (is_given and graph.tensors[name].next_of not in whole):
                 raise StepFault(f"{graph.name}: {name} overwrites {', '.join(sorted(whole))}, which is needed")
             whole.clear()
         until = max(until if is_view else 0, spans.get(name, (0, 0))[1])

@@ -14,7 +14,6 @@ __all__ = ["VIEWS", "StepFault", "verify_step"]
 
 # Operators of ONNX whose output has the elements of their first input in the same order; Dropout as it infers.
 VIEWS = frozenset({"Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
-_MARK = "#"
 # What a call of ONNX's own operators has, of those that steps add by themselves: inputs at least and at most, and attributes.
 _CALLS: Mapping[str, tuple[int, int, frozenset[str]]] = {
     "Add": (2, 2, frozenset()),
@@ -50,7 +49,7 @@ def _verify_names(graph: StepGraph) -> None:
         if len(set(names)) < len(names):
             raise StepFault(f"{graph.name}: two {what} have the name {next(each for each in names if names.count(each) > 1)}")
     for name, tensor in graph.tensors.items():
-        if tensor.name != name or (tensor.role == "value") is (_MARK in name):
+        if tensor.name != name or not tensor.role:
             raise StepFault(f"{graph.name}: {tensor.name} is called {name} and is a {tensor.role}")
         if tensor.type.shape and min(tensor.type.shape) < 1:
             raise StepFault(f"{graph.name}: {name} has the shape {tensor.type.shape}")
