@@ -5,26 +5,21 @@ Where the error comes from is the block's method (:mod:`tinyfoa_rt.steps.methods
 
 from __future__ import annotations
 
-from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.graph import Attribute, Node
 from tinyfoa_rt.ir.names import LOSS, RATE, gradient, own, scale_of, shift_of, statistics_of, successor
-from tinyfoa_rt.ir.optimizers import optimizer_of
-from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.ir.step import StepGraph, TensorType
-from tinyfoa_rt.operators.updates import LARGEST
 from tinyfoa_rt.operators.vjp import refuse
 from tinyfoa_rt.steps.backward import BackwardPass, channel_slice, vjp_rule
 from tinyfoa_rt.steps.builder import StepBuilder
-from tinyfoa_rt.steps.forward import ForwardPass, window_attributes
+from tinyfoa_rt.steps.forward import ForwardPass
+from tinyfoa_rt.steps.layer_updates import LayerUpdates
 from tinyfoa_rt.steps.methods import method_of
 from tinyfoa_rt.steps.methods.supervised import declare_target
-from tinyfoa_rt.steps.parameters import LayerTensors, Parameter, declare_trained
+from tinyfoa_rt.steps.parameters import LayerTensors, declare_trained
 from tinyfoa_rt.steps.setting import BlockSetting, StepChoice
 from tinyfoa_rt.steps.trained_part import nodes_to_output, reached_by_layers, running_statistics
 
 __all__ = ["assemble_step"]
-
-_SLICE_GRADIENTS = {"dense": "DenseSliceGrad", "conv": "ConvSliceGrad", "local": "LocallyConnectedSliceGrad"}
 
 
 def assemble_step(setting: BlockSetting, choice: StepChoice) -> StepGraph:
@@ -52,8 +47,8 @@ class _StepAssembly:
         self.choice = choice
         self.builder = builder
         self.block = setting.block
-        self.optimizer = optimizer_of(setting.recipe.optimizer)
         self.forward = ForwardPass(builder, setting.recipe, dict(setting.binary_values))
+        self.updates = LayerUpdates(setting, choice, self.forward)
         self.method = method_of(setting.recipe.method)
         self.scores = ""
         self.tensors: dict[str, LayerTensors] = {}
@@ -110,8 +105,9 @@ class _StepAssembly:
         for node in reversed(nodes_to_output(self.block)):
             layer = self.layer_of.get(node.name)
             if layer is not None:
-                if node is layer.nodes[-1]:
-                    self._update_layer(layer, backward)
+                grad_z = backward.of(layer.output)
+                if node is layer.nodes[-1] and grad_z is not None:
+                    self.updates.add(layer, self.tensors[layer.name], backward, grad_z)
             elif any(value in reached for value in node.inputs):
                 self._propagate(node, backward)
         self._move_shifts(backward)  # onnxruntime takes these steps last, and keeps what they read until then
@@ -192,76 +188,3 @@ class _StepAssembly:
             self.builder.call("ShiftSgdStep", (shift, grad, RATE, backward.origin), (successor(shift),), attributes)
         self._shifted.clear()
         self.builder.phase = "gradient"
-
-    def _update_layer(self, layer: Layer, backward: BackwardPass) -> None:
-        grad_z = backward.of(layer.output)
-        if grad_z is None:
-            return
-        tensors = self.tensors[layer.name]
-        assert tensors.weight is not None
-        self.builder.phase = "gradient"
-        if layer.kind == "dense" and self.optimizer.dense_step and self.setting.target.runtime == "ort":
-            self._step_down(layer, tensors, backward, grad_z)
-            return
-        bias = tensors.bias_parameter
-        attributes = dict(window_attributes(self.setting.graph, layer))
-        if layer.kind == "conv":
-            attributes["group_outputs"] = group_outputs = layer.out_features // layer.groups
-            attributes["slice_groups"] = SliceGrid.of(layer, self.choice.slices).most_groups(group_outputs)
-        attributes["slice_shape"] = tensors.weight.grad_type.shape
-        attributes["bias_size"] = bias.grad_type.size if bias else 0
-        attributes["has_all_rows"] = int(backward.part is None)
-        attributes |= self._input_center(layer)
-        x, x_scale = self._layer_input(layer)
-        outputs = tuple(gradient(parameter.latent) for parameter in (tensors.weight, bias) if parameter)
-        inputs = (grad_z, x, x_scale, tensors.origin)
-        self.builder.call(_SLICE_GRADIENTS[layer.kind], inputs, outputs, attributes, "gradient")
-        self.builder.phase = "update"
-        for parameter, grad in zip((tensors.weight, bias), outputs):
-            assert parameter is not None
-            self._update(parameter, grad, "" if tensors.w_slice else tensors.origin)
-        self._pack(tensors)
-
-    def _step_down(self, layer: Layer, tensors: LayerTensors, backward: BackwardPass, grad_z: str) -> None:
-        """Where gradients have a buffer of their own: gradient and update of the weights are one operator."""
-        weight, bias = tensors.weight, tensors.bias_parameter
-        assert weight is not None
-        attributes: dict[str, Attribute] = {"has_all_rows": int(backward.part is None)}
-        if bias is not None:
-            size: dict[str, Attribute] = {"bias_size": bias.grad_type.size, **attributes}
-            grad = self.builder.call("BiasSliceGrad", (grad_z, tensors.origin), (gradient(bias.latent),), size, "gradient")[0]
-        self.builder.phase = "update"
-        limit = 1.0 if self.setting.recipe.binarize != "none" else LARGEST
-        inputs = (weight.latent, grad_z, *self._layer_input(layer), RATE, tensors.origin)
-        attributes |= {"limit": limit, **self._input_center(layer)}
-        self.builder.call(self.optimizer.dense_step, inputs, (successor(weight.latent),), attributes)
-        if bias is not None:
-            self._update(bias, grad, "")
-        self._pack(tensors)
-
-    def _layer_input(self, layer: Layer) -> tuple[str, str]:
-        """What a layer multiplies, and its scale where it is binary and has one."""
-        if self.forward.reads_bits(layer):
-            return layer.input, self.forward.binary[layer.input]
-        return self.forward.real_input(layer.input), ""
-
-    def _input_center(self, layer: Layer) -> dict[str, Attribute]:
-        """The attribute that says what the gradient takes off the input of binary weights; none where that is nothing."""
-        is_binary = self.setting.recipe.binarize == "both" and self.forward.reads_bits(layer)
-        center = self.setting.recipe.input_center if is_binary else 0.0
-        return {"input_center": center} if center else {}
-
-    def _pack(self, tensors: LayerTensors) -> None:
-        """Signs and sums follow the weights."""
-        assert tensors.weight is not None
-        if self.setting.recipe.binarize != "none":
-            signs, sums = tensors.updated_signs
-            latent = successor(tensors.weight.latent)
-            self.builder.call("PackSigns", (latent, signs, sums, tensors.origin), (successor(signs), successor(sums)))
-        self.builder.phase = "gradient"
-
-    def _update(self, parameter: Parameter, grad: str, origin: str) -> None:
-        is_clipped = self.setting.recipe.binarize != "none" and self.builder.type_of(parameter.latent).shape[1:] != ()
-        inputs = (parameter.latent, grad, RATE, *parameter.states, origin)
-        outputs = tuple(successor(name) for name in (parameter.latent, *parameter.states))
-        self.builder.call(self.optimizer.update, inputs, outputs, {"limit": 1.0 if is_clipped else LARGEST})
