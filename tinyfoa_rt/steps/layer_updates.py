@@ -29,7 +29,7 @@ class LayerUpdates:
         self.optimizer = optimizer_of(setting.recipe.optimizer)
 
     def add(self, layer: Layer, tensors: LayerTensors, backward: BackwardPass, grad_z: str) -> None:
-        """Add the gradient of the active slice of a layer with the error ``grad_z`` at its output, and the step that follows it."""
+        """Add the gradient of a layer's active slice, by the error ``grad_z`` at its output, and the step that follows it."""
         assert tensors.weight is not None
         self.builder.phase = "gradient"
         if layer.kind == "dense" and self.optimizer.dense_step and self.setting.target.runtime == "ort":
