@@ -27,7 +27,7 @@ from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.run.block_training import BlockTraining
 from tinyfoa_rt.run.data import fit_to_shape, load_data
 from tinyfoa_rt.run.forward import ForwardPass
-from tinyfoa_rt.run.loop import calibrate, robust_mean, starting_rate
+from tinyfoa_rt.run.loop import calibrate, robust_mean
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.session import Runtime
 from tools.board_accuracy import on_machines
@@ -90,7 +90,7 @@ def _with_measured_rates(artifact: Artifact, source: ModelSource, x: NDArray[Any
 
         training.begin_turn(0)
         power = robust_mean(calibrate(training, state, fill, batch))
-        rate = factor * starting_rate(artifact.manifest, training.record, power)
+        rate = factor * training.record.rate.at(power)
         blocks.append(replace(block, starting_rate=rate))
         training.end_turn()
     return replace(source, blocks=tuple(blocks))

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from tests.small_models import ModelBuilder, load_model
 from tests.steps.step_graphs import step_of
 from tests.targets_for_tests import ALLOCATOR
+from tinyfoa_rt.artifact.records import OptimizerRecord
 from tinyfoa_rt.emit import emit_step
 from tinyfoa_rt.ir.block import Layer, Slices
-from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.partition import partition
 from tinyfoa_rt.run.conv_state import ConvState
@@ -175,7 +175,14 @@ def _tensors(rng: np.random.Generator, layer: Layer, slices: Slices, turn: int, 
         bias = rng.integers(-4, 4, (shape[1], layer.positions) if is_local else shape[1:]) / 4 + 1 / 8
         bias = bias.astype(np.float32)
     kind = {"dense": DenseState, "conv": ConvState, "local": LocalState}[layer.kind]
-    state = kind(layer.name, weight.astype(np.float32), bias, SliceGrid.of(layer, slices), optimizer_of(optimizer), False)
+    state = kind(
+        layer.name,
+        weight.astype(np.float32),
+        bias,
+        SliceGrid.of(layer, slices),
+        OptimizerRecord.of(optimizer),
+        False,
+    )
     return state.begin_turn(turn)
 
 

@@ -17,9 +17,9 @@ from tests.oracle.conv import ConvBlock, Normalization
 from tests.small_models import load_model
 from tests.steps.step_graphs import step_of
 from tests.targets_for_tests import ALLOCATOR
+from tinyfoa_rt.artifact.records import OptimizerRecord
 from tinyfoa_rt.emit import emit_step
 from tinyfoa_rt.ir.block import Slices
-from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.partition import partition
 from tinyfoa_rt.run.conv_state import ConvState
@@ -62,7 +62,7 @@ class ConvCase(Trajectory):
         self.slices = Slices(min(slices.m_in, layer.in_features), slices.m_out)
         kept = np.ascontiguousarray(weight.transpose(2, 1, 0))
         grid = SliceGrid.of(layer, self.slices)
-        self.state = ConvState(layer.name, kept, bias.copy(), grid, optimizer_of(optimizer), binarize != "none")
+        self.state = ConvState(layer.name, kept, bias.copy(), grid, OptimizerRecord.of(optimizer), binarize != "none")
         choice = StepChoice(self.slices, BATCH, holds_slice=self.slices.count > 1)
         model = emit_step(step_of(graph, index, ALLOCATOR, choice, num_outputs=4, **options))
         onnx.checker.check_model(model, full_check=True)

@@ -17,9 +17,9 @@ from tests.oracle.local import LocalBlock
 from tests.small_models import load_model
 from tests.steps.step_graphs import step_of
 from tests.targets_for_tests import ALLOCATOR
+from tinyfoa_rt.artifact.records import OptimizerRecord
 from tinyfoa_rt.emit import emit_step
 from tinyfoa_rt.ir.block import Slices
-from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.partition import partition
 from tinyfoa_rt.run.local_state import LocalState
@@ -62,7 +62,7 @@ class LocalCase(Trajectory):
         self.slices = slices
         kept = np.ascontiguousarray(weight.transpose(2, 3, 1, 0))
         grid = SliceGrid.of(layer, slices)
-        self.state = LocalState(layer.name, kept, bias.copy(), grid, optimizer_of(optimizer), binarize != "none")
+        self.state = LocalState(layer.name, kept, bias.copy(), grid, OptimizerRecord.of(optimizer), binarize != "none")
         choice = StepChoice(slices, BATCH, holds_slice=slices.count > 1)
         model = emit_step(step_of(graph, index, ALLOCATOR, choice, num_outputs=4, **options))
         onnx.checker.check_model(model, full_check=True)

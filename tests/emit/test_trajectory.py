@@ -15,9 +15,9 @@ from tests.oracle.dense import DenseBlock
 from tests.small_models import load_model, mlp
 from tests.steps.step_graphs import step_of
 from tests.targets_for_tests import ALLOCATOR
+from tinyfoa_rt.artifact.records import OptimizerRecord
 from tinyfoa_rt.emit import emit_step
 from tinyfoa_rt.ir.block import Layer, Slices
-from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.partition import partition
 from tinyfoa_rt.run.state import DenseState
@@ -60,7 +60,9 @@ class Case(Trajectory):
         elif self.is_bits and self.scale == 1:
             self.oracle.input_center = 0.5
         grid = SliceGrid.of(self.layer, slices)
-        self.state = DenseState(self.layer.name, weight.T.copy(), bias.copy(), grid, optimizer_of(optimizer), binarize != "none")
+        self.state = DenseState(
+            self.layer.name, weight.T.copy(), bias.copy(), grid, OptimizerRecord.of(optimizer), binarize != "none"
+        )
         choice = StepChoice(slices, BATCH, holds_slice=slices.count > 1)
         step = step_of(graph, index, ALLOCATOR, choice, num_outputs=4, **options)
         self.runtime = Onnxruntime(emit_step(step), self.state)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from onnx import numpy_helper
 from tests.ort.driver import Driver
 from tests.run.trained_models import artifact_of, blobs
 from tinyfoa_rt.errors import InputError
-from tinyfoa_rt.run import Trainer
+from tinyfoa_rt.run import Artifact, Trainer
 from tinyfoa_rt.run.data import Normalization
 
 X, Y = blobs(240)
@@ -77,16 +76,17 @@ def test_what_was_read_is_written_as_the_same_bytes(normalization: Normalization
         assert (there / name).read_bytes() == (here / name).read_bytes(), name
 
 
-@pytest.mark.parametrize("momentum", [0.5, 1e-7, 1 / 3, 2.0**-44, 0.99999999999999989, 5e-324])
-def test_both_tell_artifacts_apart_alike(momentum: float, driver: Driver, tmp_path: Path) -> None:
-    """The id is a hash of JSON, so C++ must write numbers and names as Python does."""
+def test_both_tell_artifacts_apart_alike(driver: Driver, tmp_path: Path) -> None:
+    """The id is the hash of the manifest, however that is spelt."""
     artifact = artifact_of(tmp_path)
-    blocks = tuple(replace(block, scale_momentum=momentum) for block in artifact.blocks)
-    manifest = replace(artifact.manifest, model='\x7f na\u00efve "\\\t\u2028 \U0001f600', blocks=blocks)
-    artifact = replace(artifact, manifest=manifest)
     artifact.save(tmp_path / "artifact")
+    manifest = tmp_path / "artifact" / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()), sort_keys=True, ensure_ascii=False))
     driver.run(tmp_path / "artifact", X, Y, f"save:{tmp_path / 'run'}")
-    assert Trainer.load(tmp_path / "run").artifact.id == artifact.id
+    trainer = Trainer.load(tmp_path / "run")
+    assert trainer.artifact.id == Artifact.load(tmp_path / "artifact").id != artifact.id
+    trainer.save(tmp_path / "copy")
+    assert (tmp_path / "copy" / "manifest.json").read_bytes() == manifest.read_bytes()
 
 
 def test_a_fixed_set_is_learnt_and_python_finishes_the_run(driver: Driver, tmp_path: Path) -> None:

@@ -63,6 +63,15 @@ def change_progress(folder: Path, *keys: str, value: Any) -> None:
     sign(folder, state)
 
 
+def change_layer(folder: Path, key: str, value: Any) -> None:
+    change(folder / "manifest.json", "blocks", 0, "layers", 0, key, value=value)
+
+
+def enlarge_layer(folder: Path) -> None:
+    change_layer(folder, "outs", [0, 2**62])
+    change_layer(folder, "shape", [12, 2**62])
+
+
 MANIFESTS: dict[str, tuple[Damage, str]] = {
     "missing": (lambda f: (f / "manifest.json").unlink(), "cannot be read"),
     "no json": (lambda f: (f / "manifest.json").write_text("{"), "is no JSON"),
@@ -73,20 +82,26 @@ MANIFESTS: dict[str, tuple[Damage, str]] = {
     "twice": (lambda f: (f / "manifest.json").write_text('{"a": 1, "a": 2}'), "twice"),
     "huge number": (lambda f: (f / "manifest.json").write_text('{"a": 1e999}'), "too large"),
     "huge": (lambda f: (f / "manifest.json").write_bytes(b" " * (2**24 + 1)), "is larger than"),
-    "version": (lambda f: change(f / "manifest.json", "format", value="tinyfoa-artifact/1"), "is not 'tinyfoa-artifact/3'"),
+    "version": (lambda f: change(f / "manifest.json", "format", value="tinyfoa-artifact/2"), "is not 'tinyfoa-artifact/3'"),
     "lacks": (lambda f: change(f / "manifest.json", "loss"), "lacks 'loss'"),
     "unknown": (lambda f: change(f / "manifest.json", "more", value=1), "unknown key 'more'"),
     "type": (lambda f: change(f / "manifest.json", "batch", value="6"), "batch: is no whole number"),
     "batch 0": (lambda f: change(f / "manifest.json", "batch", value=0), "batch: is no whole number from 1"),
     "batch": (lambda f: change(f / "manifest.json", "batch", value=2**40), "has no input"),
     "outputs": (lambda f: change(f / "manifest.json", "num_outputs", value=5), "of another type or size"),
-    "choice": (lambda f: change(f / "manifest.json", "optimizer", value="lion"), "use sgd or momentum or adam"),
+    "choice": (
+        lambda f: change(f / "manifest.json", "loss", "prediction", value="guess"),
+        "prediction: is 'guess'; use largest or sign or value",
+    ),
+    "rate": (lambda f: change(f / "manifest.json", "blocks", 0, "rate", "least_power", value=0), "least power of 0"),
+    "fan in": (lambda f: change(f / "manifest.json", "blocks", 0, "rate", "fan_in", value=0), "no whole number from 1"),
     "bounds": (
         lambda f: change(f / "manifest.json", "blocks", 0, "layers", 0, "ins", value=[0, 8, 4]),
         "have the bounds [0, 8, 4]",
     ),
-    "huge bounds": (lambda f: change(f / "manifest.json", "blocks", 0, "layers", 0, "outs", value=[0, 2**62]), "another shape"),
-    "fan in": (lambda f: change(f / "manifest.json", "blocks", 0, "layers", 0, "fan_in", value=13), "does not fit"),
+    "huge layer": (enlarge_layer, "another shape"),
+    "shape": (lambda f: change_layer(f, "shape", [13, 16]), "is dense of the shape [13, 16]"),
+    "kind": (lambda f: change_layer(f, "kind", "conv"), "is conv of the shape [12, 16]"),
     "input": (lambda f: change(f / "manifest.json", "blocks", 0, "inputs", value=["nothing"]), "has no input 'nothing'"),
     "layer": (lambda f: change(f / "manifest.json", "blocks", 0, "layers", 0, "name", value="none"), "is missing"),
     "stages": (lambda f: change(f / "manifest.json", "stages", value=[]), "do not fit together"),
@@ -216,8 +231,10 @@ def test_checkpoints(name: str, saved: Path, sanitized: Driver, tmp_path: Path) 
 
 def test_the_folder_is_not_refused_by_the_changes_themselves(saved: Path, sanitized: Driver, tmp_path: Path) -> None:
     shutil.copytree(saved, tmp_path / "run")
-    change(tmp_path / "run" / "manifest.json", "format", value="tinyfoa-artifact/3")
-    change(tmp_path / "run" / "checkpoint" / "checkpoint.json", "format", value="tinyfoa-checkpoint/2")
+    manifest, checkpoint = tmp_path / "run" / "manifest.json", tmp_path / "run" / "checkpoint" / "checkpoint.json"
+    change(manifest, "format", value="tinyfoa-artifact/3")
+    change(checkpoint, "format", value="tinyfoa-checkpoint/2")
+    change(checkpoint, "artifact", value=hashlib.sha256(manifest.read_bytes()).hexdigest())
     lines = sanitized.run(tmp_path / "run", X, Y, "--resume", "steps:0:2", "fit:9", "evaluate", f"save:{tmp_path / 'out'}")
     assert not [line for line in lines if "status" in line]
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyfoa_rt.ir.optimizers import optimizer_of
+from tinyfoa_rt.artifact.records import OptimizerRecord
 from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.run.frozen_slice import FrozenSlice
 from tinyfoa_rt.run.local_state import LocalState
@@ -18,7 +18,7 @@ def layer(*, is_binary: bool = True, optimizer: str = "sgd", grid: SliceGrid = G
     rng = np.random.default_rng(0)
     weight = rng.uniform(-1, 1, (POSITIONS, TAPS, 5, 7)).astype(np.float32)
     bias = rng.normal(size=(7, POSITIONS)).astype(np.float32)
-    return LocalState("lc", weight, bias, grid, optimizer_of(optimizer), is_binary)
+    return LocalState("lc", weight, bias, grid, OptimizerRecord.of(optimizer), is_binary)
 
 
 @pytest.mark.parametrize("is_binary", [True, False])

@@ -40,7 +40,7 @@ class Oracle:
                     weight=artifact.initial[f"{name}#weight"].T.astype(float),
                     bias=artifact.initial[f"{name}#bias"].astype(float),
                     head=None if head is None else head.astype(float),
-                    optimizer=artifact.manifest.optimizer,
+                    optimizer=artifact.manifest.optimizer.name,
                     momentum=0.0 if options.get("scale") == "batch" else 0.9 ** (BATCH / 100),
                     window_floor=-1.0,
                     alpha=options.get("weight_scale", "row"),

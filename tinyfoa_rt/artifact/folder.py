@@ -79,13 +79,17 @@ class Artifact:
         return self.models[packed_path(path) if is_packed else path]
 
     @cached_property
+    def manifest_text(self) -> bytes:
+        """The bytes of manifest.json, which names the digests of all other files."""
+        digests = {path: Digest.of(content, _changing(path, self.manifest)) for path, content in self.models.items()}
+        digests[INITIAL] = digest_tensors(self.initial)
+        files = {path: {"bytes": digest.nbytes, "sha256": digest.sha256} for path, digest in digests.items()}
+        return (json.dumps({**asdict(self.manifest), "files": files}, indent=1) + "\n").encode()
+
+    @property
     def id(self) -> str:
         """Tells artifacts apart: a checkpoint belongs to one."""
-        digests = {path: _digest_of(path, content, self.manifest) for path, content in self.models.items()}
-        digests[INITIAL] = digest_tensors(self.initial)
-        content = json.dumps(asdict(self.manifest), sort_keys=True)
-        content += "".join(f"{path}{digests[path].sha256}" for path in sorted(digests))
-        return hashlib.sha256(content.encode()).hexdigest()
+        return hashlib.sha256(self.manifest_text).hexdigest()
 
     def save(self, folder: Path) -> None:
         """Write the artifact; the manifest comes last, so that a folder with one is complete.
@@ -95,16 +99,12 @@ class Artifact:
         """
         for path in self.models:
             check_path(str(folder), path)
-        files = {}
         for path, content in self.models.items():
             file = below(folder, path, _ANOTHER_FOLDER)
             make_folder(file.parent)
             write_whole(file, content)
-            files[path] = _digest_of(path, content, self.manifest)
-        files[INITIAL] = write_tensors(below(folder, INITIAL, _ANOTHER_FOLDER), self.initial, {})
-        entries = {path: {"bytes": digest.nbytes, "sha256": digest.sha256} for path, digest in files.items()}
-        text = json.dumps({**asdict(self.manifest), "files": entries}, indent=1) + "\n"
-        write_whole(folder / MANIFEST, text.encode())
+        write_tensors(below(folder, INITIAL, _ANOTHER_FOLDER), self.initial, {})
+        write_whole(folder / MANIFEST, self.manifest_text)
 
     @classmethod
     def load(cls, folder: Path) -> Artifact:
@@ -113,27 +113,28 @@ class Artifact:
         Raises:
             InputError: it is missing, of another version, incomplete or damaged.
         """
-        record = _read_manifest(folder)
+        text, record = _read_manifest(folder)
         for needed in (*record.manifest.model_paths, INITIAL, INFERENCE):
             if needed not in record.files:
                 raise InputError(f"{folder / MANIFEST}, files", f"does not list '{needed}'", _MEND)
         models = {path: _read_model(folder, path, record) for path in record.files if path != INITIAL}
         initial = below(folder, INITIAL, _MEND)
-        return cls(record.manifest, models, read_tensors(initial, mapped=True, digest=record.files[INITIAL], mend=_MEND).tensors)
+        tensors = read_tensors(initial, mapped=True, digest=record.files[INITIAL], mend=_MEND).tensors
+        artifact = cls(record.manifest, models, tensors)
+        vars(artifact)["manifest_text"] = text  # as it is spelt there: the id is its hash
+        return artifact
 
 
-def _read_manifest(folder: Path) -> ParsedManifest:
+def _read_manifest(folder: Path) -> tuple[bytes, ParsedManifest]:
+    """Return the bytes of the manifest, and what they say."""
     mend = "name a folder that 'tinyfoa-rt build' or 'train' has written"
     path = below(folder, MANIFEST, mend)
     try:
-        content = parse_object(read_whole(path, mend, largest=_LARGEST_MANIFEST, follows_links=False))
+        text = read_whole(path, mend, largest=_LARGEST_MANIFEST, follows_links=False)
+        content = parse_object(text)
     except ValueError as error:
         raise InputError(str(path), f"is not JSON ({error})", _MEND) from error
-    return parse_manifest(str(path), content)
-
-
-def _digest_of(path: str, content: bytes, manifest: Manifest) -> Digest:
-    return Digest.of(content, _changing(path, manifest))
+    return text, parse_manifest(str(path), content)
 
 
 def _changing(path: str, manifest: Manifest) -> list[tuple[int, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,21 +11,20 @@ from tinyfoa_rt.artifact.digest import Digest
 from tinyfoa_rt.artifact.paths import INFERENCE, check_model_path, check_path
 from tinyfoa_rt.artifact.records import ARTIFACT_FORMAT, InputRecord, Manifest
 from tinyfoa_rt.errors import InputError
-from tinyfoa_rt.ir.losses import LOSSES
-from tinyfoa_rt.ir.optimizers import OPTIMIZERS
+from tinyfoa_rt.ir.losses import PREDICTIONS, TARGETS
 from tinyfoa_rt.strict_json import read_record
 
 __all__ = ["ParsedManifest", "parse_manifest"]
 
 _MEND = "build the artifact again"
-_CHOICES: Mapping[str, Collection[str]] = {
-    "loss": LOSSES,
-    "optimizer": OPTIMIZERS,
+_CHOICES = {
     "schedule": ("slice", "freeze-diagonal", "full"),
     "binarize": ("both", "weights", "none"),
     "block_output": ("bits", "scaled"),
     "order": ("layerwise", "interleaved"),
 }
+# Axes of the weights of a layer.
+_RANKS = {"dense": 2, "conv": 3, "local": 4}
 # Element types that a sample may have.
 _DTYPES = frozenset(
     ("float16", "float32", "float64", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
@@ -56,6 +55,9 @@ def parse_manifest(place: str, content: Any) -> ParsedManifest:
     for key, allowed in _CHOICES.items():
         if getattr(manifest, key) not in allowed:
             raise InputError(f"{place}, {key}", f"is {getattr(manifest, key)!r}", f"use {' or '.join(allowed)}")
+    for key, value, known in (("target", manifest.loss.target, TARGETS), ("prediction", manifest.loss.prediction, PREDICTIONS)):
+        if value not in known:
+            raise InputError(f"{place}, loss, {key}", f"is {value!r}", f"use {' or '.join(known)}")
     _check(f"{place}, blocks", manifest)
     edges = [0, *(edge for each in manifest.parameters for edge in (each.offset, each.offset + each.nbytes))]
     if edges != sorted(edges) or edges[-1] > (files[INFERENCE].nbytes if INFERENCE in files else 0):
@@ -78,6 +80,11 @@ def _check(place: str, manifest: Manifest) -> None:
             for bounds in (layer.ins, layer.outs):
                 if len(bounds) < 2 or bounds[0] != 0 or any(a >= b for a, b in zip(bounds, bounds[1:])):
                     raise InputError(f"{place}, layer '{layer.name}'", f"its slices have the bounds {bounds}", _MEND)
+            rank = _RANKS.get(layer.kind)
+            if len(layer.shape) != rank or layer.shape[-2:] != (layer.ins[-1], layer.outs[-1]) or min(layer.shape) < 1:
+                raise InputError(f"{place}, layer '{layer.name}'", f"is {layer.kind} of the shape {layer.shape}", _MEND)
+        if block.rate.numerator is not None and not block.rate.fan_in * block.rate.least_power:
+            raise InputError(f"{place}, block '{block.name}', rate", "has a fan-in or a least power of 0", _MEND)
 
 
 def _check_inputs(place: str, inputs: Sequence[InputRecord]) -> None:

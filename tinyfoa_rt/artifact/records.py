@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tinyfoa_rt.ir.losses import loss_of
+from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.slices import SliceGrid
 
 __all__ = [
-    "ARTIFACT_FORMAT", "BlockRecord", "InputRecord", "LayerRecord", "Manifest", "ParameterRecord", "TensorRecord",
+    "ARTIFACT_FORMAT", "BlockRecord", "InputRecord", "LayerRecord", "LossRecord", "Manifest", "OptimizerRecord",
+    "ParameterRecord", "RateRecord", "TensorRecord",
 ]  # fmt: skip
 
 ARTIFACT_FORMAT = "tinyfoa-artifact/3"
@@ -21,20 +24,20 @@ class LayerRecord:
     Attributes:
         name: prefix of its tensors.
         kind: ``dense``, ``conv`` or ``local``.
-        fan_in: inputs of an output.
+        shape: of its weights: (inputs, outputs); (taps, inputs of a group, outputs); (positions, taps, inputs, outputs).
         ins: bounds of its slices along the inputs.
         outs: bounds of its slices along the outputs.
+        has_bias: whether it has biases: (outputs,), or (outputs, positions) of a local layer.
         is_binary: products use the signs of its weights.
-        positions: at how many places with an error of their own each weight is used: 1 but for convolutions.
     """
 
     name: str
     kind: str
-    fan_in: int
+    shape: tuple[int, ...]
     ins: tuple[int, ...]
     outs: tuple[int, ...]
+    has_bias: bool
     is_binary: bool
-    positions: int
 
     @property
     def grid(self) -> SliceGrid:
@@ -79,6 +82,58 @@ class TensorRecord:
 
 
 @dataclass(frozen=True)
+class LossRecord:
+    """What is minimized (ir/losses.py): its name, what its targets are, and how scores predict."""
+
+    name: str
+    target: str
+    prediction: str
+
+    @classmethod
+    def of(cls, name: str) -> LossRecord:
+        """What the table of losses says."""
+        row = loss_of(name)
+        return cls(name, row.target, row.prediction)
+
+
+@dataclass(frozen=True)
+class OptimizerRecord:
+    """What takes steps (ir/optimizers.py): its name, what it keeps of each parameter, and whether it counts steps."""
+
+    name: str
+    states: tuple[str, ...]
+    counts_steps: bool
+
+    @classmethod
+    def of(cls, name: str) -> OptimizerRecord:
+        """What the table of optimizers says."""
+        row = optimizer_of(name)
+        return cls(name, row.states, row.counts_steps)
+
+
+@dataclass(frozen=True)
+class RateRecord:
+    """The rate at which a block starts, as a law of the mean square of what it reads.
+
+    It is boost * min(numerator / (fan_in * max(power, least_power)), most), computed in float64 in this order; without the bound
+    where ``most`` is ``None``, and ``boost`` alone where ``numerator`` is.
+    """
+
+    boost: float
+    numerator: float | None
+    fan_in: int
+    least_power: float
+    most: float | None
+
+    def at(self, power: float) -> float:
+        """The rate for inputs of mean square ``power``."""
+        if self.numerator is None:
+            return self.boost
+        rate = self.numerator / (self.fan_in * max(power, self.least_power))
+        return self.boost * (rate if self.most is None else min(rate, self.most))
+
+
+@dataclass(frozen=True)
 class BlockRecord:
     """A trained block.
 
@@ -94,8 +149,7 @@ class BlockRecord:
         scores: the output of the step by which the block predicts, (batch, outputs); empty where it does not.
         kept: what the step reads that belongs to the block's method, such as a stored head: names in the step, ``#ROLE``; in the
             state they are ``BLOCK#ROLE``.
-        units: how many numbers share the error, such as those that a head sees; 0 where it is that of the model's own loss.
-        unit_positions: how many positions of the output each of them is the mean of; 1 where it is one by itself.
+        rate: at which it starts.
         is_classifier: whether it computes the model's own output.
         layers: its trained layers.
     """
@@ -110,8 +164,7 @@ class BlockRecord:
     statistics_momentum: tuple[float, ...]
     scores: str
     kept: tuple[str, ...]
-    units: int
-    unit_positions: int
+    rate: RateRecord
     is_classifier: bool
     layers: tuple[LayerRecord, ...]
 
@@ -160,9 +213,9 @@ class Manifest:
     output: str
     score: str
     num_outputs: int
-    loss: str
+    loss: LossRecord
     batch: int
-    optimizer: str
+    optimizer: OptimizerRecord
     schedule: str
     binarize: str
     block_output: str

@@ -9,8 +9,18 @@ from typing import Any
 from tinyfoa_rt.artifact.folder import INFERENCE, PLAN, Artifact, packed_path
 from tinyfoa_rt.artifact.inference import find_parameters
 from tinyfoa_rt.artifact.plan_file import dumps
-from tinyfoa_rt.artifact.records import ARTIFACT_FORMAT, BlockRecord, InputRecord, LayerRecord, Manifest, TensorRecord
+from tinyfoa_rt.artifact.records import (
+    ARTIFACT_FORMAT,
+    BlockRecord,
+    InputRecord,
+    LayerRecord,
+    LossRecord,
+    Manifest,
+    OptimizerRecord,
+    TensorRecord,
+)
 from tinyfoa_rt.builder.initial_tensors import initial_tensors
+from tinyfoa_rt.builder.rates import rate_of_block
 from tinyfoa_rt.emit import can_pack, emit_forward, emit_inference, emit_step
 from tinyfoa_rt.ir.block import Layer, Slices
 from tinyfoa_rt.ir.names import scale_of
@@ -71,7 +81,7 @@ class ArtifactBuilder:
 
     def _block(self, number: int, setting: BlockSetting, choice: StepChoice) -> BlockRecord:
         block, method = setting.block, method_of(setting.recipe.method)
-        step, units = assemble_step(setting, choice), method.rate_units(setting)
+        step = assemble_step(setting, choice)
         path = f"steps/{number}.onnx"
         self._add(path, step, emit_step)
         layers = tuple(self._layer(setting, layer, choice.slices) for layer in block.layers)
@@ -89,8 +99,7 @@ class ArtifactBuilder:
             ),
             scores=step.scores,
             kept=tuple(each.name for each in method.kept(setting)),
-            units=units.units,
-            unit_positions=units.positions,
+            rate=rate_of_block(self._task, setting, choice),
             is_classifier=block.is_classifier,
             layers=layers,
         )
@@ -98,10 +107,9 @@ class ArtifactBuilder:
     def _layer(self, setting: BlockSetting, layer: Layer, slices: Slices) -> LayerRecord:
         grid = SliceGrid.of(layer, slices)
         is_binary = setting.recipe.binarize != "none"
-        # Where the block's output is a mean over positions, they share one error.
-        output = self._task.graph.values[setting.block.output].size
-        positions = max(1, output // layer.out_features) if layer.kind == "conv" else 1
-        return LayerRecord(layer.name, layer.kind, layer.row_size, grid.ins, grid.outs, is_binary, positions)
+        leading = {"dense": (), "conv": (layer.taps,), "local": (layer.positions, layer.taps)}[layer.kind]
+        shape = (*leading, layer.in_features, layer.out_features)
+        return LayerRecord(layer.name, layer.kind, shape, grid.ins, grid.outs, layer.bias is not None, is_binary)
 
     def _tensors(self) -> tuple[TensorRecord, ...]:
         """What steps and stages are given or hand out and is no value of the model."""
@@ -121,9 +129,9 @@ class ArtifactBuilder:
             output=next(name for name in task.graph.outputs if not task.graph.is_constant(name)),
             score=task.score,
             num_outputs=task.recipe.num_outputs,
-            loss=task.recipe.loss,
+            loss=LossRecord.of(task.recipe.loss),
             batch=plan.batch,
-            optimizer=plan.options.optimizer,
+            optimizer=OptimizerRecord.of(task.recipe.optimizer),
             schedule=plan.options.schedule,
             binarize=task.recipe.binarize,
             block_output=task.recipe.block_output,

@@ -28,7 +28,6 @@ from tinyfoa_rt.planner.nonvolatile import with_first_state
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.planner.task import PlanningTask, resolve_options
 from tinyfoa_rt.run import Trainer
-from tinyfoa_rt.run.loop import starting_rate
 from tinyfoa_rt.run.progress import Progress
 
 __all__ = ["c_source", "export_c99"]
@@ -124,7 +123,5 @@ def _task(artifact: Artifact) -> PlanningTask:
 
 def _rates(manifest: Manifest, task: PlanningTask) -> dict[str, float]:
     """The recipe's rates, with standardized samples, and bits of which half are ones."""
-    rates = {}
-    for setting, record in zip(task.settings, manifest.blocks):
-        rates[record.name] = starting_rate(manifest, record, 0.5 if setting.binary_values else 1.0)
-    return rates
+    pairs = zip(task.settings, manifest.blocks)
+    return {record.name: record.rate.at(0.5 if setting.binary_values else 1.0) for setting, record in pairs}

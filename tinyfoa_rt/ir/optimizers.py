@@ -28,7 +28,7 @@ class Optimizer:
         counts_steps: whether it counts the steps of each slice too, in an int32 that begins at 0.
         dense_step: an operator that is gradient and update of dense weights in one, so that no gradient is stored; empty where
             there is none.
-        base_rate: what the rates of blocks are multiples of (planner/rates.py).
+        base_rate: what the rates of blocks are multiples of (builder/rates.py).
         follows_gradient: whether a step is as long as the gradient; else its length is the rate alone.
         formula: of a step, in words; ``g`` is the gradient.
         hyper_parameters: the constants of that formula, which function bodies and kernels repeat.

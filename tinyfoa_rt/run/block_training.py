@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.artifact.records import Manifest
 from tinyfoa_rt.errors import InputError
-from tinyfoa_rt.ir.losses import loss_of
 from tinyfoa_rt.ir.names import LOSS, RATE, TARGET, kept_by, split
 from tinyfoa_rt.run.evaluation import accuracy_of
 from tinyfoa_rt.run.frozen_slice import FrozenSlice
@@ -42,7 +41,7 @@ class BlockTraining:
         self, artifact: Artifact, index: int, state: ModelState, runtime: Runtime, given: Mapping[str, Array] | None = None
     ) -> None:
         self.record = artifact.blocks[index]
-        self._prediction = loss_of(artifact.manifest.loss).prediction
+        self._prediction = artifact.manifest.loss.prediction
         self._state = state
         self._layers = [state.layers[layer.name] for layer in self.record.layers]
         self._session = runtime.open(
@@ -136,6 +135,6 @@ class BlockTraining:
 
 def _unread_target(manifest: Manifest) -> Array:
     """Where a batch's labels or values go, for accuracy, when the step does not read them."""
-    if loss_of(manifest.loss).target == "class":
+    if manifest.loss.target == "class":
         return np.zeros(manifest.batch, dtype=np.int64)
     return np.zeros((manifest.batch, manifest.num_outputs), dtype=np.float32)

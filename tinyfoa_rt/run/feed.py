@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt.artifact.records import InputRecord, Manifest
 from tinyfoa_rt.errors import InputError, UsageError
-from tinyfoa_rt.ir.losses import loss_of
 from tinyfoa_rt.run.cache import ActivationCache
 from tinyfoa_rt.run.data import Normalization, check_labels, chunks, fit_to_shape
 
@@ -147,7 +146,7 @@ def check_targets(manifest: Manifest, samples: Samples, y: Array) -> Array:
         raise InputError("data", "has no samples", "give at least one")
     if len(samples) != len(y):
         raise InputError("data", f"has {len(samples)} samples and {len(y)} targets", "give one target a sample")
-    loss = loss_of(manifest.loss)
+    loss = manifest.loss
     if loss.target == "class":
         if y.ndim != 1 or y.dtype.kind not in "iu":
             problem = f"labels are {y.dtype} of shape {y.shape}"
@@ -161,7 +160,7 @@ def check_targets(manifest: Manifest, samples: Samples, y: Array) -> Array:
         flat = y.astype(np.float32).reshape(len(y), -1)
     if flat.shape[1] != manifest.num_outputs:
         problem = f"targets have {flat.shape[1]} numbers, the model {manifest.num_outputs}"
-        raise InputError("data", problem, f"give one vector a sample, or plan with another --loss than {manifest.loss}")
+        raise InputError("data", problem, f"give one vector a sample, or plan with another --loss than {loss.name}")
     is_finite = np.isfinite(flat).all(axis=1)
     if not is_finite.all():
         place = f"data, row {int(is_finite.argmin())}"

@@ -25,7 +25,6 @@ from tinyfoa_rt.run.loop import (
     check_tensors,
     input_powers,
     robust_mean,
-    starting_rate,
 )
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.progress import Progress
@@ -93,15 +92,12 @@ class InterleavedLoop:
             if training.record.name not in self._progress.rates:
                 training.begin_turn(0)
                 powers = calibrate(training, self._state, lambda _: None, CALIBRATION_SAMPLES)  # on this one batch
-                self._progress.rates[training.record.name] = self._starting_rate(training, powers)
+                self._progress.rates[training.record.name] = training.record.rate.at(robust_mean(powers))
             training.begin_turn(self._progress.step // self._progress.settings.steps_a_turn % training.num_slices)
             # The blocks before change, and with them what this one reads: its rate follows.
-            rate = self._starting_rate(training, input_powers(training, self._state))
+            rate = training.record.rate.at(robust_mean(input_powers(training, self._state)))
             result = training.step(rate * factor)
             check_loss(training.record.name, self._progress.step, result.loss)
         self._progress.step += 1
         self._progress.total_steps += 1
         return result
-
-    def _starting_rate(self, training: BlockTraining, powers: Array) -> float:
-        return starting_rate(self._artifact.manifest, training.record, robust_mean(powers))

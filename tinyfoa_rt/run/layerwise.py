@@ -23,7 +23,6 @@ from tinyfoa_rt.run.loop import (
     check_tensors,
     input_powers,
     robust_mean,
-    starting_rate,
 )
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.progress import Progress
@@ -111,7 +110,7 @@ class LayerwiseLoop:
         training.begin_turn(0)
         is_new = name not in self._progress.rates
         powers = calibrate(training, self._state, fill, self._artifact.manifest.batch, is_new=is_new)
-        self._progress.rates[name] = self._starting_rate(training, powers)
+        self._progress.rates[name] = training.record.rate.at(robust_mean(powers))
 
     def _follow_power(self, training: BlockTraining) -> None:
         """Measure the block's rate on the first samples of a stream, step by step: the first one may be an outlier."""
@@ -122,12 +121,9 @@ class LayerwiseLoop:
             progress.powers[name] = []
         if name in progress.powers:
             seen = progress.powers[name] = [*progress.powers[name], *input_powers(training, self._state).tolist()]
-            progress.rates[name] = self._starting_rate(training, np.array(seen))
+            progress.rates[name] = training.record.rate.at(robust_mean(np.array(seen)))
             if len(seen) >= CALIBRATION_SAMPLES:
                 del progress.powers[name]
-
-    def _starting_rate(self, training: BlockTraining, powers: Array) -> float:
-        return starting_rate(self._artifact.manifest, training.record, robust_mean(powers))
 
     def _count_step(self) -> None:
         self._progress.step += 1

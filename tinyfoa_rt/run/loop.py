@@ -14,11 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyfoa_rt.artifact.records import BlockRecord, Manifest
-from tinyfoa_rt.artifact.settings import BlockSize, rate_of_block
 from tinyfoa_rt.artifact.tensor_file import is_finite
 from tinyfoa_rt.errors import DivergenceError
-from tinyfoa_rt.ir.losses import loss_of
 from tinyfoa_rt.ir.names import scale_of, statistics_of
 from tinyfoa_rt.names import elide
 from tinyfoa_rt.run.block_training import BlockTraining
@@ -32,7 +29,6 @@ __all__ = [
     "check_tensors",
     "input_powers",
     "robust_mean",
-    "starting_rate",
 ]
 
 Array = NDArray[Any]
@@ -155,20 +151,3 @@ def input_powers(training: BlockTraining, state: ModelState) -> Array:
         else:
             powers.append(np.square(rows, dtype=np.float64).mean(axis=1))
     return np.asarray(np.mean(powers, axis=0))
-
-
-def starting_rate(manifest: Manifest, record: BlockRecord, power: float) -> float:
-    """The rate of the recipe for a block whose inputs have the mean square ``power``."""
-    fan_in = max(layer.fan_in for layer in record.layers)
-    num_slices = max(layer.grid.count for layer in record.layers)
-    positions = max(layer.positions for layer in record.layers)
-    squared = manifest.num_outputs if record.is_classifier and loss_of(manifest.loss).averages_outputs else 0
-    is_from_scratch = record.is_classifier and not squared and not manifest.frozen_blocks
-    is_behind_kernels = is_from_scratch and any(_is_of_kernels(block) for block in manifest.blocks)
-    size = BlockSize(record.units, record.unit_positions, fan_in, num_slices, positions, power, squared, is_behind_kernels)
-    return rate_of_block(manifest.optimizer, manifest.batch, size)
-
-
-def _is_of_kernels(block: BlockRecord) -> bool:
-    """Whether a block trains convolutions by an error of its own."""
-    return not block.is_classifier and block.layers[0].kind == "conv"

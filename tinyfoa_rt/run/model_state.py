@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyfoa_rt.artifact.records import BlockRecord, LayerRecord, Manifest
+from tinyfoa_rt.artifact.records import BlockRecord, LayerRecord, Manifest, OptimizerRecord
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.ir.names import kept_by, own, shift_of, statistics_of
-from tinyfoa_rt.ir.optimizers import Optimizer, optimizer_of
 from tinyfoa_rt.run.conv_state import ConvState
 from tinyfoa_rt.run.local_state import LocalState
 from tinyfoa_rt.run.mapped_memory import mapped_array
@@ -48,7 +47,7 @@ class ModelState:
         self._kept = {kept_by(block.name, name) for block in manifest.blocks for name in block.kept}
         for block in manifest.blocks:
             for layer in block.layers:
-                state = _layer_state(layer, initial, optimizer_of(manifest.optimizer), storage)
+                state = _layer_state(layer, initial, manifest.optimizer, storage)
                 self.layers[layer.name] = state(is_packed=is_packed)
             for name in _other_names(block):
                 self.others[name] = np.array(_required(initial, name))
@@ -98,22 +97,15 @@ def _other_names(block: BlockRecord) -> list[str]:
 
 
 def _layer_state(
-    layer: LayerRecord, initial: Mapping[str, Array], optimizer: Optimizer, storage: Path | None
+    layer: LayerRecord, initial: Mapping[str, Array], optimizer: OptimizerRecord, storage: Path | None
 ) -> partial[DenseState]:
     """The state of a layer, but for its form."""
     weight = np.asarray(_required(initial, own(layer.name, "weight")))
-    bias = initial.get(own(layer.name, "bias"))
-    shape: tuple[int, ...] = (layer.ins[-1], layer.outs[-1])
-    if layer.kind != "dense":
-        shape = (layer.fan_in // layer.ins[-1], *shape)
-    if layer.kind == "local":
-        shape = (*weight.shape[:1], *shape)
-    if weight.shape != shape or weight.dtype != np.float32:
-        problem = f"is {weight.dtype}{list(weight.shape)}, expected float32{list(shape)}"
+    bias = np.array(_required(initial, own(layer.name, "bias"))) if layer.has_bias else None
+    if weight.shape != layer.shape or weight.dtype != np.float32:
+        problem = f"is {weight.dtype}{list(weight.shape)}, expected float32{list(layer.shape)}"
         raise InputError(f"initial state, tensor '{own(layer.name, 'weight')}'", problem, "build the artifact again")
-    state = partial(
-        _KINDS[layer.kind], layer.name, weight, None if bias is None else np.array(bias), layer.grid, optimizer, layer.is_binary
-    )
+    state = partial(_KINDS[layer.kind], layer.name, weight, bias, layer.grid, optimizer, layer.is_binary)
     if storage is None:
         return state
     return partial(state, allocate=lambda size: mapped_array((size,), np.dtype(np.float32), storage))

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyfoa_rt.artifact.records import OptimizerRecord
 from tinyfoa_rt.ir.names import own
-from tinyfoa_rt.ir.optimizers import STEP_COUNT, Optimizer
+from tinyfoa_rt.ir.optimizers import STEP_COUNT
 from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.run.sliced_tensor import Allocate, SlicedTensor
 from tinyfoa_rt.run.whole_weights import PackedSigns, RealWeights, SignBytes, WholeWeights
@@ -52,7 +53,7 @@ class DenseState:
     initial: InitVar[Array]
     bias: Array | None
     grid: SliceGrid
-    optimizer: Optimizer
+    optimizer: OptimizerRecord
     is_binary: bool = True
     is_packed: bool = False
     allocate: Allocate = _in_ram

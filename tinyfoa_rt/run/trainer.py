@@ -186,12 +186,12 @@ class Trainer:
 
     def predict(self, x: Inputs) -> Array:
         """Return the class (N,) of each sample; of several binary ones 0 or 1 (N, outputs); of a regression its output."""
-        return predict(self.scores(x), loss_of(self.artifact.manifest.loss).prediction)
+        return predict(self.scores(x), self.artifact.manifest.loss.prediction)
 
     def evaluate(self, x: Inputs, y: Array) -> Evaluation:
         """Return loss, accuracy and balanced accuracy on ``x`` and ``y``."""
         _, target = self._data(x, y, self.progress.normalization)
-        return evaluate_scores(self.scores(x), target, loss_of(self.artifact.manifest.loss))
+        return evaluate_scores(self.scores(x), target, loss_of(self.artifact.manifest.loss.name))
 
     def save(self, folder: str | Path) -> None:
         """Write artifact, checkpoint and inference model; a power cut leaves the old checkpoint or the new one.

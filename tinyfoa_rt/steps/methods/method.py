@@ -61,7 +61,7 @@ class Signal:
 
 
 class RateUnits(NamedTuple):
-    """What the law of rates (artifact/settings.py) knows of a method.
+    """What the law of rates (builder/rates.py) knows of a method.
 
     ``units`` are the numbers that share the error, 0 where the error is the loss's own; ``positions`` how many positions of the
     output each is the mean of.

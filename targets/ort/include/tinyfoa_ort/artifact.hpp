@@ -99,7 +99,7 @@ private:
         const fs::path path = folder / manifest_name;
         InputFile file(path, "name a folder that 'tinyfoa-rt build' or 'train' has written", Links::refuse);
         try {
-            return parse_manifest(path.string(), parse_object(file.read_text(largest_manifest)));
+            return parse_manifest(path.string(), file.read_text(largest_manifest));
         } catch (const JsonError& error) {
             throw input_error(path.string(), std::string("is damaged: ") + error.what(), detail::build_again);
         }

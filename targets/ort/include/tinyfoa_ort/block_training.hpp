@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "tinyfoa_ort/artifact.hpp"
+#include "tinyfoa_ort/evaluation.hpp"
 #include "tinyfoa_ort/memory_use.hpp"
 #include "tinyfoa_ort/model_state.hpp"
 #include "tinyfoa_ort/session.hpp"
-#include "tinyfoa_ort/settings.hpp"
 
 namespace tinyfoa {
 
@@ -119,27 +119,6 @@ public:
         return powers;
     }
 
-    // The recipe's rate where the block's inputs have the mean square `power`.
-    double starting_rate(double power) {
-        BlockSize size;
-        size.units = static_cast<double>(record_.units);
-        size.unit_positions = static_cast<double>(record_.unit_positions);
-        for (const LayerRecord& layer : record_.layers) {
-            size.fan_in = std::max(size.fan_in, static_cast<double>(layer.fan_in));
-            size.weight_positions = std::max(size.weight_positions, static_cast<double>(layer.positions));
-        }
-        const bool classifies = record_.is_classifier && !manifest_.is_regression() && manifest_.frozen_blocks == 0;
-        for (const BlockRecord& block : manifest_.blocks) {
-            const bool is_of_kernels = !block.is_classifier && block.layers.front().kind == "conv";
-            size.is_behind_kernels = size.is_behind_kernels || (classifies && is_of_kernels);
-        }
-        size.num_slices = static_cast<double>(num_slices());
-        size.input_power = power;
-        size.squared_outputs =
-            record_.is_classifier && manifest_.is_regression() ? static_cast<double>(manifest_.num_outputs) : 0;
-        return rate_of_block(manifest_.optimizer, static_cast<double>(manifest_.batch), size);
-    }
-
     // RAM that the plan counts and this trainer holds during a step: the batch, results, what the method keeps, the active slice.
     std::size_t held_nbytes() const {
         std::size_t total = target_.nbytes() + rate_.nbytes();
@@ -186,7 +165,7 @@ private:
     // Sizes that this trainer relies on: those of the model's own tensors are onnxruntime's to check.
     void check_sizes() const {
         const Shape shape = {manifest_.batch, manifest_.num_outputs};
-        const bool has_labels = manifest_.is_classification();
+        const bool has_labels = manifest_.has_labels();
         const Shape target = has_labels ? Shape{manifest_.batch} : shape;
         const bool fits_target =
             target_.dtype() == (has_labels ? Dtype::int64 : Dtype::float32) && target_.size() == count_elements(target);
@@ -225,22 +204,14 @@ private:
     }
 
     float accuracy() const {
-        if (manifest_.is_regression()) {
-            return 0;
-        }
+        Answers answers(manifest_);
+        const float* scores = outputs_.at(record_.scores).data<float>();
         const auto width = static_cast<std::size_t>(manifest_.num_outputs), batch = static_cast<std::size_t>(manifest_.batch);
-        std::size_t num_right = 0;
-        if (!manifest_.is_classification()) {
-            for (std::size_t i = 0; i < batch * width; ++i) {
-                num_right += (outputs_.at(record_.scores).data<float>()[i] > 0) == (target_.data<float>()[i] > 0.5F);
-            }
-            return static_cast<float>(num_right) / static_cast<float>(batch * width);
-        }
         for (std::size_t i = 0; i < batch; ++i) {
-            const float* row = outputs_.at(record_.scores).data<float>() + i * width;
-            num_right += std::max_element(row, row + width) - row == target_.data<std::int64_t>()[i];
+            answers.add(scores + i * width, manifest_.has_labels() ? Target{target_.data<std::int64_t>() + i, nullptr}
+                                                                   : Target{nullptr, target_.data<float>() + i * width});
         }
-        return static_cast<float>(num_right) / static_cast<float>(batch);
+        return static_cast<float>(answers.share());
     }
 
     const Manifest& manifest_;

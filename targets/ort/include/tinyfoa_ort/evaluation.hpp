@@ -5,79 +5,104 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <string>
 
 #include "tinyfoa_ort/samples.hpp"
 
 namespace tinyfoa {
 
 struct Evaluation {
-    double loss = 0;               // mean cross entropy, of a binary one the sum over the outputs; or half the mean squared error
-    double accuracy = 0;           // share of samples, of a binary cross entropy of outputs, that are right; 0 for a regression
+    double loss = 0;               // mean over the samples (tinyfoa_rt/ir/losses.py)
+    double accuracy = 0;           // share of samples, of a binary loss that of outputs, that are right; 0 for a regression
     double balanced_accuracy = 0;  // mean over the classes that occur of the share of each that is found; 0 for a regression
+};
+
+namespace detail {
+
+// The loss of one sample with scores `s` and target `t`, by the loss's name.
+inline double measure(const Manifest& manifest, const float* s, const Target& t) {
+    const auto width = static_cast<std::size_t>(manifest.num_outputs);
+    const std::string& name = manifest.loss.name;
+    double loss = 0;
+    if (name == "cross-entropy") {
+        const auto largest = static_cast<double>(*std::max_element(s, s + width));
+        for (std::size_t i = 0; i < width; ++i) {
+            loss += std::exp(static_cast<double>(s[i]) - largest);
+        }
+        return std::log(loss) - (static_cast<double>(s[*t.label]) - largest);
+    }
+    for (std::size_t i = 0; i < width; ++i) {
+        const auto score = static_cast<double>(s[i]);
+        if (name == "binary-cross-entropy") {
+            loss += std::max(score, 0.0) - score * static_cast<double>(t.values[i]) + std::log1p(std::exp(-std::abs(score)));
+        } else if (name == "mean-squared-error") {
+            const auto error = static_cast<double>(s[i] - t.values[i]);
+            loss += 0.5 * error * error / static_cast<double>(width);
+        } else {
+            throw input_error("loss " + name, "is not measured by this trainer", "evaluate with Python's trainer");
+        }
+    }
+    return loss;
+}
+
+}  // namespace detail
+
+// Counts right answers as scores come, sample by sample; of a regression there are none.
+class Answers {
+public:
+    explicit Answers(const Manifest& manifest) : manifest_(manifest) {}
+
+    void add(const float* scores, const Target& target) {
+        const auto width = static_cast<std::size_t>(manifest_.num_outputs);
+        if (manifest_.loss.prediction == "largest") {
+            count(*target.label, std::max_element(scores, scores + width) - scores == *target.label);
+        }
+        for (std::size_t i = 0; manifest_.loss.prediction == "sign" && i < width; ++i) {
+            count(target.values[i] > 0.5F, (scores[i] > 0) == (target.values[i] > 0.5F));
+        }
+    }
+
+    // Share of all that are right, and the mean of the shares of each label that occurs.
+    double share() const { return num_all_ == 0 ? 0 : static_cast<double>(num_right_) / static_cast<double>(num_all_); }
+    double balanced_share() const {
+        double sum = 0;
+        for (const auto& [label, counts] : counts_) {
+            sum += static_cast<double>(counts.second) / static_cast<double>(counts.first) / static_cast<double>(counts_.size());
+        }
+        return sum;
+    }
+
+private:
+    void count(std::int64_t label, bool is_right) {
+        ++num_all_;
+        num_right_ += is_right;
+        ++counts_[label].first;
+        counts_[label].second += is_right;
+    }
+
+    const Manifest& manifest_;
+    std::size_t num_all_ = 0, num_right_ = 0;
+    std::map<std::int64_t, std::pair<std::size_t, std::size_t>> counts_;  // of each label: all, right
 };
 
 // Measures scores as they come, row by row.
 class Evaluator {
 public:
-    explicit Evaluator(const Manifest& manifest)
-        : num_outputs_(static_cast<std::size_t>(manifest.num_outputs)), is_classification_(manifest.is_classification()),
-          is_regression_(manifest.is_regression()) {}
+    explicit Evaluator(const Manifest& manifest) : manifest_(manifest), answers_(manifest) {}
 
-    void add(const float* scores, const Samples& samples, std::size_t row) {
+    void add(const float* scores, const Target& target) {
         ++num_rows_;
-        if (!is_classification_ && !is_regression_) {
-            for (std::size_t i = 0; i < num_outputs_; ++i) {
-                const double score = static_cast<double>(scores[i]);
-                const double target = static_cast<double>(samples.targets[row * num_outputs_ + i]);
-                loss_ += std::max(score, 0.0) - score * target + std::log1p(std::exp(-std::abs(score)));
-                count(target > 0.5, (score > 0) == (target > 0.5));
-            }
-            return;
-        }
-        if (is_regression_) {
-            for (std::size_t i = 0; i < num_outputs_; ++i) {
-                const double error = static_cast<double>(scores[i] - samples.targets[row * num_outputs_ + i]);
-                loss_ += 0.5 * error * error / static_cast<double>(num_outputs_);
-            }
-            return;
-        }
-        const std::int64_t label = samples.labels[row];
-        const float* best = std::max_element(scores, scores + num_outputs_);
-        double sum = 0;
-        for (std::size_t i = 0; i < num_outputs_; ++i) {
-            sum += std::exp(static_cast<double>(scores[i]) - static_cast<double>(*best));
-        }
-        loss_ += std::log(sum) - (static_cast<double>(scores[label]) - static_cast<double>(*best));
-        count(label, best - scores == label);
+        loss_ += detail::measure(manifest_, scores, target);
+        answers_.add(scores, target);
     }
 
-    Evaluation result() const {
-        Evaluation found;
-        found.loss = loss_ / static_cast<double>(num_rows_);
-        for (const auto& [label, counts] : counts_) {
-            found.accuracy += static_cast<double>(counts.right) / static_cast<double>(num_counted_);
-            const double share = static_cast<double>(counts.right) / static_cast<double>(counts.all);
-            found.balanced_accuracy += share / static_cast<double>(counts_.size());
-        }
-        return found;
-    }
+    Evaluation result() const { return {loss_ / static_cast<double>(num_rows_), answers_.share(), answers_.balanced_share()}; }
 
 private:
-    struct Counts {
-        std::size_t all = 0, right = 0;
-    };
-
-    void count(std::int64_t label, bool is_right) {
-        ++num_counted_;
-        ++counts_[label].all;
-        counts_[label].right += is_right;
-    }
-
-    std::size_t num_outputs_;
-    bool is_classification_, is_regression_;
-    std::size_t num_rows_ = 0, num_counted_ = 0;
+    const Manifest& manifest_;
+    Answers answers_;
+    std::size_t num_rows_ = 0;
     double loss_ = 0;
-    std::map<std::int64_t, Counts> counts_;
 };
 
 }  // namespace tinyfoa

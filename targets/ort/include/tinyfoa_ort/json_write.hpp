@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes JSON byte for byte as Python's json.dumps does, since hashes are taken of it.
+// Writes JSON byte for byte as Python's json.dumps does, since both write checkpoints.
 #pragma once
 
-#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -14,7 +13,6 @@ namespace tinyfoa {
 struct JsonStyle {
     bool is_indented = false;  // json.dumps(indent=1); else one line
     bool is_compact = false;   // separators=(",", ":")
-    bool sorts_keys = false;   // sort_keys=True
     bool escapes_all = true;   // ensure_ascii=True
 };
 
@@ -64,25 +62,17 @@ private:
     }
 
     void write_object(const std::vector<Json::Member>& members, int depth) {
-        std::vector<const Json::Member*> sorted;
-        for (const Json::Member& member : members) {
-            sorted.push_back(&member);
-        }
-        if (style_.sorts_keys) {  // bytes of UTF-8 sort as characters do
-            std::sort(sorted.begin(), sorted.end(),
-                      [](const Json::Member* a, const Json::Member* b) { return a->first < b->first; });
-        }
         out_ += '{';
-        for (std::size_t i = 0; i < sorted.size(); ++i) {
+        for (std::size_t i = 0; i < members.size(); ++i) {
             if (i > 0) {
                 separate();
             }
             begin_line(depth);
-            write_string(sorted[i]->first);
+            write_string(members[i].first);
             out_ += style_.is_compact ? ":" : ": ";
-            write_value(sorted[i]->second, depth + 1);
+            write_value(members[i].second, depth + 1);
         }
-        if (!sorted.empty()) {
+        if (!members.empty()) {
             begin_line(depth - 1);
         }
         out_ += '}';

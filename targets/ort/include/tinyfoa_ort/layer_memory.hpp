@@ -13,24 +13,16 @@
 
 namespace tinyfoa {
 
-// Names of what an optimizer keeps of each parameter.
-inline std::vector<std::string> optimizer_states(const std::string& optimizer) {
-    if (optimizer == "adam") {
-        return {"mean", "variance"};
-    }
-    return optimizer == "momentum" ? std::vector<std::string>{"velocity"} : std::vector<std::string>{};
-}
-
 // Latent weights are (positions, taps, inputs, outputs); a convolution has one position, a dense layer one tap too. Biases are
 // (outputs, positions); abs_sums, the sum |W| of each output within each band of inputs, are (bands, positions, outputs).
 struct LayerMemory {
-    LayerMemory(const LayerRecord& record, std::size_t num_positions, bool has_bias, const std::string& optimizer,
-                const std::string& folder)
-        : name(record.name), is_local(record.kind == "local"), is_dense(record.kind == "dense"), is_binary(record.is_binary),
-          grid(record), positions(num_positions), taps(static_cast<std::size_t>(record.fan_in) / grid.num_ins()),
+    LayerMemory(const LayerRecord& record, const OptimizerRecord& optimizer, const std::string& folder)
+        : name(record.name), weight_shape(record.shape), is_local(record.kind == "local"), is_binary(record.is_binary),
+          grid(record), positions(is_local ? static_cast<std::size_t>(record.shape[0]) : 1),
+          taps(record.kind == "dense" ? 1 : static_cast<std::size_t>(record.shape[is_local])),
           latent(positions * taps, grid, folder), abs_sums(grid.num_bands() * positions * grid.num_outs()),
-          bias(has_bias ? grid.num_outs() * positions : 0), states(optimizer_states(optimizer)),
-          step_counts(optimizer == "adam" ? grid.count() : 0) {
+          bias(record.has_bias ? grid.num_outs() * positions : 0), states(optimizer.states),
+          step_counts(optimizer.counts_steps ? grid.count() : 0) {
         for (std::size_t i = 0; i < states.size(); ++i) {
             moments.emplace_back(positions * taps, grid, folder);
             bias_moments.emplace_back(grid.num_bands() * bias.size());
@@ -39,15 +31,9 @@ struct LayerMemory {
 
     bool has_bias() const { return !bias.empty(); }
 
-    // Shape of a tensor of the layer as files have it: without positions and taps where it has but one.
-    Shape weight_shape() const {
-        const Shape whole = {as_size(positions), as_size(taps), as_size(grid.num_ins()), as_size(grid.num_outs())};
-        return is_local ? whole : Shape(whole.begin() + (is_dense ? 2 : 1), whole.end());
-    }
-
     // All that must be kept, under the names of checkpoints.
     std::vector<StoredTensor> stored() {
-        std::vector<StoredTensor> found = {latent.stored(own("weight"), weight_shape())};
+        std::vector<StoredTensor> found = {latent.stored(own("weight"), weight_shape)};
         const std::int64_t num_bands = as_size(grid.num_bands()), num_outs = as_size(grid.num_outs());
         const Shape sums = is_local ? Shape{num_bands, as_size(positions), num_outs} : Shape{num_bands, num_outs};
         found.push_back(StoredTensor::whole(own("abs_sums"), Dtype::float32, sums, abs_sums.data()));
@@ -56,7 +42,7 @@ struct LayerMemory {
             found.push_back(StoredTensor::whole(own("bias"), Dtype::float32, bias_shape, bias.data()));
         }
         for (std::size_t i = 0; i < states.size(); ++i) {
-            found.push_back(moments[i].stored(names::own(own("weight"), states[i]), weight_shape()));
+            found.push_back(moments[i].stored(names::own(own("weight"), states[i]), weight_shape));
             if (has_bias()) {
                 Shape shape = bias_shape;
                 shape.insert(shape.begin(), num_bands);
@@ -97,8 +83,8 @@ struct LayerMemory {
     static std::int64_t as_size(std::size_t size) { return static_cast<std::int64_t>(size); }
 
     std::string name;
+    Shape weight_shape;  // as files have it
     bool is_local;
-    bool is_dense;
     bool is_binary;
     Grid grid;
     std::size_t positions, taps;

@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "tinyfoa_ort/artifact_paths.hpp"
 #include "tinyfoa_ort/error.hpp"
 #include "tinyfoa_ort/json_read.hpp"
-#include "tinyfoa_ort/json_write.hpp"
 #include "tinyfoa_ort/record_reader.hpp"
 #include "tinyfoa_ort/sha256.hpp"
 #include "tinyfoa_ort/tensor.hpp"
@@ -19,12 +19,26 @@ namespace tinyfoa {
 
 struct LayerRecord {
     std::string name;
-    std::string kind;  // dense, conv or local
-    std::int64_t fan_in = 0;
+    std::string kind;                // dense, conv or local
+    Shape shape;                     // of its weights: ([[positions,] taps,] inputs, outputs)
     std::vector<std::int64_t> ins;   // bounds of its slices along the inputs
     std::vector<std::int64_t> outs;  // and along the outputs
+    bool has_bias = false;
     bool is_binary = true;
-    std::int64_t positions = 1;  // places with an error of their own at which a weight is used
+};
+
+// The rate at which a block starts, as a law of the mean square of what it reads.
+struct RateRecord {
+    double boost = 1, fan_in = 1, least_power = 1;
+    std::optional<double> numerator, most;
+
+    double at(double power) const {
+        if (!numerator) {
+            return boost;
+        }
+        const double rate = *numerator / (fan_in * std::max(power, least_power));
+        return boost * (most ? std::min(rate, *most) : rate);
+    }
 };
 
 struct BlockRecord {
@@ -36,8 +50,7 @@ struct BlockRecord {
     double scale_momentum = 0;
     std::string scores;             // output of the step by which the block predicts
     std::vector<std::string> kept;  // what the step reads of its method's, such as a stored head: #ROLE; BLOCK#ROLE in the state
-    std::int64_t units = 0;         // numbers that share the error; 0 where it is the model's own loss's
-    std::int64_t unit_positions = 1;  // positions of the output that each of them is the mean of
+    RateRecord rate;
     bool is_classifier = false;
     std::vector<LayerRecord> layers;
 };
@@ -54,16 +67,28 @@ struct ParameterRecord {
     std::int64_t offset = 0, nbytes = 0;
 };
 
+// What is minimized: what a target is (a class, probabilities or numbers), and how scores predict (largest, sign or value).
+struct LossRecord {
+    std::string name, target, prediction;
+};
+
+// Tensors that it keeps of each parameter, and whether it counts the steps of each slice.
+struct OptimizerRecord {
+    std::vector<std::string> states;
+    bool counts_steps = false;
+};
+
 struct Manifest {
-    std::string model, input, output, score, loss, optimizer, schedule, binarize, block_output, order;
+    std::string model, input, score, schedule, block_output, order;
+    LossRecord loss;
+    OptimizerRecord optimizer;
     Shape input_shape;  // at batch 1
     std::int64_t num_outputs = 0;
     std::int64_t batch = 0;
     std::int64_t peak_bytes = 0;
-    std::int64_t budget_bytes = 0;  // that it was planned for; 0 where it is a device's that runs generated C
-    std::int64_t rows = 0;          // samples that a forward pass takes at once
-    bool needs_kernels = false;     // the plan counts on the library of kernels
-    std::int64_t frozen_blocks = 0;
+    std::int64_t budget_bytes = 0;    // that it was planned for; 0 where it is a device's that runs generated C
+    std::int64_t rows = 0;            // samples that a forward pass takes at once
+    bool needs_kernels = false;       // the plan counts on the library of kernels
     std::vector<std::string> stages;  // paths of the forward pass; empty where there is nothing to compute
     std::vector<BlockRecord> blocks;
     std::map<std::string, std::string> next_of;  // outputs of steps that are next values, with what they are the next value of
@@ -71,88 +96,74 @@ struct Manifest {
     std::map<std::string, FileRecord> files;
     std::string id;  // tells artifacts apart
 
-    bool is_classification() const { return loss == "cross-entropy"; }  // targets are labels, else numbers
-    bool is_regression() const { return loss == "mean-squared-error"; }
+    bool has_labels() const { return loss.target == "class"; }  // else targets are vectors
     bool has_scaled_inputs() const { return block_output == "scaled"; }
 };
 
 namespace detail {
 
-inline std::map<std::string, FileRecord> read_files(const std::string& place, const Json* content) {
-    if (content == nullptr || !content->is(Json::Type::object)) {
-        throw input_error(place, "is not a table of files", build_again);
+inline FileRecord read_file(RecordReader& reader) {
+    const FileRecord file = {reader.integer("bytes"), reader.text("sha256")};
+    if (file.sha256.size() != 64 || file.sha256.find_first_not_of("0123456789abcdef") != std::string::npos) {
+        throw reader.refused("has no size and SHA-256");
     }
-    std::map<std::string, FileRecord> files;
-    for (const Json::Member& member : content->members()) {
-        check_path(place, member.first);
-        const Json *nbytes = member.second.find("bytes"), *digest = member.second.find("sha256");
-        const bool has_size = nbytes != nullptr && nbytes->as_integer().value_or(-1) >= 0;
-        const bool has_digest = digest != nullptr && digest->is(Json::Type::string) && digest->text().size() == 64 &&
-                                digest->text().find_first_not_of("0123456789abcdef") == std::string::npos;
-        if (!has_size || !has_digest) {
-            throw input_error(place + ", '" + member.first + "'", "has no size and SHA-256", build_again);
-        }
-        files[member.first] = {*nbytes->as_integer(), digest->text()};
-    }
-    return files;
+    return file;
 }
 
 // The model's data input: this trainer takes one, of real numbers.
-inline void read_inputs(const std::string& place, const std::vector<Json>& inputs, Manifest& manifest) {
-    const std::string python = "train it with tinyfoa-rt train";
-    if (inputs.size() != 1) {
-        throw input_error(place, "are " + std::to_string(inputs.size()) + ", which needs Python's trainer", python);
-    }
-    RecordReader reader(place + "[0]", inputs[0]);
-    manifest.input = reader.text("name");
+inline Shape read_input(RecordReader& reader, std::string& name) {
+    name = reader.text("name");
     const std::string dtype = reader.text("dtype");
-    manifest.input_shape = reader.integers("shape");
-    reader.finish();
+    const Shape shape = reader.integers("shape", 1);
     if (dtype != "float32") {
-        throw input_error(place, "are " + dtype + ", which needs Python's trainer", python);
+        throw reader.refused("is " + dtype + ", which needs Python's trainer: tinyfoa-rt train");
     }
-    for (const std::int64_t size : manifest.input_shape) {
-        if (size < 1) {
-            throw input_error(place, "have a size below 1", build_again);
-        }
+    if (shape.empty() || !count_elements(shape, Dtype::float64)) {
+        throw reader.refused("has a shape that is empty or too large");
     }
-    if (manifest.input_shape.empty() || !count_elements(manifest.input_shape, Dtype::float64)) {
-        throw input_error(place, "have a shape that is empty or too large", build_again);
-    }
+    return shape;
 }
 
-inline LayerRecord read_layer(const std::string& place, const Json& content) {
-    RecordReader reader(place, content);
+inline LayerRecord read_layer(RecordReader& reader) {
     LayerRecord layer;
     layer.name = reader.text("name");
     layer.kind = reader.choice("kind", {"dense", "conv", "local"});
-    layer.fan_in = reader.integer("fan_in", 1);
+    layer.shape = reader.integers("shape", 1);
     layer.ins = reader.integers("ins");
     layer.outs = reader.integers("outs");
+    layer.has_bias = reader.boolean("has_bias");
     layer.is_binary = reader.boolean("is_binary");
-    layer.positions = reader.integer("positions", 1);
-    reader.finish();
     for (const std::vector<std::int64_t>& bounds : {layer.ins, layer.outs}) {
-        bool is_rising = bounds.size() >= 2 && bounds[0] == 0;
-        for (std::size_t i = 1; i < bounds.size(); ++i) {
-            is_rising = is_rising && bounds[i - 1] < bounds[i];
-        }
-        if (!is_rising) {
-            throw input_error(place, "slices have the bounds " + to_text(bounds), build_again);
+        const bool is_rising = std::adjacent_find(bounds.begin(), bounds.end(), std::greater_equal<>()) == bounds.end();
+        if (bounds.size() < 2 || bounds[0] != 0 || !is_rising) {
+            throw reader.refused("slices have the bounds " + to_text(bounds));
         }
     }
-    if (layer.kind == "dense" ? layer.fan_in != layer.ins.back() : layer.fan_in % layer.ins.back() != 0) {
-        throw input_error(place, "fan_in does not fit its inputs", build_again);
+    const std::size_t rank = layer.kind == "dense" ? 2 : layer.kind == "conv" ? 3 : 4;
+    if (layer.shape.size() != rank || layer.shape[rank - 2] != layer.ins.back() || layer.shape[rank - 1] != layer.outs.back()) {
+        throw reader.refused("is " + layer.kind + " of the shape " + to_text(layer.shape));
     }
     return layer;
 }
 
-inline BlockRecord read_block(const std::string& place, const Json& content) {
-    RecordReader reader(place, content);
+inline RateRecord read_rate(RecordReader& reader) {
+    RateRecord rate;
+    rate.boost = reader.number("boost");
+    rate.numerator = reader.number_or_null("numerator");
+    rate.fan_in = static_cast<double>(reader.integer("fan_in", 1));
+    rate.least_power = reader.number("least_power");
+    rate.most = reader.number_or_null("most");
+    if (!(rate.least_power > 0)) {
+        throw reader.refused("has a least power of 0");
+    }
+    return rate;
+}
+
+inline BlockRecord read_block(RecordReader& reader) {
     BlockRecord block;
     block.name = reader.text("name");
     block.step = reader.text("step");
-    check_model_path(place, block.step);
+    check_model_path(reader.place(), block.step);
     block.inputs = reader.texts("inputs");
     block.output = reader.text("output");
     block.scale = reader.text("scale");
@@ -161,144 +172,44 @@ inline BlockRecord read_block(const std::string& place, const Json& content) {
     reader.list("statistics_momentum");
     block.scores = reader.text("scores");
     block.kept = reader.texts("kept");
-    block.units = reader.integer("units", 0);
-    block.unit_positions = reader.integer("unit_positions", 1);
+    block.rate = reader.record("rate", read_rate);
     block.is_classifier = reader.boolean("is_classifier");
-    const std::vector<Json>& layers = reader.list("layers");
-    for (std::size_t i = 0; i < layers.size(); ++i) {
-        block.layers.push_back(read_layer(place + ", layers[" + std::to_string(i) + "]", layers[i]));
-    }
-    reader.finish();
+    block.layers = reader.records("layers", read_layer);
     if (block.layers.empty() || block.inputs.empty()) {
-        throw input_error(place, "has no layers or no inputs", build_again);
+        throw reader.refused("has no layers or no inputs");
     }
     if (block.scores.empty()) {
-        throw input_error(place, "is trained without scores, which needs Python's trainer", "train it with tinyfoa-rt train");
+        throw reader.refused("is trained without scores, which needs Python's trainer: tinyfoa-rt train");
     }
     if (keeps_statistics) {
-        throw input_error(place, "normalizes batches, which needs Python's trainer", "train it with tinyfoa-rt train");
+        throw reader.refused("normalizes batches, which needs Python's trainer: tinyfoa-rt train");
     }
     if (!block.scale.empty() && !(block.scale_momentum >= 0 && block.scale_momentum < 1)) {
-        throw input_error(place + ", scale_momentum", "is not between 0 and 1", build_again);
+        throw reader.refused("scale_momentum is not between 0 and 1");
     }
     return block;
 }
 
-// The table of tensors: of each name its role, its owner, and what it is the next value of.
-inline std::map<std::string, std::string> read_next_of(const std::string& place, const std::vector<Json>& tensors) {
-    std::map<std::string, std::string> next_of;
-    for (std::size_t i = 0; i < tensors.size(); ++i) {
-        RecordReader reader(place + "[" + std::to_string(i) + "]", tensors[i]);
-        const std::string name = reader.text("name"), source = reader.text("next_of");
-        reader.text("role");
-        reader.text("owner");
-        reader.finish();
-        if (!source.empty()) {
-            next_of[name] = source;
-        }
-    }
-    return next_of;
+// Of a tensor its name, and what it is the next value of.
+inline std::pair<std::string, std::string> read_tensor(RecordReader& reader) {
+    reader.ignore({"role", "owner"});
+    return {reader.text("name"), reader.text("next_of")};
 }
 
-inline std::vector<ParameterRecord> read_parameters(const std::string& place, const std::vector<Json>& content,
-                                                    const std::map<std::string, FileRecord>& files) {
-    const auto model = files.find(inference_model);
-    std::int64_t at = 0;
-    std::vector<ParameterRecord> parameters;
-    for (std::size_t i = 0; i < content.size(); ++i) {
-        RecordReader reader(place + "[" + std::to_string(i) + "]", content[i]);
-        parameters.push_back({reader.text("name"), reader.integer("offset"), reader.integer("nbytes")});
-        reader.finish();
-        const ParameterRecord& found = parameters.back();
-        const std::int64_t end = model == files.end() ? 0 : model->second.nbytes;
-        if (found.offset < at || found.offset > end || found.nbytes > end - found.offset) {
-            throw input_error(place, "do not lie in inference.onnx one behind the other", build_again);
-        }
-        at = found.offset + found.nbytes;
-    }
-    return parameters;
+inline ParameterRecord read_parameter(RecordReader& reader) {
+    return {reader.text("name"), reader.integer("offset"), reader.integer("nbytes")};
 }
 
-// Reals as Python writes them, integers where a real belongs included: the id is a hash of this text.
-inline Json canonical(const Json& value, const std::string& key = "") {
-    if (value.is(Json::Type::real) || (value.is(Json::Type::integer) && key == "scale_momentum")) {
-        return Json::real(*value.as_number());
-    }
-    if (value.is(Json::Type::array)) {
-        Json array = Json::array();
-        for (const Json& item : value.items()) {
-            array.add(canonical(item));
-        }
-        return array;
-    }
-    if (value.is(Json::Type::object)) {
-        Json object = Json::object();
-        for (const Json::Member& member : value.members()) {
-            object.add(member.first, canonical(member.second, member.first));
-        }
-        return object;
-    }
-    return value;
-}
-
-inline std::string artifact_id(const Json& content, const std::map<std::string, FileRecord>& files) {
-    Json fields = Json::object();
-    for (const Json::Member& member : content.members()) {
-        if (member.first != "files") {
-            fields.add(member.first, canonical(member.second, member.first));
-        }
-    }
-    JsonStyle style;
-    style.sorts_keys = true;
-    std::string text = to_text(fields, style);
-    for (const auto& [path, record] : files) {
-        text += path + record.sha256;
-    }
-    Sha256 hash;
-    hash.update(text.data(), text.size());
-    return hash.hex_digest();
-}
-
-}  // namespace detail
-
-// Return the manifest in a JSON object; `place` is what messages begin with.
-inline Manifest parse_manifest(const std::string& place, const Json& content) {
-    const Json* format = content.find("format");
-    if (format == nullptr || !format->is(Json::Type::string) || format->text() != "tinyfoa-artifact/3") {
-        throw input_error(place + ", format", "is not 'tinyfoa-artifact/3'", detail::build_again);
-    }
-    RecordReader reader(place, content);
-    Manifest manifest;
-    reader.text("format");
-    manifest.files = detail::read_files(place + ", files", reader.any("files"));
-    manifest.model = reader.text("model");
-    detail::read_inputs(place + ", inputs", reader.list("inputs"), manifest);
-    manifest.output = reader.text("output");
-    manifest.score = reader.text("score");
-    manifest.num_outputs = reader.integer("num_outputs", 1);
-    manifest.loss = reader.choice("loss", {"cross-entropy", "binary-cross-entropy", "mean-squared-error"});
-    manifest.batch = reader.integer("batch", 1);
-    manifest.optimizer = reader.choice("optimizer", {"sgd", "momentum", "adam"});
-    manifest.schedule = reader.choice("schedule", {"slice", "freeze-diagonal", "full"});
-    manifest.binarize = reader.choice("binarize", {"both", "weights", "none"});
-    manifest.block_output = reader.choice("block_output", {"bits", "scaled"});
-    manifest.order = reader.choice("order", {"layerwise", "interleaved"});
-    manifest.peak_bytes = reader.integer("peak_bytes");
-    manifest.budget_bytes = reader.integer("budget_bytes", 0);
-    manifest.rows = reader.integer("rows", 1);
-    manifest.needs_kernels = reader.boolean("needs_kernels");
-    manifest.frozen_blocks = reader.integer("frozen_blocks");
-    manifest.stages = reader.texts("stages");
+// Parts that must fit each other.
+inline void check_manifest(const std::string& place, const Manifest& manifest) {
     for (const std::string& path : manifest.stages) {
         if (!path.empty()) {
-            detail::check_model_path(place, path);
+            check_model_path(place, path);
         }
     }
-    const std::vector<Json>& blocks = reader.list("blocks");
-    for (std::size_t i = 0; i < blocks.size(); ++i) {
-        manifest.blocks.push_back(detail::read_block(place + ", blocks[" + std::to_string(i) + "]", blocks[i]));
+    if (manifest.blocks.empty() || manifest.stages.size() != manifest.blocks.size() + 1) {
+        throw input_error(place + ", blocks", "and stages do not fit together", build_again);
     }
-    manifest.next_of = detail::read_next_of(place + ", tensors", reader.list("tensors"));
     for (const BlockRecord& block : manifest.blocks) {
         for (const auto& [next, source] : manifest.next_of) {
             if (std::count(block.kept.begin(), block.kept.end(), source) > 0) {
@@ -307,12 +218,72 @@ inline Manifest parse_manifest(const std::string& place, const Json& content) {
             }
         }
     }
-    manifest.parameters = detail::read_parameters(place + ", parameters", reader.list("parameters"), manifest.files);
-    reader.finish();
-    if (manifest.blocks.empty() || manifest.stages.size() != manifest.blocks.size() + 1) {
-        throw input_error(place + ", blocks", "and stages do not fit together", detail::build_again);
+    const auto model = manifest.files.find(inference_model);
+    const std::int64_t end = model == manifest.files.end() ? 0 : model->second.nbytes;
+    std::int64_t at = 0;
+    for (const ParameterRecord& each : manifest.parameters) {
+        if (each.offset < at || each.offset > end || each.nbytes > end - each.offset) {
+            throw input_error(place + ", parameters", "do not lie in inference.onnx one behind the other", build_again);
+        }
+        at = each.offset + each.nbytes;
     }
-    manifest.id = detail::artifact_id(content, manifest.files);
+}
+
+}  // namespace detail
+
+// Return the manifest in the text of a JSON object; `place` is what messages begin with.
+inline Manifest parse_manifest(const std::string& place, const std::string& text) {
+    constexpr const char* version = "tinyfoa-artifact/3";
+    const Json content = parse_object(text);
+    const Json* format = content.find("format");
+    if (format == nullptr || !format->is(Json::Type::string) || format->text() != version) {
+        throw input_error(place + ", format", "is not '" + std::string(version) + "'", detail::build_again);
+    }
+    RecordReader reader(place, content);
+    reader.ignore({"format", "output", "binarize", "frozen_blocks"});
+    Manifest manifest;
+    manifest.files = reader.table("files", detail::read_file);
+    for (const auto& [path, file] : manifest.files) {
+        detail::check_path(place + ", files", path);
+    }
+    manifest.model = reader.text("model");
+    const std::vector<Shape> inputs =
+        reader.records("inputs", [&](RecordReader& input) { return detail::read_input(input, manifest.input); });
+    if (inputs.size() != 1) {
+        throw reader.refused("has " + std::to_string(inputs.size()) + " inputs, which needs Python's trainer: tinyfoa-rt train");
+    }
+    manifest.input_shape = inputs[0];
+    manifest.score = reader.text("score");
+    manifest.num_outputs = reader.integer("num_outputs", 1);
+    manifest.loss = reader.record("loss", [](RecordReader& loss) -> LossRecord {
+        return {loss.text("name"), loss.choice("target", {"class", "probabilities", "numbers"}),
+                loss.choice("prediction", {"largest", "sign", "value"})};
+    });
+    manifest.batch = reader.integer("batch", 1);
+    manifest.optimizer = reader.record("optimizer", [](RecordReader& optimizer) -> OptimizerRecord {
+        optimizer.ignore({"name"});
+        return {optimizer.texts("states"), optimizer.boolean("counts_steps")};
+    });
+    manifest.schedule = reader.choice("schedule", {"slice", "freeze-diagonal", "full"});
+    manifest.block_output = reader.choice("block_output", {"bits", "scaled"});
+    manifest.order = reader.choice("order", {"layerwise", "interleaved"});
+    manifest.peak_bytes = reader.integer("peak_bytes");
+    manifest.budget_bytes = reader.integer("budget_bytes");
+    manifest.rows = reader.integer("rows", 1);
+    manifest.needs_kernels = reader.boolean("needs_kernels");
+    manifest.stages = reader.texts("stages");
+    manifest.blocks = reader.records("blocks", detail::read_block);
+    for (const auto& [name, source] : reader.records("tensors", detail::read_tensor)) {
+        if (!source.empty()) {
+            manifest.next_of[name] = source;
+        }
+    }
+    manifest.parameters = reader.records("parameters", detail::read_parameter);
+    reader.finish();
+    detail::check_manifest(place, manifest);
+    Sha256 hash;
+    hash.update(text.data(), text.size());
+    manifest.id = hash.hex_digest();
     return manifest;
 }
 

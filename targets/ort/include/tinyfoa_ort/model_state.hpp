@@ -26,20 +26,43 @@ public:
         for (const TensorEntry& entry : file.entries()) {
             entries[entry.name] = entry;
         }
+        const auto entry = [&](const std::string& name) -> const TensorEntry& {
+            const auto found = entries.find(name);
+            if (found == entries.end()) {
+                throw input_error(file.place() + ", tensor '" + name + "'", "is missing", detail::build_again);
+            }
+            return found->second;
+        };
+        const auto check = [&](const std::string& name, bool fits, const std::string& problem) {
+            if (!fits) {
+                throw input_error(file.place() + ", tensor '" + name + "'", problem, detail::build_again);
+            }
+        };
         for (const BlockRecord& block : manifest.blocks) {
             for (const LayerRecord& layer : block.layers) {
                 if (is_packed && layer.kind != "dense") {
                     throw input_error("layer '" + layer.name + "'", "has no packed form", "use kernels \"none\"");
                 }
-                const bool has_bias = entries.count(names::own(layer.name, "bias")) > 0;
-                const std::size_t positions = num_positions(layer, file.place(), entries);
-                auto state =
-                    std::make_unique<Layer>(LayerMemory(layer, positions, has_bias, manifest.optimizer, storage), is_packed);
+                // No memory is taken before the file is known to fill it.
+                const TensorEntry& weight = entry(names::own(layer.name, "weight"));
+                check(weight.name, weight.shape == layer.shape && weight.dtype == Dtype::float32,
+                      "has another shape or type than the manifest says");
+                auto state = std::make_unique<Layer>(LayerMemory(layer, manifest.optimizer, storage), is_packed);
                 if (!layers_.emplace(layer.name, std::move(state)).second) {
                     throw input_error(file.place(), "layer '" + layer.name + "' is there twice", detail::build_again);
                 }
             }
-            add_others(block, file.place(), entries);
+            for (const std::string& name : block.kept) {
+                const TensorEntry& kept = entry(block.name + name);
+                check(kept.name, kept.shape.size() == 2, "is no matrix");
+                // What a block hands on as real numbers, its head reads as such.
+                kept_.emplace(kept.name, KeptTensor(kept, is_packed && !block.scale.empty()));
+            }
+            if (!block.scale.empty()) {
+                const TensorEntry& scale = entry(block.scale);
+                check(scale.name, scale.shape.empty() && scale.dtype == Dtype::float32, "is no number");
+                scales_.emplace(scale.name, Tensor(scale.dtype, scale.shape));
+            }
         }
         std::vector<StoredTensor> initial;
         for (StoredTensor& tensor : stored()) {
@@ -129,55 +152,6 @@ private:
     void add_scales(std::vector<StoredTensor>& to) {
         for (auto& [name, tensor] : scales_) {
             to.push_back(StoredTensor::whole(name, tensor.dtype(), tensor.shape(), tensor.data()));
-        }
-    }
-
-    static std::size_t num_positions(const LayerRecord& layer, const std::string& place,
-                                     const std::map<std::string, TensorEntry>& entries) {
-        const auto found = entries.find(names::own(layer.name, "weight"));
-        if (found == entries.end()) {
-            throw input_error(place + ", tensor '" + names::own(layer.name, "weight") + "'", "is missing", detail::build_again);
-        }
-        const Shape& shape = found->second.shape;
-        const bool is_local = layer.kind == "local", fits = !is_local || (shape.size() == 4 && shape[0] > 0);
-        const std::int64_t positions = is_local && fits ? shape[0] : 1;
-        // The whole shape is compared later; here only that memory of this size may be taken.
-        const bool is_there =
-            fits && count_elements({positions, layer.fan_in, layer.outs.back()}, Dtype::float32) == count_elements(shape) &&
-            found->second.dtype == Dtype::float32;
-        if (!is_there) {
-            throw input_error(place + ", tensor '" + names::own(layer.name, "weight") + "'",
-                              "has another shape or type than the manifest says", detail::build_again);
-        }
-        return static_cast<std::size_t>(positions);
-    }
-
-    void add_others(const BlockRecord& block, const std::string& place, const std::map<std::string, TensorEntry>& entries) {
-        std::vector<std::string> names;
-        for (const std::string& name : block.kept) {
-            names.push_back(block.name + name);
-        }
-        if (!block.scale.empty()) {
-            names.push_back(block.scale);
-        }
-        for (const std::string& name : names) {
-            const auto found = entries.find(name);
-            if (found == entries.end()) {
-                throw input_error(place + ", tensor '" + name + "'", "is missing", detail::build_again);
-            }
-            const bool is_scale = name == block.scale;
-            const bool fits =
-                is_scale ? found->second.shape.empty() && found->second.dtype == Dtype::float32 : found->second.shape.size() == 2;
-            if (!fits) {
-                throw input_error(place + ", tensor '" + name + "'", is_scale ? "is no number" : "is no matrix",
-                                  detail::build_again);
-            }
-            if (is_scale) {
-                scales_.emplace(name, Tensor(found->second.dtype, found->second.shape));
-            } else {
-                // What a block hands on as real numbers, its head reads as such.
-                kept_.emplace(name, KeptTensor(found->second, is_packed_ && !block.scale.empty()));
-            }
         }
     }
 

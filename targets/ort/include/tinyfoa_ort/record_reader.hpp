@@ -3,8 +3,12 @@
 #pragma once
 
 #include <initializer_list>
+#include <limits>
+#include <map>
+#include <optional>
 #include <set>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "tinyfoa_ort/error.hpp"
@@ -27,6 +31,42 @@ public:
             throw input_error(place_, "lacks '" + key + "'", mend_);
         }
         read_.insert(key);
+        return found;
+    }
+
+    const std::string& place() const { return place_; }
+    Error refused(const std::string& problem) const { return input_error(place_, problem, mend_); }
+
+    // Fields that must be there, and that this trainer does without.
+    void ignore(std::initializer_list<const char*> keys) {
+        for (const char* key : keys) {
+            any(key);
+        }
+    }
+
+    // What `read` makes of a field that is a record of its own.
+    template <typename Read>
+    auto record(const std::string& key, const Read& read) {
+        return read_at(place_ + ", " + key, *any(key), read);
+    }
+
+    // The same of each of a list.
+    template <typename Read>
+    auto records(const std::string& key, const Read& read) {
+        std::vector<std::invoke_result_t<Read, RecordReader&>> found;
+        for (const Json& item : list(key)) {
+            found.push_back(read_at(place_ + ", " + key + "[" + std::to_string(found.size()) + "]", item, read));
+        }
+        return found;
+    }
+
+    // And of each member of a table.
+    template <typename Read>
+    auto table(const std::string& key, const Read& read) {
+        std::map<std::string, std::invoke_result_t<Read, RecordReader&>> found;
+        for (const Json::Member& member : typed(key, Json::Type::object, "a table").members()) {
+            found.emplace(member.first, read_at(place_ + ", " + key + ", '" + member.first + "'", member.second, read));
+        }
         return found;
     }
 
@@ -62,12 +102,16 @@ public:
         return *value;
     }
 
-    std::vector<std::int64_t> integers(const std::string& key) {
+    std::optional<double> number_or_null(const std::string& key) {
+        return any(key)->is(Json::Type::null) ? std::nullopt : std::optional<double>(number(key));
+    }
+
+    std::vector<std::int64_t> integers(const std::string& key, std::int64_t least = std::numeric_limits<std::int64_t>::min()) {
         std::vector<std::int64_t> values;
         for (const Json& item : list(key)) {
             const std::optional<std::int64_t> value = item.as_integer();
-            if (!value) {
-                throw input_error(place_ + ", " + key, "is no list of whole numbers", mend_);
+            if (!value || *value < least) {
+                throw input_error(place_ + ", " + key, "is no list of whole numbers of the right size", mend_);
             }
             values.push_back(*value);
         }
@@ -95,6 +139,14 @@ public:
     }
 
 private:
+    template <typename Read>
+    auto read_at(const std::string& place, const Json& content, const Read& read) const {
+        RecordReader reader(place, content, mend_);
+        auto found = read(reader);
+        reader.finish();
+        return found;
+    }
+
     const Json& typed(const std::string& key, Json::Type type, const std::string& expected) {
         const Json* found = any(key);
         if (!found->is(type)) {

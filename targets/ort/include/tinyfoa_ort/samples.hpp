@@ -13,14 +13,19 @@
 
 namespace tinyfoa {
 
+// What a sample should give: the number of its class, or a value for each output.
+struct Target {
+    const std::int64_t* label = nullptr;
+    const float* values = nullptr;
+};
+
 // Raw samples in C order, in the model's order of axes; memory of the caller.
 struct Samples {
     const float* x = nullptr;
     std::size_t count = 0;
-    const std::int64_t* labels = nullptr;  // a class from 0 for each sample, where the loss is cross entropy
-    const float* targets =
-        nullptr;  // a vector of the model's outputs for each sample, where the loss is no cross entropy of classes
-    Shape shape;  // of a raw sample; empty: as the model's input. Channels of a normalization lie in it
+    const std::int64_t* labels = nullptr;  // a class from 0 for each sample, where the loss is of classes
+    const float* targets = nullptr;        // else a vector of the model's outputs for each sample
+    Shape shape;                           // of a raw sample; empty: as the model's input. Channels of a normalization lie in it
 };
 
 // Puts rows of samples into batches: float32, normalized.
@@ -45,23 +50,22 @@ public:
         if (!needs_targets) {
             return;
         }
-        const bool is_classification = manifest_.is_classification();
-        if (is_classification ? samples.labels == nullptr : samples.targets == nullptr) {
-            throw input_error("data", is_classification ? "has no labels" : "has no targets", "give one a sample");
+        if (manifest_.has_labels() ? samples.labels == nullptr : samples.targets == nullptr) {
+            throw input_error("data", manifest_.has_labels() ? "has no labels" : "has no targets", "give one a sample");
         }
-        for (std::size_t i = 0; is_classification && i < samples.count; ++i) {
+        for (std::size_t i = 0; manifest_.has_labels() && i < samples.count; ++i) {
             if (samples.labels[i] < 0 || samples.labels[i] >= manifest_.num_outputs) {
                 const std::string problem = "label " + std::to_string(samples.labels[i]) + " is outside 0 to ";
                 throw input_error("data, row " + std::to_string(i), problem + std::to_string(manifest_.num_outputs - 1),
                                   "number the classes from 0");
             }
         }
-        const auto num_values = is_classification ? 0 : samples.count * static_cast<std::size_t>(manifest_.num_outputs);
-        for (std::size_t i = 0; i < num_values; ++i) {
+        const bool are_shares = manifest_.loss.target == "probabilities";
+        for (std::size_t i = 0; !manifest_.has_labels() && i < samples.count * width(); ++i) {
             const float target = samples.targets[i];
             const bool is_finite = std::isfinite(target);
-            if (!is_finite || (!manifest_.is_regression() && (target < 0 || target > 1))) {
-                throw input_error("data, row " + std::to_string(i / static_cast<std::size_t>(manifest_.num_outputs)),
+            if (!is_finite || (are_shares && (target < 0 || target > 1))) {
+                throw input_error("data, row " + std::to_string(i / width()),
                                   is_finite ? "has a target that is not between 0 and 1" : "has a target that is NaN or Inf",
                                   "leave the row out");
             }
@@ -79,15 +83,14 @@ public:
     // A digest of raw samples and targets, as tinyfoa_rt/run/data_digest.py computes it: training goes on with the data it was
     // begun with.
     std::string digest(const Samples& samples) const {
-        const auto width = static_cast<std::size_t>(manifest_.num_outputs);
         const std::string head = std::to_string(samples.count) + " " + std::to_string(size()) + "\n";
         Sha256 hash;
         hash.update(head.data(), head.size());
         hash.update(samples.x, samples.count * size() * sizeof(float));
-        if (manifest_.is_classification()) {
+        if (manifest_.has_labels()) {
             hash.update(samples.labels, samples.count * sizeof(std::int64_t));
         } else {
-            hash.update(samples.targets, samples.count * width * sizeof(float));
+            hash.update(samples.targets, samples.count * width() * sizeof(float));
         }
         return hash.hex_digest();
     }
@@ -113,17 +116,23 @@ public:
 
     // Copy the targets of `rows`.
     void gather_targets(const Samples& samples, const std::vector<std::size_t>& rows, Tensor& to) const {
-        const auto width = static_cast<std::size_t>(manifest_.num_outputs);
         for (std::size_t i = 0; i < rows.size(); ++i) {
-            if (manifest_.is_classification()) {
-                to.data<std::int64_t>()[i] = samples.labels[rows[i]];
+            const Target from = target(samples, rows[i]);
+            if (from.label != nullptr) {
+                to.data<std::int64_t>()[i] = *from.label;
             } else {
-                std::copy_n(samples.targets + rows[i] * width, width, to.data<float>() + i * width);
+                std::copy_n(from.values, width(), to.data<float>() + i * width());
             }
         }
     }
 
+    Target target(const Samples& samples, std::size_t row) const {
+        return manifest_.has_labels() ? Target{samples.labels + row, nullptr} : Target{nullptr, samples.targets + row * width()};
+    }
+
 private:
+    std::size_t width() const { return static_cast<std::size_t>(manifest_.num_outputs); }
+
     const Manifest& manifest_;
     const std::optional<Normalization>& normalization_;
     Shape shape_;

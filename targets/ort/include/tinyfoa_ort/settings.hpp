@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How long and how fast to train, and the rate that follows where nothing is set (docs/training.md).
+// How long and how fast to train, and the rate over the steps of a block (docs/training.md).
 #pragma once
 
 #include <algorithm>
@@ -47,39 +47,6 @@ struct TrainSettings {
         }
     }
 };
-
-// What the rate of a block depends on.
-struct BlockSize {
-    double units = 0;           // 0: a classifier
-    double unit_positions = 1;  // positions that a unit is the mean of
-    double fan_in = 0;          // inputs of an output
-    double num_slices = 0;
-    double weight_positions = 1;     // positions at which a weight is used
-    double input_power = 0;          // mean x^2
-    double squared_outputs = 0;      // of a model's own output with a squared error
-    bool is_behind_kernels = false;  // a classifier behind convolutions that learn from scratch
-};
-
-// The rate at which a block starts; the reasons are in tinyfoa_rt/artifact/settings.py.
-inline double rate_of_block(const std::string& optimizer, double batch, const BlockSize& size) {
-    constexpr double reference_batch = 100, reference_inputs = 784, least_input_power = 0.25, most_units = 2000,
-                     most_of_kernels = 4, least_boost_behind_kernels = 2;
-    const double base = optimizer == "adam" ? 6e-5 : optimizer == "momentum" ? 0.005 : 0.05;
-    const double of_slices = std::min(0.5 * size.num_slices, 0.75 * std::sqrt(size.num_slices));
-    const double boost = size.is_behind_kernels ? std::max(of_slices, least_boost_behind_kernels) : of_slices;
-    if (optimizer == "adam") {
-        return base * std::sqrt(batch / reference_batch * 2000 * boost);
-    }
-    const double input_energy = size.fan_in * std::max(size.input_power, least_input_power);
-    const double units = size.units > 0 ? size.units : 2;
-    const bool is_squared = size.units == 0 && size.squared_outputs > 0;
-    const double uses = std::min(size.unit_positions, size.weight_positions);
-    const double spread =
-        is_squared ? size.squared_outputs / 40
-                   : size.unit_positions / uses * std::sqrt(std::min(units * uses / size.weight_positions, most_units));
-    const double rate = base * spread * batch / reference_batch * reference_inputs / input_energy;
-    return boost * (size.weight_positions > 1 ? std::min(rate, most_of_kernels) : rate);
-}
 
 // The rate of step `step` of `num_steps`: constant, or up over the first tenth and down to zero on half a cosine wave.
 inline double rate_at(double start, const std::string& schedule, std::int64_t step, std::int64_t num_steps) {

@@ -178,7 +178,8 @@ public:
     Evaluation evaluate(const Samples& samples) {
         reader().check(samples, true);
         Evaluator evaluator(manifest());
-        for_each_row(samples, [&](std::size_t row, const float* scores) { evaluator.add(scores, samples, row); });
+        for_each_row(samples,
+                     [&](std::size_t row, const float* scores) { evaluator.add(scores, reader().target(samples, row)); });
         return evaluator.result();
     }
 
@@ -301,7 +302,7 @@ private:
         const bool is_new = progress().rate_of(name) == nullptr;
         const auto batch = static_cast<std::size_t>(manifest().batch);
         const std::vector<double> powers = calibrate(training, parts_->state, batch, fill, is_new);
-        parts_->progress.set_rate(name, training.starting_rate(robust_mean(powers)));
+        parts_->progress.set_rate(name, training.record().rate.at(robust_mean(powers)));
     }
 
     // Measure the block's rate on the first samples of a stream, step by step: the first one may be an outlier.
@@ -315,7 +316,7 @@ private:
         if (seen != nullptr) {
             const std::vector<double> powers = training.input_powers();
             seen->insert(seen->end(), powers.begin(), powers.end());
-            parts_->progress.set_rate(name, training.starting_rate(robust_mean(*seen)));
+            parts_->progress.set_rate(name, training.record().rate.at(robust_mean(*seen)));
             if (seen->size() >= calibration_samples) {
                 parts_->progress.settle(name);
             }
