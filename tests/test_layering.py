@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "resources": set(),
     "targets": NOUNS,
     "providers": NOUNS,
-    "model": NOUNS,
+    "model": NOUNS | {"operators"},  # shapes of operators from outside
     "zoo": NOUNS,
     "partition": NOUNS,
     "operators": {"errors", "ir"},

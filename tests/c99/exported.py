@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from tests.c99.kernel_library import FLAGS, KERNELS, build_library
 from tests.optional_tools import required_tool
 from tinyfoa_rt.export.c99 import ModelSource, lower, render
+from tinyfoa_rt.export.c99.project import added_files
 from tinyfoa_rt.ir.c_program import CProgram
 from tinyfoa_rt.ir.names import own
 
@@ -71,7 +72,8 @@ def _objects(compiler: str, variant: str) -> tuple[Path, ...]:
 
 def write_sources(program: CProgram, folder: Path, *, carries_state: bool = True) -> Path:
     """Write the generated files; return the C file."""
-    for name, text in render(program, carries_state=carries_state).items():
+    for name, text in {**render(program, carries_state=carries_state), **added_files(program)}.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     return folder / f"{program.prefix}_model.c"
 
@@ -88,8 +90,9 @@ class ExportedModel:
     def build(cls, source: ModelSource, folder: Path, compiler: str = "gcc", variant: str = "plain") -> ExportedModel:
         program = lower(source)
         generated = write_sources(program, folder)
+        added = [folder / name for name in added_files(program) if name.endswith(".c")]
         flags = ["-I", str(LIBRARY), "-I", str(folder), *map(str, _objects(compiler, variant)), "-lm"]
-        return cls(source, program, build_library(folder, compiler, [generated], flags=flags))
+        return cls(source, program, build_library(folder, compiler, [generated, *added], flags=flags))
 
 
 @dataclass

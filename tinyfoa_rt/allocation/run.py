@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 from tinyfoa_rt.allocation.kernels import ALIASES, working_blocks
 from tinyfoa_rt.allocation.shapes import Value, has_rule, infer
+from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.inlined import InlinedGraph, InlinedNode
+from tinyfoa_rt.ir.names import MARK
 
 __all__ = ["Allocation", "allocations"]
 
@@ -75,7 +77,11 @@ def _rounded(nbytes: int) -> int:
 def _outputs(node: InlinedNode, inputs: Sequence[Value | None], known: Mapping[str, Value]) -> list[Value]:
     if all(name in known for name in node.outputs if name):
         return [known[name] if name else _NOTHING for name in node.outputs]
-    if not has_rule(node.op_type):  # an operator of a frozen part, with a result that no step reads
+    if not has_rule(node.op_type):
+        if any(MARK in name for name in node.outputs):
+            problem = f"calls {node.op_type}, of whose result the size is not known"
+            raise UnsupportedError(f"body of '{node.source}'", problem, "write it in operators that allocation/shapes.py knows")
+        # An operator of a frozen part, with a result that no step reads.
         return [known.get(name, _NOTHING) for name in node.outputs]
     found = infer(node.op_type, inputs, node.attributes, len(node.outputs))
     return [known.get(name, value) for name, value in zip(node.outputs, found)]

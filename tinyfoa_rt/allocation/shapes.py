@@ -279,6 +279,10 @@ _RULES: Mapping[str, Callable[[Inputs, Attributes, int], list[Value]]] = {
     "Pow": _like_first,
     **dict.fromkeys(("Neg", "Abs", "Exp", "Sqrt", "Clip", "LogSoftmax", "Softmax", "Log", "Identity", "Relu"), _like_first),
     **dict.fromkeys(("Sign", "Floor", "Round", "Sigmoid", "HardSigmoid", "Tanh", "Reciprocal", "ScatterElements"), _like_first),
+    **dict.fromkeys(
+        ("Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Ceil", "Cos", "Cosh", "Erf", "Sin", "Sinh"), _like_first
+    ),
+    **dict.fromkeys(("Tan", "Elu", "LeakyRelu", "Selu", "Softplus", "Softsign", "ThresholdedRelu", "BitwiseNot"), _like_first),
     "Cast": _cast,
     "Reshape": _reshape,
     "Flatten": _flatten,

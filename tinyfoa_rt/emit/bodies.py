@@ -1,19 +1,20 @@
-"""Function bodies, read from graphs/ops: ONNX's text form, standard operators only."""
+"""Function bodies, read from graphs/ops or as they were registered: ONNX's text form, standard operators only."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 
 import onnx
 import onnx.parser
 
-from tinyfoa_rt.errors import UnsupportedError
-from tinyfoa_rt.operators import DOMAIN, OPERATORS
+from tinyfoa_rt.errors import InputError, UnsupportedError
+from tinyfoa_rt.operators import DOMAIN, OPERATORS, find_operator, standard_operator
 from tinyfoa_rt.operators.signature import snake_case
 from tinyfoa_rt.resources import resource_path
 
-__all__ = ["has_body", "load_functions"]
+__all__ = ["has_body", "has_function", "load_functions"]
 
 _FOLDER = "graphs/ops"
 # A body with a variant in its name stands for the plain one where that variant is asked for.
@@ -25,33 +26,46 @@ def has_body(op_type: str) -> bool:
     return (resource_path(_FOLDER) / f"{snake_case(op_type)}.onnxtxt").exists()
 
 
-def load_functions(op_types: Iterable[str], *, variants: frozenset[str] = frozenset()) -> list[onnx.FunctionProto]:
+def has_function(op_type: str, domain: str) -> bool:
+    """Whether an operator is a function to onnxruntime: each of our domain is, and others that were registered with a body."""
+    row = standard_operator(op_type, domain)
+    return domain == DOMAIN or (row is not None and row.body is not None)
+
+
+def load_functions(
+    op_types: Iterable[str], *, variants: frozenset[str] = frozenset(), domain: str = DOMAIN
+) -> list[onnx.FunctionProto]:
     """Return the bodies of operators and of all that they call, callees first.
 
     Args:
-        op_types: operators of the domain ``tinyfoa``.
+        op_types: operators of the domain.
         variants: bodies to take where an operator has them: ``forward`` ones compute no state, ``sliced`` ones read the active
             slice apart, ``tensor_alpha`` ones scale by the mean of the whole tensor, ``centered`` ones take
             the center off an input of bits, ``pooled`` ones are of a head that sees the mean of each channel, ``grouped``
             ones are of convolutions of more than one group.
+        domain: ``tinyfoa``, or that of operators that were registered with a body.
 
     Raises:
         UnsupportedError: an operator has no body.
+        InputError: a body that was registered cannot be read, or is that of another operator.
     """
-    found: dict[str, onnx.FunctionProto] = {}
+    found: dict[tuple[str, str], onnx.FunctionProto] = {}
     for op_type in op_types:
-        _collect(op_type, variants, found)
+        _collect((domain, op_type), variants, found)
     return list(found.values())
 
 
-def _collect(op_type: str, variants: frozenset[str], found: dict[str, onnx.FunctionProto]) -> None:
-    if op_type in found:
+def _collect(key: tuple[str, str], variants: frozenset[str], found: dict[tuple[str, str], onnx.FunctionProto]) -> None:
+    if key in found:
         return
-    function = _read(op_type, variants)
+    domain, op_type = key
+    row = find_operator(op_type, domain)
+    registered = row.body if row is not None else None
+    function = _read(op_type, variants) if registered is None else _read_registered(domain, op_type, registered)
     for node in function.node:
         if node.domain == DOMAIN:
-            _collect(node.op_type, variants, found)
-    found[op_type] = function
+            _collect((DOMAIN, node.op_type), variants, found)
+    found[key] = function
 
 
 @cache
@@ -61,7 +75,24 @@ def _read(op_type: str, variants: frozenset[str]) -> onnx.FunctionProto:
     path = next((path for path in named if path.exists()), folder / f"{stem}.onnxtxt")
     if not path.exists():
         raise UnsupportedError(f"operator {op_type}", "cannot run on onnxruntime yet", "plan it for c99, or train other blocks")
-    function = onnx.parser.parse_function(path.read_text(encoding="utf-8"))
+    return _parsed(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _read_registered(domain: str, op_type: str, body: Path | str) -> onnx.FunctionProto:
+    place = f"body of {op_type}"
+    try:
+        function = _parsed(body if isinstance(body, str) else body.read_text(encoding="utf-8"))
+    except (OSError, onnx.parser.ParseError) as error:
+        raise InputError(place, f"cannot be read ({error})", "write it as those in graphs/ops are") from error
+    if (function.domain, function.name) != (domain, op_type):
+        problem = f"is that of {function.name} in the domain '{function.domain}', not in '{domain}'"
+        raise InputError(place, problem, "register the operator by the name and domain of its body")
+    return function
+
+
+def _parsed(text: str) -> onnx.FunctionProto:
+    function = onnx.parser.parse_function(text)
     for node in function.node:
         if node.op_type in OPERATORS or has_body(node.op_type):
             node.domain = DOMAIN

@@ -17,6 +17,7 @@ from onnx import AttributeProto, helper, numpy_helper
 
 from tinyfoa_rt.ir.inlined import InlinedGraph, InlinedNode
 from tinyfoa_rt.ir.names import own
+from tinyfoa_rt.operators import DOMAIN
 
 __all__ = ["inline_functions"]
 
@@ -113,13 +114,19 @@ def _expand(call: InlinedNode, body: _Body, owner: str, constants: dict[str, Any
 def _body(content: bytes) -> _Body:
     function = onnx.FunctionProto.FromString(content)
     defaults = {each.name: _value(each) for each in function.attribute_proto}
-    return _Body(function.name, tuple(function.input), tuple(function.output), defaults, tuple(map(_read, function.node)))
+    name, nodes = _full_name(function.name, function.domain), tuple(map(_read, function.node))
+    return _Body(name, tuple(function.input), tuple(function.output), defaults, nodes)
 
 
 def _read(node: onnx.NodeProto) -> _Node:
     references = {each.name: each.ref_attr_name for each in node.attribute if each.ref_attr_name}
     attributes = {each.name: _value(each) for each in node.attribute if not each.ref_attr_name}
-    return _Node(node.op_type, tuple(node.input), tuple(node.output), attributes, references)
+    return _Node(_full_name(node.op_type, node.domain), tuple(node.input), tuple(node.output), attributes, references)
+
+
+def _full_name(name: str, domain: str) -> str:
+    """An operator of another domain has it in its name, which may be that of one of ONNX's."""
+    return name if domain in ("", "ai.onnx", DOMAIN) else f"{domain}:{name}"
 
 
 def _value(attribute: AttributeProto) -> Any:

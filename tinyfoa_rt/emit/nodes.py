@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from tinyfoa_rt.emit.bodies import load_functions
+from tinyfoa_rt.emit.bodies import has_function, load_functions
 from tinyfoa_rt.emit.rewrites import rewrite_function
 from tinyfoa_rt.emit.sized import SizedEmission, plain_attribute
 from tinyfoa_rt.emit.subgraphs import read_subgraph
@@ -79,8 +79,15 @@ class ByteForm:
 
     def functions(self, nodes: Iterable[onnx.NodeProto]) -> list[onnx.FunctionProto]:
         """The bodies of a graph's nodes and of all that they call, callees first."""
-        ours = dict.fromkeys(node.op_type for node in nodes if node.domain == DOMAIN)
-        return [rewrite_function(body, self._rewrites) for body in load_functions(ours, variants=self.variants)]
+        called: dict[str, dict[str, None]] = {}
+        for node in nodes:
+            if has_function(node.op_type, node.domain):
+                called.setdefault(node.domain, {})[node.op_type] = None
+        bodies: dict[tuple[str, str], onnx.FunctionProto] = {}
+        for domain, names in called.items():
+            for body in load_functions(names, variants=self.variants, domain=domain):
+                bodies[body.domain, body.name] = rewrite_function(body, self._rewrites)
+        return list(bodies.values())
 
     def properties(self, names: Iterable[str]) -> dict[str, str]:
         """Metadata of a graph with these inputs and outputs."""
@@ -240,8 +247,10 @@ def finish_model(
     graph: onnx.GraphProto, properties: dict[str, str], doc: str, functions: Iterable[onnx.FunctionProto], opset: int
 ) -> onnx.ModelProto:
     """Return a model of ``graph`` in an operator set, with function bodies and metadata that says what it is."""
-    opsets = [helper.make_opsetid("", opset), helper.make_opsetid(DOMAIN, 1)]
-    model = helper.make_model(graph, opset_imports=opsets, functions=list(functions))
+    bodies = list(functions)
+    domains = dict.fromkeys((DOMAIN, *(body.domain for body in bodies)))
+    opsets = [helper.make_opsetid("", opset), *(helper.make_opsetid(domain, 1) for domain in domains)]
+    model = helper.make_model(graph, opset_imports=opsets, functions=bodies)
     for entry in (entry for function in model.functions for entry in function.opset_import if not entry.domain):
         entry.version = opset
     model.ir_version = max(_IR_VERSION, helper.find_min_ir_version_for(opsets, ignore_unknown=True))

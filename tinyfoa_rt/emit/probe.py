@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from tinyfoa_rt.emit.nodes import NodeEmission, element_type, finish_model
+from tinyfoa_rt.emit.nodes import ByteForm, NodeEmission, element_type, finish_model
 from tinyfoa_rt.emit.opset import LOWEST_OPSET, find_opset
 from tinyfoa_rt.ir.step import StepGraph, StepNode
 
@@ -40,7 +40,7 @@ def emit_probe(step: StepGraph, node: StepNode) -> onnx.ModelProto:
         [onnx.ValueInfoProto(name=name) for name in node.outputs if name],
         emission.initializers,
     )
-    return finish_model(graph, {}, "", (), find_opset(alone))
+    return finish_model(graph, {}, "", ByteForm(alone).functions([proto]), find_opset(alone))
 
 
 def _inputs(step: StepGraph, node: StepNode, inside: set[str]) -> Iterator[onnx.ValueInfoProto]:

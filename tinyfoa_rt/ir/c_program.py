@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 __all__ = [
-    "Address", "Argument", "CBlock", "CFunction", "CLayer", "CProgram", "Call", "Fields", "LayerRef", "Name", "Number", "Piece",
+    "Address", "Argument", "CBlock", "CFunction", "CLayer", "CProgram", "Call", "Fields", "KernelFiles", "LayerRef", "Name",
+    "Number", "Piece",
     "Real", "RealArray", "Shifted", "Statement", "StopIf", "Value",
 ]  # fmt: skip
 
@@ -170,9 +172,24 @@ class RealArray:
         return 4 * self.size
 
 
+@dataclass(frozen=True, slots=True)
+class KernelFiles:
+    """C99 files of kernels that are not in targets/c99: a header, which the generated code includes, and sources."""
+
+    header: Path
+    sources: tuple[Path, ...] = ()
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return (self.header, *self.sources)
+
+
 @dataclass(frozen=True)
 class CProgram:
-    """A model. ``stages`` are the parts of the forward pass up to each block and to the output; ``score`` is relative."""
+    """A model. ``stages`` are the parts of the forward pass up to each block and to the output; ``score`` is relative.
+
+    ``kernels`` are those from outside that it calls; their files lie beside the generated ones, in ``added/``.
+    """
 
     name: str
     prefix: str
@@ -193,6 +210,7 @@ class CProgram:
     score: int
     pieces: tuple[Piece, ...]
     constants: tuple[RealArray, ...]
+    kernels: tuple[KernelFiles, ...] = ()
 
     @property
     def constants_nbytes(self) -> int:

@@ -21,11 +21,13 @@ from tinyfoa_rt.model.loops import infer_loop_outputs
 from tinyfoa_rt.model.ml_rules import infer_ml_outputs
 from tinyfoa_rt.model.nodes import is_default_domain, node_place, read_names
 from tinyfoa_rt.model.quantized_rules import has_quantized_rule, infer_quantized_outputs
+from tinyfoa_rt.model.registered_rules import infer_registered_outputs
 from tinyfoa_rt.model.rules import infer_outputs
 from tinyfoa_rt.model.schema import has_schema
 from tinyfoa_rt.model.shapes import BoundInputs, Dims, static_dims, tensor_type
 from tinyfoa_rt.model.tensors import ELEMENT_TYPES, check_dims
 from tinyfoa_rt.model.windows import without_late_windows
+from tinyfoa_rt.operators import standard_operator
 
 __all__ = ["Inferred", "Rewrite", "infer"]
 
@@ -129,7 +131,8 @@ def _infer(node: onnx.NodeProto, draft: Draft, found: Inferred) -> Mapping[str, 
     is_function = node.domain == KEPT_DOMAIN and any(function.name == node.op_type for function in draft.functions)
     is_known = is_function or has_schema(node, draft.opsets)
     infer_foreign = infer_quantized_outputs if has_quantized_rule(node) else infer_fused_outputs if has_fused_rule(node) else None
-    if not is_known and infer_foreign is None:
+    row = standard_operator(node.op_type, node.domain)
+    if not is_known and infer_foreign is None and (row is None or row.shape_rule is None):
         return {}
     types: dict[str, onnx.TypeProto] = {}
     for name in read_names(node):
@@ -137,6 +140,8 @@ def _infer(node: onnx.NodeProto, draft: Draft, found: Inferred) -> Mapping[str, 
         types[name] = tensor_type(*shape) if shape is not None else found.types[name]
         if types[name].WhichOneof("value") is None:
             return {}
+    if not is_known and row is not None and row.shape_rule is not None:
+        return infer_registered_outputs(node, types, row.shape_rule)
     if not is_known and infer_foreign is not None:
         return infer_foreign(node, types, lambda standard, reals: _infer_standard(standard, reals, {}, draft))
     data = {name: tensor for name in types if (tensor := _known_data(node, name, found.constants)) is not None}

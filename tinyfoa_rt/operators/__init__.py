@@ -3,6 +3,7 @@
 ``register`` adds one, from here or from outside of this package.
 """
 
+from tinyfoa_rt.ir.c_program import KernelFiles
 from tinyfoa_rt.operators import (
     activations,
     conv,
@@ -32,6 +33,6 @@ from tinyfoa_rt.operators.signature import DOMAIN, Memory, Operator, Port, Stand
 FAMILIES = (activations, conv, dense, elementwise, heads, local, losses, normalization, pooling, shape, updates)
 
 __all__ = [
-    "DOMAIN", "FAMILIES", "OPERATORS", "STANDARD_OPERATORS", "Memory", "Operator", "Port", "StandardOperator",
+    "DOMAIN", "FAMILIES", "OPERATORS", "STANDARD_OPERATORS", "KernelFiles", "Memory", "Operator", "Port", "StandardOperator",
     "find_operator", "is_view", "memory_rule", "no_scratch", "operator", "register", "registered", "standard_operator",
 ]  # fmt: skip

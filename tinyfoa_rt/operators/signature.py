@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from tinyfoa_rt.ir.c_program import KernelFiles
 from tinyfoa_rt.ir.graph import Attribute, Graph, Node
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.operators.lowering import LowerRule
@@ -85,6 +87,8 @@ class Operator:
         memory: which outputs share the storage of which inputs.
         attributes: the names of all that a call may have.
         lower: makes the calls of C kernels; ``None`` where generated C has no kernel.
+        body: the file of its function body, or its text; ``graphs/ops/<name>.onnxtxt`` where it is left out.
+        kernel: the files of the kernels that ``lower`` calls; those in targets/c99 where it is left out.
     """
 
     name: str
@@ -96,6 +100,8 @@ class Operator:
     memory: Memory = field(default_factory=Memory)
     attributes: tuple[str, ...] = ()
     lower: LowerRule | None = None
+    body: Path | str | None = None
+    kernel: KernelFiles | None = None
 
     @property
     def domain(self) -> str:
@@ -118,10 +124,11 @@ class Operator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandardOperator:
-    """An operator that models contain: one of ONNX's own.
+    """An operator that models contain: one of ONNX's own, or of another domain.
 
     Attributes:
-        name: the operator's type in ONNX.
+        name: the operator's type in the model.
+        domain: its domain in the model; empty for ONNX's own.
         memory: which outputs may share the storage of which inputs; nothing by default.
         scratch: bytes of working memory of the C kernel during the call.
         vjp: adds the gradient; ``None`` where a block that is trained cannot hold the operator behind its layers.
@@ -130,6 +137,10 @@ class StandardOperator:
         is_mean: whether it gives the mean of positions.
         is_never_negative: whether its result says nothing by its sign.
         moves: whether it gives the elements of its first input, in another order or shape.
+        shape_rule: gives the types of all outputs, of an operator that is not ONNX's own; where it is left out, the model must
+            declare them.
+        body: the file or the text of a function body of its name and domain, where onnxruntime does not know the operator.
+        kernel: the files of the kernels that ``lower`` calls; those in targets/c99 where it is left out.
     """
 
     name: str
@@ -142,3 +153,6 @@ class StandardOperator:
     is_mean: bool = False
     is_never_negative: bool = False
     moves: bool = False
+    shape_rule: ShapeRule | None = None
+    body: Path | str | None = None
+    kernel: KernelFiles | None = None

@@ -18,6 +18,7 @@ from tinyfoa_rt.ir.c_program import (
     CFunction,
     CLayer,
     CProgram,
+    KernelFiles,
     LayerRef,
     Name,
     Number,
@@ -96,6 +97,7 @@ def lower(model: ModelSource) -> CProgram:
         score=model.offsets[model.score],
         pieces=pieces_of(model),
         constants=tuple(assembly.constants.values()),
+        kernels=_kernels(model),
     )
     verify_c_program(program, model)
     return program
@@ -237,6 +239,13 @@ def _resident(
         "sums": offsets.get(own(name, "abs_sum_slice" if is_sliced else "abs_sum")),
         "origin": offsets.get(own(name, "origin")),
     }
+
+
+def _kernels(model: ModelSource) -> tuple[KernelFiles, ...]:
+    """Those from outside that the nodes of a model call, each once."""
+    nodes = [*model.forward.nodes, *(node for block in model.blocks for node in block.step.nodes)]
+    rows = [find_operator(node.op_type, node.domain) for node in nodes]
+    return tuple(dict.fromkeys(row.kernel for row in rows if row is not None and row.kernel is not None))
 
 
 def _function(name: str, lowering: Lowering, nodes: Sequence[StepNode], before: Sequence[Statement] = ()) -> CFunction:

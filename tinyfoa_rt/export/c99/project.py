@@ -11,7 +11,7 @@ from tinyfoa_rt.ir.c_program import CProgram
 from tinyfoa_rt.ir.plan import Nonvolatile
 from tinyfoa_rt.resources import resource_path
 
-__all__ = ["project_files", "write_project"]
+__all__ = ["added_files", "project_files", "write_project"]
 
 _SOURCES = "targets/c99"
 _PARTS = ("runtime", "kernels", "samples")
@@ -51,6 +51,25 @@ def project_files(program: CProgram, flash: Nonvolatile) -> dict[str, str]:
     sources = [*root.glob("*.h"), *(path for part in _PARTS for path in (root / part).rglob("*"))]
     for path in sorted(path for path in sources if path.suffix in (".c", ".h")):
         files[f"tinyfoa/{path.relative_to(root).as_posix()}"] = path.read_text(encoding="utf-8")
+    return {**files, **added_files(program)}
+
+
+def added_files(program: CProgram) -> dict[str, str]:
+    """Return the text of the kernels that are not in targets/c99 by their paths in the project.
+
+    Raises:
+        InputError: a file cannot be read, or two have the same name.
+    """
+    files: dict[str, str] = {}
+    for path in (path for kernel in program.kernels for path in kernel.paths):
+        name = f"added/{path.name}"
+        if name in files:
+            raise InputError(str(path), "has the name of another kernel's file", "rename one of them")
+        try:
+            files[name] = path.read_text(encoding="utf-8")
+        except OSError as error:
+            problem = f"cannot be read ({error.strerror})"
+            raise InputError(str(path), problem, "register the operator with its kernel's files") from error
     return files
 
 
