@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "drawing": {"names"},
     "terminal": set(),
     "resources": set(),
-    "targets": NOUNS,
+    "profiles": NOUNS,
     "providers": NOUNS,
     "model": NOUNS | {"operators"},  # shapes of operators from outside
     "zoo": NOUNS,
@@ -34,11 +34,11 @@ MAY_IMPORT = {
     "export.ort": NOUNS | {"operators"},
     # A plan counts what is emitted and lowered; it asks onnxruntime what it takes.
     "planner": NOUNS
-    | {"targets", "providers", "partition", "operators", "steps", "allocation", "emit", "export.c99", "artifact", "run"},
+    | {"profiles", "providers", "partition", "operators", "steps", "allocation", "emit", "export.c99", "artifact", "run"},
     "report": NOUNS | {"providers", "partition", "steps", "run", "planner"},
     "builder": NOUNS | {"providers", "partition", "operators", "steps", "emit", "artifact", "run", "planner"},
     "export": NOUNS | {"model", "emit", "artifact", "run", "planner", "export.c99", "export.ort"},
-    "pipeline": NOUNS | {"targets", "model", "steps", "artifact", "planner", "report", "builder", "export"},
+    "pipeline": NOUNS | {"profiles", "model", "steps", "artifact", "planner", "report", "builder", "export"},
     "cli": NOUNS | {"model", "zoo", "artifact", "run", "report", "planner", "pipeline"},
 }
 # What the planner knows bytes by, and no graph.

@@ -52,14 +52,14 @@ def test_a_wheel_carries_graphs_targets_and_the_kernels_that_are_built(tmp_path:
     assert (site / "tinyfoa_rt" / "lib" / KERNELS.name).is_file() == KERNELS.is_file()
     code = """
 import tinyfoa_rt
-from tinyfoa_rt.targets import target_names
+from tinyfoa_rt.profiles import profile_names
 from tinyfoa_rt.zoo import zoo_names
 print(tinyfoa_rt.__file__)
-print(len(target_names()), len(zoo_names()))
+print(len(profile_names()), len(zoo_names()))
 """
     place, counts = run_python(code, tmp_path, site).splitlines()
     assert Path(place).is_relative_to(site)
-    from tinyfoa_rt.targets import target_names
+    from tinyfoa_rt.profiles import profile_names
     from tinyfoa_rt.zoo import zoo_names
 
-    assert counts == f"{len(target_names())} {len(zoo_names())}"
+    assert counts == f"{len(profile_names())} {len(zoo_names())}"

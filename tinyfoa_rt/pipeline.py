@@ -37,7 +37,7 @@ def plan(model: Model, budget: str | int | None = None, *, labels: Any = None, *
 
     Args:
         model: a loaded model or the path of an ONNX file.
-        budget: RAM such as ``"256KB"``, or bytes; by default that of the target board.
+        budget: RAM such as ``"256KB"``, or bytes; by default that of the board.
         labels: of the data set, from which an ``auto`` loss follows: class numbers (N,), int64, or numbers (N, outputs), float32
             (NumPy arrays, as ``load_data`` returns them).
         **options: fields of :class:`tinyfoa_rt.ir.options.PlanOptions`, such as ``target="stm32f746"`` or ``batch=1``.
@@ -67,7 +67,7 @@ def plan(model: Model, budget: str | int | None = None, *, labels: Any = None, *
     costs = BlockCosts(task)
     space, flash = search_space(costs), Flash(costs)
     with naming_a_way_out(task):
-        if task.target.runtime == "ort":
+        if task.profile.runtime == "ort":
             check_model(task)  # its memory is that of the emitted model
         floor = find_floor(space)
         fits = floor <= task.budget_bytes
@@ -85,21 +85,21 @@ def build(model: Model, plan: Plan, **repeated: Any) -> Artifact:
 
     Args:
         model: a loaded model or the path of an ONNX file: the one that was planned.
-        plan: a feasible plan. One for a target that runs generated C trains here on onnxruntime, and its artifact can be
+        plan: a feasible plan. One for a profile that runs generated C trains here on onnxruntime, and its artifact can be
             exported.
         **repeated: fields of :class:`tinyfoa_rt.ir.options.PlanOptions`, which may only repeat what the plan says.
 
     Raises:
         UsageError: an option says something else than the plan.
         InputError: the plan does not fit, or is not a plan of this model; or the model, which an artifact for
-            another target carries, cannot be read again.
+            another profile carries, cannot be read again.
         UnsupportedError: a block cannot run on onnxruntime.
     """
     from tinyfoa_rt.builder.artifact import ArtifactBuilder
     from tinyfoa_rt.builder.planned import chosen_sizes, planned_task
     from tinyfoa_rt.planner.costs import MOST_ROWS, BlockCosts
     from tinyfoa_rt.planner.task import resolve_options
-    from tinyfoa_rt.targets import load_target
+    from tinyfoa_rt.profiles import load_profile
 
     plan.options.refuse_others(repeated)
     graph = _loaded(model, plan.shapes)
@@ -108,7 +108,7 @@ def build(model: Model, plan: Plan, **repeated: Any) -> Artifact:
     task = planned_task(graph, plan)
     costs = BlockCosts(task)
     candidates, choices = chosen_sizes(costs, plan)
-    if task.target.runtime == "ort":
+    if task.profile.runtime == "ort":
         return ArtifactBuilder(task, plan).build(choices, costs.most_rows(candidates, plan.peak_bytes))
     if not graph.source.path:
         raise InputError(f"model '{graph.name}'", "was made in memory; a plan for C99 needs its file", "build from an .onnx file")
@@ -116,42 +116,42 @@ def build(model: Model, plan: Plan, **repeated: Any) -> Artifact:
     from tinyfoa_rt.model.self_contained import self_contained
 
     source = self_contained(Path(graph.source.path), graph.source.sha256)
-    here = resolve_options(graph, plan.options, load_target("ort-cpu"))
+    here = resolve_options(graph, plan.options, load_profile("ort-cpu"))
     artifact = ArtifactBuilder(here, plan).build(choices, MOST_ROWS)  # the plan is for another machine
     return replace(artifact, models={**artifact.models, SOURCE_MODEL: source})
 
 
-def export(folder: str | Path, output: str | Path, *, target: str = "c99", state_as_file: bool | None = None) -> str:
+def export(folder: str | Path, output: str | Path, *, format: str = "c99", state_as_file: bool | None = None) -> str:
     """Write a project that trains the artifact in ``folder``, from its checkpoint if it has one, to ``output``.
 
     Args:
         folder: what ``build`` or ``train`` has written.
         output: a new or empty folder.
-        target: ``c99``: generated C for microcontrollers, of a plan for c99 or a board; ``ort``: C++ and C with onnxruntime.
+        format: ``c99``: generated C for microcontrollers, of a plan for c99 or a board; ``ort``: C++ and C with onnxruntime.
         state_as_file: with ``c99``, the first state becomes a file for the storage, not constant data of the C file; by default
-            where the target has no room for both.
+            where the board has no room for both.
 
     Returns:
         What was written, in one line.
 
     Raises:
-        UsageError: the target is not known, or the option is not for it.
-        InputError: the artifact is of another target, or damaged, or the output cannot be written.
+        UsageError: the format is not known, or the option is not for it.
+        InputError: the artifact is of a plan for something else, or damaged, or the output cannot be written.
         UnsupportedError: an operator has no C99 kernel.
     """
     folder, output = Path(folder), Path(output)
-    if target not in EXPORT_FORMATS:
-        raise UsageError(f"--target {target}", "is not known", f"use {', '.join(EXPORT_FORMATS)}")
+    if format not in EXPORT_FORMATS:
+        raise UsageError(f"--format {format}", "is not known", f"use {', '.join(EXPORT_FORMATS)}")
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(str(output), "is not an empty folder", "name a new folder")
-    if target == "c99":
+    if format == "c99":
         from tinyfoa_rt.export.to_c99 import export_c99
 
         program, flash = export_c99(folder, output, state_as_file=state_as_file)
         sizes = f"{program.arena_nbytes:,} bytes of RAM, {program.storage_nbytes:,} of storage, {flash.total_bytes:,} of flash"
         return f"{program.prefix}_model.c, {len(program.blocks)} blocks, {sizes}"
     if state_as_file:
-        raise UsageError("--weights bin", "is for --target c99", "leave it out: an artifact's state is a file anyway")
+        raise UsageError("--weights bin", "is for --format c99", "leave it out: an artifact's state is a file anyway")
     from tinyfoa_rt.export.to_ort import export_ort
 
     artifact = export_ort(folder, output)

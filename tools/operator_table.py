@@ -14,7 +14,7 @@ _INTRODUCTION = """# Operators of the domain `tinyfoa`
 One row an operator in its family's file in `tinyfoa_rt/operators/`. Its body and its kernel are found by name:
 `graphs/ops/<name>.onnxtxt` and `tfoa_<name>`. Optional inputs are in brackets. *Storage* tells which
 output shares an input's bytes: `=` always (an update), `~` where the input is no longer needed; a *streamed* output has none
-where the target streams gradients. `tools/operator_table.py` prints this page, and a test holds it to the code.
+where the profile streams gradients. `tools/operator_table.py` prints this page, and a test holds it to the code.
 
 Bodies of dense and locally connected products multiply with MatMul and MatMulInteger, whose operands may change from run to run
 on any execution provider. Those of convolutions use Conv, with bits and signs in float32: sums of signs are exact there, it is

@@ -52,7 +52,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 def test_a_project_builds_and_its_example_learns(trained: Path, tmp_path: Path) -> None:
     cmake = required_tool("cmake")
-    run("export", str(trained), "--target", "c99", "-o", str(tmp_path / "c"))
+    run("export", str(trained), "--format", "c99", "-o", str(tmp_path / "c"))
     warnings = "-DCMAKE_C_FLAGS=-O2 -Wall -Wextra -Wpedantic -Wconversion -Werror"
     for command in (["-S", "c", "-B", "build", warnings, "-DTFOA_KERNELS=swar"], ["--build", "build"]):
         subprocess.run([cmake, *command], cwd=tmp_path, check=True, capture_output=True, timeout=300)
@@ -78,14 +78,14 @@ def test_a_checkpoint_is_gone_on_with(trained: Path, tmp_path: Path) -> None:
 
 def test_the_same_artifact_gives_the_same_files(trained: Path, tmp_path: Path) -> None:
     for name in ("first", "second"):
-        run("export", str(trained), "--target", "c99", "-o", str(tmp_path / name))
+        run("export", str(trained), "--format", "c99", "-o", str(tmp_path / name))
     assert files_of(tmp_path / "first") == files_of(tmp_path / "second")
     text = b"".join(files_of(tmp_path / "first").values()).decode()
     assert str(trained.parent) not in text and not re.search(r"\b20\d\d-\d\d-\d\d\b", text)
 
 
 def test_the_state_as_a_file(trained: Path, tmp_path: Path) -> None:
-    run("export", str(trained), "--target", "c99", "--weights", "bin", "-o", str(tmp_path / "c"))
+    run("export", str(trained), "--format", "c99", "--weights", "bin", "-o", str(tmp_path / "c"))
     (binary,) = (tmp_path / "c").glob("*_state.bin")
     header = next((tmp_path / "c").glob("*_model.h")).read_text()
     assert f"STORAGE_NBYTES {binary.stat().st_size}\n" in header

@@ -171,3 +171,11 @@ def test_an_option_with_another_name_now_is_refused_by_it(
     assert run([command, "model.onnx", old, "tensor", *others[command]]) == 2
     err = capsys.readouterr().err.splitlines()
     assert len(err) == 1 and err[0].startswith(f"tinyfoa-rt: {old}: ") and new in err[0]
+
+
+def test_the_target_of_an_export_is_called_its_format(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["export", "artifact", "--target", "ort", "-o", "out"]) == 2
+    assert (
+        capsys.readouterr().err
+        == "tinyfoa-rt: --target: is called --format now; write --format: a target is what a plan is for\n"
+    )

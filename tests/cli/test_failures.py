@@ -111,6 +111,6 @@ def test_what_onnxruntime_refuses_is_one_line_with_the_file(
 def test_what_no_provider_can_read_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     artifact_of(tmp_path).save(tmp_path / "artifact")
     put_file(tmp_path / "artifact", "steps/1.onnx", b"")
-    for arguments in (["inspect", "--providers"], ["export", "--target", "ort", "-o", str(tmp_path / "project")]):
+    for arguments in (["inspect", "--providers"], ["export", "--format", "ort", "-o", str(tmp_path / "project")]):
         assert run([*arguments, str(tmp_path / "artifact")]) == 4
         assert len(capfd.readouterr().err.splitlines()) == 1

@@ -16,9 +16,9 @@ import onnx
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.profiles_for_tests import ALLOCATOR
 from tests.small_models import ModelBuilder, load_model
 from tests.steps.step_graphs import step_of
-from tests.targets_for_tests import ALLOCATOR
 from tinyfoa_rt.artifact.records import OptimizerRecord
 from tinyfoa_rt.emit import emit_step
 from tinyfoa_rt.ir.block import Layer, Slices

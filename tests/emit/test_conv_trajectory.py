@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from tests.emit.conv_models import NORMALIZED, WINDOWS, conv_model
 from tests.emit.trajectory import BATCH, CLEARANCE, RELATIVE, Losses, Onnxruntime, Trajectory, balanced_head
 from tests.oracle.conv import ConvBlock, Normalization
+from tests.profiles_for_tests import ALLOCATOR
 from tests.small_models import load_model
 from tests.steps.step_graphs import step_of
-from tests.targets_for_tests import ALLOCATOR
 from tinyfoa_rt.artifact.records import OptimizerRecord
 from tinyfoa_rt.emit import emit_step
 from tinyfoa_rt.ir.block import Slices

@@ -9,9 +9,9 @@ import onnx
 import pytest
 
 from tests.model.onnx_files import floats, make_model, node, save
+from tests.profiles_for_tests import ALLOCATOR
 from tests.small_models import conv_net, load_model
 from tests.steps.step_graphs import step_of
-from tests.targets_for_tests import ALLOCATOR
 from tinyfoa_rt.emit import emit_forward, emit_step, load_functions
 from tinyfoa_rt.emit.bodies import VARIANTS
 from tinyfoa_rt.ir.block import Slices

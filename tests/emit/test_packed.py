@@ -14,10 +14,10 @@ from tests.ops.body_cases import BodyCase
 from tests.ops.one_node import EVALUATORS, one_node_model
 from tests.ops.references import REFERENCES
 from tests.ops.twin_models import packed_inputs, packed_outputs, twin_cases, twin_model
+from tests.profiles_for_tests import ALLOCATOR
 from tests.run.trained_models import artifact_of
 from tests.small_models import load_model, mlp
 from tests.steps.step_graphs import step_of
-from tests.targets_for_tests import ALLOCATOR
 from tinyfoa_rt.emit import can_pack, emit_step
 from tinyfoa_rt.emit.packed import TWINS
 from tinyfoa_rt.ir.block import Slices

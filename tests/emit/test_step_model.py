@@ -7,9 +7,9 @@ import onnx
 import onnxruntime
 import pytest
 
+from tests.profiles_for_tests import ALLOCATOR
 from tests.small_models import ModelBuilder, load_model, mlp
 from tests.steps.step_graphs import step_of
-from tests.targets_for_tests import ALLOCATOR
 from tinyfoa_rt.emit import emit_forward, emit_step, load_functions
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.block import Slices

@@ -84,7 +84,7 @@ def case(rng: random.Random, folder: Path) -> str:
         export(folder / "copy", folder / "project")
         return "trained and exported"
     if rng.random() < 0.02:  # the converter takes a second
-        export(folder / "copy", folder / "project", target="ort")
+        export(folder / "copy", folder / "project", format="ort")
     return "trained"
 
 

@@ -18,10 +18,10 @@ from tests.fuzz.mutations import mutate_bytes
 from tests.run.data.data_files import IDX_NAMES, arrays, cifar_rows, idx_bytes
 from tinyfoa_rt.artifact.plan_file import read_plan
 from tinyfoa_rt.artifact.tensor_file import read_tensors, write_tensors
+from tinyfoa_rt.profiles import load_profile
 from tinyfoa_rt.resources import resource_path
 from tinyfoa_rt.run.data import load_data
 from tinyfoa_rt.run.metrics import MetricsLog
-from tinyfoa_rt.targets import load_target
 
 __all__ = ["case"]
 
@@ -156,7 +156,7 @@ _READERS: Mapping[str, Callable[[Path, random.Random], Any]] = {
     "cifar": lambda folder, rng: load_data(_write_cifar(folder, rng)),
     "npz": lambda folder, rng: load_data(_write(folder, "data.npz", _npz(rng), rng)),
     "csv": lambda folder, rng: load_data(_write(folder, "data.csv", _csv(rng), rng)),
-    "profile": lambda folder, rng: load_target(_write(folder, "own.toml", mutate_bytes(_profile(), rng), rng)),
+    "profile": lambda folder, rng: load_profile(_write(folder, "own.toml", mutate_bytes(_profile(), rng), rng)),
     "plan": lambda folder, rng: read_plan(Path(_write(folder, "plan.json", b'{"format": "tinyfoa-plan/3"}', rng))),
     "tensors": _tensors,
     "metrics": _metrics,

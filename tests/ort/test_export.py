@@ -1,4 +1,4 @@
-"""`tinyfoa-rt export --target ort`: a project that builds with one command and trains, in ONNX and in ORT format."""
+"""`tinyfoa-rt export --format ort`: a project that builds with one command and trains, in ONNX and in ORT format."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def exported(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     trainer.save(folder / "run")
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
         patch.setattr("tinyfoa_rt.export.to_ort.KERNELS", library)
-        main(["export", str(folder / "run"), "--target", "ort", "-o", str(folder / "project")])
+        main(["export", str(folder / "run"), "--format", "ort", "-o", str(folder / "project")])
     assert not end.value.code
     return folder / "project"
 
@@ -72,7 +72,7 @@ def test_both_go_on_as_the_training_would(form: str, has_kernels: bool, exported
 def test_ort_format_without_the_library_has_no_packed_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tinyfoa_rt.export.to_ort.KERNELS", tmp_path / "none.so")
     artifact_of(tmp_path).save(tmp_path / "artifact")
-    export(tmp_path / "artifact", tmp_path / "project", target="ort")
+    export(tmp_path / "artifact", tmp_path / "project", format="ort")
     assert Artifact.load(tmp_path / "project" / "artifact").has_packed_form
     assert not Artifact.load(tmp_path / "project" / "artifact-ort").has_packed_form
 
@@ -109,7 +109,7 @@ def test_convolutions_need_what_was_planned(form: str, slices: str, gain: float,
     """onnxruntime lets tensors take over each other's memory where it knows sizes; an exported step does not say them."""
     made = convolutions(tmp_path, slices=slices)
     made.save(tmp_path / "made")
-    export(tmp_path / "made", tmp_path / "project", target="ort")
+    export(tmp_path / "made", tmp_path / "project", format="ort")
     rng = np.random.default_rng(0)
     x, y = rng.normal(0, 1, (64, 3, 16, 16)).astype(np.float32), rng.integers(0, 4, 64)
     words = ("--threads", "1", "--budget", "100000000", "steps:0:4", "next", "steps:0:4", "next", "steps:0:4")
@@ -123,7 +123,7 @@ def test_convolutions_need_what_was_planned(form: str, slices: str, gain: float,
 
 def test_an_untrained_artifact_has_no_checkpoint(tmp_path: Path) -> None:
     artifact_of(tmp_path).save(tmp_path / "artifact")
-    line = export(tmp_path / "artifact", tmp_path / "project", target="ort")
+    line = export(tmp_path / "artifact", tmp_path / "project", format="ort")
     assert line.startswith("artifact, artifact-ort, 3 blocks, ")
     for form in ("artifact", "artifact-ort"):
         assert not (tmp_path / "project" / form / "checkpoint").exists()
@@ -140,15 +140,15 @@ def test_what_is_refused(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     with pytest.raises(InputError, match="is not an empty folder; name a new folder"):
-        export(tmp_path / "artifact", tmp_path / "full", target="ort")
-    with pytest.raises(UsageError, match="is for --target c99"):
-        export(tmp_path / "artifact", tmp_path / "new", target="ort", state_as_file=True)
+        export(tmp_path / "artifact", tmp_path / "full", format="ort")
+    with pytest.raises(UsageError, match="is for --format c99"):
+        export(tmp_path / "artifact", tmp_path / "new", format="ort", state_as_file=True)
     with pytest.raises(UsageError, match="use c99, ort"):
-        export(tmp_path / "artifact", tmp_path / "new", target="tflite")
-    with pytest.raises(InputError, match="export with --target ort"):
-        export(tmp_path / "artifact", tmp_path / "new", target="c99")
+        export(tmp_path / "artifact", tmp_path / "new", format="tflite")
+    with pytest.raises(InputError, match="export with --format ort"):
+        export(tmp_path / "artifact", tmp_path / "new", format="c99")
     model = next((tmp_path / "artifact" / "steps").iterdir())
     model.write_bytes(model.read_bytes()[:-1])
     with pytest.raises(InputError, match="holds"):
-        export(tmp_path / "artifact", tmp_path / "new", target="ort")
+        export(tmp_path / "artifact", tmp_path / "new", format="ort")
     assert not (tmp_path / "new").exists()

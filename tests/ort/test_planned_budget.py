@@ -22,7 +22,7 @@ def test_a_plan_is_a_budget_that_is_kept(seed: int, form: str, driver: Driver, t
     graph = load(tmp_path / "model.onnx")
     planned = plan(graph, plan(graph, "1GB", **options).floor_bytes, **options)
     build(graph, planned).save(tmp_path / "built")
-    export(tmp_path / "built", tmp_path / "project", target="ort")
+    export(tmp_path / "built", tmp_path / "project", format="ort")
     rng = np.random.default_rng(seed)
     x = rng.normal(0, 1, (2 * planned.batch, *graph.shape("input")[1:])).astype(np.float32)
     y = rng.integers(0, 2, len(x))

@@ -94,7 +94,7 @@ def test_a_plan_for_a_profile_of_ones_own_builds_without_the_profile(tmp_path: P
     profile.write_text(Path("targets/profiles/c99.toml").read_text().replace("alignment = 4", "alignment = 16"))
     planned = plan(load_model(mlp(), tmp_path), "64KB", target=str(profile))
     profile.unlink()
-    assert planned.target.name == "mine"
+    assert planned.profile.name == "mine"
     assert "source/model.onnx" in build(tmp_path / "small.onnx", parse_plan("plan", dumps(planned).encode())).models
 
 

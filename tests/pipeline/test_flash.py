@@ -23,9 +23,9 @@ from tinyfoa_rt.export.to_c99 import c_source
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.plan import Nonvolatile, Plan
 from tinyfoa_rt.pipeline import build, export, plan
-from tinyfoa_rt.targets import load_target, target_names
+from tinyfoa_rt.profiles import load_profile, profile_names
 
-BOARDS = [name for name in target_names() if load_target(name).runtime == "c99"]
+BOARDS = [name for name in profile_names() if load_profile(name).runtime == "c99"]
 MODELS: dict[str, tuple[Callable[[], onnx.ModelProto], dict[str, Any]]] = {
     "mlp": (lambda: mlp((70, 45, 40, 4)), {}),
     "mlp-whole": (lambda: mlp((70, 45, 40, 4)), {"schedule": "full", "batch": 2}),
@@ -55,10 +55,10 @@ def exported_parts(graph: Graph, planned: Plan, folder: Path) -> tuple[Nonvolati
     constants = sum(size for name, size in sizes.items() if name.startswith(("constant_", "head_")))
     header = source.with_suffix(".h").read_text()
     storage = int(re.findall(r"_STORAGE_NBYTES (\d+)", header)[0])
-    page = planned.target.page_bytes
+    page = planned.profile.page_bytes
     pages = (-(-storage // page) + 2) * page if page else storage
     readme = (folder / "project" / "README.md").read_text()
-    return Nonvolatile(pages, constants, states, planned.target.code_bytes), readme
+    return Nonvolatile(pages, constants, states, planned.profile.code_bytes), readme
 
 
 # Every model for c99; on every board three that differ in what they take.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.targets_for_tests import ALLOCATOR, ARENA
+from tests.profiles_for_tests import ALLOCATOR, ARENA
 from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.ir.plan import Account, BlockPlan, Category, Nonvolatile, Plan, PlannedBuffer
 
@@ -65,7 +65,7 @@ def plan_of(blocks: tuple[BlockPlan, ...], budget: int, **changes: object) -> Pl
         model="mlp.onnx",
         model_sha256="00ff" * 16,
         shapes={},
-        target=replace(ARENA, name="c99"),
+        profile=replace(ARENA, name="c99"),
         options=OPTIONS,
         feasible=peak <= budget,
         peak_bytes=peak,
@@ -93,7 +93,7 @@ def arena_plan() -> Plan:
 def allocator_plan() -> Plan:
     """Three blocks whose buffers an allocator places: the peak is the sum of what is live."""
     blocks = tuple(block(name, size, is_arena=False) for name, size in (("first", 1024), ("hidden", 2048), ("last", 512)))
-    return plan_of(blocks, 32_768, target=replace(ALLOCATOR, name="ort-cpu"), floor_bytes=9000, written_bytes_per_epoch=123_456)
+    return plan_of(blocks, 32_768, profile=replace(ALLOCATOR, name="ort-cpu"), floor_bytes=9000, written_bytes_per_epoch=123_456)
 
 
 def infeasible_plan() -> Plan:

@@ -177,8 +177,8 @@ PLAN_FAULTS: dict[str, tuple[Callable[[Plan], Plan], str]] = {
         "two blocks train the layer",
     ),
     "more flash than there is": (
-        lambda p: replace(p, target=replace(p.target, nonvolatile_bytes=p.nonvolatile_bytes - 1)),
-        "and the target has",
+        lambda p: replace(p, profile=replace(p.profile, nonvolatile_bytes=p.nonvolatile_bytes - 1)),
+        "and the profile has",
     ),
     "fewer writes than none": (lambda p: replace(p, written_bytes_per_epoch=-1), "less than nothing"),
     "an account below nothing": (lambda p: with_account(p, update_bytes=-1), "has a figure below 0"),
@@ -203,13 +203,13 @@ def test_an_allocator_cannot_have_more_live_than_its_peak() -> None:
 
 def test_a_whole_plan_is_accepted(whole_plan: Plan) -> None:
     verify_plan(whole_plan)
-    verify_plan(replace(whole_plan, target=replace(whole_plan.target, nonvolatile_bytes=whole_plan.nonvolatile_bytes)))
+    verify_plan(replace(whole_plan, profile=replace(whole_plan.profile, nonvolatile_bytes=whole_plan.nonvolatile_bytes)))
 
 
 def test_a_plan_that_does_not_fit_may_need_more_than_the_budget_and_the_flash() -> None:
     floor = infeasible_plan()
     assert floor.peak_bytes > floor.budget_bytes
-    verify_plan(replace(floor, target=replace(floor.target, nonvolatile_bytes=0)))
+    verify_plan(replace(floor, profile=replace(floor.profile, nonvolatile_bytes=0)))
 
 
 @pytest.mark.parametrize("fault", PLAN_FAULTS)

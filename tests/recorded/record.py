@@ -75,7 +75,7 @@ def record(name: str, folder: Path) -> dict[str, Any]:
         "inference": _hash([_model(models["inference.onnx"])]),
         "initial": _hash(_tensors(artifact.initial)),
     }
-    if planned.target.runtime == "c99":
+    if planned.profile.runtime == "c99":
         program = lower(c_source(artifact, artifact.initial))
         found["c"] = _hash(sorted(render(program).items()))
     losses, trained = _train(graph, artifact)

@@ -61,7 +61,7 @@ ENTRIES: dict[str, Callable[[Path], object]] = {
     "resume": lambda f: refused(f, "train", str(f), "--data", str(f.parent / "data.npz"), "-o", str(f), "--resume"),
     "eval": lambda f: refused(f, "eval", str(f), "--data", str(f.parent / "data.npz")),
     "export c99": lambda f: refused(f, "export", str(f), "-o", str(f.parent / "project")),
-    "export ort": lambda f: refused(f, "export", str(f), "-o", str(f.parent / "project"), "--target", "ort"),
+    "export ort": lambda f: refused(f, "export", str(f), "-o", str(f.parent / "project"), "--format", "ort"),
 }
 
 

@@ -140,4 +140,4 @@ def test_other_runtimes_refuse_what_they_do_not_take(tmp_path: Path, name: str, 
         plan(tmp_path / "kind.onnx", "1MB", target="c99", train="last:1")
     trainer_of(tmp_path, name).save(tmp_path / "out")
     with pytest.raises(UnsupportedError, match=r"the trainer in C\+\+ takes one of float32"):
-        export(tmp_path / "out", tmp_path / "project", target="ort")
+        export(tmp_path / "out", tmp_path / "project", format="ort")

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import StepGraph
-from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.partition import partition
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_step, block_settings
 
 __all__ = ["all_steps", "settings_of", "step_of"]
 
 
-def settings_of(graph: Graph, target: Target, recipe: Recipe) -> list[BlockSetting]:
+def settings_of(graph: Graph, profile: Profile, recipe: Recipe) -> list[BlockSetting]:
     """The settings of all blocks, all of them trained."""
-    return [*block_settings(graph, partition(graph).blocks, recipe, target)]
+    return [*block_settings(graph, partition(graph).blocks, recipe, profile)]
 
 
-def step_of(graph: Graph, index: int, target: Target, choice: StepChoice, **recipe: object) -> StepGraph:
+def step_of(graph: Graph, index: int, profile: Profile, choice: StepChoice, **recipe: object) -> StepGraph:
     """The step graph of one block; ``recipe`` are fields of :class:`Recipe`."""
     chosen = Recipe(**{"num_outputs": 3, **recipe})  # type: ignore[arg-type]
-    return assemble_step(settings_of(graph, target, chosen)[index], choice)
+    return assemble_step(settings_of(graph, profile, chosen)[index], choice)
 
 
-def all_steps(graph: Graph, target: Target, recipe: Recipe, grid: tuple[int, int] = (1, 1)) -> list[StepGraph]:
+def all_steps(graph: Graph, profile: Profile, recipe: Recipe, grid: tuple[int, int] = (1, 1)) -> list[StepGraph]:
     """The step graphs of all blocks at batch 2."""
     choice = StepChoice(Slices(*grid), 2, grid != (1, 1))
-    return [assemble_step(setting, choice) for setting in settings_of(graph, target, recipe)]
+    return [assemble_step(setting, choice) for setting in settings_of(graph, profile, recipe)]

@@ -9,17 +9,17 @@ import onnx
 import pytest
 
 from tests.golden_files import check_golden
+from tests.profiles_for_tests import ARENA
 from tests.small_models import conv_net, load_model, mlp, residual_net
 from tests.steps.step_graphs import step_of
-from tests.targets_for_tests import ARENA
 from tinyfoa_rt.ir.block import Slices
+from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.program import Program
 from tinyfoa_rt.ir.step import StepGraph
-from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.steps import StepChoice, to_program
 
 FOLDER = Path(__file__).parent / "golden"
-CASES: dict[str, tuple[Callable[[], onnx.ModelProto], int, Target]] = {
+CASES: dict[str, tuple[Callable[[], onnx.ModelProto], int, Profile]] = {
     "mlp-first-block": (mlp, 0, ARENA),
     "mlp-classifier": (mlp, 2, ARENA),
     "conv-first-block": (conv_net, 0, ARENA),

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.profiles_for_tests import ALLOCATOR, ARENA
 from tests.small_models import conv_net, load_model, mlp, residual_net
 from tests.steps.step_graphs import all_steps, step_of
-from tests.targets_for_tests import ALLOCATOR, ARENA
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.program import Program
 from tinyfoa_rt.ir.recipe import Recipe

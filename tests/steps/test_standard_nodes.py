@@ -10,13 +10,13 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from tests.profiles_for_tests import ALLOCATOR, ARENA
 from tests.steps.step_graphs import settings_of
 from tests.steps.vjp_models import CASES, Insert, model_through
-from tests.targets_for_tests import ALLOCATOR, ARENA
 from tinyfoa_rt.ir.block import Slices
+from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import StepGraph, StepNode
-from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.steps import StepChoice, assemble_step
 
 # A value that is repeated along the axes that it has, and one that gets an axis.
@@ -55,11 +55,11 @@ def check(step: StepGraph, node: StepNode) -> None:
     onnx.checker.check_model(model_of(step, node), full_check=True)
 
 
-@pytest.mark.parametrize("target", [ARENA, ALLOCATOR], ids=["arena", "allocator"])
+@pytest.mark.parametrize("profile", [ARENA, ALLOCATOR], ids=["arena", "allocator"])
 @pytest.mark.parametrize("case", [*CASES, *REPEATED])
-def test_onnx_takes_every_standard_node(tmp_path: Path, case: str, target: Target) -> None:
+def test_onnx_takes_every_standard_node(tmp_path: Path, case: str, profile: Profile) -> None:
     graph = model_through(case, tmp_path, REPEATED)
-    setting = settings_of(graph, target, Recipe(binarize="weights", num_outputs=3))[0]
+    setting = settings_of(graph, profile, Recipe(binarize="weights", num_outputs=3))[0]
     step = assemble_step(setting, StepChoice(Slices(1, 1), 2, holds_slice=False))
     nodes = [node for node in step.nodes if not node.domain]
     assert any(node.phase == "gradient" for node in nodes) or case not in ("Concat", "Pad", "Reshape", *REPEATED)

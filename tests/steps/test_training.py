@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from tests.profiles_for_tests import ALLOCATOR, ARENA, ARENA_WITHOUT_NONVOLATILE
 from tests.small_models import ModelBuilder, conv_net, load_model, mlp, residual_net
 from tests.steps.step_graphs import settings_of, step_of
-from tests.targets_for_tests import ALLOCATOR, ARENA, ARENA_WITHOUT_NONVOLATILE
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.recipe import Recipe

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.profiles_for_tests import ARENA
 from tests.small_models import load_model, mlp
 from tests.steps.step_graphs import step_of
-from tests.targets_for_tests import ARENA
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.buffer import Lifetime
 from tinyfoa_rt.ir.graph import Constant

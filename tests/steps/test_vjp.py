@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.profiles_for_tests import ARENA
 from tests.small_models import ModelBuilder
 from tests.steps.step_graphs import settings_of
 from tests.steps.vjp_models import CASES, SHAPE, model_through
-from tests.targets_for_tests import ARENA
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import StepGraph

@@ -25,7 +25,7 @@ _SUM = "nonvolatile_bytes"
 def to_json(plan: Plan) -> Mapping[str, object]:
     """Return the plan as values that :mod:`json` writes; nothing is lost."""
     content = asdict(plan)
-    options, profile, blocks = (content.pop(name) for name in ("options", "target", "blocks"))
+    options, profile, blocks = (content.pop(name) for name in ("options", "profile", "blocks"))
     head = {name: content.pop(name) for name in ("model", "model_sha256", "shapes")}
     memory = {name: content.pop(name) for name in ("feasible", "peak_bytes", "floor_bytes")}
     return {
@@ -73,7 +73,7 @@ def parse_plan(place: str, text: bytes) -> Plan:
     record = {key: value for key, value in content.items() if key not in ("format", "profile", _SUM, *names.values())}
     record["options"] = {name: content[key] for name, key in names.items() if key in content}
     profile = content.get("profile")
-    record["target"] = {**profile, "name": content.get("target")} if isinstance(profile, dict) else profile
+    record["profile"] = {**profile, "name": content.get("target")} if isinstance(profile, dict) else profile
     try:
         plan: Plan = read_record(place, record, Plan, _MEND)
     except UsageError as error:
@@ -91,7 +91,7 @@ def _check(place: str, plan: Plan) -> None:
         raise InputError(place, "has no budget, no batch or no blocks", _MEND)
     if options.train != tuple(block.name for block in plan.blocks):
         raise InputError(f"{place}, train", "does not name the blocks", _MEND)
-    if plan.target.alignment not in (1, 2, 4, 8, 16, 32, 64):
-        raise InputError(f"{place}, profile, alignment", f"is {plan.target.alignment}", _MEND)
+    if plan.profile.alignment not in (1, 2, 4, 8, 16, 32, 64):
+        raise InputError(f"{place}, profile, alignment", f"is {plan.profile.alignment}", _MEND)
     if any(not 1 <= parts < 2**20 for block in plan.blocks for parts in block.slices):
         raise InputError(f"{place}, blocks", "have slices that are not between 1 and 2^20", _MEND)

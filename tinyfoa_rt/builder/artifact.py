@@ -45,7 +45,7 @@ class ArtifactBuilder:
         self._task = task
         self._plan = plan
         self._models: dict[str, bytes] = {PLAN: (dumps(plan) + "\n").encode()}
-        self._rewrites = rewrites_for(task.target.provider)
+        self._rewrites = rewrites_for(task.profile.provider)
         self._graphs: dict[str, tuple[StepGraph, Callable[..., Any]]] = {}
 
     def build(self, choices: Sequence[StepChoice], rows: int) -> Artifact:
@@ -57,7 +57,7 @@ class ArtifactBuilder:
         """
         task = self._task
         blocks = tuple(self._block(n, setting, choice) for n, (setting, choice) in enumerate(zip(task.settings, choices), 1))
-        forward, _ = assemble_forward(task.graph, task.parts, task.trained, task.target, 1)
+        forward, _ = assemble_forward(task.graph, task.parts, task.trained, task.profile, 1)
         stages = []
         for number, stage in enumerate(forward_stages(task, 1)):
             stages.append(f"forward/{number}.onnx" if stage.nodes else "")
@@ -137,9 +137,9 @@ class ArtifactBuilder:
             block_output=task.recipe.block_output,
             order=plan.options.order,
             peak_bytes=plan.peak_bytes,
-            budget_bytes=plan.budget_bytes if plan.target.runtime == "ort" else 0,
+            budget_bytes=plan.budget_bytes if plan.profile.runtime == "ort" else 0,
             rows=rows,
-            needs_kernels=task.target.has_kernels,
+            needs_kernels=task.profile.has_kernels,
             frozen_blocks=len(task.parts.blocks) - len(task.settings),
             stages=stages,
             blocks=blocks,

@@ -36,7 +36,7 @@ def planned_task(graph: Graph, plan: Plan) -> PlanningTask:
     if source.shapes != plan.shapes:
         problem = f"is for inputs of the shapes {plan.shapes or 'of the model'}, not {source.shapes or 'those'}"
         raise InputError("plan", problem, _PLAN_AGAIN)
-    task = resolve_options(graph, plan.options, plan.target)
+    task = resolve_options(graph, plan.options, plan.profile)
     check_model(task)
     return task
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,7 +10,7 @@ import click
 
 from tinyfoa_rt.errors import UsageError
 
-__all__ = ["data_option", "model_argument", "runtime_options", "shape_option"]
+__all__ = ["data_option", "model_argument", "renamed_option", "runtime_options", "shape_option"]
 
 _Command = TypeVar("_Command")
 
@@ -49,6 +49,16 @@ def runtime_options(command: Any) -> Any:
         "--kernels", default="auto", show_default=True, metavar="auto|none|FILE", help="The library of kernels (make kernels)."
     )
     return threads(providers(kernels(command)))
+
+
+def renamed_option(old: str, new: str, why: str = "") -> Callable[[Any], Any]:
+    """What an option was called, which is refused where it is given."""
+
+    def refuse(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            raise UsageError(old, f"is called {new} now", f"write {new}" + (f": {why}" if why else ""))
+
+    return click.option(old, hidden=True, expose_value=False, callback=refuse)
 
 
 def _parse_shapes(texts: tuple[str, ...]) -> Mapping[str, tuple[int, ...]]:

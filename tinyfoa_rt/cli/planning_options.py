@@ -9,8 +9,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from tinyfoa_rt.cli.arguments import renamed_option
 from tinyfoa_rt.errors import UsageError
-from tinyfoa_rt.ir.options import RENAMED, PlanOptions, refuse_renamed
+from tinyfoa_rt.ir.options import RENAMED, PlanOptions
 
 __all__ = ["PLANNING", "given_planning", "planning_options", "pop_planning", "refuse_given"]
 
@@ -27,7 +28,7 @@ def planning_options(*, without: Collection[str] = (), hidden: bool = False) -> 
             if each.name not in without:
                 command = _option(each, hidden)(command)
         for name in RENAMED:
-            command = _renamed(name)(command)
+            command = renamed_option(_flag(name), _flag(RENAMED[name]))(command)
         return command
 
     return decorate
@@ -44,16 +45,6 @@ def _option(each: Field[Any], hidden: bool) -> Callable[[Any], Any]:
         help=each.metadata["help"],
         hidden=hidden,
     )
-
-
-def _renamed(name: str) -> Callable[[Any], Any]:
-    """What an option was called, which is refused where it is given."""
-
-    def refuse(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
-        if value is not None:
-            refuse_renamed(name)
-
-    return click.option(_flag(name), hidden=True, expose_value=False, callback=refuse)
 
 
 def _flag(name: str) -> str:

@@ -37,16 +37,16 @@ def export_c99(folder: Path, output: Path, *, state_as_file: bool | None = None)
     """Write the C99 project of the artifact in ``folder`` to ``output``; a checkpoint there is what the device begins with.
 
     Args:
-        folder: what ``build`` or ``train`` has written, of a plan for a target that runs generated C.
+        folder: what ``build`` or ``train`` has written, of a plan for a profile that runs generated C.
         output: a new or empty folder.
         state_as_file: the first state becomes a file for the storage, not constant data of the C file; by default where the
-            target has no room for both.
+            profile has no room for both.
 
     Returns:
-        What was written, as lowered, and what it takes of the target's flash.
+        What was written, as lowered, and what it takes of the profile's flash.
 
     Raises:
-        InputError: the artifact is of another target, or damaged; the flash is too small; or the output cannot be written.
+        InputError: the artifact is of another profile, or damaged; the flash is too small; or the output cannot be written.
         UnsupportedError: an operator has no C99 kernel.
     """
     if has_checkpoint(folder):
@@ -62,12 +62,12 @@ def export_c99(folder: Path, output: Path, *, state_as_file: bool | None = None)
 
 
 def _flash(source: ModelSource, program: CProgram, state_as_file: bool | None) -> Nonvolatile:
-    target, constants_nbytes = source.target, program.constants_nbytes
-    as_file = Nonvolatile(source.layout.flash_nbytes, constants_nbytes, code_bytes=target.code_bytes)
-    flash = with_first_state(as_file, program.first_state_nbytes, target)
+    profile, constants_nbytes = source.profile, program.constants_nbytes
+    as_file = Nonvolatile(source.layout.flash_nbytes, constants_nbytes, code_bytes=profile.code_bytes)
+    flash = with_first_state(as_file, program.first_state_nbytes, profile)
     if state_as_file is False and not flash.first_state_bytes:
         problem = f"has no room for the first state as constant data ({program.first_state_nbytes:,} bytes)"
-        raise InputError(f"target {target.name}", problem, "leave --weights out: it becomes a file for the storage")
+        raise InputError(f"target {profile.name}", problem, "leave --weights out: it becomes a file for the storage")
     return as_file if state_as_file else flash
 
 
@@ -101,9 +101,9 @@ def c_source(artifact: Artifact, state: Mapping[str, NDArray[Any]], progress: Pr
 
 
 def _refuse(manifest: Manifest, task: PlanningTask, progress: Progress) -> None:
-    if task.target.nonvolatile_bytes == 0:
+    if task.profile.nonvolatile_bytes == 0:
         mend = "plan with --nonvolatile: the storage may be flash, FRAM or a file"
-        raise UnsupportedError(f"target {task.target.name}", "has no nonvolatile memory, which C99 keeps slices in", mend)
+        raise UnsupportedError(f"target {task.profile.name}", "has no nonvolatile memory, which C99 keeps slices in", mend)
     if manifest.order == "interleaved" and progress.total_steps and progress.block < len(manifest.blocks):
         mend = "train it to its end here, or build with --order layerwise"
         raise UnsupportedError("order 'interleaved'", "cannot be gone on with block by block", mend)
@@ -111,14 +111,14 @@ def _refuse(manifest: Manifest, task: PlanningTask, progress: Progress) -> None:
 
 def _task(artifact: Artifact) -> PlanningTask:
     if SOURCE_MODEL not in artifact.models or PLAN not in artifact.models:
-        mend = "export with --target ort, or plan for c99 or a board ('plan --target ... -o plan.json') and build that"
+        mend = "export with --format ort, or plan for c99 or a board ('plan --target ... -o plan.json') and build that"
         raise InputError("artifact", "was planned for onnxruntime", mend)
     plan = parse_plan(f"artifact, {PLAN}", artifact.models[PLAN])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         path.write_bytes(artifact.models[SOURCE_MODEL])
         graph = load(path, shapes=plan.shapes)
-    return resolve_options(replace(graph, name=plan.model), plan.options, plan.target)
+    return resolve_options(replace(graph, name=plan.model), plan.options, plan.profile)
 
 
 def _rates(manifest: Manifest, task: PlanningTask) -> dict[str, float]:

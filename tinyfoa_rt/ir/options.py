@@ -126,7 +126,7 @@ class PlanOptions:
     loss_at: str | None = _text(
         None, "The output, or another value, that the loss attaches at. Default: the output that most layers are before.", "NAME"
     )
-    nonvolatile: str | None = _text(None, "Nonvolatile memory, in place of the target's.", "SIZE|none|unlimited")
+    nonvolatile: str | None = _text(None, "Nonvolatile memory, in place of the board's.", "SIZE|none|unlimited")
     weight_scale: str = _choice("row", WEIGHT_SCALES, "Scale of binary weights: row, or tensor (paper).")
     scale: str = _choice("running", SCALES, "Scale of activations: running, or batch (paper).")
     ste_window: str = _choice(

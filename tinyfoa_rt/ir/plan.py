@@ -8,7 +8,7 @@ from typing import Literal
 
 from tinyfoa_rt.ir.buffer import Place
 from tinyfoa_rt.ir.options import PlanOptions
-from tinyfoa_rt.ir.target import Target
+from tinyfoa_rt.ir.profile import Profile
 
 __all__ = ["PLAN_FORMAT", "Account", "BlockPlan", "Category", "Nonvolatile", "Plan", "PlannedBuffer"]
 
@@ -74,7 +74,7 @@ class Nonvolatile:
         storage_bytes: parameters and all that training keeps of them; in C the whole storage: slots, headers, spare pages.
         constants_bytes: what is only read: weights of frozen blocks, stored heads.
         first_state_bytes: the state that training begins with, as constant data; 0 where it is a file for the storage.
-        code_bytes: kept free for code, by the target's profile.
+        code_bytes: kept free for code, by the profile.
     """
 
     storage_bytes: int = 0
@@ -98,14 +98,14 @@ class Plan:
         model: its name.
         model_sha256: of its file and its external data; empty for a graph that was made in memory.
         shapes: of inputs, as they were given for sizes that the model leaves open.
-        target: the profile, with the nonvolatile memory that was asked for.
+        profile: what it is for, with the nonvolatile memory that was asked for.
         options: resolved; see :class:`tinyfoa_rt.ir.options.PlanOptions`.
     """
 
     model: str
     model_sha256: str
     shapes: Mapping[str, tuple[int, ...]]
-    target: Target
+    profile: Profile
     options: PlanOptions
     feasible: bool
     peak_bytes: int

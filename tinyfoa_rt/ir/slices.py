@@ -2,7 +2,7 @@
 
 Paper, "Partial updates" and Figure 1: a weight matrix is a grid of m_in x m_out slices, and one slice is updated at a time.
 Sizes need not divide evenly. Input splits fall on 32-bit words where the axis is long enough, so that the bits of a slice
-start at a word; this holds for every target, so that all of them train the same slices.
+start at a word; this holds for every profile, so that all of them train the same slices.
 """
 
 from __future__ import annotations

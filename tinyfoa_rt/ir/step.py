@@ -25,7 +25,7 @@ _ELEMENT_BYTES = {
 
 @dataclass(frozen=True, slots=True)
 class TensorType:
-    """Element type and shape, batch included. The element type ``bit`` is binary: one bit where the target packs, else a byte."""
+    """Element type and shape, batch included. The type ``bit`` is binary: one bit where the profile packs bits, else a byte."""
 
     dtype: str
     shape: tuple[int, ...]

@@ -78,7 +78,7 @@ def verify_plan(plan: Plan) -> None:
     _verify_names(plan)
     _verify_figures(plan)
     for block in plan.blocks:
-        _verify_block(block, plan.target.alignment)
+        _verify_block(block, plan.profile.alignment)
         _verify_fraction(plan, block)
     if plan.peak_bytes != max((block.peak_bytes for block in plan.blocks), default=0):
         raise LayoutFault("the plan's peak is not that of its largest block")
@@ -101,9 +101,9 @@ def _verify_figures(plan: Plan) -> None:
     """Of nonvolatile memory, and of other ways of training."""
     if min(*astuple(plan.nonvolatile_parts), plan.written_bytes_per_epoch or 0) < 0:
         raise LayoutFault("the plan keeps or writes less than nothing")
-    limit = plan.target.nonvolatile_bytes
+    limit = plan.profile.nonvolatile_bytes
     if plan.feasible and limit is not None and plan.nonvolatile_bytes > limit:
-        raise LayoutFault(f"the plan keeps {plan.nonvolatile_bytes} bytes, and the target has {limit}")
+        raise LayoutFault(f"the plan keeps {plan.nonvolatile_bytes} bytes, and the profile has {limit}")
     for name, account in plan.baselines.items():
         if min(astuple(account)) < 0:
             raise LayoutFault(f"the account {name} has a figure below 0")

@@ -63,7 +63,7 @@ class Memory:
         reuses: may be written over the first of these inputs that dies here and is large enough.
         updates: is the new value of the input: always the same storage.
         views: is the same bytes under another shape: always the same storage, no work.
-        streams: outputs that are consumed as they are computed where the target streams gradients, so they have no storage.
+        streams: outputs that are consumed as they are computed where the profile streams gradients, so they have no storage.
     """
 
     reuses: Mapping[int, tuple[int, ...]] = field(default_factory=dict)

@@ -33,7 +33,7 @@ def model_source(
     """Return what :func:`tinyfoa_rt.export.c99.lower` needs.
 
     Args:
-        task: for a target that runs generated C.
+        task: for a profile that runs generated C.
         candidates: the sizes of each trained block.
         rates: at which each block starts, by its name.
         state: tensors of a checkpoint, or of the state that training begins with.
@@ -41,9 +41,9 @@ def model_source(
     """
     costs = BlockCosts(task)
     batch = candidates[0].batch
-    forward, starts = assemble_forward(task.graph, task.parts, task.trained, task.target, batch)
+    forward, starts = assemble_forward(task.graph, task.parts, task.trained, task.profile, batch)
     inputs_of = {block.name: block.inputs for block in task.parts.blocks}
-    program = to_program(forward, task.target)
+    program = to_program(forward, task.profile)
     offsets = place_forward(program, inputs_of)
     extent = _end(program, offsets)
     blocks = [
@@ -56,8 +56,8 @@ def model_source(
         # The forward pass lies where the step does.
         blocks=tuple(replace(block, end=max(block.end, block.base + extent)) for block in blocks),
         stored=stored,
-        layout=lay_out(stored, task.target.page_bytes),
-        target=task.target,
+        layout=lay_out(stored, task.profile.page_bytes),
+        profile=task.profile,
         forward=forward,
         starts=tuple(starts[setting.block.name] for setting in task.settings),
         offsets=offsets,
@@ -77,8 +77,8 @@ def _block(costs: BlockCosts, index: int, setting: BlockSetting, candidate: Cand
         LayerSource(stored, math.prod(task.graph.shape(layer.output)[2:]) if layer.kind == "conv" else 1)
         for layer, stored in zip(setting.block.layers, stored_layers(setting, candidate))
     ]
-    program = to_program(step, task.target)
-    base = transient_base(program, before, task.target.alignment)
+    program = to_program(step, task.profile)
+    base = transient_base(program, before, task.profile.alignment)
     planned = {buffer.name: buffer.offset for buffer in costs.footprint(index, candidate).buffers}
     offsets = _offsets(program, planned, {name: base + offset for name, offset in before.offsets.items()})
     return BlockSource(

@@ -29,14 +29,14 @@ class BlockCosts:
 
     def __init__(self, task: PlanningTask) -> None:
         self.task = task
-        self._is_arena = task.target.placement == "arena"
+        self._is_arena = task.profile.placement == "arena"
         self._kept = [trained_nbytes(setting) for setting in task.settings]
         self._frozen = _frozen_nbytes(task)
         self._before: dict[int, Mapping[str, Before]] = {}
         self._signature = [_signature(setting) for setting in task.settings]
         self._held: dict[Hashable, int] = {}
         self._peaks: dict[Hashable, int] = {}
-        self._stages = StageMemory(task.target)
+        self._stages = StageMemory(task.profile)
         self._passes: dict[int, int] = {}
 
     @property
@@ -56,7 +56,7 @@ class BlockCosts:
         key = (self._signature[index], candidate, before.peak_nbytes, before.whole_nbytes, before.resident_nbytes, pins)
         if key not in self._peaks:
             program = self.program(index, candidate)
-            alignment = self.task.target.alignment
+            alignment = self.task.profile.alignment
             self._peaks[key] = peak_nbytes(program, before, is_arena=self._is_arena, alignment=alignment)
         return self._peaks[key]
 
@@ -73,11 +73,11 @@ class BlockCosts:
         """The buffers of block ``index``."""
         before = self.before(index, candidate.batch)
         program = self.program(index, candidate)
-        return footprint(program, before, is_arena=self._is_arena, alignment=self.task.target.alignment)
+        return footprint(program, before, is_arena=self._is_arena, alignment=self.task.profile.alignment)
 
     def program(self, index: int, candidate: Candidate) -> Program:
         setting, choice = self.task.settings[index], self.task.choice(candidate)
-        return to_program(assemble_step(setting, choice), self.task.target) if self._is_arena else step_program(setting, choice)
+        return to_program(assemble_step(setting, choice), self.task.profile) if self._is_arena else step_program(setting, choice)
 
     def turns(self, index: int, candidate: Candidate, samples: int) -> int:
         """Turns of slices that end in an epoch of ``samples`` which trains block ``index``; one where nothing takes turns."""
@@ -87,10 +87,10 @@ class BlockCosts:
 
     def written(self, index: int, candidate: Candidate, samples: int) -> int:
         """Nonvolatile bytes written in an epoch of ``samples`` that trains block ``index``, beside headers."""
-        if self.task.target.nonvolatile_bytes == 0:
+        if self.task.profile.nonvolatile_bytes == 0:
             return 0
         setting, slices = self.task.settings[index], candidate.slices
-        if self.task.target.runtime == "ort" and not self.task.holds_slice(slices):
+        if self.task.profile.runtime == "ort" and not self.task.holds_slice(slices):
             return self._kept[index]
         whole, rest = divmod(self.turns(index, candidate, samples), slices.count)
         total = 0
@@ -101,8 +101,8 @@ class BlockCosts:
     def _turn_nbytes(self, setting: BlockSetting, index: int, candidate: Candidate) -> list[list[int]]:
         """Bytes that the end of each slice's turn writes, layer by layer."""
         numbers = range(candidate.slices.count)
-        if self.task.target.runtime == "ort":
-            sizes = (setting.recipe, setting.target)
+        if self.task.profile.runtime == "ort":
+            sizes = (setting.recipe, setting.profile)
             return [[slice_nbytes(layer, *sizes, (candidate.slices, i)) for i in numbers] for layer in setting.block.layers]
         model = block_model(self.task, index, candidate)
         return [[turn_nbytes(model, layer, i) for i in numbers] for layer in model.layers]
@@ -115,15 +115,15 @@ class BlockCosts:
             if batch not in self._before:
                 self._before[batch] = self._forward(batch)
             known = self._before[batch][self.task.settings[index].block.name]
-        if self.task.target.nonvolatile_bytes != 0:
+        if self.task.profile.nonvolatile_bytes != 0:
             return known
         return replace(known, resident_nbytes=self._frozen + sum(self._kept) - self._kept[index])
 
     def _forward(self, batch: int) -> Mapping[str, Before]:
         task = self.task
-        graph, starts = assemble_forward(task.graph, task.parts, task.trained, task.target, batch)
+        graph, starts = assemble_forward(task.graph, task.parts, task.trained, task.profile, batch)
         inputs_of = {block.name: block.inputs for block in task.parts.blocks}
-        return before_each(to_program(graph, task.target), starts, inputs_of)
+        return before_each(to_program(graph, task.profile), starts, inputs_of)
 
     def pass_nbytes(self, rows: int) -> int:
         """RAM in bytes that onnxruntime takes for a pass of ``rows`` samples through the whole model, stage by stage."""
@@ -133,7 +133,7 @@ class BlockCosts:
 
     def most_rows(self, candidates: Sequence[Candidate], nbytes: int) -> int:
         """How many samples, 250 at most, a pass takes at once in ``nbytes`` of RAM, while any of the blocks is in training."""
-        alignment = self.task.target.alignment
+        alignment = self.task.profile.alignment
         held = max(
             transient_base(self.program(index, each), self.before(index, each.batch), alignment)
             for index, each in enumerate(candidates)
@@ -144,7 +144,7 @@ class BlockCosts:
 def _frozen_nbytes(task: PlanningTask) -> int:
     trained = {setting.block.name for setting in task.settings}
     nodes = [node for block in task.parts.blocks if block.name not in trained for node in block.nodes]
-    return constant_nbytes(task.graph, [*task.parts.stem, *nodes, *task.parts.behind], task.target)
+    return constant_nbytes(task.graph, [*task.parts.stem, *nodes, *task.parts.behind], task.profile)
 
 
 def _signature(setting: BlockSetting) -> Hashable:

@@ -8,7 +8,7 @@ from functools import partial
 
 from tinyfoa_rt.export.c99 import constants_nbytes
 from tinyfoa_rt.ir.plan import Nonvolatile
-from tinyfoa_rt.ir.target import Target
+from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.planner.c99_source import model_source
 from tinyfoa_rt.planner.costs import BlockCosts
 from tinyfoa_rt.planner.search import Candidate
@@ -32,24 +32,24 @@ class Flash:
         """Return what the blocks take in these sizes.
 
         Raises:
-            UnsupportedError: the target runs generated C, and an operator has no kernel there.
+            UnsupportedError: the profile runs generated C, and an operator has no kernel there.
         """
-        target, costs = self._task.target, self._costs
-        if target.nonvolatile_bytes == 0:
+        profile, costs = self._task.profile, self._costs
+        if profile.nonvolatile_bytes == 0:
             return Nonvolatile()
-        if target.runtime != "c99":
-            return Nonvolatile(sum(costs.kept_of_blocks), costs.frozen_nbytes, code_bytes=target.code_bytes)
+        if profile.runtime != "c99":
+            return Nonvolatile(sum(costs.kept_of_blocks), costs.frozen_nbytes, code_bytes=profile.code_bytes)
         if self._constants_nbytes is None:
             source = model_source(self._task, candidates, {}, {}, self._task.score)
             self._constants_nbytes = constants_nbytes(source)
         stored = stored_model(self._task, candidates)
-        layout = lay_out(stored, target.page_bytes)
-        known = Nonvolatile(layout.flash_nbytes, self._constants_nbytes, code_bytes=target.code_bytes)
-        return with_first_state(known, first_state_nbytes(stored, layout), target)
+        layout = lay_out(stored, profile.page_bytes)
+        known = Nonvolatile(layout.flash_nbytes, self._constants_nbytes, code_bytes=profile.code_bytes)
+        return with_first_state(known, first_state_nbytes(stored, layout), profile)
 
     def fits(self, candidates: Sequence[Candidate]) -> bool:
-        """Whether the target has as much."""
-        available = self._task.target.nonvolatile_bytes
+        """Whether the profile has as much."""
+        available = self._task.profile.nonvolatile_bytes
         return not available or self.need(candidates).total_bytes <= available
 
     def most_last_blocks(self, available_nbytes: int) -> int:
@@ -60,7 +60,7 @@ class Flash:
             return 0  # the choice of blocks has gaps; what to leave out is the user's to say
         frozen = self._costs.frozen_nbytes
         for index, setting in enumerate(settings[:-1], 1):
-            frozen += constant_nbytes(self._task.graph, setting.block.nodes, self._task.target)
+            frozen += constant_nbytes(self._task.graph, setting.block.nodes, self._task.profile)
             if frozen + self._least_of_last(index) <= available_nbytes:
                 return len(settings) - index
         return 0
@@ -72,11 +72,11 @@ class Flash:
 
     def _least_of_last(self, index: int) -> int:
         """What the trained blocks from ``index`` on take at least, beside constants."""
-        task, target = self._task, self._task.target
-        if target.runtime != "c99":
-            return sum(self._costs.kept_of_blocks[index:]) + target.code_bytes
+        task, profile = self._task, self._task.profile
+        if profile.runtime != "c99":
+            return sum(self._costs.kept_of_blocks[index:]) + profile.code_bytes
         fewer = replace(task, settings=task.settings[index:])
-        return lay_out(stored_model(fewer, _least(fewer)), target.page_bytes).flash_nbytes + target.code_bytes
+        return lay_out(stored_model(fewer, _least(fewer)), profile.page_bytes).flash_nbytes + profile.code_bytes
 
 
 def _least(task: PlanningTask) -> list[Candidate]:
@@ -88,14 +88,14 @@ def _least(task: PlanningTask) -> list[Candidate]:
     return found
 
 
-def with_first_state(known: Nonvolatile, nbytes: int, target: Target) -> Nonvolatile:
+def with_first_state(known: Nonvolatile, nbytes: int, profile: Profile) -> Nonvolatile:
     """Return the sum with the first state as constant data, where there is room for it; else it is a file for the storage.
 
     Args:
         known: what else there is.
         nbytes: of the first state.
-        target: has the room.
+        profile: has the room.
     """
     whole = replace(known, first_state_bytes=nbytes)
-    available = target.nonvolatile_bytes
+    available = profile.nonvolatile_bytes
     return whole if available is None or whole.total_bytes <= available else known

@@ -15,10 +15,10 @@ from tinyfoa_rt.emit.packed import PackedForm
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.inlined import InlinedGraph
 from tinyfoa_rt.ir.names import own
+from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.program import Program
 from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.ir.step import WORD_BITS, StepGraph, TensorType
-from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.planner.task import PlanningTask
 from tinyfoa_rt.providers import rewrites_for
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
@@ -34,8 +34,8 @@ def step_program(setting: BlockSetting, choice: StepChoice) -> Program:
         UnsupportedError: an operator cannot run there.
     """
     step = assemble_step(setting, choice)
-    graph = _inlined(step, emit_step, setting.target)
-    known = _known(step, setting.target)
+    graph = _inlined(step, emit_step, setting.profile)
+    known = _known(step, setting.profile)
     for layer in setting.block.layers:
         origin = own(layer.name, "origin")
         if origin in known:
@@ -46,22 +46,22 @@ def step_program(setting: BlockSetting, choice: StepChoice) -> Program:
 def step_held_nbytes(setting: BlockSetting, choice: StepChoice) -> int:
     """Return the bytes of RAM that a step's caller holds throughout: a part of what :func:`step_program` says, in no time."""
     step = assemble_step(setting, choice)
-    return held_nbytes(step, _known(step, setting.target))
+    return held_nbytes(step, _known(step, setting.profile))
 
 
-def _inlined(graph: StepGraph, emit: Callable[..., Any], target: Target) -> InlinedGraph:
-    """A step or a stage as onnxruntime runs it, with the library of kernels where the target has it."""
-    if not target.has_kernels:
-        return inline_functions(emit(graph, rewrites=rewrites_for(target.provider)))
+def _inlined(graph: StepGraph, emit: Callable[..., Any], profile: Profile) -> InlinedGraph:
+    """A step or a stage as onnxruntime runs it, with the library of kernels where the profile has it."""
+    if not profile.has_kernels:
+        return inline_functions(emit(graph, rewrites=rewrites_for(profile.provider)))
     if not can_pack(graph):
         problem = f"has kernels for dense layers behind dense layers, and '{graph.name}' has other bits"
-        raise UnsupportedError(f"target {target.name}", problem, "plan for ort-cpu")
+        raise UnsupportedError(f"target {profile.name}", problem, "plan for ort-cpu")
     return inline_functions(emit(graph, is_packed=True), PACKED_KERNELS)
 
 
 def forward_stages(task: PlanningTask, rows: int) -> tuple[StepGraph, ...]:
     """The stages of the forward pass of ``rows`` samples, as they are run."""
-    forward, starts = assemble_forward(task.graph, task.parts, task.trained, task.target, rows)
+    forward, starts = assemble_forward(task.graph, task.parts, task.trained, task.profile, rows)
     return cut_stages(forward, starts, [setting.block for setting in task.settings], task.score)
 
 
@@ -69,7 +69,7 @@ def forward_stages(task: PlanningTask, rows: int) -> tuple[StepGraph, ...]:
 class StageMemory:
     """Bytes that stages of a forward pass take, for any number of samples."""
 
-    target: Target
+    profile: Profile
     _graphs: dict[str, InlinedGraph] = field(default_factory=dict)
 
     def peak_nbytes(self, stages: Sequence[StepGraph]) -> list[int]:
@@ -84,9 +84,9 @@ class StageMemory:
         if not stage.nodes:
             return 0
         if stage.name not in self._graphs:
-            self._graphs[stage.name] = _inlined(stage, emit_forward, self.target)
+            self._graphs[stage.name] = _inlined(stage, emit_forward, self.profile)
         graph = self._graphs[stage.name]
-        taken = allocations(graph, _known(stage, self.target), ())
+        taken = allocations(graph, _known(stage, self.profile), ())
         change = [0] * (len(graph.nodes) + 1)
         for each in taken:
             change[each.start] += each.nbytes
@@ -99,13 +99,13 @@ class StageMemory:
         waiting = {name for stage in stages[place:] for name in stage.inputs} & before
         samples = next((stage.inputs for stage in stages if stage.nodes), ())
         waiting.update((*stages[place].inputs, *samples))
-        known = _known(stages[place], self.target)
+        known = _known(stages[place], self.profile)
         return sum(known[name].nbytes for name in waiting)
 
 
-def _known(step: StepGraph, target: Target) -> dict[str, Value]:
+def _known(step: StepGraph, profile: Profile) -> dict[str, Value]:
     known = {name: _value(tensor.type) for name, tensor in step.tensors.items()}
-    if target.has_kernels:
+    if profile.has_kernels:
         form = PackedForm(step)
         matrices = [name for name in form.packed if len(step.tensors[name].type.shape) == 2]
         known.update((name, Value(form.packed_shape(name), WORD_BITS // 8)) for name in matrices)

@@ -17,9 +17,9 @@ from tinyfoa_rt.planner.c99_source import model_source
 from tinyfoa_rt.planner.runnable import check_runnable
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.planner.task import PlanningTask, resolve_options
+from tinyfoa_rt.profiles import load_profile
 from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
 from tinyfoa_rt.steps.methods import method_of
-from tinyfoa_rt.targets import load_target
 
 __all__ = ["check_model", "check_plan", "find_refusal", "naming_a_way_out"]
 
@@ -40,7 +40,7 @@ def check_model(task: PlanningTask) -> None:
         UnsupportedError: something that the method cannot do, or a part of the forward pass that onnxruntime cannot run.
     """
     method_of(task.recipe.method).check(task.recipe)
-    check_emission(assemble_forward(task.graph, task.parts, task.trained, task.target, 1)[0], keeps_batch=False)
+    check_emission(assemble_forward(task.graph, task.parts, task.trained, task.profile, 1)[0], keeps_batch=False)
 
 
 def check_plan(model: Graph, task: PlanningTask, chosen: Sequence[Candidate]) -> None:
@@ -52,16 +52,16 @@ def check_plan(model: Graph, task: PlanningTask, chosen: Sequence[Candidate]) ->
         chosen: the sizes of each trained block.
 
     Raises:
-        UnsupportedError: onnxruntime cannot run a step or the forward pass; or, for a target that runs generated C, C99 cannot.
+        UnsupportedError: onnxruntime cannot run a step or the forward pass; or, for a profile that runs generated C, C99 cannot.
     """
     here = task
-    if task.target.runtime == "c99":
-        here = resolve_options(model, task.options, load_target("ort-cpu"))
+    if task.profile.runtime == "c99":
+        here = resolve_options(model, task.options, load_profile("ort-cpu"))
         check_runnable(here)
     check_model(here)
     for setting, candidate in zip(here.settings, chosen):
         check_emission(assemble_step(setting, here.choice(candidate)), keeps_batch=True)
-    if task.target.runtime == "c99":
+    if task.profile.runtime == "c99":
         _check_c99(task, chosen)
 
 

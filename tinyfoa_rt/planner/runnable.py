@@ -21,10 +21,10 @@ def check_runnable(task: PlanningTask) -> None:
         UnsupportedError: it refuses one; names the node and says what it says. Or generated C is given several inputs, or one of
             another type than float32.
     """
-    if task.target.runtime != "ort":
+    if task.profile.runtime != "ort":
         _check_input_of_c99(task.graph)
         return
-    forward, _ = assemble_forward(task.graph, task.parts, task.trained, task.target, 1)
+    forward, _ = assemble_forward(task.graph, task.parts, task.trained, task.profile, 1)
     for node in forward.nodes:
         if node.domain == DOMAIN or is_plain(forward, node):
             continue

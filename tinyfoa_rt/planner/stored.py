@@ -34,13 +34,13 @@ def block_model(task: PlanningTask, index: int, candidate: Candidate) -> StoredM
 
 def header_of(task: PlanningTask, candidates: Sequence[Candidate]) -> int:
     """Bytes of a header, which every turn that ends writes; none where there are no headers."""
-    has_headers = task.target.runtime == "c99" and task.target.nonvolatile_bytes != 0
+    has_headers = task.profile.runtime == "c99" and task.profile.nonvolatile_bytes != 0
     return 4 * lay_out(stored_model(task, candidates)).header_words if has_headers else 0
 
 
 def stored_of(task: PlanningTask, index: int, candidate: Candidate) -> int:
     """Bytes that block ``index`` alone would store; 0 where they are the same for all candidates: on onnxruntime, and in RAM."""
-    has_slots = task.target.runtime == "c99" and task.target.nonvolatile_bytes != 0
+    has_slots = task.profile.runtime == "c99" and task.profile.nonvolatile_bytes != 0
     return lay_out(block_model(task, index, candidate)).nbytes if has_slots else 0
 
 

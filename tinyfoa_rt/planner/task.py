@@ -9,8 +9,8 @@ from tinyfoa_rt.errors import UnsupportedError, UsageError
 from tinyfoa_rt.ir.block import Block, Partition, Slices
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.options import AUTO, PlanOptions
+from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.recipe import Recipe
-from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.partition import (
     find_score,
     is_own,
@@ -22,9 +22,9 @@ from tinyfoa_rt.partition import (
 )
 from tinyfoa_rt.planner.loss import auto_loss, check_loss
 from tinyfoa_rt.planner.search import Candidate, grid_candidates
+from tinyfoa_rt.profiles import load_profile
 from tinyfoa_rt.steps import BlockSetting, StepChoice, block_settings
 from tinyfoa_rt.steps.methods import method_of
-from tinyfoa_rt.targets import load_target
 from tinyfoa_rt.units import parse_nbytes
 
 __all__ = ["PlanningTask", "resolve_options"]
@@ -44,7 +44,7 @@ class PlanningTask:
     graph: Graph
     parts: Partition
     options: PlanOptions
-    target: Target
+    profile: Profile
     recipe: Recipe
     settings: tuple[BlockSetting, ...]
 
@@ -65,7 +65,7 @@ class PlanningTask:
     @property
     def steps_a_turn(self) -> int | None:
         """Steps that a slice stays; ``None`` for an equal part of an epoch, which spares flash memory."""
-        if self.options.rotate_every is None and self.target.runtime == "ort":
+        if self.options.rotate_every is None and self.profile.runtime == "ort":
             return 1
         return self.options.rotate_every
 
@@ -91,34 +91,34 @@ class PlanningTask:
     def choice(self, candidate: Candidate) -> StepChoice:
         """The sizes of a step: where what is updated is not one slice, nothing is saved by cutting. C99 trains block by block."""
         slices = candidate.slices if self.options.schedule == "slice" else Slices(1, 1)
-        hands_on = self.options.order == "interleaved" and self.target.runtime == "ort"
+        hands_on = self.options.order == "interleaved" and self.profile.runtime == "ort"
         return StepChoice(slices, candidate.batch, self.holds_slice(slices), hands_on=hands_on)
 
     def holds_slice(self, slices: Slices) -> bool:
         """Whether only the active slice is in RAM: it is cut, one slice trains at a time, and the others have a place to lie."""
-        return slices.count > 1 and self.options.schedule == "slice" and self.target.nonvolatile_bytes != 0
+        return slices.count > 1 and self.options.schedule == "slice" and self.profile.nonvolatile_bytes != 0
 
 
-def resolve_options(graph: Graph, options: PlanOptions, target: Target | None = None) -> PlanningTask:
+def resolve_options(graph: Graph, options: PlanOptions, profile: Profile | None = None) -> PlanningTask:
     """Return the task for a model and options.
 
     Args:
         graph: the model.
         options: as they were asked for, or those of a plan.
-        target: of a plan; by default the profile that ``options`` name, with the nonvolatile memory that they ask for.
+        profile: of a plan; by default the profile that ``options`` name, with the nonvolatile memory that they ask for.
 
     Raises:
-        UsageError: an option does not fit the model or the target.
+        UsageError: an option does not fit the model or the profile.
         UnsupportedError: the model has no trainable layer.
     """
-    target = target or _target(options)
+    profile = profile or _profile(options)
     score = find_score(graph, options.loss_at)
     loss = options.loss if options.loss != AUTO else auto_loss(graph, score, options.classes)
     parts = partition(graph, score.value(loss) if score is not None else None)
     selected = select_blocks(parts.blocks, options.train)
     to_train = {node.name for block in parts.blocks if block.name in selected for node in block.nodes}
     graph = with_standard_operators(without_rounding(graph, to_train), to_train)
-    _check_frozen(graph, target)
+    _check_frozen(graph, profile)
     if options.classes is not None:
         graph = with_classes(graph, options.classes)
     score = find_score(graph, options.loss_at)  # the logits of a quantized model have another name without rounding
@@ -129,50 +129,50 @@ def resolve_options(graph: Graph, options: PlanOptions, target: Target | None = 
     num_outputs = graph.values[parts.blocks[-1].output].size
     options = replace(
         options,
-        budget=_budget(options, target),
-        target=target.name,
+        budget=_budget(options, profile),
+        target=profile.name,
         train=tuple(block.name for block in trained),
         optimizer="sgd" if options.optimizer == AUTO else options.optimizer,  # the one that needs least
         loss=loss,
     )
     options = method_of(options.method).decide(options, parts, selected)
     recipe = _recipe(options, num_outputs)
-    settings = tuple(_with_own_recipe(each, parts.blocks[-1]) for each in block_settings(graph, trained, recipe, target))
-    return PlanningTask(graph, parts, options, target, recipe, settings)
+    settings = tuple(_with_own_recipe(each, parts.blocks[-1]) for each in block_settings(graph, trained, recipe, profile))
+    return PlanningTask(graph, parts, options, profile, recipe, settings)
 
 
 def _with_own_recipe(setting: BlockSetting, last: Block) -> BlockSetting:
     return replace(setting, recipe=method_of(setting.recipe.method).recipe_of(setting.recipe, setting.block, last))
 
 
-def _check_frozen(graph: Graph, target: Target) -> None:
+def _check_frozen(graph: Graph, profile: Profile) -> None:
     """Frozen layers of a model that was trained here run by their function bodies, which only onnxruntime has."""
-    for node in graph.nodes if target.runtime != "ort" else ():
+    for node in graph.nodes if profile.runtime != "ort" else ():
         if is_own(node):
             problem = f"({node.op_type}) is frozen, and of a model that was trained here: there is no C99 for it"
             raise UnsupportedError(f"node '{node.name}'", problem, "train all blocks (--train all), or plan for ort-cpu")
 
 
-def _target(options: PlanOptions) -> Target:
-    target = load_target(options.target)
+def _profile(options: PlanOptions) -> Profile:
+    profile = load_profile(options.target)
     if options.nonvolatile is None:
-        return target
+        return profile
     words = {"none": 0, "0": 0, "unlimited": None}  # as in a profile
     if options.nonvolatile in words:
-        return replace(target, nonvolatile_bytes=words[options.nonvolatile])
-    return replace(target, nonvolatile_bytes=parse_nbytes(options.nonvolatile, what="--nonvolatile"))
+        return replace(profile, nonvolatile_bytes=words[options.nonvolatile])
+    return replace(profile, nonvolatile_bytes=parse_nbytes(options.nonvolatile, what="--nonvolatile"))
 
 
-def _budget(options: PlanOptions, target: Target) -> int:
+def _budget(options: PlanOptions, profile: Profile) -> int:
     if options.budget is not None:
         return parse_nbytes(options.budget)
-    if target.default_budget_bytes is None:
+    if profile.default_budget_bytes is None:
         raise UsageError(
-            f"target {target.name}",
+            f"target {profile.name}",
             "has no RAM size of its own",
             "give a budget, for example --budget 256KB, or a board as target",
         )
-    return target.default_budget_bytes
+    return profile.default_budget_bytes
 
 
 def _recipe(options: PlanOptions, num_outputs: int) -> Recipe:

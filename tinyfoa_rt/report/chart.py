@@ -40,7 +40,7 @@ def render_chart(plan: Plan) -> str:
 
 def _title(plan: Plan) -> str:
     verdict = "fits" if plan.feasible else "does not fit"
-    where = elide(plan.target.name, 30)
+    where = elide(plan.profile.name, 30)
     return f"Training memory of {elide(plan.model, 60)} on {where}: {verdict} {format_nbytes(plan.budget_bytes)}"
 
 

@@ -42,7 +42,7 @@ def _why_not(task: PlanningTask, flash: Flash, blocks: Sequence[BlockPlan]) -> s
     sentences = []
     if worst.peak_bytes > task.budget_bytes:
         sentences.append(_too_little_ram(task, worst))
-    available = task.target.nonvolatile_bytes
+    available = task.profile.nonvolatile_bytes
     need = flash.need([Candidate(Slices(*block.slices), task.batches[0]) for block in blocks])
     if available and need.total_bytes > available:
         least = flash.least
@@ -55,7 +55,7 @@ def _too_little_ram(task: PlanningTask, worst: BlockPlan) -> str:
     largest = max(_in_ram_at_peak(worst), key=lambda buffer: buffer.bytes)
     where = (
         "There is no nonvolatile memory, so all parameters are in RAM."
-        if task.target.nonvolatile_bytes == 0
+        if task.profile.nonvolatile_bytes == 0
         else "Weights that are not being updated are read from nonvolatile memory and take no RAM."
     )
     setting = next(setting for setting in task.settings if setting.block.name == worst.name)
@@ -70,10 +70,10 @@ def _too_little_ram(task: PlanningTask, worst: BlockPlan) -> str:
 def _too_little_nonvolatile(task: PlanningTask, need: Nonvolatile, fitting: int) -> str:
     """``fitting`` is how many of the last blocks can be trained."""
     fewer = f"train fewer blocks (--train last:{fitting}) or " if fitting else ""
-    available = task.target.nonvolatile_bytes or 0
+    available = task.profile.nonvolatile_bytes or 0
     code = f", {format_nbytes(need.code_bytes)} of them for code" if need.code_bytes else ""
     return (
-        f"{task.target.name} has {format_nbytes(available)} of nonvolatile memory, but the model takes at least "
+        f"{task.profile.name} has {format_nbytes(available)} of nonvolatile memory, but the model takes at least "
         f"{format_nbytes(need.total_bytes)} ({need.total_bytes:,} bytes{code}) there; "
         f"{fewer}name external memory (--nonvolatile {_next_size(need.total_bytes)})."
     )
@@ -95,7 +95,7 @@ def _in_ram_at_peak(block: BlockPlan) -> list[PlannedBuffer]:
 def _why_chosen(task: PlanningTask, costs: BlockCosts, blocks: Sequence[BlockPlan]) -> str:
     where = (
         "all parameters stay in RAM, for there is no nonvolatile memory"
-        if task.target.nonvolatile_bytes == 0
+        if task.profile.nonvolatile_bytes == 0
         else "weights that are not being updated are read from nonvolatile memory"
     )
     if task.options.schedule != "slice" or task.options.slices != "auto":

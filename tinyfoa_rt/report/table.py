@@ -51,7 +51,7 @@ def _headline(plan: Plan) -> Text:
         verdict, style = f"does not fit in {format_nbytes(plan.budget_bytes)}", "bold red"
     else:
         verdict, style = "does not fit in nonvolatile memory", "bold red"
-    return Text.assemble((elide(plan.model, 50), "bold"), " on ", plan.target.name, ": training ", (verdict, style))
+    return Text.assemble((elide(plan.model, 50), "bold"), " on ", plan.profile.name, ": training ", (verdict, style))
 
 
 def _settings(plan: Plan) -> Text:

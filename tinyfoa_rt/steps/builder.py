@@ -12,8 +12,8 @@ from tinyfoa_rt.ir.buffer import Place
 from tinyfoa_rt.ir.graph import Attribute, Constant, Graph, Node
 from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.plan import Category
+from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.step import Phase, StepGraph, StepNode, StepTensor, TensorType
-from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.ir.verify_step import verify_step
 from tinyfoa_rt.operators import DOMAIN, operator
 
@@ -23,9 +23,9 @@ __all__ = ["StepBuilder", "stored_type"]
 class StepBuilder:
     """A step graph under construction; :meth:`finish` freezes it."""
 
-    def __init__(self, graph: Graph, target: Target, batch: int) -> None:
+    def __init__(self, graph: Graph, profile: Profile, batch: int) -> None:
         self.graph = graph
-        self.target = target
+        self.profile = profile
         self.batch = batch
         self.phase: Phase = "forward"
         self._nodes: list[StepNode] = []
@@ -65,7 +65,7 @@ class StepBuilder:
         return name
 
     def constant(self, name: str) -> str:
-        """Declare a constant of the model; it lies in nonvolatile memory where the target has any.
+        """Declare a constant of the model; it lies in nonvolatile memory where the profile has any.
 
         Integer constants are shapes and axes: they are part of the program, not data. On onnxruntime the real ones
         of a quantized model stay the integers that they are stored as.
@@ -74,7 +74,7 @@ class StepBuilder:
             if name in self._tensors:
                 raise UnsupportedError(f"constant '{name}'", "has the name of a trained tensor", "rename it in the model")
             self._constants[name] = self._given(name)
-            kept = stored_type(self._constants[name], self.target)
+            kept = stored_type(self._constants[name], self.profile)
             self.tensor(name, kept, "weight", place=self.parameter_place, is_persistent=True)
         return name
 
@@ -97,7 +97,7 @@ class StepBuilder:
 
     @property
     def parameter_place(self) -> Place:
-        return "ram" if self.target.nonvolatile_bytes == 0 else "nonvolatile"
+        return "ram" if self.profile.nonvolatile_bytes == 0 else "nonvolatile"
 
     def call(
         self,
@@ -182,9 +182,9 @@ class StepBuilder:
         self._nodes.append(node)
 
 
-def stored_type(constant: Constant, target: Target) -> TensorType:
+def stored_type(constant: Constant, profile: Profile) -> TensorType:
     """How a constant is stored: real ones of a quantized model stay integers on onnxruntime."""
-    stored = constant.quantized.integers if constant.quantized and target.runtime == "ort" else constant
+    stored = constant.quantized.integers if constant.quantized and profile.runtime == "ort" else constant
     return TensorType(stored.dtype, stored.shape)
 
 

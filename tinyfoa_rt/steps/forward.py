@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from tinyfoa_rt.ir.block import Block, Layer, Partition
 from tinyfoa_rt.ir.graph import Attribute, Graph, Node
 from tinyfoa_rt.ir.names import own, scale_of, shift_of, statistics_of
+from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import StepGraph, TensorType
-from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.operators import DOMAIN
 from tinyfoa_rt.operators.geometry import explicit_window
 from tinyfoa_rt.operators.local import LOCAL_ATTRIBUTES
@@ -132,7 +132,7 @@ def window_attributes(graph: Graph, layer: Layer) -> Mapping[str, Attribute]:
 
 
 def assemble_forward(
-    graph: Graph, parts: Partition, trained: Mapping[str, Recipe], target: Target, batch: int
+    graph: Graph, parts: Partition, trained: Mapping[str, Recipe], profile: Profile, batch: int
 ) -> tuple[StepGraph, Mapping[str, int]]:
     """Assemble the forward pass of the whole model.
 
@@ -140,13 +140,13 @@ def assemble_forward(
         graph: the model.
         parts: its blocks.
         trained: the recipe of each trained block, by name; the others run in the model's own precision.
-        target: where it runs.
+        profile: where it runs.
         batch: samples at once.
 
     Returns:
         The step graph, and for each block's name the step at which its forward pass begins.
     """
-    builder = StepBuilder(graph, target, batch)
+    builder = StepBuilder(graph, profile, batch)
     for name in graph.inputs:
         builder.input(name, builder.value_type(name))
     binary: dict[str, str] = {}

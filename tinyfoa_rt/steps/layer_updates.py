@@ -32,7 +32,7 @@ class LayerUpdates:
         """Add the gradient of a layer's active slice, by the error ``grad_z`` at its output, and the step that follows it."""
         assert tensors.weight is not None
         self.builder.phase = "gradient"
-        if layer.kind == "dense" and self.optimizer.dense_step and self.setting.target.runtime == "ort":
+        if layer.kind == "dense" and self.optimizer.dense_step and self.setting.profile.runtime == "ort":
             self._step_down(layer, tensors, backward, grad_z)
             return
         bias = tensors.bias_parameter

@@ -1,6 +1,6 @@
 """Where the parameters of a layer lie during a step.
 
-Three cases, by what the target and the choice allow:
+Three cases, by what the profile and the choice allow:
 
 1. *sliced*: the layer lies in nonvolatile memory and only its active slice is in RAM, with its latent values, bits and state.
 2. *resident*: the whole layer is in RAM (one slice, or no nonvolatile memory to keep the others in).
@@ -15,10 +15,10 @@ from typing import NamedTuple
 from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.optimizers import STEP_COUNT, optimizer_of
+from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.ir.step import TensorType
-from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.setting import StepChoice
 
@@ -54,18 +54,18 @@ class LayerTensors:
         return (self.w_slice or self.w), (self.abs_sum_slice or self.abs_sum)
 
 
-def matrix_type(layer: Layer, target: Target, dtype: str, part: tuple[int, int] | None = None) -> TensorType:
+def matrix_type(layer: Layer, profile: Profile, dtype: str, part: tuple[int, int] | None = None) -> TensorType:
     """The weight, or a part of it given as (inputs, outputs), as a matrix; see operators/products.py for its orientation."""
     ins, outs = part or (layer.in_features, layer.out_features)
     rows, columns = outs * layer.weight_copies, ins * layer.taps
-    if target.runtime == "c99":
+    if profile.runtime == "c99":
         return TensorType(dtype, (rows, columns))
     return TensorType(dtype, (layer.positions, columns, outs) if layer.kind == "local" else (columns, outs))
 
 
-def sum_type(layer: Layer, target: Target, num_outputs: int) -> TensorType:
+def sum_type(layer: Layer, profile: Profile, num_outputs: int) -> TensorType:
     """Sums of |W|, one an output and position."""
-    if layer.kind == "local" and target.runtime != "c99":
+    if layer.kind == "local" and profile.runtime != "c99":
         return TensorType("float32", (layer.positions, num_outputs))
     return TensorType("float32", (num_outputs * layer.weight_copies,))
 
@@ -74,14 +74,14 @@ def declare_read_only(builder: StepBuilder, layer: Layer, recipe: Recipe) -> Lay
     """Declare a layer that an earlier stage of training has finished."""
     is_binary = recipe.binarize != "none"
     place = builder.parameter_place
-    w_type = matrix_type(layer, builder.target, "bit" if is_binary else "float32")
+    w_type = matrix_type(layer, builder.profile, "bit" if is_binary else "float32")
     w = builder.tensor(own(layer.name, "w"), w_type, "weight", place=place, is_persistent=True)
     bias = abs_sum = ""
     if layer.bias is not None:
         bias_type = TensorType("float32", (layer.bias_size,))
         bias = builder.tensor(own(layer.name, "bias"), bias_type, "weight", place=place, is_persistent=True)
     if is_binary:
-        sums = sum_type(layer, builder.target, layer.out_features)
+        sums = sum_type(layer, builder.profile, layer.out_features)
         abs_sum = builder.tensor(own(layer.name, "abs_sum"), sums, "weight", place=place, is_persistent=True)
     return LayerTensors(w, bias, abs_sum=abs_sum)
 
@@ -90,7 +90,7 @@ def declare_trained(builder: StepBuilder, layer: Layer, recipe: Recipe, choice: 
     """Declare a layer that this step trains."""
     grid = SliceGrid.of(layer, choice.slices)
     ins, outs = grid.largest
-    weight = matrix_type(layer, builder.target, "float32", (ins, outs))
+    weight = matrix_type(layer, builder.profile, "float32", (ins, outs))
     part = _Part(weight, outs, grid.count > 1, grid.is_even)
     declare = _sliced if choice.holds_slice else _resident
     return declare(builder, layer, recipe, part)
@@ -115,7 +115,7 @@ def _sliced(builder: StepBuilder, layer: Layer, recipe: Recipe, part: _Part) -> 
     if recipe.binarize != "none":
         bits = TensorType("bit", part.weight.shape)
         w_slice = builder.tensor(own(name, "w_slice", "bits"), bits, "weight", is_persistent=True)
-        sums = sum_type(layer, builder.target, part.num_outputs)
+        sums = sum_type(layer, builder.profile, part.num_outputs)
         abs_sum_slice = builder.tensor(own(name, "abs_sum_slice"), sums, "state", is_persistent=True)
     bias_parameter = None
     if layer.bias is not None:
@@ -139,7 +139,7 @@ def _sliced(builder: StepBuilder, layer: Layer, recipe: Recipe, part: _Part) -> 
 
 def _resident(builder: StepBuilder, layer: Layer, recipe: Recipe, part: _Part) -> LayerTensors:
     name = layer.name
-    whole = matrix_type(layer, builder.target, "float32")
+    whole = matrix_type(layer, builder.profile, "float32")
     vector = TensorType("float32", (layer.out_features * layer.weight_copies,))
     origin = ""
     if part.is_slice:
@@ -149,7 +149,7 @@ def _resident(builder: StepBuilder, layer: Layer, recipe: Recipe, part: _Part) -
     w, abs_sum = weight.latent, ""
     if recipe.binarize != "none":
         w = builder.tensor(own(name, "w", "bits"), TensorType("bit", whole.shape), "weight", is_persistent=True)
-        sums = sum_type(layer, builder.target, layer.out_features)
+        sums = sum_type(layer, builder.profile, layer.out_features)
         abs_sum = builder.tensor(own(name, "abs_sum"), sums, "state", is_persistent=True)
     bias_parameter = None
     if layer.bias is not None:

@@ -17,23 +17,23 @@ from dataclasses import dataclass, field
 from tinyfoa_rt.ir.buffer import Buffer, Lifetime
 from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.plan import Category
+from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.program import Program, ProgramBuffer, Step
 from tinyfoa_rt.ir.step import StepGraph, StepNode, StepTensor
-from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.ir.verify_program import verify_program
 from tinyfoa_rt.operators import Memory, find_operator, memory_rule
 
 __all__ = ["to_program"]
 
 
-def to_program(graph: StepGraph, target: Target) -> Program:
-    """Return the program of a step graph on a target with an arena: steps, their RAM, what they read in nonvolatile memory."""
-    analysis = _Liveness(graph, target)
+def to_program(graph: StepGraph, profile: Profile) -> Program:
+    """Return the program of a step graph on a profile with an arena: steps, their RAM, what they read in nonvolatile memory."""
+    analysis = _Liveness(graph, profile)
     for time, node in enumerate(graph.nodes):
         analysis.visit(time, node)
     steps = tuple(Step(node.name, node.phase) for node in graph.nodes)
     program = Program(graph.name, steps, analysis.buffers())
-    verify_program(program, graph, packs_bits=target.packs_bits)
+    verify_program(program, graph, packs_bits=profile.packs_bits)
     return program
 
 
@@ -51,9 +51,9 @@ class _Storage:
 
 
 class _Liveness:
-    def __init__(self, graph: StepGraph, target: Target) -> None:
+    def __init__(self, graph: StepGraph, profile: Profile) -> None:
         self._graph = graph
-        self._target = target
+        self._profile = profile
         self._rules = [memory_rule(node.op_type, node.domain) for node in graph.nodes]
         self._last_use = self._last_uses()
         self._storage: dict[str, _Storage] = {}
@@ -81,7 +81,7 @@ class _Liveness:
     def buffers(self) -> tuple[ProgramBuffer, ...]:
         num_steps = max(1, len(self._graph.nodes))
         unique = {id(storage): storage for storage in self._storage.values()}
-        alignment = self._target.alignment
+        alignment = self._profile.alignment
         result = []
         for storage in unique.values():
             lifetime = Lifetime(0, num_steps) if storage.is_persistent else Lifetime(storage.start, storage.end)
@@ -110,7 +110,7 @@ class _Liveness:
         return last
 
     def _is_streamed(self, rule: Memory, position: int) -> bool:
-        return self._target.streams_gradients and position in rule.streams
+        return self._profile.streams_gradients and position in rule.streams
 
     def _place_output(self, time: int, node: StepNode, rule: Memory, position: int) -> None:
         tensor = self._graph.tensors[node.outputs[position]]
@@ -149,4 +149,4 @@ class _Liveness:
         self._storage[tensor.name] = storage
 
     def _nbytes(self, tensor: StepTensor) -> int:
-        return tensor.type.nbytes(packs_bits=self._target.packs_bits)
+        return tensor.type.nbytes(packs_bits=self._profile.packs_bits)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from tinyfoa_rt.ir.block import Block, Slices
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.names import scale_of
+from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.recipe import Recipe
-from tinyfoa_rt.ir.target import Target
 from tinyfoa_rt.steps.rows import disordered, rows_in_order
 from tinyfoa_rt.steps.trained_part import has_sign
 
@@ -32,7 +32,7 @@ class BlockSetting:
     graph: Graph
     block: Block
     recipe: Recipe
-    target: Target
+    profile: Profile
     binary_values: Mapping[str, str]
     disorder: str = ""
 
@@ -56,7 +56,7 @@ class StepChoice:
     hands_on: bool = False
 
 
-def block_settings(graph: Graph, blocks: Sequence[Block], recipe: Recipe, target: Target) -> tuple[BlockSetting, ...]:
+def block_settings(graph: Graph, blocks: Sequence[Block], recipe: Recipe, profile: Profile) -> tuple[BlockSetting, ...]:
     """The settings of the blocks that are trained, in their order."""
     hands_scale = recipe.block_output == "scaled"
     binary: dict[str, str] = {}
@@ -65,7 +65,7 @@ def block_settings(graph: Graph, blocks: Sequence[Block], recipe: Recipe, target
     for block in blocks:
         own = recipe.of_classifier() if block.is_classifier else recipe
         entering = {name: binary[name] for name in block.inputs if name in binary}
-        settings.append(BlockSetting(graph, block, own, target, entering, disordered(graph, block, ordered)))
+        settings.append(BlockSetting(graph, block, own, profile, entering, disordered(graph, block, ordered)))
         if settings[-1].is_binary:
             binary[block.output] = scale_of(block.output) if hands_scale else ""
     return tuple(settings)

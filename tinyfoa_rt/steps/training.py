@@ -31,7 +31,7 @@ def assemble_step(setting: BlockSetting, choice: StepChoice) -> StepGraph:
     """
     if setting.disorder:
         raise refuse(setting.block.layers[0].name, setting.disorder)
-    builder = StepBuilder(setting.graph, setting.target, choice.batch)
+    builder = StepBuilder(setting.graph, setting.profile, choice.batch)
     step = _StepAssembly(setting, choice, builder)
     step.declare()
     step.run_forward()
@@ -58,13 +58,13 @@ class _StepAssembly:
     @property
     def reported(self) -> tuple[str, ...]:
         """What a step on onnxruntime also hands out: scores, and the block's output where the next block trains on it."""
-        if self.setting.target.runtime != "ort":
+        if self.setting.profile.runtime != "ort":
             return ()
         handed_on = self.block.output if self.choice.hands_on else ""
         return tuple(dict.fromkeys(name for name in (self.scores, handed_on) if name))
 
     def declare(self) -> None:
-        """Declare what is there when the step begins: inputs, target, parameters."""
+        """Declare what is there when the step begins: inputs, labels, parameters."""
         for value in self.block.inputs:
             value_type = self.builder.value_type(value)
             if value in self.setting.binary_values:
@@ -174,7 +174,7 @@ class _StepAssembly:
         rule = vjp_rule(self.setting.graph, node)
         if node in running_statistics(self.block):
             self._shifted.append((node, grad))
-            if self.setting.target.runtime != "ort":  # where the gradient may take the place of what both read
+            if self.setting.profile.runtime != "ort":  # where the gradient may take the place of what both read
                 self._move_shifts(backward)
         rule(backward, node, grad)
 

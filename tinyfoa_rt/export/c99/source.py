@@ -8,9 +8,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.step import StepGraph
 from tinyfoa_rt.ir.storage import StorageLayout, StoredLayer, StoredModel
-from tinyfoa_rt.ir.target import Target
 
 __all__ = ["BlockSource", "LayerSource", "ModelSource"]
 
@@ -68,7 +68,7 @@ class ModelSource:
         blocks: the trained ones, in order.
         stored: their layers, and the optimizer.
         layout: where these lie.
-        target: the device.
+        profile: the device.
         forward: the forward pass of the whole model.
         starts: the node of ``forward`` at which each trained block begins.
         offsets: of every tensor of ``forward``, from the start of the transient part on, in bytes.
@@ -84,7 +84,7 @@ class ModelSource:
     blocks: tuple[BlockSource, ...]
     stored: StoredModel
     layout: StorageLayout
-    target: Target
+    profile: Profile
     forward: StepGraph
     starts: tuple[int, ...]
     offsets: Mapping[str, int]

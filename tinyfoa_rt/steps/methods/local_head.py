@@ -70,7 +70,7 @@ class LocalHead(Method):
         recipe, shape = setting.recipe, (setting.recipe.num_outputs, view_of(setting).units)
         if recipe.head == "rademacher":
             signs = KeptTensor(_HEAD, TensorType("int8", shape), "head", is_derived=True)
-            return () if setting.target.computes_head else (signs,)
+            return () if setting.profile.computes_head else (signs,)
         real = TensorType("float32", shape)
         head = KeptTensor(_HEAD, real, "head", is_fixed=recipe.head != "learned")
         return (head, *_states(recipe, real)) if recipe.head == "learned" else (head,)

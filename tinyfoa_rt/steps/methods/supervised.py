@@ -17,7 +17,7 @@ def declare_target(setting: BlockSetting, builder: StepBuilder) -> None:
         target_type = TensorType("float32", (builder.batch, setting.recipe.num_outputs))
     else:
         # onnxruntime's operators index with 64-bit numbers.
-        target_type = TensorType("int64" if setting.target.runtime == "ort" else "int32", (builder.batch,))
+        target_type = TensorType("int64" if setting.profile.runtime == "ort" else "int32", (builder.batch,))
     builder.tensor(TARGET, target_type, "activation", is_persistent=True)
 
 

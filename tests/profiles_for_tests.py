@@ -1,12 +1,12 @@
 """Targets with nothing but what a test is about."""
 
-from tinyfoa_rt.ir.target import Target
+from tinyfoa_rt.ir.profile import Profile
 
 __all__ = ["ALLOCATOR", "ARENA", "ARENA_WITHOUT_NONVOLATILE"]
 
 
-def _arena(nonvolatile_bytes: int | None) -> Target:
-    return Target(
+def _arena(nonvolatile_bytes: int | None) -> Profile:
+    return Profile(
         name="arena",
         title="one arena, packed bits",
         runtime="c99",
@@ -23,7 +23,7 @@ def _arena(nonvolatile_bytes: int | None) -> Target:
 
 ARENA = _arena(None)
 ARENA_WITHOUT_NONVOLATILE = _arena(0)
-ALLOCATOR = Target(
+ALLOCATOR = Profile(
     name="allocator",
     title="onnxruntime's allocator",
     runtime="ort",

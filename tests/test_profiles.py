@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tinyfoa_rt.errors import InputError, UsageError
+from tinyfoa_rt.profiles import load_profile, profile_names
 from tinyfoa_rt.resources import resource_path
-from tinyfoa_rt.targets import load_target, target_names
 
 KIB = 1024
 BOARDS = {
@@ -23,38 +23,38 @@ PROVIDERS = {
 
 
 def test_the_profiles_that_come_along() -> None:
-    assert set(target_names()) == {*BOARDS, *PROVIDERS, "c99", "ort-cpu", "ort-kernels", "raspberry-pi-4"}
+    assert set(profile_names()) == {*BOARDS, *PROVIDERS, "c99", "ort-cpu", "ort-kernels", "raspberry-pi-4"}
 
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_boards(name: str) -> None:
-    target = load_target(name)
-    assert (target.ram_bytes, target.nonvolatile_bytes) == BOARDS[name]
-    assert target.default_budget_bytes == BOARDS[name][0] - target.reserved_bytes
-    assert target.packs_bits
-    assert target.placement == "arena"
+    profile = load_profile(name)
+    assert (profile.ram_bytes, profile.nonvolatile_bytes) == BOARDS[name]
+    assert profile.default_budget_bytes == BOARDS[name][0] - profile.reserved_bytes
+    assert profile.packs_bits
+    assert profile.placement == "arena"
 
 
 def test_profiles_without_ram_have_no_default_budget() -> None:
-    assert load_target("ort-cpu").default_budget_bytes is None
-    assert load_target("c99").nonvolatile_bytes is None
+    assert load_profile("ort-cpu").default_budget_bytes is None
+    assert load_profile("c99").nonvolatile_bytes is None
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_profiles_name_their_provider(name: str) -> None:
-    assert load_target(name).provider == PROVIDERS[name]
-    assert not load_target("ort-cpu").provider
+    assert load_profile(name).provider == PROVIDERS[name]
+    assert not load_profile("ort-cpu").provider
 
 
 def test_an_unknown_target_lists_the_known_ones() -> None:
     with pytest.raises(UsageError, match=r"stm32f747: is not known; use android-nnapi, c99, .*stm32f746"):
-        load_target("stm32f747")
+        load_profile("stm32f747")
 
 
 def test_a_profile_of_ones_own(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text((resource_path("targets/profiles") / "rp2040.toml").read_text().replace("264KB", "100kB"))
-    assert load_target(str(path)).ram_bytes == 100_000
+    assert load_profile(str(path)).ram_bytes == 100_000
 
 
 CHANGES = [
@@ -83,7 +83,7 @@ def test_a_faulty_profile_is_refused_by_file_and_key(tmp_path: Path, old: str, n
     path = tmp_path / "mine.toml"
     path.write_text(text.replace(old, new))
     with pytest.raises(InputError) as refusal:
-        load_target(str(path))
+        load_profile(str(path))
     assert message in str(refusal.value)
     assert "mine.toml" in str(refusal.value)
     assert "\n" not in str(refusal.value)
@@ -93,11 +93,11 @@ def test_a_profile_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(f"title = {'[' * 5000}{']' * 5000}")
     with pytest.raises(InputError) as refusal:
-        load_target(str(path))
+        load_profile(str(path))
     assert "mine.toml" in str(refusal.value)
     assert "\n" not in str(refusal.value)
 
 
 def test_a_profile_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
-        load_target(str(tmp_path / "none.toml"))
+        load_profile(str(tmp_path / "none.toml"))

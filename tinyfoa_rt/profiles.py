@@ -1,4 +1,4 @@
-"""Reads target profiles: those that come along, and a user's own."""
+"""Reads profiles of what a plan is for: those that come along, and a user's own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from tinyfoa_rt.errors import InputError, UsageError
 from tinyfoa_rt.files import read_whole
-from tinyfoa_rt.ir.target import Target
+from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.resources import resource_path
 from tinyfoa_rt.units import parse_nbytes
 
@@ -17,7 +17,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["load_target", "target_names"]
+__all__ = ["load_profile", "profile_names"]
 
 _FOLDER = "targets/profiles"
 _LARGEST_PROFILE = 64 * 1024
@@ -29,12 +29,12 @@ _OPTIONAL_SIZES = ("code", "page")
 _OPTIONAL = ("provider", *_OPTIONAL_SIZES)
 
 
-def target_names() -> tuple[str, ...]:
+def profile_names() -> tuple[str, ...]:
     """The names of the profiles that come along."""
     return tuple(sorted(path.stem for path in resource_path(_FOLDER).glob("*.toml")))
 
 
-def load_target(name: str) -> Target:
+def load_profile(name: str) -> Profile:
     """Return the profile ``name``, or the one in the file ``name`` if it ends in ``.toml``.
 
     Raises:
@@ -43,12 +43,12 @@ def load_target(name: str) -> Target:
     """
     if name.endswith(".toml"):
         return _read(Path(name))
-    if name not in target_names():
-        raise UsageError(f"--target {name}", "is not known", f"use {', '.join(target_names())} or the path of a .toml file")
+    if name not in profile_names():
+        raise UsageError(f"--target {name}", "is not known", f"use {', '.join(profile_names())} or the path of a .toml file")
     return _read(resource_path(_FOLDER) / f"{name}.toml")
 
 
-def _read(path: Path) -> Target:
+def _read(path: Path) -> Profile:
     mend = "see targets/profiles for examples"
     try:
         table = tomllib.loads(read_whole(path, mend, largest=_LARGEST_PROFILE).decode())
@@ -61,10 +61,10 @@ def _read(path: Path) -> Target:
     if missing or unknown:
         fault = f"lacks the key '{missing[0]}'" if missing else f"has the unknown key '{unknown[0]}'"
         raise InputError(str(path), fault, f"a profile has the keys {', '.join(_KEYS)} and may have {', '.join(_OPTIONAL)}")
-    return _target(path, table)
+    return _profile(path, table)
 
 
-def _target(path: Path, table: dict[str, Any]) -> Target:
+def _profile(path: Path, table: dict[str, Any]) -> Profile:
     for key in ("title", "provider"):
         if not isinstance(table.get(key, ""), str):
             raise InputError(f"{path}, {key}", f"is {table[key]!r}", "use a text in quotes")
@@ -88,7 +88,7 @@ def _target(path: Path, table: dict[str, Any]) -> Target:
         raise InputError(f"{path}, ram", f"is {table['ram']!r}", 'use a size such as "320KB" or "unlimited"')
     if reserved is None or (ram is not None and reserved >= ram):
         raise InputError(f"{path}, reserved", f"is {table['reserved']!r}", "use a size smaller than ram, or 'none'")
-    return Target(
+    return Profile(
         name=path.stem,
         title=table["title"],
         runtime=table["runtime"],

@@ -1,15 +1,18 @@
-"""A target: where a plan runs, and how tensors are stored there. Read from targets/profiles/*.toml."""
+"""What a plan is for, on the command line its ``--target``: a board or a runtime, and how tensors are stored there.
+
+Read from targets/profiles/*.toml.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Target"]
+__all__ = ["Profile"]
 
 
 @dataclass(frozen=True)
-class Target:
+class Profile:
     """One profile.
 
     Attributes:
