@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.c99.exported import ExportedModel
@@ -13,7 +14,7 @@ from tests.c99.trained_pair import export_small
 from tests.imports import PACKAGE, imports_of
 from tinyfoa_rt.export.c99.source import ModelSource
 from tinyfoa_rt.export.c99.verify import ProgramFault, verify_c_program
-from tinyfoa_rt.ir.c_program import Address, Call, CProgram, Number
+from tinyfoa_rt.ir.c_program import Address, Call, CProgram, Number, RealArray
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
     return export_small(tmp_path_factory.mktemp("verified"), optimizer="adam")
 
 
-def with_layer(program: CProgram, **kept: int) -> CProgram:
+def with_layer(program: CProgram, **kept: int | None) -> CProgram:
     """Another place for something of the first layer in the storage."""
     block = program.blocks[0]
     layer = replace(block.layers[0], kept={**block.layers[0].kept, **kept})
@@ -48,6 +49,24 @@ def latent(program: CProgram) -> int:
     return place
 
 
+def with_block(program: CProgram, **fields: object) -> CProgram:
+    """Something else of the first block."""
+    return replace(program, blocks=(replace(program.blocks[0], **fields), *program.blocks[1:]))  # type: ignore[arg-type]
+
+
+def with_fields(program: CProgram, **fields: object) -> CProgram:
+    """Something else of the first layer."""
+    block = program.blocks[0]
+    return with_block(program, layers=(replace(block.layers[0], **fields), *block.layers[1:]))  # type: ignore[arg-type]
+
+
+def with_stage_call(program: CProgram, offset: int) -> CProgram:
+    """A call more in the first part of the forward pass."""
+    call = Call("tfoa_relu", (Number(1), Address("float", offset), Address("float", 0)))
+    first = replace(program.stages[0], statements=(*program.stages[0].statements, call))
+    return replace(program, stages=(first, *program.stages[1:]))
+
+
 PROGRAMS: dict[str, tuple[Callable[[CProgram], CProgram], str]] = {
     "slots over what steps read": (lambda p: with_layer(p, slots=p.step_nbytes - 4), "overlaps"),
     "slots behind the storage": (lambda p: with_layer(p, slots=p.storage_nbytes), "the storage ends at"),
@@ -61,6 +80,25 @@ PROGRAMS: dict[str, tuple[Callable[[CProgram], CProgram], str]] = {
     "an address behind the arena": (lambda p: with_call(p, p.arena_nbytes), "an address at byte"),
     "an address before the arena": (lambda p: with_call(p, -4), "an address at byte"),
     "an address between words": (lambda p: with_call(p, 2), "an address at byte"),
+    "an address of the forward pass behind the arena": (lambda p: with_stage_call(p, p.arena_nbytes), "an address at byte"),
+    "a map that is not there": (lambda p: with_layer(p, map=None), "has no map"),
+    "steps that read behind their part": (lambda p: replace(p, step_nbytes=p.step_nbytes - 4), "does not end where"),
+    "two functions of one name": (
+        lambda p: replace(p, stages=(replace(p.stages[0], name=p.blocks[0].step.name), *p.stages[1:])), "two functions are"),
+    "two layers of one name": (lambda p: with_fields(p, name=p.blocks[1].layers[0].name), "two layers are named"),
+    "two constants of one name": (lambda p: replace(p, constants=2 * (RealArray("c", 1, lambda: np.zeros(1)),)), "are named c"),
+    "a slice of nothing": (lambda p: with_fields(p, ins=(0, 0, *p.blocks[0].layers[0].ins[1:])), "is cut at"),
+    "slices that leave the first inputs out": (lambda p: with_fields(p, ins=(1, *p.blocks[0].layers[0].ins[1:])), "is cut at"),
+    "slices in another order": (lambda p: with_fields(p, outs=p.blocks[0].layers[0].outs[::-1]), "is cut at"),
+    "an input behind the arena": (lambda p: replace(p, input=p.arena_nbytes), "the input of block"),
+    "scores that end behind the arena": (lambda p: replace(p, score=p.arena_nbytes - p.blocks[0].base - 4), "the score of block"),
+    "targets that end behind the arena": (lambda p: with_block(p, target=p.arena_nbytes - 4), "the target of block"),
+    "a rate before the arena": (lambda p: with_block(p, rate=-4), "the rate of block"),
+    "a loss between words": (lambda p: with_block(p, loss=p.blocks[0].loss + 2), "the loss of block"),
+    "a block that ends behind its plan": (lambda p: with_block(p, planned=p.blocks[0].end - 4), "and the plan at"),
+    "a block that ends before it begins": (lambda p: with_block(p, end=p.blocks[0].base - 4), "and the plan at"),
+    "a block that ends behind the arena": (
+        lambda p: with_block(p, end=p.arena_nbytes + 4, planned=p.arena_nbytes + 4), "and the plan at"),
 }  # fmt: skip
 
 
@@ -104,8 +142,10 @@ def test_a_block_that_reads_where_no_stage_has_written(model: ExportedModel) -> 
 
 
 def test_it_shares_no_code_with_lowering() -> None:
-    ours = {name for name in imports_of(PACKAGE / "export" / "c99" / "verify.py") if name.startswith("tinyfoa_rt")}
-    assert ours == {"tinyfoa_rt.ir.c_program", "tinyfoa_rt.export.c99.source", "tinyfoa_rt.ir.step"}
+    files = [PACKAGE / "export" / "c99" / name for name in ("verify.py", "replay.py")]
+    ours = {name for path in files for name in imports_of(path) if name.startswith("tinyfoa_rt")}
+    nouns = {"tinyfoa_rt.ir.c_program", "tinyfoa_rt.ir.step", "tinyfoa_rt.ir.verify_step"}
+    assert ours == {*nouns, "tinyfoa_rt.export.c99.source", "tinyfoa_rt.export.c99.replay"}
 
 
 def test_the_unbroken_program_passes(model: ExportedModel, tmp_path: Path) -> None:

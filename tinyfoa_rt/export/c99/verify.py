@@ -1,14 +1,11 @@
-"""The verifier of lowered programs: replays what the calls read and write, and shares no code with lowering or the planner.
-
-Each step is replayed on a list of the tensors whose bytes are whole. A tensor that is written takes its bytes from all others; a
-tensor that is read must still have its own. Gradients that are streamed are read where they are used.
-"""
+"""The verifier of lowered programs: names, and places in arena and storage. It shares no code with lowering or the planner."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 
-from tinyfoa_rt.export.c99.source import BlockSource, ModelSource
+from tinyfoa_rt.export.c99.replay import ProgramFault, replay_block
+from tinyfoa_rt.export.c99.source import ModelSource
 from tinyfoa_rt.ir.c_program import (
     Address,
     Argument,
@@ -22,15 +19,8 @@ from tinyfoa_rt.ir.c_program import (
     Shifted,
     Value,
 )  # fmt: skip
-from tinyfoa_rt.ir.step import StepGraph, StepNode
 
 __all__ = ["ProgramFault", "verify_c_program"]
-
-_VIEWS = frozenset({"Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
-
-
-class ProgramFault(Exception):
-    """A program that would read or write what it must not: names the place. It is a defect of lowering or of the plan."""
 
 
 def verify_c_program(program: CProgram, source: ModelSource) -> None:
@@ -43,90 +33,46 @@ def verify_c_program(program: CProgram, source: ModelSource) -> None:
     Raises:
         ProgramFault: names the first fault found.
     """
+    _verify_names(program)
     _verify_storage(program)
     for number, block in enumerate(program.blocks):
+        _verify_places(program, block)
         _verify_disjoint(f"the arena of block {block.name}", _residents(block), block.base)
         _verify_calls(block.step, 0, program.arena_nbytes)
         for stage in program.stages:
             _verify_calls(stage, block.base, program.arena_nbytes)
-        _replay_step(source, number)
-        _replay_prediction(source, number)
+        replay_block(source, number)
 
 
-class _Memory:
-    """The tensors whose bytes are whole."""
-
-    def __init__(self) -> None:
-        self._whole: dict[str, tuple[int, int]] = {}
-
-    def write(self, name: str, start: int, nbytes: int, seen: str = "") -> None:
-        """``seen`` is the tensor that the new one is a view of."""
-        end = start + nbytes
-        for other, (first, last) in list(self._whole.items()):
-            if first < end and start < last and other != seen:
-                del self._whole[other]
-        self._whole[name] = (start, end)
-
-    def read(self, name: str, reader: str) -> None:
-        if name not in self._whole:
-            raise ProgramFault(f"tensor {name} is not where {reader} reads it, or no more")
+def _verify_names(program: CProgram) -> None:
+    """What C declares has one meaning, and a layer one block."""
+    functions = [*program.stages, *(block.step for block in program.blocks)]
+    layers = [layer for block in program.blocks for layer in block.layers]
+    for what, named in (("functions", functions), ("layers", layers), ("constants", program.constants)):
+        names = [each.name for each in named]
+        if len(set(names)) < len(names):
+            raise ProgramFault(f"two {what} are named {next(name for name in names if names.count(name) > 1)}")
+    for layer in layers:
+        for cuts in (layer.ins, layer.outs):
+            if cuts[0] != 0 or any(last >= next_one for last, next_one in zip(cuts, cuts[1:])):
+                raise ProgramFault(f"layer {layer.name} is cut at {cuts}")
 
 
-def _begin(source: ModelSource, block: BlockSource) -> _Memory:
-    """As a call of the library begins: samples, then the slice that has its turn, then target and rate."""
-    memory, forward, step = _Memory(), source.forward, block.step
-    computed = {name for node in step.nodes for name in node.outputs}
-    persistent = [name for name, tensor in step.tensors.items() if tensor.is_persistent and name not in computed]
-    for name in (name for name in forward.inputs if name in source.offsets):
-        memory.write(name, block.base + source.offsets[name], _nbytes(forward, name))
-    given = [name for name in step.inputs if name not in forward.tensors]
-    for name in (name for name in (*persistent, *given) if name in block.offsets):
-        memory.write(name, block.offsets[name], _nbytes(step, name))
-    return memory
-
-
-def _replay_step(source: ModelSource, number: int) -> None:
-    """The forward pass up to a block, then its step."""
-    block, forward = source.blocks[number], source.forward
-    memory = _begin(source, block)
-    _replay(memory, forward, forward.nodes[: source.starts[number]], (source.offsets, block.base))
-    for name in (name for name in block.step.inputs if name in source.offsets and name in block.offsets):
-        if block.offsets[name] != block.base + source.offsets[name]:
-            raise ProgramFault(f"block {block.name} reads {name} at byte {block.offsets[name]}, where no stage has left it")
-    _replay(memory, block.step, block.step.nodes, (block.offsets, 0))
-
-
-def _replay_prediction(source: ModelSource, number: int) -> None:
-    """The whole forward pass while a block has its turn, whose slice it must leave alone."""
-    block, forward = source.blocks[number], source.forward
-    memory = _begin(source, block)
-    end = next(place for place, node in enumerate(forward.nodes) if source.score in node.outputs)
-    _replay(memory, forward, forward.nodes[: end + 1], (source.offsets, block.base))
-    memory.read(source.score, "the application")
-    computed = {name for node in block.step.nodes for name in node.outputs}
-    for name, tensor in block.step.tensors.items():
-        if tensor.is_persistent and name in block.offsets and name not in computed:
-            memory.read(name, f"block {block.name} after a prediction")
-
-
-def _replay(memory: _Memory, graph: StepGraph, nodes: Sequence[StepNode], where: tuple[Mapping[str, int], int]) -> None:
-    """``where`` has offsets of tensors, and what they count from."""
-    offsets, base = where
-    streamed: dict[str, tuple[str, ...]] = {}
-    for node in nodes:
-        reads = tuple(each for name in node.inputs for each in streamed.get(name, (name,)))
-        for name in (each for each in reads if each in offsets):
-            memory.read(name, node.name)
-        for name in (each for each in node.outputs if each):
-            if name not in offsets:
-                streamed[name] = reads
-                continue
-            same = (each for each in node.inputs if each in offsets and offsets[each] == offsets[name])
-            memory.write(name, base + offsets[name], _nbytes(graph, name), next(same, "") if node.op_type in _VIEWS else "")
-
-
-def _nbytes(graph: StepGraph, name: str) -> int:
-    return graph.tensors[name].type.nbytes(packs_bits=True)
+def _verify_places(program: CProgram, block: CBlock) -> None:
+    """What the application and the library read and write outside of calls lies in the arena, which the plan holds."""
+    rows, targets = 4 * program.batch, program.output_size if program.takes_vectors else 1
+    places = {
+        "input": (block.base + program.input, rows * program.input_size),
+        "score": (block.base + program.score, rows * program.output_size),
+        "target": (block.target, rows * targets),
+        "rate": (block.rate, 4),
+        "loss": (block.loss, 4),
+    }
+    for name, (start, nbytes) in places.items():
+        if start < 0 or start + nbytes > program.arena_nbytes or start % 4:
+            raise ProgramFault(f"the {name} of block {block.name} is at byte {start} of an arena of {program.arena_nbytes}")
+    if not block.base <= block.end <= min(block.planned, program.arena_nbytes):
+        raise ProgramFault(f"block {block.name} ends at byte {block.end}, and the plan at {block.planned}")
 
 
 def _verify_calls(function: CFunction, base: int, arena_nbytes: int) -> None:
