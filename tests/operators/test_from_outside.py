@@ -89,6 +89,9 @@ def test_a_trained_model_is_stock_onnx(swish: None, tmp_path: Path) -> None:
     model = onnx.load_from_string(artifact.models["inference.onnx"])
     assert ("toys", "Swish") in [(function.domain, function.name) for function in model.functions]
     onnx.checker.check_model(model)
+    again = load_model(model, tmp_path)
+    assert [node.op_type for node in again.nodes].count("Swish") == 2
+    assert build(again, plan(again, "1MB", binarize="none", batch=2)).models
 
 
 def test_a_body_of_another_operator_is_refused(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ __all__ = [
 
 _IR_VERSION = 9  # the one that brought functions to what the oldest onnxruntime runs
 BATCH = "batch"
+_SLICE_GRADIENTS = frozenset({"DenseSliceGrad", "ConvSliceGrad", "LocallyConnectedSliceGrad"})
+_LOCAL_PRODUCTS = frozenset({"RealLocallyConnected", "SignLocallyConnected", "BinaryLocallyConnected"})
 # What no slice reaches: a slice of this size from the first element on is the whole.
 _EVERYTHING = np.array([0, 0, 2**31 - 1, 2**31 - 1], dtype=np.int32)
 
@@ -131,7 +133,7 @@ class NodeEmission:
         own, captured = len(inputs) - len(node.captured), dict(zip(node.captured, inputs[len(inputs) - len(node.captured) :]))
         attributes = {name: _plain(value, captured) for name, value in self._attributes(node).items()}
         outputs = list(node.outputs)
-        if node.op_type.endswith("SliceGrad"):  # onnxruntime wants a name for every output of a body, also without a bias
+        if node.op_type in _SLICE_GRADIENTS:  # onnxruntime wants a name for every output of a body, also without a bias
             outputs += [""] * (len(operator(node.op_type).outputs) - len(outputs))
         return helper.make_node(node.op_type, inputs[:own], outputs, name=node.name, domain=node.domain, **attributes)
 
@@ -160,10 +162,9 @@ class NodeEmission:
         if not like:
             return ""
         shape = self._step.tensors[like].type.shape
-        if node.op_type.endswith("LocallyConnected"):
+        size = shape[1]
+        if node.op_type in _LOCAL_PRODUCTS:
             size = math.prod(shape[1:]) if port == "bias" else shape[0] * shape[-1]
-        else:
-            size = shape[1]
         return self._constant(own("", f"no_bias_{size}"), np.zeros(size, dtype=np.float32))
 
     def _widened(self, node: StepNode) -> str:

@@ -1,4 +1,4 @@
-"""Model-local functions: all are inlined but those of domain ``tinyfoa``, which stand for one operator."""
+"""Model-local functions: all are inlined but those that stand for one operator: of domain ``tinyfoa``, and registered ones."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import onnx.inliner
 
 from tinyfoa_rt.errors import ModelError
 from tinyfoa_rt.model.nodes import subgraphs
+from tinyfoa_rt.operators import standard_operator
 
 __all__ = ["KEPT_DOMAIN", "inline_functions"]
 
@@ -21,7 +22,7 @@ FunctionKey = tuple[str, str]
 def inline_functions(
     model: onnx.ModelProto, opsets: Mapping[str, int], place: str
 ) -> tuple[Sequence[onnx.NodeProto], tuple[onnx.FunctionProto, ...]]:
-    """Return the nodes of the top graph, calls inlined, and the functions that stay.
+    """Return the nodes of the top graph, calls inlined, and the functions of domain ``tinyfoa``.
 
     Raises:
         ModelError: functions that call themselves, unfold to more than 200,000 nodes, or are called with too many inputs.
@@ -31,14 +32,14 @@ def inline_functions(
         raise ModelError(place, "has two functions of one name", "export it again with its functions inlined")
     _check_calls(model, functions, place)
     kept = tuple(function for function in model.functions if function.domain == KEPT_DOMAIN)
-    if len(kept) == len(functions):
+    names = [key for key in functions if key[0] == KEPT_DOMAIN or _is_registered(*key)]
+    if len(names) == len(functions):
         return model.graph.node, kept
     for function in model.functions:
         _check_opsets(function, opsets, place)
     bare = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import, functions=model.functions)
     bare.graph.name = "bare"
     bare.graph.node.extend(model.graph.node)
-    names = [(function.domain, function.name) for function in kept]
     try:
         inlined = onnx.inliner.inline_selected_functions(bare, names, exclude=True)
     except Exception as error:  # the bindings raise RuntimeError with the place in their source
@@ -47,6 +48,12 @@ def inline_functions(
             place, f"has a function that cannot be inlined ({cause})", "export it with its functions inlined"
         ) from error
     return inlined.graph.node, kept
+
+
+def _is_registered(domain: str, name: str) -> bool:
+    """Whether an operator is known by its row, which holds all that the function says."""
+    row = standard_operator(name, domain)
+    return row is not None and row.body is not None and row.shape_rule is not None
 
 
 def _check_opsets(function: onnx.FunctionProto, opsets: Mapping[str, int], place: str) -> None:

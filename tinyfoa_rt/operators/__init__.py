@@ -28,11 +28,12 @@ from tinyfoa_rt.operators.registry import (
     registered,
     standard_operator,
 )
-from tinyfoa_rt.operators.signature import DOMAIN, Memory, Operator, Port, StandardOperator, no_scratch
+from tinyfoa_rt.operators.signature import DOMAIN, IN_PLACE, Memory, Operator, Port, StandardOperator, no_scratch
 
 FAMILIES = (activations, conv, dense, elementwise, heads, local, losses, normalization, pooling, shape, updates)
 
 __all__ = [
-    "DOMAIN", "FAMILIES", "OPERATORS", "STANDARD_OPERATORS", "KernelFiles", "Memory", "Operator", "Port", "StandardOperator",
+    "DOMAIN", "FAMILIES", "IN_PLACE", "OPERATORS", "STANDARD_OPERATORS",
+    "KernelFiles", "Memory", "Operator", "Port", "StandardOperator",
     "find_operator", "is_view", "memory_rule", "no_scratch", "operator", "register", "registered", "standard_operator",
 ]  # fmt: skip

@@ -15,7 +15,7 @@ from tinyfoa_rt.ir.step import StepNode, TensorType
 from tinyfoa_rt.operators.geometry import known, scalar
 from tinyfoa_rt.operators.lowering import Lowering, LowerRule
 from tinyfoa_rt.operators.registry import register
-from tinyfoa_rt.operators.signature import Memory, Operator, Port, Types, no_scratch
+from tinyfoa_rt.operators.signature import IN_PLACE, Operator, Port, Types, no_scratch
 
 __all__: list[str] = []
 
@@ -52,7 +52,7 @@ def _loss(name: str, doc: str, lower: LowerRule) -> Operator:
         shape_rule=_shapes,
         scratch=no_scratch,
         doc=doc,
-        memory=Memory(reuses={0: (0,)}),
+        memory=IN_PLACE,
         lower=lower,
     )
 

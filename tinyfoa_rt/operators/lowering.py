@@ -27,7 +27,7 @@ from tinyfoa_rt.ir.step import StepGraph, StepNode, TensorType
 
 __all__ = [
     "CONTEXT", "NULL", "LowerRule", "Lowering", "StreamedGradient",
-    "channel_count", "real_attribute", "refuse", "scale_of", "stop_if_measured", "whole_attribute",
+    "call_in_place", "channel_count", "real_attribute", "refuse", "scale_of", "stop_if_measured", "whole_attribute",
 ]  # fmt: skip
 
 CONTEXT = Name("context")
@@ -175,6 +175,12 @@ def scale_of(lowering: Lowering, name: str) -> tuple[list[Statement], Argument]:
     lowering.locals[variable] = f"float {variable}"
     arguments = (CONTEXT, Number(lowering.scales[name]), Name(f"&{variable}"))
     return [Call("tfoa_scale", arguments, may_fail=True)], Name(variable)
+
+
+def call_in_place(lowering: Lowering, node: StepNode, kernel: str, arguments: tuple[Argument, ...]) -> list[Statement]:
+    """A call of a kernel that works on the node's first input where it lies."""
+    source, result = node.inputs[0], node.outputs[0]
+    return [*lowering.in_place(source, result), Call(kernel, (*arguments, lowering.at(result)))]
 
 
 def channel_count(lowering: Lowering, origin: str, times: int) -> Value:

@@ -19,7 +19,8 @@ from tinyfoa_rt.operators.lowering import LowerRule
 from tinyfoa_rt.operators.vjp import VjpRule
 
 __all__ = [
-    "DOMAIN", "ChannelRule", "Memory", "Operator", "Port", "ScratchRule", "ShapeRule", "StandardOperator", "Types",
+    "DOMAIN", "EITHER_IN_PLACE", "IN_PLACE",
+    "ChannelRule", "Memory", "Operator", "Port", "ScratchRule", "ShapeRule", "StandardOperator", "Types",
     "never", "no_scratch", "snake_case",
 ]  # fmt: skip
 
@@ -70,6 +71,12 @@ class Memory:
     updates: Mapping[int, int] = field(default_factory=dict)
     views: Mapping[int, int] = field(default_factory=dict)
     streams: frozenset[int] = frozenset()
+
+
+# Element by element: the result may be written over the input; of two inputs over the first, and over the second where both are
+# alike.
+IN_PLACE = Memory(reuses={0: (0,)})
+EITHER_IN_PLACE = Memory(reuses={0: (0, 1)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from tinyfoa_rt.partition.own_operators import DOMAIN, is_own_product, own_name
 __all__ = ["find_layers", "untrainable_products"]
 
 _PRODUCTS = frozenset({"Gemm", "MatMul", "Conv", "LocallyConnected"})
-_LOCAL_PRODUCTS = frozenset(f"{precision}LocallyConnected" for precision in ("Real", "Sign", "Binary"))
+_LOCAL_PRODUCTS = frozenset({"RealLocallyConnected", "SignLocallyConnected", "BinaryLocallyConnected"})
 _INTEGER_PRODUCTS = frozenset({"ConvInteger", "MatMulInteger", "QGemm", "QLinearConv", "QLinearMatMul"})
 _FUSED_PRODUCTS = frozenset({"FusedConv", "FusedGemm", "FusedMatMul", "GemmFastGelu"})
 

@@ -20,7 +20,7 @@ from tinyfoa_rt.ir.graph import Constant, Graph, Node, Value
 __all__ = ["DOMAIN", "is_own", "is_own_product", "own_name", "with_standard_operators"]
 
 DOMAIN = "tinyfoa"
-_PRODUCTS = frozenset(precision + kind for precision in ("Real", "Sign", "Binary") for kind in ("Dense", "Conv"))
+_PRODUCTS = frozenset({"RealDense", "SignDense", "BinaryDense", "RealConv", "SignConv", "BinaryConv"})
 # What the others become, and how many of their inputs it reads.
 _OURS = {**dict.fromkeys(_PRODUCTS, ("", 0)), "BinaryActivation": ("Relu", 1), "BinaryToReal": ("Mul", 2)}
 _BITS = "uint8"

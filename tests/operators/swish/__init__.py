@@ -8,7 +8,7 @@ from pathlib import Path
 from tinyfoa_rt.ir.c_program import Call, Statement
 from tinyfoa_rt.ir.graph import Attribute, Graph, Node
 from tinyfoa_rt.ir.step import StepNode, TensorType
-from tinyfoa_rt.operators import KernelFiles, Memory, Operator, Port, StandardOperator, no_scratch
+from tinyfoa_rt.operators import IN_PLACE, KernelFiles, Operator, Port, StandardOperator, no_scratch
 from tinyfoa_rt.operators.lowering import Lowering
 from tinyfoa_rt.operators.signature import Types
 from tinyfoa_rt.operators.vjp import GradientPass, add_gradient
@@ -55,7 +55,7 @@ SWISH = StandardOperator(
     name="Swish",
     domain="toys",
     shape_rule=_like_first,
-    memory=Memory(reuses={0: (0,)}),
+    memory=IN_PLACE,
     vjp=_vjp,
     lower=_lower,
     keeps_channels=_always,
@@ -69,7 +69,7 @@ SWISH_GRAD = Operator(
     shape_rule=_like_first,
     scratch=no_scratch,
     doc="grad_x = grad_y * (s + x s (1 - s)) with s = sigmoid(x).",
-    memory=Memory(reuses={0: (0,)}),
+    memory=IN_PLACE,
     attributes=("channel_size",),
     lower=_lower_gradient,
     body=_HERE / "swish_grad.onnxtxt",

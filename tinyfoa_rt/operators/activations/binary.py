@@ -15,7 +15,7 @@ from tinyfoa_rt.operators.activations.gradient import lower_gradient
 from tinyfoa_rt.operators.geometry import known, same_as_first, scalar
 from tinyfoa_rt.operators.lowering import CONTEXT, Lowering, real_attribute, scale_of, stop_if_measured
 from tinyfoa_rt.operators.registry import register
-from tinyfoa_rt.operators.signature import Memory, Operator, Port, Types, no_scratch
+from tinyfoa_rt.operators.signature import IN_PLACE, Memory, Operator, Port, Types, no_scratch
 
 __all__: list[str] = []
 
@@ -84,7 +84,7 @@ register(
         shape_rule=same_as_first,
         scratch=no_scratch,
         doc="grad_z = grad_h * window, for the rows of the active slice.",
-        memory=Memory(reuses={0: (0,)}),
+        memory=IN_PLACE,
         attributes=("channel_size",),
         lower=lower_gradient("tfoa_straight_through_grad"),
     ),

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tinyfoa_rt.ir.c_program import Argument, Call, Real, Statement
+from tinyfoa_rt.ir.c_program import Real, Statement
 from tinyfoa_rt.ir.graph import Attribute, Node
 from tinyfoa_rt.ir.step import StepNode
 from tinyfoa_rt.operators.geometry import same_as_first
-from tinyfoa_rt.operators.lowering import Lowering, LowerRule
-from tinyfoa_rt.operators.signature import Memory, Operator, Port, no_scratch
+from tinyfoa_rt.operators.lowering import Lowering, LowerRule, call_in_place
+from tinyfoa_rt.operators.signature import IN_PLACE, Operator, Port, no_scratch
 from tinyfoa_rt.operators.vjp import GradientPass, VjpRule, add_gradient
 
-__all__ = ["add_elementwise_gradient", "gradient_from_output", "gradient_row", "in_place", "lower_gradient"]
+__all__ = ["add_elementwise_gradient", "gradient_from_output", "gradient_row", "lower_gradient"]
 
 
 def gradient_row(name: str, saved: str, doc: str, attributes: tuple[str, ...], lower: LowerRule) -> Operator:
@@ -27,7 +27,7 @@ def gradient_row(name: str, saved: str, doc: str, attributes: tuple[str, ...], l
         shape_rule=same_as_first,
         scratch=no_scratch,
         doc=doc,
-        memory=Memory(reuses={0: (0,)}),
+        memory=IN_PLACE,
         attributes=attributes,
         lower=lower,
     )
@@ -60,12 +60,6 @@ def lower_gradient(kernel: str, **parameters: float) -> LowerRule:
         numbers = [Real(node.float(name, default)) for name, default in parameters.items()]
         ctype = "const uint32_t" if lowering.type_of(saved).dtype == "bit" else "float"
         part = lowering.channel_part(node, saved, node.input(2))
-        return in_place(lowering, node, kernel, (part, *numbers, lowering.at(saved, ctype)))
+        return call_in_place(lowering, node, kernel, (part, *numbers, lowering.at(saved, ctype)))
 
     return rule
-
-
-def in_place(lowering: Lowering, node: StepNode, kernel: str, arguments: tuple[Argument, ...]) -> list[Statement]:
-    """A call of a kernel that works on the gradient where it lies."""
-    grad, grad_x = node.inputs[0], node.outputs[0]
-    return [*lowering.in_place(grad, grad_x), Call(kernel, (*arguments, lowering.at(grad_x)))]

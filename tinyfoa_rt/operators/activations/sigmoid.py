@@ -10,9 +10,9 @@ from tinyfoa_rt.operators.activations.gradient import (
     lower_gradient,
 )
 from tinyfoa_rt.operators.channels import elementwise
-from tinyfoa_rt.operators.elementwise.unary import IN_PLACE, lower_unary
+from tinyfoa_rt.operators.elementwise.unary import lower_unary
 from tinyfoa_rt.operators.registry import register
-from tinyfoa_rt.operators.signature import StandardOperator
+from tinyfoa_rt.operators.signature import IN_PLACE, StandardOperator
 from tinyfoa_rt.operators.vjp import GradientPass
 
 __all__: list[str] = []

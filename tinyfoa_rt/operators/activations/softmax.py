@@ -7,11 +7,10 @@ import math
 from tinyfoa_rt.ir.c_program import Call, Number, Statement
 from tinyfoa_rt.ir.graph import Node
 from tinyfoa_rt.ir.step import StepNode
-from tinyfoa_rt.operators.activations.gradient import gradient_row, in_place
-from tinyfoa_rt.operators.elementwise.unary import IN_PLACE
-from tinyfoa_rt.operators.lowering import Lowering, refuse
+from tinyfoa_rt.operators.activations.gradient import gradient_row
+from tinyfoa_rt.operators.lowering import Lowering, call_in_place, refuse
 from tinyfoa_rt.operators.registry import register
-from tinyfoa_rt.operators.signature import StandardOperator
+from tinyfoa_rt.operators.signature import IN_PLACE, StandardOperator
 from tinyfoa_rt.operators.vjp import GradientPass, add_gradient
 
 __all__: list[str] = []
@@ -39,7 +38,7 @@ def _lower_gradient(lowering: Lowering, node: StepNode) -> list[Statement]:
     if axis == 0:
         raise refuse(node, "takes the softmax over the batch")
     sizes = (lowering.leading(shape, math.prod(shape[1:axis])), Number(shape[axis]), Number(math.prod(shape[axis + 1 :])))
-    return in_place(lowering, node, "tfoa_softmax_grad", (*sizes, lowering.at(y)))
+    return call_in_place(lowering, node, "tfoa_softmax_grad", (*sizes, lowering.at(y)))
 
 
 register(

@@ -12,14 +12,12 @@ from tinyfoa_rt.operators.channels import elementwise
 from tinyfoa_rt.operators.elementwise.broadcast import unbroadcast
 from tinyfoa_rt.operators.lowering import Lowering, LowerRule, refuse
 from tinyfoa_rt.operators.registry import register
-from tinyfoa_rt.operators.signature import Memory, StandardOperator
+from tinyfoa_rt.operators.signature import EITHER_IN_PLACE, StandardOperator
 from tinyfoa_rt.operators.strides import check_axes, strides_fields, strides_of
 from tinyfoa_rt.operators.vjp import GradientPass
 
-__all__ = ["EITHER_IN_PLACE", "lower_binary"]
+__all__ = ["lower_binary"]
 
-# The result may be written over the first input, and over the second where both are alike.
-EITHER_IN_PLACE = Memory(reuses={0: (0, 1)})
 # Those that run in a frozen part alone.
 _WITHOUT_GRADIENT = ("Max", "Mean", "Min", "Pow")
 

@@ -8,11 +8,11 @@ from tinyfoa_rt.ir.c_program import Argument, Braces, Call, Fields, Number, Shif
 from tinyfoa_rt.ir.graph import Attribute, Node
 from tinyfoa_rt.ir.step import StepNode
 from tinyfoa_rt.operators.channels import elementwise
-from tinyfoa_rt.operators.elementwise.arithmetic import EITHER_IN_PLACE, lower_binary
+from tinyfoa_rt.operators.elementwise.arithmetic import lower_binary
 from tinyfoa_rt.operators.geometry import same_as_first
 from tinyfoa_rt.operators.lowering import Lowering, channel_count
 from tinyfoa_rt.operators.registry import register
-from tinyfoa_rt.operators.signature import Memory, Operator, Port, StandardOperator, no_scratch
+from tinyfoa_rt.operators.signature import EITHER_IN_PLACE, IN_PLACE, Operator, Port, StandardOperator, no_scratch
 from tinyfoa_rt.operators.strides import MOST_AXES, check_axes, numbers, strides_of, whole_strides
 from tinyfoa_rt.operators.vjp import GradientPass, grad_name, refuse
 
@@ -87,7 +87,7 @@ register(
         shape_rule=same_as_first,
         scratch=no_scratch,
         doc="grad_x = grad_y * factor^exponent a channel: a multiplication by a constant, or a division (exponent -1).",
-        memory=Memory(reuses={0: (0,)}),
+        memory=IN_PLACE,
         attributes=("exponent", "channel_size"),
         lower=_lower_gradient,
     ),

@@ -6,11 +6,10 @@ from tinyfoa_rt.ir.c_program import Call, Real, Statement
 from tinyfoa_rt.ir.step import StepNode
 from tinyfoa_rt.operators.lowering import Lowering, LowerRule
 from tinyfoa_rt.operators.registry import register
-from tinyfoa_rt.operators.signature import Memory, StandardOperator
+from tinyfoa_rt.operators.signature import IN_PLACE, StandardOperator
 
-__all__ = ["IN_PLACE", "lower_unary"]
+__all__ = ["lower_unary"]
 
-IN_PLACE = Memory(reuses={0: (0,)})
 # Those that run in a frozen part alone.
 _WITHOUT_GRADIENT = (
     *("Abs", "Ceil", "Elu", "Erf", "Exp", "Floor", "Log", "LogSoftmax", "PRelu", "Reciprocal", "Round", "Selu", "Sign"),

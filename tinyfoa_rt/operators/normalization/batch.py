@@ -23,13 +23,11 @@ from tinyfoa_rt.ir.c_program import Argument, Braces, Call, Fields, Number, Real
 from tinyfoa_rt.ir.graph import Attribute, Node
 from tinyfoa_rt.ir.names import statistics_of, successor
 from tinyfoa_rt.ir.step import StepNode, TensorType
-from tinyfoa_rt.operators.activations.gradient import in_place
 from tinyfoa_rt.operators.channels import by_channel
-from tinyfoa_rt.operators.elementwise.unary import IN_PLACE
 from tinyfoa_rt.operators.geometry import known, same_as_first
-from tinyfoa_rt.operators.lowering import CONTEXT, Lowering, channel_count, stop_if_measured
+from tinyfoa_rt.operators.lowering import CONTEXT, Lowering, call_in_place, channel_count, stop_if_measured
 from tinyfoa_rt.operators.registry import register
-from tinyfoa_rt.operators.signature import Memory, Operator, Port, StandardOperator, Types, no_scratch
+from tinyfoa_rt.operators.signature import IN_PLACE, Memory, Operator, Port, StandardOperator, Types, no_scratch
 from tinyfoa_rt.operators.vjp import GradientPass, add_gradient
 
 __all__: list[str] = []
@@ -81,7 +79,7 @@ def _lower_running(lowering: Lowering, node: StepNode) -> list[Statement]:
 def _lower_gradient(lowering: Lowering, node: StepNode) -> list[Statement]:
     grad, gain, variance = node.inputs[:3]
     given = Real(node.float("epsilon", 1e-5)), lowering.real(gain), lowering.at(variance)
-    return in_place(lowering, node, "tfoa_batch_normalization_grad", (_part(lowering, node, (grad, gain)), *given))
+    return call_in_place(lowering, node, "tfoa_batch_normalization_grad", (_part(lowering, node, (grad, gain)), *given))
 
 
 def _lower_shift_step(lowering: Lowering, node: StepNode) -> list[Statement]:
@@ -133,7 +131,7 @@ register(
         shape_rule=same_as_first,
         scratch=no_scratch,
         doc="grad_x = grad_y * gain / sqrt(variance + epsilon): the running statistics are taken as constants.",
-        memory=Memory(reuses={0: (0,)}),
+        memory=IN_PLACE,
         attributes=("epsilon", "channel_size"),
         lower=_lower_gradient,
     ),

@@ -1,4 +1,4 @@
-"""Convolutions that are trained, in three precisions (operators/products.py says what they compute)."""
+"""Convolutions that are trained, in three precisions (operators/products.py says what they compute), and frozen ones."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.step import StepNode, TensorType
 from tinyfoa_rt.operators.geometry import POOL_ATTRIBUTES, known, spatial_shape
-from tinyfoa_rt.operators.lowering import CONTEXT, Lowering, LowerRule, scale_of, whole_attribute
+from tinyfoa_rt.operators.lowering import CONTEXT, NULL, Lowering, LowerRule, scale_of, whole_attribute
 from tinyfoa_rt.operators.products import keep_gradient, product_ports, slice_gradient_row
 from tinyfoa_rt.operators.registry import register
-from tinyfoa_rt.operators.signature import Operator, Port, ScratchRule, Types, no_scratch
+from tinyfoa_rt.operators.signature import Operator, Port, ScratchRule, StandardOperator, Types, no_scratch
 from tinyfoa_rt.operators.windows import window_of
 
 __all__: list[str] = []
@@ -85,9 +85,21 @@ def _product(name: str, precision: str, scratch: ScratchRule, lower: LowerRule) 
     )
 
 
+def _lower_frozen(lowering: Lowering, node: StepNode) -> list[Statement]:
+    x, w = node.inputs[:2]
+    bias = node.input(2)
+    x_shape, y_shape = lowering.shape(x), lowering.shape(node.outputs[0])
+    window = window_of(node, x_shape[2:], y_shape[2:], lowering.shape(w)[2:])
+    counts = Number(node.int("group", 1)), Number(x_shape[1]), Number(y_shape[1])
+    fields = Fields("tfoa_conv_shape", (window, lowering.rows_of(x), *counts))
+    operands = lowering.real(x), lowering.real(w), lowering.real(bias) if bias else NULL
+    return [Call("tfoa_conv", (fields, *operands, lowering.at(node.outputs[0])))]
+
+
 register(
     _product("RealConv", "real", no_scratch, _lower_real),
     _product("SignConv", "sign", _quantized_sample, _lower_sign),
     _product("BinaryConv", "binary", no_scratch, _lower_binary),
     slice_gradient_row("ConvSliceGrad", (*_WINDOW, *_SLICE), _lower_gradient),
+    StandardOperator(name="Conv", lower=_lower_frozen),
 )

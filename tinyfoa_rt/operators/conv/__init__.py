@@ -1,5 +1,0 @@
-"""Convolutions: a family of operators."""
-
-from tinyfoa_rt.operators.conv import frozen, layer
-
-__all__ = ["frozen", "layer"]
