@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,29 @@ def test_one_dimensional_windows_and_global_pools(tmp_path: Path) -> None:
     x = builder.node("Flatten", (builder.node("GlobalAveragePool", (x,)),))
     graph = builder.load(tmp_path, builder.dense(x, 4, 3, "last"))
     check(pair_of(graph, tmp_path, train="last:1", slices="2x1"), (2, 20))
+
+
+@pytest.mark.parametrize(("axes", "keepdims", "width"), [((2, 3), 0, 4), ((-1,), 1, 24), ((1, 2), 0, 5)])
+def test_sums_over_axes(tmp_path: Path, axes: tuple[int, ...], keepdims: int, width: int) -> None:
+    builder = ModelBuilder((4, 6, 5))
+    x = builder.node("Flatten", (builder.node("ReduceSum", ("input", builder.ints(*axes)), keepdims=keepdims),))
+    graph = builder.load(tmp_path, builder.dense(x, width, 3, "last"))
+    check(pair_of(graph, tmp_path, train="last:1"), (4, 6, 5))
+
+
+def test_a_sum_over_the_batch_is_refused(tmp_path: Path) -> None:
+    builder = ModelBuilder((8,))
+    x = builder.node("Add", ("input", builder.node("ReduceSum", ("input", builder.ints(-1)), "whole")))
+    graph = builder.load(tmp_path, builder.dense(builder.node("Mul", (x, builder.scalar(0.5))), 8, 3, "last"))
+    pair_of(graph, tmp_path, train="last:1")
+    wrong = replace(
+        graph,
+        constants={
+            n: replace(c, read=lambda: np.array([0])) if n in graph.nodes[0].inputs else c for n, c in graph.constants.items()
+        },
+    )
+    with pytest.raises(UnsupportedError, match="node 'whole': takes a sum over the batch"):
+        pair_of(wrong, tmp_path, train="last:1")
 
 
 @pytest.mark.parametrize("name", ["resnet8", "kws", "ad01"])
