@@ -6,7 +6,8 @@ function body; where C99 is to train with it, a kernel and its lowering (docs/op
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import UsageError
 
-__all__ = ["LOSSES", "PREDICTIONS", "TARGETS", "Loss", "loss_of", "register_loss"]
+__all__ = ["LOSSES", "PREDICTIONS", "TARGETS", "Loss", "loss_of", "register_loss", "registered_loss"]
 
 Array = NDArray[Any]
 
@@ -107,3 +108,13 @@ def loss_of(name: str) -> Loss:
     if name not in LOSSES:
         raise UsageError(f"loss {name}", "is not known", f"use {', '.join(LOSSES)}")
     return LOSSES[name]
+
+
+@contextmanager
+def registered_loss(row: Loss) -> Iterator[None]:
+    """Add a loss for as long as the context lasts; see :func:`register_loss`."""
+    register_loss(row)
+    try:
+        yield
+    finally:
+        del LOSSES[row.name]

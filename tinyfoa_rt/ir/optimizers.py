@@ -7,12 +7,13 @@ the kernels ``tfoa_weight_NAME_step`` and ``tfoa_bias_NAME_step`` (docs/operator
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tinyfoa_rt.errors import UsageError
 
-__all__ = ["OPTIMIZERS", "STEP_COUNT", "Optimizer", "optimizer_of", "register_optimizer"]
+__all__ = ["OPTIMIZERS", "STEP_COUNT", "Optimizer", "optimizer_of", "register_optimizer", "registered_optimizer"]
 
 STEP_COUNT = "step_count"
 
@@ -102,3 +103,13 @@ def optimizer_of(name: str) -> Optimizer:
     if name not in OPTIMIZERS:
         raise UsageError(f"optimizer {name}", "is not known", f"use {', '.join(OPTIMIZERS)}")
     return OPTIMIZERS[name]
+
+
+@contextmanager
+def registered_optimizer(row: Optimizer) -> Iterator[None]:
+    """Add an optimizer for as long as the context lasts; see :func:`register_optimizer`."""
+    register_optimizer(row)
+    try:
+        yield
+    finally:
+        del OPTIMIZERS[row.name]

@@ -8,16 +8,18 @@ loss = mean (a - y)^2 / 2, delta_a = (a - y) / (N T)                 MeanSquared
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from tinyfoa_rt.ir.c_program import Call, Name, Number, Statement
 from tinyfoa_rt.ir.graph import Attribute
+from tinyfoa_rt.ir.losses import LOSSES, Loss
 from tinyfoa_rt.ir.step import StepNode, TensorType
 from tinyfoa_rt.operators.geometry import known, scalar
 from tinyfoa_rt.operators.lowering import Lowering, LowerRule
 from tinyfoa_rt.operators.registry import register
 from tinyfoa_rt.operators.signature import IN_PLACE, Operator, Port, Types, no_scratch
 
-__all__: list[str] = []
+__all__ = ["loss_operator", "lower_of_vectors"]
 
 
 def _shapes(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
@@ -33,7 +35,9 @@ def _lower_of_classes(lowering: Lowering, node: StepNode) -> list[Statement]:
     return [*moved, Call("tfoa_softmax_cross_entropy", arguments)]
 
 
-def _lower_of_vectors(kernel: str) -> LowerRule:
+def lower_of_vectors(kernel: str) -> LowerRule:
+    """A loss of numbers, whose gradient a kernel writes over the scores."""
+
     def rule(lowering: Lowering, node: StepNode) -> list[Statement]:
         output, target = node.inputs
         moved = lowering.in_place(output, node.outputs[0])
@@ -44,9 +48,10 @@ def _lower_of_vectors(kernel: str) -> LowerRule:
     return rule
 
 
-def _loss(name: str, doc: str, lower: LowerRule) -> Operator:
+def loss_operator(loss: Loss, doc: str, *, lower: LowerRule | None = None, body: Path | str | None = None) -> Operator:
+    """Return the operator of ``loss``; ``lower`` and ``body`` are fields of :class:`Operator`."""
     return Operator(
-        name=name,
+        name=loss.operator,
         inputs=(Port("logits"), Port("target")),
         outputs=(Port("grad_logits"), Port("loss")),
         shape_rule=_shapes,
@@ -54,23 +59,24 @@ def _loss(name: str, doc: str, lower: LowerRule) -> Operator:
         doc=doc,
         memory=IN_PLACE,
         lower=lower,
+        body=body,
     )
 
 
 register(
-    _loss(
-        "SoftmaxCrossEntropy",
+    loss_operator(
+        LOSSES["cross-entropy"],
         "Mean cross entropy of softmax(logits) against class numbers, and its gradient.",
-        _lower_of_classes,
+        lower=_lower_of_classes,
     ),
-    _loss(
-        "BinaryCrossEntropy",
+    loss_operator(
+        LOSSES["binary-cross-entropy"],
         "Cross entropy of sigmoid(logits) against 0 and 1, summed over outputs, and its gradient.",
-        _lower_of_vectors("tfoa_binary_cross_entropy"),
+        lower=lower_of_vectors("tfoa_binary_cross_entropy"),
     ),
-    _loss(
-        "MeanSquaredError",
+    loss_operator(
+        LOSSES["mean-squared-error"],
         "Half the mean squared error against a real target, and its gradient.",
-        _lower_of_vectors("tfoa_mean_squared_error"),
+        lower=lower_of_vectors("tfoa_mean_squared_error"),
     ),
 )

@@ -13,7 +13,7 @@ import pytest
 
 from tests.c99.exported import Device
 from tests.c99.trained_pair import Pair, exported
-from tests.operators.swish import SWISH, SWISH_GRAD
+from tests.extending.swish import SWISH, SWISH_GRAD
 from tests.small_models import ModelBuilder, load_model
 from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.errors import InputError, UnsupportedError
