@@ -93,3 +93,17 @@ def test_the_picture_of_the_readme_is_what_the_demo_draws(tmp_path: Path) -> Non
         with pytest.raises(SystemExit):
             main(arguments)
     assert chart.read_text(encoding="utf-8") == (ROOT / "docs" / "plan.svg").read_text(encoding="utf-8")
+
+
+def excerpts_in(text: str) -> list[str]:
+    """The fenced blocks of a page."""
+    return re.findall(r"```\w+\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_code_of_the_page_on_extending_is_what_the_tests_run() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "tests" / "extending").rglob("*.py"))]
+    sources.append((ROOT / "tests" / "steps" / "test_methods.py").read_text(encoding="utf-8"))
+    excerpts = excerpts_in((ROOT / "docs" / "extending.md").read_text(encoding="utf-8"))
+    assert len(excerpts) >= 10
+    for excerpt in excerpts:
+        assert any(excerpt in source for source in sources), excerpt
