@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx.parser
 import pytest
 
+from tests.small_models import load_model, mlp
+from tinyfoa_rt import Trainer, build, plan
 from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.losses import LOSSES, Loss, loss_of, register_loss
 from tinyfoa_rt.ir.optimizers import OPTIMIZERS, Optimizer, optimizer_of, register_optimizer
@@ -92,3 +96,26 @@ def test_the_name_of_a_loss_is_taken_once_and_must_be_known(hinge: Loss) -> None
         PlanOptions(loss="huber")
     with pytest.raises(UsageError, match="loss huber: is not known; use cross-entropy, binary-cross-entropy"):
         loss_of("huber")
+
+
+def test_what_is_added_is_planned_built_and_trained(tmp_path: Path) -> None:
+    """The update and the loss have operators that are there; all else, names too, comes from the rows."""
+    momentum, squares = optimizer_of("momentum"), loss_of("mean-squared-error")
+    register_optimizer(replace(momentum, name="slow-momentum", base_rate=momentum.base_rate / 2))
+    register_loss(replace(squares, name="squares", measure=lambda s, t: 2 * squares.measure(s, t)))
+    try:
+        graph = load_model(mlp(), tmp_path)
+        x, y = np.ones((8, 8), np.float32), np.ones((8, 4), np.float32)
+        found = {}
+        for optimizer, loss in (("slow-momentum", "squares"), ("momentum", "mean-squared-error")):
+            planned = plan(graph, "1MB", optimizer=optimizer, loss=loss, batch=4, binarize="none")
+            build(graph, planned).save(tmp_path / loss)
+            trainer = Trainer(tmp_path / loss, threads=1, kernels=None)
+            found[loss] = trainer, trainer.evaluate(x, y).loss
+            trainer.fit(x, y, epochs=1, rate_schedule="constant")
+            assert trainer.state.arrays()["fc1#weight#velocity"].any()
+        (ours, our_loss), (theirs, their_loss) = found.values()
+        assert our_loss == 2 * their_loss
+        assert ours.progress.rates == {name: pytest.approx(rate / 2) for name, rate in theirs.progress.rates.items()}
+    finally:
+        del OPTIMIZERS["slow-momentum"], LOSSES["squares"]

@@ -93,6 +93,7 @@ MANIFESTS: dict[str, tuple[Damage, str]] = {
         lambda f: change(f / "manifest.json", "loss", "prediction", value="guess"),
         "prediction: is 'guess'; use largest or sign or value",
     ),
+    "prediction": (lambda f: change(f / "manifest.json", "loss", "prediction", value="sign"), "other than its targets are"),
     "rate": (lambda f: change(f / "manifest.json", "blocks", 0, "rate", "least_power", value=0), "least power of 0"),
     "fan in": (lambda f: change(f / "manifest.json", "blocks", 0, "rate", "fan_in", value=0), "no whole number from 1"),
     "bounds": (
@@ -131,6 +132,14 @@ def test_artifacts(name: str, saved: Path, sanitized: Driver, tmp_path: Path) ->
     shutil.copytree(saved, folder)
     damage(folder)
     assert expected in refusal(sanitized, folder, "steps:0:1")
+
+
+def test_a_loss_of_another_package_is_trained_and_not_measured(saved: Path, sanitized: Driver, tmp_path: Path) -> None:
+    shutil.copytree(saved, tmp_path / "run")
+    change(tmp_path / "run" / "manifest.json", "loss", "name", value="hinge")
+    step, failure = sanitized.run(tmp_path / "run", X, Y, "steps:0:1", "evaluate")
+    assert 0 < step["loss"] < 10
+    assert failure["status"] == INPUT and "loss hinge: is not measured by this trainer" in failure["message"]
 
 
 def test_a_step_that_is_no_model(saved: Path, sanitized: Driver, tmp_path: Path) -> None:
@@ -209,7 +218,7 @@ CHECKPOINTS: dict[str, tuple[Damage, str]] = {
     "linked": (lambda f: link(f / "checkpoint.json"), "is a link"),
     "block": (lambda f: change_progress(f, "block", value=4), "beyond the last block"),
     "step": (lambda f: change_progress(f, "step", value=-1), "step: is no whole number"),
-    "rate": (lambda f: change_progress(f, "rates", "fc1", value="1"), "rates: holds something"),
+    "rate": (lambda f: change_progress(f, "rates", "fc1", value="1"), "rates, fc1: is no number"),
     "turns": (
         lambda f: change_progress(f, "settings", "rotate_every", value=0),
         "rotate_every: is no whole",

@@ -58,6 +58,8 @@ def parse_manifest(place: str, content: Any) -> ParsedManifest:
     for key, value, known in (("target", manifest.loss.target, TARGETS), ("prediction", manifest.loss.prediction, PREDICTIONS)):
         if value not in known:
             raise InputError(f"{place}, loss, {key}", f"is {value!r}", f"use {' or '.join(known)}")
+    if (manifest.loss.target == "class") != (manifest.loss.prediction == "largest"):
+        raise InputError(f"{place}, loss", "predicts something other than its targets are", _MEND)
     _check(f"{place}, blocks", manifest)
     edges = [0, *(edge for each in manifest.parameters for edge in (each.offset, each.offset + each.nbytes))]
     if edges != sorted(edges) or edges[-1] > (files[INFERENCE].nbytes if INFERENCE in files else 0):

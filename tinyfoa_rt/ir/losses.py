@@ -50,6 +50,7 @@ class Loss:
 
     def __post_init__(self) -> None:
         assert self.target in TARGETS and self.prediction in PREDICTIONS, self.name
+        assert (self.target == "class") == (self.prediction == "largest"), self.name
 
 
 def _cross_entropy(scores: Array, target: Array) -> float:

@@ -1,8 +1,9 @@
 """The optimizers: one row each, from which planning, steps, artifacts, generated C and trainers take what they need.
 
 Another package adds one with :func:`register_optimizer`. Beside the row it needs the update operator: its signature, which
-:func:`tinyfoa_rt.operators.updates.update_operator` makes from the row, and its function body; where C99 is to train with it,
-the kernels ``tfoa_weight_NAME_step`` and ``tfoa_bias_NAME_step`` (docs/operators.md).
+:func:`tinyfoa_rt.operators.updates.update_operator` makes from the row, and its function body. Where C99 is to train with it, it
+keeps two states at most and has the kernels ``tfoa_weight_NAME_step`` and ``tfoa_bias_NAME_step``; states and step count come
+as a ``tfoa_moments`` where it counts steps, and one by one where it does not.
 """
 
 from __future__ import annotations

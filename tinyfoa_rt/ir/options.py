@@ -6,7 +6,7 @@ A new option is a field of :class:`PlanOptions` and nothing else: the command li
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
@@ -76,6 +76,11 @@ def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+def _any_of(names: Iterable[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} or {last}"
+
+
 def choices_of(option: Field[Any]) -> tuple[str, ...] | None:
     """Return what a field of :class:`PlanOptions` may be now, ``auto`` first; ``None`` where it is no choice."""
     allowed = option.metadata.get("allowed")
@@ -101,7 +106,7 @@ class PlanOptions:
     slices: str = _text(
         AUTO, "Grid of slices for all layers, such as 2x2 (inputs x outputs); auto lets the plan choose.", "INxOUT"
     )
-    optimizer: str = _choice(AUTO, OPTIMIZERS, "sgd, momentum or adam; auto takes the one that needs least.")
+    optimizer: str = _choice(AUTO, OPTIMIZERS, f"{_any_of(OPTIMIZERS)}; auto takes the one that needs least.")
     method: str = _text("local-head", "Where a block's error comes from: local-head, or a method that was registered.", "NAME")
     head: str = _choice(
         AUTO,

@@ -114,11 +114,6 @@ class Operator:
     def domain(self) -> str:
         return DOMAIN
 
-    @property
-    def file_stem(self) -> str:
-        """The name in snake case: ``BinaryDense`` is ``binary_dense``."""
-        return snake_case(self.name)
-
     def check(self, inputs: Sequence[str], outputs: Sequence[str], attributes: Mapping[str, Attribute]) -> None:
         """Assert that a call of ours matches the signature."""
         assert len(inputs) <= len(self.inputs), f"{self.name} takes {len(self.inputs)} inputs, not {len(inputs)}"

@@ -23,24 +23,23 @@ namespace detail {
 inline double measure(const Manifest& manifest, const float* s, const Target& t) {
     const auto width = static_cast<std::size_t>(manifest.num_outputs);
     const std::string& name = manifest.loss.name;
+    const bool is_binary = name == "binary-cross-entropy";
     double loss = 0;
-    if (name == "cross-entropy") {
+    if (name == "cross-entropy" && t.label != nullptr) {
         const auto largest = static_cast<double>(*std::max_element(s, s + width));
         for (std::size_t i = 0; i < width; ++i) {
             loss += std::exp(static_cast<double>(s[i]) - largest);
         }
         return std::log(loss) - (static_cast<double>(s[*t.label]) - largest);
     }
+    if (t.values == nullptr || (!is_binary && name != "mean-squared-error")) {
+        throw input_error("loss " + name, "is not measured by this trainer", "evaluate with Python's trainer");
+    }
     for (std::size_t i = 0; i < width; ++i) {
-        const auto score = static_cast<double>(s[i]);
-        if (name == "binary-cross-entropy") {
-            loss += std::max(score, 0.0) - score * static_cast<double>(t.values[i]) + std::log1p(std::exp(-std::abs(score)));
-        } else if (name == "mean-squared-error") {
-            const auto error = static_cast<double>(s[i] - t.values[i]);
-            loss += 0.5 * error * error / static_cast<double>(width);
-        } else {
-            throw input_error("loss " + name, "is not measured by this trainer", "evaluate with Python's trainer");
-        }
+        const auto score = static_cast<double>(s[i]), error = static_cast<double>(s[i] - t.values[i]);
+        loss += is_binary
+                    ? std::max(score, 0.0) - score * static_cast<double>(t.values[i]) + std::log1p(std::exp(-std::abs(score)))
+                    : 0.5 * error * error / static_cast<double>(width);
     }
     return loss;
 }

@@ -30,6 +30,15 @@ public:
     static Json array() { return Json(Type::array, ""); }
     static Json object() { return Json(Type::object, ""); }
     static Json real(double value);
+    // An array of what `make` makes of each item.
+    template <typename Items, typename Make>
+    static Json list(const Items& items, const Make& make) {
+        Json found = array();
+        for (const auto& item : items) {
+            found.add(make(item));
+        }
+        return found;
+    }
     // A number or a literal as it stands in a text.
     static Json literal(Type type, std::string text) { return Json(type, std::move(text)); }
 

@@ -124,6 +124,15 @@ inline Shape read_input(RecordReader& reader, std::string& name) {
     return shape;
 }
 
+inline LossRecord read_loss(RecordReader& reader) {
+    const LossRecord loss = {reader.text("name"), reader.choice("target", {"class", "probabilities", "numbers"}),
+                             reader.choice("prediction", {"largest", "sign", "value"})};
+    if ((loss.target == "class") != (loss.prediction == "largest")) {
+        throw reader.refused("predicts something other than its targets are");
+    }
+    return loss;
+}
+
 inline LayerRecord read_layer(RecordReader& reader) {
     LayerRecord layer;
     layer.name = reader.text("name");
@@ -255,10 +264,7 @@ inline Manifest parse_manifest(const std::string& place, const std::string& text
     manifest.input_shape = inputs[0];
     manifest.score = reader.text("score");
     manifest.num_outputs = reader.integer("num_outputs", 1);
-    manifest.loss = reader.record("loss", [](RecordReader& loss) -> LossRecord {
-        return {loss.text("name"), loss.choice("target", {"class", "probabilities", "numbers"}),
-                loss.choice("prediction", {"largest", "sign", "value"})};
-    });
+    manifest.loss = reader.record("loss", detail::read_loss);
     manifest.batch = reader.integer("batch", 1);
     manifest.optimizer = reader.record("optimizer", [](RecordReader& optimizer) -> OptimizerRecord {
         optimizer.ignore({"name"});

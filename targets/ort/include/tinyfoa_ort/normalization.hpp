@@ -54,48 +54,25 @@ struct Normalization {
     }
 
     Json to_json() const {
+        const auto statistic = [this](const std::vector<double>& numbers) {
+            return has_channels ? Json::list(numbers, Json::real) : Json::real(numbers[0]);
+        };
         Json value = Json::object();
         value.add("mean", statistic(mean)).add("std", statistic(std)).add("axis", Json::integer(axis));
         return value;
     }
 
     static Normalization from_json(const std::string& place, const Json& value) {
-        RecordReader reader(place, value);
+        RecordReader reader(place, value, "start training anew");
         Normalization found;
-        const Json *mean = reader.any("mean"), *std = reader.any("std");
-        found.has_channels = mean->is(Json::Type::array);
-        found.mean = numbers(place, *mean);
-        found.std = numbers(place, *std);
+        found.has_channels = reader.any("mean")->is(Json::Type::array);
+        const auto statistic = [&](const std::string& key) {
+            return found.has_channels ? reader.numbers(key) : std::vector<double>{reader.number(key)};
+        };
+        found.mean = statistic("mean");
+        found.std = statistic("std");
         found.axis = reader.integer("axis", 1);
-        if (std->is(Json::Type::array) != found.has_channels) {
-            throw input_error(place, "mean and std differ in their number of channels", "start training anew");
-        }
         found.check();
-        return found;
-    }
-
-private:
-    Json statistic(const std::vector<double>& numbers) const {
-        if (!has_channels) {
-            return Json::real(numbers[0]);
-        }
-        Json list = Json::array();
-        for (const double number : numbers) {
-            list.add(Json::real(number));
-        }
-        return list;
-    }
-
-    static std::vector<double> numbers(const std::string& place, const Json& value) {
-        std::vector<double> found;
-        const std::vector<Json> items = value.is(Json::Type::array) ? value.items() : std::vector<Json>{value};
-        for (const Json& item : items) {
-            const std::optional<double> number = item.as_number();
-            if (!number) {
-                throw input_error(place, "holds something that is not a finite number", "start training anew");
-            }
-            found.push_back(*number);
-        }
         return found;
     }
 };

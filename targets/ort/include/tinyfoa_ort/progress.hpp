@@ -70,16 +70,13 @@ struct Progress {
         const Json turn = settings.rotate_every == 0 ? Json() : Json::integer(settings.rotate_every);
         saved.add("epochs", Json::integer(settings.epochs)).add("rate", Json::real(settings.rate));
         saved.add("rate_schedule", Json::string(settings.rate_schedule)).add("rotate_every", turn);
-        saved.add("seed", Json::integer(settings.seed)).add("blocks", names());
+        saved.add("seed", Json::integer(settings.seed))
+            .add("blocks", settings.blocks.empty() ? Json() : Json::list(settings.blocks, Json::string));
         for (const auto& [name, rate] : rates) {
             each.add(name, Json::real(rate));
         }
         for (const auto& [name, numbers] : powers) {
-            Json list = Json::array();
-            for (const double power : numbers) {
-                list.add(Json::real(power));
-            }
-            seen.add(name, std::move(list));
+            seen.add(name, Json::list(numbers, Json::real));
         }
         Json value = Json::object();
         value.add("settings", std::move(saved)).add("normalization", normalization ? normalization->to_json() : Json());
@@ -90,62 +87,34 @@ struct Progress {
     }
 
     static Progress from_json(const std::string& place, const Json& value) {
-        RecordReader reader(place, value, mend), settings(place + ", settings", *reader.any("settings"), mend);
+        RecordReader reader(place, value, "start training anew");
+        RecordReader settings = reader.inside("settings"), rates = reader.inside("rates"), powers = reader.inside("powers");
         Progress progress;
         progress.settings.epochs = settings.integer("epochs");
         progress.settings.rate = settings.number("rate");
         progress.settings.rate_schedule = settings.text("rate_schedule");
-        progress.settings.rotate_every =
-            settings.any("rotate_every")->is(Json::Type::null) ? 0 : settings.integer("rotate_every", 1);
+        progress.settings.rotate_every = settings.is_null("rotate_every") ? 0 : settings.integer("rotate_every", 1);
         progress.settings.seed = settings.integer("seed");
-        if (!settings.any("blocks")->is(Json::Type::null)) {
-            for (const Json& name : settings.list("blocks")) {
-                progress.settings.blocks.push_back(name.text());
-            }
+        if (!settings.is_null("blocks")) {
+            progress.settings.blocks = settings.texts("blocks");
         }
         progress.settings.check();
-        const Json* stored = reader.any("normalization");
-        if (!stored->is(Json::Type::null)) {
-            progress.normalization = Normalization::from_json(place + ", normalization", *stored);
+        if (!reader.is_null("normalization")) {
+            progress.normalization = Normalization::from_json(place + ", normalization", *reader.any("normalization"));
         }
-        if (!reader.any("data")->is(Json::Type::null)) {
+        if (!reader.is_null("data")) {
             progress.data = reader.text("data");
         }
         progress.block = reader.integer("block");
         progress.step = reader.integer("step");
         progress.total_steps = reader.integer("total_steps");
-        for (const Json::Member& member : reader.any("rates")->members()) {
-            progress.rates.emplace_back(member.first, number(place + ", rates", member.second));
+        for (const std::string& name : rates.keys()) {
+            progress.rates.emplace_back(name, rates.number(name));
         }
-        for (const Json::Member& member : reader.any("powers")->members()) {
-            progress.powers.emplace_back(member.first, std::vector<double>());
-            for (const Json& power : member.second.items()) {
-                progress.powers.back().second.push_back(number(place + ", powers", power));
-            }
+        for (const std::string& name : powers.keys()) {
+            progress.powers.emplace_back(name, powers.numbers(name));
         }
         return progress;
-    }
-
-private:
-    static constexpr const char* mend = "start training anew";
-
-    static double number(const std::string& place, const Json& value) {
-        const std::optional<double> found = value.as_number();
-        if (!found) {
-            throw input_error(place, "holds something that is no number", mend);
-        }
-        return *found;
-    }
-
-    Json names() const {
-        if (settings.blocks.empty()) {
-            return Json();
-        }
-        Json list = Json::array();
-        for (const std::string& name : settings.blocks) {
-            list.add(Json::string(name));
-        }
-        return list;
     }
 };
 

@@ -2,6 +2,7 @@
 // Reads a JSON object that must have exactly the fields that are asked for, each of its type.
 #pragma once
 
+#include <algorithm>
 #include <initializer_list>
 #include <limits>
 #include <map>
@@ -64,8 +65,9 @@ public:
     template <typename Read>
     auto table(const std::string& key, const Read& read) {
         std::map<std::string, std::invoke_result_t<Read, RecordReader&>> found;
-        for (const Json::Member& member : typed(key, Json::Type::object, "a table").members()) {
-            found.emplace(member.first, read_at(place_ + ", " + key + ", '" + member.first + "'", member.second, read));
+        RecordReader members = inside(key);
+        for (const std::string& name : members.keys()) {
+            found.emplace(name, members.record(name, read));
         }
         return found;
     }
@@ -103,30 +105,39 @@ public:
     }
 
     std::optional<double> number_or_null(const std::string& key) {
-        return any(key)->is(Json::Type::null) ? std::nullopt : std::optional<double>(number(key));
+        return is_null(key) ? std::nullopt : std::optional<double>(number(key));
     }
 
     std::vector<std::int64_t> integers(const std::string& key, std::int64_t least = std::numeric_limits<std::int64_t>::min()) {
-        std::vector<std::int64_t> values;
-        for (const Json& item : list(key)) {
-            const std::optional<std::int64_t> value = item.as_integer();
-            if (!value || *value < least) {
-                throw input_error(place_ + ", " + key, "is no list of whole numbers of the right size", mend_);
-            }
-            values.push_back(*value);
+        const auto get = [](const Json& item) { return item.as_integer(); };
+        std::vector<std::int64_t> values = listed<std::int64_t>(key, "whole numbers", get);
+        if (std::any_of(values.begin(), values.end(), [least](std::int64_t value) { return value < least; })) {
+            throw input_error(place_ + ", " + key, "has a number below " + std::to_string(least), mend_);
         }
         return values;
     }
 
+    std::vector<double> numbers(const std::string& key) {
+        return listed<double>(key, "numbers", [](const Json& item) { return item.as_number(); });
+    }
+
     std::vector<std::string> texts(const std::string& key) {
-        std::vector<std::string> values;
-        for (const Json& item : list(key)) {
-            if (!item.is(Json::Type::string)) {
-                throw input_error(place_ + ", " + key, "is no list of texts", mend_);
-            }
-            values.push_back(item.text());
+        return listed<std::string>(key, "texts", [](const Json& item) {
+            return item.is(Json::Type::string) ? std::optional<std::string>(item.text()) : std::nullopt;
+        });
+    }
+
+    bool is_null(const std::string& key) { return any(key)->is(Json::Type::null); }
+
+    // A field whose own fields may have any name.
+    RecordReader inside(const std::string& key) { return {place_ + ", " + key, *any(key), mend_}; }
+
+    std::vector<std::string> keys() const {
+        std::vector<std::string> names;
+        for (const Json::Member& member : content_.members()) {
+            names.push_back(member.first);
         }
-        return values;
+        return names;
     }
 
     // Refuse fields that nobody has asked for.
@@ -139,6 +150,19 @@ public:
     }
 
 private:
+    template <typename T, typename Get>
+    std::vector<T> listed(const std::string& key, const std::string& what, const Get& get) {
+        std::vector<T> values;
+        for (const Json& item : list(key)) {
+            const std::optional<T> value = get(item);
+            if (!value) {
+                throw input_error(place_ + ", " + key, "is no list of " + what, mend_);
+            }
+            values.push_back(*value);
+        }
+        return values;
+    }
+
     template <typename Read>
     auto read_at(const std::string& place, const Json& content, const Read& read) const {
         RecordReader reader(place, content, mend_);

@@ -254,17 +254,12 @@ inline Written write_tensors(const fs::path& path, std::vector<StoredTensor> ten
     }
     std::int64_t stop = 0;
     for (const StoredTensor& tensor : tensors) {
-        Json shape = Json::array();
-        for (const std::int64_t size : tensor.shape) {
-            shape.add(Json::integer(size));
-        }
         const std::int64_t start = stop;
         stop += static_cast<std::int64_t>(count_elements(tensor.shape).value_or(0) * size_of(tensor.dtype));
-        Json place = Json::array();
-        place.add(Json::integer(start)).add(Json::integer(stop));
         Json entry = Json::object();
         entry.add("dtype", Json::string(detail::dtype_codes[static_cast<int>(tensor.dtype)]));
-        entry.add("shape", std::move(shape)).add("data_offsets", std::move(place));
+        entry.add("shape", Json::list(tensor.shape, Json::integer));
+        entry.add("data_offsets", Json::list(Shape{start, stop}, Json::integer));
         header.add(tensor.name, std::move(entry));
     }
     JsonStyle style;
