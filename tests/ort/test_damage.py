@@ -121,6 +121,12 @@ MANIFESTS: dict[str, tuple[Damage, str]] = {
     "scale": (lambda f: put_initial(f, "relu1_out#scale", np.zeros(2, np.float32)), "is no number"),
     "no head": (lambda f: put_initial(f, "fc1#head", None), "is missing"),
     "head": (lambda f: put_initial(f, "fc1#head", np.zeros((4, 17), np.int8)), "the state has int8[4, 17]"),
+    "no scores": (lambda f: change(f / "manifest.json", "blocks", 0, "scores", value=""), "is trained without scores"),
+    "kept learns": (
+        lambda f: change(f / "manifest.json", "tensors", 0, "next_of", value="#head"),
+        "method that learns by itself",
+    ),
+    "kept": (lambda f: change(f / "manifest.json", "blocks", 0, "kept", value=["#tail"]), "tensor 'fc1#tail': is missing"),
     "other step": (lambda f: attacks.put_file(f, "steps/1.onnx", (f / "steps" / "3.onnx").read_bytes()), "has no input 'input'"),
 }
 
