@@ -83,3 +83,9 @@ def test_every_broken_promise_is_found(tmp_path: Path, broken: str) -> None:
     damage, message = BREAKS[broken]
     with pytest.raises(GraphFault, match=message):
         verify_graph(damage(graph))
+
+
+def test_an_optional_input_may_be_absent(tmp_path: Path) -> None:
+    graph = load(save(dense_model(), tmp_path))
+    first = graph.nodes[0]
+    verify_graph(replace(graph, nodes=(replace(first, inputs=(*first.inputs, "")), *graph.nodes[1:])))

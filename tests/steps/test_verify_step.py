@@ -111,6 +111,13 @@ def test_a_broken_step_is_refused(step: StepGraph, fault: str) -> None:
         verify_step(damage(step))
 
 
+def test_operators_of_other_domains_are_not_held_to_those_of_onnx(step: StepGraph) -> None:
+    """Neither to their attributes nor to their shapes."""
+    more = with_tensor(step, "view", StepTensor("view", TensorType("float32", (4, 15)), "activation"))
+    node = StepNode("more", "Reshape", "tinyfoa", ("fc1_out",), ("view",), "forward", {"axis": 1})
+    verify_step(replace(more, nodes=(step.nodes[0], node, *step.nodes[1:])))
+
+
 def changed(program: Program, tensor: str, **fields: object) -> Program:
     """The program with another buffer for ``tensor``."""
     buffers = [
