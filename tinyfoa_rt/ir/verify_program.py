@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tinyfoa_rt.ir.program import Program, ProgramBuffer
-from tinyfoa_rt.ir.step import StepGraph, StepNode
+from tinyfoa_rt.ir.step import StepGraph
 from tinyfoa_rt.ir.verify_step import VIEWS, StepFault
 
 __all__ = ["verify_program"]
@@ -43,57 +43,54 @@ def verify_program(program: Program, graph: StepGraph, *, packs_bits: bool) -> N
 def _verify_storage(program: Program, graph: StepGraph, spans: Mapping[str, tuple[int, int]]) -> None:
     """Each storage: its name, how long it lives, and that its tensors follow each other."""
     num_steps = max(1, len(program.steps))
-    writers = {name: (time, node) for time, node in enumerate(graph.nodes) for name in node.outputs if name}
-    names: set[str] = set()
+    names = [each.buffer.name for each in program.buffers]
+    if len(set(names)) < len(names):
+        raise StepFault(f"{program.name}: two buffers have the name {next(name for name in names if names.count(name) > 1)}")
     for each in program.buffers:
         lifetime = each.buffer.lifetime
-        if each.buffer.name in names:
-            raise StepFault(f"{program.name}: two buffers have the name {each.buffer.name}")
-        names.add(each.buffer.name)
         if not 0 <= lifetime.start < lifetime.end <= num_steps:
             raise StepFault(f"{program.name}: {each.buffer.name} lives {lifetime} in {num_steps} steps")
         if each.is_persistent and lifetime.end - lifetime.start < num_steps:
             raise StepFault(f"{program.name}: {each.buffer.name} is kept, but lives {lifetime} in {num_steps} steps")
         if len(each.tensors) > 1:
-            _verify_sharing(graph, each, spans, writers)
+            _verify_sharing(graph, each, spans)
 
 
-def _verify_sharing(
-    graph: StepGraph,
-    storage: ProgramBuffer,
-    spans: Mapping[str, tuple[int, int]],
-    writers: Mapping[str, tuple[int, StepNode]],
-) -> None:
+def _verify_sharing(graph: StepGraph, storage: ProgramBuffer, spans: Mapping[str, tuple[int, int]]) -> None:
     """A tensor takes the bytes of those before it once they have been read; what was given, its next value alone may take."""
     whole: set[str] = set()  # the last one written, and its views
-    until = 0
+    is_given, until = False, 0
     for name in storage.tensors:
-        time, node = writers.get(name, (0, None))
-        is_view = node is not None and node.op_type in VIEWS and not node.domain
+        first, last = spans.get(name, (0, 0))
+        node = graph.nodes[first]
+        is_computed = name in node.outputs
+        is_view = is_computed and node.op_type in VIEWS and not node.domain
         if whole and not is_view:
-            is_given = any(each not in writers for each in whole)
-            if until > time or (is_given and graph.tensors[name].next_of not in whole):
+            if until > first or (is_given and graph.tensors[name].next_of not in whole):
                 raise StepFault(f"{graph.name}: {name} overwrites {', '.join(sorted(whole))}, which is needed")
             whole.clear()
-        until = max(until if is_view else 0, spans.get(name, (0, 0))[1])
+            is_given, until = False, 0
         whole.add(name)
+        is_given, until = is_given or not is_computed, max(until, last)
 
 
 def _spans(graph: StepGraph, where: Mapping[str, ProgramBuffer]) -> Mapping[str, tuple[int, int]]:
     """The first and the last step in which each tensor that a node reads or writes must be there."""
-    spans: dict[str, tuple[int, int]] = {}
+    first: dict[str, int] = {}
+    last: dict[str, int] = {}
     streamed: dict[str, tuple[str, ...]] = {}
-    end = len(graph.nodes) - 1
     for time, node in enumerate(graph.nodes):
-        reads = tuple(each for name in node.inputs for each in (name, *streamed.get(name, ())))
+        reads = node.inputs
+        if streamed:
+            reads = tuple(each for name in reads for each in (name, *streamed.get(name, ())))
         for name in node.outputs:
             if name:
-                stays = name in graph.outputs or graph.tensors[name].next_of
-                spans[name] = (time, end if stays else time)
+                first[name] = last[name] = time
                 if name not in where:
                     streamed[name] = reads
         for name in reads:
-            if name in graph.tensors:
-                first, last = spans.get(name, (0, 0))
-                spans[name] = (first, max(time, last))
-    return spans
+            last[name] = time
+    for name in first:
+        if graph.tensors[name].next_of or name in graph.outputs:
+            last[name] = len(graph.nodes) - 1
+    return {name: (first.get(name, 0), time) for name, time in last.items() if name in graph.tensors}
