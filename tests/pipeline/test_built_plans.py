@@ -84,9 +84,9 @@ def test_a_plan_file_builds_to_the_bytes_of_one_go(tmp_path: Path, option: str) 
 
 
 def test_the_option_reaches_the_artifact(tmp_path: Path) -> None:
-    kept: dict[str, Any] = {"binarize": "none", "block_output": "scaled", "order": "interleaved", "optimizer": "adam"}
-    manifest = artifact_of(tmp_path, **kept).manifest
-    assert {name: getattr(manifest, name) for name in kept} == kept
+    kept: dict[str, Any] = {"binarize": "none", "block_output": "scaled", "order": "interleaved"}
+    manifest = artifact_of(tmp_path, optimizer="adam", **kept).manifest
+    assert {name: getattr(manifest, name) for name in kept} == kept and manifest.optimizer.name == "adam"
 
 
 def test_a_plan_for_a_profile_of_ones_own_builds_without_the_profile(tmp_path: Path) -> None:
