@@ -135,7 +135,7 @@ def _on_onnxruntime(artifact: Artifact, source: ModelSource, run: Run, given: tu
         for step in range(steps):
             rows = (first + step * batch + np.arange(batch)) % len(x)
             array[...] = inputs[rows].reshape(array.shape)
-            training.target[...] = y[rows]
+            training.labels[...] = y[rows]
             training.begin_turn(step // run.turn % training.num_slices)
             training.step(rate_at(source.blocks[index].starting_rate, "cosine", step, steps))
         training.end_turn()

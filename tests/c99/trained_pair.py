@@ -59,7 +59,7 @@ class Pair:
         for step, (values, batch, target) in enumerate(zip(inputs, x, y)):
             for name, array in training.inputs.items():
                 array[...] = values[name].reshape(array.shape)
-            training.target[...] = target
+            training.labels[...] = target
             training.begin_turn(step // self.rotate_every % training.num_slices)
             losses.append((training.step(rates[0]).loss, self.device.step(batch, target, rates[1])[0]))
         training.end_turn()

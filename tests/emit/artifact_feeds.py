@@ -28,7 +28,7 @@ def artifact_of(folder: Path, kind: str, options: Mapping[str, str]) -> Artifact
 
 
 def targets(rng: np.random.Generator, artifact: Artifact, count: int) -> Array:
-    if artifact.manifest.loss.target == "class":
+    if artifact.manifest.loss.labels == "class":
         return rng.integers(0, 4, count)
     return rng.normal(size=(count, 4)).astype(np.float32)
 

@@ -14,15 +14,15 @@ from tinyfoa_rt.operators.losses import loss_operator
 __all__ = ["HUBER", "HUBER_LOSS"]
 
 
-def _measure(scores: NDArray[Any], target: NDArray[Any]) -> float:
-    error = np.abs(scores.astype(np.float64) - target)
+def _measure(scores: NDArray[Any], labels: NDArray[Any]) -> float:
+    error = np.abs(scores.astype(np.float64) - labels)
     return float(np.mean(np.where(error < 1, 0.5 * error**2, error - 0.5)))
 
 
 HUBER = Loss(
     name="huber",
     operator="HuberLoss",
-    target="numbers",
+    labels="numbers",
     prediction="value",
     measure=_measure,
     takes_logits=False,
@@ -48,4 +48,4 @@ HuberLoss (logits, target) => (grad_logits, loss)
 }
 """
 
-HUBER_LOSS: Operator = loss_operator(HUBER, "Mean of Huber's loss against a real target, and its gradient.", body=_BODY)
+HUBER_LOSS: Operator = loss_operator(HUBER, "Mean of Huber's loss against real labels, and its gradient.", body=_BODY)

@@ -55,7 +55,7 @@ def _data(artifact: Artifact, rng: random.Random) -> tuple[Any, Any]:
     manifest = artifact.manifest
     draws = np.random.default_rng(rng.getrandbits(32))
     x = draws.normal(0, 1, (min(manifest.batch, 8), *manifest.input_shape[1:])).astype(np.float32)
-    if manifest.loss.target == "class":
+    if manifest.loss.labels == "class":
         return x, draws.integers(0, min(manifest.num_outputs, 3), len(x))
     return x, draws.normal(0, 1, (len(x), manifest.num_outputs)).astype(np.float32)
 

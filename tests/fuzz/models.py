@@ -87,7 +87,7 @@ def case(rng: random.Random, folder: Path) -> str:
         return "built, too large to train here"
     draws = np.random.default_rng(rng.getrandbits(32))
     x = draws.normal(0, 1, (count, *manifest.input_shape[1:])).astype(np.float32)
-    is_classification = manifest.loss.target == "class"
+    is_classification = manifest.loss.labels == "class"
     y = draws.integers(0, manifest.num_outputs, count) if is_classification else draws.normal(0, 1, (count, manifest.num_outputs))
     trainer.partial_fit(x, y)
     trainer.save(folder / "run")

@@ -93,7 +93,7 @@ MANIFESTS: dict[str, tuple[Damage, str]] = {
         lambda f: change(f / "manifest.json", "loss", "prediction", value="guess"),
         "prediction: is 'guess'; use largest or sign or value",
     ),
-    "prediction": (lambda f: change(f / "manifest.json", "loss", "prediction", value="sign"), "other than its targets are"),
+    "prediction": (lambda f: change(f / "manifest.json", "loss", "prediction", value="sign"), "other than its labels are"),
     "rate": (lambda f: change(f / "manifest.json", "blocks", 0, "rate", "least_power", value=0), "least power of 0"),
     "fan in": (lambda f: change(f / "manifest.json", "blocks", 0, "rate", "fan_in", value=0), "no whole number from 1"),
     "bounds": (

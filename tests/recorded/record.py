@@ -88,7 +88,7 @@ def _train(graph: Graph, artifact: Artifact) -> tuple[list[float], str]:
     count = 6 * manifest.batch
     x = rng.normal(0, 1, (count, *graph.shape(graph.inputs[0])[1:])).astype(np.float32)
     y: Any = rng.integers(0, manifest.num_outputs, count)
-    if manifest.loss.target != "class":
+    if manifest.loss.labels != "class":
         y = rng.integers(0, 2, (count, manifest.num_outputs)).astype(np.float32)
     trainer = Trainer(artifact, threads=1, kernels=None)
     losses = [report.loss for report in trainer.iterate(x, y, epochs=2)]

@@ -158,7 +158,7 @@ def test_targets_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     y = np.zeros((120, 4))
     y[7, 1] = math.nan
     for call in (trainer.fit, trainer.partial_fit, trainer.evaluate):
-        with pytest.raises(InputError, match="row 7: has a target that is NaN or Inf"):
+        with pytest.raises(InputError, match="row 7: has a label that is NaN or Inf"):
             call(X, y)
     for data in (np.array(["a"] * 120), np.array(1.0)):
         with pytest.raises(InputError, match="give an array of numbers"):

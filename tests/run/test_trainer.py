@@ -151,7 +151,7 @@ def test_a_saved_artifact_is_the_same_one(tmp_path: Path) -> None:
 
 BAD_DATA = [
     (X[:0], Y[:0], "has no samples"),
-    (X, Y[:-1], "120 samples and 119 targets"),
+    (X, Y[:-1], "120 samples and 119 labels"),
     (X[:, :5], Y, "samples have shape"),
     (X, Y + 3, "is outside 0 to 3"),
     (X, Y - 1, "is outside 0 to 3"),

@@ -34,7 +34,7 @@ class MeanSquare(Method):
     """The loss is how far the output is from a drawn one: sum over the batch of the mean over the units. There are no labels."""
 
     name = "mean-square"
-    reads_target = False
+    reads_labels = False
 
     def kept(self, setting: BlockSetting) -> tuple[KeptTensor, ...]:
         anchor = TensorType("float32", setting.graph.shape(setting.block.output)[1:])
@@ -188,7 +188,7 @@ def test_its_memory_is_planned(tmp_path: Path) -> None:
 
 def test_c99_refuses_what_it_cannot_train(tmp_path: Path) -> None:
     graph = load_model(mlp(), tmp_path)
-    with pytest.raises(UnsupportedError, match=r"block 'fc1': is trained without targets|has no C99 kernel"):
+    with pytest.raises(UnsupportedError, match=r"block 'fc1': is trained without labels|has no C99 kernel"):
         plan(graph, "1MB", method="mean-square", target="c99", binarize="none")
 
 

@@ -11,7 +11,7 @@ from tinyfoa_rt.artifact.digest import Digest
 from tinyfoa_rt.artifact.paths import INFERENCE, check_model_path, check_path
 from tinyfoa_rt.artifact.records import ARTIFACT_FORMAT, InputRecord, Manifest
 from tinyfoa_rt.errors import InputError
-from tinyfoa_rt.ir.losses import PREDICTIONS, TARGETS
+from tinyfoa_rt.ir.losses import LABEL_KINDS, PREDICTIONS
 from tinyfoa_rt.strict_json import read_record
 
 __all__ = ["ParsedManifest", "parse_manifest"]
@@ -55,11 +55,14 @@ def parse_manifest(place: str, content: Any) -> ParsedManifest:
     for key, allowed in _CHOICES.items():
         if getattr(manifest, key) not in allowed:
             raise InputError(f"{place}, {key}", f"is {getattr(manifest, key)!r}", f"use {' or '.join(allowed)}")
-    for key, value, known in (("target", manifest.loss.target, TARGETS), ("prediction", manifest.loss.prediction, PREDICTIONS)):
+    for key, value, known in (
+        ("labels", manifest.loss.labels, LABEL_KINDS),
+        ("prediction", manifest.loss.prediction, PREDICTIONS),
+    ):
         if value not in known:
             raise InputError(f"{place}, loss, {key}", f"is {value!r}", f"use {' or '.join(known)}")
-    if (manifest.loss.target == "class") != (manifest.loss.prediction == "largest"):
-        raise InputError(f"{place}, loss", "predicts something other than its targets are", _MEND)
+    if (manifest.loss.labels == "class") != (manifest.loss.prediction == "largest"):
+        raise InputError(f"{place}, loss", "predicts something other than its labels are", _MEND)
     _check(f"{place}, blocks", manifest)
     edges = [0, *(edge for each in manifest.parameters for edge in (each.offset, each.offset + each.nbytes))]
     if edges != sorted(edges) or edges[-1] > (files[INFERENCE].nbytes if INFERENCE in files else 0):

@@ -83,17 +83,17 @@ class TensorRecord:
 
 @dataclass(frozen=True)
 class LossRecord:
-    """What is minimized (ir/losses.py): its name, what its targets are, and how scores predict."""
+    """What is minimized (ir/losses.py): its name, what its labels are, and how scores predict."""
 
     name: str
-    target: str
+    labels: str
     prediction: str
 
     @classmethod
     def of(cls, name: str) -> LossRecord:
         """What the table of losses says."""
         row = loss_of(name)
-        return cls(name, row.target, row.prediction)
+        return cls(name, row.labels, row.prediction)
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ class Manifest:
         inputs: its data inputs; a sample has a value for each.
         output: name of the output that classifies or reconstructs.
         score: the value whose largest element is the class: the output before Softmax.
-        num_outputs: classes, or the size of the target.
+        num_outputs: classes, or the numbers of a label.
         loss: of the model's output and of the local heads (ir/losses.py).
         batch: samples a step.
         optimizer: of weights and biases (ir/optimizers.py).

@@ -26,7 +26,7 @@ _MOST_UNITS = 2000
 _MOST_OF_KERNELS = 4.0
 # A classifier reads more of what convolutions hand on than they have learnt from their own heads: it has further to go.
 _LEAST_BOOST_BEHIND_KERNELS = 2.0
-# Half of what would bring an output to its target in one step of a whole layer.
+# Half of what would bring an output to its label in one step of a whole layer.
 _SQUARED_OUTPUTS = 40
 
 

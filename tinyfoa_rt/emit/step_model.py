@@ -1,6 +1,6 @@
 """A step graph as an ordinary ONNX model (opset 18 and IR 9, or newer where a node of the model needs it).
 
-Inputs are what the step is given: block inputs, the target, parameters and state. Outputs are the loss, the logits, and the next
+Inputs are what the step is given: block inputs, the labels, parameters and state. Outputs are the loss, the logits, and the next
 values of what the step updates, named ``<input>#next``; a caller binds both to the same memory. Binary activations are uint8 0
 and 1, signs of weights int8 -1 and +1; in the packed form both are bits in uint32 words (emit/packed.py).
 """

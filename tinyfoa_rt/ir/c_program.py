@@ -142,7 +142,7 @@ class CBlock:
     base: int
     end: int
     planned: int
-    target: int
+    labels: int
     rate: int
     loss: int
     scale: int | None

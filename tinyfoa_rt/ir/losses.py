@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import UsageError
 
-__all__ = ["LOSSES", "PREDICTIONS", "TARGETS", "Loss", "loss_of", "register_loss", "registered_loss"]
+__all__ = ["LABEL_KINDS", "LOSSES", "PREDICTIONS", "Loss", "loss_of", "register_loss", "registered_loss"]
 
 Array = NDArray[Any]
 
-# What the target of a sample is: the number of its class, int64; numbers from 0 to 1, one an output, float32; any numbers.
-TARGETS = ("class", "probabilities", "numbers")
+# What a sample's label is: the number of its class, int64; numbers from 0 to 1, one an output, float32; any numbers.
+LABEL_KINDS = ("class", "probabilities", "numbers")
 # What a score predicts: the class of the largest; each for itself 1 where it is above 0, else 0; the score itself.
 PREDICTIONS = ("largest", "sign", "value")
 
@@ -32,41 +32,41 @@ class Loss:
 
     Attributes:
         name: as options, plans and artifacts have it.
-        operator: of the domain, (scores, target) -> (gradient of the scores, mean loss of the batch).
-        target: one of :data:`TARGETS`.
+        operator: of the domain, (scores, labels) -> (gradient of the scores, mean loss of the batch).
+        labels: one of :data:`LABEL_KINDS`.
         prediction: one of :data:`PREDICTIONS`.
-        measure: the mean loss over samples of scores (N, outputs), float32, and their targets, in float64.
+        measure: the mean loss over samples of scores (N, outputs), float32, and their labels, in float64.
         takes_logits: whether it holds the Softmax or Sigmoid at the model's end, and so attaches before it.
         averages_outputs: whether it is a mean over outputs, so that each one's error is a share of the mean of all.
     """
 
     name: str
     operator: str
-    target: str
+    labels: str
     prediction: str
     measure: Callable[[Array, Array], float]
     takes_logits: bool = True
     averages_outputs: bool = False
 
     def __post_init__(self) -> None:
-        assert self.target in TARGETS and self.prediction in PREDICTIONS, self.name
-        assert (self.target == "class") == (self.prediction == "largest"), self.name
+        assert self.labels in LABEL_KINDS and self.prediction in PREDICTIONS, self.name
+        assert (self.labels == "class") == (self.prediction == "largest"), self.name
 
 
-def _cross_entropy(scores: Array, target: Array) -> float:
+def _cross_entropy(scores: Array, labels: Array) -> float:
     logits = scores.astype(np.float64)
     logits -= scores.max(axis=1, keepdims=True)
-    total = (np.log(np.exp(logits).sum(axis=1)) - np.take_along_axis(logits, target[:, None], axis=1)[:, 0]).sum()
+    total = (np.log(np.exp(logits).sum(axis=1)) - np.take_along_axis(logits, labels[:, None], axis=1)[:, 0]).sum()
     return float(total / len(logits))
 
 
-def _binary_cross_entropy(scores: Array, target: Array) -> float:
+def _binary_cross_entropy(scores: Array, labels: Array) -> float:
     logits = scores.astype(np.float64)
-    return float((np.logaddexp(0, logits) - logits * target).sum() / len(logits))
+    return float((np.logaddexp(0, logits) - logits * labels).sum() / len(logits))
 
 
-def _mean_squared_error(scores: Array, target: Array) -> float:
-    return float(0.5 * np.mean((scores - target) ** 2, dtype=np.float64))
+def _mean_squared_error(scores: Array, labels: Array) -> float:
+    return float(0.5 * np.mean((scores - labels) ** 2, dtype=np.float64))
 
 
 _ROWS = (

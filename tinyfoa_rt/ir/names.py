@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 __all__ = [
-    "LOGITS", "LOSS", "MARK", "NEXT", "RATE", "TARGET",
+    "LABELS", "LOGITS", "LOSS", "MARK", "NEXT", "RATE",
     "contribution", "gradient", "kept_by", "own", "parts", "scale_of", "shift_of", "split", "statistics_of", "successor",
     "unmarked",
 ]  # fmt: skip
@@ -18,7 +18,7 @@ __all__ = [
 MARK = "#"
 # What belongs to a step as a whole: the factor of its updates, what the model should have said, how far off it was and what the
 # block says by itself.
-RATE, TARGET, LOSS, LOGITS = (f"{MARK}{role}" for role in ("rate", "target", "loss", "logits"))
+RATE, LABELS, LOSS, LOGITS = (f"{MARK}{role}" for role in ("rate", "target", "loss", "logits"))
 # The role of what a tensor becomes.
 NEXT = "next"
 

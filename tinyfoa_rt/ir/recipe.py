@@ -35,7 +35,7 @@ class Recipe:
             the model's own weights, and both are stored; ``learned`` is trained.
         binarize: weights and activations, weights only, or nothing.
         loss: of the model's output and of the local heads (ir/losses.py).
-        num_outputs: classes, or the size of the target of a regression.
+        num_outputs: classes, or the numbers of a label of a regression.
         seed: of the hashed head.
         head_pool: a local head sees the mean of each channel over all positions (``average``), or over each cell of a grid where
             convolutions are trained (``grid``), or every position (``none``).

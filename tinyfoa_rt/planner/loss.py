@@ -76,7 +76,7 @@ def check_loss(graph: Graph, output: str, loss: str) -> None:
         problem = f"has positions ({'x'.join(map(str, shape))} a sample), and a class for each of them cannot be learnt"
         mend = "name another value with --loss-at, or train on numbers with --loss mean-squared-error"
         raise UnsupportedError(f"output '{output}'", problem, mend)
-    if loss_of(loss).target == "class" and graph.values[output].size == 1:
+    if loss_of(loss).labels == "class" and graph.values[output].size == 1:
         mend = "use --loss binary-cross-entropy (labels 0 and 1) or --loss mean-squared-error (numbers)"
         raise UsageError(f"--loss {loss}", f"has one output to choose from, '{output}'", mend)
 

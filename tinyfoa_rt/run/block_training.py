@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.artifact.records import Manifest
 from tinyfoa_rt.errors import InputError
-from tinyfoa_rt.ir.names import LOSS, RATE, TARGET, kept_by, split
+from tinyfoa_rt.ir.names import LABELS, LOSS, RATE, kept_by, split
 from tinyfoa_rt.run.evaluation import accuracy_of
 from tinyfoa_rt.run.frozen_slice import FrozenSlice
 from tinyfoa_rt.run.model_state import ModelState
@@ -50,13 +50,13 @@ class BlockTraining:
         self.has_scaled_inputs = artifact.manifest.block_output == "scaled"
         self.num_slices = max(layer.grid.count for layer in self._layers)
         self.inputs = {name: (given or {}).get(name, self._session.empty(name)) for name in self.record.inputs}
-        self.target = self._session.empty(TARGET) if TARGET in self._session.inputs else _unread_target(artifact.manifest)
+        self.labels = self._session.empty(LABELS) if LABELS in self._session.inputs else _unread_labels(artifact.manifest)
         self.rate: Array = np.zeros((), dtype=np.float32)
         self.outputs = {
             name: self._session.empty(name) for name in self._session.outputs if name not in artifact.manifest.next_of
         }
         self._scores = self._checked_scores(artifact.manifest)
-        self._session.bind({**self.inputs, **self.outputs, TARGET: self.target, RATE: self.rate, **self._others()})
+        self._session.bind({**self.inputs, **self.outputs, LABELS: self.labels, RATE: self.rate, **self._others()})
         self._frozen: Sequence[FrozenSlice] = ()
 
     def input_bits(self, name: str) -> int:
@@ -88,7 +88,7 @@ class BlockTraining:
             layer.end_turn()
 
     def step(self, rate: float) -> StepResult:
-        """Take one step on the batch in ``inputs`` and ``target``."""
+        """Take one step on the batch in ``inputs`` and ``labels``."""
         assert all(layer.active is not None for layer in self._layers), "a slice must be active"
         self.rate[...] = rate
         self._session.run()
@@ -96,7 +96,7 @@ class BlockTraining:
             frozen.restore()
         scores, accuracy = self._scores, 0.0
         if scores is not None:
-            accuracy = accuracy_of(scores.reshape(len(scores), -1), self.target, self._prediction)
+            accuracy = accuracy_of(scores.reshape(len(scores), -1), self.labels, self._prediction)
         return StepResult(float(self.outputs[LOSS]), accuracy)
 
     def reset_optimizer(self) -> None:
@@ -114,7 +114,7 @@ class BlockTraining:
         # Positions merged into the batch are several rows a sample.
         rows = [(array.shape or (0,))[0] for array in self.inputs.values()]
         fits = (
-            self.target.shape == _unread_target(manifest).shape
+            self.labels.shape == _unread_labels(manifest).shape
             and (scores is not None or not self.record.scores)
             and (scores is None or scores.shape[:1] == (manifest.batch,))
             and self.outputs.keys() <= {LOSS, self.record.scores, self.record.output}
@@ -133,8 +133,8 @@ class BlockTraining:
         return others
 
 
-def _unread_target(manifest: Manifest) -> Array:
-    """Where a batch's labels or values go, for accuracy, when the step does not read them."""
-    if manifest.loss.target == "class":
+def _unread_labels(manifest: Manifest) -> Array:
+    """Where a batch's labels go, for accuracy, when the step does not read them."""
+    if manifest.loss.labels == "class":
         return np.zeros(manifest.batch, dtype=np.int64)
     return np.zeros((manifest.batch, manifest.num_outputs), dtype=np.float32)

@@ -30,19 +30,19 @@ class Evaluation:
     balanced_accuracy: float | None
 
 
-def evaluate_scores(scores: Array, target: Array, loss: Loss) -> Evaluation:
-    """Return the measures of ``scores`` (N, outputs) against ``target``, classes (N,) or values (N, outputs)."""
-    measured = loss.measure(scores, target)
+def evaluate_scores(scores: Array, labels: Array, loss: Loss) -> Evaluation:
+    """Return the measures of ``scores`` (N, outputs) against ``labels``, classes (N,) or values (N, outputs)."""
+    measured = loss.measure(scores, labels)
     if loss.prediction == "value":
         return Evaluation(measured, None, None)
-    is_right, labels = _compared(scores, target, loss.prediction)
+    is_right, labels = _compared(scores, labels, loss.prediction)
     found = [is_right[labels == label].mean() for label in np.unique(labels)]
     return Evaluation(measured, float(is_right.mean()), float(np.mean(found)))
 
 
-def accuracy_of(scores: Array, target: Array, prediction: str) -> float:
+def accuracy_of(scores: Array, labels: Array, prediction: str) -> float:
     """Return the share of samples, or of outputs with labels of their own, that are classified right; 0 for a regression."""
-    return 0.0 if prediction == "value" else float(_compared(scores, target, prediction)[0].mean())
+    return 0.0 if prediction == "value" else float(_compared(scores, labels, prediction)[0].mean())
 
 
 def predict(scores: Array, prediction: str) -> Array:
@@ -55,9 +55,9 @@ def predict(scores: Array, prediction: str) -> Array:
     return labels[:, 0] if labels.shape[1] == 1 else labels
 
 
-def _compared(scores: Array, target: Array, prediction: str) -> tuple[NDArray[np.bool_], Array]:
+def _compared(scores: Array, labels: Array, prediction: str) -> tuple[NDArray[np.bool_], Array]:
     """Whether each label is found, and the labels; where signs predict, each output has one."""
     if prediction == "sign":
-        labels = target > 0.5
+        labels = labels > 0.5
         return (scores > 0) == labels, labels
-    return scores.argmax(axis=1) == target, target
+    return scores.argmax(axis=1) == labels, labels

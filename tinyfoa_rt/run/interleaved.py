@@ -58,37 +58,37 @@ class InterleavedLoop:
                 given = {before.record.output: before.output}
             self._blocks.append(BlockTraining(artifact, index, state, runtime, given))
 
-    def epochs(self, samples: Samples, target: Array) -> Iterator[Report]:
+    def epochs(self, samples: Samples, labels: Array) -> Iterator[Report]:
         """Train all blocks together for the epochs of one, and report the last block's steps."""
         settings, batch = self._progress.settings, self._artifact.manifest.batch
-        per_epoch = len(order_of_samples(len(target), batch, (settings.seed, 0, 0)))
+        per_epoch = len(order_of_samples(len(labels), batch, (settings.seed, 0, 0)))
         num_steps = settings.epochs * per_epoch
         name = self._blocks[-1].record.name
         while not self._progress.block and self._progress.step < num_steps:
             epoch, within = divmod(self._progress.step, per_epoch)
-            for rows in order_of_samples(len(target), batch, (settings.seed, 0, epoch))[within:]:
+            for rows in order_of_samples(len(labels), batch, (settings.seed, 0, epoch))[within:]:
                 step = self._progress.step
                 factor = rate_at(settings.rate, settings.rate_schedule, step, num_steps)
-                result = self._step(samples, target, rows, factor)
+                result = self._step(samples, labels, rows, factor)
                 yield Report(name, epoch, step, num_steps, self._progress.total_steps, *result)
         check_tensors(name, self._progress.step, self._state.arrays())
         self._progress.block = len(self._blocks)
         self._progress.step = 0
 
-    def stream(self, samples: Samples, target: Array) -> float:
+    def stream(self, samples: Samples, labels: Array) -> float:
         """Take a step of all blocks on each batch; return the mean loss of the last one."""
         batch = self._artifact.manifest.batch
-        slots = (-(-len(target) // batch), batch)
+        slots = (-(-len(labels) // batch), batch)
         rate = self._progress.settings.rate
-        losses = [self._step(samples, target, rows, rate).loss for rows in np.resize(np.arange(len(target)), slots)]
+        losses = [self._step(samples, labels, rows, rate).loss for rows in np.resize(np.arange(len(labels)), slots)]
         self._state.end_turns()
         return float(np.mean(losses))
 
-    def _step(self, samples: Samples, target: Array, rows: Array, factor: float) -> StepResult:
+    def _step(self, samples: Samples, labels: Array, rows: Array, factor: float) -> StepResult:
         first = self._blocks[0]
         self._forward.fill(0, samples, rows, first.inputs)
         for training in self._blocks:
-            training.target[...] = target[rows]
+            training.labels[...] = labels[rows]
             if training.record.name not in self._progress.rates:
                 training.begin_turn(0)
                 powers = calibrate(training, self._state, lambda _: None, CALIBRATION_SAMPLES)  # on this one batch

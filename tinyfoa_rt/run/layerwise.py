@@ -45,7 +45,7 @@ class LayerwiseLoop:
         self._forward = ForwardPass(artifact, state, runtime)
         self._training: BlockTraining | None = None
 
-    def epochs(self, samples: Samples, target: Array) -> Iterator[Report]:
+    def epochs(self, samples: Samples, labels: Array) -> Iterator[Report]:
         """Train all blocks of the round that are left, and report every step."""
         feed: Feed | None = None
         wanted = [index for index, block in enumerate(self._artifact.blocks) if self._progress.settings.trains(block.name)]
@@ -54,19 +54,19 @@ class LayerwiseLoop:
             if index <= wanted[-1] and (index in wanted or isinstance(feed, ActivationCache)):
                 feed = self._feed(index, feed, samples)
             if index in wanted and feed is not None:
-                yield from self._train_block(index, feed, target)
+                yield from self._train_block(index, feed, labels)
             self._progress.block += 1
             self._progress.step = 0
 
-    def stream(self, samples: Samples, target: Array) -> float:
+    def stream(self, samples: Samples, labels: Array) -> float:
         """Take a step on each batch; return the mean loss."""
         index, batch = self._progress.block, self._artifact.manifest.batch
         training = self._training or BlockTraining(self._artifact, index, self._state, self._runtime)
         self._training = training
         losses = []
-        for rows in np.resize(np.arange(len(target)), (-(-len(target) // batch), batch)):
+        for rows in np.resize(np.arange(len(labels)), (-(-len(labels) // batch), batch)):
             self._forward.fill(index, samples, rows, training.inputs)
-            training.target[...] = target[rows]
+            training.labels[...] = labels[rows]
             self._follow_power(training)
             training.begin_turn(self._turn(training))
             losses.append(training.step(self._progress.rates[training.record.name] * self._progress.settings.rate).loss)
@@ -75,21 +75,21 @@ class LayerwiseLoop:
         training.end_turn()
         return float(np.mean(losses))
 
-    def _train_block(self, index: int, feed: Feed, target: Array) -> Iterator[Report]:
+    def _train_block(self, index: int, feed: Feed, labels: Array) -> Iterator[Report]:
         settings, batch = self._progress.settings, self._artifact.manifest.batch
         training = BlockTraining(self._artifact, index, self._state, self._runtime)
         name = training.record.name
-        steps_per_epoch = len(order_of_samples(len(target), batch, (settings.seed, index, 0)))
+        steps_per_epoch = len(order_of_samples(len(labels), batch, (settings.seed, index, 0)))
         num_steps = settings.epochs * steps_per_epoch
         if self._progress.step == 0:
-            first = order_of_samples(len(target), batch, (settings.seed, index, settings.epochs))
-            self._begin(training, lambda k: self._fill(training, feed, (first[k % len(first)], target)))
+            first = order_of_samples(len(labels), batch, (settings.seed, index, settings.epochs))
+            self._begin(training, lambda k: self._fill(training, feed, (first[k % len(first)], labels)))
         while self._progress.step < num_steps:
             epoch, within = divmod(self._progress.step, steps_per_epoch)
-            order = order_of_samples(len(target), batch, (settings.seed, index, epoch))
+            order = order_of_samples(len(labels), batch, (settings.seed, index, epoch))
             self._freeze(training, epoch)
             for rows in order[within:]:
-                self._fill(training, feed, (rows, target))
+                self._fill(training, feed, (rows, labels))
                 training.begin_turn(self._turn(training))
                 step = self._progress.step
                 rate = rate_at(self._progress.rates[name] * settings.rate, settings.rate_schedule, step, num_steps)
@@ -134,9 +134,9 @@ class LayerwiseLoop:
             training.freeze([FrozenSlice.of_epoch(self._state.layers[layer.name], epoch) for layer in training.record.layers])
 
     def _fill(self, training: BlockTraining, feed: Feed, batch: tuple[Array, Array]) -> None:
-        rows, target = batch
+        rows, labels = batch
         fill_batch(feed, rows, training.inputs)
-        training.target[...] = target[rows]
+        training.labels[...] = labels[rows]
 
     def _feed(self, index: int, before: Feed | None, samples: Samples) -> Feed:
         """What enters block ``index``: the samples themselves where nothing is computed before it."""

@@ -24,7 +24,7 @@ from tinyfoa_rt.ir.losses import loss_of
 from tinyfoa_rt.run.data import Normalization
 from tinyfoa_rt.run.data_digest import digest_of
 from tinyfoa_rt.run.evaluation import Evaluation, evaluate_scores, predict
-from tinyfoa_rt.run.feed import Samples, check_targets, samples_of
+from tinyfoa_rt.run.feed import Samples, as_step_labels, samples_of
 from tinyfoa_rt.run.forward import ForwardPass
 from tinyfoa_rt.run.interleaved import InterleavedLoop
 from tinyfoa_rt.run.kernels import find_kernels
@@ -95,7 +95,7 @@ class Trainer:
         Args:
             x: samples (N, ...), raw; any shape that fits the model's input in one way. Where the model has several inputs, an
                 array of each by its name. Inputs of whole numbers (ids, bytes) and of truth values take them as they are.
-            y: classes (N,), whole numbers from 0; or targets (N, outputs), of one output (N,) too.
+            y: classes (N,), whole numbers from 0; or labels (N, outputs), of one output (N,) too.
             normalization: of the samples, kept with the model; ``None`` for the one that it has, and at first none.
             **settings: fields of :class:`tinyfoa_rt.artifact.settings.TrainSettings`, such as ``epochs=10``.
 
@@ -112,16 +112,16 @@ class Trainer:
         """As :meth:`fit`, step by step; between two steps the trainer may be saved or asked to predict."""
         progress = self.progress
         kept = progress.normalization if normalization is None else normalization
-        samples, target = self._data(x, y, kept)
+        samples, labels = self._data(x, y, kept)
         samples.check()
         loop = self._loop()
         if progress.data is None or self.is_done:
-            self._begin_round(TrainSettings(**settings), digest_of(samples, target))
+            self._begin_round(TrainSettings(**settings), digest_of(samples, labels))
             progress.normalization = kept
         else:
             self._check_settings(replace(progress.settings, **settings), kept)
-            self._check_digest(samples, target)
-        return loop.epochs(samples, target)
+            self._check_digest(samples, labels)
+        return loop.epochs(samples, labels)
 
     def restart(self) -> None:
         """Leave a ``fit`` that was interrupted: the next one begins a round from the present weights, a stream block 0."""
@@ -146,13 +146,13 @@ class Trainer:
             InputError: the data do not fit the model; nothing has changed.
             DivergenceError: as with :meth:`fit`.
         """
-        samples, target = self._data(x, y, self.progress.normalization)
+        samples, labels = self._data(x, y, self.progress.normalization)
         samples.check()
         if self.progress.data is not None:  # the round is left, and with it its count of steps
             self.train_block(min(self.progress.block, len(self.artifact.blocks) - 1))
         if self._stream is None:
             self._stream = self._loop()
-        return self._stream.stream(samples, target)
+        return self._stream.stream(samples, labels)
 
     def next_block(self) -> None:
         """End the training of the current block on a stream.
@@ -190,8 +190,8 @@ class Trainer:
 
     def evaluate(self, x: Inputs, y: Array) -> Evaluation:
         """Return loss, accuracy and balanced accuracy on ``x`` and ``y``."""
-        _, target = self._data(x, y, self.progress.normalization)
-        return evaluate_scores(self.scores(x), target, loss_of(self.artifact.manifest.loss.name))
+        _, labels = self._data(x, y, self.progress.normalization)
+        return evaluate_scores(self.scores(x), labels, loss_of(self.artifact.manifest.loss.name))
 
     def save(self, folder: str | Path) -> None:
         """Write artifact, checkpoint and inference model; a power cut leaves the old checkpoint or the new one.
@@ -253,9 +253,9 @@ class Trainer:
                     f"{name} {value}", problem, "leave it out to go on, or begin anew from these weights (Trainer.restart)"
                 )
 
-    def _check_digest(self, samples: Samples, target: Array) -> None:
+    def _check_digest(self, samples: Samples, labels: Array) -> None:
         """Refuse to go on with other data."""
-        if digest_of(samples, target) != self.progress.data:
+        if digest_of(samples, labels) != self.progress.data:
             mend = "give the same, or begin anew from these weights: train DIR -o ANOTHER (Trainer.restart)"
             raise InputError("data", "are not those that the training was begun with", mend)
 
@@ -266,9 +266,9 @@ class Trainer:
         self.progress.block, self.progress.step = block, 0
 
     def _data(self, x: Inputs, y: Array, normalization: Normalization | None) -> tuple[Samples, Array]:
-        """Samples, and targets as a step takes them."""
+        """Samples, and labels as a step takes them."""
         samples = samples_of(self.artifact.manifest, x, normalization)
-        return samples, check_targets(self.artifact.manifest, samples, np.asarray(y))
+        return samples, as_step_labels(self.artifact.manifest, samples, np.asarray(y))
 
     def _loop(self) -> LayerwiseLoop | InterleavedLoop:
         kind = InterleavedLoop if self.artifact.manifest.order == "interleaved" else LayerwiseLoop

@@ -14,7 +14,7 @@ from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.forward import ForwardPass
 from tinyfoa_rt.steps.layer_updates import LayerUpdates
 from tinyfoa_rt.steps.methods import method_of
-from tinyfoa_rt.steps.methods.supervised import declare_target
+from tinyfoa_rt.steps.methods.supervised import declare_labels
 from tinyfoa_rt.steps.parameters import LayerTensors, declare_trained
 from tinyfoa_rt.steps.setting import BlockSetting, StepChoice
 from tinyfoa_rt.steps.trained_part import nodes_to_output, reached_by_layers, running_statistics
@@ -117,8 +117,8 @@ class _StepAssembly:
 
     def _add_error(self, backward: BackwardPass) -> None:
         """The method's loss, and the gradients by values of the block that it begins with."""
-        if self.method.reads_target:
-            declare_target(self.setting, self.builder)
+        if self.method.reads_labels:
+            declare_labels(self.setting, self.builder)
         for each in self.method.kept(self.setting):
             place = self.builder.parameter_place if each.is_fixed else "ram"
             self.builder.tensor(each.name, each.type, each.category, place=place, is_persistent=True)

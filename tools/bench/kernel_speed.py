@@ -67,7 +67,7 @@ def training_step(artifact: Artifact, index: int, runtime: Runtime) -> Callable[
     for scale in state.others.values():
         if not scale.shape:
             scale[...] = 1
-    training.target[...] = rng.integers(0, 10, len(training.target))
+    training.labels[...] = rng.integers(0, 10, len(training.labels))
     training.begin_turn(0)
     return lambda: training.step(0.1)
 

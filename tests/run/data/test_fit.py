@@ -7,7 +7,7 @@ import pytest
 
 from tests.run.data.data_files import images, labels
 from tinyfoa_rt.errors import InputError
-from tinyfoa_rt.run.data import check_labels, fit_to_shape
+from tinyfoa_rt.run.data import check_classes, fit_to_shape
 from tinyfoa_rt.run.data.features import as_features
 
 
@@ -64,9 +64,9 @@ def test_what_is_not_clear_is_refused_with_both_shapes(have: tuple[int, ...], wa
 
 
 def test_labels_beyond_the_models_outputs() -> None:
-    check_labels(labels(9), 3)
+    check_classes(labels(9), 3)
     with pytest.raises(InputError, match="y, row 2: label 2 is outside 0 to 1; number the classes 0 to 1"):
-        check_labels(labels(9), 2, "y")
+        check_classes(labels(9), 2, "y")
 
 
 def test_rows_are_counted_over_all_chunks(monkeypatch: pytest.MonkeyPatch) -> None:

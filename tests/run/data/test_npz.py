@@ -96,7 +96,7 @@ def with_nan(row: int) -> np.ndarray:
         ({"y_train": labels(11)}, "train set: has 12 samples and 11 labels"),
         ({"y_train": np.eye(12)}, "labels have shape (12, 12)"),
         ({"y_train": np.array(3)}, "labels have shape ()"),
-        ({"y_train": np.full(12, np.nan)}, "train set, row 0: has a target that is NaN"),
+        ({"y_train": np.full(12, np.nan)}, "train set, row 0: has a label that is NaN"),
         ({"y_train": labels(12).astype(np.int64) * 2**40}, "row 1: label 1099511627776 is outside"),
         ({"y_train": labels(12) * 0}, "train set: all labels are 0"),
         ({"y_train": np.array(["a"] * 12)}, "y_train: has the type '<U1'"),

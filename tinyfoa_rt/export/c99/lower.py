@@ -26,7 +26,7 @@ from tinyfoa_rt.ir.c_program import (
     Statement,
 )  # fmt: skip
 from tinyfoa_rt.ir.losses import loss_of
-from tinyfoa_rt.ir.names import LOSS, RATE, TARGET, kept_by, own, split, successor
+from tinyfoa_rt.ir.names import LABELS, LOSS, RATE, kept_by, own, split, successor
 from tinyfoa_rt.ir.optimizers import STEP_COUNT, Optimizer
 from tinyfoa_rt.ir.step import StepGraph, StepNode
 from tinyfoa_rt.ir.storage import StoredLayer
@@ -85,7 +85,7 @@ def lower(model: ModelSource) -> CProgram:
         input_size=int(np.prod(shape[1:])),
         input=model.offsets[input_name],
         output_size=score.size // score.shape[0],
-        takes_vectors=loss_of(model.loss).target != "class",
+        takes_vectors=loss_of(model.loss).labels != "class",
         rotate_every=model.rotate_every,
         arena_nbytes=max(block.peak_nbytes for block in model.blocks),
         storage_nbytes=layout.nbytes,
@@ -122,8 +122,8 @@ class _Assembly:
 
     def block(self, number: int, block: BlockSource) -> CBlock:
         offsets = block.offsets
-        if TARGET not in block.step.tensors:
-            raise UnsupportedError(f"block '{block.name}'", "is trained without targets, which C99 cannot", "plan for ort-cpu")
+        if LABELS not in block.step.tensors:
+            raise UnsupportedError(f"block '{block.name}'", "is trained without labels, which C99 cannot", "plan for ort-cpu")
         kept = {name: self._constant(number, block, name) for name in block.kept}
         lowering = self._lowering(block.step, offsets, Number(self._batch), kept)
         before = [self._stage_call(stage, block.base) for stage in range(number + 1)]
@@ -136,7 +136,7 @@ class _Assembly:
             base=block.base,
             end=block.end,
             planned=block.peak_nbytes,
-            target=offsets[TARGET],
+            labels=offsets[LABELS],
             rate=offsets[RATE],
             loss=offsets[LOSS],
             scale=offsets[block.scale] if block.scale else None,

@@ -197,7 +197,7 @@ def _blocks(program: CProgram) -> str:
     rows = []
     for number, block in enumerate(program.blocks):
         places = ", ".join(
-            _place(each) for each in (block.base, block.target, block.rate, block.loss, block.scale, block.scale_number)
+            _place(each) for each in (block.base, block.labels, block.rate, block.loss, block.scale, block.scale_number)
         )
         counts = f"{len(block.layers)}u, {block.num_slices}u"
         rate = render_float(block.starting_rate)

@@ -49,7 +49,7 @@ class _Memory:
 
 
 def _begin(source: ModelSource, block: BlockSource) -> _Memory:
-    """As a call of the library begins: samples, then the slice that has its turn, then target and rate."""
+    """As a call of the library begins: samples, then the slice that has its turn, then labels and rate."""
     memory, forward, step = _Memory(), source.forward, block.step
     computed = {name for node in step.nodes for name in node.outputs}
     persistent = [name for name, tensor in step.tensors.items() if tensor.is_persistent and name not in computed]

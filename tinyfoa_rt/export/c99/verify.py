@@ -60,11 +60,11 @@ def _verify_names(program: CProgram) -> None:
 
 def _verify_places(program: CProgram, block: CBlock) -> None:
     """What the application and the library read and write outside of calls lies in the arena, which the plan holds."""
-    rows, targets = 4 * program.batch, program.output_size if program.takes_vectors else 1
+    rows, label_size = 4 * program.batch, program.output_size if program.takes_vectors else 1
     places = {
         "input": (block.base + program.input, rows * program.input_size),
         "score": (block.base + program.score, rows * program.output_size),
-        "target": (block.target, rows * targets),
+        "labels": (block.labels, rows * label_size),
         "rate": (block.rate, 4),
         "loss": (block.loss, 4),
     }

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from tinyfoa_rt.run.data.classes import check_classes
 from tinyfoa_rt.run.data.data_set import DataSet
 from tinyfoa_rt.run.data.features import chunks
 from tinyfoa_rt.run.data.fit import fit_to_shape
-from tinyfoa_rt.run.data.labels import check_labels
 from tinyfoa_rt.run.data.load import load_data
 from tinyfoa_rt.run.data.normalization import Normalization
 
-__all__ = ["DataSet", "Normalization", "check_labels", "chunks", "fit_to_shape", "load_data"]
+__all__ = ["DataSet", "Normalization", "check_classes", "chunks", "fit_to_shape", "load_data"]

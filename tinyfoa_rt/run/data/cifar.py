@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.files import reading
+from tinyfoa_rt.run.data.classes import check_classes
 from tinyfoa_rt.run.data.data_set import DataSet, Part, join
-from tinyfoa_rt.run.data.labels import check_labels
 from tinyfoa_rt.run.data.stream import LARGEST_FILE
 
 __all__ = ["CIFAR10_TEST", "CIFAR100_TRAIN", "load_cifar10_folder", "load_cifar100_folder"]
@@ -63,7 +63,7 @@ def _read(path: Path, *, num_labels: int, num_classes: int) -> Part:
             raise InputError(path.name, problem, "get the file again; the Python version of CIFAR does not do")
         rows = np.memmap(file, dtype=np.uint8, mode="r", shape=(nbytes // row_nbytes, row_nbytes))
     labels: NDArray[Any] = np.array(rows[:, num_labels - 1])
-    check_labels(labels, num_classes, path.name)
+    check_classes(labels, num_classes, path.name)
     return Part(path.name, rows[:, num_labels:].reshape(-1, *_IMAGE), labels)
 
 

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import InputError
+from tinyfoa_rt.run.data.classes import check_classes
 from tinyfoa_rt.run.data.features import as_features
-from tinyfoa_rt.run.data.labels import check_labels
+from tinyfoa_rt.run.data.labels import as_labels, is_regression
 from tinyfoa_rt.run.data.normalization import Normalization, measure
 from tinyfoa_rt.run.data.split import split_stratified
-from tinyfoa_rt.run.data.targets import as_targets, is_regression
 
 __all__ = ["DataSet", "Part", "join", "split"]
 
@@ -47,7 +47,7 @@ class DataSet:
 
     @property
     def reconstructs(self) -> bool:
-        """Whether targets are as many numbers as samples, and so most likely the samples themselves."""
+        """Whether labels are as many numbers as samples, and so most likely the samples themselves."""
         is_single = not isinstance(self.x_train, Mapping)
         return not self.num_classes and is_single and self.y_train[0].size == self.x_train[0].size
 
@@ -85,7 +85,7 @@ def join(name: str, train: Part, test: Part, *, num_classes: int | None = None, 
     normalization = Normalization(0.0, 1.0) if isinstance(train.x, Mapping) else measure(train.x, channel_axis)
     if are_numbers:
         if train.y.shape[1:] != test.y.shape[1:]:
-            problem = f"targets have shape {test.y.shape[1:]}, those of the training set {train.y.shape[1:]}"
+            problem = f"labels have shape {test.y.shape[1:]}, those of the training set {train.y.shape[1:]}"
             raise InputError(test.place, problem, "store both with one shape")
         return DataSet(name, train.x, train.y, test.x, test.y, 0, normalization)
     if (train.y == train.y[0]).all():
@@ -93,7 +93,7 @@ def join(name: str, train: Part, test: Part, *, num_classes: int | None = None, 
     if num_classes is None:
         num_classes = int(max(train.y.max(), test.y.max())) + 1
     for part in (train, test):
-        check_labels(part.y, num_classes, part.place)
+        check_classes(part.y, num_classes, part.place)
     return DataSet(name, train.x, train.y, test.x, test.y, num_classes, normalization)
 
 
@@ -112,7 +112,7 @@ def _checked(part: Part, are_numbers: bool) -> Part:
     for array in part.arrays.values():
         if array.ndim and part.y.ndim and len(array) != len(part.y):
             raise InputError(part.place, f"has {len(array)} samples and {len(part.y)} labels", "give one label a sample")
-    return Part(part.place, _each(part, as_features), as_targets(part.y, part.place, are_numbers=are_numbers))
+    return Part(part.place, _each(part, as_features), as_labels(part.y, part.place, are_numbers=are_numbers))
 
 
 def _each(part: Part, change: Callable[[NDArray[Any], str], NDArray[Any]]) -> Inputs:

@@ -1,4 +1,4 @@
-"""Labels: whole numbers from 0, one a sample."""
+"""Labels, what a model learns to say of a sample: a class, or numbers."""
 
 from __future__ import annotations
 
@@ -8,48 +8,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import InputError
+from tinyfoa_rt.run.data.classes import LARGEST_NUM_CLASSES, as_classes
 
-__all__ = ["LARGEST_NUM_CLASSES", "as_labels", "check_labels"]
-
-# A label beyond it is an identifier or a measurement, not a class; it would size the output layer.
-LARGEST_NUM_CLASSES = 65_536
+__all__ = ["as_labels", "is_regression"]
 
 
-def as_labels(y: NDArray[Any], place: str) -> NDArray[np.int64]:
-    """Return ``y`` (N,) as int64, 0 <= label < ``LARGEST_NUM_CLASSES``; floats must be whole.
+def is_regression(y: NDArray[Any]) -> bool:
+    """Whether labels are numbers for each output: no class numbers, and no one-hot rows.
+
+    A row of 0 and 1 with several ones, or none, says of each output whether it holds. Of one output class numbers are whole and
+    none below zero.
+    """
+    if y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1):
+        return y.dtype.kind == "f" and not _are_class_numbers(y)
+    if y.ndim < 2 or y.dtype.kind not in "biuf":
+        return False
+    is_binary = y.ndim == 2 and bool(((y == 0) | (y == 1)).all())
+    if is_binary:
+        return not (y.sum(axis=1) == 1).all()
+    return y.dtype.kind == "f"
+
+
+def as_labels(y: NDArray[Any], place: str, *, are_numbers: bool) -> NDArray[Any]:
+    """Return numbers as (N, outputs) float32, everything else as labels (N,) int64.
 
     Raises:
-        InputError: no vector, empty, not whole, or out of range; the row counts from 0.
+        InputError: empty, NaN or Inf with the row, or what :func:`as_classes` refuses.
     """
-    if y.ndim != 1:
-        mend = "take the argmax of one-hot rows" if y.ndim == 2 else "store one class number a sample"
-        raise InputError(place, f"labels have shape {y.shape}, expected one axis", mend)
-    if y.dtype.kind not in "biuf":
-        raise InputError(place, f"labels have the type {y.dtype}", "number the classes from 0")
+    if not are_numbers:
+        return as_classes(y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y, place)
     if len(y) == 0:
         raise InputError(place, "is empty", "give at least one sample")
-    if y.dtype.kind == "f":
-        bad = ~np.isfinite(y) | (np.floor(y) != y)
-        if bad.any():
-            row = int(bad.argmax())
-            raise InputError(f"{place}, row {row}", f"label {y[row]} is not a whole number", "number the classes from 0")
-    check_labels(y, LARGEST_NUM_CLASSES, place)
-    return y.astype(np.int64)
-
-
-def check_labels(y: NDArray[Any], num_classes: int, place: str = "labels") -> None:
-    """Refuse a label outside 0 <= label < ``num_classes``.
-
-    Args:
-        y: (N,), integers or whole floats.
-        num_classes: outputs of the model.
-        place: what the message begins with.
-
-    Raises:
-        InputError: names the first row, counted from 0, and the label there.
-    """
-    bad = (y < 0) | (y >= num_classes)
+    rows = y.reshape(len(y), -1).astype(np.float32)
+    bad = ~np.isfinite(rows).all(axis=1)
     if bad.any():
-        row = int(bad.argmax())
-        mend = f"number the classes 0 to {num_classes - 1}, or use a model with more outputs"
-        raise InputError(f"{place}, row {row}", f"label {y[row]} is outside 0 to {num_classes - 1}", mend)
+        raise InputError(f"{place}, row {int(bad.argmax())}", "has a label that is NaN or infinite", "repair or drop the sample")
+    return rows
+
+
+def _are_class_numbers(y: NDArray[Any]) -> bool:
+    return bool(((y == np.floor(y)) & (y >= 0) & (y < LARGEST_NUM_CLASSES)).all())

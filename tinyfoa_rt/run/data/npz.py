@@ -63,7 +63,7 @@ def load_npz(path: Path) -> DataSet:
 
 
 def _read_part(archive: zipfile.ZipFile, path: Path, ending: str) -> Part:
-    """One part: targets, and samples by the names of inputs; where there is but ``x``, as an array."""
+    """One part: labels, and samples by the names of inputs; where there is but ``x``, as an array."""
     found = [name.removesuffix(".npy") for name in archive.namelist()]
     names = [name.removesuffix(ending) for name in found if name.endswith(ending) and name != f"y{ending}"] or ["x"]
     arrays = {name: _read_array(archive, path, f"{name}{ending}") for name in names}

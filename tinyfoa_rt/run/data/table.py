@@ -27,14 +27,14 @@ _LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 def load_csv(path: Path) -> DataSet:
     """Read a table separated by commas: x (N, columns - 1) float32; each column is normalized apart.
 
-    The last column holds classes where all its numbers are whole, from 0 to 65,535, and targets of a regression else. The
+    The last column holds classes where all its numbers are whole, from 0 to 65,535, and labels of a regression else. The
     first row is a header where none of its fields is a number. A fifth of each class, rounded, is held back for testing,
     drawn with seed 0 (see ``split_stratified``).
 
     Raises:
         InputError: no text, a field that is no finite number, rows of unequal length; names the line, counted from 1.
     """
-    features, targets = array("f"), array("f")
+    features, labels = array("f"), array("f")
     try:
         with reading(path, "name a file that can be read", largest=LARGEST_NBYTES) as stored:
             file = io.TextIOWrapper(stored, encoding="utf-8-sig", newline="")
@@ -46,13 +46,13 @@ def load_csv(path: Path) -> DataSet:
                     raise InputError(place, f"has {len(fields)} columns, the rows before it {width}", "fill or drop the row")
                 numbers = _numbers(fields, place)
                 features.extend(numbers[:-1])
-                targets.append(numbers[-1])
+                labels.append(numbers[-1])
     except (csv.Error, UnicodeDecodeError) as error:
         raise InputError(path.name, f"is no table as text ({error})", "save it as UTF-8, separated by commas") from error
-    if not targets:
+    if not labels:
         raise InputError(path.name, "holds no rows of numbers", "give one sample a row, the label in the last column")
-    x = np.frombuffer(features, dtype=np.float32).reshape(len(targets), width - 1)
-    return split(path.stem, Part(path.name, x, np.frombuffer(targets, dtype=np.float32)), channel_axis=_FEATURE_AXIS)
+    x = np.frombuffer(features, dtype=np.float32).reshape(len(labels), width - 1)
+    return split(path.stem, Part(path.name, x, np.frombuffer(labels, dtype=np.float32)), channel_axis=_FEATURE_AXIS)
 
 
 def _rows(file: TextIO) -> Iterator[tuple[int, list[str]]]:

@@ -76,12 +76,12 @@ class Method(Protocol):
 
     Attributes:
         name: in the recipe, in options and in messages.
-        reads_target: steps read labels or values, ``#target``.
+        reads_labels: steps read labels, classes or numbers: the tensor ``#target``.
         sends_slices: the gradient of the output is added for the channels of the active slice alone, where that is possible.
     """
 
     name: str
-    reads_target: bool = True
+    reads_labels: bool = True
     sends_slices: bool = False
 
     def decide(self, options: PlanOptions, model: Partition, trained: frozenset[str]) -> PlanOptions:
@@ -115,7 +115,7 @@ class Method(Protocol):
     def add(self, setting: BlockSetting, forward: ForwardPass, backward: BackwardPass) -> Signal:
         """Add the loss and its gradients to a step, whose forward pass is complete.
 
-        The target, if it is read, and the kept tensors are declared. The loss is the tensor ``LOSS``, float32 without axes.
+        The labels, if they are read, and the kept tensors are declared. The loss is the tensor ``LOSS``, float32 without axes.
         Set ``forward.builder.phase`` to ``gradient`` before the first node that belongs to it.
         """
         ...

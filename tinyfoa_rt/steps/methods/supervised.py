@@ -1,27 +1,27 @@
-"""What methods with labels share: the target that a step reads, and the loss of a block's scores."""
+"""What methods with labels share: how a step reads them, and the loss of a block's scores."""
 
 from __future__ import annotations
 
 from tinyfoa_rt.ir.losses import loss_of
-from tinyfoa_rt.ir.names import LOGITS, LOSS, TARGET, gradient
+from tinyfoa_rt.ir.names import LABELS, LOGITS, LOSS, gradient
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.setting import BlockSetting
 
-__all__ = ["add_loss", "declare_target"]
+__all__ = ["add_loss", "declare_labels"]
 
 
-def declare_target(setting: BlockSetting, builder: StepBuilder) -> None:
+def declare_labels(setting: BlockSetting, builder: StepBuilder) -> None:
     """Declare ``#target``: classes (N), or values (N, outputs)."""
-    if loss_of(setting.recipe.loss).target != "class":
-        target_type = TensorType("float32", (builder.batch, setting.recipe.num_outputs))
+    if loss_of(setting.recipe.loss).labels != "class":
+        labels_type = TensorType("float32", (builder.batch, setting.recipe.num_outputs))
     else:
         # onnxruntime's operators index with 64-bit numbers.
-        target_type = TensorType("int64" if setting.profile.runtime == "ort" else "int32", (builder.batch,))
-    builder.tensor(TARGET, target_type, "activation", is_persistent=True)
+        labels_type = TensorType("int64" if setting.profile.runtime == "ort" else "int32", (builder.batch,))
+    builder.tensor(LABELS, labels_type, "activation", is_persistent=True)
 
 
 def add_loss(setting: BlockSetting, builder: StepBuilder, scores: str) -> str:
     """Add the recipe's loss of ``scores`` (N, outputs); return its gradient by them."""
     outputs = (gradient(LOGITS), LOSS)
-    return builder.call(loss_of(setting.recipe.loss).operator, (scores, TARGET), outputs, {}, "head")[0]
+    return builder.call(loss_of(setting.recipe.loss).operator, (scores, LABELS), outputs, {}, "head")[0]

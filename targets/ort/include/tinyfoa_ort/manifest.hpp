@@ -67,9 +67,9 @@ struct ParameterRecord {
     std::int64_t offset = 0, nbytes = 0;
 };
 
-// What is minimized: what a target is (a class, probabilities or numbers), and how scores predict (largest, sign or value).
+// What is minimized: what a label is (a class, probabilities or numbers), and how scores predict (largest, sign or value).
 struct LossRecord {
-    std::string name, target, prediction;
+    std::string name, labels, prediction;
 };
 
 // Tensors that it keeps of each parameter, and whether it counts the steps of each slice.
@@ -96,7 +96,7 @@ struct Manifest {
     std::map<std::string, FileRecord> files;
     std::string id;  // tells artifacts apart
 
-    bool has_labels() const { return loss.target == "class"; }  // else targets are vectors
+    bool has_labels() const { return loss.labels == "class"; }  // else labels are vectors
     bool has_scaled_inputs() const { return block_output == "scaled"; }
 };
 
@@ -125,10 +125,10 @@ inline Shape read_input(RecordReader& reader, std::string& name) {
 }
 
 inline LossRecord read_loss(RecordReader& reader) {
-    const LossRecord loss = {reader.text("name"), reader.choice("target", {"class", "probabilities", "numbers"}),
+    const LossRecord loss = {reader.text("name"), reader.choice("labels", {"class", "probabilities", "numbers"}),
                              reader.choice("prediction", {"largest", "sign", "value"})};
-    if ((loss.target == "class") != (loss.prediction == "largest")) {
-        throw reader.refused("predicts something other than its targets are");
+    if ((loss.labels == "class") != (loss.prediction == "largest")) {
+        throw reader.refused("predicts something other than its labels are");
     }
     return loss;
 }

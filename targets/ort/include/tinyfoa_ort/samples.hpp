@@ -60,7 +60,7 @@ public:
                                   "number the classes from 0");
             }
         }
-        const bool are_shares = manifest_.loss.target == "probabilities";
+        const bool are_shares = manifest_.loss.labels == "probabilities";
         for (std::size_t i = 0; !manifest_.has_labels() && i < samples.count * width(); ++i) {
             const float target = samples.targets[i];
             const bool is_finite = std::isfinite(target);

@@ -72,12 +72,12 @@ def test_one_number_that_is_no_class_makes_targets_of_both_parts(tmp_path: Path)
 def test_what_is_not_finite_is_refused_with_its_row(value: float, tmp_path: Path) -> None:
     y = Y.copy()
     y[7, 1] = value
-    with pytest.raises(InputError, match="train set, row 7: has a target that is NaN or infinite"):
+    with pytest.raises(InputError, match="train set, row 7: has a label that is NaN or infinite"):
         load_data(str(saved(tmp_path, x_train=X, y_train=y, x_test=X[:9], y_test=Y[:9])))
 
 
 def test_other_shapes_in_the_test_part_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"targets have shape \(1,\), those of the training set \(2,\)"):
+    with pytest.raises(InputError, match=r"labels have shape \(1,\), those of the training set \(2,\)"):
         load_data(str(saved(tmp_path, x_train=X, y_train=Y, x_test=X[:9], y_test=Y[:9, :1])))
 
 
