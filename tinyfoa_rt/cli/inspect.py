@@ -22,7 +22,8 @@ def command(model: Path, shapes: Mapping[str, tuple[int, ...]], loss_at: str | N
     """Show the layers, shapes and blocks of MODEL: what can be trained and what not, and why."""
     if providers:
         from tinyfoa_rt.artifact.folder import Artifact
-        from tinyfoa_rt.planner.placement import place_steps, print_placement
+        from tinyfoa_rt.planner.placement import place_steps
+        from tinyfoa_rt.report.placement import print_placement
 
         if not model.is_dir():
             raise UsageError("--providers", f"needs an artifact, and {model} is a file", "build the model first")

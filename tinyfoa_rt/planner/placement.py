@@ -8,20 +8,16 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
 
-from rich.console import Console, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.emit.inlined import InlinedNode, read_nodes
-from tinyfoa_rt.providers import REWRITES, ProviderTable, provider_tables
+from tinyfoa_rt.providers import ProviderTable, provider_tables
 from tinyfoa_rt.run.assignment import ask_provider, can_tell_assignment, inline, installed_providers
 from tinyfoa_rt.run.session import failing_as
-from tinyfoa_rt.terminal import print_parts
 
-__all__ = ["Placement", "place_steps", "placement_record", "print_placement"]
+__all__ = ["ITSELF", "Placement", "place_steps", "placement_record"]
 
-_ITSELF = "onnxruntime itself"
+# The source of a placement that was asked for.
+ITSELF = "onnxruntime itself"
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ def place_steps(artifact: Artifact) -> tuple[Placement, ...]:
             models.append(inline(artifact.models[block.step]))
             steps.append(read_nodes(models[-1]))
     total = sum(map(len, steps))
-    placements = [Placement("CPU", _ITSELF, total, total, len(steps), {}, {})]
+    placements = [Placement("CPU", ITSELF, total, total, len(steps), {}, {})]
     for table in provider_tables():
         placements.append(_asked(table, steps, models) if _can_be_asked(table.provider) else _by_table(table, steps))
     return tuple(placements)
@@ -68,28 +64,6 @@ def place_steps(artifact: Artifact) -> tuple[Placement, ...]:
 def placement_record(placements: Sequence[Placement]) -> list[dict[str, Any]]:
     """As JSON has it."""
     return [asdict(each) for each in placements]
-
-
-def print_placement(placements: Sequence[Placement], console: Console | None = None) -> None:
-    """Print a table, and below it what would move more nodes."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for title in ("provider", "nodes", "parts", "asked", "stays on the CPU"):
-        table.add_column(title, no_wrap=True, justify="right" if title in ("nodes", "parts") else "left")
-    for each in placements:
-        asked = "itself" if each.source == _ITSELF else "its table"
-        table.add_row(*map(Text, (each.provider, f"{each.taken} of {each.nodes}", str(each.parts), asked, _first(each.left))))
-    parts: list[RenderableType] = [table]
-    for each in placements:
-        words = (f"{count}x{name} as {'+'.join(REWRITES[name])}" for name, count in each.rewrites.items())
-        if each.rewrites:
-            parts.append(Text(f"{each.provider} would take, in other words: {', '.join(words)}"))
-    print_parts(tuple(parts), console)
-
-
-def _first(left: Mapping[str, int], most: int = 3) -> str:
-    """The operators with the most nodes."""
-    words = [name if count == 1 else f"{count}x{name}" for name, count in left.items()]
-    return " ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")
 
 
 def _can_be_asked(provider: str) -> bool:
@@ -101,7 +75,7 @@ def _asked(table: ProviderTable, steps: Sequence[Sequence[InlinedNode]], models:
     answers = [ask_provider(model, table.provider) for model in models]
     taken = sum((answer.operators for answer in answers), Counter[str]())
     left = Counter(node.op_type for step in steps for node in step) - taken
-    return _placement(table, _ITSELF, (taken.total(), sum(answer.parts for answer in answers)), left)
+    return _placement(table, ITSELF, (taken.total(), sum(answer.parts for answer in answers)), left)
 
 
 def _by_table(table: ProviderTable, steps: Sequence[Sequence[InlinedNode]]) -> Placement:

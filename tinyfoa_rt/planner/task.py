@@ -1,4 +1,4 @@
-"""A planning task: the model cut into blocks, the options resolved, everything refused that can be refused early."""
+"""A planning task: the model cut into blocks, the options resolved, and what does not go together refused."""
 
 from __future__ import annotations
 
@@ -157,9 +157,9 @@ def _profile(options: PlanOptions) -> Profile:
     profile = load_profile(options.target)
     if options.nonvolatile is None:
         return profile
-    words = {"none": 0, "0": 0, "unlimited": None}  # as in a profile
-    if options.nonvolatile in words:
-        return replace(profile, nonvolatile_bytes=words[options.nonvolatile])
+    named = {"none": 0, "0": 0, "unlimited": None}  # as in a profile
+    if options.nonvolatile in named:
+        return replace(profile, nonvolatile_bytes=named[options.nonvolatile])
     return replace(profile, nonvolatile_bytes=parse_nbytes(options.nonvolatile, what="--nonvolatile"))
 
 
