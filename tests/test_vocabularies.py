@@ -13,11 +13,12 @@ import pytest
 
 from tests.small_models import load_model, mlp
 from tinyfoa_rt import Trainer, build, plan
-from tinyfoa_rt.errors import UsageError
+from tinyfoa_rt.errors import UnsupportedError, UsageError
 from tinyfoa_rt.ir.losses import LOSSES, Loss, loss_of, register_loss
 from tinyfoa_rt.ir.optimizers import OPTIMIZERS, Optimizer, optimizer_of, register_optimizer
 from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.operators import OPERATORS
+from tinyfoa_rt.operators.registry import registered
 from tinyfoa_rt.operators.signature import snake_case
 from tinyfoa_rt.operators.updates import update_operator
 from tinyfoa_rt.resources import resource_path
@@ -119,3 +120,20 @@ def test_what_is_added_is_planned_built_and_trained(tmp_path: Path) -> None:
         assert ours.progress.rates == {name: pytest.approx(rate / 2) for name, rate in theirs.progress.rates.items()}
     finally:
         del OPTIMIZERS["slow-momentum"], LOSSES["squares"]
+
+
+def test_generated_c_keeps_two_states_at_most(tmp_path: Path) -> None:
+    row = Optimizer("three", "ThreeUpdate", 1e-3, "w - rate g", states=("a", "b", "c"))
+    body = """<domain: "tinyfoa", opset_import: ["" : 18]>
+    ThreeUpdate <limit: float = 1.0> (w, grad, rate, a, b, c, origin) => (w_next, a_next, b_next, c_next)
+    { change = Mul (grad, rate) w_next = Sub (w, change) a_next = Neg (a) b_next = Neg (b) c_next = Neg (c) }
+    """
+    register_optimizer(row)
+    try:
+        with (
+            registered(replace(update_operator(row), body=body)),
+            pytest.raises(UnsupportedError, match="optimizer three: keeps 3 numbers"),
+        ):
+            plan(load_model(mlp(), tmp_path), "1MB", optimizer="three", target="c99", nonvolatile="unlimited")
+    finally:
+        del OPTIMIZERS["three"]
