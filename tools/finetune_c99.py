@@ -25,9 +25,9 @@ from tinyfoa_rt.export.to_c99 import c_source
 from tinyfoa_rt.model import load
 from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.run.block_training import BlockTraining
+from tinyfoa_rt.run.calibration import calibrate, robust_mean
 from tinyfoa_rt.run.data import fit_to_shape, load_data
 from tinyfoa_rt.run.forward import ForwardPass
-from tinyfoa_rt.run.loop import calibrate, robust_mean
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.session import Runtime
 from tools.board_accuracy import on_machines

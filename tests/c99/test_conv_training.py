@@ -17,8 +17,8 @@ from tinyfoa_rt.export.to_c99 import c_source
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.names import statistics_of
 from tinyfoa_rt.run.block_training import BlockTraining
+from tinyfoa_rt.run.calibration import calibrate
 from tinyfoa_rt.run.forward import ForwardPass
-from tinyfoa_rt.run.loop import calibrate
 from tinyfoa_rt.run.session import Runtime
 
 # Stride, dilation, groups, a depthwise one, batch normalization, a residual connection: all in `conv_model`. Heads are stored

@@ -20,7 +20,7 @@ from tests.small_models import ModelBuilder
 from tests.steps.vjp_models import CASES, step_model
 from tinyfoa_rt.ir.block import Layer, Slices
 from tinyfoa_rt.ir.names import shift_of, statistics_of
-from tinyfoa_rt.steps.trained_part import nodes_to_output
+from tinyfoa_rt.steps.training_nodes import nodes_to_output
 
 __all__ = ["Job", "autograd_cases", "job_of", "of_slice"]
 

@@ -25,8 +25,8 @@ from tinyfoa_rt.ir.block import Layer, Slices
 from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.partition import partition
 from tinyfoa_rt.run.conv_state import ConvState
+from tinyfoa_rt.run.layer_state import LayerState
 from tinyfoa_rt.run.local_state import LocalState
-from tinyfoa_rt.run.state import DenseState
 from tinyfoa_rt.steps import StepChoice
 from tinyfoa_rt.zoo.build import assemble, lay_out
 from tinyfoa_rt.zoo.spec import LayerSpec, ModelSpec
@@ -174,7 +174,7 @@ def _tensors(rng: np.random.Generator, layer: Layer, slices: Slices, turn: int, 
     if layer.bias is not None:
         bias = rng.integers(-4, 4, (shape[1], layer.positions) if is_local else shape[1:]) / 4 + 1 / 8
         bias = bias.astype(np.float32)
-    kind = {"dense": DenseState, "conv": ConvState, "local": LocalState}[layer.kind]
+    kind = {"dense": LayerState, "conv": ConvState, "local": LocalState}[layer.kind]
     state = kind(
         layer.name,
         weight.astype(np.float32),

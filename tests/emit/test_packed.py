@@ -1,4 +1,4 @@
-"""The packed form of models: the bodies of twins say the same as those of their operators, to the bit."""
+"""The packed form of models: the bodies of packed operators say the same as those of their operators, to the bit."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from tests.emit.local_models import local_net
 from tests.ops.body_cases import BodyCase
 from tests.ops.one_node import EVALUATORS, one_node_model
+from tests.ops.packed_models import packed_cases, packed_inputs, packed_model, packed_outputs
 from tests.ops.references import REFERENCES
-from tests.ops.twin_models import packed_inputs, packed_outputs, twin_cases, twin_model
 from tests.profiles_for_tests import ALLOCATOR
 from tests.run.trained_models import artifact_of
 from tests.small_models import load_model, mlp
@@ -24,15 +24,15 @@ from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.steps import StepChoice
 
-CASES = twin_cases()
+CASES = packed_cases()
 SLICED = StepChoice(Slices(2, 2), 6, holds_slice=True)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
-def test_a_twin_says_what_its_operator_says(case: BodyCase) -> None:
+def test_a_packed_operator_says_what_its_operator_says(case: BodyCase) -> None:
     expected = REFERENCES[case.op_type](*case.inputs, **case.attributes)
     plain = EVALUATORS["onnxruntime"](case, one_node_model(case, expected))
-    model = twin_model(case, plain)
+    model = packed_model(case, plain)
     onnx.checker.check_model(model, full_check=True)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     feeds = dict(zip([each.name for each in model.graph.input], packed_inputs(case)))
@@ -41,7 +41,7 @@ def test_a_twin_says_what_its_operator_says(case: BodyCase) -> None:
         np.testing.assert_array_equal(found, right)
 
 
-def test_every_twin_is_compared() -> None:
+def test_every_packed_operator_is_compared() -> None:
     assert {case.op_type for case in CASES} == TWINS
 
 

@@ -20,7 +20,7 @@ from tinyfoa_rt.emit import emit_step
 from tinyfoa_rt.ir.block import Layer, Slices
 from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.partition import partition
-from tinyfoa_rt.run.state import DenseState
+from tinyfoa_rt.run.layer_state import LayerState
 from tinyfoa_rt.steps import StepChoice
 
 SIZES = (40, 24, 20, 4)
@@ -60,7 +60,7 @@ class Case(Trajectory):
         elif self.is_bits and self.scale == 1:
             self.oracle.input_center = 0.5
         grid = SliceGrid.of(self.layer, slices)
-        self.state = DenseState(
+        self.state = LayerState(
             self.layer.name, weight.T.copy(), bias.copy(), grid, OptimizerRecord.of(optimizer), binarize != "none"
         )
         choice = StepChoice(slices, BATCH, holds_slice=slices.count > 1)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tests.oracle.dense import DenseBlock
 from tinyfoa_rt.ir.block import Layer, Slices
 from tinyfoa_rt.ir.slices import SliceGrid
-from tinyfoa_rt.run.state import DenseState
+from tinyfoa_rt.run.layer_state import LayerState
 
 __all__ = ["BATCH", "CLEARANCE", "RATES", "RELATIVE", "STEPS", "TURN", "Losses", "Onnxruntime", "Trajectory", "balanced_head"]
 
@@ -31,7 +31,7 @@ RELATIVE = 2e-4
 class Onnxruntime:
     """Runs one emitted step again and again on the state of a layer."""
 
-    def __init__(self, model: onnx.ModelProto, state: DenseState) -> None:
+    def __init__(self, model: onnx.ModelProto, state: LayerState) -> None:
         self.session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
         self.names = [each.name for each in self.session.get_inputs()]
         self.state = state
@@ -57,7 +57,7 @@ class Trajectory:
 
     layer: Layer
     slices: Slices
-    state: DenseState
+    state: LayerState
     oracle: DenseBlock
     runtime: Onnxruntime
     clearance: float = CLEARANCE

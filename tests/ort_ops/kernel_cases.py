@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from tests.ops.body_cases import BodyCase, dense_cases
 from tests.ops.one_node import EVALUATORS, one_node_model
+from tests.ops.packed_models import packed_cases, packed_inputs, packed_model, packed_outputs
 from tests.ops.references import REFERENCES
-from tests.ops.twin_models import packed_inputs, packed_outputs, twin_cases, twin_model
 
 Array = NDArray[Any]
 
@@ -26,7 +26,7 @@ PLAIN = (
     "MomentumUpdate",
     "AdamUpdate",
 )
-CASES = [*twin_cases(), *(case for case in dense_cases() if case.op_type in PLAIN and case.inputs[0] is not None)]
+CASES = [*packed_cases(), *(case for case in dense_cases() if case.op_type in PLAIN and case.inputs[0] is not None)]
 
 
 def run_with(library: Path, model: onnx.ModelProto, feeds: Sequence[Array], threads: int = 1) -> list[Array]:
@@ -51,4 +51,4 @@ def models_of(case: BodyCase) -> tuple[onnx.ModelProto, list[Array], list[Array]
     plain = EVALUATORS["onnxruntime"](case, plain_model)
     if case.op_type in PLAIN:
         return plain_model, [each for each in case.inputs if each is not None], plain
-    return twin_model(case, plain), packed_inputs(case), packed_outputs(plain)
+    return packed_model(case, plain), packed_inputs(case), packed_outputs(plain)

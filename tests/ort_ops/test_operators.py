@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from tests.ops.body_cases import BodyCase, Tolerance
+from tests.ops.packed_models import packed_cases, packed_outputs
 from tests.ops.references import REFERENCES
-from tests.ops.twin_models import packed_outputs, twin_cases
 from tests.ort_ops.kernel_cases import CASES, models_of, run_with, without_body
 
 Array = NDArray[Any]
@@ -89,7 +89,7 @@ def test_a_target_that_is_no_class_is_refused(library: Path) -> None:
 
 def test_joined_steps_leave_signs_and_sums(library: Path) -> None:
     """PackedDenseSignStep is a step and then the signs of what it leaves."""
-    for case in (case for case in twin_cases() if case.op_type == "DenseSgdStep"):
+    for case in (case for case in packed_cases() if case.op_type == "DenseSgdStep"):
         model, feeds, (w_next,) = models_of(case)
         (node,) = model.graph.node
         node.op_type = "PackedDenseSignStep"

@@ -25,7 +25,7 @@ def load_graph(tmp_path: Path) -> Graph:
 
 
 def heads_of(graph: Graph, **options: Any) -> list[str]:
-    return [setting.recipe.head for setting in resolve_options(graph, PlanOptions(budget=1, **options)).settings[:-1]]
+    return [context.recipe.head for context in resolve_options(graph, PlanOptions(budget=1, **options)).contexts[:-1]]
 
 
 def test_it_is_the_default_behind_frozen_blocks_where_nothing_is_binarized(graph: Graph) -> None:

@@ -107,12 +107,12 @@ def test_a_block_reads_its_inputs_where_the_forward_pass_left_them(tmp_path: Pat
     task = resolve_options(load_model(make(), tmp_path), PlanOptions(budget="64KB", target="c99"))
     costs = BlockCosts(task)
     pinned = 0
-    for index, setting in enumerate(task.settings[1:], start=1):
+    for index, context in enumerate(task.contexts[1:], start=1):
         before = costs.before(index, 2)
         buffers = {b.name: b for b in costs.footprint(index, Candidate(Slices(1, 1), 2)).buffers}
         base = buffers["forward through the blocks before"].offset
         assert base is not None
-        for name in setting.block.inputs:
+        for name in context.block.inputs:
             if name in buffers:  # a view lies in the buffer of what it views
                 assert buffers[name].offset == base + before.offsets[name]
                 pinned += 1

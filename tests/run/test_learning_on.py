@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from tests.run.trained_models import arrays_of, artifact_of, assert_equal_weights, blobs
 from tinyfoa_rt.errors import DivergenceError, InputError, UsageError
 from tinyfoa_rt.run import Trainer
+from tinyfoa_rt.run.calibration import robust_mean
 from tinyfoa_rt.run.data import Normalization
-from tinyfoa_rt.run.loop import robust_mean
 
 X, Y = blobs()
 X_TEST, Y_TEST = blobs(200, seed=1)

@@ -77,10 +77,10 @@ def test_the_last_block_of_light_models(light_models: list[Path], index: int) ->
     path = light_models[index]
     graph = load(path)
     task = resolve_options(graph, PlanOptions(budget="8GB", train="last:1"))
-    (setting,) = task.settings
+    (context,) = task.contexts
     if path.stem in LARGE:
         choice = StepChoice(Slices(1, 1), 1, holds_slice=False)
-        session = onnxruntime.InferenceSession(emit_step(assemble_step(setting, choice)).SerializeToString())
+        session = onnxruntime.InferenceSession(emit_step(assemble_step(context, choice)).SerializeToString())
         inputs = {
             each.name: np.zeros(each.shape, np.int64 if each.name == "#target" else np.float32) for each in session.get_inputs()
         }
@@ -90,7 +90,7 @@ def test_the_last_block_of_light_models(light_models: list[Path], index: int) ->
         x, _ = samples(graph, 1)
         loss = trainer.partial_fit(x, np.zeros(1, dtype=np.int64))
     # Their weights are constants, so all classes are alike.
-    np.testing.assert_allclose(loss, np.log(setting.recipe.num_outputs), rtol=1e-3)
+    np.testing.assert_allclose(loss, np.log(context.recipe.num_outputs), rtol=1e-3)
 
 
 @pytest.mark.parametrize("path", EXPORTS, ids=lambda path: path.stem)

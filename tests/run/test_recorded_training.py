@@ -13,8 +13,8 @@ from tests.run.trained_models import artifact_of, blobs
 from tinyfoa_rt.errors import InputError, UsageError
 from tinyfoa_rt.run import Trainer
 from tinyfoa_rt.run.data import DataSet, load_data
-from tinyfoa_rt.run.loop import Report
 from tinyfoa_rt.run.recorded import RecordedTraining, check_output, open_trainer
+from tinyfoa_rt.run.step_report import Report
 
 
 @pytest.fixture

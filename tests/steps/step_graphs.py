@@ -8,23 +8,23 @@ from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import StepGraph
 from tinyfoa_rt.partition import partition
-from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_step, block_settings
+from tinyfoa_rt.steps import BlockContext, StepChoice, assemble_step, block_contexts
 
-__all__ = ["all_steps", "settings_of", "step_of"]
+__all__ = ["all_steps", "contexts_of", "step_of"]
 
 
-def settings_of(graph: Graph, profile: Profile, recipe: Recipe) -> list[BlockSetting]:
-    """The settings of all blocks, all of them trained."""
-    return [*block_settings(graph, partition(graph).blocks, recipe, profile)]
+def contexts_of(graph: Graph, profile: Profile, recipe: Recipe) -> list[BlockContext]:
+    """The contexts of all blocks, all of them trained."""
+    return [*block_contexts(graph, partition(graph).blocks, recipe, profile)]
 
 
 def step_of(graph: Graph, index: int, profile: Profile, choice: StepChoice, **recipe: object) -> StepGraph:
     """The step graph of one block; ``recipe`` are fields of :class:`Recipe`."""
     chosen = Recipe(**{"num_outputs": 3, **recipe})  # type: ignore[arg-type]
-    return assemble_step(settings_of(graph, profile, chosen)[index], choice)
+    return assemble_step(contexts_of(graph, profile, chosen)[index], choice)
 
 
 def all_steps(graph: Graph, profile: Profile, recipe: Recipe, grid: tuple[int, int] = (1, 1)) -> list[StepGraph]:
     """The step graphs of all blocks at batch 2."""
     choice = StepChoice(Slices(*grid), 2, grid != (1, 1))
-    return [assemble_step(setting, choice) for setting in settings_of(graph, profile, recipe)]
+    return [assemble_step(context, choice) for context in contexts_of(graph, profile, recipe)]

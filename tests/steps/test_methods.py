@@ -23,9 +23,9 @@ from tinyfoa_rt.run.block_training import BlockTraining
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.session import Runtime
 from tinyfoa_rt.steps.backward import BackwardPass
+from tinyfoa_rt.steps.block_context import BlockContext
 from tinyfoa_rt.steps.forward import ForwardPass
 from tinyfoa_rt.steps.methods import METHODS, KeptTensor, Method, Signal, register_method
-from tinyfoa_rt.steps.setting import BlockSetting
 
 ANCHOR, SHARE, VELOCITY = "#anchor", "#share", "#anchor#velocity"
 
@@ -36,20 +36,20 @@ class MeanSquare(Method):
     name = "mean-square"
     reads_labels = False
 
-    def kept(self, setting: BlockSetting) -> tuple[KeptTensor, ...]:
-        anchor = TensorType("float32", setting.graph.shape(setting.block.output)[1:])
+    def kept(self, context: BlockContext) -> tuple[KeptTensor, ...]:
+        anchor = TensorType("float32", context.graph.shape(context.block.output)[1:])
         return (
             KeptTensor(ANCHOR, anchor, "state", is_fixed=True),
             KeptTensor(SHARE, TensorType("float32", ()), "state", is_fixed=True),
         )
 
-    def initial(self, setting: BlockSetting, last: Block) -> Mapping[str, NDArray[Any]]:
-        shape = setting.graph.shape(setting.block.output)[1:]
-        drawn = np.random.default_rng(setting.recipe.seed).normal(size=shape).astype(np.float32)
+    def initial(self, context: BlockContext, last: Block) -> Mapping[str, NDArray[Any]]:
+        shape = context.graph.shape(context.block.output)[1:]
+        drawn = np.random.default_rng(context.recipe.seed).normal(size=shape).astype(np.float32)
         return {ANCHOR: drawn, SHARE: np.array(1 / drawn.size, np.float32)}
 
-    def add(self, setting: BlockSetting, forward: ForwardPass, backward: BackwardPass) -> Signal:
-        builder, output = forward.builder, setting.block.output
+    def add(self, context: BlockContext, forward: ForwardPass, backward: BackwardPass) -> Signal:
+        builder, output = forward.builder, context.block.output
         like, scalar = builder.value_type(output), TensorType("float32", ())
 
         def compute(op_type: str, inputs: tuple[str, ...], name: str, result: TensorType) -> str:
@@ -69,16 +69,16 @@ class MovingAnchor(MeanSquare):
 
     name = "moving-anchor"
 
-    def kept(self, setting: BlockSetting) -> tuple[KeptTensor, ...]:
-        anchor, share = super().kept(setting)
+    def kept(self, context: BlockContext) -> tuple[KeptTensor, ...]:
+        anchor, share = super().kept(context)
         return replace(anchor, is_fixed=False), share, KeptTensor(VELOCITY, anchor.type, "state")
 
-    def initial(self, setting: BlockSetting, last: Block) -> Mapping[str, NDArray[Any]]:
-        found = super().initial(setting, last)
+    def initial(self, context: BlockContext, last: Block) -> Mapping[str, NDArray[Any]]:
+        found = super().initial(context, last)
         return {**found, VELOCITY: np.zeros_like(found[ANCHOR])}
 
-    def add(self, setting: BlockSetting, forward: ForwardPass, backward: BackwardPass) -> Signal:
-        signal, builder = super().add(setting, forward, backward), forward.builder
+    def add(self, context: BlockContext, forward: ForwardPass, backward: BackwardPass) -> Signal:
+        signal, builder = super().add(context, forward, backward), forward.builder
         (grad,) = signal.gradients.values()
         opposite = builder.standard("Neg", (grad,), (own(grad, "opposite"), builder.type_of(grad)))
         sizes = {"bias_size": builder.type_of(ANCHOR).size, "has_all_rows": 1}

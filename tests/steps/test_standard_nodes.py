@@ -11,7 +11,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from tests.profiles_for_tests import ALLOCATOR, ARENA
-from tests.steps.step_graphs import settings_of
+from tests.steps.step_graphs import contexts_of
 from tests.steps.vjp_models import CASES, Insert, model_through
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.profile import Profile
@@ -59,8 +59,8 @@ def check(step: StepGraph, node: StepNode) -> None:
 @pytest.mark.parametrize("case", [*CASES, *REPEATED])
 def test_onnx_takes_every_standard_node(tmp_path: Path, case: str, profile: Profile) -> None:
     graph = model_through(case, tmp_path, REPEATED)
-    setting = settings_of(graph, profile, Recipe(binarize="weights", num_outputs=3))[0]
-    step = assemble_step(setting, StepChoice(Slices(1, 1), 2, holds_slice=False))
+    context = contexts_of(graph, profile, Recipe(binarize="weights", num_outputs=3))[0]
+    step = assemble_step(context, StepChoice(Slices(1, 1), 2, holds_slice=False))
     nodes = [node for node in step.nodes if not node.domain]
     assert any(node.phase == "gradient" for node in nodes) or case not in ("Concat", "Pad", "Reshape", *REPEATED)
     for node in nodes:
@@ -69,8 +69,8 @@ def test_onnx_takes_every_standard_node(tmp_path: Path, case: str, profile: Prof
 
 def test_a_node_without_its_shape_is_noticed(tmp_path: Path) -> None:
     graph = model_through("Reshape", tmp_path)
-    setting = settings_of(graph, ARENA, Recipe(binarize="weights", num_outputs=3))[0]
-    step = assemble_step(setting, StepChoice(Slices(1, 1), 2, holds_slice=False))
+    context = contexts_of(graph, ARENA, Recipe(binarize="weights", num_outputs=3))[0]
+    step = assemble_step(context, StepChoice(Slices(1, 1), 2, holds_slice=False))
     node = next(node for node in step.nodes if node.op_type == "Reshape" and node.phase == "gradient")
     with pytest.raises(onnx.checker.ValidationError):
         check(step, StepNode(node.name, "Reshape", "", node.inputs[:1], node.outputs, "gradient"))

@@ -7,7 +7,7 @@ import pytest
 
 from tests.profiles_for_tests import ALLOCATOR, ARENA, ARENA_WITHOUT_NONVOLATILE
 from tests.small_models import ModelBuilder, conv_net, load_model, mlp, residual_net
-from tests.steps.step_graphs import settings_of, step_of
+from tests.steps.step_graphs import contexts_of, step_of
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.recipe import Recipe
@@ -155,7 +155,7 @@ def test_an_operator_without_a_rule_is_refused_by_name(tmp_path: Path, op_type: 
     y = builder.node(op_type, (x,) * arity, "culprit") if op_type != "MatMul" else _product_with_itself(builder, x)
     graph = builder.load(tmp_path, builder.dense(builder.node("Relu", (y,)), 8, 3, "fc2"))
     with pytest.raises(UnsupportedError, match=r"node 'culprit'.*--train last:1") as refusal:
-        assemble_step(settings_of(graph, ARENA, Recipe(num_outputs=3))[0], WHOLE)
+        assemble_step(contexts_of(graph, ARENA, Recipe(num_outputs=3))[0], WHOLE)
     assert "\n" not in str(refusal.value)
 
 
@@ -170,8 +170,8 @@ def test_every_call_has_the_signature_of_its_row(tmp_path: Path) -> None:
     for model in (mlp(), conv_net(), residual_net()):
         graph = load_model(model, tmp_path)
         for target in (ARENA, ALLOCATOR):
-            for setting in settings_of(graph, target, Recipe(num_outputs=3)):
-                step = assemble_step(setting, SLICED)
+            for context in contexts_of(graph, target, Recipe(num_outputs=3)):
+                step = assemble_step(context, SLICED)
                 names = [name for node in step.nodes for name in node.outputs if name]
                 assert len(names) == len(set(names)), "a tensor is written twice"
                 known = {*step.inputs, *step.constants} | {t.name for t in step.tensors.values() if t.is_persistent}

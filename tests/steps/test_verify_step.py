@@ -81,7 +81,10 @@ STEPS: dict[str, tuple[Callable[[StepGraph], StepGraph], str]] = {
         "cannot take the place of fc1#w_slice",
     ),
     "next elsewhere": (lambda s: with_fields(s, "fc1#w_slice#next", place="nonvolatile"), "cannot take the place of fc1#w_slice"),
-    "next of another size": (lambda s: with_fields(s, "fc1#w_slice#next", varies=True), "cannot take the place of fc1#w_slice"),
+    "next of another size": (
+        lambda s: with_fields(s, "fc1#w_slice#next", depends_on_slice=True),
+        "cannot take the place of fc1#w_slice",
+    ),
     "next of nothing": (
         lambda s: with_tensor(s, "lost#next", StepTensor("lost#next", TensorType("float32", ()), "state")),
         "cannot take the place of lost",

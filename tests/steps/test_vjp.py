@@ -8,7 +8,7 @@ import pytest
 
 from tests.profiles_for_tests import ARENA
 from tests.small_models import ModelBuilder
-from tests.steps.step_graphs import settings_of
+from tests.steps.step_graphs import contexts_of
 from tests.steps.vjp_models import CASES, SHAPE, model_through
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.recipe import Recipe
@@ -20,7 +20,7 @@ from tinyfoa_rt.steps import StepChoice, assemble_step, to_program
 def step_through(case: str, folder: Path, slices: Slices) -> StepGraph:
     recipe = Recipe(binarize="weights", num_outputs=3)
     graph = model_through(case, folder)
-    return assemble_step(settings_of(graph, ARENA, recipe)[0], StepChoice(slices, 2, holds_slice=slices.count > 1))
+    return assemble_step(contexts_of(graph, ARENA, recipe)[0], StepChoice(slices, 2, holds_slice=slices.count > 1))
 
 
 def test_every_rule_is_tested() -> None:
@@ -55,7 +55,7 @@ def test_a_value_that_is_read_twice_gets_the_sum_of_its_gradients(tmp_path: Path
     both = builder.node("Add", (builder.node("Sigmoid", (z,)), builder.node("Tanh", (z,))))
     graph = builder.load(tmp_path, builder.dense(both, 8, 3, "fc2"))
     recipe = Recipe(binarize="none", num_outputs=3)
-    step = assemble_step(settings_of(graph, ARENA, recipe)[0], StepChoice(Slices(1, 1), 2, holds_slice=False))
+    step = assemble_step(contexts_of(graph, ARENA, recipe)[0], StepChoice(Slices(1, 1), 2, holds_slice=False))
     sums = [node for node in step.nodes if node.op_type == "Add" and node.phase == "gradient"]
     assert len(sums) == 1
     gradient = next(node for node in step.nodes if node.op_type == "DenseSliceGrad")

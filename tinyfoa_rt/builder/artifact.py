@@ -31,9 +31,9 @@ from tinyfoa_rt.planner.ort_memory import forward_stages
 from tinyfoa_rt.planner.task import PlanningTask
 from tinyfoa_rt.providers import rewrites_for
 from tinyfoa_rt.run.model_state import ModelState
-from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
+from tinyfoa_rt.steps import BlockContext, StepChoice, assemble_forward, assemble_step
 from tinyfoa_rt.steps.methods import method_of
-from tinyfoa_rt.steps.trained_part import running_statistics
+from tinyfoa_rt.steps.training_nodes import running_statistics
 
 __all__ = ["ArtifactBuilder"]
 
@@ -56,7 +56,7 @@ class ArtifactBuilder:
             rows: how many samples a forward pass takes at once.
         """
         task = self._task
-        blocks = tuple(self._block(n, setting, choice) for n, (setting, choice) in enumerate(zip(task.settings, choices), 1))
+        blocks = tuple(self._block(n, context, choice) for n, (context, choice) in enumerate(zip(task.contexts, choices), 1))
         forward, _ = assemble_forward(task.graph, task.parts, task.trained, task.profile, 1)
         stages = []
         for number, stage in enumerate(forward_stages(task, 1)):
@@ -79,34 +79,34 @@ class ArtifactBuilder:
         self._models[path] = emit(graph, rewrites=self._rewrites).SerializeToString(deterministic=True)
         self._graphs[path] = (graph, emit)
 
-    def _block(self, number: int, setting: BlockSetting, choice: StepChoice) -> BlockRecord:
-        block, method = setting.block, method_of(setting.recipe.method)
-        step = assemble_step(setting, choice)
+    def _block(self, number: int, context: BlockContext, choice: StepChoice) -> BlockRecord:
+        block, method = context.block, method_of(context.recipe.method)
+        step = assemble_step(context, choice)
         path = f"steps/{number}.onnx"
         self._add(path, step, emit_step)
-        layers = tuple(self._layer(setting, layer, choice.slices) for layer in block.layers)
+        layers = tuple(self._layer(context, layer, choice.slices) for layer in block.layers)
         return BlockRecord(
             name=block.name,
             step=path,
             inputs=tuple(name for name in step.inputs if name not in step.constants),
             output=block.output,
-            scale=scale_of(block.output) if setting.is_binary else "",
-            scale_momentum=setting.recipe.scale_momentum(choice.batch),
+            scale=scale_of(block.output) if context.is_binary else "",
+            scale_momentum=context.recipe.scale_momentum(choice.batch),
             statistics=tuple(node.outputs[0] for node in running_statistics(block)),
             statistics_momentum=tuple(
-                setting.recipe.statistics_momentum(node.float("momentum", 0.9), choice.batch)
+                context.recipe.statistics_momentum(node.float("momentum", 0.9), choice.batch)
                 for node in running_statistics(block)
             ),
             scores=step.scores,
-            kept=tuple(each.name for each in method.kept(setting)),
-            rate=rate_of_block(self._task, setting, choice),
+            kept=tuple(each.name for each in method.kept(context)),
+            rate=rate_of_block(self._task, context, choice),
             is_classifier=block.is_classifier,
             layers=layers,
         )
 
-    def _layer(self, setting: BlockSetting, layer: Layer, slices: Slices) -> LayerRecord:
+    def _layer(self, context: BlockContext, layer: Layer, slices: Slices) -> LayerRecord:
         grid = SliceGrid.of(layer, slices)
-        is_binary = setting.recipe.binarize != "none"
+        is_binary = context.recipe.binarize != "none"
         leading = {"dense": (), "conv": (layer.taps,), "local": (layer.positions, layer.taps)}[layer.kind]
         shape = (*leading, layer.in_features, layer.out_features)
         return LayerRecord(layer.name, layer.kind, shape, grid.ins, grid.outs, layer.bias is not None, is_binary)
@@ -140,7 +140,7 @@ class ArtifactBuilder:
             budget_bytes=plan.budget_bytes if plan.profile.runtime == "ort" else 0,
             rows=rows,
             needs_kernels=task.profile.has_kernels,
-            frozen_blocks=len(task.parts.blocks) - len(task.settings),
+            frozen_blocks=len(task.parts.blocks) - len(task.contexts),
             stages=stages,
             blocks=blocks,
             tensors=self._tensors(),

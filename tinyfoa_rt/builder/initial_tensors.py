@@ -13,7 +13,7 @@ from tinyfoa_rt.ir.names import kept_by, shift_of, statistics_of
 from tinyfoa_rt.planner.task import PlanningTask
 from tinyfoa_rt.steps.initial_weights import initial_weights
 from tinyfoa_rt.steps.methods import method_of
-from tinyfoa_rt.steps.trained_part import running_statistics
+from tinyfoa_rt.steps.training_nodes import running_statistics
 
 __all__ = ["initial_tensors"]
 
@@ -25,14 +25,14 @@ def initial_tensors(task: PlanningTask, blocks: Iterable[BlockRecord]) -> dict[s
     shift and running statistics of batch normalizations.
     """
     tensors: dict[str, Array] = {}
-    for setting, record in zip(task.settings, blocks):
-        for layer in setting.block.layers:
-            tensors.update(initial_weights(task.graph, layer, is_binary=setting.recipe.binarize != "none"))
-        kept = method_of(setting.recipe.method).initial(setting, task.parts.blocks[-1])
+    for context, record in zip(task.contexts, blocks):
+        for layer in context.block.layers:
+            tensors.update(initial_weights(task.graph, layer, is_binary=context.recipe.binarize != "none"))
+        kept = method_of(context.recipe.method).initial(context, task.parts.blocks[-1])
         tensors.update({kept_by(record.name, name): array for name, array in kept.items()})
         if record.scale:
             tensors[record.scale] = np.zeros((), dtype=np.float32)
-        for node in running_statistics(setting.block):
+        for node in running_statistics(context.block):
             for name, value in zip((shift_of(node.outputs[0]), *statistics_of(node.outputs[0])), node.inputs[2:5]):
                 tensors[name] = np.array(task.graph.constants[value].read(), dtype=np.float32)
     return tensors

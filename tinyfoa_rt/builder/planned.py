@@ -49,9 +49,9 @@ def chosen_sizes(costs: BlockCosts, plan: Plan) -> tuple[Sequence[Candidate], Se
     """
     task = costs.task
     candidates, choices = [], []
-    for index, (setting, block) in enumerate(zip(task.settings, plan.blocks)):
+    for index, (context, block) in enumerate(zip(task.contexts, plan.blocks)):
         candidate = Candidate(Slices(*block.slices), plan.batch)
-        if setting.block.parameters != block.parameters or costs.peak(index, candidate) != block.peak_bytes:
+        if context.block.parameters != block.parameters or costs.peak(index, candidate) != block.peak_bytes:
             raise _wrong_plan(task, block)
         candidates.append(candidate)
         choices.append(replace(task.choice(candidate), hands_on=plan.options.order == "interleaved"))

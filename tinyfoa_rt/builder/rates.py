@@ -10,7 +10,7 @@ from tinyfoa_rt.ir.block import Block, Layer
 from tinyfoa_rt.ir.losses import loss_of
 from tinyfoa_rt.ir.optimizers import Optimizer, optimizer_of
 from tinyfoa_rt.planner.task import PlanningTask
-from tinyfoa_rt.steps import BlockSetting, StepChoice
+from tinyfoa_rt.steps import BlockContext, StepChoice
 from tinyfoa_rt.steps.methods import method_of
 
 __all__ = ["BlockSize", "rate_law", "rate_of_block"]
@@ -48,20 +48,20 @@ class BlockSize:
     is_behind_kernels: bool = False
 
 
-def rate_of_block(task: PlanningTask, setting: BlockSetting, choice: StepChoice) -> RateRecord:
+def rate_of_block(task: PlanningTask, context: BlockContext, choice: StepChoice) -> RateRecord:
     """Return the law by which a trained block starts."""
-    block, recipe = setting.block, setting.recipe
-    seen = method_of(recipe.method).rate_units(setting)
+    block, recipe = context.block, context.recipe
+    seen = method_of(recipe.method).rate_units(context)
     averaged = recipe.num_outputs if block.is_classifier and loss_of(recipe.loss).averages_outputs else 0
-    is_from_scratch = block.is_classifier and not averaged and len(task.settings) == len(task.parts.blocks)
+    is_from_scratch = block.is_classifier and not averaged and len(task.contexts) == len(task.parts.blocks)
     size = BlockSize(
         units=seen.units,
         unit_positions=seen.positions,
         fan_in=max(layer.row_size for layer in block.layers),
         num_slices=choice.slices.count,
-        weight_positions=max(_positions(setting, layer) for layer in block.layers),
+        weight_positions=max(_positions(context, layer) for layer in block.layers),
         averaged_outputs=averaged,
-        is_behind_kernels=is_from_scratch and any(_is_of_kernels(each.block) for each in task.settings),
+        is_behind_kernels=is_from_scratch and any(_is_of_kernels(each.block) for each in task.contexts),
     )
     return rate_law(optimizer_of(recipe.optimizer), choice.batch, size)
 
@@ -94,9 +94,9 @@ def rate_law(optimizer: Optimizer, batch: int, size: BlockSize) -> RateRecord:
     return RateRecord(boost, numerator, size.fan_in, _LEAST_INPUT_POWER, most)
 
 
-def _positions(setting: BlockSetting, layer: Layer) -> int:
+def _positions(context: BlockContext, layer: Layer) -> int:
     """At how many places with an error of their own a weight is used; behind a mean over positions they share one."""
-    output = setting.graph.values[setting.block.output].size
+    output = context.graph.values[context.block.output].size
     return max(1, output // layer.out_features) if layer.kind == "conv" else 1
 
 

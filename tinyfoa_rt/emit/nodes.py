@@ -45,7 +45,7 @@ def value_info(tensor: StepTensor, growth: Sequence[int] | None = None) -> onnx.
     """Name, element type and shape; sizes that depend on the active slice get a name, as do those that grow with the batch."""
     sizes = tensor.type.shape
     shape: list[int | str] = list(sizes)
-    if tensor.varies:
+    if tensor.depends_on_slice:
         shape = [f"{tensor.name}.{axis}" for axis in range(len(shape))]
     elif not tensor.is_persistent:
         for axis, more in enumerate(growth or ()):

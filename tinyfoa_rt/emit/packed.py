@@ -1,12 +1,12 @@
 """The packed form of a model: bits lie in rows of 32-bit words, as the C99 kernels read them.
 
 A step or a stage is emitted in two forms. In one binary values take a byte an element, and bodies multiply them with
-MatMulInteger; in the other they are uint32 words, and each operator that reads or writes bits has a packed twin,
-``Packed<Name>``. Where the library of kernels is registered (targets/ort/ops), it runs the twins; the body of a twin unpacks,
+MatMulInteger; in the other they are uint32 words, and each operator that reads or writes bits has a packed
+one beside it, ``Packed<Name>``. Where the library of kernels is registered (targets/ort/ops), it runs those; their bodies unpack,
 calls the operator and packs again, so that the same model runs without the library too.
 
 Rows of activations are samples, rows of weights are outputs, and of a stored head classes: bit i of a row is bit i % 32 of word
-i / 32, and what is left of the last word is zero. The twin's attribute ``units`` says how many bits a row has. In the place of a
+i / 32, and what is left of the last word is zero. Its attribute ``units`` says how many bits a row has. In the place of a
 slice that is apart, ``w`` holds zeros.
 """
 
@@ -18,13 +18,13 @@ import onnx
 from onnx import TensorProto, helper
 
 from tinyfoa_rt.emit.nodes import BATCH, ByteForm
-from tinyfoa_rt.emit.twins import SIGN_STEP, sign_step_function, twin_function
+from tinyfoa_rt.emit.packed_functions import SIGN_STEP, packed_function, sign_step_function
 from tinyfoa_rt.ir.step import WORD_BITS, StepGraph, StepNode
 from tinyfoa_rt.operators import DOMAIN
 
 __all__ = ["ALWAYS", "TWINS", "PackedForm", "can_pack"]
 
-# Operators that have a packed twin.
+# Operators that have a packed one beside them.
 TWINS = frozenset(
     {"BinaryDense", "SignDense", "RealDense", "BinaryActivation", "BinaryToReal", "StraightThroughGrad", "HeadLogits"}
     | {"HeadGrad", "DenseSliceGrad", "DenseSgdStep", "PackSigns"}
@@ -36,8 +36,8 @@ ALWAYS = frozenset({"DenseSgdStep", "DenseSliceGrad"})
 def can_pack(step: StepGraph) -> bool:
     """Whether the packed form can say what ``step`` does.
 
-    All bits must be matrices, only operators with a twin may touch them, and all nodes of an operator must have the same inputs
-    packed, since they share a body.
+    All bits must be matrices, only operators that have a packed one may touch them, and all nodes of an operator must have
+    the same inputs packed, since they share a body.
     """
     form = PackedForm(step)
     patterns: dict[str, tuple[bool, ...]] = {}
@@ -48,7 +48,7 @@ def can_pack(step: StepGraph) -> bool:
         if any(len(step.tensors[name].type.shape) != 2 for name in names):
             return False
         pattern = tuple(name in names for name in (*node.inputs, *node.outputs))
-        if form.has_twin(node) and patterns.setdefault(node.op_type, pattern) != pattern:
+        if form.has_packed_operator(node) and patterns.setdefault(node.op_type, pattern) != pattern:
             return False
     return True
 
@@ -62,14 +62,14 @@ class PackedForm(ByteForm):
         logits = [node for node in step.nodes if node.op_type == "HeadLogits" and node.inputs[0] in self._bits]
         heads = {node.inputs[2] for node in logits if len(node.inputs) > 2 and node.inputs[2]}
         self._bits |= {name for name in heads if step.tensors[name].type.dtype == "int8"}
-        self._twins: dict[str, onnx.FunctionProto] = {}
+        self._bodies: dict[str, onnx.FunctionProto] = {}
 
     def packed_names(self, node: StepNode) -> list[str]:
         """Which tensors of a node are packed."""
         return [name for name in (*node.inputs, *node.outputs) if name in self._bits]
 
-    def has_twin(self, node: StepNode) -> bool:
-        """Whether the node's twin stands in its place."""
+    def has_packed_operator(self, node: StepNode) -> bool:
+        """Whether the node's packed operator stands in its place."""
         return node.domain == DOMAIN and (node.op_type in ALWAYS or bool(self.packed_names(node)))
 
     @property
@@ -89,7 +89,7 @@ class PackedForm(ByteForm):
         if name not in self._bits:
             return super().value_info(name, is_open=is_open)
         shape: list[int | str] = [*self.packed_shape(name)]
-        if tensor.varies:
+        if tensor.depends_on_slice:
             shape = [f"{name}.{axis}" for axis in ("rows", "words")]
         elif is_open and not tensor.is_persistent:
             shape[0] = BATCH
@@ -101,20 +101,20 @@ class PackedForm(ByteForm):
         return {f"bits.{each.name}": str(each.type.shape[1]) for each in found if each.category == "activation"}
 
     def node(self, node: StepNode, proto: onnx.NodeProto) -> onnx.NodeProto:
-        """The twin of a node, where it has one; other nodes as they are."""
-        if not self.has_twin(node):
+        """The packed operator of a node, where it has one; other nodes as they are."""
+        if not self.has_packed_operator(node):
             return proto
         name = f"Packed{node.op_type}"
-        if name not in self._twins:
+        if name not in self._bodies:
             packed = frozenset(self.packed_names(node))
-            self._twins[name] = twin_function(node, proto, packed, self.variants)
-        twin = onnx.NodeProto()
-        twin.CopyFrom(proto)
-        twin.op_type = name
+            self._bodies[name] = packed_function(node, proto, packed, self.variants)
+        packed_node = onnx.NodeProto()
+        packed_node.CopyFrom(proto)
+        packed_node.op_type = name
         units = self._units(node)
         if units is not None:
-            twin.attribute.append(helper.make_attribute("units", units))
-        return twin
+            packed_node.attribute.append(helper.make_attribute("units", units))
+        return packed_node
 
     def finish(self, nodes: Sequence[onnx.NodeProto]) -> list[onnx.NodeProto]:
         """Join each plain step with the signs that follow it, so that the weights are walked through once."""
@@ -126,15 +126,15 @@ class PackedForm(ByteForm):
                 node.op_type = SIGN_STEP
                 node.output.extend(after.output)
                 del signs[node.output[0]]
-                self._twins[SIGN_STEP] = sign_step_function(self._twins["PackedDenseSgdStep"], self._twins["PackedPackSigns"])
+                self._bodies[SIGN_STEP] = sign_step_function(self._bodies["PackedDenseSgdStep"], self._bodies["PackedPackSigns"])
             found.append(node)
         return [node for node in found if node.op_type != "PackedPackSigns" or node.input[0] in signs]
 
     def functions(self, nodes: Iterable[onnx.NodeProto]) -> list[onnx.FunctionProto]:
         """The bodies of a graph's nodes and of all that they call, callees first."""
-        others = [node for node in nodes if node.op_type not in self._twins]
-        inside = [node for twin in self._twins.values() for node in twin.node if node.op_type not in self._twins]
-        return [*super().functions([*others, *inside]), *self._twins.values()]
+        others = [node for node in nodes if node.op_type not in self._bodies]
+        inside = [node for body in self._bodies.values() for node in body.node if node.op_type not in self._bodies]
+        return [*super().functions([*others, *inside]), *self._bodies.values()]
 
     def _units(self, node: StepNode) -> int | None:
         """Bits in the rows that a node reads."""

@@ -28,9 +28,9 @@ def rewrite_function(function: onnx.FunctionProto, op_types: Collection[str]) ->
     del found.node[:]
     for node in function.node:
         if _is_meant(node, op_types):
-            words = _Words(node, function)
-            REWRITERS[node.op_type](words)
-            found.node.extend(words.nodes)
+            rewriting = _Rewriting(node, function)
+            REWRITERS[node.op_type](rewriting)
+            found.node.extend(rewriting.nodes)
         else:
             found.node.append(node)
     return found
@@ -40,7 +40,7 @@ def _is_meant(node: onnx.NodeProto, op_types: Collection[str]) -> bool:
     return node.domain == "" and node.op_type in op_types
 
 
-class _Words:
+class _Rewriting:
     """The nodes that stand for one."""
 
     def __init__(self, node: onnx.NodeProto, function: onnx.FunctionProto) -> None:
@@ -86,70 +86,72 @@ class _Words:
         return False
 
 
-def _where(words: _Words) -> None:
+def _where(rewriting: _Rewriting) -> None:
     """Add condition * a and (1 - condition) * b: one of both is 0."""
-    condition, first, second = words.inputs
-    is_byte = words.is_byte(first)
-    chosen = words.cast(condition)
-    other = words.add("Sub", [words.number(1), chosen])
+    condition, first, second = rewriting.inputs
+    is_byte = rewriting.is_byte(first)
+    chosen = rewriting.cast(condition)
+    other = rewriting.add("Sub", [rewriting.number(1), chosen])
     terms = [
-        words.add("Mul", [factor, words.cast(value) if is_byte else value])
+        rewriting.add("Mul", [factor, rewriting.cast(value) if is_byte else value])
         for factor, value in ((chosen, first), (other, second))
     ]
-    total = words.add("Add", terms, "" if is_byte else words.last)
+    total = rewriting.add("Add", terms, "" if is_byte else rewriting.last)
     if is_byte:
-        words.cast(total, words.last, to=TensorProto.UINT8)
+        rewriting.cast(total, rewriting.last, to=TensorProto.UINT8)
 
 
-def _and(words: _Words) -> None:
-    product = words.add("Mul", [words.cast(name) for name in words.inputs])
-    words.cast(product, words.last, to=TensorProto.BOOL)
+def _and(rewriting: _Rewriting) -> None:
+    product = rewriting.add("Mul", [rewriting.cast(name) for name in rewriting.inputs])
+    rewriting.cast(product, rewriting.last, to=TensorProto.BOOL)
 
 
-def _mat_mul_integer(words: _Words) -> None:
-    left, right, *zero = words.inputs
-    factor = words.cast(left)
+def _mat_mul_integer(rewriting: _Rewriting) -> None:
+    left, right, *zero = rewriting.inputs
+    factor = rewriting.cast(left)
     if zero:
-        factor = words.add("Sub", [factor, words.cast(zero[0])])
-    product = words.add("MatMul", [factor, words.cast(right)])
-    words.cast(product, words.last, to=TensorProto.INT32)
+        factor = rewriting.add("Sub", [factor, rewriting.cast(zero[0])])
+    product = rewriting.add("MatMul", [factor, rewriting.cast(right)])
+    rewriting.cast(product, rewriting.last, to=TensorProto.INT32)
 
 
-def _reduce_l1(words: _Words) -> None:
-    magnitudes = words.add("Abs", words.inputs[:1])
-    words.add("ReduceSum", [magnitudes, *words.inputs[1:]], words.last, keepdims=int(words.attribute("keepdims", 1)))
+def _reduce_l1(rewriting: _Rewriting) -> None:
+    magnitudes = rewriting.add("Abs", rewriting.inputs[:1])
+    rewriting.add(
+        "ReduceSum", [magnitudes, *rewriting.inputs[1:]], rewriting.last, keepdims=int(rewriting.attribute("keepdims", 1))
+    )
 
 
-def _log_softmax(words: _Words) -> None:
-    shares = words.add("Softmax", words.inputs, axis=int(words.attribute("axis", -1)))
-    words.add("Log", [words.add("Clip", [shares, words.number(_TINY)])], words.last)
+def _log_softmax(rewriting: _Rewriting) -> None:
+    shares = rewriting.add("Softmax", rewriting.inputs, axis=int(rewriting.attribute("axis", -1)))
+    rewriting.add("Log", [rewriting.add("Clip", [shares, rewriting.number(_TINY)])], rewriting.last)
 
 
-def _flatten(words: _Words) -> None:
-    assert words.attribute("axis", 1) == 1, "bodies flatten samples"
-    shape = f"{words.last}.shape"
-    words.nodes.append(helper.make_node("Constant", [], [shape], value_ints=[0, -1]))
-    words.add("Reshape", [*words.inputs, shape], words.last)
+def _flatten(rewriting: _Rewriting) -> None:
+    assert rewriting.attribute("axis", 1) == 1, "bodies flatten samples"
+    shape = f"{rewriting.last}.shape"
+    rewriting.nodes.append(helper.make_node("Constant", [], [shape], value_ints=[0, -1]))
+    rewriting.add("Reshape", [*rewriting.inputs, shape], rewriting.last)
 
 
-def _neg(words: _Words) -> None:
-    words.add("Mul", [*words.inputs, words.number(-1)], words.last)
+def _neg(rewriting: _Rewriting) -> None:
+    rewriting.add("Mul", [*rewriting.inputs, rewriting.number(-1)], rewriting.last)
 
 
-def _gemm(words: _Words) -> None:
-    assert words.attribute("alpha", 1) == words.attribute("beta", 1) == 1, "bodies scale apart"
-    left, right, *rest = words.inputs
-    if words.attribute("transA", 0):
-        left = words.add("Transpose", [left])
-    if words.attribute("transB", 0):
-        right = words.add("Transpose", [right])
-    product = words.add("MatMul", [left, right], "" if rest else words.last)
+def _gemm(rewriting: _Rewriting) -> None:
+    assert rewriting.attribute("alpha", 1) == rewriting.attribute("beta", 1) == 1, "bodies scale apart"
+    left, right, *rest = rewriting.inputs
+    if rewriting.attribute("transA", 0):
+        left = rewriting.add("Transpose", [left])
+    if rewriting.attribute("transB", 0):
+        right = rewriting.add("Transpose", [right])
+    product = rewriting.add("MatMul", [left, right], "" if rest else rewriting.last)
     if rest:
-        words.add("Add", [product, rest[0]], words.last)
+        rewriting.add("Add", [product, rest[0]], rewriting.last)
 
 
 # By operator; tinyfoa_rt.providers.REWRITES says which operators each of them leaves.
-REWRITERS: Mapping[str, Callable[[_Words], None]] = {
+REWRITERS: Mapping[str, Callable[[_Rewriting], None]] = {
     "Where": _where,
     "And": _and,
     "MatMulInteger": _mat_mul_integer,

@@ -91,9 +91,9 @@ def c_source(artifact: Artifact, state: Mapping[str, NDArray[Any]], progress: Pr
     for block in manifest.blocks:
         grid = block.layers[0].grid
         candidates.append(Candidate(Slices(grid.num_bands, grid.num_rows), manifest.batch))
-    for setting in task.settings:
-        name = setting.block.name
-        if setting.is_binary and scale_of(setting.block.output) not in state:
+    for context in task.contexts:
+        name = context.block.name
+        if context.is_binary and scale_of(context.block.output) not in state:
             raise InputError(f"state, block {name}", "has no scale", "build the artifact again")
     rates = {**_rates(manifest, task), **done.rates}
     source = model_source(task, candidates, rates, state, manifest.score)
@@ -123,5 +123,5 @@ def _task(artifact: Artifact) -> PlanningTask:
 
 def _rates(manifest: Manifest, task: PlanningTask) -> dict[str, float]:
     """The recipe's rates, with standardized samples, and bits of which half are ones."""
-    pairs = zip(task.settings, manifest.blocks)
-    return {record.name: record.rate.at(0.5 if setting.binary_values else 1.0) for setting, record in pairs}
+    pairs = zip(task.contexts, manifest.blocks)
+    return {record.name: record.rate.at(0.5 if context.binary_values else 1.0) for context, record in pairs}

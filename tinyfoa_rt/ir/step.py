@@ -50,9 +50,9 @@ class StepTensor:
     """A tensor of a step graph.
 
     ``is_persistent`` tensors hold their value between steps (a slice's latent weights); nonvolatile ones are read where they
-    lie. ``category`` is for people: it colours charts. Where ``varies``, the size depends on which slice is active, and ``type``
-    is that of the largest. ``role`` is what the tensor is to its ``owner`` (ir/names.py); ``next_of`` names the tensor whose next
-    value this is, if it is one.
+    lie. ``category`` is for people: it colours charts. Where ``depends_on_slice``, the size is that of the active slice, and
+    ``type`` that of the largest one. ``role`` is what the tensor is to its ``owner`` (ir/names.py); ``next_of`` names the
+    tensor whose next value this is, if it is one.
     """
 
     name: str
@@ -60,7 +60,7 @@ class StepTensor:
     category: Category
     place: Place = "ram"
     is_persistent: bool = False
-    varies: bool = False
+    depends_on_slice: bool = False
     role: str = field(init=False)
     owner: str = field(init=False)
     next_of: str = field(init=False)

@@ -84,7 +84,7 @@ def _verify_kept(graph: StepGraph, computed: set[str]) -> None:
 
 
 def _kept_as(tensor: StepTensor) -> tuple[object, ...]:
-    return tensor.type, tensor.varies, tensor.place
+    return tensor.type, tensor.depends_on_slice, tensor.place
 
 
 def _verify_order(graph: StepGraph, computed: set[str]) -> None:

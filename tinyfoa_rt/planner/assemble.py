@@ -27,7 +27,7 @@ def search_space(costs: BlockCosts) -> SearchSpace:
     task = costs.task
     samples = task.options.samples or 1
     return SearchSpace(
-        slices=[task.grids(setting.block) for setting in task.settings],
+        slices=[task.grids(context.block) for context in task.contexts],
         batches=task.batches,
         peak=costs.peak,
         least=costs.least,
@@ -70,7 +70,7 @@ def assemble_plan(costs: BlockCosts, flash: Flash, chosen: Sequence[Candidate], 
 
 def _block_plan(costs: BlockCosts, index: int, candidate: Candidate, header_nbytes: int) -> BlockPlan:
     task = costs.task
-    block = task.settings[index].block
+    block = task.contexts[index].block
     need = costs.footprint(index, candidate)
     samples = task.options.samples
     return BlockPlan(
@@ -99,10 +99,10 @@ def _written(costs: BlockCosts, index: int, candidate: Candidate, header_nbytes:
 def _baselines(task: PlanningTask, costs: BlockCosts, chosen: Sequence[Candidate], plan_peak: int) -> dict[str, Account]:
     """The accounts of other ways to train the same blocks at the same batch."""
     batch = chosen[0].batch
-    hidden = [(s, c) for s, c in zip(task.settings, chosen) if not s.block.is_classifier] or list(zip(task.settings, chosen))
+    hidden = [(s, c) for s, c in zip(task.contexts, chosen) if not s.block.is_classifier] or list(zip(task.contexts, chosen))
     layers = []
-    for setting, candidate in hidden:
-        for layer in setting.block.layers:
+    for context, candidate in hidden:
+        for layer in context.block.layers:
             ins, outs = SliceGrid.of(layer, candidate.slices).largest
             layers.append(LayerAccount(layer.weight_size, ins * layer.taps * outs * layer.weight_copies))
     sizes = [
@@ -114,11 +114,11 @@ def _baselines(task: PlanningTask, costs: BlockCosts, chosen: Sequence[Candidate
     whole = Candidate(Slices(1, 1), batch)
     model = ModelAccount(
         layers=layers,
-        parameters=sum(setting.block.parameters for setting in task.settings),
+        parameters=sum(context.block.parameters for context in task.contexts),
         activations=sum(sizes) + sum(inputs),
         largest_activation=max([*sizes, *inputs]),
         num_states=len(optimizer_of(task.recipe.optimizer).states),
-        layerwise_peak=max(costs.peak(index, whole) for index in range(len(task.settings))),
+        layerwise_peak=max(costs.peak(index, whole) for index in range(len(task.contexts))),
         plan_peak=plan_peak,
         is_binary=task.recipe.binarize != "none",
     )

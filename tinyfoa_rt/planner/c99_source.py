@@ -18,7 +18,7 @@ from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.planner.storage_layout import lay_out
 from tinyfoa_rt.planner.stored import followed_by, stored_layers, stored_model
 from tinyfoa_rt.planner.task import PlanningTask
-from tinyfoa_rt.steps import BlockSetting, assemble_forward, assemble_step, to_program
+from tinyfoa_rt.steps import BlockContext, assemble_forward, assemble_step, to_program
 from tinyfoa_rt.steps.methods import method_of
 
 __all__ = ["model_source"]
@@ -47,8 +47,8 @@ def model_source(
     offsets = place_forward(program, inputs_of)
     extent = _end(program, offsets)
     blocks = [
-        _block(costs, index, setting, candidate, rates.get(setting.block.name, 0.0))
-        for index, (setting, candidate) in enumerate(zip(task.settings, candidates))
+        _block(costs, index, context, candidate, rates.get(context.block.name, 0.0))
+        for index, (context, candidate) in enumerate(zip(task.contexts, candidates))
     ]
     stored = stored_model(task, candidates)
     return ModelSource(
@@ -59,7 +59,7 @@ def model_source(
         layout=lay_out(stored, task.profile.page_bytes),
         profile=task.profile,
         forward=forward,
-        starts=tuple(starts[setting.block.name] for setting in task.settings),
+        starts=tuple(starts[context.block.name] for context in task.contexts),
         offsets=offsets,
         score=score,
         weight_scale=task.recipe.weight_scale,
@@ -69,30 +69,30 @@ def model_source(
     )
 
 
-def _block(costs: BlockCosts, index: int, setting: BlockSetting, candidate: Candidate, rate: float) -> BlockSource:
+def _block(costs: BlockCosts, index: int, context: BlockContext, candidate: Candidate, rate: float) -> BlockSource:
     task = costs.task
-    step = assemble_step(setting, task.choice(candidate))
+    step = assemble_step(context, task.choice(candidate))
     before = costs.before(index, candidate.batch)
     layers = [
         LayerSource(stored, math.prod(task.graph.shape(layer.output)[2:]) if layer.kind == "conv" else 1)
-        for layer, stored in zip(setting.block.layers, stored_layers(setting, candidate))
+        for layer, stored in zip(context.block.layers, stored_layers(context, candidate))
     ]
     program = to_program(step, task.profile)
     base = transient_base(program, before, task.profile.alignment)
     planned = {buffer.name: buffer.offset for buffer in costs.footprint(index, candidate).buffers}
     offsets = _offsets(program, planned, {name: base + offset for name, offset in before.offsets.items()})
     return BlockSource(
-        name=setting.block.name,
+        name=context.block.name,
         layers=tuple(layers),
         step=step,
         offsets=offsets,
         base=base,
         end=_end(program, offsets),
         peak_nbytes=costs.peak(index, candidate),
-        scale=scale_of(setting.block.output) if setting.is_binary else "",
+        scale=scale_of(context.block.output) if context.is_binary else "",
         starting_rate=rate,
-        statistics=followed_by(setting),
-        kept=tuple(each.name for each in method_of(setting.recipe.method).kept(setting)),
+        statistics=followed_by(context),
+        kept=tuple(each.name for each in method_of(context.recipe.method).kept(context)),
     )
 
 

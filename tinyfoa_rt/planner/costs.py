@@ -15,7 +15,7 @@ from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.planner.storage_layout import turn_nbytes
 from tinyfoa_rt.planner.stored import block_model
 from tinyfoa_rt.planner.task import PlanningTask
-from tinyfoa_rt.steps import BlockSetting, assemble_forward, assemble_step, to_program
+from tinyfoa_rt.steps import BlockContext, assemble_forward, assemble_step, to_program
 from tinyfoa_rt.steps.storage import constant_nbytes, slice_nbytes, trained_nbytes
 
 __all__ = ["MOST_ROWS", "BlockCosts"]
@@ -30,10 +30,10 @@ class BlockCosts:
     def __init__(self, task: PlanningTask) -> None:
         self.task = task
         self._is_arena = task.profile.placement == "arena"
-        self._kept = [trained_nbytes(setting) for setting in task.settings]
+        self._kept = [trained_nbytes(context) for context in task.contexts]
         self._frozen = _frozen_nbytes(task)
         self._before: dict[int, Mapping[str, Before]] = {}
-        self._signature = [_signature(setting) for setting in task.settings]
+        self._signature = [_signature(context) for context in task.contexts]
         self._held: dict[Hashable, int] = {}
         self._peaks: dict[Hashable, int] = {}
         self._stages = StageMemory(task.profile)
@@ -52,7 +52,7 @@ class BlockCosts:
     def peak(self, index: int, candidate: Candidate) -> int:
         """RAM in bytes that training block ``index`` needs."""
         before = self.before(index, candidate.batch)
-        pins = tuple(before.offsets.get(name) for name in self.task.settings[index].block.inputs)
+        pins = tuple(before.offsets.get(name) for name in self.task.contexts[index].block.inputs)
         key = (self._signature[index], candidate, before.peak_nbytes, before.whole_nbytes, before.resident_nbytes, pins)
         if key not in self._peaks:
             program = self.program(index, candidate)
@@ -66,7 +66,7 @@ class BlockCosts:
             return 0
         key = (self._signature[index], candidate)
         if key not in self._held:
-            self._held[key] = step_held_nbytes(self.task.settings[index], self.task.choice(candidate))
+            self._held[key] = step_held_nbytes(self.task.contexts[index], self.task.choice(candidate))
         return self._held[key] + self.before(index, candidate.batch).resident_nbytes
 
     def footprint(self, index: int, candidate: Candidate) -> Footprint:
@@ -76,8 +76,8 @@ class BlockCosts:
         return footprint(program, before, is_arena=self._is_arena, alignment=self.task.profile.alignment)
 
     def program(self, index: int, candidate: Candidate) -> Program:
-        setting, choice = self.task.settings[index], self.task.choice(candidate)
-        return to_program(assemble_step(setting, choice), self.task.profile) if self._is_arena else step_program(setting, choice)
+        context, choice = self.task.contexts[index], self.task.choice(candidate)
+        return to_program(assemble_step(context, choice), self.task.profile) if self._is_arena else step_program(context, choice)
 
     def turns(self, index: int, candidate: Candidate, samples: int) -> int:
         """Turns of slices that end in an epoch of ``samples`` which trains block ``index``; one where nothing takes turns."""
@@ -89,21 +89,21 @@ class BlockCosts:
         """Nonvolatile bytes written in an epoch of ``samples`` that trains block ``index``, beside headers."""
         if self.task.profile.nonvolatile_bytes == 0:
             return 0
-        setting, slices = self.task.settings[index], candidate.slices
+        context, slices = self.task.contexts[index], candidate.slices
         if self.task.profile.runtime == "ort" and not self.task.holds_slice(slices):
             return self._kept[index]
         whole, rest = divmod(self.turns(index, candidate, samples), slices.count)
         total = 0
-        for each in self._turn_nbytes(setting, index, candidate):
+        for each in self._turn_nbytes(context, index, candidate):
             total += whole * sum(each) + sum(each[:rest])
         return total
 
-    def _turn_nbytes(self, setting: BlockSetting, index: int, candidate: Candidate) -> list[list[int]]:
+    def _turn_nbytes(self, context: BlockContext, index: int, candidate: Candidate) -> list[list[int]]:
         """Bytes that the end of each slice's turn writes, layer by layer."""
         numbers = range(candidate.slices.count)
         if self.task.profile.runtime == "ort":
-            sizes = (setting.recipe, setting.profile)
-            return [[slice_nbytes(layer, *sizes, (candidate.slices, i)) for i in numbers] for layer in setting.block.layers]
+            sizes = (context.recipe, context.profile)
+            return [[slice_nbytes(layer, *sizes, (candidate.slices, i)) for i in numbers] for layer in context.block.layers]
         model = block_model(self.task, index, candidate)
         return [[turn_nbytes(model, layer, i) for i in numbers] for layer in model.layers]
 
@@ -114,7 +114,7 @@ class BlockCosts:
         else:
             if batch not in self._before:
                 self._before[batch] = self._forward(batch)
-            known = self._before[batch][self.task.settings[index].block.name]
+            known = self._before[batch][self.task.contexts[index].block.name]
         if self.task.profile.nonvolatile_bytes != 0:
             return known
         return replace(known, resident_nbytes=self._frozen + sum(self._kept) - self._kept[index])
@@ -142,31 +142,31 @@ class BlockCosts:
 
 
 def _frozen_nbytes(task: PlanningTask) -> int:
-    trained = {setting.block.name for setting in task.settings}
+    trained = {context.block.name for context in task.contexts}
     nodes = [node for block in task.parts.blocks if block.name not in trained for node in block.nodes]
     return constant_nbytes(task.graph, [*task.parts.stem, *nodes, *task.parts.behind], task.profile)
 
 
-def _signature(setting: BlockSetting) -> Hashable:
+def _signature(context: BlockContext) -> Hashable:
     """What the bytes of a block's step depend on: its structure, without the names."""
-    block = setting.block
+    block = context.block
     number: dict[str, int] = {"": -1}
     nodes = []
     for node in block.nodes:
         names = (*node.inputs, *node.outputs)
-        operands = tuple((number.setdefault(name, len(number)), _operand(setting, name)) for name in names)
+        operands = tuple((number.setdefault(name, len(number)), _operand(context, name)) for name in names)
         nodes.append((node.op_type, node.domain, len(node.inputs), operands, _frozen_attributes(node.attributes)))
     layers = tuple((number[layer.output], layer.kind, layer.groups, layer.bias is None) for layer in block.layers)
     inputs = tuple(number[name] for name in block.inputs)
     exports = tuple(number[name] for name in block.exports if name in number)
-    return (tuple(nodes), layers, inputs, number[block.output], exports, setting.recipe, block.keeps_reals)
+    return (tuple(nodes), layers, inputs, number[block.output], exports, context.recipe, block.keeps_reals)
 
 
-def _operand(setting: BlockSetting, name: str) -> Hashable:
+def _operand(context: BlockContext, name: str) -> Hashable:
     if not name:
         return None
-    value = setting.graph.values[name]
-    return value.dtype, value.shape, value.growth, name in setting.binary_values
+    value = context.graph.values[name]
+    return value.dtype, value.shape, value.growth, name in context.binary_values
 
 
 def _frozen_attributes(attributes: Mapping[str, Attribute]) -> Hashable:

@@ -54,15 +54,15 @@ class Flash:
 
     def most_last_blocks(self, available_nbytes: int) -> int:
         """The largest K for which ``--train last:K`` takes at most ``available_nbytes``; 0 where there is none."""
-        blocks, settings = self._task.parts.blocks, self._task.settings
-        first = len(blocks) - len(settings)
-        if any(setting.block is not block for setting, block in zip(settings, blocks[first:])):
+        blocks, contexts = self._task.parts.blocks, self._task.contexts
+        first = len(blocks) - len(contexts)
+        if any(context.block is not block for context, block in zip(contexts, blocks[first:])):
             return 0  # the choice of blocks has gaps; what to leave out is the user's to say
         frozen = self._costs.frozen_nbytes
-        for index, setting in enumerate(settings[:-1], 1):
-            frozen += constant_nbytes(self._task.graph, setting.block.nodes, self._task.profile)
+        for index, context in enumerate(contexts[:-1], 1):
+            frozen += constant_nbytes(self._task.graph, context.block.nodes, self._task.profile)
             if frozen + self._least_of_last(index) <= available_nbytes:
-                return len(settings) - index
+                return len(contexts) - index
         return 0
 
     @property
@@ -75,15 +75,15 @@ class Flash:
         task, profile = self._task, self._task.profile
         if profile.runtime != "c99":
             return sum(self._costs.kept_of_blocks[index:]) + profile.code_bytes
-        fewer = replace(task, settings=task.settings[index:])
+        fewer = replace(task, contexts=task.contexts[index:])
         return lay_out(stored_model(fewer, _least(fewer)), profile.page_bytes).flash_nbytes + profile.code_bytes
 
 
 def _least(task: PlanningTask) -> list[Candidate]:
     """The sizes in which each block stores least."""
     found = []
-    for index, setting in enumerate(task.settings):
-        candidates = [Candidate(grid, task.batches[0]) for grid in task.grids(setting.block)]
+    for index, context in enumerate(task.contexts):
+        candidates = [Candidate(grid, task.batches[0]) for grid in task.grids(context.block)]
         found.append(min(candidates, key=partial(stored_of, task, index)))
     return found
 

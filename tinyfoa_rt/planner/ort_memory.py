@@ -21,32 +21,32 @@ from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.ir.step import WORD_BITS, StepGraph, TensorType
 from tinyfoa_rt.planner.task import PlanningTask
 from tinyfoa_rt.providers import rewrites_for
-from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
+from tinyfoa_rt.steps import BlockContext, StepChoice, assemble_forward, assemble_step
 from tinyfoa_rt.steps.stages import cut_stages
 
 __all__ = ["StageMemory", "forward_stages", "step_held_nbytes", "step_program"]
 
 
-def step_program(setting: BlockSetting, choice: StepChoice) -> Program:
+def step_program(context: BlockContext, choice: StepChoice) -> Program:
     """Return the program of a block's training step as onnxruntime runs it.
 
     Raises:
         UnsupportedError: an operator cannot run there.
     """
-    step = assemble_step(setting, choice)
-    graph = _inlined(step, emit_step, setting.profile)
-    known = _known(step, setting.profile)
-    for layer in setting.block.layers:
+    step = assemble_step(context, choice)
+    graph = _inlined(step, emit_step, context.profile)
+    known = _known(step, context.profile)
+    for layer in context.block.layers:
         origin = own(layer.name, "origin")
         if origin in known:
             known[origin] = Value.of(np.array((0, 0, *SliceGrid.of(layer, choice.slices).largest), dtype=np.int32))
     return run_program(step, graph, known)
 
 
-def step_held_nbytes(setting: BlockSetting, choice: StepChoice) -> int:
+def step_held_nbytes(context: BlockContext, choice: StepChoice) -> int:
     """Return the bytes of RAM that a step's caller holds throughout: a part of what :func:`step_program` says, in no time."""
-    step = assemble_step(setting, choice)
-    return held_nbytes(step, _known(step, setting.profile))
+    step = assemble_step(context, choice)
+    return held_nbytes(step, _known(step, context.profile))
 
 
 def _inlined(graph: StepGraph, emit: Callable[..., Any], profile: Profile) -> InlinedGraph:
@@ -62,7 +62,7 @@ def _inlined(graph: StepGraph, emit: Callable[..., Any], profile: Profile) -> In
 def forward_stages(task: PlanningTask, rows: int) -> tuple[StepGraph, ...]:
     """The stages of the forward pass of ``rows`` samples, as they are run."""
     forward, starts = assemble_forward(task.graph, task.parts, task.trained, task.profile, rows)
-    return cut_stages(forward, starts, [setting.block for setting in task.settings], task.score)
+    return cut_stages(forward, starts, [context.block for context in task.contexts], task.score)
 
 
 @dataclass

@@ -18,16 +18,16 @@ from tinyfoa_rt.planner.runnable import check_runnable
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.planner.task import PlanningTask, resolve_options
 from tinyfoa_rt.profiles import load_profile
-from tinyfoa_rt.steps import BlockSetting, StepChoice, assemble_forward, assemble_step
+from tinyfoa_rt.steps import BlockContext, StepChoice, assemble_forward, assemble_step
 from tinyfoa_rt.steps.methods import method_of
 
 __all__ = ["check_model", "check_plan", "find_refusal", "naming_a_way_out"]
 
 
-def find_refusal(setting: BlockSetting) -> UnsupportedError | None:
+def find_refusal(context: BlockContext) -> UnsupportedError | None:
     """Return why a block cannot be trained, or ``None`` if it can."""
     try:
-        check_emission(assemble_step(setting, StepChoice(Slices(1, 1), 1, False)), keeps_batch=True)
+        check_emission(assemble_step(context, StepChoice(Slices(1, 1), 1, False)), keeps_batch=True)
     except UnsupportedError as error:
         return error
     return None
@@ -59,8 +59,8 @@ def check_plan(model: Graph, task: PlanningTask, chosen: Sequence[Candidate]) ->
         here = resolve_options(model, task.options, load_profile("ort-cpu"))
         check_runnable(here)
     check_model(here)
-    for setting, candidate in zip(here.settings, chosen):
-        check_emission(assemble_step(setting, here.choice(candidate)), keeps_batch=True)
+    for context, candidate in zip(here.contexts, chosen):
+        check_emission(assemble_step(context, here.choice(candidate)), keeps_batch=True)
     if task.profile.runtime == "c99":
         _check_c99(task, chosen)
 
@@ -68,7 +68,7 @@ def check_plan(model: Graph, task: PlanningTask, chosen: Sequence[Candidate]) ->
 def _check_c99(task: PlanningTask, chosen: Sequence[Candidate]) -> None:
     if task.options.schedule == "freeze-diagonal":
         raise UnsupportedError("schedule 'freeze-diagonal'", "trains all slices at once", "plan with --schedule slice or full")
-    for layer in (layer for setting in task.settings for layer in setting.block.layers):
+    for layer in (layer for context in task.contexts for layer in context.block.layers):
         if layer.kind == "local":
             problem = "is locally connected; C99 trains dense layers and convolutions"
             raise UnsupportedError(f"layer '{layer.name}'", problem, "train only what is behind it: --train last:1")
@@ -84,7 +84,7 @@ def naming_a_way_out(task: PlanningTask) -> Iterator[None]:
     try:
         yield
     except UnsupportedError as error:
-        refused = {setting.block.name for setting in task.settings if find_refusal(setting) is not None}
+        refused = {context.block.name for context in task.contexts if find_refusal(context) is not None}
         if not refused:
             raise
         names = [block.name for block in task.parts.blocks]

@@ -11,8 +11,8 @@ from tinyfoa_rt.ir.storage import StoredLayer, StoredModel
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.planner.storage_layout import lay_out
 from tinyfoa_rt.planner.task import PlanningTask
-from tinyfoa_rt.steps import BlockSetting
-from tinyfoa_rt.steps.trained_part import running_statistics
+from tinyfoa_rt.steps import BlockContext
+from tinyfoa_rt.steps.training_nodes import running_statistics
 
 __all__ = ["block_model", "followed_by", "header_of", "stored_layers", "stored_model", "stored_of"]
 
@@ -21,15 +21,15 @@ def stored_model(task: PlanningTask, candidates: Sequence[Candidate]) -> StoredM
     """Return what the trained blocks of ``task`` keep, each in the sizes of its candidate."""
     return StoredModel(
         optimizer=optimizer_of(task.recipe.optimizer),
-        layers=tuple(layer for setting, each in zip(task.settings, candidates) for layer in stored_layers(setting, each)),
-        scales=tuple(scale_of(setting.block.output) for setting in task.settings if setting.is_binary),
-        statistics={name: length for setting in task.settings for name, length in followed_by(setting).items()},
+        layers=tuple(layer for context, each in zip(task.contexts, candidates) for layer in stored_layers(context, each)),
+        scales=tuple(scale_of(context.block.output) for context in task.contexts if context.is_binary),
+        statistics={name: length for context in task.contexts for name, length in followed_by(context).items()},
     )
 
 
 def block_model(task: PlanningTask, index: int, candidate: Candidate) -> StoredModel:
     """Return what trained block ``index`` alone keeps."""
-    return StoredModel(optimizer_of(task.recipe.optimizer), stored_layers(task.settings[index], candidate))
+    return StoredModel(optimizer_of(task.recipe.optimizer), stored_layers(task.contexts[index], candidate))
 
 
 def header_of(task: PlanningTask, candidates: Sequence[Candidate]) -> int:
@@ -44,24 +44,24 @@ def stored_of(task: PlanningTask, index: int, candidate: Candidate) -> int:
     return lay_out(block_model(task, index, candidate)).nbytes if has_slots else 0
 
 
-def stored_layers(setting: BlockSetting, candidate: Candidate) -> tuple[StoredLayer, ...]:
+def stored_layers(context: BlockContext, candidate: Candidate) -> tuple[StoredLayer, ...]:
     """Return the layers of one block."""
     return tuple(
         StoredLayer(
             layer.name,
             SliceGrid.of(layer, candidate.slices),
             taps=layer.taps,
-            is_binary=setting.recipe.binarize != "none",
+            is_binary=context.recipe.binarize != "none",
             has_bias=layer.bias is not None,
         )
-        for layer in setting.block.layers
+        for layer in context.block.layers
     )
 
 
-def followed_by(setting: BlockSetting) -> dict[str, int]:
+def followed_by(context: BlockContext) -> dict[str, int]:
     """Return running mean, variance and trained shift of a block's batch normalizations, each with its length."""
     return {
-        name: setting.graph.values[node.inputs[3]].size
-        for node in running_statistics(setting.block)
+        name: context.graph.values[node.inputs[3]].size
+        for node in running_statistics(context.block)
         for name in (*statistics_of(node.outputs[0]), shift_of(node.outputs[0]))
     }

@@ -23,7 +23,7 @@ from tinyfoa_rt.partition import (
 from tinyfoa_rt.planner.loss import auto_loss, check_loss
 from tinyfoa_rt.planner.search import Candidate, grid_candidates
 from tinyfoa_rt.profiles import load_profile
-from tinyfoa_rt.steps import BlockSetting, StepChoice, block_settings
+from tinyfoa_rt.steps import BlockContext, StepChoice, block_contexts
 from tinyfoa_rt.steps.methods import method_of
 from tinyfoa_rt.units import parse_nbytes
 
@@ -37,7 +37,7 @@ _DIAGONAL = Slices(2, 2)
 class PlanningTask:
     """Everything that planning starts from.
 
-    ``settings`` has one entry for each trained block, in execution order. ``options`` are resolved, but for a batch that planning
+    ``contexts`` has one entry for each trained block, in execution order. ``options`` are resolved, but for a batch that planning
     chooses.
     """
 
@@ -46,11 +46,11 @@ class PlanningTask:
     options: PlanOptions
     profile: Profile
     recipe: Recipe
-    settings: tuple[BlockSetting, ...]
+    contexts: tuple[BlockContext, ...]
 
     @property
     def trained(self) -> Mapping[str, Recipe]:
-        return {setting.block.name: setting.recipe for setting in self.settings}
+        return {context.block.name: context.recipe for context in self.contexts}
 
     @property
     def budget_bytes(self) -> int:
@@ -137,12 +137,12 @@ def resolve_options(graph: Graph, options: PlanOptions, profile: Profile | None 
     )
     options = method_of(options.method).decide(options, parts, selected)
     recipe = _recipe(options, num_outputs)
-    settings = tuple(_with_own_recipe(each, parts.blocks[-1]) for each in block_settings(graph, trained, recipe, profile))
-    return PlanningTask(graph, parts, options, profile, recipe, settings)
+    contexts = tuple(_with_own_recipe(each, parts.blocks[-1]) for each in block_contexts(graph, trained, recipe, profile))
+    return PlanningTask(graph, parts, options, profile, recipe, contexts)
 
 
-def _with_own_recipe(setting: BlockSetting, last: Block) -> BlockSetting:
-    return replace(setting, recipe=method_of(setting.recipe.method).recipe_of(setting.recipe, setting.block, last))
+def _with_own_recipe(context: BlockContext, last: Block) -> BlockContext:
+    return replace(context, recipe=method_of(context.recipe.method).recipe_of(context.recipe, context.block, last))
 
 
 def _check_frozen(graph: Graph, profile: Profile) -> None:

@@ -20,7 +20,7 @@ from tinyfoa_rt.partition.layers import find_layers, untrainable_products
 from tinyfoa_rt.planner.refusal import check_model, find_refusal
 from tinyfoa_rt.planner.runnable import check_runnable
 from tinyfoa_rt.planner.task import resolve_options
-from tinyfoa_rt.steps import BlockSetting
+from tinyfoa_rt.steps import BlockContext
 from tinyfoa_rt.terminal import print_parts
 
 __all__ = ["BlockFinding", "inspect_blocks", "print_inspection"]
@@ -50,7 +50,7 @@ def inspect_blocks(graph: Graph, loss_at: str | None = None) -> tuple[BlockFindi
         return ()
     task = resolve_options(graph, PlanOptions(budget=1, loss_at=loss_at))
     check_runnable(task)
-    return tuple(_finding(task.graph, setting) for setting in task.settings)
+    return tuple(_finding(task.graph, context) for context in task.contexts)
 
 
 def print_inspection(graph: Graph, console: Console | None = None, *, loss_at: str | None = None) -> None:
@@ -132,11 +132,11 @@ def _table(findings: tuple[BlockFinding, ...]) -> Table:
     return table
 
 
-def _finding(graph: Graph, setting: BlockSetting) -> BlockFinding:
-    block = setting.block
+def _finding(graph: Graph, context: BlockContext) -> BlockFinding:
+    block = context.block
     operators = _counted(node.op_type for node in block.nodes)
     shapes = (graph.shape(block.layers[0].input), graph.shape(block.output))
-    refusal = find_refusal(setting)
+    refusal = find_refusal(context)
     return BlockFinding(block, shapes, operators, None if refusal is None else f"{refusal.place}: {refusal.problem}")
 
 

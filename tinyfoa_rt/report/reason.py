@@ -58,8 +58,8 @@ def _too_little_ram(task: PlanningTask, worst: BlockPlan) -> str:
         if task.profile.nonvolatile_bytes == 0
         else "Weights that are not being updated are read from nonvolatile memory and take no RAM."
     )
-    setting = next(setting for setting in task.settings if setting.block.name == worst.name)
-    advice = method_of(setting.recipe.method).advice(setting, largest)
+    context = next(context for context in task.contexts if context.block.name == worst.name)
+    advice = method_of(context.recipe.method).advice(context, largest)
     mend = f" {advice}" if advice else ""
     return (
         f"Block {elide(worst.name)} needs at least {worst.peak_bytes:,} bytes; its largest buffer is {elide(largest.name)} "
@@ -116,7 +116,7 @@ def _why_chosen(task: PlanningTask, costs: BlockCosts, blocks: Sequence[BlockPla
 def _next_larger(task: PlanningTask, costs: BlockCosts, index: int, block: BlockPlan) -> int | None:
     """The least RAM that the next larger update fraction would take, at the smallest batch."""
     count = Slices(*block.slices).count
-    grids = [g for g in task.grids(task.settings[index].block) if g.count < count]
+    grids = [g for g in task.grids(task.contexts[index].block) if g.count < count]
     if not grids:
         return None
     next_count = max(g.count for g in grids)

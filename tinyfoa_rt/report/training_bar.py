@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tinyfoa_rt.run.loop import Report
+from tinyfoa_rt.run.step_report import Report
 
 __all__ = ["TrainingBar"]
 

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tinyfoa_rt.run.state import Array, DenseState
+from tinyfoa_rt.run.layer_state import Array, LayerState
 
 __all__ = ["ConvState"]
 
 
-class ConvState(DenseState):
-    """One layer; as :class:`DenseState`, but ``weight`` is (taps, inputs of a group, outputs)."""
+class ConvState(LayerState):
+    """One layer; as :class:`LayerState`, but ``weight`` is (taps, inputs of a group, outputs)."""
 
     def sum_inputs(self, weight: Array) -> Array:
         """Sum |W| over taps and inputs: (outputs,)."""

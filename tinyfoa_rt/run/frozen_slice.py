@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.slices import SliceGrid, split
-from tinyfoa_rt.run.state import DenseState
+from tinyfoa_rt.run.layer_state import LayerState
 
 __all__ = ["FrozenSlice"]
 
@@ -25,7 +25,7 @@ class FrozenSlice:
         outs: its outputs.
     """
 
-    def __init__(self, layer: DenseState, ins: slice, outs: slice) -> None:
+    def __init__(self, layer: LayerState, ins: slice, outs: slice) -> None:
         assert layer.grid.count == 1
         self._layer = layer
         self._place = (..., ins, outs)
@@ -34,7 +34,7 @@ class FrozenSlice:
         self._kept: list[tuple[NDArray[Any], NDArray[Any]]] = [(array, array[..., ins, outs].copy()) for array in kept]
 
     @classmethod
-    def of_epoch(cls, layer: DenseState, epoch: int) -> FrozenSlice:
+    def of_epoch(cls, layer: LayerState, epoch: int) -> FrozenSlice:
         """The diagonal slice of an epoch, out of halves."""
         num_ins, num_outs = layer.shape[-2:]
         part = SliceGrid(split(num_ins, 2), split(num_outs, 2)).part(3 * (epoch % 2))

@@ -12,21 +12,15 @@ from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.artifact.settings import rate_at
 from tinyfoa_rt.run.block_training import BlockTraining
 from tinyfoa_rt.run.cache import ActivationCache
+from tinyfoa_rt.run.calibration import CALIBRATION_SAMPLES, calibrate, input_powers, robust_mean
+from tinyfoa_rt.run.divergence import check_loss, check_tensors
 from tinyfoa_rt.run.feed import Samples, fill_batch, order_of_samples
 from tinyfoa_rt.run.forward import ForwardPass
 from tinyfoa_rt.run.frozen_slice import FrozenSlice
-from tinyfoa_rt.run.loop import (
-    CALIBRATION_SAMPLES,
-    Report,
-    calibrate,
-    check_loss,
-    check_tensors,
-    input_powers,
-    robust_mean,
-)
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.progress import Progress
 from tinyfoa_rt.run.session import Runtime
+from tinyfoa_rt.run.step_report import Report
 
 __all__ = ["LayerwiseLoop"]
 

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from tinyfoa_rt.ir.names import own
-from tinyfoa_rt.run.state import Array, DenseState
+from tinyfoa_rt.run.layer_state import Array, LayerState
 
 __all__ = ["LocalState"]
 
 
-class LocalState(DenseState):
-    """One layer; as :class:`DenseState`, with these shapes.
+class LocalState(LayerState):
+    """One layer; as :class:`LayerState`, with these shapes.
 
     ``weight`` is (positions, taps, inputs, outputs), ``bias`` (outputs, positions), ``abs_sums`` (m_in, positions, outputs).
     """

@@ -14,14 +14,14 @@ from tinyfoa_rt.artifact.records import BlockRecord, LayerRecord, Manifest, Opti
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.ir.names import kept_by, own, shift_of, statistics_of
 from tinyfoa_rt.run.conv_state import ConvState
+from tinyfoa_rt.run.layer_state import LayerState
 from tinyfoa_rt.run.local_state import LocalState
 from tinyfoa_rt.run.mapped_memory import mapped_array
-from tinyfoa_rt.run.state import DenseState
 
 __all__ = ["ModelState"]
 
 Array = NDArray[Any]
-_KINDS: Mapping[str, type[DenseState]] = {"dense": DenseState, "conv": ConvState, "local": LocalState}
+_KINDS: Mapping[str, type[LayerState]] = {"dense": LayerState, "conv": ConvState, "local": LocalState}
 
 
 class ModelState:
@@ -42,7 +42,7 @@ class ModelState:
         self, manifest: Manifest, initial: Mapping[str, Array], storage: Path | None = None, *, is_packed: bool = False
     ) -> None:
         self.is_packed = is_packed
-        self.layers: dict[str, DenseState] = {}
+        self.layers: dict[str, LayerState] = {}
         self.others: dict[str, Array] = {}
         self._kept = {kept_by(block.name, name) for block in manifest.blocks for name in block.kept}
         for block in manifest.blocks:
@@ -98,7 +98,7 @@ def _other_names(block: BlockRecord) -> list[str]:
 
 def _layer_state(
     layer: LayerRecord, initial: Mapping[str, Array], optimizer: OptimizerRecord, storage: Path | None
-) -> partial[DenseState]:
+) -> partial[LayerState]:
     """The state of a layer, but for its form."""
     weight = np.asarray(_required(initial, own(layer.name, "weight")))
     bias = np.array(_required(initial, own(layer.name, "bias"))) if layer.has_bias else None

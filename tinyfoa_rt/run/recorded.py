@@ -25,8 +25,8 @@ from tinyfoa_rt.errors import InputError, UsageError
 from tinyfoa_rt.files import write_whole
 from tinyfoa_rt.run.data import DataSet, Normalization
 from tinyfoa_rt.run.evaluation import Evaluation
-from tinyfoa_rt.run.loop import Report
 from tinyfoa_rt.run.metrics import MetricsLog
+from tinyfoa_rt.run.step_report import Report
 from tinyfoa_rt.run.trainer import Trainer
 
 __all__ = ["CURVE", "Outcome", "RecordedTraining", "check_normalization", "check_output", "open_trainer"]

@@ -23,16 +23,17 @@ from tinyfoa_rt.errors import InputError, UsageError
 from tinyfoa_rt.ir.losses import loss_of
 from tinyfoa_rt.run.data import Normalization
 from tinyfoa_rt.run.data_digest import digest_of
+from tinyfoa_rt.run.divergence import check_tensors
 from tinyfoa_rt.run.evaluation import Evaluation, evaluate_scores, predict
 from tinyfoa_rt.run.feed import Samples, as_step_labels, samples_of
 from tinyfoa_rt.run.forward import ForwardPass
 from tinyfoa_rt.run.interleaved import InterleavedLoop
 from tinyfoa_rt.run.kernels import find_kernels
 from tinyfoa_rt.run.layerwise import LayerwiseLoop
-from tinyfoa_rt.run.loop import Report, check_tensors
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.progress import Progress
 from tinyfoa_rt.run.session import Runtime
+from tinyfoa_rt.run.step_report import Report
 
 __all__ = ["Trainer"]
 

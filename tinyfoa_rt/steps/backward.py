@@ -17,7 +17,7 @@ from tinyfoa_rt.operators import standard_operator
 from tinyfoa_rt.operators.vjp import VjpRule, refuse
 from tinyfoa_rt.partition.layers import untrainable_products
 from tinyfoa_rt.steps.builder import StepBuilder
-from tinyfoa_rt.steps.trained_part import nodes_to_output, reached_by_layers
+from tinyfoa_rt.steps.training_nodes import nodes_to_output, reached_by_layers
 
 __all__ = ["BackwardPass", "ChannelSlice", "channel_slice", "vjp_rule"]
 

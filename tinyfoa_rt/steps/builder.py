@@ -52,10 +52,10 @@ class StepBuilder:
         self._tensors[name] = StepTensor(name, tensor_type, category, place, is_persistent)
         return name
 
-    def vary(self, *names: str) -> None:
+    def mark_slice_dependent(self, *names: str) -> None:
         """Mark tensors whose size depends on which slice is active."""
         for name in names:
-            self._tensors[name] = replace(self._tensors[name], varies=True)
+            self._tensors[name] = replace(self._tensors[name], depends_on_slice=True)
 
     def input(self, name: str, tensor_type: TensorType, category: Category = "activation") -> str:
         """Declare a tensor that is there when the step begins."""

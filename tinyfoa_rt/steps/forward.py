@@ -17,10 +17,10 @@ from tinyfoa_rt.ir.step import StepGraph, TensorType
 from tinyfoa_rt.operators import DOMAIN
 from tinyfoa_rt.operators.geometry import explicit_window
 from tinyfoa_rt.operators.local import LOCAL_ATTRIBUTES
+from tinyfoa_rt.steps.block_context import binarizes_output
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.parameters import LayerTensors, declare_read_only
-from tinyfoa_rt.steps.setting import binarizes_output
-from tinyfoa_rt.steps.trained_part import absorbed_relu, running_statistics
+from tinyfoa_rt.steps.training_nodes import absorbed_relu, running_statistics
 
 __all__ = ["ForwardPass", "assemble_forward", "window_attributes"]
 

@@ -9,9 +9,9 @@ from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.operators.updates import LARGEST
 from tinyfoa_rt.steps.backward import BackwardPass
+from tinyfoa_rt.steps.block_context import BlockContext, StepChoice
 from tinyfoa_rt.steps.forward import ForwardPass, window_attributes
 from tinyfoa_rt.steps.parameters import LayerTensors, Parameter
-from tinyfoa_rt.steps.setting import BlockSetting, StepChoice
 
 __all__ = ["LayerUpdates"]
 
@@ -21,22 +21,22 @@ _SLICE_GRADIENTS = {"dense": "DenseSliceGrad", "conv": "ConvSliceGrad", "local":
 class LayerUpdates:
     """Adds the updates of a block's layers to a step."""
 
-    def __init__(self, setting: BlockSetting, choice: StepChoice, forward: ForwardPass) -> None:
-        self.setting = setting
+    def __init__(self, context: BlockContext, choice: StepChoice, forward: ForwardPass) -> None:
+        self.context = context
         self.choice = choice
         self.forward = forward
         self.builder = forward.builder
-        self.optimizer = optimizer_of(setting.recipe.optimizer)
+        self.optimizer = optimizer_of(context.recipe.optimizer)
 
     def add(self, layer: Layer, tensors: LayerTensors, backward: BackwardPass, grad_z: str) -> None:
         """Add the gradient of a layer's active slice, by the error ``grad_z`` at its output, and the step that follows it."""
         assert tensors.weight is not None
         self.builder.phase = "gradient"
-        if layer.kind == "dense" and self.optimizer.dense_step and self.setting.profile.runtime == "ort":
+        if layer.kind == "dense" and self.optimizer.dense_step and self.context.profile.runtime == "ort":
             self._step_down(layer, tensors, backward, grad_z)
             return
         bias = tensors.bias_parameter
-        attributes = dict(window_attributes(self.setting.graph, layer))
+        attributes = dict(window_attributes(self.context.graph, layer))
         if layer.kind == "conv":
             attributes["group_outputs"] = group_outputs = layer.out_features // layer.groups
             attributes["slice_groups"] = SliceGrid.of(layer, self.choice.slices).most_groups(group_outputs)
@@ -63,7 +63,7 @@ class LayerUpdates:
             size: dict[str, Attribute] = {"bias_size": bias.grad_type.size, **attributes}
             grad = self.builder.call("BiasSliceGrad", (grad_z, tensors.origin), (gradient(bias.latent),), size, "gradient")[0]
         self.builder.phase = "update"
-        limit = 1.0 if self.setting.recipe.binarize != "none" else LARGEST
+        limit = 1.0 if self.context.recipe.binarize != "none" else LARGEST
         inputs = (weight.latent, grad_z, *self._layer_input(layer), RATE, tensors.origin)
         attributes |= {"limit": limit, **self._input_center(layer)}
         self.builder.call(self.optimizer.dense_step, inputs, (successor(weight.latent),), attributes)
@@ -79,21 +79,21 @@ class LayerUpdates:
 
     def _input_center(self, layer: Layer) -> dict[str, Attribute]:
         """The attribute that says what the gradient takes off the input of binary weights; none where that is nothing."""
-        is_binary = self.setting.recipe.binarize == "both" and self.forward.reads_bits(layer)
-        center = self.setting.recipe.input_center if is_binary else 0.0
+        is_binary = self.context.recipe.binarize == "both" and self.forward.reads_bits(layer)
+        center = self.context.recipe.input_center if is_binary else 0.0
         return {"input_center": center} if center else {}
 
     def _pack(self, tensors: LayerTensors) -> None:
         """Signs and sums follow the weights."""
         assert tensors.weight is not None
-        if self.setting.recipe.binarize != "none":
+        if self.context.recipe.binarize != "none":
             signs, sums = tensors.updated_signs
             latent = successor(tensors.weight.latent)
             self.builder.call("PackSigns", (latent, signs, sums, tensors.origin), (successor(signs), successor(sums)))
         self.builder.phase = "gradient"
 
     def _update(self, parameter: Parameter, grad: str, origin: str) -> None:
-        is_clipped = self.setting.recipe.binarize != "none" and self.builder.type_of(parameter.latent).shape[1:] != ()
+        is_clipped = self.context.recipe.binarize != "none" and self.builder.type_of(parameter.latent).shape[1:] != ()
         inputs = (parameter.latent, grad, RATE, *parameter.states, origin)
         outputs = tuple(successor(name) for name in (parameter.latent, *parameter.states))
         self.builder.call(self.optimizer.update, inputs, outputs, {"limit": 1.0 if is_clipped else LARGEST})

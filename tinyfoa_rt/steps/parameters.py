@@ -19,8 +19,8 @@ from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.ir.step import TensorType
+from tinyfoa_rt.steps.block_context import StepChoice
 from tinyfoa_rt.steps.builder import StepBuilder
-from tinyfoa_rt.steps.setting import StepChoice
 
 __all__ = ["LayerTensors", "Parameter", "declare_read_only", "declare_states", "declare_trained"]
 
@@ -123,7 +123,7 @@ def _sliced(builder: StepBuilder, layer: Layer, recipe: Recipe, part: _Part) -> 
     if not part.is_even:
         parameters = [parameter for parameter in (weight, bias_parameter) if parameter is not None]
         sized = [name for p in parameters for name in (p.latent, *p.states) if builder.type_of(name).shape]
-        builder.vary(*sized, *(name for name in (w_slice, abs_sum_slice) if name and name not in sized))
+        builder.mark_slice_dependent(*sized, *(name for name in (w_slice, abs_sum_slice) if name and name not in sized))
     return LayerTensors(
         w=read_only.w,
         bias=read_only.bias,

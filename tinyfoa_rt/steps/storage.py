@@ -14,9 +14,9 @@ from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.ir.step import TensorType
+from tinyfoa_rt.steps.block_context import BlockContext
 from tinyfoa_rt.steps.builder import stored_type
 from tinyfoa_rt.steps.methods import method_of
-from tinyfoa_rt.steps.setting import BlockSetting
 
 __all__ = ["constant_nbytes", "slice_nbytes", "trained_nbytes"]
 
@@ -30,18 +30,18 @@ def constant_nbytes(graph: Graph, nodes: Iterable[Node], profile: Profile) -> in
     return sum(each.nbytes(packs_bits=False) for each in found)
 
 
-def trained_nbytes(setting: BlockSetting) -> int:
+def trained_nbytes(context: BlockContext) -> int:
     """Bytes that a trained block keeps: its parameters, their state, what its method keeps, its scale and its other constants."""
-    block, recipe = setting.block, setting.recipe
+    block, recipe = context.block, context.recipe
     inside = {node.name for layer in block.layers for node in layer.nodes}
     owned = [node for node in block.nodes if node.name not in inside]
-    total = constant_nbytes(setting.graph, owned, setting.profile) + sum(
-        _layer_nbytes(layer, recipe, setting.profile) for layer in block.layers
+    total = constant_nbytes(context.graph, owned, context.profile) + sum(
+        _layer_nbytes(layer, recipe, context.profile) for layer in block.layers
     )
-    if setting.is_binary:
+    if context.is_binary:
         total += _FLOAT32
-    kept = method_of(recipe.method).kept(setting)
-    return total + sum(each.type.nbytes(packs_bits=setting.profile.packs_bits) for each in kept if not each.is_derived)
+    kept = method_of(recipe.method).kept(context)
+    return total + sum(each.type.nbytes(packs_bits=context.profile.packs_bits) for each in kept if not each.is_derived)
 
 
 def slice_nbytes(layer: Layer, recipe: Recipe, profile: Profile, at: tuple[Slices, int]) -> int:

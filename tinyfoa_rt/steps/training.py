@@ -10,46 +10,46 @@ from tinyfoa_rt.ir.names import LOSS, RATE, gradient, own, scale_of, shift_of, s
 from tinyfoa_rt.ir.step import StepGraph, TensorType
 from tinyfoa_rt.operators.vjp import refuse
 from tinyfoa_rt.steps.backward import BackwardPass, channel_slice, vjp_rule
+from tinyfoa_rt.steps.block_context import BlockContext, StepChoice
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.forward import ForwardPass
 from tinyfoa_rt.steps.layer_updates import LayerUpdates
 from tinyfoa_rt.steps.methods import method_of
 from tinyfoa_rt.steps.methods.supervised import declare_labels
 from tinyfoa_rt.steps.parameters import LayerTensors, declare_trained
-from tinyfoa_rt.steps.setting import BlockSetting, StepChoice
-from tinyfoa_rt.steps.trained_part import nodes_to_output, reached_by_layers, running_statistics
+from tinyfoa_rt.steps.training_nodes import nodes_to_output, reached_by_layers, running_statistics
 
 __all__ = ["assemble_step"]
 
 
-def assemble_step(setting: BlockSetting, choice: StepChoice) -> StepGraph:
+def assemble_step(context: BlockContext, choice: StepChoice) -> StepGraph:
     """Return the step graph of a block.
 
     Raises:
         UnsupportedError: the gradient would have to pass a node without a rule, or does not reach a layer; or what enters or
             leaves the block has no rows of single samples.
     """
-    if setting.disorder:
-        raise refuse(setting.block.layers[0].name, setting.disorder)
-    builder = StepBuilder(setting.graph, setting.profile, choice.batch)
-    step = _StepAssembly(setting, choice, builder)
+    if context.disorder:
+        raise refuse(context.block.layers[0].name, context.disorder)
+    builder = StepBuilder(context.graph, context.profile, choice.batch)
+    step = _StepAssembly(context, choice, builder)
     step.declare()
     step.run_forward()
     step.run_backward()
-    return builder.finish(setting.block.name, (LOSS, *step.reported), step.scores)
+    return builder.finish(context.block.name, (LOSS, *step.reported), step.scores)
 
 
 class _StepAssembly:
     """The parts of one step while they are added to the builder."""
 
-    def __init__(self, setting: BlockSetting, choice: StepChoice, builder: StepBuilder) -> None:
-        self.setting = setting
+    def __init__(self, context: BlockContext, choice: StepChoice, builder: StepBuilder) -> None:
+        self.context = context
         self.choice = choice
         self.builder = builder
-        self.block = setting.block
-        self.forward = ForwardPass(builder, setting.recipe, dict(setting.binary_values))
-        self.updates = LayerUpdates(setting, choice, self.forward)
-        self.method = method_of(setting.recipe.method)
+        self.block = context.block
+        self.forward = ForwardPass(builder, context.recipe, dict(context.binary_values))
+        self.updates = LayerUpdates(context, choice, self.forward)
+        self.method = method_of(context.recipe.method)
         self.scores = ""
         self.tensors: dict[str, LayerTensors] = {}
         self._shifted: list[tuple[Node, str]] = []
@@ -58,7 +58,7 @@ class _StepAssembly:
     @property
     def reported(self) -> tuple[str, ...]:
         """What a step on onnxruntime also hands out: scores, and the block's output where the next block trains on it."""
-        if self.setting.profile.runtime != "ort":
+        if self.context.profile.runtime != "ort":
             return ()
         handed_on = self.block.output if self.choice.hands_on else ""
         return tuple(dict.fromkeys(name for name in (self.scores, handed_on) if name))
@@ -67,21 +67,21 @@ class _StepAssembly:
         """Declare what is there when the step begins: inputs, labels, parameters."""
         for value in self.block.inputs:
             value_type = self.builder.value_type(value)
-            if value in self.setting.binary_values:
+            if value in self.context.binary_values:
                 value_type = TensorType("bit", value_type.shape)
-                scale = self.setting.binary_values[value]
+                scale = self.context.binary_values[value]
                 if scale and not self.builder.has(scale):
                     place = self.builder.parameter_place
                     self.builder.tensor(scale, TensorType("float32", ()), "weight", place=place, is_persistent=True)
             self.builder.input(value, value_type)
         self.builder.tensor(RATE, TensorType("float32", ()), "state", is_persistent=True)
         for layer in self.block.layers:
-            if layer.kind == "dense" and len(self.setting.graph.shape(layer.input)) != 2:
+            if layer.kind == "dense" and len(self.context.graph.shape(layer.input)) != 2:
                 raise refuse(layer.name, "is a dense layer at several positions, which cannot be trained yet")
-            self.tensors[layer.name] = declare_trained(self.builder, layer, self.setting.recipe, self.choice)
+            self.tensors[layer.name] = declare_trained(self.builder, layer, self.context.recipe, self.choice)
 
     def run_forward(self) -> None:
-        is_binary = self.setting.is_binary
+        is_binary = self.context.is_binary
         relu, preactivation = self.forward.prepare_binary_output(self.block) if is_binary else (None, "")
         running = running_statistics(self.block)
         for node in nodes_to_output(self.block):
@@ -98,7 +98,7 @@ class _StepAssembly:
     def run_backward(self) -> None:
         origin = self.tensors[self.block.layers[0].name].origin
         sends_slices = self.method.sends_slices
-        part = channel_slice(self.setting.graph, self.block, self.choice.slices, origin) if sends_slices else None
+        part = channel_slice(self.context.graph, self.block, self.choice.slices, origin) if sends_slices else None
         reached = reached_by_layers(self.block)
         backward = BackwardPass(self.builder, self.forward.renamed, reached, part)
         self._add_error(backward)
@@ -118,15 +118,15 @@ class _StepAssembly:
     def _add_error(self, backward: BackwardPass) -> None:
         """The method's loss, and the gradients by values of the block that it begins with."""
         if self.method.reads_labels:
-            declare_labels(self.setting, self.builder)
-        for each in self.method.kept(self.setting):
+            declare_labels(self.context, self.builder)
+        for each in self.method.kept(self.context):
             place = self.builder.parameter_place if each.is_fixed else "ram"
             self.builder.tensor(each.name, each.type, each.category, place=place, is_persistent=True)
-        signal = self.method.add(self.setting, self.forward, backward)
+        signal = self.method.add(self.context, self.forward, backward)
         self.scores = signal.scores
         self.builder.phase = "gradient"
         for value, grad in signal.gradients.items():
-            is_binary = self.setting.is_binary and value == self.block.output
+            is_binary = self.context.is_binary and value == self.block.output
             backward.add(value, self._behind_window(grad, backward) if is_binary else grad)
 
     def _behind_window(self, grad: str, backward: BackwardPass) -> str:
@@ -146,7 +146,7 @@ class _StepAssembly:
         shift = self.builder.tensor(shift_of(node.outputs[0]), shift_type, "weight", is_persistent=True)
         inputs = (self.forward.real_input(node.inputs[0]), self.builder.constant(node.inputs[1]), shift, *statistics)
         outputs = (self.forward.name(node.outputs[0]), *(successor(name) for name in statistics))
-        momentum = self.setting.recipe.statistics_momentum(node.float("momentum", 0.9), self.choice.batch)
+        momentum = self.context.recipe.statistics_momentum(node.float("momentum", 0.9), self.choice.batch)
         attributes = {"epsilon": node.float("epsilon", 1e-5), "momentum": momentum}
         self.builder.call("RunningBatchNormalization", inputs, outputs, attributes)
 
@@ -154,7 +154,7 @@ class _StepAssembly:
         output = self.block.output
         scale = scale_of(output)
         self.builder.tensor(scale, TensorType("float32", ()), "state", is_persistent=True)
-        recipe = self.setting.recipe
+        recipe = self.context.recipe
         attributes: dict[str, Attribute] = {
             "momentum": recipe.scale_momentum(self.choice.batch),
             "window_floor": recipe.window_floor,
@@ -171,17 +171,17 @@ class _StepAssembly:
         if self.forward.renamed.get(node.outputs[0], "") == self.forward.name(node.inputs[0]):
             backward.add(node.inputs[0], grad)
             return
-        rule = vjp_rule(self.setting.graph, node)
+        rule = vjp_rule(self.context.graph, node)
         if node in running_statistics(self.block):
             self._shifted.append((node, grad))
-            if self.setting.profile.runtime != "ort":  # where the gradient may take the place of what both read
+            if self.context.profile.runtime != "ort":  # where the gradient may take the place of what both read
                 self._move_shifts(backward)
         rule(backward, node, grad)
 
     def _move_shifts(self, backward: BackwardPass) -> None:
         """A shift takes plain steps, whatever the optimizer: it is a threshold, whose error is the sum of many positions."""
         self.builder.phase = "update"
-        share = self.setting.recipe.shift_share(max(layer.row_size for layer in self.block.layers))
+        share = self.context.recipe.shift_share(max(layer.row_size for layer in self.block.layers))
         for node, grad in self._shifted:
             attributes = {"share": share, **backward.channel_size(node.inputs[0])}
             shift = shift_of(node.outputs[0])

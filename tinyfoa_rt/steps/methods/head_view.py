@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from tinyfoa_rt.ir.graph import Attribute
-from tinyfoa_rt.steps.setting import BlockSetting
+from tinyfoa_rt.steps.block_context import BlockContext
 
 __all__ = ["HeadView", "view_of"]
 
@@ -49,20 +49,20 @@ class HeadView:
         return {"kernel_shape": self.cell, "strides": self.cell, "pads": (*(0 for _ in self.size), *beyond)}
 
 
-def view_of(setting: BlockSetting) -> HeadView:
+def view_of(context: BlockContext) -> HeadView:
     """Return what the head of a block sees."""
-    shape, elements = setting.graph.shape(setting.block.output), setting.graph.values[setting.block.output].size
-    pool, size = _pool(setting), shape[2:]
+    shape, elements = context.graph.shape(context.block.output), context.graph.values[context.block.output].size
+    pool, size = _pool(context), shape[2:]
     cell = tuple(-(-length // _GRID) for length in size)
     units = {"none": elements, "average": math.prod(shape[1:2]), "grid": math.prod((*shape[1:2], *_cells(size, cell)))}[pool]
     return HeadView(pool, size, cell, units, elements // units)
 
 
-def _pool(setting: BlockSetting) -> str:
+def _pool(context: BlockContext) -> str:
     """Only an output with positions has means, and a grid is for kernels, which many positions share."""
-    pool, size = setting.recipe.head_pool, setting.graph.shape(setting.block.output)[2:]
+    pool, size = context.recipe.head_pool, context.graph.shape(context.block.output)[2:]
     is_coarse = all(length <= _GRID for length in size)
-    if not size or (pool == "grid" and (is_coarse or any(layer.kind != "conv" for layer in setting.block.layers))):
+    if not size or (pool == "grid" and (is_coarse or any(layer.kind != "conv" for layer in context.block.layers))):
         return "none"
     return pool
 

@@ -28,13 +28,13 @@ from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.operators.head_hash import rademacher_head
 from tinyfoa_rt.operators.updates import LARGEST
 from tinyfoa_rt.steps.backward import BackwardPass
+from tinyfoa_rt.steps.block_context import BlockContext
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.forward import ForwardPass
 from tinyfoa_rt.steps.initial_weights import initial_weights
 from tinyfoa_rt.steps.methods.head_view import HeadView, view_of
 from tinyfoa_rt.steps.methods.method import KeptTensor, Method, RateUnits, Signal
 from tinyfoa_rt.steps.methods.supervised import add_loss
-from tinyfoa_rt.steps.setting import BlockSetting
 
 __all__ = ["LocalHead"]
 
@@ -66,34 +66,34 @@ class LocalHead(Method):
         if recipe.head == "learned":
             raise UnsupportedError("head 'learned'", "cannot run on onnxruntime yet", "use --head rademacher or kaiming")
 
-    def kept(self, setting: BlockSetting) -> tuple[KeptTensor, ...]:
-        recipe, shape = setting.recipe, (setting.recipe.num_outputs, view_of(setting).units)
+    def kept(self, context: BlockContext) -> tuple[KeptTensor, ...]:
+        recipe, shape = context.recipe, (context.recipe.num_outputs, view_of(context).units)
         if recipe.head == "rademacher":
             signs = KeptTensor(_HEAD, TensorType("int8", shape), "head", is_derived=True)
-            return () if setting.profile.computes_head else (signs,)
+            return () if context.profile.computes_head else (signs,)
         real = TensorType("float32", shape)
         head = KeptTensor(_HEAD, real, "head", is_fixed=recipe.head != "learned")
         return (head, *_states(recipe, real)) if recipe.head == "learned" else (head,)
 
-    def initial(self, setting: BlockSetting, last: Block) -> Mapping[str, NDArray[Any]]:
+    def initial(self, context: BlockContext, last: Block) -> Mapping[str, NDArray[Any]]:
         """Hashed signs, the classifier's weights, or Kaiming's uniform distribution as in the authors' code."""
-        recipe, view = setting.recipe, view_of(setting)
-        states = {state.name: np.zeros(state.type.shape, state.type.dtype) for state in self.kept(setting)[1:]}
+        recipe, view = context.recipe, view_of(context)
+        states = {state.name: np.zeros(state.type.shape, state.type.dtype) for state in self.kept(context)[1:]}
         if recipe.head == "classifier":
-            weight = initial_weights(setting.graph, last.layers[0], is_binary=False)[own(last.layers[0].name, "weight")]
+            weight = initial_weights(context.graph, last.layers[0], is_binary=False)[own(last.layers[0].name, "weight")]
             return {_HEAD: np.array(weight.T / np.float32(view.gain), order="C")}
         if recipe.head == "rademacher":
             return {_HEAD: rademacher_head(recipe.seed, recipe.num_outputs, view.units)}
         return {_HEAD: _drawn(recipe.seed, (recipe.num_outputs, view.units)), **states}
 
-    def add(self, setting: BlockSetting, forward: ForwardPass, backward: BackwardPass) -> Signal:
-        builder, output, view = forward.builder, setting.block.output, view_of(setting)
+    def add(self, context: BlockContext, forward: ForwardPass, backward: BackwardPass) -> Signal:
+        builder, output, view = forward.builder, context.block.output, view_of(context)
         head = _HEAD if builder.has(_HEAD) else ""  # computed from its hash
-        seen, scale = _seen(setting, view, forward)
-        drawn: dict[str, Attribute] = {"seed": setting.recipe.seed, "pools": int(view.pool == "average"), "gain": view.gain}
-        attributes = {"num_classes": setting.recipe.num_outputs, **drawn}
+        seen, scale = _seen(context, view, forward)
+        drawn: dict[str, Attribute] = {"seed": context.recipe.seed, "pools": int(view.pool == "average"), "gain": view.gain}
+        attributes = {"num_classes": context.recipe.num_outputs, **drawn}
         logits = builder.call("HeadLogits", (seen, scale, head), (LOGITS,), attributes, "head")[0]
-        grad_logits = add_loss(setting, builder, logits)
+        grad_logits = add_loss(context, builder, logits)
         builder.phase = "gradient"
         full = builder.type_of(seen).shape
         shape = backward.part.shape(full) if backward.part else full
@@ -101,21 +101,21 @@ class LocalHead(Method):
         grad_attributes = {"output_shape": shape, **drawn, **({"channel_units": units} if units > 1 else {})}
         inputs = (grad_logits, head, "", backward.origin)
         grad = builder.call("HeadGrad", inputs, (gradient(seen),), grad_attributes, "gradient")[0]
-        if setting.recipe.head == "learned":
-            _learn(setting.recipe, builder, (grad_logits, seen, scale))
+        if context.recipe.head == "learned":
+            _learn(context.recipe, builder, (grad_logits, seen, scale))
         return Signal({output: grad if seen == output else _spread(view, backward, output, grad)}, logits)
 
-    def rate_units(self, setting: BlockSetting) -> RateUnits:
-        view = view_of(setting)
+    def rate_units(self, context: BlockContext) -> RateUnits:
+        view = view_of(context)
         return RateUnits(view.units, view.positions)
 
     def title(self, options: PlanOptions) -> str:
         return f"{options.head} heads"
 
-    def advice(self, setting: BlockSetting, largest: PlannedBuffer) -> str:
+    def advice(self, context: BlockContext, largest: PlannedBuffer) -> str:
         """What fills the memory may be a head over every position of a block's output."""
         is_of_head = largest.category == "head" or not {"HeadLogits", "HeadGrad"}.isdisjoint(parts(largest.name))
-        helps = is_of_head and view_of(setting).pool == "none" and len(setting.graph.shape(setting.block.output)) > 2
+        helps = is_of_head and view_of(context).pool == "none" and len(context.graph.shape(context.block.output)) > 2
         return "Pooled heads are smaller: --head-pool average." if helps else ""
 
 
@@ -133,9 +133,9 @@ def _drawn(seed: int, shape: tuple[int, int]) -> NDArray[np.float32]:
     return (unit * np.float32(math.sqrt(3.0))).reshape(shape)
 
 
-def _seen(setting: BlockSetting, view: HeadView, forward: ForwardPass) -> tuple[str, str]:
+def _seen(context: BlockContext, view: HeadView, forward: ForwardPass) -> tuple[str, str]:
     """What the head reads, and its scale: the block's output, or the means of its cells, which are real numbers."""
-    builder, output = forward.builder, setting.block.output
+    builder, output = forward.builder, context.block.output
     if view.pool != "grid":
         return output, forward.binary.get(output, "")
     cells = (own(output, "cells"), TensorType("float32", (*builder.value_type(output).shape[:2], *view.cells)))

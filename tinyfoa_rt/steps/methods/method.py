@@ -21,8 +21,8 @@ from tinyfoa_rt.ir.plan import Category, PlannedBuffer
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.steps.backward import BackwardPass
+from tinyfoa_rt.steps.block_context import BlockContext
 from tinyfoa_rt.steps.forward import ForwardPass
-from tinyfoa_rt.steps.setting import BlockSetting
 
 __all__ = ["KeptTensor", "Method", "RateUnits", "Signal"]
 
@@ -104,15 +104,15 @@ class Method(Protocol):
         """
         return
 
-    def kept(self, setting: BlockSetting) -> tuple[KeptTensor, ...]:
+    def kept(self, context: BlockContext) -> tuple[KeptTensor, ...]:
         """The tensors that a block keeps."""
         return ()
 
-    def initial(self, setting: BlockSetting, last: Block) -> Mapping[str, NDArray[Any]]:
+    def initial(self, context: BlockContext, last: Block) -> Mapping[str, NDArray[Any]]:
         """What they begin with, by the names of :meth:`kept`; ``last`` is the model's last block."""
         return {}
 
-    def add(self, setting: BlockSetting, forward: ForwardPass, backward: BackwardPass) -> Signal:
+    def add(self, context: BlockContext, forward: ForwardPass, backward: BackwardPass) -> Signal:
         """Add the loss and its gradients to a step, whose forward pass is complete.
 
         The labels, if they are read, and the kept tensors are declared. The loss is the tensor ``LOSS``, float32 without axes.
@@ -120,7 +120,7 @@ class Method(Protocol):
         """
         ...
 
-    def rate_units(self, setting: BlockSetting) -> RateUnits:
+    def rate_units(self, context: BlockContext) -> RateUnits:
         """What the block's rate depends on."""
         return RateUnits()
 
@@ -128,6 +128,6 @@ class Method(Protocol):
         """What reports of a plan call the method, with its resolved options."""
         return self.name
 
-    def advice(self, setting: BlockSetting, largest: PlannedBuffer) -> str:
+    def advice(self, context: BlockContext, largest: PlannedBuffer) -> str:
         """Return a sentence that says which of the method's options makes a block's largest buffer smaller, or nothing."""
         return ""

@@ -6,10 +6,10 @@ from tinyfoa_rt.ir.names import gradient, own
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.operators.vjp import refuse
 from tinyfoa_rt.steps.backward import BackwardPass
+from tinyfoa_rt.steps.block_context import BlockContext
 from tinyfoa_rt.steps.forward import ForwardPass
 from tinyfoa_rt.steps.methods.method import Method, Signal
 from tinyfoa_rt.steps.methods.supervised import add_loss
-from tinyfoa_rt.steps.setting import BlockSetting
 
 __all__ = ["OwnLoss"]
 
@@ -19,20 +19,20 @@ class OwnLoss(Method):
 
     name = "own-loss"
 
-    def add(self, setting: BlockSetting, forward: ForwardPass, backward: BackwardPass) -> Signal:
+    def add(self, context: BlockContext, forward: ForwardPass, backward: BackwardPass) -> Signal:
         """The output may have positions, of size 1, where a convolution classifies.
 
         Raises:
             UnsupportedError: the block's output is not the model's.
         """
-        builder, output = forward.builder, setting.block.output
-        if not setting.block.is_classifier:
-            raise refuse(setting.block.layers[0].name, "does not compute what the model's loss is of")
+        builder, output = forward.builder, context.block.output
+        if not context.block.is_classifier:
+            raise refuse(context.block.layers[0].name, "does not compute what the model's loss is of")
         shape = builder.type_of(output).shape
         if len(shape) <= 2:
-            return Signal({output: add_loss(setting, builder, output)}, output)
-        flat = TensorType("float32", (shape[0], setting.recipe.num_outputs))
-        grad = add_loss(setting, builder, builder.reshape(output, (own(output, "flat"), flat)))
+            return Signal({output: add_loss(context, builder, output)}, output)
+        flat = TensorType("float32", (shape[0], context.recipe.num_outputs))
+        grad = add_loss(context, builder, builder.reshape(output, (own(output, "flat"), flat)))
         builder.phase = "gradient"
         whole = (gradient(output), TensorType("float32", shape))
         return Signal({output: builder.reshape(grad, whole, "gradient")}, output)

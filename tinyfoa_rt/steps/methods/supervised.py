@@ -5,23 +5,23 @@ from __future__ import annotations
 from tinyfoa_rt.ir.losses import loss_of
 from tinyfoa_rt.ir.names import LABELS, LOGITS, LOSS, gradient
 from tinyfoa_rt.ir.step import TensorType
+from tinyfoa_rt.steps.block_context import BlockContext
 from tinyfoa_rt.steps.builder import StepBuilder
-from tinyfoa_rt.steps.setting import BlockSetting
 
 __all__ = ["add_loss", "declare_labels"]
 
 
-def declare_labels(setting: BlockSetting, builder: StepBuilder) -> None:
+def declare_labels(context: BlockContext, builder: StepBuilder) -> None:
     """Declare ``#target``: classes (N), or values (N, outputs)."""
-    if loss_of(setting.recipe.loss).labels != "class":
-        labels_type = TensorType("float32", (builder.batch, setting.recipe.num_outputs))
+    if loss_of(context.recipe.loss).labels != "class":
+        labels_type = TensorType("float32", (builder.batch, context.recipe.num_outputs))
     else:
         # onnxruntime's operators index with 64-bit numbers.
-        labels_type = TensorType("int64" if setting.profile.runtime == "ort" else "int32", (builder.batch,))
+        labels_type = TensorType("int64" if context.profile.runtime == "ort" else "int32", (builder.batch,))
     builder.tensor(LABELS, labels_type, "activation", is_persistent=True)
 
 
-def add_loss(setting: BlockSetting, builder: StepBuilder, scores: str) -> str:
+def add_loss(context: BlockContext, builder: StepBuilder, scores: str) -> str:
     """Add the recipe's loss of ``scores`` (N, outputs); return its gradient by them."""
     outputs = (gradient(LOGITS), LOSS)
-    return builder.call(loss_of(setting.recipe.loss).operator, (scores, LABELS), outputs, {}, "head")[0]
+    return builder.call(loss_of(context.recipe.loss).operator, (scores, LABELS), outputs, {}, "head")[0]

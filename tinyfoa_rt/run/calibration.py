@@ -1,4 +1,4 @@
-"""What both orders of training share: a report of a step, and what is measured when a block begins.
+"""What is measured when a block begins: the scale of its output, running statistics, and the power of its inputs.
 
 Measures are means that a few outliers do not move: what is beyond ten times the median counts as ten times the median. Where
 nothing is, they are plain means.
@@ -6,79 +6,22 @@ nothing is, they are plain means.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyfoa_rt.artifact.tensor_file import is_finite
-from tinyfoa_rt.errors import DivergenceError
 from tinyfoa_rt.ir.names import scale_of, statistics_of
-from tinyfoa_rt.names import elide
 from tinyfoa_rt.run.block_training import BlockTraining
 from tinyfoa_rt.run.model_state import ModelState
 
-__all__ = [
-    "CALIBRATION_SAMPLES",
-    "Report",
-    "calibrate",
-    "check_loss",
-    "check_tensors",
-    "input_powers",
-    "robust_mean",
-]
+__all__ = ["CALIBRATION_SAMPLES", "calibrate", "input_powers", "robust_mean"]
 
 Array = NDArray[Any]
 # Samples from which the rate and the scale of a block are measured.
 CALIBRATION_SAMPLES = 500
 _MOST_OF_MEDIAN = 10.0
-
-
-@dataclass(frozen=True)
-class Report:
-    """One step, for people and for the log.
-
-    Attributes:
-        block: its name.
-        epoch: of the block, from 0.
-        step: of the block, from 0.
-        num_steps: steps that the block takes in all.
-        total_steps: steps of all blocks so far, this one included.
-        loss: mean of the batch.
-        accuracy: of the block's scores on the batch; 0 where it has none.
-    """
-
-    block: str
-    epoch: int
-    step: int
-    num_steps: int
-    total_steps: int
-    loss: float
-    accuracy: float
-
-
-def check_loss(block: str, step: int, loss: float) -> None:
-    """Stop a training that has gone astray.
-
-    Raises:
-        DivergenceError: the loss is NaN or infinite.
-    """
-    if not math.isfinite(loss):
-        raise DivergenceError(block, step, f"the loss is {'NaN' if math.isnan(loss) else 'infinite'}")
-
-
-def check_tensors(block: str, step: int, tensors: Mapping[str, Array]) -> None:
-    """As :func:`check_loss`, for what a step has left.
-
-    Raises:
-        DivergenceError: a tensor holds NaN or Inf.
-    """
-    for name, array in tensors.items():
-        if not is_finite(array):
-            raise DivergenceError(block, step, f"tensor '{elide(name)}' holds NaN or Inf")
 
 
 def robust_mean(values: Array) -> float:

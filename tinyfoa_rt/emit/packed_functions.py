@@ -1,4 +1,4 @@
-"""Function bodies of the packed twins of operators: unpack what is packed, call the operator, pack what it leaves."""
+"""Function bodies of packed operators: unpack what is packed, call the operator, pack what it leaves."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from tinyfoa_rt.emit.bodies import load_functions
 from tinyfoa_rt.ir.step import StepNode
 from tinyfoa_rt.operators import DOMAIN
 
-__all__ = ["SIGN_STEP", "sign_step_function", "twin_function"]
+__all__ = ["SIGN_STEP", "packed_function", "sign_step_function"]
 
 # A plain step and the signs of what it leaves, in one.
 SIGN_STEP = "PackedDenseSignStep"
-# How the body of a twin reads an input, by its port; activations are bits as they are.
+# How the body of a packed operator reads an input, by its port; activations are bits as they are.
 _UNPACKING: Mapping[str, str] = {"w": "UnpackSigns", "w_slice": "UnpackSlice", "head": "UnpackHead"}
 
 
-def twin_function(node: StepNode, proto: onnx.NodeProto, packed: frozenset[str], variants: frozenset[str]) -> onnx.FunctionProto:
-    """Return the body of a node's twin.
+def packed_function(
+    node: StepNode, proto: onnx.NodeProto, packed: frozenset[str], variants: frozenset[str]
+) -> onnx.FunctionProto:
+    """Return the body of a node's packed operator.
 
     Args:
         node: of the step.
@@ -29,7 +31,7 @@ def twin_function(node: StepNode, proto: onnx.NodeProto, packed: frozenset[str],
         variants: of the operator's body.
     """
     inner = load_functions([node.op_type], variants=variants)[-1]  # callees come first
-    body = _TwinBody(node.op_type)
+    body = _PackedBody(node.op_type)
     ports = dict(zip(inner.input, [*proto.input, *[""] * len(inner.input)]))
     inputs = [body.unpack(port) if name in packed else (port if name else "") for port, name in ports.items()]
     outputs = [body.pack(port) if name in packed else port for port, name in zip(inner.output, node.outputs)]
@@ -42,7 +44,7 @@ def twin_function(node: StepNode, proto: onnx.NodeProto, packed: frozenset[str],
 
 
 def sign_step_function(step: onnx.FunctionProto, signs: onnx.FunctionProto) -> onnx.FunctionProto:
-    """Return the body of :data:`SIGN_STEP`: the twins of DenseSgdStep and PackSigns, one after the other."""
+    """Return the body of :data:`SIGN_STEP`: those of DenseSgdStep and PackSigns, one after the other."""
     first = helper.make_node(step.name, list(step.input), list(step.output), domain=DOMAIN)
     first.attribute.extend(_reference(each) for each in step.attribute_proto)
     given = [step.output[0], "", "", "origin"]  # the old signs and sums: nothing reads them
@@ -62,8 +64,8 @@ def _reference(attribute: onnx.AttributeProto) -> onnx.AttributeProto:
     return onnx.AttributeProto(name=attribute.name, type=attribute.type, ref_attr_name=attribute.name)
 
 
-class _TwinBody:
-    """The nodes before and after the call in a twin's body."""
+class _PackedBody:
+    """The nodes before and after the call in a packed operator's body."""
 
     def __init__(self, op_type: str) -> None:
         self._op_type = op_type

@@ -1,4 +1,4 @@
-"""Cases of function bodies in their packed form: the twin of one operator as a model, and packed inputs and outputs."""
+"""Cases of function bodies in their packed form: a packed operator as a model, and packed inputs and outputs."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from tests.ops.one_node import one_node_model
 from tests.ops.references.packed import pack_bits
 from tinyfoa_rt.emit import load_functions
 from tinyfoa_rt.emit.packed import ALWAYS, TWINS
-from tinyfoa_rt.emit.twins import twin_function
+from tinyfoa_rt.emit.packed_functions import packed_function
 from tinyfoa_rt.ir.step import StepNode
 from tinyfoa_rt.operators import DOMAIN
 
-__all__ = ["packed_inputs", "packed_outputs", "twin_cases", "twin_model"]
+__all__ = ["packed_cases", "packed_inputs", "packed_model", "packed_outputs"]
 
 Array = NDArray[Any]
 
 
-def twin_cases() -> list[BodyCase]:
+def packed_cases() -> list[BodyCase]:
     """The cases of bodies that have a packed form, sizes beyond a word and a block of the kernels among them."""
     cases = [*dense_cases(), *_wide_cases()]
     found = []
@@ -38,8 +38,8 @@ def twin_cases() -> list[BodyCase]:
     return found
 
 
-def twin_model(case: BodyCase, expected: Sequence[Array]) -> onnx.ModelProto:
-    """The twin of the case's operator, with its body; ``expected`` are the outputs in bytes."""
+def packed_model(case: BodyCase, expected: Sequence[Array]) -> onnx.ModelProto:
+    """The packed operator of the case's operator, with its body; ``expected`` are the outputs in bytes."""
     plain = one_node_model(case, expected)
     (proto,) = plain.graph.node
     outputs = tuple(name for name, _ in zip(proto.output, expected))
@@ -49,10 +49,10 @@ def twin_model(case: BodyCase, expected: Sequence[Array]) -> onnx.ModelProto:
     given = {name: value for name, value in zip(proto.input, case.inputs) if value is not None}
     results = dict(zip(outputs, expected))
     packed = frozenset(name for name, value in {**given, **results}.items() if value.dtype in (np.uint8, np.int8))
-    twin = twin_function(node, proto, packed, case.variants)
-    called = dict.fromkeys(each.op_type for each in twin.node if each.domain == DOMAIN)
+    body = packed_function(node, proto, packed, case.variants)
+    called = dict.fromkeys(each.op_type for each in body.node if each.domain == DOMAIN)
     units = helper.make_attribute("units", _units(case))
-    new = helper.make_node(twin.name, list(proto.input), list(outputs), name="node", domain=DOMAIN)
+    new = helper.make_node(body.name, list(proto.input), list(outputs), name="node", domain=DOMAIN)
     new.attribute.extend([*proto.attribute, units])
     inputs = dict(zip(given, packed_inputs(case)))
     graph = helper.make_graph(
@@ -61,7 +61,7 @@ def twin_model(case: BodyCase, expected: Sequence[Array]) -> onnx.ModelProto:
         [_info(name, value) for name, value in inputs.items()],
         [_info(name, value) for name, value in zip(outputs, packed_outputs(expected))],
     )
-    functions = [*load_functions(called, variants=case.variants), twin]
+    functions = [*load_functions(called, variants=case.variants), body]
     return helper.make_model(graph, opset_imports=plain.opset_import, functions=functions, ir_version=9)
 
 

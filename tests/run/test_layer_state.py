@@ -5,15 +5,15 @@ import pytest
 
 from tinyfoa_rt.artifact.records import OptimizerRecord
 from tinyfoa_rt.ir.slices import SliceGrid
-from tinyfoa_rt.run.state import DenseState
+from tinyfoa_rt.run.layer_state import LayerState
 
 GRID = SliceGrid((0, 5, 9), (0, 4, 7))
 
 
-def layer(*, is_binary: bool = True, optimizer: str = "sgd", grid: SliceGrid = GRID) -> DenseState:
+def layer(*, is_binary: bool = True, optimizer: str = "sgd", grid: SliceGrid = GRID) -> LayerState:
     rng = np.random.default_rng(0)
     weight = rng.uniform(-1, 1, (9, 7)).astype(np.float32)
-    return DenseState("fc", weight, rng.normal(size=7).astype(np.float32), grid, OptimizerRecord.of(optimizer), is_binary)
+    return LayerState("fc", weight, rng.normal(size=7).astype(np.float32), grid, OptimizerRecord.of(optimizer), is_binary)
 
 
 @pytest.mark.parametrize("is_binary", [True, False])
@@ -77,5 +77,5 @@ def test_one_slice_is_trained_in_place() -> None:
 
 
 def test_sign_of_zero_is_plus_one() -> None:
-    state = DenseState("fc", np.zeros((2, 2), dtype=np.float32), None, SliceGrid((0, 2), (0, 2)), OptimizerRecord.of("sgd"))
+    state = LayerState("fc", np.zeros((2, 2), dtype=np.float32), None, SliceGrid((0, 2), (0, 2)), OptimizerRecord.of("sgd"))
     assert (state.signs == 1).all()

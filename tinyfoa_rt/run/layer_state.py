@@ -4,7 +4,7 @@ The latent weights lie slice after slice (in a memory-mapped file, where the pla
 active slice is trained where it lies. Meanwhile ``whole``, ``bias`` and ``abs_sum`` hold zeros in its place, as the function
 bodies expect (operators/products.py).
 
-Every tensor of a turn is a function of what :meth:`DenseState.arrays` holds, bit for bit, so a turn may end and begin again at
+Every tensor of a turn is a function of what :meth:`LayerState.arrays` holds, bit for bit, so a turn may end and begin again at
 any step (a checkpoint, an evaluation) and changes nothing.
 """
 
@@ -24,7 +24,7 @@ from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.run.sliced_tensor import Allocate, SlicedTensor
 from tinyfoa_rt.run.whole_weights import PackedSigns, RealWeights, SignBytes, WholeWeights
 
-__all__ = ["DenseState"]
+__all__ = ["LayerState"]
 
 Array = NDArray[Any]
 
@@ -34,7 +34,7 @@ def _in_ram(size: int) -> NDArray[np.float32]:
 
 
 @dataclass
-class DenseState:
+class LayerState:
     """One layer.
 
     Attributes:

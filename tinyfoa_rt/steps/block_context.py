@@ -11,9 +11,9 @@ from tinyfoa_rt.ir.names import scale_of
 from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.steps.rows import disordered, rows_in_order
-from tinyfoa_rt.steps.trained_part import has_sign
+from tinyfoa_rt.steps.training_nodes import has_sign
 
-__all__ = ["BlockSetting", "StepChoice", "binarizes_output", "block_settings"]
+__all__ = ["BlockContext", "StepChoice", "binarizes_output", "block_contexts"]
 
 
 def binarizes_output(graph: Graph, block: Block, recipe: Recipe) -> bool:
@@ -22,7 +22,7 @@ def binarizes_output(graph: Graph, block: Block, recipe: Recipe) -> bool:
 
 
 @dataclass(frozen=True)
-class BlockSetting:
+class BlockContext:
     """A block and what it is surrounded by; the same for all sizes that are tried.
 
     ``binary_values`` names the inputs that trained blocks hand over as bits, with the tensor of their scale; the empty string
@@ -56,16 +56,16 @@ class StepChoice:
     hands_on: bool = False
 
 
-def block_settings(graph: Graph, blocks: Sequence[Block], recipe: Recipe, profile: Profile) -> tuple[BlockSetting, ...]:
-    """The settings of the blocks that are trained, in their order."""
+def block_contexts(graph: Graph, blocks: Sequence[Block], recipe: Recipe, profile: Profile) -> tuple[BlockContext, ...]:
+    """The contexts of the blocks that are trained, in their order."""
     hands_scale = recipe.block_output == "scaled"
     binary: dict[str, str] = {}
-    settings = []
+    contexts = []
     ordered = rows_in_order(graph)
     for block in blocks:
         own = recipe.of_classifier() if block.is_classifier else recipe
         entering = {name: binary[name] for name in block.inputs if name in binary}
-        settings.append(BlockSetting(graph, block, own, profile, entering, disordered(graph, block, ordered)))
-        if settings[-1].is_binary:
+        contexts.append(BlockContext(graph, block, own, profile, entering, disordered(graph, block, ordered)))
+        if contexts[-1].is_binary:
             binary[block.output] = scale_of(block.output) if hands_scale else ""
-    return tuple(settings)
+    return tuple(contexts)
