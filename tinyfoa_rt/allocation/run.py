@@ -13,7 +13,7 @@ from tinyfoa_rt.allocation.kernels import ALIASES, working_blocks
 from tinyfoa_rt.allocation.shapes import Value, has_rule, infer
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.inlined import InlinedGraph, InlinedNode
-from tinyfoa_rt.ir.names import MARK
+from tinyfoa_rt.ir.names import MARK, SIZED, parts
 
 __all__ = ["Allocation", "allocations"]
 
@@ -78,7 +78,7 @@ def _outputs(node: InlinedNode, inputs: Sequence[Value | None], known: Mapping[s
     if all(name in known for name in node.outputs if name):
         return [known[name] if name else _NOTHING for name in node.outputs]
     if not has_rule(node.op_type):
-        if any(MARK in name for name in node.outputs):
+        if any(MARK in name and parts(name)[-1] != SIZED for name in node.outputs):  # on the way to sizes there are few numbers
             problem = f"calls {node.op_type}, of whose result the size is not known"
             raise UnsupportedError(f"body of '{node.source}'", problem, "write it in operators that allocation/shapes.py knows")
         # An operator of a frozen part, with a result that no step reads.

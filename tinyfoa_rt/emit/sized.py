@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from tinyfoa_rt.ir.graph import Attribute, Constant, Sized
-from tinyfoa_rt.ir.names import own
+from tinyfoa_rt.ir.names import SIZED, own
 from tinyfoa_rt.ir.step import StepGraph
 
 __all__ = ["SizedEmission", "plain_attribute"]
@@ -91,4 +91,4 @@ class SizedEmission:
 
 def _named(name: str) -> str:
     """What is computed from the batch has names of its own: it is no value of the step."""
-    return own(name, "sized")
+    return own(name, SIZED)

@@ -14,7 +14,7 @@ from tinyfoa_rt.emit.inlining import inline_functions
 from tinyfoa_rt.emit.packed import PackedForm
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.inlined import InlinedGraph
-from tinyfoa_rt.ir.names import own
+from tinyfoa_rt.ir.names import SIZED, own
 from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.program import Program
 from tinyfoa_rt.ir.slices import SliceGrid
@@ -105,6 +105,9 @@ class StageMemory:
 
 def _known(step: StepGraph, profile: Profile) -> dict[str, Value]:
     known = {name: _value(tensor.type) for name, tensor in step.tensors.items()}
+    # What depends on the number of samples is computed in every run, under a name of its own.
+    sized = [constant for constant in step.constants.values() if constant.sized is not None]
+    known.update((own(each.name, SIZED), Value.of(each.read())) for each in sized)
     if profile.has_kernels:
         form = PackedForm(step)
         matrices = [name for name in form.packed if len(step.tensors[name].type.shape) == 2]
