@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -12,11 +12,9 @@ from tinyfoa_rt.errors import UsageError
 
 __all__ = ["data_option", "model_argument", "renamed_option", "runtime_options", "shape_option"]
 
-_Command = TypeVar("_Command")
 
-
-def model_argument(command: _Command) -> _Command:
-    return click.argument("model", type=click.Path(path_type=Path))(command)  # type: ignore[type-var]
+def model_argument(command: Any) -> Any:
+    return click.argument("model", type=click.Path(path_type=Path))(command)
 
 
 def shape_option(command: Any) -> Any:
