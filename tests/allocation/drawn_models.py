@@ -9,8 +9,10 @@ import onnx
 
 from tests.small_models import ModelBuilder, mlp
 
-__all__ = ["draw_case"]
+__all__ = ["LEARNED_FROM", "draw_case"]
 
+# Networks from this number on have heads that learn.
+LEARNED_FROM = 1000
 _ACTIVATIONS = ("Relu", "Relu", "LeakyRelu", "Sigmoid", "Tanh", "HardSwish")
 
 
@@ -24,7 +26,7 @@ def draw_case(seed: int) -> tuple[onnx.ModelProto, dict[str, Any]]:
         "batch": rng.choice((1, 2, 3, 8, 16, 32)),
         "optimizer": rng.choice(("sgd", "momentum", "adam")),
         "binarize": rng.choice(("both", "both", "weights", "none")),
-        "head": rng.choice(("rademacher", "rademacher", "kaiming")),
+        "head": "learned" if seed >= LEARNED_FROM else rng.choice(("rademacher", "rademacher", "kaiming")),
         "head_pool": rng.choice(("grid", "average", "none")),
         "weight_scale": rng.choice(("row", "row", "tensor")),
         "schedule": rng.choice(("slice", "slice", "slice", "full")),

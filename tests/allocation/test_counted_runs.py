@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.allocation.drawn_models import LEARNED_FROM
 from tests.optional_tools import required_tool
 from tests.ort_ops.conftest import library
 
@@ -64,6 +65,11 @@ def test_no_run_takes_more_than_its_plan(counter: Path) -> None:
 def test_with_kernels_no_run_takes_more_than_its_plan(counter: Path, library: Path) -> None:
     """Bits of convolutions have no kernels, and plans that count on them are refused."""
     check(counted(counter, range(20), str(library), most_refused=0.5))
+
+
+def test_with_a_head_that_learns_no_run_takes_more_than_its_plan(counter: Path, library: Path) -> None:
+    for kernels in ("none", str(library)):
+        check(counted(counter, range(LEARNED_FROM, LEARNED_FROM + 12), kernels, most_refused=0.5))
 
 
 @pytest.mark.slow

@@ -94,7 +94,7 @@ def conv_cases(draw: st.DrawFn, ending: str) -> StepCase:
         "num_outputs": classes,
         "loss": draw(st.sampled_from(["cross-entropy", "binary-cross-entropy", "mean-squared-error"])),
         "optimizer": draw(st.sampled_from(["sgd", "momentum"])),
-        "head": draw(st.sampled_from(["rademacher", "kaiming"])),
+        "head": draw(st.sampled_from(["rademacher", "kaiming", "learned"])),
         "binarize": "none",
         "head_pool": draw(st.sampled_from(["none", "average", "grid"])),
     }

@@ -117,7 +117,7 @@ def _recipe(draw: st.DrawFn, classes: int) -> dict[str, Any]:
         "num_outputs": classes,
         "loss": draw(st.sampled_from(["cross-entropy", "binary-cross-entropy", "mean-squared-error"])),
         "optimizer": draw(st.sampled_from(["sgd", "momentum"])),
-        "head": draw(st.sampled_from(["rademacher", "kaiming"])),
+        "head": draw(st.sampled_from(["rademacher", "kaiming", "learned"])),
     }
 
 
@@ -156,9 +156,8 @@ class DrawnStep:
         for layer in block.layers:
             self.feeds.update(_tensors(rng, layer, slices, turn, case.recipe["optimizer"]))
         names = [each.name for each in self.model.graph.output]
-        self.trained = [
-            n.removesuffix("#next") for n in names if n.endswith(("w#next", "w_slice#next", "bias#next", "bias_slice#next"))
-        ]
+        ends = ("w#next", "w_slice#next", "bias#next", "bias_slice#next", "#head#next")
+        self.trained = [name.removesuffix("#next") for name in names if name.endswith(ends)]
         for info in self.model.graph.input:
             if info.name not in self.feeds:
                 self.feeds[info.name] = _drawn(rng, info, case.recipe["num_outputs"])
@@ -198,6 +197,8 @@ def _drawn(rng: np.random.Generator, info: onnx.ValueInfoProto, classes: int) ->
         return rng.integers(0, classes, shape)
     if info.name.endswith("#running_variance"):
         return rng.uniform(1, 2, shape)
+    if info.name == "#head#velocity":
+        return np.zeros(shape)
     if info.name in ("#head", "#target"):
         return rng.normal(size=shape)
     return rng.integers(-2, 3, shape).astype(np.float64) if shape else np.array(0.7)

@@ -147,6 +147,20 @@ def test_a_head_that_sees_means_of_each_channel(tmp_path: Path, name: str, binar
     case.check_equal(case.run())
 
 
+@pytest.mark.parametrize("name", WINDOWS)
+@pytest.mark.parametrize(("binarize", "optimizer"), [("both", "momentum"), ("weights", "sgd"), ("none", "adam")])
+@pytest.mark.parametrize("pool", ["none", "average", "grid"])
+def test_a_head_that_learns(tmp_path: Path, name: str, binarize: str, optimizer: str, pool: str) -> None:
+    if name == "residual" and pool != "none":
+        pytest.skip("its output is flattened")
+    options = {"binarize": binarize, "optimizer": optimizer, "head_pool": pool, "head": "learned"}
+    case = ConvCase(tmp_path, name, options, Slices(2, 2))
+    case.learn_head()
+    begun = case.runtime.others["#head"].copy()
+    case.check_equal(case.run())
+    assert np.abs(case.runtime.others["#head"] - begun).max() > 0.02
+
+
 @pytest.mark.parametrize("wrong", ["rate", "head", "bias", "weight"])
 @pytest.mark.parametrize(("name", "pool"), [("strided", "none"), ("depthwise", "none"), ("plain", "grid")])
 def test_a_one_percent_error_is_noticed(tmp_path: Path, name: str, pool: str, wrong: str) -> None:

@@ -112,6 +112,17 @@ def test_a_head_that_sees_the_mean_of_each_channel(tmp_path: Path, slices: Slice
     case.check_equal(case.run())
 
 
+@pytest.mark.parametrize(("binarize", "optimizer"), [("both", "sgd"), ("weights", "momentum"), ("none", "adam")])
+@pytest.mark.parametrize(("index", "pools"), [(0, "none"), (0, "average"), (1, "none")])
+def test_a_head_that_learns(tmp_path: Path, index: int, pools: str, binarize: str, optimizer: str) -> None:
+    options = {"binarize": binarize, "optimizer": optimizer, "head_pool": pools, "head": "learned"}
+    case = LocalCase(tmp_path, index, options, Slices(2, 2))
+    case.learn_head()
+    begun = case.runtime.others["#head"].copy()
+    case.check_equal(case.run())
+    assert np.abs(case.runtime.others["#head"] - begun).max() > 0.02
+
+
 @pytest.mark.parametrize("wrong", ["rate", "head", "bias", "weight"])
 @pytest.mark.parametrize(("index", "pools"), [(0, "none"), (1, "none"), (0, "average")])
 def test_a_one_percent_error_is_noticed(tmp_path: Path, index: int, pools: str, wrong: str) -> None:

@@ -45,8 +45,10 @@ PAPER = {
 BOTH = combinations("both sgd 1x1", "both momentum 1x1", "both adam 1x1", "both sgd 2x2", "both momentum 2x2", "both adam 2x2")
 DENSE = [*BOTH, *combinations("weights sgd 2x2", "weights adam 1x1", "none sgd 1x1", "none momentum 2x2"), PAPER]
 DENSE += [{"head": "kaiming", "order": "interleaved"}, {"loss": "mean-squared-error", "slices": "2x2"}]
+DENSE += [{"head": "learned", "optimizer": "adam", "slices": "2x2"}]
 LOCAL = [*BOTH, *combinations("weights sgd 2x2", "none adam 1x1"), PAPER, {"head_pool": "average", "slices": "2x2"}]
 CONV = [*BOTH[::2], *combinations("weights sgd 2x2", "none adam 1x1"), PAPER, {"head_pool": "average", "slices": "2x2"}]
+CONV += [{"head": "learned", "head_pool": pool, "binarize": "none"} for pool in ("average", "grid")]
 KINDS = {"dense": DENSE, "local": LOCAL, "conv": CONV}
 CASES = [(kind, options) for kind, each in KINDS.items() for options in each]
 

@@ -122,6 +122,27 @@ def test_the_paper_s_own_scales_and_window(tmp_path: Path, index: int, option: d
     case.check_equal(case.run())
 
 
+@pytest.mark.parametrize("slices", [Slices(1, 1), GRID], ids=["whole", "2x2"])
+@pytest.mark.parametrize("index", range(2))
+@pytest.mark.parametrize(("binarize", "optimizer"), OPTIONS)
+def test_a_head_that_learns(tmp_path: Path, index: int, binarize: str, optimizer: str, slices: Slices) -> None:
+    case = Case(tmp_path, index, {"binarize": binarize, "optimizer": optimizer, "head": "learned"}, slices)
+    case.learn_head()
+    begun = case.runtime.others["#head"].copy()
+    case.check_equal(case.run())
+    assert np.abs(case.runtime.others["#head"] - begun).max() > 0.02
+
+
+@pytest.mark.parametrize("wrong", ["rate", "head", "bias"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_one_percent_error_of_a_head_that_learns_is_noticed(tmp_path: Path, wrong: str, optimizer: str) -> None:
+    case = Case(tmp_path, 0, {"binarize": "both", "optimizer": optimizer, "head": "learned"})
+    case.learn_head()
+    case.spoil(wrong)
+    with pytest.raises(AssertionError):
+        case.check_equal(case.run())
+
+
 @pytest.mark.parametrize("wrong", ["rate", "head", "bias"])
 def test_a_one_percent_error_is_noticed(tmp_path: Path, wrong: str) -> None:
     case = Case(tmp_path, 0, {"binarize": "both", "optimizer": "sgd"})

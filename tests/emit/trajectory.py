@@ -71,6 +71,15 @@ class Trajectory:
         """Our latent weights as the oracle has them."""
         raise NotImplementedError
 
+    def learn_head(self) -> None:
+        """Let the head of both learn, from the same head on."""
+        assert self.oracle.head is not None
+        self.oracle.head_learns, self.oracle.head = True, self.oracle.head.astype(float)
+        head, optimizer = self.oracle.head.astype(np.float32), self.state.optimizer
+        self.runtime.others["#head"] = head
+        self.runtime.others |= {f"#head#{kept}": np.zeros_like(head) for kept in optimizer.states}
+        self.runtime.others["#head#step_count"] = np.zeros((), dtype=np.int32)
+
     def clear_batch(self) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
         """A batch of which no z is so near to a step of the activation or its window that rounding would decide it."""
         while True:
@@ -108,7 +117,7 @@ class Trajectory:
             self.oracle.head = self.oracle.head * 1.01
 
     def check_equal(self, losses: Losses) -> None:
-        """Losses, weights and biases are those of the oracle."""
+        """Losses, weights, biases and a head that learns are those of the oracle."""
         ours, expected = np.array(losses).T
         np.testing.assert_allclose(ours, expected, rtol=RELATIVE)
         # Adam divides by the root of tiny variances: where a gradient is near zero, rounding decides its direction.
@@ -116,3 +125,6 @@ class Trajectory:
         np.testing.assert_allclose(self.weight, self.oracle.weight, rtol=slack, atol=slack)
         assert self.state.bias is not None
         np.testing.assert_allclose(self.state.bias, self.oracle.bias, rtol=slack, atol=slack)
+        if self.oracle.head_learns:
+            assert self.oracle.head is not None
+            np.testing.assert_allclose(self.runtime.others["#head"], self.oracle.head, rtol=slack, atol=slack)

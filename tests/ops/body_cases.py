@@ -145,6 +145,9 @@ def _heads(rng: np.random.Generator, batch: int) -> Iterator[BodyCase]:
         yield BodyCase(f"HeadLogits-{label}", "HeadLogits", inputs, {"num_classes": classes, **gain})
         stored = (real(rng, batch, *shape), number(1), real(rng, classes, 9), None, None)
         yield BodyCase(f"HeadLogits-real-{label}", "HeadLogits", stored, {"num_classes": classes, **gain})
+        for seen in (inputs, stored):
+            learnt = (real(rng, batch, classes), *seen[:2], real(rng, batch, *shape))
+            yield BodyCase(f"HeadWeightGrad-{seen[0].dtype}-{label}", "HeadWeightGrad", learnt, gain)
     grad = real(rng, batch, classes)
     head = rng.choice((-1, 1), (classes, 9)).astype(np.int8)
     part = origin_of(slice(1, 3), slice(2, 6))

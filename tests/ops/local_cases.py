@@ -80,6 +80,9 @@ def _pooled_heads(rng: np.random.Generator, batch: int) -> Iterator[BodyCase]:
         stored = (real(rng, batch, channels, *positions), number(1), real(rng, classes, channels), None, None)
         yield BodyCase(f"HeadLogits-real-{label}", "HeadLogits", stored, {"num_classes": classes, **kind}, pooled)
         grad = real(rng, batch, classes)
+        for seen in (given, stored):
+            learnt = (grad, *seen[:2], real(rng, batch, channels, *positions))
+            yield BodyCase(f"HeadWeightGrad-{seen[0].dtype}-{label}", "HeadWeightGrad", learnt, kind, pooled)
         sliced = {"output_shape": (batch, 4, *positions), **kind}
         yield BodyCase(f"HeadGrad-{label}", "HeadGrad", (grad, signed, None, part), sliced, pooled)
         whole = {"output_shape": (batch, channels, *positions), **kind}

@@ -21,7 +21,8 @@ Slice = tuple[int, int, int, int]
 class DenseBlock:
     """Latent weights, bias, local head and the running scale; state of the optimizer for each slice.
 
-    ``input_center`` is what the gradient takes off the input: 1/2 where that is bits that carry no scale.
+    ``input_center`` is what the gradient takes off the input: 1/2 where that is bits that carry no scale. With ``head_learns``
+    the head takes a step of the optimizer too, after it has sent its error.
     """
 
     weight: Array
@@ -34,7 +35,10 @@ class DenseBlock:
     window_floor: float = 0.0
     alpha: str = "row"
     input_center: float = 0.0
+    head_learns: bool = False
     states: dict[Slice, dict[str, Array]] = field(default_factory=dict)
+    head_state: dict[str, Array] = field(default_factory=dict)
+    _seen: Array = field(default_factory=lambda: np.zeros(0))
 
     def forward(self, x: Array) -> Array:
         """Return z = alpha (x . sign(W)^T) + b, or x . W^T + b without binarization."""
@@ -56,6 +60,9 @@ class DenseBlock:
         grad_z = self._grad_z(grad_logits, z)
         grad_w, grad_b = self._gradients(grad_z, x - self.input_center, part)
         self._update(part, grad_w, grad_b, rate)
+        if self.head is not None and self.head_learns:
+            grad_head = self.gain * grad_logits.T @ self._seen
+            self.head = self.head - rate * self._change(self.head_state, "head", grad_head)
         return float(loss)
 
     def _gradients(self, grad_z: Array, x: Array, part: Slice) -> tuple[Array, Array]:
@@ -70,7 +77,8 @@ class DenseBlock:
             h = self.scale * (z > 0)
         else:
             h = np.maximum(z, 0)
-        return np.asarray(self.gain * (self._units(h) @ self.head.T))
+        self._seen = self._units(h)
+        return np.asarray(self.gain * (self._seen @ self.head.T))
 
     def _units(self, h: Array) -> Array:
         """What the head sees of the block's output."""

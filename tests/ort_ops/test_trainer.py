@@ -35,6 +35,8 @@ def trajectory(artifact: Artifact, kernels: Path | None, classes: int = 4, **set
         {"optimizer": "momentum"},
         {"slices": "1x1"},
         {"head": "kaiming"},
+        {"head": "learned"},
+        {"head": "learned", "optimizer": "momentum"},
         {"schedule": "freeze-diagonal"},
     ],
     ids=lambda options: "-".join(options.values()) or "sgd",

@@ -27,7 +27,7 @@ __all__ = ["ALWAYS", "TWINS", "PackedForm", "can_pack"]
 # Operators that have a packed one beside them.
 TWINS = frozenset(
     {"BinaryDense", "SignDense", "RealDense", "BinaryActivation", "BinaryToReal", "StraightThroughGrad", "HeadLogits"}
-    | {"HeadGrad", "DenseSliceGrad", "DenseSgdStep", "PackSigns"}
+    | {"HeadGrad", "HeadWeightGrad", "DenseSliceGrad", "DenseSgdStep", "PackSigns"}
 )
 # Twins that stand for their operators even where x is real, so that they have a kernel.
 ALWAYS = frozenset({"DenseSgdStep", "DenseSliceGrad"})

@@ -2,14 +2,19 @@
 
     a = g B h                                                            HeadLogits
     delta_h = g B^T delta_a, only the rows of the active slice           HeadGrad
+    delta_B = g delta_a h^T, where B learns (Mono-Forward)               HeadWeightGrad
 
 With ``pools`` the head sees the mean of each channel over all positions. Where no ``head`` is given (``rademacher``), B is
 +-1 from a counter-based hash of (seed, class, unit); else it is stored. The gain g keeps logits of many units in range.
 The rows of a slice are its channels, each of which has ``channel_units`` units where the block's output has positions.
+
+A head that learns is updated in place, after HeadLogits and HeadGrad have read it. onnxruntime runs nodes that do not wait for
+each other in an order of its own, so HeadWeightGrad takes the output of HeadGrad too, of which it reads nothing.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from tinyfoa_rt.ir.c_program import Argument, Call, Fields, Number, Real, Statement
@@ -18,7 +23,7 @@ from tinyfoa_rt.ir.step import StepNode, TensorType
 from tinyfoa_rt.operators.geometry import known
 from tinyfoa_rt.operators.lowering import NULL, Lowering, real_attribute, scale_of, whole_attribute
 from tinyfoa_rt.operators.registry import register
-from tinyfoa_rt.operators.signature import Operator, Port, Types, no_scratch
+from tinyfoa_rt.operators.signature import Memory, Operator, Port, Types, no_scratch
 
 __all__: list[str] = []
 
@@ -33,6 +38,12 @@ def _grad_shape(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[Ten
     shape = attributes["output_shape"]
     assert isinstance(shape, tuple)
     return (TensorType("float32", tuple(int(length) for length in shape)),)
+
+
+def _head_shape(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
+    seen = known(inputs[1]).shape
+    units = seen[1] if attributes.get("pools") else math.prod(seen[1:])
+    return (TensorType("float32", (known(inputs[0]).shape[1], units)),)
 
 
 def _head(lowering: Lowering, node: StepNode, stored: str, sizes: tuple[int, str]) -> Fields:
@@ -98,5 +109,15 @@ register(
         doc="grad_h = B^T grad_logits for the rows of the active slice.",
         attributes=("output_shape", "seed", "pools", "gain", "channel_units"),
         lower=_lower_grad,
+    ),
+    Operator(
+        name="HeadWeightGrad",
+        inputs=(Port("grad_logits"), Port("h"), Port("scale", is_optional=True), Port("grad_h")),
+        outputs=(Port("grad_head"),),
+        shape_rule=_head_shape,
+        scratch=no_scratch,
+        doc="grad_head = grad_logits^T h; grad_h says that HeadGrad has read the head.",
+        memory=Memory(streams=frozenset({0})),
+        attributes=("pools", "gain"),
     ),
 )

@@ -59,6 +59,7 @@ REFERENCES: Mapping[str, Reference] = {
     "SumNeighbours": pooling.sum_neighbours,
     "HeadLogits": heads.head_logits,
     "HeadGrad": heads.head_grad,
+    "HeadWeightGrad": heads.head_weight_grad,
     "SoftmaxCrossEntropy": heads.softmax_cross_entropy,
     "BinaryCrossEntropy": heads.binary_cross_entropy,
     "MeanSquaredError": heads.mean_squared_error,

@@ -1,4 +1,4 @@
-"""Local heads and losses: a = g B h, p = softmax(a), delta_a = (p - y) / N, delta_h = g B^T delta_a.
+"""Local heads and losses: a = g B h, p = softmax(a), delta_a = (p - y) / N, delta_h = g B^T delta_a, delta_B = g delta_a h^T.
 
 A head that ``pools`` sees the mean of each channel, so every position of a channel has an equal share of its error.
 """
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-__all__ = ["binary_cross_entropy", "head_grad", "head_logits", "mean_squared_error", "softmax_cross_entropy"]
+__all__ = [
+    "binary_cross_entropy", "head_grad", "head_logits", "head_weight_grad", "mean_squared_error", "softmax_cross_entropy",
+]  # fmt: skip
 
 
 def head_logits(
@@ -34,6 +36,14 @@ def head_grad(
     positions = output_shape[2:]
     repeated = np.repeat(grad / np.prod(positions), int(np.prod(positions)), axis=1)
     return (repeated.reshape(*grad.shape, *positions),)
+
+
+def head_weight_grad(
+    grad_logits: Array, h: Array, scale: Array, grad_h: Array, *, gain: float = 1.0, pools: int = 0
+) -> tuple[Array, ...]:
+    samples = h.astype(np.float64).reshape(*h.shape[:2], -1)
+    units = samples.mean(axis=2) if pools else samples.reshape(len(h), -1)
+    return (np.einsum("nc,nu->cu", grad_logits.astype(np.float64), units) * float(scale) * gain,)
 
 
 def softmax_cross_entropy(logits: Array, target: Array) -> tuple[Array, ...]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyfoa_rt.errors import UnsupportedError, UsageError
+from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.block import Block, Partition
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.names import LOGITS, RATE, gradient, own, parts, successor
@@ -62,10 +62,6 @@ class LocalHead(Method):
         """The classifier's weights are a head for the block that it reads; other blocks have hashed ones."""
         return replace(recipe, head="rademacher") if recipe.head == "classifier" and not _feeds(block, last) else recipe
 
-    def check(self, recipe: Recipe) -> None:
-        if recipe.head == "learned":
-            raise UnsupportedError("head 'learned'", "cannot run on onnxruntime yet", "use --head rademacher or kaiming")
-
     def kept(self, context: BlockContext) -> tuple[KeptTensor, ...]:
         recipe, shape = context.recipe, (context.recipe.num_outputs, view_of(context).units)
         if recipe.head == "rademacher":
@@ -102,7 +98,8 @@ class LocalHead(Method):
         inputs = (grad_logits, head, "", backward.origin)
         grad = builder.call("HeadGrad", inputs, (gradient(seen),), grad_attributes, "gradient")[0]
         if context.recipe.head == "learned":
-            _learn(context.recipe, builder, (grad_logits, seen, scale))
+            pooled: dict[str, Attribute] = {name: drawn[name] for name in ("pools", "gain")}
+            _learn(context.recipe, builder, (grad_logits, seen, scale, grad), pooled)
         return Signal({output: grad if seen == output else _spread(view, backward, output, grad)}, logits)
 
     def rate_units(self, context: BlockContext) -> RateUnits:
@@ -156,11 +153,11 @@ def _states(recipe: Recipe, like: TensorType) -> tuple[KeptTensor, ...]:
     return tuple(KeptTensor(own(_HEAD, kept), types.get(kept, like), "state") for kept in optimizer_of(recipe.optimizer).kept)
 
 
-def _learn(recipe: Recipe, builder: StepBuilder, read: tuple[str, str, str]) -> None:
-    """Mono-Forward: the head takes a gradient step of its own, from its error, what it has seen and that one's scale."""
-    like = builder.type_of(_HEAD)
-    attributes: dict[str, Attribute] = {"slice_shape": like.shape, "bias_size": 0, "has_all_rows": 1}
-    grad = builder.call("DenseSliceGrad", read, (gradient(_HEAD),), attributes, "gradient")[0]
-    states = [state.name for state in _states(recipe, like)]
+def _learn(recipe: Recipe, builder: StepBuilder, read: tuple[str, str, str, str], attributes: Mapping[str, Attribute]) -> None:
+    """Mono-Forward: the head takes a step of its own; ``read`` are its error, what it sees, that scale, and what it sent."""
+    grad = builder.call("HeadWeightGrad", read, (gradient(_HEAD),), attributes, "gradient")[0]
+    states = [state.name for state in _states(recipe, builder.type_of(_HEAD))]
     outputs = tuple(successor(name) for name in (_HEAD, *states))
+    builder.phase = "update"
     builder.call(optimizer_of(recipe.optimizer).update, (_HEAD, grad, RATE, *states), outputs, {"limit": LARGEST})
+    builder.phase = "gradient"
