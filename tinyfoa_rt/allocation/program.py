@@ -15,6 +15,7 @@ from tinyfoa_rt.allocation.shapes import Value
 from tinyfoa_rt.ir.buffer import Buffer, Lifetime
 from tinyfoa_rt.ir.inlined import InlinedGraph
 from tinyfoa_rt.ir.names import own, parts
+from tinyfoa_rt.ir.plan import Category
 from tinyfoa_rt.ir.program import Program, ProgramBuffer, Step
 from tinyfoa_rt.ir.step import StepGraph
 
@@ -120,13 +121,15 @@ class _Stretches:
         return needs
 
     def _buffer(self, each: Allocation, start: int, end: int) -> ProgramBuffer:
-        tensor = self._step.tensors.get(each.name)
+        tensor, name = self._step.tensors.get(each.name), each.name
+        category: Category = "scratch"
         if tensor is None:
             name = self._unique(own(self._names[start], parts(each.name)[-1]))
-        else:  # a constant that is dequantized lies beside the integers of its name
-            name = each.name if each.name in self._computed else self._unique(own(each.name, "real"))
-        buffer = Buffer(name, each.nbytes, Lifetime(start, end + 1), 1)
-        return ProgramBuffer(buffer, tensor.category if tensor is not None else "scratch", False, (name,))
+        elif each.name not in self._computed:  # a constant that is dequantized lies beside the integers of its name
+            name = self._unique(own(each.name, "real"))
+        else:
+            category = tensor.category
+        return ProgramBuffer(Buffer(name, each.nbytes, Lifetime(start, end + 1), 1), category, False, (name,))
 
     def _scratch(self, index: int, nbytes: int) -> ProgramBuffer:
         name = self._unique(own(self._names[index], "scratch"))
