@@ -141,7 +141,7 @@ private:
             status = tinyfoa_ort_scores(trainer_, &all, scores.data());
             print_list(status, scores);
         } else if (name == "predict") {
-            std::vector<std::int64_t> labels(num_samples());
+            std::vector<std::int64_t> labels(num_samples() * info_.labels_per_sample);
             status = tinyfoa_ort_predict(trainer_, &all, labels.data());
             print_list(status, labels);
         } else if (name == "info") {

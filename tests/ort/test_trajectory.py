@@ -129,14 +129,35 @@ def test_storage_in_mapped_files_changes_nothing(driver: Driver, tmp_path: Path)
     assert "cannot hold a file" in failure["message"]
 
 
-def test_predictions_and_measures_agree(driver: Driver, tmp_path: Path) -> None:
-    artifact = artifact_of(tmp_path)
-    trainer = Trainer(artifact).fit(X, Y, epochs=3)
+def _binary(y: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Which bits the number of a class has, (samples, 2)."""
+    return np.column_stack((y & 1, y >> 1)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("loss", "targets"),
+    [("cross-entropy", Y), ("binary-cross-entropy", _binary(Y)), ("binary-cross-entropy", _binary(Y)[:, :1])],
+    ids=["classes", "binary", "binary-of-one-output"],
+)
+def test_predictions_and_measures_agree(loss: str, targets: Any, driver: Driver, tmp_path: Path) -> None:
+    num_outputs = 4 if targets.ndim == 1 else targets.shape[1]
+    trainer = Trainer(artifact_of(tmp_path, loss=loss, sizes=(12, 16, 16, num_outputs))).fit(X, targets, epochs=3)
     trainer.save(tmp_path / "saved")
-    scores, labels, measures = driver.run(tmp_path / "saved", X, Y, "--resume", "scores", "predict", "evaluate")
-    np.testing.assert_allclose(np.reshape(scores, (-1, 4)), trainer.scores(X), rtol=1e-4, atol=1e-5)
-    assert np.array_equal(labels, trainer.predict(X))
-    expected = trainer.evaluate(X, Y)
+    scores, labels, measures = driver.run(tmp_path / "saved", X, targets, "--resume", "scores", "predict", "evaluate")
+    np.testing.assert_allclose(np.reshape(scores, (-1, num_outputs)), trainer.scores(X), rtol=1e-4, atol=1e-5)
+    predicted = trainer.predict(X)
+    assert np.array_equal(labels, predicted.ravel())
+    assert len(np.unique(predicted)) == (4 if targets.ndim == 1 else 2)  # whatever always gives one label would be seen
+    expected = trainer.evaluate(X, targets)
     assert expected.accuracy == pytest.approx(measures["accuracy"])
     assert expected.balanced_accuracy == pytest.approx(measures["balanced"])
     assert expected.loss == pytest.approx(measures["loss"], rel=1e-5)
+
+
+def test_a_regression_predicts_its_scores(driver: Driver, tmp_path: Path) -> None:
+    targets = X[:, :2] / 4
+    trainer = Trainer(artifact_of(tmp_path, loss="mean-squared-error", sizes=(12, 16, 16, 2))).fit(X, targets, epochs=3)
+    trainer.save(tmp_path / "saved")
+    scores, failure = driver.run(tmp_path / "saved", X, targets, "--resume", "scores", "predict")
+    np.testing.assert_allclose(np.reshape(scores, (-1, 2)), trainer.predict(X), rtol=1e-4, atol=1e-5)
+    assert failure == {"status": 2, "message": "predict: gives labels, and this model predicts numbers; call scores"}

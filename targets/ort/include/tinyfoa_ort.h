@@ -81,9 +81,10 @@ typedef struct tinyfoa_ort_evaluation {
 } tinyfoa_ort_evaluation;
 
 typedef struct tinyfoa_ort_info {
-    size_t batch;       /* samples a step */
-    size_t sample_size; /* numbers of a sample */
-    size_t num_outputs; /* classes, or the size of a target */
+    size_t batch;             /* samples a step */
+    size_t sample_size;       /* numbers of a sample */
+    size_t num_outputs;       /* classes, or the size of a target */
+    size_t labels_per_sample; /* that tinyfoa_ort_predict writes: 1, num_outputs where the loss is binary, 0 of a regression */
     size_t num_blocks;
     size_t block;          /* in training; num_blocks where all are done */
     int64_t step;          /* steps that this block has taken */
@@ -152,7 +153,8 @@ TINYFOA_ORT_API tinyfoa_ort_status tinyfoa_ort_fit(tinyfoa_ort_trainer *trainer,
 TINYFOA_ORT_API tinyfoa_ort_status tinyfoa_ort_scores(tinyfoa_ort_trainer *trainer, const tinyfoa_ort_samples *samples,
                                                       float *scores);
 
-/* The class of each sample, count of them. */
+/* The labels of each sample, count times labels_per_sample: its class, or of a binary loss 0 or 1 of each output. A model that
+ * predicts numbers has none and is refused: call tinyfoa_ort_scores. */
 TINYFOA_ORT_API tinyfoa_ort_status tinyfoa_ort_predict(tinyfoa_ort_trainer *trainer, const tinyfoa_ort_samples *samples,
                                                        int64_t *labels);
 

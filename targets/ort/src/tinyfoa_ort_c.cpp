@@ -93,6 +93,7 @@ tinyfoa_ort_status tinyfoa_ort_get_info(const tinyfoa_ort_trainer* trainer, tiny
         info->batch = static_cast<std::size_t>(manifest.batch);
         info->sample_size = trainer->trainer.sample_size();
         info->num_outputs = static_cast<std::size_t>(manifest.num_outputs);
+        info->labels_per_sample = manifest.labels_per_sample();
         info->num_blocks = manifest.blocks.size();
         info->block = static_cast<std::size_t>(progress.block);
         info->step = progress.step;

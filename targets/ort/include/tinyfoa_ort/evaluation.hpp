@@ -46,18 +46,21 @@ inline double measure(const Manifest& manifest, const float* s, const Target& t)
 
 }  // namespace detail
 
+// Label `i` of those that the scores of a sample predict, as many as labels_per_sample says.
+inline std::int64_t predicted_label(const Manifest& manifest, const float* scores, std::size_t i) {
+    const bool is_class = manifest.loss.prediction == "largest";
+    return is_class ? std::max_element(scores, scores + manifest.num_outputs) - scores : scores[i] > 0;
+}
+
 // Counts right answers as scores come, sample by sample; of a regression there are none.
 class Answers {
 public:
     explicit Answers(const Manifest& manifest) : manifest_(manifest) {}
 
     void add(const float* scores, const Target& target) {
-        const auto width = static_cast<std::size_t>(manifest_.num_outputs);
-        if (manifest_.loss.prediction == "largest") {
-            count(*target.label, std::max_element(scores, scores + width) - scores == *target.label);
-        }
-        for (std::size_t i = 0; manifest_.loss.prediction == "sign" && i < width; ++i) {
-            count(target.values[i] > 0.5F, (scores[i] > 0) == (target.values[i] > 0.5F));
+        for (std::size_t i = 0; i < manifest_.labels_per_sample(); ++i) {
+            const std::int64_t label = target.label != nullptr ? *target.label : target.values[i] > 0.5F;
+            count(label, predicted_label(manifest_, scores, i) == label);
         }
     }
 

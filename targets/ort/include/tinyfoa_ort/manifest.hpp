@@ -97,6 +97,10 @@ struct Manifest {
     std::string id;  // tells artifacts apart
 
     bool has_labels() const { return loss.labels == "class"; }  // else labels are vectors
+    // Labels that a sample is predicted: its class, 0 or 1 of each output, or none where the scores are what is predicted.
+    std::size_t labels_per_sample() const {
+        return loss.prediction == "largest" ? 1 : loss.prediction == "sign" ? static_cast<std::size_t>(num_outputs) : 0;
+    }
     bool has_scaled_inputs() const { return block_output == "scaled"; }
 };
 

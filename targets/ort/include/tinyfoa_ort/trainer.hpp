@@ -166,11 +166,18 @@ public:
         return found;
     }
 
-    // The class of each sample.
+    // The labels of raw samples, (count, labels_per_sample of the manifest): classes, or of a binary loss 0 or 1 of each output.
     std::vector<std::int64_t> predict(const Samples& samples) {
+        const std::size_t num_labels = manifest().labels_per_sample();
+        if (num_labels == 0) {
+            throw usage_error("predict", "gives labels, and this model predicts numbers", "call scores");
+        }
         std::vector<std::int64_t> found;
+        found.reserve(samples.count * num_labels);
         for_each_row(samples, [&](std::size_t, const float* row) {
-            found.push_back(std::max_element(row, row + manifest().num_outputs) - row);
+            for (std::size_t i = 0; i < num_labels; ++i) {
+                found.push_back(predicted_label(manifest(), row, i));
+            }
         });
         return found;
     }
