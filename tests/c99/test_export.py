@@ -101,11 +101,11 @@ def test_a_device_begins_with_the_file(tmp_path: Path) -> None:
     np.testing.assert_array_equal(formatted.words, given.words)
 
 
-@pytest.mark.parametrize("options", [{}, {"weights": "elf"}, {"target": "ort-cpu"}])
+@pytest.mark.parametrize("options", [{}, {"weights": "elf"}, {"format": "ort-cpu"}])
 def test_wrong_use_is_one_line(
     options: dict[str, str], trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = {"target": "c99", "weights": "c", **options}
+    given = {"format": "c99", "weights": "c", **options}
     folder = trained if options else tmp_path
     with pytest.raises(SystemExit) as end:
         main(["export", str(folder), *(f"--{key}={value}" for key, value in given.items()), "-o", str(tmp_path / "out")])
