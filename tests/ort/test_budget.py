@@ -102,6 +102,8 @@ def assert_whole(binary: Path, driver: Driver, folder: Path, kernels: str = "non
         {"schedule": "full", "optimizer": "adam"},
         {"schedule": "full", "binarize": "none", "optimizer": "momentum"},
         {"binarize": "none"},
+        {"head": "learned", "optimizer": "adam"},
+        {"head": "learned", "slices": "3x2"},
     ],
     ids=lambda options: "-".join(map(str, options.values())) or "plain",
 )

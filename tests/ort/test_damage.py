@@ -63,6 +63,12 @@ def change_progress(folder: Path, *keys: str, value: Any) -> None:
     sign(folder, state)
 
 
+def change_next(folder: Path, name: str, of: str) -> None:
+    """Call an output of the steps the next value of another tensor."""
+    names = [each["name"] for each in json.loads((folder / "manifest.json").read_text())["tensors"]]
+    change(folder / "manifest.json", "tensors", names.index(name), "next_of", value=of)
+
+
 def change_layer(folder: Path, key: str, value: Any) -> None:
     change(folder / "manifest.json", "blocks", 0, "layers", 0, key, value=value)
 
@@ -122,10 +128,7 @@ MANIFESTS: dict[str, tuple[Damage, str]] = {
     "no head": (lambda f: put_initial(f, "fc1#head", None), "is missing"),
     "head": (lambda f: put_initial(f, "fc1#head", np.zeros((4, 17), np.int8)), "the state has int8[4, 17]"),
     "no scores": (lambda f: change(f / "manifest.json", "blocks", 0, "scores", value=""), "is trained without scores"),
-    "kept learns": (
-        lambda f: change(f / "manifest.json", "tensors", 0, "next_of", value="#head"),
-        "method that learns by itself",
-    ),
+    "kept learns": (lambda f: change_next(f, "fc1#bias_slice#next", "#head"), "the state has int8[4, 16]"),
     "kept": (lambda f: change(f / "manifest.json", "blocks", 0, "kept", value=["#tail"]), "tensor 'fc1#tail': is missing"),
     "other step": (lambda f: attacks.put_file(f, "steps/1.onnx", (f / "steps" / "3.onnx").read_bytes()), "has no input 'input'"),
 }

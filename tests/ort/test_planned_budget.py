@@ -8,13 +8,13 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.allocation.drawn_models import draw_case
+from tests.allocation.drawn_models import LEARNED_FROM, draw_case
 from tests.ort.driver import Driver
 from tinyfoa_rt.model import load
 from tinyfoa_rt.pipeline import build, export, plan
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", [*range(12), *range(LEARNED_FROM, LEARNED_FROM + 6)])
 @pytest.mark.parametrize("form", ["artifact", "artifact-ort"])
 def test_a_plan_is_a_budget_that_is_kept(seed: int, form: str, driver: Driver, tmp_path: Path) -> None:
     model, options = draw_case(seed)

@@ -32,6 +32,9 @@ X, Y = blobs(600)
         {"binarize": "none"},
         {"block_output": "scaled"},
         {"head": "kaiming"},
+        {"head": "learned"},
+        {"head": "learned", "optimizer": "momentum", "binarize": "none"},
+        {"head": "learned", "optimizer": "adam"},
     ],
     ids=lambda options: "-".join(map(str, options.values())) or "plain",
 )

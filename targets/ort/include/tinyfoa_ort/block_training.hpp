@@ -91,6 +91,9 @@ public:
         for (Layer* layer : layers_) {
             layer->commit();
         }
+        for (const auto& [name, next] : next_kept_) {
+            state_.kept(record_.name + name).assign(next);
+        }
         return {*outputs_.at(names::loss).data<float>(), accuracy()};
     }
 
@@ -103,6 +106,11 @@ public:
     void reset_optimizer() {
         for (Layer* layer : layers_) {
             layer->reset_optimizer();
+        }
+        for (const std::string& name : record_.kept) {
+            if (std::count(record_.kept.begin(), record_.kept.end(), names::owner_of(name)) > 0) {
+                state_.kept(record_.name + name).clear();  // what the optimizer keeps of what the method does
+            }
         }
     }
 
@@ -132,7 +140,8 @@ public:
             total += layer->active() == Layer::none ? 0 : layer->turn_nbytes();
         }
         for (const std::string& name : record_.kept) {
-            total += state_.kept(record_.name + name).held_nbytes();
+            const auto next = next_kept_.find(name);
+            total += next == next_kept_.end() ? state_.kept(record_.name + name).held_nbytes() : next->second.nbytes();
         }
         return total + (record_.scale.empty() ? 0 : sizeof(float));
     }
@@ -200,6 +209,15 @@ private:
         for (const std::string& name : record_.kept) {
             tensors[name] = state_.kept(record_.name + name).tensor();
         }
+        for (const std::string& output : session_.output_names()) {
+            const auto next = manifest_.next_of.find(output);
+            const auto kept = next == manifest_.next_of.end() ? record_.kept.end()
+                                                              : std::find(record_.kept.begin(), record_.kept.end(), next->second);
+            if (kept != record_.kept.end()) {
+                TensorRef& learning = tensors[*kept];
+                learning.write = next_kept_.emplace(*kept, Tensor(learning.dtype, learning.shape)).first->second.data();
+            }
+        }
         session_.bind(tensors, manifest_.next_of);
     }
 
@@ -222,6 +240,8 @@ private:
     std::vector<Layer*> layers_;
     std::map<std::string, Tensor> inputs_, outputs_;
     Tensor target_, rate_;
+    // What of the method's learns is written here, and copied into its place when the step has been taken (layer.hpp).
+    std::map<std::string, Tensor> next_kept_;
 };
 
 }  // namespace tinyfoa

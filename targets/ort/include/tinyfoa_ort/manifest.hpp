@@ -223,14 +223,6 @@ inline void check_manifest(const std::string& place, const Manifest& manifest) {
     if (manifest.blocks.empty() || manifest.stages.size() != manifest.blocks.size() + 1) {
         throw input_error(place + ", blocks", "and stages do not fit together", build_again);
     }
-    for (const BlockRecord& block : manifest.blocks) {
-        for (const auto& [next, source] : manifest.next_of) {
-            if (std::count(block.kept.begin(), block.kept.end(), source) > 0) {
-                throw input_error(place, "has a method that learns by itself, which needs Python's trainer",
-                                  "train it with tinyfoa-rt train");
-            }
-        }
-    }
     const auto model = manifest.files.find(inference_model);
     const std::int64_t end = model == manifest.files.end() ? 0 : model->second.nbytes;
     std::int64_t at = 0;

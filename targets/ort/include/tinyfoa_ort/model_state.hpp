@@ -54,7 +54,7 @@ public:
             }
             for (const std::string& name : block.kept) {
                 const TensorEntry& kept = entry(block.name + name);
-                check(kept.name, kept.shape.size() == 2, "is no matrix");
+                check(kept.name, kept.shape.size() == 2 || kept.dtype != Dtype::int8, "is no matrix");
                 // What a block hands on as real numbers, its head reads as such.
                 kept_.emplace(kept.name, KeptTensor(kept, is_packed && !block.scale.empty()));
             }

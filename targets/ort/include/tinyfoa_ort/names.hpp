@@ -12,5 +12,8 @@ inline constexpr const char *rate = "#rate", *target = "#target", *loss = "#loss
 // The tensor that is `role` to `owner`.
 inline std::string own(const std::string& owner, const std::string& role) { return owner + "#" + role; }
 
+// What a tensor is a role of.
+inline std::string owner_of(const std::string& name) { return name.substr(0, name.rfind('#')); }
+
 }  // namespace names
 }  // namespace tinyfoa

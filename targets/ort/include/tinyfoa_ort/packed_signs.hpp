@@ -2,6 +2,7 @@
 // Signs as bits, as kernels read them (docs/kernels.md): those of a dense layer's weights, and those that a block's method keeps.
 #pragma once
 
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -93,7 +94,7 @@ inline std::unique_ptr<WholeWeights> make_whole_weights(const LayerMemory& memor
     return std::make_unique<PackedSigns>(memory);
 }
 
-// A matrix that a block's method keeps, such as a head (classes, units). Signs, int8, may be kept as bits, a row a class.
+// What a block's method keeps, such as a head (classes, units). A matrix of signs, int8, may be kept as bits, a row a class.
 class KeptTensor {
 public:
     KeptTensor(const TensorEntry& entry, bool is_packed)
@@ -106,6 +107,9 @@ public:
     std::size_t held_nbytes() const { return dtype_ == Dtype::float32 ? 0 : tensor_.nbytes(); }
     // As a step takes it.
     TensorRef tensor() { return TensorRef::of(tensor_); }
+    // Take over what a step has computed, which has its type and shape.
+    void assign(const Tensor& next) { std::memcpy(tensor_.data(), next.data(), tensor_.nbytes()); }
+    void clear() { std::memset(tensor_.data(), 0, tensor_.nbytes()); }
 
     // As files have it.
     StoredTensor stored() {
