@@ -35,6 +35,7 @@ OPTIONS: list[dict[str, Any]] = [
     {"binarize": "none"},
     {"block_output": "scaled"},
     {"head": "kaiming"},
+    {"head": "learned", "optimizer": "adam"},
 ]
 
 

@@ -142,5 +142,5 @@ def test_other_blocks_keep_theirs(tmp_path: Path) -> None:
 
 
 def test_c99_refuses_it(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedError, match="block 'fc1': has a method that learns by itself, for which there is no C99"):
+    with pytest.raises(UnsupportedError, match="block 'fc1': trains its '#head' too, which generated C cannot yet"):
         plan(load_model(mlp(), tmp_path), "1MB", head="learned", target="c99", nonvolatile="unlimited")

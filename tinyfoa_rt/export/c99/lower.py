@@ -148,7 +148,7 @@ class _Assembly:
     def _constant(self, number: int, block: BlockSource, name: str) -> Name:
         """What a block's method keeps and a step only reads is constant data."""
         if successor(name) in block.step.tensors:
-            problem = "has a method that learns by itself, for which there is no C99"
+            problem = f"trains its '{name}' too, which generated C cannot yet"
             raise UnsupportedError(f"block '{block.name}'", problem, "plan for ort-cpu")
         known = kept_by(block.name, name)
         array = RealArray(f"{split(name)[1]}_{number}", block.step.tensors[name].type.size, lambda: self._model.state[known])
