@@ -19,7 +19,7 @@ from tests.run.trained_models import artifact_of
 from tests.small_models import load_model, mlp
 from tests.steps.step_graphs import step_of
 from tinyfoa_rt.emit import can_pack, emit_step
-from tinyfoa_rt.emit.packed import TWINS
+from tinyfoa_rt.emit.packed import PACKED_OPERATORS
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.steps import StepChoice
@@ -42,7 +42,7 @@ def test_a_packed_operator_says_what_its_operator_says(case: BodyCase) -> None:
 
 
 def test_every_packed_operator_is_compared() -> None:
-    assert {case.op_type for case in CASES} == TWINS
+    assert {case.op_type for case in CASES} == PACKED_OPERATORS
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])

@@ -15,12 +15,12 @@ from tests.ops.body_cases import BodyCase, dense_cases, number, real
 from tests.ops.one_node import one_node_model
 from tests.ops.references.packed import pack_bits
 from tinyfoa_rt.emit import load_functions
-from tinyfoa_rt.emit.packed import ALWAYS, TWINS
+from tinyfoa_rt.emit.packed import ALWAYS, PACKED_OPERATORS
 from tinyfoa_rt.emit.packed_functions import packed_function
 from tinyfoa_rt.ir.step import StepNode
 from tinyfoa_rt.operators import DOMAIN
 
-__all__ = ["packed_cases", "packed_inputs", "packed_model", "packed_outputs"]
+__all__ = ["kernel_cases", "packed_cases", "packed_inputs", "packed_model", "packed_outputs"]
 
 Array = NDArray[Any]
 
@@ -33,9 +33,14 @@ def packed_cases() -> list[BodyCase]:
         packed = [each for each in case.inputs if each is not None and each.dtype in (np.uint8, np.int8)]
         makes_bits = case.op_type in ("BinaryActivation", "PackSigns") or case.op_type in ALWAYS
         has_matrices = all(each.ndim == 2 for each in packed) and case.inputs[0] is not None and case.inputs[0].ndim == 2
-        if case.op_type in TWINS and (packed or makes_bits) and has_matrices and "pooled" not in case.variants:
+        if case.op_type in PACKED_OPERATORS and (packed or makes_bits) and has_matrices and "pooled" not in case.variants:
             found.append(case)
     return found
+
+
+def kernel_cases() -> list[BodyCase]:
+    """Those of them that the library of kernels computes; of the others it runs the bodies."""
+    return [case for case in packed_cases() if case.op_type != "HeadWeightGrad"]
 
 
 def packed_model(case: BodyCase, expected: Sequence[Array]) -> onnx.ModelProto:

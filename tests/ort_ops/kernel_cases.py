@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tests.ops.body_cases import BodyCase, dense_cases
 from tests.ops.one_node import EVALUATORS, one_node_model
-from tests.ops.packed_models import packed_cases, packed_inputs, packed_model, packed_outputs
+from tests.ops.packed_models import kernel_cases, packed_inputs, packed_model, packed_outputs
 from tests.ops.references import REFERENCES
 
 Array = NDArray[Any]
@@ -26,7 +26,7 @@ PLAIN = (
     "MomentumUpdate",
     "AdamUpdate",
 )
-CASES = [*packed_cases(), *(case for case in dense_cases() if case.op_type in PLAIN and case.inputs[0] is not None)]
+CASES = [*kernel_cases(), *(case for case in dense_cases() if case.op_type in PLAIN and case.inputs[0] is not None)]
 
 
 def run_with(library: Path, model: onnx.ModelProto, feeds: Sequence[Array], threads: int = 1) -> list[Array]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.ops.one_node import EVALUATORS, one_node_model
-from tests.ops.packed_models import packed_cases, packed_inputs, packed_model
+from tests.ops.packed_models import kernel_cases, packed_inputs, packed_model
 from tests.ops.references import REFERENCES
 
 __all__ = ["write_kernel_models"]
@@ -17,7 +17,7 @@ __all__ = ["write_kernel_models"]
 def write_kernel_models(folder: Path) -> list[str]:
     """Write a model for each case of a kernel, without its body, so that what computes is the kernel; return their names."""
     names = []
-    for number, case in enumerate(packed_cases()):
+    for number, case in enumerate(kernel_cases()):
         expected = REFERENCES[case.op_type](*case.inputs, **case.attributes)
         model = packed_model(case, EVALUATORS["onnxruntime"](case, one_node_model(case, expected)))
         del model.functions[:]

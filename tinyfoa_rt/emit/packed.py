@@ -22,10 +22,10 @@ from tinyfoa_rt.emit.packed_functions import SIGN_STEP, packed_function, sign_st
 from tinyfoa_rt.ir.step import WORD_BITS, StepGraph, StepNode
 from tinyfoa_rt.operators import DOMAIN
 
-__all__ = ["ALWAYS", "TWINS", "PackedForm", "can_pack"]
+__all__ = ["ALWAYS", "PACKED_OPERATORS", "PackedForm", "can_pack"]
 
 # Operators that have a packed one beside them.
-TWINS = frozenset(
+PACKED_OPERATORS = frozenset(
     {"BinaryDense", "SignDense", "RealDense", "BinaryActivation", "BinaryToReal", "StraightThroughGrad", "HeadLogits"}
     | {"HeadGrad", "HeadWeightGrad", "DenseSliceGrad", "DenseSgdStep", "PackSigns"}
 )
@@ -43,7 +43,7 @@ def can_pack(step: StepGraph) -> bool:
     patterns: dict[str, tuple[bool, ...]] = {}
     for node in step.nodes:
         names = form.packed_names(node)
-        if names and (node.domain != DOMAIN or node.op_type not in TWINS):
+        if names and (node.domain != DOMAIN or node.op_type not in PACKED_OPERATORS):
             return False
         if any(len(step.tensors[name].type.shape) != 2 for name in names):
             return False
