@@ -38,7 +38,6 @@ public:
 
     const Manifest& manifest() const { return manifest_; }
     const BlockRecord& block(std::size_t index) const { return manifest_.blocks[index]; }
-    std::size_t num_blocks() const { return manifest_.blocks.size(); }
 
     // Whether all steps and stages are there with their bits in words too, as kernels read them (docs/kernels.md).
     bool has_packed_form() const {

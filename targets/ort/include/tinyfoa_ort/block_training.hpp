@@ -34,9 +34,9 @@ public:
             inputs_[name] = batch_tensor(name);
         }
         target_ = batch_tensor(names::target);
-        for (const std::string& name : session_.output_names()) {
-            if (manifest_.next_of.count(name) == 0) {
-                outputs_[name] = Tensor(session_.output(name)->dtype, session_.output(name)->shape);
+        for (const Port& port : session_.outputs()) {
+            if (manifest_.next_of.count(port.name) == 0) {
+                outputs_[port.name] = Tensor(port.type.dtype, port.type.shape);
             }
         }
         check_sizes();
@@ -151,7 +151,8 @@ private:
     double mean_square(const std::string& name, const Tensor& tensor, std::size_t sample) const {
         const std::size_t size = tensor.size() / static_cast<std::size_t>(manifest_.batch), start = sample * size;
         if (tensor.dtype() == Dtype::uint32) {
-            return static_cast<double>(count_ones(tensor.data<Word>() + start, size)) / static_cast<double>(session_.bits(name));
+            return static_cast<double>(count_ones(tensor.data<Word>() + start, size)) /
+                   static_cast<double>(session_.input(name)->bits);
         }
         double sum = 0;
         for (std::size_t i = start; i < start + size; ++i) {
@@ -162,13 +163,14 @@ private:
     }
 
     Tensor batch_tensor(const std::string& name) const {
-        const TensorType* type = session_.input(name);
-        const bool has_batch = type != nullptr && !type->shape.empty() && type->shape[0] % manifest_.batch == 0;
-        if (!has_batch || std::any_of(type->shape.begin(), type->shape.end(), [](std::int64_t size) { return size < 1; })) {
+        const Port* port = session_.input(name);
+        const Shape shape = port == nullptr ? Shape() : port->type.shape;
+        const bool has_batch = !shape.empty() && shape[0] % manifest_.batch == 0;
+        if (!has_batch || std::any_of(shape.begin(), shape.end(), [](std::int64_t size) { return size < 1; })) {
             const std::string problem = "has no input '" + name + "' of " + std::to_string(manifest_.batch) + " samples";
             throw input_error(record_.step, problem, detail::build_again);
         }
-        return Tensor(type->dtype, type->shape);
+        return Tensor(port->type.dtype, shape);
     }
 
     // Sizes that this trainer relies on: those of the model's own tensors are onnxruntime's to check.
@@ -184,7 +186,7 @@ private:
                                  scores->second.size() == count_elements(shape);
         const auto is_known = [this](const auto& input) {
             const Tensor& tensor = input.second;
-            const std::size_t bits = session_.bits(input.first);
+            const std::size_t bits = session_.input(input.first)->bits;
             const bool is_packed = tensor.dtype() == Dtype::uint32 && bits > 0 && tensor.shape().size() == 2 &&
                                    count_words(bits) == static_cast<std::size_t>(tensor.shape()[1]);
             return is_packed || tensor.dtype() == Dtype::uint8 || tensor.dtype() == Dtype::float32;
@@ -209,8 +211,8 @@ private:
         for (const std::string& name : record_.kept) {
             tensors[name] = state_.kept(record_.name + name).tensor();
         }
-        for (const std::string& output : session_.output_names()) {
-            const auto next = manifest_.next_of.find(output);
+        for (const Port& output : session_.outputs()) {
+            const auto next = manifest_.next_of.find(output.name);
             const auto kept = next == manifest_.next_of.end() ? record_.kept.end()
                                                               : std::find(record_.kept.begin(), record_.kept.end(), next->second);
             if (kept != record_.kept.end()) {

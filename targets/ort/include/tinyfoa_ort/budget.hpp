@@ -43,7 +43,6 @@ public:
         is_exceeded_ = false;
     }
 
-    std::size_t live() const { return live_; }
     std::size_t peak() const { return peak_; }
     bool is_exceeded() const { return is_exceeded_; }
 

@@ -88,8 +88,9 @@ private:
         }
         for (std::size_t later = stage + 1; later < manifest.stages.size(); ++later) {
             if (!manifest.stages[later].empty()) {
-                const std::vector<std::string>& names = sessions_.at(manifest.stages[later])->input_names();
-                wanted.insert(names.begin(), names.end());
+                for (const Port& port : sessions_.at(manifest.stages[later])->inputs()) {
+                    wanted.insert(port.name);
+                }
             }
         }
         if (stage + 1 == manifest.stages.size()) {

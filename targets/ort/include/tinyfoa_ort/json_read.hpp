@@ -76,46 +76,35 @@ private:
 
     Json read_array(int depth) {
         Json array = Json::array();
-        expect('[');
-        skip_spaces();
-        if (peek() == ']') {
-            ++at_;
-            return array;
-        }
-        while (true) {
-            array.add(read_value(depth + 1));
-            skip_spaces();
-            if (peek() != ',') {
-                break;
-            }
-            ++at_;
-        }
-        expect(']');
+        read_items(']', [&] { array.add(read_value(depth + 1)); });
         return array;
     }
 
     Json read_object(int depth) {
         Json object = Json::object();
-        expect('{');
-        skip_spaces();
-        if (peek() == '}') {
-            ++at_;
-            return object;
-        }
-        while (true) {
+        read_items('}', [&] {
             skip_spaces();
             std::string key = read_string();
             expect(':');
             object.add(std::move(key), read_value(depth + 1));
-            skip_spaces();
-            if (peek() != ',') {
-                break;
-            }
-            ++at_;
-        }
-        expect('}');
+        });
         refuse_duplicates(object);
         return object;
+    }
+
+    // From an opening bracket to the closing one; `read_item` reads what lies before, between or behind commas.
+    template <typename ReadItem>
+    void read_items(char closing, const ReadItem& read_item) {
+        ++at_;
+        skip_spaces();
+        if (peek() != closing) {
+            read_item();
+            for (skip_spaces(); peek() == ','; skip_spaces()) {
+                ++at_;
+                read_item();
+            }
+        }
+        expect(closing);
     }
 
     static void refuse_duplicates(const Json& object) {

@@ -32,8 +32,16 @@ private:
         switch (value.type()) {
             case Json::Type::null: out_ += "null"; break;
             case Json::Type::string: write_string(value.text()); break;
-            case Json::Type::array: write_array(value.items(), depth); break;
-            case Json::Type::object: write_object(value.members(), depth); break;
+            case Json::Type::array:
+                write_items("[]", value.items(), depth, [&](const Json& item) { write_value(item, depth + 1); });
+                break;
+            case Json::Type::object:
+                write_items("{}", value.members(), depth, [&](const Json::Member& member) {
+                    write_string(member.first);
+                    out_ += style_.is_compact ? ":" : ": ";
+                    write_value(member.second, depth + 1);
+                });
+                break;
             default: out_ += value.text();
         }
     }
@@ -44,38 +52,20 @@ private:
         }
     }
 
-    void separate() { out_ += style_.is_indented || style_.is_compact ? "," : ", "; }
-
-    void write_array(const std::vector<Json>& items, int depth) {
-        out_ += '[';
+    template <typename Item, typename WriteItem>
+    void write_items(const char* brackets, const std::vector<Item>& items, int depth, const WriteItem& write_item) {
+        out_ += brackets[0];
         for (std::size_t i = 0; i < items.size(); ++i) {
             if (i > 0) {
-                separate();
+                out_ += style_.is_indented || style_.is_compact ? "," : ", ";
             }
             begin_line(depth);
-            write_value(items[i], depth + 1);
+            write_item(items[i]);
         }
         if (!items.empty()) {
             begin_line(depth - 1);
         }
-        out_ += ']';
-    }
-
-    void write_object(const std::vector<Json::Member>& members, int depth) {
-        out_ += '{';
-        for (std::size_t i = 0; i < members.size(); ++i) {
-            if (i > 0) {
-                separate();
-            }
-            begin_line(depth);
-            write_string(members[i].first);
-            out_ += style_.is_compact ? ":" : ": ";
-            write_value(members[i].second, depth + 1);
-        }
-        if (!members.empty()) {
-            begin_line(depth - 1);
-        }
-        out_ += '}';
+        out_ += brackets[1];
     }
 
     void write_string(const std::string& text) {

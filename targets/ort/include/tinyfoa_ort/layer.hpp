@@ -95,20 +95,12 @@ public:
 
     // Keep what a step has written.
     void commit() {
-        const Part part = grid().part(active_);
         std::copy_n(next_weights_.data<float>(), memory_.latent.size_of_part(active_), memory_.latent.part(active_));
         for (std::size_t i = 0; i < memory_.states.size(); ++i) {
             std::copy_n(next_moments_[i].data<float>(), memory_.moments[i].size_of_part(active_),
                         memory_.moments[i].part(active_));
-            copy_bias(part, bias_moments_[i].data(), memory_.bias_moments[i].data() + part.band * memory_.bias.size());
         }
-        copy_bias(part, bias().data(), memory_.bias.data());
-        if (memory_.is_binary) {
-            move_sums(part, [](float& kept, float& turn) { kept = turn; });
-        }
-        if (!memory_.step_counts.empty()) {
-            memory_.step_counts[active_] = weight_step_count_;
-        }
+        visit_turn([](auto* kept, const auto* turn, std::size_t count) { std::copy_n(turn, count, kept); });
     }
 
     // Forget what a failed step may have written.
@@ -171,22 +163,25 @@ private:
     // In a turn the bias of the active slice; of a whole layer all of it.
     std::vector<float>& bias() { return is_sliced() ? bias_slice_ : outer_bias_; }
 
-    void copy_bias(const Part& part, const float* from, float* to) const {
+    // Call `visit(what is kept, its copy of the turn, count)` for all numbers that a step updates in place, but signs.
+    template <typename Visit>
+    void visit_turn(const Visit& visit) {
+        const Part part = grid().part(active_);
         if (memory_.has_bias()) {
-            std::copy_n(from, part.num_outs * memory_.positions, to + part.first_out * memory_.positions);
-        }
-    }
-
-    // Call `move(sum that is kept, sum of the turn)` for each output of the active slice.
-    template <typename Move>
-    void move_sums(const Part& part, const Move& move) {
-        const std::size_t num_outs = grid().num_outs();
-        for (std::size_t position = 0; position < memory_.positions; ++position) {
-            float* kept = memory_.abs_sums.data() + (part.band * memory_.positions + position) * num_outs + part.first_out;
-            float* turn = (is_sliced() ? abs_sum_slice_.data() : abs_sum_.data()) + position * part.num_outs;
-            for (std::size_t out = 0; out < part.num_outs; ++out) {
-                move(kept[out], turn[out]);
+            const std::size_t first = part.first_out * memory_.positions, count = part.num_outs * memory_.positions;
+            visit(memory_.bias.data() + first, bias().data(), count);
+            for (std::size_t i = 0; i < memory_.states.size(); ++i) {
+                float* kept = memory_.bias_moments[i].data() + part.band * memory_.bias.size() + first;
+                visit(kept, bias_moments_[i].data(), count);
             }
+        }
+        for (std::size_t position = 0; memory_.is_binary && position < memory_.positions; ++position) {
+            const std::size_t start = (part.band * memory_.positions + position) * grid().num_outs() + part.first_out;
+            float* turn = (is_sliced() ? abs_sum_slice_.data() : abs_sum_.data()) + position * part.num_outs;
+            visit(memory_.abs_sums.data() + start, turn, part.num_outs);
+        }
+        if (!memory_.step_counts.empty()) {
+            visit(&memory_.step_counts[active_], &weight_step_count_, 1);
         }
     }
 
@@ -223,23 +218,9 @@ private:
         }
     }
 
-    // Copy what a step updates in place, but signs, from what is kept.
     void fill_turn() {
-        const Part part = grid().part(active_);
-        const std::size_t first = part.first_out * memory_.positions, num_biases = part.num_outs * memory_.positions;
-        if (memory_.has_bias()) {
-            std::copy_n(memory_.bias.data() + first, num_biases, bias().data());
-            for (std::size_t i = 0; i < memory_.states.size(); ++i) {
-                std::copy_n(memory_.bias_moments[i].data() + part.band * memory_.bias.size() + first, num_biases,
-                            bias_moments_[i].data());
-            }
-        }
-        if (memory_.is_binary) {
-            move_sums(part, [](float& kept, float& turn) { turn = kept; });
-        }
-        if (!memory_.step_counts.empty()) {
-            weight_step_count_ = bias_step_count_ = memory_.step_counts[active_];
-        }
+        visit_turn([](const auto* kept, auto* turn, std::size_t count) { std::copy_n(kept, count, turn); });
+        bias_step_count_ = weight_step_count_;  // weights and bias of a slice have taken the same steps
     }
 
     void add_parameter(TensorRefs& tensors, const std::string& weight, const std::string& bias_name) {

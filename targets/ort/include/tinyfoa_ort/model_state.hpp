@@ -22,17 +22,7 @@ public:
     ModelState(const Artifact& artifact, const std::string& storage, bool is_packed) : is_packed_(is_packed) {
         const Manifest& manifest = artifact.manifest();
         TensorFile file(artifact.initial());
-        std::map<std::string, TensorEntry> entries;
-        for (const TensorEntry& entry : file.entries()) {
-            entries[entry.name] = entry;
-        }
-        const auto entry = [&](const std::string& name) -> const TensorEntry& {
-            const auto found = entries.find(name);
-            if (found == entries.end()) {
-                throw input_error(file.place() + ", tensor '" + name + "'", "is missing", detail::build_again);
-            }
-            return found->second;
-        };
+        const auto entry = [&](const std::string& name) -> const TensorEntry& { return file.entry(name, detail::build_again); };
         const auto check = [&](const std::string& name, bool fits, const std::string& problem) {
             if (!fits) {
                 throw input_error(file.place() + ", tensor '" + name + "'", problem, detail::build_again);
@@ -165,19 +155,13 @@ private:
 
     static void load(TensorFile& file, const std::vector<StoredTensor>& tensors, const std::string& mend) {
         std::map<std::string, const StoredTensor*> into;
-        std::map<std::string, const TensorEntry*> entries;
-        for (const TensorEntry& entry : file.entries()) {
-            entries[entry.name] = &entry;
-        }
         for (const StoredTensor& tensor : tensors) {
-            const auto found = entries.find(tensor.name);
-            const std::string place = file.place() + ", tensor '" + tensor.name + "'";
-            if (found == entries.end()) {
-                throw input_error(place, "is missing", mend);
-            }
-            if (found->second->dtype != tensor.dtype || found->second->shape != tensor.shape) {
-                const std::string is = name_of(found->second->dtype) + to_text(found->second->shape);
-                throw input_error(place, "is " + is + ", expected " + name_of(tensor.dtype) + to_text(tensor.shape), mend);
+            const TensorEntry& entry = file.entry(tensor.name, mend);
+            if (entry.dtype != tensor.dtype || entry.shape != tensor.shape) {
+                const std::string found = name_of(entry.dtype) + to_text(entry.shape);
+                const std::string expected = name_of(tensor.dtype) + to_text(tensor.shape);
+                throw input_error(file.place() + ", tensor '" + tensor.name + "'", "is " + found + ", expected " + expected,
+                                  mend);
             }
             into[tensor.name] = &tensor;
         }

@@ -90,17 +90,13 @@ public:
 
     std::int64_t integer(const std::string& key, std::int64_t least = 0) {
         const std::optional<std::int64_t> value = any(key)->as_integer();
-        if (!value || *value < least) {
-            throw input_error(place_ + ", " + key, "is no whole number from " + std::to_string(least), mend_);
-        }
+        require(value && *value >= least, key, "is no whole number from " + std::to_string(least));
         return *value;
     }
 
     double number(const std::string& key) {
         const std::optional<double> value = any(key)->as_number();
-        if (!value) {
-            throw input_error(place_ + ", " + key, "is no number", mend_);
-        }
+        require(value.has_value(), key, "is no number");
         return *value;
     }
 
@@ -111,9 +107,8 @@ public:
     std::vector<std::int64_t> integers(const std::string& key, std::int64_t least = std::numeric_limits<std::int64_t>::min()) {
         const auto get = [](const Json& item) { return item.as_integer(); };
         std::vector<std::int64_t> values = listed<std::int64_t>(key, "whole numbers", get);
-        if (std::any_of(values.begin(), values.end(), [least](std::int64_t value) { return value < least; })) {
-            throw input_error(place_ + ", " + key, "has a number below " + std::to_string(least), mend_);
-        }
+        const bool is_below = std::any_of(values.begin(), values.end(), [least](std::int64_t value) { return value < least; });
+        require(!is_below, key, "has a number below " + std::to_string(least));
         return values;
     }
 
@@ -150,14 +145,18 @@ public:
     }
 
 private:
+    void require(bool is_good, const std::string& key, const std::string& problem) const {
+        if (!is_good) {
+            throw input_error(place_ + ", " + key, problem, mend_);
+        }
+    }
+
     template <typename T, typename Get>
     std::vector<T> listed(const std::string& key, const std::string& what, const Get& get) {
         std::vector<T> values;
         for (const Json& item : list(key)) {
             const std::optional<T> value = get(item);
-            if (!value) {
-                throw input_error(place_ + ", " + key, "is no list of " + what, mend_);
-            }
+            require(value.has_value(), key, "is no list of " + what);
             values.push_back(*value);
         }
         return values;
@@ -173,9 +172,7 @@ private:
 
     const Json& typed(const std::string& key, Json::Type type, const std::string& expected) {
         const Json* found = any(key);
-        if (!found->is(type)) {
-            throw input_error(place_ + ", " + key, "is not " + expected, mend_);
-        }
+        require(found->is(type), key, "is not " + expected);
         return *found;
     }
 

@@ -50,34 +50,38 @@ inline constexpr const char* dtype_codes[] = {"BOOL", "I8", "U8", "I32", "I64", 
 inline constexpr const char* metadata_name = "__metadata__";
 inline constexpr const char* get_again = "get the file again";
 
-inline bool is_finite(Dtype dtype, const void* data, std::size_t nbytes) {
+// Whether no number has all bits of its exponent set, as NaN and Inf have.
+template <typename Bits>
+bool has_finite_exponents(const void* data, std::size_t nbytes, Bits exponent) {
     bool is_good = true;
-    const auto* bytes = static_cast<const unsigned char*>(data);
-    if (dtype == Dtype::float32) {
-        for (std::size_t i = 0; i + 4 <= nbytes; i += 4) {
-            std::uint32_t bits = 0;
-            std::memcpy(&bits, bytes + i, 4);
-            is_good = is_good && (bits & 0x7f800000u) != 0x7f800000u;
-        }
-    } else if (dtype == Dtype::float64) {
-        for (std::size_t i = 0; i + 8 <= nbytes; i += 8) {
-            std::uint64_t bits = 0;
-            std::memcpy(&bits, bytes + i, 8);
-            is_good = is_good && (bits & 0x7ff0000000000000u) != 0x7ff0000000000000u;
-        }
-    } else if (dtype == Dtype::float16) {
-        for (std::size_t i = 0; i + 2 <= nbytes; i += 2) {
-            std::uint16_t bits = 0;
-            std::memcpy(&bits, bytes + i, 2);
-            is_good = is_good && (bits & 0x7c00u) != 0x7c00u;
-        }
+    for (std::size_t i = 0; i + sizeof exponent <= nbytes; i += sizeof exponent) {
+        Bits bits = 0;
+        std::memcpy(&bits, static_cast<const unsigned char*>(data) + i, sizeof bits);
+        is_good = is_good && (bits & exponent) != exponent;
     }
     return is_good;
 }
 
-inline bool is_size(const Json& value) {
-    const std::optional<std::int64_t> size = value.as_integer();
-    return size && *size >= 0;
+inline bool is_finite(Dtype dtype, const void* data, std::size_t nbytes) {
+    switch (dtype) {
+        case Dtype::float16: return has_finite_exponents(data, nbytes, std::uint16_t{0x7c00});
+        case Dtype::float32: return has_finite_exponents(data, nbytes, std::uint32_t{0x7f800000});
+        case Dtype::float64: return has_finite_exponents(data, nbytes, std::uint64_t{0x7ff0000000000000});
+        default: return true;
+    }
+}
+
+// The sizes in a list of up to `most`, or nothing where it is something else.
+inline std::optional<Shape> read_sizes(const Json& list, std::size_t most) {
+    Shape sizes;
+    for (const Json& item : list.items()) {
+        const std::optional<std::int64_t> size = item.as_integer();
+        if (!size || *size < 0) {
+            return std::nullopt;
+        }
+        sizes.push_back(*size);
+    }
+    return list.is(Json::Type::array) && sizes.size() <= most ? std::optional(sizes) : std::nullopt;
 }
 
 inline TensorEntry parse_entry(const Json::Member& member, const std::string& file) {
@@ -95,19 +99,16 @@ inline TensorEntry parse_entry(const Json::Member& member, const std::string& fi
         throw input_error(place, "has an unknown type", "store bool, int8, uint8, int32, int64 or float numbers");
     }
     entry.dtype = static_cast<Dtype>(known - std::begin(dtype_codes));
-    const std::vector<Json>& sizes = shape->items();
-    if (!shape->is(Json::Type::array) || sizes.size() > 32 || !std::all_of(sizes.begin(), sizes.end(), is_size)) {
+    const std::optional<Shape> sizes = read_sizes(*shape, 32), ends = read_sizes(*offsets, 2);
+    if (!sizes) {
         throw input_error(place, "has a shape that is no list of up to 32 sizes", get_again);
     }
-    for (const Json& size : sizes) {
-        entry.shape.push_back(*size.as_integer());
-    }
-    const std::vector<Json>& ends = offsets->items();
-    if (!offsets->is(Json::Type::array) || ends.size() != 2 || !is_size(ends[0]) || !is_size(ends[1])) {
+    if (!ends || ends->size() != 2) {
         throw input_error(place, "has data_offsets that are no start and stop", get_again);
     }
-    entry.start = static_cast<std::uint64_t>(*ends[0].as_integer());
-    entry.stop = static_cast<std::uint64_t>(*ends[1].as_integer());
+    entry.shape = *sizes;
+    entry.start = static_cast<std::uint64_t>(ends->front());
+    entry.stop = static_cast<std::uint64_t>(ends->back());
     const std::optional<std::size_t> count = count_elements(entry.shape, entry.dtype);
     if (!count || entry.stop < entry.start || *count * size_of(entry.dtype) != entry.stop - entry.start) {
         throw input_error(place, "of shape " + to_text(entry.shape) + " does not take the bytes that its data_offsets give it",
@@ -122,16 +123,12 @@ inline TensorEntry parse_entry(const Json::Member& member, const std::string& fi
 class TensorFile {
 public:
     explicit TensorFile(InputFile file) : file_(std::move(file)) {
-        unsigned char start[8] = {};
-        if (file_.nbytes() < sizeof start) {
-            throw input_error(place(), "is no safetensors file: it ends inside its header", detail::get_again);
-        }
-        file_.read(start, sizeof start);
         std::uint64_t length = 0;
-        for (int i = 7; i >= 0; --i) {
-            length = length << 8 | start[i];
+        const bool has_length = file_.nbytes() >= sizeof length;
+        if (has_length) {
+            file_.read(&length, sizeof length);
         }
-        if (length > file_.nbytes() - sizeof start) {
+        if (!has_length || length > file_.nbytes() - sizeof length) {
             throw input_error(place(), "is no safetensors file: it ends inside its header", detail::get_again);
         }
         if (length > longest_header) {
@@ -139,14 +136,22 @@ public:
         }
         std::string header(static_cast<std::size_t>(length), '\0');
         file_.read(header.data(), header.size());
-        parse(header, file_.nbytes() - sizeof start - length);
+        parse(header, file_.nbytes() - sizeof length - length);
     }
 
     const std::string& place() const { return file_.place(); }
-    // In the order of their places.
-    const std::vector<TensorEntry>& entries() const { return entries_; }
     // Strings by name.
     const std::map<std::string, std::string>& metadata() const { return metadata_; }
+
+    // The tensor of a name, which must be there.
+    const TensorEntry& entry(const std::string& name, const std::string& mend) const {
+        const auto has_name = [&](const TensorEntry& each) { return each.name == name; };
+        const auto found = std::find_if(entries_.begin(), entries_.end(), has_name);
+        if (found == entries_.end()) {
+            throw input_error(place() + ", tensor '" + name + "'", "is missing", mend);
+        }
+        return *found;
+    }
 
     // Read all tensors, each into the one of its name; those without one are passed over, but checked.
     // The caller has looked at names, types and shapes.
@@ -267,12 +272,9 @@ inline Written write_tensors(const fs::path& path, std::vector<StoredTensor> ten
     style.escapes_all = false;
     std::string text = to_text(header, style);
     text.append((64 - (8 + text.size()) % 64) % 64, ' ');
-    unsigned char length[8] = {};
-    for (int i = 0; i < 8; ++i) {
-        length[i] = static_cast<unsigned char>(std::uint64_t{text.size()} >> (8 * i));
-    }
+    const std::uint64_t length = text.size();
     ReplacingFile file(path);
-    file.append(length, sizeof length);
+    file.append(&length, sizeof length);
     file.append(text.data(), text.size());
     for (const StoredTensor& tensor : tensors) {
         tensor.store([&](const void* data, std::size_t nbytes) {

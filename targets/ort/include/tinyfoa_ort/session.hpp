@@ -2,6 +2,7 @@
 // An onnxruntime session: its inputs and outputs are bound to the caller's memory, so that a run copies no tensor.
 #pragma once
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -35,55 +36,67 @@ inline Shape parse_sizes(const std::string& text) {
 
 }  // namespace detail
 
+// An input or output of a model.
+struct Port {
+    std::string name;
+    TensorType type;
+    std::size_t bits = 0;  // of a row, where the value is packed
+    bool is_bound = false;
+};
+
 class Session {
 public:
     // `kernels`: nothing for function bodies.
     Session(const std::string& place, const std::string& model, const Options& options, std::shared_ptr<const Kernels> kernels)
         : place_(place), environment_(Environment::get()), kernels_(std::move(kernels)), memory_(cpu_memory()),
           session_(create(model, options), ort().ReleaseSession), binding_(bind_to(session_.get()), ort().ReleaseIoBinding) {
-        is_counted_ = options.budget_bytes > 0;
-        read_names(true);
-        read_names(false);
-        read_metadata();
-        if (is_counted_) {
+        inputs_ = read_ports(true);
+        outputs_ = read_ports(false);
+        if (options.budget_bytes > 0) {
             check_allocator();
         }
     }
 
-    const std::string& place() const { return place_; }
-    const std::vector<std::string>& input_names() const { return names_[1]; }
-    const std::vector<std::string>& output_names() const { return names_[0]; }
+    // In the model's order.
+    const std::vector<Port>& inputs() const { return inputs_; }
+    const std::vector<Port>& outputs() const { return outputs_; }
 
-    const TensorType* input(const std::string& name) const { return find(inputs_, name); }
-    const TensorType* output(const std::string& name) const { return find(outputs_, name); }
-
-    // How many bits a row of a packed value has; 0 where it has none.
-    std::size_t bits(const std::string& name) const {
-        const auto found = bits_.find(name);
-        return found == bits_.end() ? 0 : found->second;
+    // The input of a name, nothing where there is none.
+    const Port* input(const std::string& name) const {
+        const auto found = std::find_if(inputs_.begin(), inputs_.end(), [&](const Port& port) { return port.name == name; });
+        return found == inputs_.end() ? nullptr : &*found;
     }
 
     // Bind all inputs and outputs that are among `tensors`; an output that `next_of` calls the next value of one goes where it
     // is.
     void bind(const TensorRefs& tensors, const std::map<std::string, std::string>& next_of) {
-        for (const std::string& name : input_names()) {
-            const auto found = tensors.find(name);
+        for (Port& port : inputs_) {
+            const auto found = tensors.find(port.name);
             if (found != tensors.end()) {
-                bind_input(name, found->second);
+                const Value value = as_value(port, found->second, const_cast<void*>(found->second.read));
+                check(ort().BindInput(binding_.get(), port.name.c_str(), value.get()), place_);
+                port.is_bound = true;
             }
         }
-        for (const std::string& name : output_names()) {
-            const auto source = next_of.find(name);
-            const auto found = tensors.find(source == next_of.end() ? name : source->second);
+        for (Port& port : outputs_) {
+            const auto source = next_of.find(port.name);
+            const auto found = tensors.find(source == next_of.end() ? port.name : source->second);
             if (found != tensors.end()) {
-                bind_output(name, found->second);
+                if (found->second.write == nullptr) {
+                    throw input_error(place_ + ", '" + port.name + "'", "is written, but only read by design",
+                                      "build the artifact again");
+                }
+                const Value value = as_value(port, found->second, found->second.write);
+                check(ort().BindOutput(binding_.get(), port.name.c_str(), value.get()), place_);
+                port.is_bound = true;
             }
         }
     }
 
     // Run once, from bound inputs into bound outputs.
     void run() {
-        if (bound_.size() != input_names().size() + output_names().size()) {
+        const auto is_bound = [](const Port& port) { return port.is_bound; };
+        if (!std::all_of(inputs_.begin(), inputs_.end(), is_bound) || !std::all_of(outputs_.begin(), outputs_.end(), is_bound)) {
             throw input_error(place_, "has an input or output that the manifest does not explain", "build the artifact again");
         }
         check(ort().RunWithBinding(session_.get(), nullptr, binding_.get()), place_);
@@ -94,16 +107,20 @@ public:
         std::vector<Value> given;
         std::vector<const OrtValue*> inputs;
         std::vector<const char*> names, results;
-        for (const std::string& name : input_names()) {
-            const TensorRef& tensor = checked(name, inputs_, feeds);
-            given.emplace_back(memory_.get(), tensor.dtype, tensor.shape, const_cast<void*>(tensor.read));
-            names.push_back(name.c_str());
+        for (const Port& port : inputs_) {
+            const auto found = feeds.find(port.name);
+            if (found == feeds.end()) {
+                throw input_error(place_, "reads '" + port.name + "', which the manifest does not explain",
+                                  "build the artifact again");
+            }
+            given.push_back(as_value(port, found->second, const_cast<void*>(found->second.read)));
+            names.push_back(port.name.c_str());
         }
         for (const Value& value : given) {
             inputs.push_back(value.get());
         }
-        for (const std::string& name : output_names()) {
-            results.push_back(name.c_str());
+        for (const Port& port : outputs_) {
+            results.push_back(port.name.c_str());
         }
         std::vector<OrtValue*> outputs(results.size(), nullptr);
         check(ort().Run(session_.get(), nullptr, names.data(), inputs.data(), inputs.size(), results.data(), results.size(),
@@ -111,7 +128,7 @@ public:
               place_);
         std::map<std::string, Value> found;
         for (std::size_t i = 0; i < outputs.size(); ++i) {
-            found.emplace(output_names()[i], Value(outputs[i]));
+            found.emplace(outputs_[i].name, Value(outputs[i]));
         }
         return found;
     }
@@ -151,56 +168,57 @@ private:
         return binding;
     }
 
-    void read_names(bool is_input) {
+    static OrtAllocator* default_allocator() {
         OrtAllocator* allocator = nullptr;
         check(ort().GetAllocatorWithDefaultOptions(&allocator));
+        return allocator;
+    }
+
+    // A text that onnxruntime has allocated, which is freed; empty where there is none.
+    static std::string take(char* text) {
+        const std::string found = text == nullptr ? "" : text;
+        check(text == nullptr ? nullptr : ort().AllocatorFree(default_allocator(), text));
+        return found;
+    }
+
+    std::vector<Port> read_ports(bool is_input) const {
         std::size_t count = 0;
         check((is_input ? ort().SessionGetInputCount : ort().SessionGetOutputCount)(session_.get(), &count));
+        std::vector<Port> ports(count);
         for (std::size_t i = 0; i < count; ++i) {
+            const auto get_name = is_input ? ort().SessionGetInputName : ort().SessionGetOutputName;
             char* text = nullptr;
-            check((is_input ? ort().SessionGetInputName : ort().SessionGetOutputName)(session_.get(), i, allocator, &text));
-            const std::string name = text;
-            check(ort().AllocatorFree(allocator, text));
+            check(get_name(session_.get(), i, default_allocator(), &text));
+            ports[i].name = take(text);
             OrtTypeInfo* info = nullptr;
             check((is_input ? ort().SessionGetInputTypeInfo : ort().SessionGetOutputTypeInfo)(session_.get(), i, &info));
             const Owned<OrtTypeInfo> owned(info, ort().ReleaseTypeInfo);
             const OrtTensorTypeAndShapeInfo* tensor = nullptr;
             check(ort().CastTypeInfoToTensorInfo(info, &tensor));
             if (tensor == nullptr) {
-                throw input_error(place_, "'" + name + "' is no tensor", "build the artifact again");
+                throw input_error(place_, "'" + ports[i].name + "' is no tensor", "build the artifact again");
             }
-            (is_input ? inputs_ : outputs_).emplace(name, detail::type_of(tensor, place_ + ", '" + name + "'"));
-            names_[is_input].push_back(name);
+            ports[i].type = detail::type_of(tensor, place_ + ", '" + ports[i].name + "'");
+            read_metadata(ports[i]);
         }
+        return ports;
     }
 
-    // What the model says of inputs and outputs beside their types: bits in a row, and sizes that are left open there so that
-    // onnxruntime does not let tensors take over each other's memory (tinyfoa_rt/emit/open_sizes.py).
-    void read_metadata() {
+    // What the model says beside the types: bits in a row, and sizes that are left open there so that onnxruntime does not let
+    // tensors take over each other's memory (tinyfoa_rt/emit/open_sizes.py).
+    void read_metadata(Port& port) const {
         OrtModelMetadata* metadata = nullptr;
         check(ort().SessionGetModelMetadata(session_.get(), &metadata));
         const Owned<OrtModelMetadata> owned(metadata, ort().ReleaseModelMetadata);
-        OrtAllocator* allocator = nullptr;
-        check(ort().GetAllocatorWithDefaultOptions(&allocator));
         const auto find = [&](const std::string& key) {
             char* text = nullptr;
-            check(ort().ModelMetadataLookupCustomMetadataMap(metadata, allocator, key.c_str(), &text));
-            if (text == nullptr) {
-                return std::string();
-            }
-            const std::string found = text;
-            check(ort().AllocatorFree(allocator, text));
-            return found;
+            check(ort().ModelMetadataLookupCustomMetadataMap(metadata, default_allocator(), (key + port.name).c_str(), &text));
+            return detail::parse_sizes(take(text));
         };
-        for (std::map<std::string, TensorType>* types : {&inputs_, &outputs_}) {
-            for (auto& [name, type] : *types) {
-                const Shape bits = detail::parse_sizes(find("tinyfoa.bits." + name));
-                const Shape sizes = detail::parse_sizes(find("tinyfoa.sizes." + name));
-                bits_[name] = bits.size() == 1 ? static_cast<std::size_t>(bits[0]) : 0;
-                if (sizes.size() == type.shape.size() && type.accepts(type.dtype, sizes)) {
-                    type.shape = sizes;
-                }
-            }
+        const Shape bits = find("tinyfoa.bits."), sizes = find("tinyfoa.sizes.");
+        port.bits = bits.size() == 1 ? static_cast<std::size_t>(bits[0]) : 0;
+        if (port.type.accepts(port.type.dtype, sizes)) {
+            port.type.shape = sizes;
         }
     }
 
@@ -223,44 +241,15 @@ private:
         }
     }
 
-    static const TensorType* find(const std::map<std::string, TensorType>& types, const std::string& name) {
-        const auto found = types.find(name);
-        return found == types.end() ? nullptr : &found->second;
-    }
-
-    const TensorRef& checked(const std::string& name, const std::map<std::string, TensorType>& types, const TensorRefs& tensors) {
-        const auto found = tensors.find(name);
-        if (found == tensors.end()) {
-            throw input_error(place_, "reads '" + name + "', which the manifest does not explain", "build the artifact again");
-        }
-        check_type(name, types.at(name), found->second);
-        return found->second;
-    }
-
-    void check_type(const std::string& name, const TensorType& type, const TensorRef& tensor) const {
-        if (!type.accepts(tensor.dtype, tensor.shape)) {
+    // The caller's tensor at `data` as the model takes it.
+    Value as_value(const Port& port, const TensorRef& tensor, void* data) const {
+        if (!port.type.accepts(tensor.dtype, tensor.shape)) {
             const std::string found = std::string(name_of(tensor.dtype)) + to_text(tensor.shape);
-            const std::string expected = std::string(name_of(type.dtype)) + to_text(type.shape);
-            throw input_error(place_ + ", '" + name + "'", "is " + expected + ", the state has " + found,
+            const std::string expected = std::string(name_of(port.type.dtype)) + to_text(port.type.shape);
+            throw input_error(place_ + ", '" + port.name + "'", "is " + expected + ", the state has " + found,
                               "build the artifact again");
         }
-    }
-
-    void bind_input(const std::string& name, const TensorRef& tensor) {
-        check_type(name, inputs_.at(name), tensor);
-        const Value value(memory_.get(), tensor.dtype, tensor.shape, const_cast<void*>(tensor.read));
-        check(ort().BindInput(binding_.get(), name.c_str(), value.get()), place_);
-        bound_["input " + name] = true;
-    }
-
-    void bind_output(const std::string& name, const TensorRef& tensor) {
-        check_type(name, outputs_.at(name), tensor);
-        if (tensor.write == nullptr) {
-            throw input_error(place_ + ", '" + name + "'", "is written, but only read by design", "build the artifact again");
-        }
-        const Value value(memory_.get(), tensor.dtype, tensor.shape, tensor.write);
-        check(ort().BindOutput(binding_.get(), name.c_str(), value.get()), place_);
-        bound_["output " + name] = true;
+        return Value(memory_.get(), tensor.dtype, tensor.shape, data);
     }
 
     std::string place_;
@@ -269,11 +258,7 @@ private:
     Owned<OrtMemoryInfo> memory_;
     Owned<OrtSession> session_;
     Owned<OrtIoBinding> binding_;
-    std::map<std::string, TensorType> inputs_, outputs_;
-    std::vector<std::string> names_[2];  // of outputs, of inputs
-    std::map<std::string, std::size_t> bits_;
-    std::map<std::string, bool> bound_;
-    bool is_counted_ = false;
+    std::vector<Port> inputs_, outputs_;
 };
 
 }  // namespace tinyfoa

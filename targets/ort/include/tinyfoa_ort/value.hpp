@@ -2,6 +2,8 @@
 // Tensors on their way into onnxruntime and out of it.
 #pragma once
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <string>
 
@@ -35,28 +37,6 @@ struct TensorType {
         }
         return fits;
     }
-};
-
-// A tensor of onnxruntime.
-class Value {
-public:
-    explicit Value(OrtValue* value) : value_(value, ort().ReleaseValue) {}
-
-    Value(const OrtMemoryInfo* memory, Dtype dtype, const Shape& shape, void* data) : Value(create(memory, dtype, shape, data)) {}
-
-    const OrtValue* get() const { return value_.get(); }
-
-    TensorType type() const;
-    const void* data() const {
-        void* data = nullptr;
-        check(ort().GetTensorMutableData(value_.get(), &data));
-        return data;
-    }
-
-private:
-    static OrtValue* create(const OrtMemoryInfo* memory, Dtype dtype, const Shape& shape, void* data);
-
-    Owned<OrtValue> value_;
 };
 
 namespace detail {
@@ -93,22 +73,38 @@ inline TensorType type_of(const OrtTensorTypeAndShapeInfo* info, const std::stri
 
 }  // namespace detail
 
-inline TensorType Value::type() const {
-    OrtTensorTypeAndShapeInfo* info = nullptr;
-    check(ort().GetTensorTypeAndShape(value_.get(), &info));
-    const Owned<OrtTensorTypeAndShapeInfo> owned(info, ort().ReleaseTensorTypeAndShapeInfo);
-    return detail::type_of(info, "a computed tensor");
-}
+// A tensor of onnxruntime.
+class Value {
+public:
+    explicit Value(OrtValue* value) : value_(value, ort().ReleaseValue) {}
 
-inline OrtValue* Value::create(const OrtMemoryInfo* memory, Dtype dtype, const Shape& shape, void* data) {
-    ONNXTensorElementDataType code = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
-    for (const detail::ElementType& each : detail::element_types) {
-        code = each.dtype == dtype ? each.code : code;
+    // Memory of the caller as a tensor.
+    Value(const OrtMemoryInfo* memory, Dtype dtype, const Shape& shape, void* data) : Value(nullptr) {
+        const auto is_of_dtype = [dtype](const detail::ElementType& each) { return each.dtype == dtype; };
+        const auto* type = std::find_if(std::begin(detail::element_types), std::end(detail::element_types), is_of_dtype);
+        const std::size_t nbytes = count_elements(shape).value_or(0) * size_of(dtype);
+        OrtValue* value = nullptr;
+        check(ort().CreateTensorWithDataAsOrtValue(memory, data, nbytes, shape.data(), shape.size(), type->code, &value));
+        value_.reset(value);
     }
-    const std::size_t nbytes = count_elements(shape).value_or(0) * size_of(dtype);
-    OrtValue* value = nullptr;
-    check(ort().CreateTensorWithDataAsOrtValue(memory, data, nbytes, shape.data(), shape.size(), code, &value));
-    return value;
-}
+
+    const OrtValue* get() const { return value_.get(); }
+
+    TensorType type() const {
+        OrtTensorTypeAndShapeInfo* info = nullptr;
+        check(ort().GetTensorTypeAndShape(value_.get(), &info));
+        const Owned<OrtTensorTypeAndShapeInfo> owned(info, ort().ReleaseTensorTypeAndShapeInfo);
+        return detail::type_of(info, "a computed tensor");
+    }
+
+    const void* data() const {
+        void* data = nullptr;
+        check(ort().GetTensorMutableData(value_.get(), &data));
+        return data;
+    }
+
+private:
+    Owned<OrtValue> value_;
+};
 
 }  // namespace tinyfoa
