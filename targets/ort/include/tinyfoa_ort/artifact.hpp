@@ -58,7 +58,7 @@ public:
     std::string content(const std::string& path) const {
         const FileRecord& record = manifest_.files.at(path);
         InputFile file = checked(path, record);
-        const std::string found = file.read_text(static_cast<std::uint64_t>(record.nbytes));
+        const std::string found = file.read_text(record.nbytes);
         if (detail::ends_with(path, ".onnx") && path != detail::source_model) {
             refuse_external_data(found, file.place());
         }
@@ -113,15 +113,14 @@ private:
 
     InputFile checked(const std::string& path, const FileRecord& record) const {
         InputFile file(below(folder_, path, detail::build_again), detail::build_again, Links::refuse);
-        if (file.nbytes() != static_cast<std::uint64_t>(record.nbytes)) {
+        if (file.nbytes() != record.nbytes) {
             const std::string problem = "holds " + std::to_string(file.nbytes()) + " bytes, the manifest says ";
             throw input_error(file.place(), problem + std::to_string(record.nbytes), detail::build_again);
         }
         std::vector<ByteRange> changing;  // by training
         if (path == detail::inference_model) {
             for (const ParameterRecord& each : manifest_.parameters) {
-                changing.push_back(
-                    {static_cast<std::uint64_t>(each.offset), static_cast<std::uint64_t>(each.offset + each.nbytes)});
+                changing.push_back({each.offset, each.offset + each.nbytes});
             }
         }
         if (file.sha256(changing) != record.sha256) {

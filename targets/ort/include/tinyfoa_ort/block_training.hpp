@@ -116,7 +116,7 @@ public:
 
     // Mean x^2 of the block's inputs for each sample of the batch; of bits it is the share of ones, times s^2 of a scale.
     std::vector<double> input_powers() {
-        std::vector<double> powers(static_cast<std::size_t>(manifest_.batch));
+        std::vector<double> powers(manifest_.batch);
         for (const auto& [name, tensor] : inputs_) {
             const bool is_scaled = tensor.dtype() != Dtype::float32 && manifest_.has_scaled_inputs();
             const double scale = is_scaled ? static_cast<double>(state_.scale(names::own(name, "scale"))) : 1.0;
@@ -149,7 +149,7 @@ public:
 private:
     // Mean x^2 of a sample of an input; bits are 0 and 1.
     double mean_square(const std::string& name, const Tensor& tensor, std::size_t sample) const {
-        const std::size_t size = tensor.size() / static_cast<std::size_t>(manifest_.batch), start = sample * size;
+        const std::size_t size = tensor.size() / manifest_.batch, start = sample * size;
         if (tensor.dtype() == Dtype::uint32) {
             return static_cast<double>(count_ones(tensor.data<Word>() + start, size)) /
                    static_cast<double>(session_.input(name)->bits);
@@ -165,7 +165,7 @@ private:
     Tensor batch_tensor(const std::string& name) const {
         const Port* port = session_.input(name);
         const Shape shape = port == nullptr ? Shape() : port->type.shape;
-        const bool has_batch = !shape.empty() && shape[0] % manifest_.batch == 0;
+        const bool has_batch = !shape.empty() && static_cast<std::size_t>(shape[0]) % manifest_.batch == 0;
         if (!has_batch || std::any_of(shape.begin(), shape.end(), [](std::int64_t size) { return size < 1; })) {
             const std::string problem = "has no input '" + name + "' of " + std::to_string(manifest_.batch) + " samples";
             throw input_error(record_.step, problem, detail::build_again);
@@ -175,15 +175,16 @@ private:
 
     // Sizes that this trainer relies on: those of the model's own tensors are onnxruntime's to check.
     void check_sizes() const {
-        const Shape shape = {manifest_.batch, manifest_.num_outputs};
+        const Shape shape = {as_size(manifest_.batch), as_size(manifest_.num_outputs)};
         const bool has_labels = manifest_.has_labels();
-        const Shape target = has_labels ? Shape{manifest_.batch} : shape;
+        const Shape target = has_labels ? Shape{shape[0]} : shape;
         const bool fits_target =
             target_.dtype() == (has_labels ? Dtype::int64 : Dtype::float32) && target_.size() == count_elements(target);
-        const auto loss = outputs_.find(names::loss), scores = outputs_.find(record_.scores);
-        const bool fits_loss = loss != outputs_.end() && loss->second.dtype() == Dtype::float32 && loss->second.size() == 1;
-        const bool fits_scores = scores != outputs_.end() && scores->second.dtype() == Dtype::float32 &&
-                                 scores->second.size() == count_elements(shape);
+        const auto is_float = [this](const std::string& name, const Shape& expected) {
+            const auto found = outputs_.find(name);
+            return found != outputs_.end() && found->second.dtype() == Dtype::float32 &&
+                   found->second.size() == count_elements(expected);
+        };
         const auto is_known = [this](const auto& input) {
             const Tensor& tensor = input.second;
             const std::size_t bits = session_.input(input.first)->bits;
@@ -191,7 +192,8 @@ private:
                                    count_words(bits) == static_cast<std::size_t>(tensor.shape()[1]);
             return is_packed || tensor.dtype() == Dtype::uint8 || tensor.dtype() == Dtype::float32;
         };
-        if (!fits_target || !fits_loss || !fits_scores || !std::all_of(inputs_.begin(), inputs_.end(), is_known)) {
+        if (!fits_target || !is_float(names::loss, {}) || !is_float(record_.scores, shape) ||
+            !std::all_of(inputs_.begin(), inputs_.end(), is_known)) {
             throw input_error(record_.step,
                               "has targets, scores, a loss or inputs of another type or size than the manifest says",
                               detail::build_again);
@@ -226,8 +228,8 @@ private:
     float accuracy() const {
         Answers answers(manifest_);
         const float* scores = outputs_.at(record_.scores).data<float>();
-        const auto width = static_cast<std::size_t>(manifest_.num_outputs), batch = static_cast<std::size_t>(manifest_.batch);
-        for (std::size_t i = 0; i < batch; ++i) {
+        const std::size_t width = manifest_.num_outputs;
+        for (std::size_t i = 0; i < manifest_.batch; ++i) {
             answers.add(scores + i * width, manifest_.has_labels() ? Target{target_.data<std::int64_t>() + i, nullptr}
                                                                    : Target{nullptr, target_.data<float>() + i * width});
         }

@@ -21,7 +21,7 @@ namespace detail {
 
 // The loss of one sample with scores `s` and target `t`, by the loss's name.
 inline double measure(const Manifest& manifest, const float* s, const Target& t) {
-    const auto width = static_cast<std::size_t>(manifest.num_outputs);
+    const std::size_t width = manifest.num_outputs;
     const std::string& name = manifest.loss.name;
     const bool is_binary = name == "binary-cross-entropy";
     double loss = 0;

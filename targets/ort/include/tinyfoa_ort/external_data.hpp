@@ -5,7 +5,9 @@
 // numbers of fields are those of onnx.proto. What protobuf's own parsers read leniently is refused.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -38,28 +40,26 @@ private:
 
     // The message in a field, where a tensor can be in it.
     static Message inside(Message message, std::uint64_t number) {
-        switch (message) {
-            case Message::model:
-                return number == 7    ? Message::graph
-                       : number == 20 ? Message::training
-                       : number == 25 ? Message::function
-                                      : Message::none;
-            case Message::training: return number == 1 || number == 2 ? Message::graph : Message::none;
-            case Message::graph:
-                return number == 1    ? Message::node
-                       : number == 5  ? Message::tensor
-                       : number == 15 ? Message::sparse
-                                      : Message::none;
-            case Message::function: return number == 7 ? Message::node : number == 11 ? Message::attribute : Message::none;
-            case Message::node: return number == 5 ? Message::attribute : Message::none;
-            case Message::attribute:
-                return number == 5 || number == 10    ? Message::tensor
-                       : number == 6 || number == 11  ? Message::graph
-                       : number == 22 || number == 23 ? Message::sparse
-                                                      : Message::none;
-            case Message::sparse: return number == 1 || number == 2 ? Message::tensor : Message::none;
-            default: return Message::none;
-        }
+        struct Field {
+            Message message;
+            std::uint64_t number;
+            Message found;
+        };
+        static constexpr Field fields[] = {
+            {Message::model, 7, Message::graph},       {Message::model, 20, Message::training},
+            {Message::model, 25, Message::function},   {Message::training, 1, Message::graph},
+            {Message::training, 2, Message::graph},    {Message::graph, 1, Message::node},
+            {Message::graph, 5, Message::tensor},      {Message::graph, 15, Message::sparse},
+            {Message::function, 7, Message::node},     {Message::function, 11, Message::attribute},
+            {Message::node, 5, Message::attribute},    {Message::attribute, 5, Message::tensor},
+            {Message::attribute, 6, Message::graph},   {Message::attribute, 10, Message::tensor},
+            {Message::attribute, 11, Message::graph},  {Message::attribute, 22, Message::sparse},
+            {Message::attribute, 23, Message::sparse}, {Message::sparse, 1, Message::tensor},
+            {Message::sparse, 2, Message::tensor},
+        };
+        const auto is_it = [&](const Field& each) { return each.message == message && each.number == number; };
+        const auto* found = std::find_if(std::begin(fields), std::end(fields), is_it);
+        return found == std::end(fields) ? Message::none : found->found;
     }
 
     void walk(Message message, std::string_view rest) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <functional>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,9 +35,7 @@ public:
         std::vector<std::size_t> rows;
         for (std::size_t start = 0; start < samples.count; start += rows.size()) {
             rows.resize(std::min(pass_rows(), samples.count - start));
-            for (std::size_t i = 0; i < rows.size(); ++i) {
-                rows[i] = start + i;
-            }
+            std::iota(rows.begin(), rows.end(), start);
             bool fits = false;
             forward_.open();
             memory_.run(0, [&] { fits = filled.put(start, rows.size(), compute(samples, rows, index)); });
@@ -56,7 +55,7 @@ public:
 
     // Put rows of the fixed set into the inputs of a block that was opened, and their targets.
     void fill(const Samples& samples, const std::vector<std::size_t>& rows, BlockTraining& training) {
-        if (cached_block_ == nothing || !is_current(training)) {
+        if (cached_block_ != index_of(training)) {
             fill_from_samples(samples, rows, training);
             return;
         }
@@ -99,13 +98,12 @@ public:
             const Activations values = forward_.to_block(gather(samples, rows), manifest.blocks.size());
             const auto found = values.find(manifest.score);
             const std::optional<std::size_t> size = found == values.end() ? 0 : count_elements(found->second.tensor.shape);
-            if (size != rows.size() * static_cast<std::size_t>(manifest.num_outputs) ||
-                found->second.tensor.dtype != Dtype::float32) {
+            if (size != rows.size() * manifest.num_outputs || found->second.tensor.dtype != Dtype::float32) {
                 throw input_error("artifact", "does not compute the scores that its manifest names", detail::build_again);
             }
             const auto* scores = static_cast<const float*>(found->second.tensor.read);
             for (std::size_t i = 0; i < rows.size(); ++i) {
-                visit(i, scores + i * static_cast<std::size_t>(manifest.num_outputs));
+                visit(i, scores + i * manifest.num_outputs);
             }
         });
     }
@@ -118,14 +116,11 @@ private:
         std::size_t start, count, all;
     };
 
-    std::size_t batch() const { return static_cast<std::size_t>(artifact_.manifest().batch); }
-    std::size_t pass_rows() const { return static_cast<std::size_t>(artifact_.manifest().rows); }
+    std::size_t pass_rows() const { return artifact_.manifest().rows; }
 
     std::size_t index_of(const BlockTraining& training) const {
         return static_cast<std::size_t>(&training.record() - artifact_.manifest().blocks.data());
     }
-
-    bool is_current(const BlockTraining& training) const { return cached_block_ == index_of(training); }
 
     std::shared_ptr<const Tensor> gather(const Samples& samples, const std::vector<std::size_t>& rows) const {
         Shape shape = artifact_.manifest().input_shape;
@@ -155,7 +150,8 @@ private:
     Tensor* find_input(BlockTraining& training) const {
         const auto found = training.inputs().find(artifact_.manifest().input);
         const bool fits = training.inputs().size() == 1 && found != training.inputs().end() &&
-                          found->second.dtype() == Dtype::float32 && found->second.size() == batch() * reader_.size();
+                          found->second.dtype() == Dtype::float32 &&
+                          found->second.size() == artifact_.manifest().batch * reader_.size();
         if (!fits) {
             throw input_error("artifact", "block " + training.record().name + " does not read the model's input",
                               detail::build_again);

@@ -82,7 +82,7 @@ private:
     // Let go of what no block from `stage` on and no later stage reads.
     void keep_needed(std::size_t stage, Activations& values) {
         const Manifest& manifest = artifact_.manifest();
-        std::set<std::string> wanted;
+        std::set<std::string> wanted = {manifest.score};
         for (std::size_t index = stage; index < manifest.blocks.size(); ++index) {
             wanted.insert(manifest.blocks[index].inputs.begin(), manifest.blocks[index].inputs.end());
         }
@@ -93,11 +93,8 @@ private:
                 }
             }
         }
-        if (stage + 1 == manifest.stages.size()) {
-            wanted.insert(manifest.score);
-        }
         for (auto at = values.begin(); at != values.end();) {
-            at = wanted.count(at->first) > 0 || at->first == manifest.score ? std::next(at) : values.erase(at);
+            at = wanted.count(at->first) > 0 ? std::next(at) : values.erase(at);
         }
     }
 

@@ -23,8 +23,7 @@ inline void write_inference(const fs::path& path, const Artifact& artifact, cons
     const auto append = [&](const void* data, std::size_t nbytes) { file.append(data, nbytes); };
     std::uint64_t at = 0;
     for (const ParameterRecord& parameter : artifact.manifest().parameters) {
-        const auto start = static_cast<std::uint64_t>(parameter.offset),
-                   stop = start + static_cast<std::uint64_t>(parameter.nbytes);
+        const std::uint64_t start = parameter.offset, stop = start + parameter.nbytes;
         const auto tensor = by_name.find(parameter.name);
         if (tensor == by_name.end() ||
             count_elements(tensor->second->shape).value_or(0) * size_of(tensor->second->dtype) != stop - start) {

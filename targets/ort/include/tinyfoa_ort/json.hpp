@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "tinyfoa_ort/json_number.hpp"
+
 namespace tinyfoa {
 
 // What is wrong with a text; who knows the file adds the place.
@@ -29,7 +31,12 @@ public:
     static Json string(std::string value) { return Json(Type::string, std::move(value)); }
     static Json array() { return Json(Type::array, ""); }
     static Json object() { return Json(Type::object, ""); }
-    static Json real(double value);
+    static Json real(double value) {
+        if (!std::isfinite(value)) {
+            throw JsonError("a number is NaN or Inf");
+        }
+        return Json(Type::real, detail::shortest_text(value));
+    }
     // An array of what `make` makes of each item.
     template <typename Items, typename Make>
     static Json list(const Items& items, const Make& make) {
@@ -51,9 +58,17 @@ public:
     const std::vector<Member>& members() const { return members_; }
 
     // The integer, where it is one of 64 bits.
-    std::optional<std::int64_t> as_integer() const;
+    std::optional<std::int64_t> as_integer() const {
+        std::int64_t value = 0;
+        const char* end = text_.data() + text_.size();
+        const std::from_chars_result done = std::from_chars(text_.data(), end, value);
+        const bool is_whole = is(Type::integer) && done.ec == std::errc() && done.ptr == end;
+        return is_whole ? std::optional(value) : std::nullopt;
+    }
     // The number, integer or real.
-    std::optional<double> as_number() const;
+    std::optional<double> as_number() const {
+        return is(Type::integer) || is(Type::real) ? std::optional(detail::number_of(text_)) : std::nullopt;
+    }
 
     const Json* find(const std::string& key) const {
         for (const Member& member : members_) {
@@ -84,5 +99,3 @@ private:
 };
 
 }  // namespace tinyfoa
-
-#include "tinyfoa_ort/json_number.hpp"

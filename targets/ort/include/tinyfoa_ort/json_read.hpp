@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -118,10 +119,14 @@ private:
         }
     }
 
-    std::size_t skip_digits() {
+    // Pass digits, at least one; returns how many.
+    std::size_t skip_digits(const char* problem) {
         const std::size_t start = at_;
         while (peek() >= '0' && peek() <= '9') {
             ++at_;
+        }
+        if (at_ == start) {
+            fail(problem);
         }
         return at_ - start;
     }
@@ -130,25 +135,20 @@ private:
         const std::size_t start = at_;
         at_ += peek() == '-';
         const bool has_leading_zero = peek() == '0';
-        const std::size_t whole = skip_digits();
-        if (whole == 0 || (has_leading_zero && whole > 1)) {
+        if (skip_digits("a value is missing") > 1 && has_leading_zero) {
             fail("a value is missing");
         }
         bool is_real = false;
         if (peek() == '.') {
             is_real = true;
             ++at_;
-            if (skip_digits() == 0) {
-                fail("a digit is missing");
-            }
+            skip_digits("a digit is missing");
         }
         if (peek() == 'e' || peek() == 'E') {
             is_real = true;
             ++at_;
             at_ += peek() == '+' || peek() == '-';
-            if (skip_digits() == 0) {
-                fail("a digit is missing");
-            }
+            skip_digits("a digit is missing");
         }
         const std::string text(text_.substr(start, at_ - start));
         if (!is_real) {
@@ -216,18 +216,12 @@ private:
 
     std::uint32_t read_hex() {
         std::uint32_t value = 0;
-        for (int i = 0; i < 4; ++i) {
-            const char c = peek();
-            ++at_;
-            const int digit = c >= '0' && c <= '9'   ? c - '0'
-                              : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                              : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                                     : -1;
-            if (digit < 0) {
-                fail("four hexadecimal digits are missing");
-            }
-            value = value * 16 + static_cast<std::uint32_t>(digit);
+        const std::string_view digits = text_.substr(std::min(at_, text_.size()), 4);
+        const char* end = digits.data() + digits.size();
+        if (digits.size() < 4 || std::from_chars(digits.data(), end, value, 16).ptr != end) {
+            fail("four hexadecimal digits are missing");
         }
+        at_ += digits.size();
         return value;
     }
 

@@ -40,7 +40,9 @@ public:
     // Make signs and sums anew from what is kept; no slice may be active.
     void derive() {
         for (std::size_t index = 0; index < grid().count(); ++index) {
-            whole_->derive(index);
+            Buffer signs(whole_->slice_nbytes(index));
+            whole_->derive(index, signs.data());
+            whole_->put(index, signs.data());
         }
         for (std::size_t out = 0; out < grid().num_outs(); ++out) {
             sum_bands(out, none);
@@ -51,9 +53,7 @@ public:
     // What a forward pass reads; the turn ends.
     TensorRefs forward_tensors() {
         end_turn();
-        TensorRefs tensors = forward_numbers();
-        tensors[name("w")] = whole_tensor();
-        return tensors;
+        return layer_tensors();
     }
 
     // What the inference model has of the layer; the turn ends.
@@ -74,7 +74,7 @@ public:
         end_turn();
         active_ = index;
         reserve_next();
-        return is_sliced() ? slice_tensors() : whole_tensors();
+        return turn_tensors();
     }
 
     // Put the active slice's signs and sums back in their place; nothing happens where no slice is active.
@@ -105,11 +105,7 @@ public:
 
     // Forget what a failed step may have written.
     void roll_back() {
-        if (is_sliced()) {
-            whole_->derive_slice(active_, slice_signs_.data());
-        } else {
-            whole_->derive(active_);
-        }
+        whole_->derive(active_, turn_signs());
         fill_turn();
     }
 
@@ -136,16 +132,19 @@ private:
 
     // Shapes as the function bodies have them: biases are flat (tinyfoa_rt/operators/products.py).
     Shape sums_shape(std::size_t num_outs) const {
-        const std::int64_t size = LayerMemory::as_size(num_outs);
-        return memory_.is_local ? Shape{LayerMemory::as_size(memory_.positions), size} : Shape{size};
+        const std::int64_t size = as_size(num_outs);
+        return memory_.is_local ? Shape{as_size(memory_.positions), size} : Shape{size};
     }
-    Shape bias_shape(std::size_t num_outs) const { return {LayerMemory::as_size(num_outs * memory_.positions)}; }
+    Shape bias_shape(std::size_t num_outs) const { return {as_size(num_outs * memory_.positions)}; }
 
     static TensorRef reading(Dtype dtype, const Shape& shape, const void* data) { return {dtype, shape, data, nullptr}; }
     static TensorRef updating(Dtype dtype, const Shape& shape, void* data) { return {dtype, shape, data, data}; }
 
-    TensorRef whole_tensor() const {
-        return reading(whole_->dtype(), whole_->shape(grid().num_ins(), grid().num_outs()), whole_->data());
+    // What a forward pass reads.
+    TensorRefs layer_tensors() const {
+        TensorRefs tensors = forward_numbers();
+        tensors[name("w")] = reading(whole_->dtype(), whole_->shape(grid().num_ins(), grid().num_outs()), whole_->data());
+        return tensors;
     }
 
     // What a forward pass reads beside the weights.
@@ -155,13 +154,15 @@ private:
             tensors[name("abs_sum")] = reading(Dtype::float32, sums_shape(grid().num_outs()), abs_sum_.data());
         }
         if (memory_.has_bias()) {
-            tensors[name("bias")] = reading(Dtype::float32, bias_shape(grid().num_outs()), memory_.bias.data());
+            tensors[name("bias")] = reading(Dtype::float32, bias_shape(grid().num_outs()), outer_bias_.data());
         }
         return tensors;
     }
 
-    // In a turn the bias of the active slice; of a whole layer all of it.
+    // In a turn signs, sums and bias of the active slice; of a whole layer all of them.
+    void* turn_signs() { return is_sliced() ? slice_signs_.data() : whole_->signs(); }
     std::vector<float>& bias() { return is_sliced() ? bias_slice_ : outer_bias_; }
+    float* turn_sums() { return (is_sliced() ? abs_sum_slice_ : abs_sum_).data(); }
 
     // Call `visit(what is kept, its copy of the turn, count)` for all numbers that a step updates in place, but signs.
     template <typename Visit>
@@ -177,8 +178,7 @@ private:
         }
         for (std::size_t position = 0; memory_.is_binary && position < memory_.positions; ++position) {
             const std::size_t start = (part.band * memory_.positions + position) * grid().num_outs() + part.first_out;
-            float* turn = (is_sliced() ? abs_sum_slice_.data() : abs_sum_.data()) + position * part.num_outs;
-            visit(memory_.abs_sums.data() + start, turn, part.num_outs);
+            visit(memory_.abs_sums.data() + start, turn_sums() + position * part.num_outs, part.num_outs);
         }
         if (!memory_.step_counts.empty()) {
             visit(&memory_.step_counts[active_], &weight_step_count_, 1);
@@ -245,49 +245,41 @@ private:
         }
     }
 
-    TensorRefs whole_tensors() {
-        TensorRefs tensors;
+    // All that a step reads and writes; of a slice, its own names end in _slice. Of the rest of the layer a step then sees zeros
+    // in place of the active slice, so that sums of both are those of the whole.
+    TensorRefs turn_tensors() {
+        const Part part = grid().part(active_);
+        const std::string weight = is_sliced() ? "w_slice" : "w", sum = is_sliced() ? "abs_sum_slice" : "abs_sum";
         fill_turn();
-        add_parameter(tensors, "w", "bias");
+        TensorRefs tensors = is_sliced() ? outer_tensors(part) : TensorRefs();
+        add_parameter(tensors, weight, is_sliced() ? "bias_slice" : "bias");
         if (memory_.is_binary) {
-            const Shape shape = whole_->shape(grid().num_ins(), grid().num_outs());
-            tensors[names::own(name("w"), "bits")] = updating(whole_->dtype(), shape, whole_->signs());
-            tensors[name("abs_sum")] = updating(Dtype::float32, sums_shape(grid().num_outs()), abs_sum_.data());
+            const Shape shape = whole_->shape(part.num_ins, part.num_outs);
+            tensors[names::own(name(weight), "bits")] = updating(whole_->dtype(), shape, turn_signs());
+            tensors[name(sum)] = updating(Dtype::float32, sums_shape(part.num_outs), turn_sums());
         }
         return tensors;
     }
 
-    // Of the rest of the layer, a step sees zeros in place of the active slice, so that sums of both are those of the whole.
-    TensorRefs slice_tensors() {
-        TensorRefs tensors;
-        const Part part = grid().part(active_);
-        fill_turn();
-        add_parameter(tensors, "w_slice", "bias_slice");
+    // Take the active slice out of the layer; returns the rest, and where the slice lies.
+    TensorRefs outer_tensors(const Part& part) {
         whole_->take(active_, slice_signs_.data());
-        tensors[name("w")] = whole_tensor();
-        const std::size_t origin[] = {part.first_in, part.first_out, part.num_ins, part.num_outs};
-        std::transform(origin, origin + 4, origin_, [](std::size_t size) { return static_cast<std::int32_t>(size); });
-        tensors[name("origin")] = reading(Dtype::int32, {4}, origin_);
-        if (memory_.is_binary) {
-            const Shape shape = whole_->shape(part.num_ins, part.num_outs);
-            tensors[names::own(name("w_slice"), "bits")] = updating(whole_->dtype(), shape, slice_signs_.data());
-            tensors[name("abs_sum_slice")] = updating(Dtype::float32, sums_shape(part.num_outs), abs_sum_slice_.data());
-            tensors[name("abs_sum")] = reading(Dtype::float32, sums_shape(grid().num_outs()), abs_sum_.data());
-            for (std::size_t out = part.first_out; out < part.first_out + part.num_outs; ++out) {
-                sum_bands(out, part.band);
-            }
+        for (std::size_t out = part.first_out; out < part.first_out + part.num_outs; ++out) {
+            sum_bands(out, part.band);
         }
         if (memory_.has_bias()) {
-            float* start = outer_bias_.data() + part.first_out * memory_.positions;
-            std::fill_n(start, part.num_outs * memory_.positions, 0.0f);
-            tensors[name("bias")] = reading(Dtype::float32, bias_shape(grid().num_outs()), outer_bias_.data());
+            std::fill_n(outer_bias_.data() + part.first_out * memory_.positions, part.num_outs * memory_.positions, 0.0f);
         }
+        const std::size_t origin[] = {part.first_in, part.first_out, part.num_ins, part.num_outs};
+        std::transform(origin, origin + 4, origin_, [](std::size_t size) { return static_cast<std::int32_t>(size); });
+        TensorRefs tensors = layer_tensors();
+        tensors[name("origin")] = reading(Dtype::int32, {4}, origin_);
         return tensors;
     }
 
     LayerMemory memory_;
     std::unique_ptr<WholeWeights> whole_;
-    std::vector<float> abs_sum_, outer_bias_;
+    std::vector<float> abs_sum_, outer_bias_;  // of the layer, but for the active slice; after a turn of all of it
     std::size_t active_ = none;
     Buffer next_weights_;
     std::vector<Buffer> next_moments_;

@@ -80,8 +80,6 @@ struct LayerMemory {
 
     std::string own(const std::string& role) const { return names::own(name, role); }
 
-    static std::int64_t as_size(std::size_t size) { return static_cast<std::int64_t>(size); }
-
     std::string name;
     Shape weight_shape;  // as files have it
     bool is_local;

@@ -57,14 +57,14 @@ struct BlockRecord {
 
 // A model file: its size and SHA-256.
 struct FileRecord {
-    std::int64_t nbytes = 0;
+    std::size_t nbytes = 0;
     std::string sha256;
 };
 
 // Where a parameter lies in the trained model, little-endian.
 struct ParameterRecord {
     std::string name;
-    std::int64_t offset = 0, nbytes = 0;
+    std::size_t offset = 0, nbytes = 0;
 };
 
 // What is minimized: what a label is (a class, probabilities or numbers), and how scores predict (largest, sign or value).
@@ -83,11 +83,11 @@ struct Manifest {
     LossRecord loss;
     OptimizerRecord optimizer;
     Shape input_shape;  // at batch 1
-    std::int64_t num_outputs = 0;
-    std::int64_t batch = 0;
-    std::int64_t peak_bytes = 0;
-    std::int64_t budget_bytes = 0;    // that it was planned for; 0 where it is a device's that runs generated C
-    std::int64_t rows = 0;            // samples that a forward pass takes at once
+    std::size_t num_outputs = 0;
+    std::size_t batch = 0;
+    std::size_t peak_bytes = 0;
+    std::size_t budget_bytes = 0;     // that it was planned for; 0 where it is a device's that runs generated C
+    std::size_t rows = 0;             // samples that a forward pass takes at once
     bool needs_kernels = false;       // the plan counts on the library of kernels
     std::vector<std::string> stages;  // paths of the forward pass; empty where there is nothing to compute
     std::vector<BlockRecord> blocks;
@@ -99,7 +99,7 @@ struct Manifest {
     bool has_labels() const { return loss.labels == "class"; }  // else labels are vectors
     // Labels that a sample is predicted: its class, 0 or 1 of each output, or none where the scores are what is predicted.
     std::size_t labels_per_sample() const {
-        return loss.prediction == "largest" ? 1 : loss.prediction == "sign" ? static_cast<std::size_t>(num_outputs) : 0;
+        return loss.prediction == "largest" ? 1 : loss.prediction == "sign" ? num_outputs : 0;
     }
     bool has_scaled_inputs() const { return block_output == "scaled"; }
 };
@@ -107,7 +107,7 @@ struct Manifest {
 namespace detail {
 
 inline FileRecord read_file(RecordReader& reader) {
-    const FileRecord file = {reader.integer("bytes"), reader.text("sha256")};
+    const FileRecord file = {reader.size("bytes"), reader.text("sha256")};
     if (file.sha256.size() != 64 || file.sha256.find_first_not_of("0123456789abcdef") != std::string::npos) {
         throw reader.refused("has no size and SHA-256");
     }
@@ -210,7 +210,7 @@ inline std::pair<std::string, std::string> read_tensor(RecordReader& reader) {
 }
 
 inline ParameterRecord read_parameter(RecordReader& reader) {
-    return {reader.text("name"), reader.integer("offset"), reader.integer("nbytes")};
+    return {reader.text("name"), reader.size("offset"), reader.size("nbytes")};
 }
 
 // Parts that must fit each other.
@@ -224,8 +224,8 @@ inline void check_manifest(const std::string& place, const Manifest& manifest) {
         throw input_error(place + ", blocks", "and stages do not fit together", build_again);
     }
     const auto model = manifest.files.find(inference_model);
-    const std::int64_t end = model == manifest.files.end() ? 0 : model->second.nbytes;
-    std::int64_t at = 0;
+    const std::size_t end = model == manifest.files.end() ? 0 : model->second.nbytes;
+    std::size_t at = 0;
     for (const ParameterRecord& each : manifest.parameters) {
         if (each.offset < at || each.offset > end || each.nbytes > end - each.offset) {
             throw input_error(place + ", parameters", "do not lie in inference.onnx one behind the other", build_again);
@@ -259,9 +259,9 @@ inline Manifest parse_manifest(const std::string& place, const std::string& text
     }
     manifest.input_shape = inputs[0];
     manifest.score = reader.text("score");
-    manifest.num_outputs = reader.integer("num_outputs", 1);
+    manifest.num_outputs = reader.size("num_outputs", 1);
     manifest.loss = reader.record("loss", detail::read_loss);
-    manifest.batch = reader.integer("batch", 1);
+    manifest.batch = reader.size("batch", 1);
     manifest.optimizer = reader.record("optimizer", [](RecordReader& optimizer) -> OptimizerRecord {
         optimizer.ignore({"name"});
         return {optimizer.texts("states"), optimizer.boolean("counts_steps")};
@@ -269,9 +269,9 @@ inline Manifest parse_manifest(const std::string& place, const std::string& text
     manifest.schedule = reader.choice("schedule", {"slice", "freeze-diagonal", "full"});
     manifest.block_output = reader.choice("block_output", {"bits", "scaled"});
     manifest.order = reader.choice("order", {"layerwise", "interleaved"});
-    manifest.peak_bytes = reader.integer("peak_bytes");
-    manifest.budget_bytes = reader.integer("budget_bytes");
-    manifest.rows = reader.integer("rows", 1);
+    manifest.peak_bytes = reader.size("peak_bytes");
+    manifest.budget_bytes = reader.size("budget_bytes");
+    manifest.rows = reader.size("rows", 1);
     manifest.needs_kernels = reader.boolean("needs_kernels");
     manifest.stages = reader.texts("stages");
     manifest.blocks = reader.records("blocks", detail::read_block);

@@ -34,8 +34,8 @@ struct Normalization {
         }
     }
 
-    // Normalize samples of `shape`, the batch axis not included.
-    void apply(const float* x, std::size_t count, const Shape& shape, float* to) const {
+    // Normalize a sample of `shape`.
+    void apply(const float* x, const Shape& shape, float* to) const {
         const std::size_t size = count_elements(shape).value_or(0);
         std::size_t inner = size, channels = 1;
         if (has_channels) {
@@ -47,7 +47,7 @@ struct Normalization {
             }
             inner = count_elements(Shape(shape.begin() + axis, shape.end())).value_or(0);
         }
-        for (std::size_t i = 0; i < count * size; ++i) {
+        for (std::size_t i = 0; i < size; ++i) {
             const std::size_t channel = i / inner % channels;
             to[i] = (x[i] - static_cast<float>(mean[channel])) * (1.0f / static_cast<float>(std[channel]));
         }

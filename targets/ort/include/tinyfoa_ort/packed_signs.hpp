@@ -20,7 +20,7 @@ public:
 
     Dtype dtype() const override { return Dtype::uint32; }
     Shape shape(std::size_t num_ins, std::size_t num_outs) const override {
-        return {LayerMemory::as_size(num_outs), LayerMemory::as_size(count_words(num_ins))};
+        return {as_size(num_outs), as_size(count_words(num_ins))};
     }
     const void* data() const override { return words_.data(); }
     void* signs() override { return words_.data(); }
@@ -30,13 +30,15 @@ public:
         return part.num_outs * count_words(part.num_ins) * sizeof(Word);
     }
 
-    void derive(std::size_t index) override {
+    void derive(std::size_t index, void* signs) const override {
         const Part part = memory_.grid.part(index);
-        pack(index, row(part.first_out), stride_, part.first_in);
-    }
-
-    void derive_slice(std::size_t index, void* signs) const override {
-        pack(index, static_cast<Word*>(signs), count_words(memory_.grid.part(index).num_ins), 0);
+        const float* numbers = memory_.latent.part(index);
+        for (std::size_t in = 0; in < part.num_ins; ++in) {
+            for (std::size_t out = 0; out < part.num_outs; ++out) {
+                Word* row = static_cast<Word*>(signs) + out * count_words(part.num_ins);
+                set_bit(row, in, numbers[in * part.num_outs + out] >= 0);
+            }
+        }
     }
 
     void take(std::size_t index, void* signs) override {
@@ -69,17 +71,6 @@ public:
 private:
     Word* row(std::size_t out) { return words_.data<Word>() + out * stride_; }
 
-    // Put the signs of a slice's latent weights into rows of `stride` words, from bit `first` on.
-    void pack(std::size_t index, Word* rows, std::size_t stride, std::size_t first) const {
-        const Part part = memory_.grid.part(index);
-        const float* numbers = memory_.latent.part(index);
-        for (std::size_t in = 0; in < part.num_ins; ++in) {
-            for (std::size_t out = 0; out < part.num_outs; ++out) {
-                set_bit(rows + out * stride, first + in, numbers[in * part.num_outs + out] >= 0);
-            }
-        }
-    }
-
     std::size_t stride_;
     Buffer words_;
 };
@@ -99,8 +90,7 @@ class KeptTensor {
 public:
     KeptTensor(const TensorEntry& entry, bool is_packed)
         : name_(entry.name), dtype_(entry.dtype), shape_(entry.shape), is_packed_(is_packed && entry.dtype == Dtype::int8),
-          tensor_(is_packed_ ? Tensor(Dtype::uint32, {shape_[0], LayerMemory::as_size(count_words(num_units()))})
-                             : Tensor(dtype_, shape_)) {}
+          tensor_(is_packed_ ? Tensor(Dtype::uint32, {shape_[0], as_size(count_words(num_units()))}) : Tensor(dtype_, shape_)) {}
 
     std::size_t num_units() const { return static_cast<std::size_t>(shape_[1]); }
     // What a plan counts in RAM: real numbers are read where they lie, as the latent weights of other slices are.

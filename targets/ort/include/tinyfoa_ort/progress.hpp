@@ -29,7 +29,7 @@ struct Progress {
     TrainSettings settings;
     std::optional<Normalization> normalization;
     std::optional<std::string> data;                    // digest of the round's data; none before the first and on a stream
-    std::int64_t block = 0;                             // in training; the number of blocks where the round has ended
+    std::size_t block = 0;                              // in training; the number of blocks where the round has ended
     std::int64_t step = 0;                              // steps that this block has taken in this round
     std::int64_t total_steps = 0;                       // steps of all blocks in this round
     std::vector<std::pair<std::string, double>> rates;  // measured last for each block that has ever begun, in that order
@@ -39,7 +39,8 @@ struct Progress {
     // Stand where a round begins; without data, where a stream does.
     void begin(const std::optional<std::string>& digest) {
         data = digest;
-        block = step = total_steps = 0;
+        block = 0;
+        step = total_steps = 0;
         powers.clear();
     }
 
@@ -81,7 +82,9 @@ struct Progress {
         Json value = Json::object();
         value.add("settings", std::move(saved)).add("normalization", normalization ? normalization->to_json() : Json());
         value.add("data", data ? Json::string(*data) : Json());
-        value.add("block", Json::integer(block)).add("step", Json::integer(step)).add("total_steps", Json::integer(total_steps));
+        value.add("block", Json::integer(static_cast<std::int64_t>(block)))
+            .add("step", Json::integer(step))
+            .add("total_steps", Json::integer(total_steps));
         value.add("rates", std::move(each)).add("powers", std::move(seen));
         return value;
     }
@@ -105,7 +108,7 @@ struct Progress {
         if (!reader.is_null("data")) {
             progress.data = reader.text("data");
         }
-        progress.block = reader.integer("block");
+        progress.block = reader.size("block");
         progress.step = reader.integer("step");
         progress.total_steps = reader.integer("total_steps");
         for (const std::string& name : rates.keys()) {

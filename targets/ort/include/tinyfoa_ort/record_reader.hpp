@@ -94,6 +94,13 @@ public:
         return *value;
     }
 
+    // A number of things or bytes in memory.
+    std::size_t size(const std::string& key, std::int64_t least = 0) {
+        const auto value = static_cast<std::uint64_t>(integer(key, least));
+        require(value <= std::numeric_limits<std::size_t>::max(), key, "is beyond the address space");
+        return static_cast<std::size_t>(value);
+    }
+
     double number(const std::string& key) {
         const std::optional<double> value = any(key)->as_number();
         require(value.has_value(), key, "is no number");

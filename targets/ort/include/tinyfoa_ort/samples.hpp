@@ -54,9 +54,9 @@ public:
             throw input_error("data", manifest_.has_labels() ? "has no labels" : "has no targets", "give one a sample");
         }
         for (std::size_t i = 0; manifest_.has_labels() && i < samples.count; ++i) {
-            if (samples.labels[i] < 0 || samples.labels[i] >= manifest_.num_outputs) {
+            if (static_cast<std::uint64_t>(samples.labels[i]) >= width()) {  // below 0 too
                 const std::string problem = "label " + std::to_string(samples.labels[i]) + " is outside 0 to ";
-                throw input_error("data, row " + std::to_string(i), problem + std::to_string(manifest_.num_outputs - 1),
+                throw input_error("data, row " + std::to_string(i), problem + std::to_string(width() - 1),
                                   "number the classes from 0");
             }
         }
@@ -101,7 +101,7 @@ public:
         for (const std::size_t row : rows) {
             const float* from = samples.x + row * size();
             if (normalization_) {
-                normalization_->apply(from, 1, shape, to);
+                normalization_->apply(from, shape, to);
             } else {
                 std::copy_n(from, size(), to);
             }
@@ -131,7 +131,7 @@ public:
     }
 
 private:
-    std::size_t width() const { return static_cast<std::size_t>(manifest_.num_outputs); }
+    std::size_t width() const { return manifest_.num_outputs; }
 
     const Manifest& manifest_;
     const std::optional<Normalization>& normalization_;

@@ -3,13 +3,15 @@
 #pragma once
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <memory>
+#include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "tinyfoa_ort/error.hpp"
+#include "tinyfoa_ort/json.hpp"
 #include "tinyfoa_ort/kernels.hpp"
 #include "tinyfoa_ort/options.hpp"
 #include "tinyfoa_ort/value.hpp"
@@ -21,15 +23,13 @@ namespace detail {
 // Sizes as a model's metadata has them, such as 16,3,32,32; none where it is something else.
 inline Shape parse_sizes(const std::string& text) {
     Shape sizes;
-    for (std::size_t at = 0; at < text.size();) {
-        char* end = nullptr;
-        const long long size = std::strtoll(text.c_str() + at, &end, 10);
-        const auto stop = static_cast<std::size_t>(end - text.c_str());
-        if (stop == at || size < 1 || (stop < text.size() && text[stop] != ',')) {
+    std::istringstream stream(text);
+    for (std::string part; std::getline(stream, part, ',');) {
+        const std::optional<std::int64_t> size = Json::literal(Json::Type::integer, part).as_integer();
+        if (!size || *size < 1) {
             return {};
         }
-        sizes.push_back(size);
-        at = stop + 1;
+        sizes.push_back(*size);
     }
     return sizes;
 }

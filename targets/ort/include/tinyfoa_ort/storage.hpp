@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include <memory>
 #include <string>
 
 #include "tinyfoa_ort/file.hpp"
@@ -15,39 +16,23 @@ namespace tinyfoa {
 // Float numbers, zero at first. The file has no name and so goes with the process.
 class Storage {
 public:
-    Storage() = default;
-
     // An empty folder keeps them in RAM.
-    Storage(std::size_t count, const std::string& folder) : count_(count) {
-        if (folder.empty() || count == 0) {
-            ram_ = Buffer(count * sizeof(float));
-            data_ = ram_.data<float>();
-        } else {
-            map(folder);
-        }
-    }
-    Storage(Storage&& other) noexcept { *this = std::move(other); }
-    Storage& operator=(Storage&& other) noexcept {
-        std::swap(count_, other.count_);
-        std::swap(ram_, other.ram_);
-        std::swap(data_, other.data_);
-        std::swap(is_mapped_, other.is_mapped_);
-        return *this;
-    }
-    ~Storage() {
-        if (is_mapped_) {
-            ::munmap(data_, count_ * sizeof(float));
-        }
-    }
+    Storage(std::size_t count, const std::string& folder)
+        : ram_(folder.empty() ? count * sizeof(float) : 0),
+          mapped_(folder.empty() || count == 0 ? nullptr : map(folder, count * sizeof(float)), {count * sizeof(float)}) {}
 
-    float* data() { return data_; }
-    const float* data() const { return data_; }
+    float* data() { return mapped_ ? mapped_.get() : ram_.data<float>(); }
+    const float* data() const { return mapped_ ? mapped_.get() : ram_.data<float>(); }
 
 private:
-    void map(const std::string& folder) {
+    struct Unmap {
+        std::size_t nbytes;
+        void operator()(float* data) const { ::munmap(data, nbytes); }
+    };
+
+    static float* map(const std::string& folder, std::size_t nbytes) {
         std::string name = folder + "/tinyfoa-XXXXXX";
         const detail::Descriptor file(::mkstemp(name.data()));
-        const std::size_t nbytes = count_ * sizeof(float);
         void* data = MAP_FAILED;
         if (file.is_open()) {
             ::unlink(name.c_str());
@@ -60,14 +45,11 @@ private:
             const std::string problem = "cannot hold a file (" + detail::reason() + ")";
             throw input_error(folder, problem, "name a folder on a disk with room");
         }
-        data_ = static_cast<float*>(data);
-        is_mapped_ = true;
+        return static_cast<float*>(data);
     }
 
-    std::size_t count_ = 0;
     Buffer ram_;
-    float* data_ = nullptr;
-    bool is_mapped_ = false;
+    std::unique_ptr<float, Unmap> mapped_;
 };
 
 }  // namespace tinyfoa

@@ -42,6 +42,8 @@ inline const char* name_of(Dtype dtype) {
 
 using Shape = std::vector<std::int64_t>;
 
+inline std::int64_t as_size(std::size_t size) { return static_cast<std::int64_t>(size); }
+
 inline std::string to_text(const Shape& shape) {
     std::string text;
     for (const std::int64_t size : shape) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <vector>
@@ -47,7 +48,7 @@ public:
         Trainer trainer(folder, options);
         auto [progress, file] = CheckpointFolder(folder / checkpoint_name).load(trainer.manifest().id);
         trainer.parts_->state.restore(file);
-        if (progress.block > static_cast<std::int64_t>(trainer.manifest().blocks.size())) {
+        if (progress.block > trainer.manifest().blocks.size()) {
             throw input_error("checkpoint, progress", "is beyond the last block", "start training anew");
         }
         trainer.parts_->progress = std::move(progress);
@@ -61,7 +62,7 @@ public:
     std::size_t sample_size() const { return parts_->reader.size(); }
     // Whether the library of kernels computes, on packed bits; else function bodies.
     bool has_kernels() const { return parts_->kernels != nullptr; }
-    bool is_done() const { return progress().block >= static_cast<std::int64_t>(manifest().blocks.size()); }
+    bool is_done() const { return progress().block >= manifest().blocks.size(); }
 
     // Set how the next `fit` trains. One that was stopped goes on as it was begun: restart leaves it.
     void set_settings(const TrainSettings& settings) {
@@ -92,7 +93,7 @@ public:
     // Train on a stream: take one step of the block in training, at a constant rate; after a `fit` that is the last block, unless
     // train_block says another. Fewer samples than a batch are repeated.
     StepResult train_step(const Samples& samples) {
-        const auto batch = static_cast<std::size_t>(manifest().batch);
+        const std::size_t batch = manifest().batch;
         if (samples.count > batch) {
             throw usage_error("train_step", "takes up to " + std::to_string(batch) + " samples, a batch of the plan",
                               "give fewer at a time");
@@ -101,7 +102,7 @@ public:
         reader().check_finite(samples);
         check_order();
         if (progress().data) {  // the round is left, and with it its count of steps
-            train_block(std::min(static_cast<std::size_t>(progress().block), manifest().blocks.size() - 1));
+            train_block(std::min(progress().block, manifest().blocks.size() - 1));
         }
         BlockTraining& training = begin_block();
         std::vector<std::size_t> rows(batch);
@@ -135,7 +136,7 @@ public:
         }
         close_block();
         parts_->progress.data.reset();
-        parts_->progress.block = static_cast<std::int64_t>(index);
+        parts_->progress.block = index;
         parts_->progress.step = 0;
     }
 
@@ -147,12 +148,8 @@ public:
         check_order();
         begin_or_go_on(reader().digest(samples));
         feed().forget();
-        bool goes_on = true;
-        while (goes_on && !is_done()) {
-            goes_on = !trains_current_block() || fit_block(samples, on_step);
-            if (goes_on) {
-                finish_block();
-            }
+        while (!is_done() && (!trains_current_block() || fit_block(samples, on_step))) {
+            finish_block();
         }
         feed().forget();
     }
@@ -160,7 +157,7 @@ public:
     // The scores (count, outputs) of raw samples: the output before Softmax, where the model ends in one.
     std::vector<float> scores(const Samples& samples) {
         std::vector<float> found;
-        found.reserve(samples.count * static_cast<std::size_t>(manifest().num_outputs));
+        found.reserve(samples.count * manifest().num_outputs);
         for_each_row(samples,
                      [&](std::size_t, const float* row) { found.insert(found.end(), row, row + manifest().num_outputs); });
         return found;
@@ -213,8 +210,7 @@ private:
               feed(artifact, forward, reader, memory, options.cache_bytes) {}
 
         static Options resolved(Options given, const Manifest& manifest) {
-            const std::size_t planned =
-                given.budget_bytes == 0 ? static_cast<std::size_t>(manifest.budget_bytes) : given.budget_bytes;
+            const std::size_t planned = given.budget_bytes == 0 ? manifest.budget_bytes : given.budget_bytes;
             given.budget_bytes = planned == no_budget ? 0 : planned;  // sessions count where there is one
             return given;
         }
@@ -238,9 +234,7 @@ private:
 
     bool is_in_round() const { return progress().data.has_value() && !is_done(); }
 
-    bool trains_current_block() const {
-        return progress().settings.trains(manifest().blocks[static_cast<std::size_t>(progress().block)].name);
-    }
+    bool trains_current_block() const { return progress().settings.trains(manifest().blocks[progress().block].name); }
 
     void refuse_other(bool is_other, const std::string& what) const {
         if (is_in_round() && is_other) {
@@ -280,7 +274,7 @@ private:
             throw usage_error("training", "has ended: all blocks are trained", "go back with train_block");
         }
         if (!parts_->training) {
-            const auto index = static_cast<std::size_t>(progress().block);
+            const std::size_t index = progress().block;
             const std::string& path = parts_->artifact.block(index).step;
             Session session(path, parts_->artifact.model(path, has_kernels()), parts_->options, parts_->kernels);
             parts_->training =
@@ -307,8 +301,7 @@ private:
     void begin_rates(BlockTraining& training, const std::function<void(std::size_t)>& fill) {
         const std::string& name = training.record().name;
         const bool is_new = progress().rate_of(name) == nullptr;
-        const auto batch = static_cast<std::size_t>(manifest().batch);
-        const std::vector<double> powers = calibrate(training, parts_->state, batch, fill, is_new);
+        const std::vector<double> powers = calibrate(training, parts_->state, manifest().batch, fill, is_new);
         parts_->progress.set_rate(name, training.record().rate.at(robust_mean(powers)));
     }
 
@@ -342,21 +335,20 @@ private:
     bool fit_block(const Samples& samples, const OnStep& on_step) {
         BlockTraining& training = begin_block();
         const TrainSettings settings = progress().settings;
-        const SampleOrder order(samples.count, static_cast<std::size_t>(manifest().batch), settings.seed, progress().block);
+        const SampleOrder order(samples.count, manifest().batch, settings.seed, as_size(progress().block));
         const auto steps_per_epoch = static_cast<std::int64_t>(order.num_batches());
         const std::int64_t num_steps = settings.epochs * steps_per_epoch;
-        feed().open(static_cast<std::size_t>(progress().block), samples);
+        feed().open(progress().block, samples);
         const std::vector<std::size_t> first = order.epoch(settings.epochs);
         if (progress().step == 0) {
             begin_rates(training,
                         [&](std::size_t k) { feed().fill(samples, order.batch(first, k % order.num_batches()), training); });
         }
         std::vector<std::size_t> rows;
-        for (std::int64_t known_epoch = -1; progress().step < num_steps;) {
+        while (progress().step < num_steps) {
             const std::int64_t at = progress().step, epoch = at / steps_per_epoch;
-            if (epoch != known_epoch) {
+            if (rows.empty() || at % steps_per_epoch == 0) {
                 rows = order.epoch(epoch);
-                known_epoch = epoch;
             }
             feed().fill(samples, order.batch(rows, static_cast<std::size_t>(at % steps_per_epoch)), training);
             const double start = *progress().rate_of(training.record().name) * settings.rate;
@@ -373,12 +365,10 @@ private:
         if (samples.count > 0) {
             reader().check(samples, false);
         }
-        const auto most = static_cast<std::size_t>(manifest().rows);
+        const std::size_t most = manifest().rows;
         for (std::size_t start = 0; start < samples.count; start += most) {
             std::vector<std::size_t> rows(std::min(most, samples.count - start));
-            for (std::size_t i = 0; i < rows.size(); ++i) {
-                rows[i] = start + i;
-            }
+            std::iota(rows.begin(), rows.end(), start);
             feed().visit_scores(samples, rows, [&](std::size_t i, const float* scores) { visit(start + i, scores); });
         }
     }

@@ -41,17 +41,11 @@ struct TensorType {
 
 namespace detail {
 
-struct ElementType {
-    Dtype dtype;
-    ONNXTensorElementDataType code;
-};
-
-inline constexpr ElementType element_types[] = {
-    {Dtype::boolean, ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL},  {Dtype::int8, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8},
-    {Dtype::uint8, ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8},   {Dtype::int32, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32},
-    {Dtype::int64, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64},   {Dtype::float16, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16},
-    {Dtype::float32, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT}, {Dtype::float64, ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE},
-    {Dtype::uint32, ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT32},
+// In the order of Dtype.
+inline constexpr ONNXTensorElementDataType element_types[] = {
+    ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL,  ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8,   ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8,
+    ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64,  ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16,
+    ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE, ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT32,
 };
 
 inline TensorType type_of(const OrtTensorTypeAndShapeInfo* info, const std::string& place) {
@@ -62,13 +56,12 @@ inline TensorType type_of(const OrtTensorTypeAndShapeInfo* info, const std::stri
     TensorType type;
     type.shape.resize(rank);
     check(ort().GetDimensions(info, type.shape.data(), rank));
-    for (const ElementType& each : element_types) {
-        if (each.code == code) {
-            type.dtype = each.dtype;
-            return type;
-        }
+    const auto* known = std::find(std::begin(element_types), std::end(element_types), code);
+    if (known == std::end(element_types)) {
+        throw input_error(place, "has an element type that is not known here", "build the artifact again");
     }
-    throw input_error(place, "has an element type that is not known here", "build the artifact again");
+    type.dtype = static_cast<Dtype>(known - std::begin(element_types));
+    return type;
 }
 
 }  // namespace detail
@@ -80,11 +73,10 @@ public:
 
     // Memory of the caller as a tensor.
     Value(const OrtMemoryInfo* memory, Dtype dtype, const Shape& shape, void* data) : Value(nullptr) {
-        const auto is_of_dtype = [dtype](const detail::ElementType& each) { return each.dtype == dtype; };
-        const auto* type = std::find_if(std::begin(detail::element_types), std::end(detail::element_types), is_of_dtype);
+        const ONNXTensorElementDataType type = detail::element_types[static_cast<int>(dtype)];
         const std::size_t nbytes = count_elements(shape).value_or(0) * size_of(dtype);
         OrtValue* value = nullptr;
-        check(ort().CreateTensorWithDataAsOrtValue(memory, data, nbytes, shape.data(), shape.size(), type->code, &value));
+        check(ort().CreateTensorWithDataAsOrtValue(memory, data, nbytes, shape.data(), shape.size(), type, &value));
         value_.reset(value);
     }
 

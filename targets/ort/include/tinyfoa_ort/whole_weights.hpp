@@ -31,10 +31,8 @@ public:
 
     // Bytes of the signs of a slice; none where the layer is not binary.
     virtual std::size_t slice_nbytes(std::size_t index) const = 0;
-    // Put a slice in its place, derived from its latent weights.
-    virtual void derive(std::size_t index) = 0;
-    // Derive the signs of a slice into memory of their own.
-    virtual void derive_slice(std::size_t index, void* signs) const = 0;
+    // Derive the signs of a slice from its latent weights.
+    virtual void derive(std::size_t index, void* signs) const = 0;
     // Take the signs of a slice out, and leave zeros.
     virtual void take(std::size_t index, void* signs) = 0;
     // Put the signs of a slice back; where the layer is not binary, its latent weights.
@@ -44,8 +42,8 @@ public:
 
     // As the function bodies have weights: taps and inputs are one axis (tinyfoa_rt/operators/products.py).
     Shape step_shape(std::size_t num_ins, std::size_t num_outs) const {
-        const Shape matrix = {LayerMemory::as_size(memory_.taps * num_ins), LayerMemory::as_size(num_outs)};
-        return memory_.is_local ? Shape{LayerMemory::as_size(memory_.positions), matrix[0], matrix[1]} : matrix;
+        const Shape matrix = {as_size(memory_.taps * num_ins), as_size(num_outs)};
+        return memory_.is_local ? Shape{as_size(memory_.positions), matrix[0], matrix[1]} : matrix;
     }
 
 protected:
@@ -82,19 +80,17 @@ public:
     void* signs() override { return nullptr; }
     std::size_t slice_nbytes(std::size_t) const override { return 0; }
 
-    void derive(std::size_t index) override {
-        const float* numbers = memory_.latent.part(index);
-        visit_own_rows(index,
-                       [&](float* place, std::size_t from, std::size_t count) { std::copy_n(numbers + from, count, place); });
-    }
-
-    void derive_slice(std::size_t, void*) const override {}
+    void derive(std::size_t, void*) const override {}
 
     void take(std::size_t index, void*) override {
         visit_own_rows(index, [](float* place, std::size_t, std::size_t count) { std::fill_n(place, count, 0.0f); });
     }
 
-    void put(std::size_t index, const void*) override { derive(index); }
+    void put(std::size_t index, const void*) override {
+        const float* numbers = memory_.latent.part(index);
+        visit_own_rows(index,
+                       [&](float* place, std::size_t from, std::size_t count) { std::copy_n(numbers + from, count, place); });
+    }
 
     void store(const Append& append) const override { append(data(), num_weights() * sizeof(float)); }
 
@@ -123,15 +119,9 @@ public:
     void* signs() override { return signs_.data(); }
     std::size_t slice_nbytes(std::size_t index) const override { return memory_.latent.size_of_part(index); }
 
-    void derive(std::size_t index) override {
+    void derive(std::size_t index, void* signs) const override {
         const float* numbers = memory_.latent.part(index);
-        visit_rows(index, [&](std::size_t at, std::size_t from, std::size_t count) {
-            std::transform(numbers + from, numbers + from + count, place(at), sign);
-        });
-    }
-
-    void derive_slice(std::size_t index, void* signs) const override {
-        const float* numbers = memory_.latent.part(index);
+        const auto sign = [](float number) { return static_cast<std::int8_t>(number >= 0 ? 1 : -1); };
         std::transform(numbers, numbers + memory_.latent.size_of_part(index), static_cast<std::int8_t*>(signs), sign);
     }
 
@@ -151,8 +141,6 @@ public:
     void store(const Append& append) const override { append(data(), num_weights()); }
 
 private:
-    static std::int8_t sign(float number) { return number >= 0 ? 1 : -1; }
-
     std::int8_t* place(std::size_t at) { return signs_.data<std::int8_t>() + at; }
 
     Buffer signs_;
