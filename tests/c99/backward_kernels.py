@@ -173,7 +173,7 @@ def _head_logits(library: ctypes.CDLL, case: BodyCase) -> Outputs:
 
 
 def _head_grad(library: ctypes.CDLL, case: BodyCase) -> Outputs:
-    grad, origin = _real(case.inputs[0]), case.inputs[3]
+    grad, origin = _real(case.inputs[0]), case.inputs[2]
     assert origin is not None
     head, _kept = _stored_head(case, case.inputs[1])
     shape = tuple(case.attributes["output_shape"])

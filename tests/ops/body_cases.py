@@ -141,9 +141,9 @@ def _heads(rng: np.random.Generator, batch: int) -> Iterator[BodyCase]:
     for shape in ((9,), (3, 3, 1)):
         label = f"{len(shape)}d-{batch}"
         head = rng.choice((-1, 1), (classes, 9)).astype(np.int8)
-        inputs = (bits(rng, batch, *shape), number(0.6), head, None, None)
+        inputs = (bits(rng, batch, *shape), number(0.6), head)
         yield BodyCase(f"HeadLogits-{label}", "HeadLogits", inputs, {"num_classes": classes, **gain})
-        stored = (real(rng, batch, *shape), number(1), real(rng, classes, 9), None, None)
+        stored = (real(rng, batch, *shape), number(1), real(rng, classes, 9))
         yield BodyCase(f"HeadLogits-real-{label}", "HeadLogits", stored, {"num_classes": classes, **gain})
         for seen in (inputs, stored):
             learnt = (real(rng, batch, classes), *seen[:2], real(rng, batch, *shape))
@@ -151,8 +151,8 @@ def _heads(rng: np.random.Generator, batch: int) -> Iterator[BodyCase]:
     grad = real(rng, batch, classes)
     head = rng.choice((-1, 1), (classes, 9)).astype(np.int8)
     part = origin_of(slice(1, 3), slice(2, 6))
-    yield BodyCase(f"HeadGrad-{batch}", "HeadGrad", (grad, head, None, part), {"output_shape": (batch, 4), **gain})
-    whole = (grad, real(rng, classes, 9), None, EVERYTHING)
+    yield BodyCase(f"HeadGrad-{batch}", "HeadGrad", (grad, head, part), {"output_shape": (batch, 4), **gain})
+    whole = (grad, real(rng, classes, 9), EVERYTHING)
     yield BodyCase(f"HeadGrad-whole-{batch}", "HeadGrad", whole, {"output_shape": (batch, 9), **gain})
     target = rng.integers(0, classes, batch)
     yield BodyCase(f"SoftmaxCrossEntropy-{batch}", "SoftmaxCrossEntropy", (3 * real(rng, batch, classes), target))

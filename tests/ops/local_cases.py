@@ -60,7 +60,7 @@ def local_cases() -> Iterator[BodyCase]:
     for counts, step in (((3, 5), (2, 1)), ((1, 4), (1,))):
         given = (np.array(counts), np.array(step))
         yield BodyCase(f"WindowSteps-{counts}", "WindowSteps", given)
-    head_grad = (real(rng, 7, 4), rng.choice((-1, 1), (4, 30)).astype(np.int8), None, origin_of(slice(0, 9), slice(2, 4)))
+    head_grad = (real(rng, 7, 4), rng.choice((-1, 1), (4, 30)).astype(np.int8), origin_of(slice(0, 9), slice(2, 4)))
     for shape in ((7, 2, 3, 2), (7, 12)):
         attributes = {"output_shape": shape, "gain": 0.3, "channel_units": 6}
         yield BodyCase(f"HeadGrad-channels-{len(shape)}d", "HeadGrad", head_grad, attributes)
@@ -75,18 +75,18 @@ def _pooled_heads(rng: np.random.Generator, batch: int) -> Iterator[BodyCase]:
     for positions in ((3, 2), (5,), (1, 1)):
         label = f"pooled-{len(positions)}d-{np.prod(positions)}-{batch}"
         kind: dict[str, Any] = {"gain": 0.3, "pools": 1}
-        given = (bits(rng, batch, channels, *positions), number(0.6), signed, None, None)
+        given = (bits(rng, batch, channels, *positions), number(0.6), signed)
         yield BodyCase(f"HeadLogits-{label}", "HeadLogits", given, {"num_classes": classes, **kind}, pooled)
-        stored = (real(rng, batch, channels, *positions), number(1), real(rng, classes, channels), None, None)
+        stored = (real(rng, batch, channels, *positions), number(1), real(rng, classes, channels))
         yield BodyCase(f"HeadLogits-real-{label}", "HeadLogits", stored, {"num_classes": classes, **kind}, pooled)
         grad = real(rng, batch, classes)
         for seen in (given, stored):
             learnt = (grad, *seen[:2], real(rng, batch, channels, *positions))
             yield BodyCase(f"HeadWeightGrad-{seen[0].dtype}-{label}", "HeadWeightGrad", learnt, kind, pooled)
         sliced = {"output_shape": (batch, 4, *positions), **kind}
-        yield BodyCase(f"HeadGrad-{label}", "HeadGrad", (grad, signed, None, part), sliced, pooled)
+        yield BodyCase(f"HeadGrad-{label}", "HeadGrad", (grad, signed, part), sliced, pooled)
         whole = {"output_shape": (batch, channels, *positions), **kind}
-        everything = (grad, real(rng, classes, channels), None, EVERYTHING)
+        everything = (grad, real(rng, classes, channels), EVERYTHING)
         yield BodyCase(f"HeadGrad-whole-{label}", "HeadGrad", everything, whole, pooled)
 
 

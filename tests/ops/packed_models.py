@@ -112,7 +112,7 @@ def _wide_cases() -> list[BodyCase]:
             found.append(replace(_wide_product(rng, case), label=f"{case.label}-wide"))
         elif case.op_type in ("DenseSgdStep", "DenseSliceGrad") and "-7" in case.label and "whole" not in case.label:
             found.append(replace(_wide_step(rng, case), label=f"{case.label}-wide"))
-    stored = (rng.integers(0, 2, (7, 70)).astype(np.uint8), number(0.6), real(rng, 4, 70), None, None)
+    stored = (rng.integers(0, 2, (7, 70)).astype(np.uint8), number(0.6), real(rng, 4, 70))
     return [*found, BodyCase("HeadLogits-stored-bits", "HeadLogits", stored, {"num_classes": 4, "gain": 0.3})]
 
 

@@ -73,7 +73,7 @@ def _lower_grad(lowering: Lowering, node: StepNode) -> list[Statement]:
     grad_logits = node.inputs[0]
     seen = next(n for n in lowering.graph.nodes if n.op_type == "HeadLogits").inputs[0]
     head = _head(lowering, node, node.input(1), (lowering.columns(grad_logits), seen))
-    part = lowering.channel_part(node, seen, node.input(3))
+    part = lowering.channel_part(node, seen, node.input(2))
     kernel = "tfoa_pooled_head_grad" if node.int("pools", 0) else "tfoa_head_grad"
     return [Call(kernel, (head, part, lowering.at(grad_logits), lowering.at(node.outputs[0])))]
 
@@ -85,8 +85,6 @@ register(
             Port("h"),
             Port("scale", is_optional=True),
             Port("head", is_optional=True),
-            Port("head_slice", is_optional=True),
-            Port("origin", is_optional=True),
         ),
         outputs=(Port("logits"),),
         shape_rule=_logits_shape,
@@ -100,7 +98,6 @@ register(
         inputs=(
             Port("grad_logits"),
             Port("head", is_optional=True),
-            Port("head_slice", is_optional=True),
             Port("origin", is_optional=True),
         ),
         outputs=(Port("grad_h"),),

@@ -28,7 +28,7 @@ static ONNXTensorElementDataType type_of(char letter)
 
 static OrtCustomOpInputOutputCharacteristic characteristic_of(char letter)
 {
-    const int is_optional = (letter >= 'A' && letter <= 'Z') || letter == '?';
+    const int is_optional = letter >= 'A' && letter <= 'Z';
     return is_optional ? INPUT_OUTPUT_OPTIONAL : INPUT_OUTPUT_REQUIRED;
 }
 

@@ -63,7 +63,7 @@ void tfoa_packed_head_grad(tfoa_call *call)
 {
     const tfoa_tensor grad_logits = tfoa_matrix_input(call, 0), head = tfoa_matrix_input(call, 1);
     const int32_t units = (int32_t)call->node->attributes.units;
-    const tfoa_origin origin = tfoa_origin_input(call, 3, INT32_MAX, units);
+    const tfoa_origin origin = tfoa_origin_input(call, 2, INT32_MAX, units);
     const int32_t dims[2] = {grad_logits.dims[0], origin.outs};
     tfoa_expect(call, "classes of head", head.dims[0], grad_logits.dims[1]);
     tfoa_expect(call, "words in a row of head", head.dims[1], TFOA_WORDS(units));

@@ -9,8 +9,8 @@ const tfoa_operator tfoa_operators[] = {
     {"PackedBinaryActivation", "fF", "uFU", 0, tfoa_packed_binary_activation},       /* z, scale */
     {"PackedBinaryToReal", "uF", "f", 0, tfoa_packed_binary_to_real},                /* h, scale */
     {"PackedStraightThroughGrad", "fuI", "f", 1, tfoa_packed_straight_through_grad}, /* grad_h, window, origin */
-    {"PackedHeadLogits", "uF*?I", "f", 0, tfoa_packed_head_logits},                  /* h, scale, head, head_slice, origin */
-    {"PackedHeadGrad", "fuUI", "f", 0, tfoa_packed_head_grad},                       /* grad_logits, head, head_slice, origin */
+    {"PackedHeadLogits", "uF*", "f", 0, tfoa_packed_head_logits},                    /* h, scale, head */
+    {"PackedHeadGrad", "fuI", "f", 0, tfoa_packed_head_grad},                        /* grad_logits, head, origin */
     {"SoftmaxCrossEntropy", "fl", "ff", 1, tfoa_softmax_cross_entropy_op},           /* logits, target */
     {"PackedDenseSgdStep", "ff*FfI", "f", 1, tfoa_packed_dense_sgd_step},            /* w, grad_z, x, x_scale, rate, origin */
     {"PackedDenseSignStep", "ff*FfI", "fuf", 1, tfoa_packed_dense_sign_step},        /* the same, and then PackedPackSigns */

@@ -8,7 +8,7 @@ enum { TFOA_MAX_PORTS = 9 };
 
 struct tfoa_operator {
     const char *name;
-    /* A letter a port: f float32, u uint32 (bits), i int32, l int64, * any type; a capital or ? where it may be absent. */
+    /* A letter a port: f float32, u uint32 (bits), i int32, l int64, * any type; a capital where it may be absent. */
     const char *inputs;
     const char *outputs;
     /* Whether the first output may take the memory of the first input; of other updates a caller binds both to one place. */

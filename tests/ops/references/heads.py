@@ -18,7 +18,7 @@ __all__ = [
 
 
 def head_logits(
-    h: Array, scale: Array, head: Array, *_: Array | None, gain: float = 1.0, num_classes: int = 0, pools: int = 0
+    h: Array, scale: Array, head: Array, *, gain: float = 1.0, num_classes: int = 0, pools: int = 0
 ) -> tuple[Array, ...]:
     positions = tuple(range(2, h.ndim))
     units = h.mean(axis=positions, dtype=np.float64) if pools else h.reshape(len(h), -1).astype(np.float64)
@@ -26,7 +26,7 @@ def head_logits(
 
 
 def head_grad(
-    grad_logits: Array, head: Array, head_slice: Array | None, origin: Array, *,
+    grad_logits: Array, head: Array, origin: Array, *,
     output_shape: tuple[int, ...], gain: float = 1.0, channel_units: int = 1, pools: int = 0,
 ) -> tuple[Array, ...]:  # fmt: skip
     first, count = int(origin[1]) * channel_units, int(origin[3]) * channel_units

@@ -95,7 +95,7 @@ class LocalHead(Method):
         shape = backward.part.shape(full) if backward.part else full
         units = view.units // backward.part.channels if backward.part else 1
         grad_attributes = {"output_shape": shape, **drawn, **({"channel_units": units} if units > 1 else {})}
-        inputs = (grad_logits, head, "", backward.origin)
+        inputs = (grad_logits, head, backward.origin)
         grad = builder.call("HeadGrad", inputs, (gradient(seen),), grad_attributes, "gradient")[0]
         if context.recipe.head == "learned":
             pooled: dict[str, Attribute] = {name: drawn[name] for name in ("pools", "gain")}
