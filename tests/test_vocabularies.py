@@ -123,7 +123,7 @@ def test_what_is_added_is_planned_built_and_trained(tmp_path: Path) -> None:
 
 
 def test_generated_c_keeps_two_states_at_most(tmp_path: Path) -> None:
-    row = Optimizer("three", "ThreeUpdate", 1e-3, "w - rate g", states=("a", "b", "c"))
+    row = Optimizer("three", "ThreeUpdate", 1e-3, "w - rate g", states=("a", "b", "c"), kernels=("weights", "biases"))
     body = """<domain: "tinyfoa", opset_import: ["" : 18]>
     ThreeUpdate <limit: float = 1.0> (w, grad, rate, a, b, c, origin) => (w_next, a_next, b_next, c_next)
     { change = Mul (grad, rate) w_next = Sub (w, change) a_next = Neg (a) b_next = Neg (b) c_next = Neg (c) }

@@ -14,7 +14,7 @@ from tests.extending.huber import HUBER, HUBER_LOSS
 from tests.extending.lion import LION, LION_UPDATE
 from tests.small_models import load_model, mlp
 from tinyfoa_rt.artifact.folder import Artifact
-from tinyfoa_rt.errors import UsageError
+from tinyfoa_rt.errors import UnsupportedError, UsageError
 from tinyfoa_rt.ir.losses import registered_loss
 from tinyfoa_rt.ir.optimizers import registered_optimizer
 from tinyfoa_rt.operators import registered
@@ -108,3 +108,10 @@ def test_without_them_their_names_are_refused(tmp_path: Path) -> None:
     for option in ({"optimizer": "lion"}, {"loss": "huber"}):
         with pytest.raises(UsageError, match=r"--(optimizer lion|loss huber): is not known"):
             artifact_of(tmp_path, **option)
+
+
+def test_without_kernels_generated_c_refuses_them(added: None, tmp_path: Path) -> None:
+    for option, operator in (({"optimizer": "lion"}, "LionUpdate"), ({"loss": "huber"}, "HuberLoss")):
+        graph = load_model(mlp(), tmp_path)
+        with pytest.raises(UnsupportedError, match=f"{operator} has no C99 kernel"):
+            plan(graph, "1MB", target="c99", nonvolatile="unlimited", batch=5, binarize="none", **option)

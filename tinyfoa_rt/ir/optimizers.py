@@ -1,9 +1,9 @@
 """The optimizers: one row each, from which planning, steps, artifacts, generated C and trainers take what they need.
 
 Another package adds one with :func:`register_optimizer`. Beside the row it needs the update operator: its signature, which
-:func:`tinyfoa_rt.operators.updates.update_operator` makes from the row, and its function body. Where C99 is to train with it, it
-keeps two states at most and has the kernels ``tfoa_weight_NAME_step`` and ``tfoa_bias_NAME_step``; states and step count come
-as a ``tfoa_moments`` where it counts steps, and one by one where it does not.
+:func:`tinyfoa_rt.operators.updates.update_operator` makes from the row, and its function body (docs/extending.md). Where C99 is
+to train with it, it keeps two states at most, and its row names the kernels; states and step count come as a ``tfoa_moments``
+where it counts steps, and one by one where it does not.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Optimizer:
         follows_gradient: whether a step is as long as the gradient; else its length is the rate alone.
         formula: of a step, in words; ``g`` is the gradient.
         hyper_parameters: the constants of that formula, which function bodies and kernels repeat.
+        kernels: the C99 kernels that take a step of weights and of biases; ``None`` where generated C cannot train with it.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Optimizer:
     dense_step: str = ""
     follows_gradient: bool = True
     hyper_parameters: Mapping[str, float] = field(default_factory=dict)
+    kernels: tuple[str, str] | None = None
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -59,6 +61,7 @@ _ROWS = (
         base_rate=0.05,
         formula="w - rate g",
         dense_step="DenseSgdStep",
+        kernels=("tfoa_weight_sgd_step", "tfoa_bias_sgd_step"),
     ),
     Optimizer(
         name="momentum",
@@ -67,6 +70,7 @@ _ROWS = (
         formula="w - rate velocity, with velocity = decay velocity + g",
         states=("velocity",),
         hyper_parameters={"decay": 0.9},
+        kernels=("tfoa_weight_momentum_step", "tfoa_bias_momentum_step"),
     ),
     Optimizer(
         name="adam",
@@ -77,6 +81,7 @@ _ROWS = (
         counts_steps=True,
         follows_gradient=False,
         hyper_parameters={"decay_mean": 0.9, "decay_variance": 0.999, "epsilon": 1e-8},
+        kernels=("tfoa_weight_adam_step", "tfoa_bias_adam_step"),
     ),
 )
 

@@ -40,11 +40,11 @@ def update_operator(optimizer: Optimizer) -> Operator:
         doc=f"One {optimizer.name} step on a slice, in place; the result is clipped to [-limit, limit].",
         memory=Memory(updates={0: 0, **{1 + i: 3 + i for i in range(len(kept))}}),
         attributes=("limit",),
-        lower=_lower_update(optimizer),
+        lower=None if optimizer.kernels is None else _lower_update(optimizer, *optimizer.kernels),
     )
 
 
-def _lower_update(optimizer: Optimizer) -> LowerRule:
+def _lower_update(optimizer: Optimizer, weight_kernel: str, bias_kernel: str) -> LowerRule:
     def rule(lowering: Lowering, node: StepNode) -> list[Statement]:
         latent, grad, rate = node.inputs[:3]
         source = lowering.gradients[grad]
@@ -54,12 +54,12 @@ def _lower_update(optimizer: Optimizer) -> LowerRule:
         end = (lowering.rows_of(grad_z), Value("float", lowering.offsets[rate]), *extra)
         begin = (Name("&slice"), lowering.at(grad_z))
         if not is_weight:
-            return [Call(f"tfoa_bias_{optimizer.name}_step", (*begin, *end))]
+            return [Call(bias_kernel, (*begin, *end))]
         limit = Real(real_attribute(node, "limit"))
         arguments = (CONTEXT, lowering.layers[latent], Number(whole_attribute(source.node, "has_all_rows")), limit)
         lowering.locals["slice"] = "tfoa_slice slice"
         load, operand = source.operand()
-        step = Call(f"tfoa_weight_{optimizer.name}_step", (*begin, operand, *end))
+        step = Call(weight_kernel, (*begin, operand, *end))
         return [Call("tfoa_active_slice", arguments, result="slice"), *load, step]
 
     return rule
