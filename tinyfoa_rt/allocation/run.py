@@ -75,13 +75,15 @@ def _rounded(nbytes: int) -> int:
 
 
 def _outputs(node: InlinedNode, inputs: Sequence[Value | None], known: Mapping[str, Value]) -> list[Value]:
-    if all(name in known for name in node.outputs if name):
-        return [known[name] if name else _NOTHING for name in node.outputs]
+    given = [known.get(name) if name else _NOTHING for name in node.outputs]
+    whole = [value for value in given if value is not None]
+    if len(whole) == len(given):
+        return whole
     if not has_rule(node.op_type):
         if any(MARK in name and parts(name)[-1] != SIZED for name in node.outputs):  # on the way to sizes there are few numbers
             problem = f"calls {node.op_type}, of whose result the size is not known"
             raise UnsupportedError(f"body of '{node.source}'", problem, "write it in operators that allocation/shapes.py knows")
         # An operator of a frozen part, with a result that no step reads.
-        return [known.get(name, _NOTHING) for name in node.outputs]
+        return [_NOTHING if value is None else value for value in given]
     found = infer(node.op_type, inputs, node.attributes, len(node.outputs))
-    return [known.get(name, value) for name, value in zip(node.outputs, found)]
+    return [value if here is None else here for here, value in zip(given, found)]
