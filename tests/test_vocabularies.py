@@ -14,8 +14,8 @@ import pytest
 from tests.small_models import load_model, mlp
 from tinyfoa_rt import Trainer, build, plan
 from tinyfoa_rt.errors import UnsupportedError, UsageError
-from tinyfoa_rt.ir.losses import LOSSES, Loss, loss_of, register_loss
-from tinyfoa_rt.ir.optimizers import OPTIMIZERS, Optimizer, optimizer_of, register_optimizer
+from tinyfoa_rt.ir.losses import LOSSES, Loss, loss_of, register_loss, registered_loss
+from tinyfoa_rt.ir.optimizers import OPTIMIZERS, Optimizer, optimizer_of, register_optimizer, registered_optimizer
 from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.operators import OPERATORS
 from tinyfoa_rt.operators.registry import registered
@@ -29,9 +29,8 @@ LION = Optimizer("lion", "LionUpdate", 1e-4, "w - rate sign(m)", states=("m",), 
 
 @pytest.fixture
 def lion() -> Iterator[Optimizer]:
-    register_optimizer(LION)
-    yield LION
-    del OPTIMIZERS["lion"]
+    with registered_optimizer(LION):
+        yield LION
 
 
 # Of labels 0 and 1, an output each: mean max(0, 1 - y s) with y = -1 and 1.
@@ -42,9 +41,8 @@ HINGE = Loss(
 
 @pytest.fixture
 def hinge() -> Iterator[Loss]:
-    register_loss(HINGE)
-    yield HINGE
-    del LOSSES["hinge"]
+    with registered_loss(HINGE):
+        yield HINGE
 
 
 @pytest.mark.parametrize("row", OPTIMIZERS.values(), ids=lambda row: row.name)
@@ -102,9 +100,9 @@ def test_the_name_of_a_loss_is_taken_once_and_must_be_known(hinge: Loss) -> None
 def test_what_is_added_is_planned_built_and_trained(tmp_path: Path) -> None:
     """The update and the loss have operators that are there; all else, names too, comes from the rows."""
     momentum, squares = optimizer_of("momentum"), loss_of("mean-squared-error")
-    register_optimizer(replace(momentum, name="slow-momentum", base_rate=momentum.base_rate / 2))
-    register_loss(replace(squares, name="squares", measure=lambda s, t: 2 * squares.measure(s, t)))
-    try:
+    slow = replace(momentum, name="slow-momentum", base_rate=momentum.base_rate / 2)
+    doubled = replace(squares, name="squares", measure=lambda s, t: 2 * squares.measure(s, t))
+    with registered_optimizer(slow), registered_loss(doubled):
         graph = load_model(mlp(), tmp_path)
         x, y = np.ones((8, 8), np.float32), np.ones((8, 4), np.float32)
         found = {}
@@ -118,8 +116,6 @@ def test_what_is_added_is_planned_built_and_trained(tmp_path: Path) -> None:
         (ours, our_loss), (theirs, their_loss) = found.values()
         assert our_loss == 2 * their_loss
         assert ours.progress.rates == {name: pytest.approx(rate / 2) for name, rate in theirs.progress.rates.items()}
-    finally:
-        del OPTIMIZERS["slow-momentum"], LOSSES["squares"]
 
 
 def test_generated_c_keeps_two_states_at_most(tmp_path: Path) -> None:
@@ -128,12 +124,9 @@ def test_generated_c_keeps_two_states_at_most(tmp_path: Path) -> None:
     ThreeUpdate <limit: float = 1.0> (w, grad, rate, a, b, c, origin) => (w_next, a_next, b_next, c_next)
     { change = Mul (grad, rate) w_next = Sub (w, change) a_next = Neg (a) b_next = Neg (b) c_next = Neg (c) }
     """
-    register_optimizer(row)
-    try:
-        with (
-            registered(replace(update_operator(row), body=body)),
-            pytest.raises(UnsupportedError, match="optimizer three: keeps 3 numbers"),
-        ):
-            plan(load_model(mlp(), tmp_path), "1MB", optimizer="three", target="c99", nonvolatile="unlimited")
-    finally:
-        del OPTIMIZERS["three"]
+    with (
+        registered_optimizer(row),
+        registered(replace(update_operator(row), body=body)),
+        pytest.raises(UnsupportedError, match="optimizer three: keeps 3 numbers"),
+    ):
+        plan(load_model(mlp(), tmp_path), "1MB", optimizer="three", target="c99", nonvolatile="unlimited")

@@ -90,11 +90,8 @@ class MovingAnchor(MeanSquare):
 
 @pytest.fixture(autouse=True)
 def methods() -> Iterator[None]:
-    for method in (MeanSquare(), MovingAnchor()):
-        register_method(method)
-    yield
-    for name in ("mean-square", "moving-anchor"):
-        del METHODS[name]
+    with METHODS.registered(MeanSquare()), METHODS.registered(MovingAnchor()):
+        yield
 
 
 def artifact_of(folder: Path, model: Any = None, **options: Any) -> Artifact:

@@ -6,15 +6,14 @@ function body; where C99 is to train with it, a kernel and its lowering (docs/op
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyfoa_rt.errors import UsageError
+from tinyfoa_rt.ir.vocabulary import Vocabulary
 
 __all__ = ["LABEL_KINDS", "LOSSES", "PREDICTIONS", "Loss", "loss_of", "register_loss", "registered_loss"]
 
@@ -86,36 +85,5 @@ _ROWS = (
 )
 
 # By name, in the order in which options list them.
-LOSSES: dict[str, Loss] = {row.name: row for row in _ROWS}
-
-
-def register_loss(row: Loss) -> None:
-    """Add a loss, for the rest of the process.
-
-    Raises:
-        UsageError: there is one of its name.
-    """
-    if row.name in LOSSES:
-        raise UsageError(f"loss {row.name}", "is there already", "give it another name")
-    LOSSES[row.name] = row
-
-
-def loss_of(name: str) -> Loss:
-    """Return the loss of a name.
-
-    Raises:
-        UsageError: there is none.
-    """
-    if name not in LOSSES:
-        raise UsageError(f"loss {name}", "is not known", f"use {', '.join(LOSSES)}")
-    return LOSSES[name]
-
-
-@contextmanager
-def registered_loss(row: Loss) -> Iterator[None]:
-    """Add a loss for as long as the context lasts; see :func:`register_loss`."""
-    register_loss(row)
-    try:
-        yield
-    finally:
-        del LOSSES[row.name]
+LOSSES = Vocabulary("loss", _ROWS)
+register_loss, registered_loss, loss_of = LOSSES.register, LOSSES.registered, LOSSES.find

@@ -8,11 +8,10 @@ where it counts steps, and one by one where it does not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tinyfoa_rt.errors import UsageError
+from tinyfoa_rt.ir.vocabulary import Vocabulary
 
 __all__ = ["OPTIMIZERS", "STEP_COUNT", "Optimizer", "optimizer_of", "register_optimizer", "registered_optimizer"]
 
@@ -86,36 +85,5 @@ _ROWS = (
 )
 
 # By name, in the order in which options list them; the first needs least memory.
-OPTIMIZERS: dict[str, Optimizer] = {row.name: row for row in _ROWS}
-
-
-def register_optimizer(row: Optimizer) -> None:
-    """Add an optimizer, for the rest of the process.
-
-    Raises:
-        UsageError: there is one of its name.
-    """
-    if row.name in OPTIMIZERS:
-        raise UsageError(f"optimizer {row.name}", "is there already", "give it another name")
-    OPTIMIZERS[row.name] = row
-
-
-def optimizer_of(name: str) -> Optimizer:
-    """Return the optimizer of a name.
-
-    Raises:
-        UsageError: there is none.
-    """
-    if name not in OPTIMIZERS:
-        raise UsageError(f"optimizer {name}", "is not known", f"use {', '.join(OPTIMIZERS)}")
-    return OPTIMIZERS[name]
-
-
-@contextmanager
-def registered_optimizer(row: Optimizer) -> Iterator[None]:
-    """Add an optimizer for as long as the context lasts; see :func:`register_optimizer`."""
-    register_optimizer(row)
-    try:
-        yield
-    finally:
-        del OPTIMIZERS[row.name]
+OPTIMIZERS = Vocabulary("optimizer", _ROWS)
+register_optimizer, registered_optimizer, optimizer_of = OPTIMIZERS.register, OPTIMIZERS.registered, OPTIMIZERS.find

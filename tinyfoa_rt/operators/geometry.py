@@ -35,10 +35,7 @@ def same_as_first(inputs: object, attributes: Mapping[str, Attribute]) -> tuple[
 def spatial_shape(size: tuple[int, ...], attributes: Mapping[str, Attribute]) -> tuple[int, ...]:
     """Output size of a window of ``kernel_shape`` that moves over ``size``, as the ONNX operator set defines it."""
     rank = len(size)
-    kernel = _ints(attributes, "kernel_shape", (1,) * rank)
-    strides = _ints(attributes, "strides", (1,) * rank)
-    dilations = _ints(attributes, "dilations", (1,) * rank)
-    pads = _ints(attributes, "pads", (0,) * (2 * rank))
+    kernel, strides, dilations, pads = _window(rank, attributes)
     auto_pad = attributes.get("auto_pad", "NOTSET")
     shape = []
     for axis in range(rank):
@@ -53,10 +50,7 @@ def spatial_shape(size: tuple[int, ...], attributes: Mapping[str, Attribute]) ->
 def explicit_window(size: tuple[int, ...], attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
     """Kernel, strides, dilations and pads of a window over ``size``, each given, with ``auto_pad`` worked out."""
     rank = len(size)
-    kernel = _ints(attributes, "kernel_shape", (1,) * rank)
-    strides = _ints(attributes, "strides", (1,) * rank)
-    dilations = _ints(attributes, "dilations", (1,) * rank)
-    pads = _ints(attributes, "pads", (0,) * (2 * rank))
+    kernel, strides, dilations, pads = _window(rank, attributes)
     auto_pad = attributes.get("auto_pad", "NOTSET")
     if auto_pad in ("SAME_UPPER", "SAME_LOWER"):
         out = spatial_shape(size, attributes)
@@ -66,6 +60,13 @@ def explicit_window(size: tuple[int, ...], attributes: Mapping[str, Attribute]) 
     elif auto_pad == "VALID":
         pads = (0,) * (2 * rank)
     return {"kernel_shape": kernel, "strides": strides, "dilations": dilations, "pads": pads}
+
+
+def _window(rank: int, attributes: Mapping[str, Attribute]) -> tuple[tuple[int, ...], ...]:
+    """Kernel, strides, dilations and pads over ``rank`` axes, as they are given or by default."""
+    ones = (1,) * rank
+    defaults = {"kernel_shape": ones, "strides": ones, "dilations": ones, "pads": (0,) * (2 * rank)}
+    return tuple(_ints(attributes, name, default) for name, default in defaults.items())
 
 
 def _ints(attributes: Mapping[str, Attribute], name: str, default: tuple[int, ...]) -> tuple[int, ...]:
