@@ -11,7 +11,7 @@ from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.step import StepNode, TensorType
 from tinyfoa_rt.operators.geometry import POOL_ATTRIBUTES, known, spatial_shape
 from tinyfoa_rt.operators.lowering import CONTEXT, NULL, Lowering, LowerRule, scale_of, whole_attribute
-from tinyfoa_rt.operators.products import keep_gradient, product_ports, slice_gradient_row
+from tinyfoa_rt.operators.products import input_gradient_row, keep_gradient, product_ports, slice_gradient_row
 from tinyfoa_rt.operators.registry import register
 from tinyfoa_rt.operators.signature import Operator, Port, ScratchRule, StandardOperator, Types, no_scratch
 from tinyfoa_rt.operators.windows import window_of
@@ -101,5 +101,7 @@ register(
     _product("SignConv", "sign", _quantized_sample, _lower_sign),
     _product("BinaryConv", "binary", no_scratch, _lower_binary),
     slice_gradient_row("ConvSliceGrad", (*_WINDOW, *_SLICE), _lower_gradient),
+    input_gradient_row("RealConvInputGrad", "real", (*_WINDOW, "output_padding"), None),
+    input_gradient_row("SignConvInputGrad", "sign", (*_WINDOW, "output_padding"), None),
     StandardOperator(name="Conv", lower=_lower_frozen),
 )

@@ -10,7 +10,7 @@ from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.step import StepNode, TensorType
 from tinyfoa_rt.operators.geometry import known, same_as_first
 from tinyfoa_rt.operators.lowering import CONTEXT, NULL, Lowering, LowerRule, refuse, scale_of
-from tinyfoa_rt.operators.products import keep_gradient, product_operand, product_ports, slice_gradient_row
+from tinyfoa_rt.operators.products import input_gradient_row, keep_gradient, product_operand, product_ports, slice_gradient_row
 from tinyfoa_rt.operators.registry import register
 from tinyfoa_rt.operators.signature import Memory, Operator, Port, ScratchRule, StandardOperator, Types, no_scratch
 from tinyfoa_rt.operators.strides import MOST_AXES, numbers, strides_of
@@ -103,6 +103,8 @@ register(
     _product("SignDense", "sign", _quantized_samples, _lower_sign),
     _product("BinaryDense", "binary", no_scratch, _lower_binary),
     slice_gradient_row("DenseSliceGrad", (), keep_gradient),
+    input_gradient_row("RealDenseInputGrad", "real", (), None),
+    input_gradient_row("SignDenseInputGrad", "sign", (), None),
     Operator(
         name="DenseSgdStep",
         inputs=(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.operators.geometry import known, spatial_shape
-from tinyfoa_rt.operators.products import product_ports, slice_gradient_row
+from tinyfoa_rt.operators.products import input_gradient_row, product_ports, slice_gradient_row
 from tinyfoa_rt.operators.registry import register
 from tinyfoa_rt.operators.signature import Operator, Port, Types, no_scratch
 
@@ -41,4 +41,6 @@ register(
     _product("SignLocallyConnected", "sign"),
     _product("BinaryLocallyConnected", "binary"),
     slice_gradient_row("LocallyConnectedSliceGrad", LOCAL_ATTRIBUTES, None),
+    input_gradient_row("RealLocallyConnectedInputGrad", "real", LOCAL_ATTRIBUTES, None),
+    input_gradient_row("SignLocallyConnectedInputGrad", "sign", LOCAL_ATTRIBUTES, None),
 )

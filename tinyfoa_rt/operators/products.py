@@ -7,6 +7,7 @@ With sign(0) = +1, alpha = mean |W| over a row (or the tensor) and s the scale o
     Binary  z = alpha * s * (2 popcount(x & w) - popcount(x)) + b         binary input, binary weights, s = 1 if it has none
 
     delta_W(i, j) = delta_z(j)^T h_prev(i) * 1[|W(i, j)| <= 1]           DenseSliceGrad, ConvSliceGrad, ...
+    delta_x = delta_z . W,  or  (alpha * delta_z) . sign(W)              RealDenseInputGrad, SignDenseInputGrad, ...
 
 alpha is the mean of each output's row, or of all of them where the attribute ``alpha`` is ``tensor``. With ``input_center`` c
 the gradient takes h_prev - c in place of bits: sum_b delta_z (h_prev - c). Bits are never negative, so without it every sample
@@ -35,7 +36,7 @@ from tinyfoa_rt.operators.geometry import num_scalars
 from tinyfoa_rt.operators.lowering import NULL, Lowering, LowerRule, StreamedGradient, scale_of
 from tinyfoa_rt.operators.signature import Memory, Operator, Port, Types, no_scratch
 
-__all__ = ["keep_gradient", "product_operand", "product_ports", "slice_gradient_row"]
+__all__ = ["input_gradient_row", "keep_gradient", "product_operand", "product_ports", "slice_gradient_row"]
 
 
 def product_ports(precision: str) -> tuple[Port, ...]:
@@ -66,6 +67,33 @@ def slice_gradient_row(name: str, window: tuple[str, ...], lower: LowerRule | No
         attributes=("slice_shape", "bias_size", "has_all_rows", "input_center", *window),
         lower=lower,
     )
+
+
+def input_gradient_row(name: str, precision: str, window: tuple[str, ...], lower: LowerRule | None) -> Operator:
+    """The row of the gradient of a layer's input, of real or of sign weights; the active slice is read where it lies."""
+    return Operator(
+        name=name,
+        inputs=(
+            Port("grad_z"),
+            Port("w"),
+            Port("w_slice", is_optional=True),
+            Port("origin", is_optional=True),
+            Port("abs_sum", is_optional=precision == "real"),
+            Port("abs_sum_slice", is_optional=True),
+        ),
+        outputs=(Port("grad_x"),),
+        shape_rule=_input_gradient_shape,
+        scratch=no_scratch,
+        doc=f"Gradient of a layer's input by the error at its output, {precision} weights.",
+        attributes=("alpha", "input_shape", *window),
+        lower=lower,
+    )
+
+
+def _input_gradient_shape(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
+    shape = attributes["input_shape"]
+    assert isinstance(shape, tuple)
+    return (TensorType("float32", tuple(int(length) for length in shape)),)
 
 
 def _slice_gradient_shapes(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
