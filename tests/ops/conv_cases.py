@@ -51,6 +51,13 @@ class Conv(NamedTuple):
         return {**window, "group": self.group}
 
     @property
+    def output_padding(self) -> tuple[int, ...]:
+        """How much of the padded image is left over behind the last window."""
+        rank = len(self.image)
+        reach = [self.dilations[a] * (self.kernel[a] - 1) + 1 for a in range(rank)]
+        return tuple((self.image[a] + self.pads[a] + self.pads[a + rank] - reach[a]) % self.strides[a] for a in range(rank))
+
+    @property
     def taps(self) -> int:
         return int(np.prod(self.kernel))
 
@@ -122,6 +129,11 @@ def _products(rng: np.random.Generator, conv: Conv, batch: int) -> Iterator[Body
     yield BodyCase(f"RealConv-{label}", "RealConv", (x, w, bias, *[None] * 6), conv.attributes)
     real_sliced = (x, w_rest, bias_rest, part, *slice_of, None, None, None)
     yield BodyCase(f"RealConv-sliced-{label}", "RealConv", real_sliced, conv.attributes, frozenset({"sliced"}))
+    grad_z, op = real(rng, batch, outputs, *conv.size), "RealConvInputGrad"
+    attributes = {**conv.attributes, "input_shape": (batch, channels, *conv.image), "output_padding": conv.output_padding}
+    yield BodyCase(f"{op}-{label}", op, (grad_z, w, *[None] * 4), attributes)
+    held = (grad_z, w_rest, part, slice_of[1], None, None)
+    yield BodyCase(f"{op}-sliced-{label}", op, held, attributes, frozenset({"sliced"}))
 
 
 def _gradients(rng: np.random.Generator, conv: Conv, batch: int) -> Iterator[BodyCase]:

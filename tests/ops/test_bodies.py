@@ -77,9 +77,10 @@ def test_bodies_use_standard_operators_of_opset_18(path: Path) -> None:
 def test_no_gemm_multiplies_by_weights_that_change(path: Path) -> None:
     """Execution providers of phones want such weights constant. Gemm may multiply activations by errors, or by a head.
 
+    Gradients of a layer's input are no part of a forward pass, and there Gemm saves turning the weights.
     A convolution's weights are those of Conv all the same: as MatMul operands they would need im2col (docs/operators.md).
     """
     for node in read(path).node:
         assert node.op_type not in ("ConvInteger", "QLinearConv")
-        if node.op_type == "Gemm":
+        if node.op_type == "Gemm" and "input_grad" not in path.stem:
             assert not set(node.input[:2]) & {"w", "w_slice"}

@@ -19,7 +19,7 @@ Array = NDArray[Any]
 Ints = Sequence[int]
 
 __all__ = [
-    "binary_conv", "conv_kernel", "conv_sixteen_bits", "conv_slice_grad", "exchange_channels", "group_inputs",
+    "binary_conv", "conv_input_grad", "conv_kernel", "conv_sixteen_bits", "conv_slice_grad", "exchange_channels", "group_inputs",
     "kernel_to_matrix", "merge_slice", "place_channels", "real_conv", "scale_channel_sums", "shift_channels", "slice_groups",
     "sum_positions",
 ]  # fmt: skip
@@ -31,21 +31,20 @@ class Window:
     def __init__(self, kernel_shape: Ints, strides: Ints, dilations: Ints, pads: Ints) -> None:
         self.kernel, self.strides, self.dilations, self.pads = kernel_shape, strides, dilations, pads
 
-    def size(self, image: Ints) -> tuple[int, ...]:
-        """How many windows there are along each axis."""
-        rank = len(image)
-        padded = [image[a] + self.pads[a] + self.pads[a + rank] for a in range(rank)]
-        return tuple((padded[a] - self.dilations[a] * (self.kernel[a] - 1) - 1) // self.strides[a] + 1 for a in range(rank))
-
     def views(self, x: Array, value: float = 0.0) -> Iterator[Array]:
         """The padded image as each tap sees it: (N, C, *windows), tap by tap."""
         rank = x.ndim - 2
-        size = self.size(x.shape[2:])
         margins = [(0, 0), (0, 0), *((self.pads[a], self.pads[a + rank]) for a in range(rank))]
-        image = np.pad(x, margins, constant_values=value)
+        yield from self.seen(np.pad(x, margins, constant_values=value))
+
+    def seen(self, image: Array) -> Iterator[Array]:
+        """An image with its padding as each tap sees it; what is written there is written to the image."""
+        rank = image.ndim - 2
+        reach = [self.dilations[a] * (self.kernel[a] - 1) for a in range(rank)]
+        ends = [(image.shape[2 + a] - reach[a] - 1) // self.strides[a] * self.strides[a] + 1 for a in range(rank)]
         for tap in np.ndindex(*self.kernel):
             starts = [tap[a] * self.dilations[a] for a in range(rank)]
-            places = [slice(starts[a], starts[a] + self.strides[a] * (size[a] - 1) + 1, self.strides[a]) for a in range(rank)]
+            places = [slice(starts[a], starts[a] + ends[a], self.strides[a]) for a in range(rank)]
             yield image[(slice(None), slice(None), *places)]
 
 
@@ -111,6 +110,25 @@ def conv_slice_grad(
         flat = chosen.reshape(*chosen.shape[:3], -1)
         grads.append(np.einsum("nocp,nop->co", flat, rows.reshape(*rows.shape[:2], -1)))
     return np.concatenate(grads), sum_positions(rows)[0]
+
+
+def conv_input_grad(
+    grad_z: Array, w: Array, w_slice: Array | None = None, origin: Array | None = None, abs_sum: Array | None = None,
+    abs_sum_slice: Array | None = None, *, input_shape: Ints, kernel_shape: Ints, strides: Ints, dilations: Ints, pads: Ints,
+    group: int = 1, alpha: str = "row", **_: object,
+) -> tuple[Array, ...]:  # fmt: skip
+    """What each tap has seen gets what its weights hand back."""
+    weight = merged(w, w_slice, origin, int(np.prod(kernel_shape)))
+    factor = 1.0 if abs_sum is None else mean_magnitude(whole_row(abs_sum, abs_sum_slice, origin), len(w), alpha)
+    errors = grad_z * along_channels(np.broadcast_to(factor, w.shape[1:]), grad_z)
+    by_group = errors.reshape(len(errors), group, -1, *errors.shape[2:])
+    rank = len(kernel_shape)
+    image = np.zeros((*input_shape[:2], *(input_shape[2 + a] + pads[a] + pads[a + rank] for a in range(rank))))
+    for tap, view in enumerate(Window(kernel_shape, strides, dilations, pads).seen(image)):
+        weights = weight[tap].reshape(-1, group, by_group.shape[2])
+        view[...] += np.einsum("ngo...,cgo->ngc...", by_group, weights).reshape(view.shape)
+    inside = [slice(pads[a], pads[a] + input_shape[2 + a]) for a in range(rank)]
+    return (image[(slice(None), slice(None), *inside)],)
 
 
 def conv_kernel(w: Array, *, kernel_shape: Ints) -> tuple[Array, ...]:

@@ -1,4 +1,7 @@
-"""Products of dense layers: z = alpha s (x . sign(W)^T) + b, and z = x . W^T + b without binarization."""
+"""Products of dense layers: z = alpha s (x . sign(W)^T) + b, and z = x . W^T + b without binarization.
+
+The gradient of their input is (alpha delta_z) . sign(W), and delta_z . W without.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-__all__ = ["binary_dense", "real_dense", "scale_sums"]
+__all__ = ["binary_dense", "dense_input_grad", "real_dense", "scale_sums"]
 
 
 def whole(w: Array, w_slice: Array | None, origin: Array | None) -> Array:
@@ -57,3 +60,11 @@ def binary_dense(
 def scale_sums(sums: Array, w: Array, abs_sum: Array, x_scale: Array, bias: Array, *, alpha: str = "row") -> tuple[Array, ...]:
     factor = mean_magnitude(abs_sum.astype(np.float64), len(w), alpha)
     return (sums * factor * float(x_scale) + bias,)
+
+
+def dense_input_grad(
+    grad_z: Array, w: Array, w_slice: Array | None = None, origin: Array | None = None, abs_sum: Array | None = None,
+    abs_sum_slice: Array | None = None, *, alpha: str = "row", **_: object,
+) -> tuple[Array, ...]:  # fmt: skip
+    factor = 1.0 if abs_sum is None else mean_magnitude(whole_row(abs_sum, abs_sum_slice, origin), len(w), alpha)
+    return ((grad_z * factor) @ whole(w, w_slice, origin).T,)
