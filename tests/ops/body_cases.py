@@ -110,11 +110,6 @@ def _products(rng: np.random.Generator, batch: int) -> Iterator[BodyCase]:
     for kind_of_x, given in (("real", x), ("bits", bits(rng, batch, n_in))):
         label = f"RealDense-sliced-{kind_of_x}-{batch}"
         yield BodyCase(label, "RealDense", (given, *real_sliced[1:]), variants=frozenset({"sliced"}))
-    grad_z = real(rng, batch, n_out)
-    attributes = {"input_shape": (batch, n_in)}
-    yield BodyCase(f"RealDenseInputGrad-{batch}", "RealDenseInputGrad", (grad_z, w, *[None] * 4), attributes)
-    held = (grad_z, w_rest, apart, parts[1], None, None)
-    yield BodyCase(f"RealDenseInputGrad-sliced-{batch}", "RealDenseInputGrad", held, attributes, frozenset({"sliced"}))
     integer_sums = rng.integers(-n_in, n_in, (batch, n_out)).astype(np.int32)
     for alpha, variant in (("row", ()), ("tensor", ("tensor_alpha",))):
         label, given_sums = f"ScaleSums-{alpha}-{batch}", (integer_sums, signs(w), sums, scale, bias)

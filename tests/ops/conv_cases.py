@@ -21,6 +21,7 @@ from tests.ops.body_cases import (
     real,
     signs,
 )  # fmt: skip
+from tests.ops.input_gradient_cases import input_gradients
 
 __all__ = ["conv_cases"]
 
@@ -129,11 +130,11 @@ def _products(rng: np.random.Generator, conv: Conv, batch: int) -> Iterator[Body
     yield BodyCase(f"RealConv-{label}", "RealConv", (x, w, bias, *[None] * 6), conv.attributes)
     real_sliced = (x, w_rest, bias_rest, part, *slice_of, None, None, None)
     yield BodyCase(f"RealConv-sliced-{label}", "RealConv", real_sliced, conv.attributes, frozenset({"sliced"}))
-    grad_z, op = real(rng, batch, outputs, *conv.size), "RealConvInputGrad"
+    grad_z = real(rng, batch, outputs, *conv.size)
     attributes = {**conv.attributes, "input_shape": (batch, channels, *conv.image), "output_padding": conv.output_padding}
-    yield BodyCase(f"{op}-{label}", op, (grad_z, w, *[None] * 4), attributes)
-    held = (grad_z, w_rest, part, slice_of[1], None, None)
-    yield BodyCase(f"{op}-sliced-{label}", op, held, attributes, frozenset({"sliced"}))
+    whole_w = ((w, None), (signs(w), sums))
+    apart_w = ((w_rest, part, None, None), (sign_rest, signs(part), rest_sums, part_sums))
+    yield from input_gradients("Conv", grad_z, whole_w, apart_w, slice_of[1], attributes)
 
 
 def _gradients(rng: np.random.Generator, conv: Conv, batch: int) -> Iterator[BodyCase]:

@@ -20,6 +20,7 @@ from tests.ops.body_cases import (
     real,
     signs,
 )  # fmt: skip
+from tests.ops.input_gradient_cases import input_gradients
 
 __all__ = ["local_cases"]
 
@@ -119,6 +120,12 @@ def _products(rng: np.random.Generator, window: Window, sizes: tuple[int, int], 
     yield BodyCase(f"{op}-{label}", op, (x, w, bias, *nothing, *nothing), window.attributes)
     real_sliced = (x, w_rest, bias_rest, apart, bias_slice, origin, *nothing)
     yield BodyCase(f"{op}-sliced-{label}", op, real_sliced, window.attributes, frozenset({"sliced"}))
+    grad_z = real(rng, batch, n_out, *window.size)
+    attributes = {**window.attributes, "input_shape": (batch, channels, *window.image)}
+    whole_w = ((w, None), (signs(w), sums))
+    apart_w = ((w_rest, apart, None, None), (sign_rest, apart_signs, rest_sums, part_sums))
+    yield from input_gradients("LocallyConnected", grad_z, whole_w, apart_w, origin, attributes)
+    yield BodyCase(f"JoinPatches-{label}", "JoinPatches", (grad_z, w), attributes)
 
 
 def _cut(w: Array, channels: int, ins: slice, outs: slice) -> tuple[Array, Array]:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.ops.body_cases import BodyCase, dense_cases
 from tests.ops.conv_cases import conv_cases
+from tests.ops.input_gradient_cases import dense_input_gradient_cases
 from tests.ops.local_cases import local_cases
 from tests.ops.one_node import EVALUATORS, check_equal, one_node_model
 from tests.ops.references import REFERENCES
@@ -19,7 +20,7 @@ from tinyfoa_rt.operators.signature import snake_case
 from tinyfoa_rt.resources import resource_path
 
 BODIES = sorted(resource_path("graphs/ops").glob("*.onnxtxt"))
-CASES = [*dense_cases(), *local_cases(), *conv_cases(), *vjp_cases()]
+CASES = [*dense_cases(), *dense_input_gradient_cases(), *local_cases(), *conv_cases(), *vjp_cases()]
 
 
 def read(path: Path) -> onnx.FunctionProto:

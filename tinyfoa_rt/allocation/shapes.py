@@ -268,6 +268,11 @@ def _conv_transpose(inputs: Inputs, attributes: Attributes, num_outputs: int) ->
     return [Value((x[0], w[1] * attributes.get("group", 1), *size), 4)]
 
 
+def _col2im(inputs: Inputs, attributes: Attributes, num_outputs: int) -> list[Value]:
+    columns, size, kernel = _known(inputs, 0), _known(inputs, 1).numbers, _known(inputs, 2).numbers
+    return [Value((columns.shape[0], columns.shape[1] // math.prod(kernel), *size), columns.item_nbytes)]
+
+
 def _max_pool(inputs: Inputs, attributes: Attributes, num_outputs: int) -> list[Value]:
     shape = (*_known(inputs, 0).shape[:2], *_window(inputs, attributes))
     return [Value(shape, _known(inputs, 0).item_nbytes), Value(shape, 8)][:num_outputs]
@@ -304,6 +309,7 @@ _RULES: Mapping[str, Callable[[Inputs, Attributes, int], list[Value]]] = {
     "Gemm": _gemm,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
+    "Col2Im": _col2im,
     "MaxPool": _max_pool,
     "QuantizeLinear": lambda inputs, attributes, num_outputs: [
         Value(_known(inputs, 0).shape, inputs[2].item_nbytes if len(inputs) > 2 and inputs[2] is not None else 1)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.ops.references.arithmetic import split_sixteen_bits
-from tests.ops.references.dense import mean_magnitude, whole_row
+from tests.ops.references.dense import mean_magnitude, scale_errors, whole_row
 from tests.ops.references.gradients import inputs_of, rows_of
 
 Array = NDArray[Any]
@@ -119,9 +119,9 @@ def conv_input_grad(
 ) -> tuple[Array, ...]:  # fmt: skip
     """What each tap has seen gets what its weights hand back."""
     weight = merged(w, w_slice, origin, int(np.prod(kernel_shape)))
-    factor = 1.0 if abs_sum is None else mean_magnitude(whole_row(abs_sum, abs_sum_slice, origin), len(w), alpha)
-    errors = grad_z * along_channels(np.broadcast_to(factor, w.shape[1:]), grad_z)
-    by_group = errors.reshape(len(errors), group, -1, *errors.shape[2:])
+    if abs_sum is not None:
+        (grad_z,) = scale_errors(grad_z, w, whole_row(abs_sum, abs_sum_slice, origin), alpha=alpha)
+    by_group = grad_z.reshape(len(grad_z), group, -1, *grad_z.shape[2:])
     rank = len(kernel_shape)
     image = np.zeros((*input_shape[:2], *(input_shape[2 + a] + pads[a] + pads[a + rank] for a in range(rank))))
     for tap, view in enumerate(Window(kernel_shape, strides, dilations, pads).seen(image)):

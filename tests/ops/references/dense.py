@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-__all__ = ["binary_dense", "dense_input_grad", "real_dense", "scale_sums"]
+__all__ = ["binary_dense", "dense_input_grad", "real_dense", "scale_errors", "scale_sums"]
 
 
 def whole(w: Array, w_slice: Array | None, origin: Array | None) -> Array:
@@ -57,6 +57,13 @@ def binary_dense(
     return (product * factor * scale + whole_row(bias, bias_slice, origin),)
 
 
+def scale_errors(errors: Array, w: Array, abs_sum: Array, *, alpha: str = "row") -> tuple[Array, ...]:
+    """Of any layer; a locally connected one has a sum for each location and output."""
+    rows = mean_magnitude(abs_sum.astype(np.float64), w.size // abs_sum.size, alpha)
+    factor = np.broadcast_to(rows, abs_sum.shape).T.reshape(errors.shape[1], -1)
+    return ((errors.reshape(*errors.shape[:2], -1) * factor).reshape(errors.shape),)
+
+
 def scale_sums(sums: Array, w: Array, abs_sum: Array, x_scale: Array, bias: Array, *, alpha: str = "row") -> tuple[Array, ...]:
     factor = mean_magnitude(abs_sum.astype(np.float64), len(w), alpha)
     return (sums * factor * float(x_scale) + bias,)
@@ -66,5 +73,6 @@ def dense_input_grad(
     grad_z: Array, w: Array, w_slice: Array | None = None, origin: Array | None = None, abs_sum: Array | None = None,
     abs_sum_slice: Array | None = None, *, alpha: str = "row", **_: object,
 ) -> tuple[Array, ...]:  # fmt: skip
-    factor = 1.0 if abs_sum is None else mean_magnitude(whole_row(abs_sum, abs_sum_slice, origin), len(w), alpha)
-    return ((grad_z * factor) @ whole(w, w_slice, origin).T,)
+    if abs_sum is not None:
+        (grad_z,) = scale_errors(grad_z, w, whole_row(abs_sum, abs_sum_slice, origin), alpha=alpha)
+    return (grad_z @ whole(w, w_slice, origin).T,)

@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.ops.references.dense import scale_errors
 from tests.ops.references.gradients import inputs_of, rows_of
 
 Array = NDArray[Any]
 Ints = Sequence[int]
 
 __all__ = [
-    "binary_local", "gather_columns", "gather_patches", "local_slice_grad", "pad_image", "place_bias", "place_locations",
-    "real_local", "scale_location_sums", "window_places", "window_steps",
+    "binary_local", "gather_columns", "gather_patches", "local_input_grad", "local_slice_grad", "pad_image", "place_bias",
+    "place_locations", "real_local", "scale_location_sums", "window_places", "window_steps",
 ]  # fmt: skip
 
 
@@ -80,13 +81,36 @@ def binary_local(
     kernel_shape: Ints, strides: Ints, pads: Ints, alpha: str = "row",
 ) -> tuple[Array, ...]:  # fmt: skip
     z = products(x, whole_weight(w, w_slice, origin, x.shape[1]), (kernel_shape, strides, pads))
-    sums = abs_sum.astype(np.float64)
-    if abs_sum_slice is not None and origin is not None:
-        sums[:, int(origin[1]) : int(origin[1]) + abs_sum_slice.shape[1]] += abs_sum_slice
-    rows = sums.T.reshape(z.shape[1:]) / w.shape[1]
+    rows = whole_sums(abs_sum, abs_sum_slice, origin).T.reshape(z.shape[1:]) / w.shape[1]
     scale = 1.0 if x_scale is None else float(x_scale)
     factor = rows if alpha == "row" else rows.mean()
     return (z * factor * scale + bias_of(bias, bias_slice, origin, len(w)).reshape(z.shape[1:]),)
+
+
+def whole_sums(abs_sum: Array, abs_sum_slice: Array | None, origin: Array | None) -> Array:
+    """Sums of magnitudes (location, output), with the active slice's part added."""
+    sums = abs_sum.astype(np.float64)
+    if abs_sum_slice is not None and origin is not None:
+        sums[:, int(origin[1]) : int(origin[1]) + abs_sum_slice.shape[1]] += abs_sum_slice
+    return sums
+
+
+def local_input_grad(
+    grad_z: Array, w: Array, w_slice: Array | None = None, origin: Array | None = None, abs_sum: Array | None = None,
+    abs_sum_slice: Array | None = None, *, input_shape: Ints, kernel_shape: Ints, strides: Ints, pads: Ints, alpha: str = "row",
+) -> tuple[Array, ...]:  # fmt: skip
+    """Each location hands its error back to what it has seen."""
+    if abs_sum is not None:
+        (grad_z,) = scale_errors(grad_z, w, whole_sums(abs_sum, abs_sum_slice, origin), alpha=alpha)
+    channels = w.shape[1] // int(np.prod(kernel_shape))
+    weight = whole_weight(w, w_slice, origin, channels)
+    errors = grad_z.reshape(*grad_z.shape[:2], -1)
+    image = padded(np.zeros((len(grad_z), channels, *input_shape[2:])), pads)
+    for location, places in enumerate(windows(input_shape[2:], kernel_shape, strides, pads)):
+        for tap, (row, column) in enumerate(places):
+            image[:, :, row, column] += errors[:, :, location] @ weight[location, tap].T
+    height, width = input_shape[2:]
+    return (image[:, :, pads[0] : pads[0] + height, pads[1] : pads[1] + width],)
 
 
 def local_slice_grad(
