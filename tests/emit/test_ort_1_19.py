@@ -19,6 +19,8 @@ from tests.emit.artifact_feeds import artifact_of, drawn, step_tensors
 from tests.emit.old_onnxruntime import read_outputs, run_on_old
 from tests.emit.run_models import run_models
 from tests.ops.conv_cases import conv_cases
+from tests.ops.input_gradient_cases import dense_input_gradient_cases
+from tests.ops.local_cases import local_cases
 from tests.ops.one_node import feeds_of, one_node_model
 from tests.ops.references import REFERENCES
 from tests.ops.vjp_cases import vjp_cases
@@ -65,8 +67,9 @@ def test_old_and_new_agree(tmp_path: Path, old_python: Path, kind: str, options:
 
 
 def test_bodies_alone_agree(tmp_path: Path, old_python: Path) -> None:
-    """One call of each body of a convolution and of a gradient rule, in each of its variants."""
-    cases = {(case.op_type, case.variants): case for case in (*conv_cases(), *vjp_cases())}
+    """One call of each body of a gradient rule, and of layers with positions, in each of its variants."""
+    alone = (*dense_input_gradient_cases(), *conv_cases(), *local_cases(), *vjp_cases())
+    cases = {(case.op_type, case.variants): case for case in alone}
     names = []
     for number, case in enumerate(cases.values()):
         model = one_node_model(case, REFERENCES[case.op_type](*case.inputs, **case.attributes))
