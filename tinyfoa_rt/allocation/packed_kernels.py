@@ -37,6 +37,12 @@ def _sign_dense(inputs: Inputs, outputs: Sequence[Value], attributes: Mapping[st
     return [x.size * 2, _NUMBER * x.shape[0], _NUMBER * x.shape[0]]
 
 
+def _sign_dense_input_grad(inputs: Inputs, outputs: Sequence[Value], attributes: Mapping[str, Any]) -> list[int]:
+    """Alpha of each output, and errors times that."""
+    grad_z = _known(inputs, 0)
+    return [_NUMBER * grad_z.shape[1], grad_z.nbytes]
+
+
 def _head_logits(inputs: Inputs, outputs: Sequence[Value], attributes: Mapping[str, Any]) -> list[int]:
     return [outputs[0].nbytes]
 
@@ -63,6 +69,7 @@ PACKED_KERNELS: Mapping[str, Rule] = {
     "PackedBinaryDense": _binary_dense,
     "PackedSignDense": _sign_dense,
     "PackedRealDense": _nothing,
+    "PackedSignDenseInputGrad": _sign_dense_input_grad,
     "PackedBinaryActivation": _number_a_row,
     "PackedBinaryToReal": _nothing,
     "PackedStraightThroughGrad": _nothing,

@@ -27,7 +27,7 @@ __all__ = ["ALWAYS", "PACKED_OPERATORS", "PackedForm", "can_pack"]
 # Operators that have a packed one beside them.
 PACKED_OPERATORS = frozenset(
     {"BinaryDense", "SignDense", "RealDense", "BinaryActivation", "BinaryToReal", "StraightThroughGrad", "HeadLogits"}
-    | {"HeadGrad", "HeadWeightGrad", "DenseSliceGrad", "DenseSgdStep", "PackSigns"}
+    | {"HeadGrad", "HeadWeightGrad", "DenseSliceGrad", "DenseSgdStep", "PackSigns", "SignDenseInputGrad"}
 )
 # Twins that stand for their operators even where x is real, so that they have a kernel.
 ALWAYS = frozenset({"DenseSgdStep", "DenseSliceGrad"})

@@ -56,7 +56,7 @@ void tfoa_packed_head_logits(tfoa_call *call)
 
 static void send_back_task(void *data, size_t block)
 {
-    tfoa_kernels->send_back_errors((const tfoa_head_errors *)data, (int32_t)block * 32);
+    tfoa_kernels->send_back_errors((const tfoa_back_product *)data, (int32_t)block * 32);
 }
 
 void tfoa_packed_head_grad(tfoa_call *call)
@@ -67,20 +67,19 @@ void tfoa_packed_head_grad(tfoa_call *call)
     const int32_t dims[2] = {grad_logits.dims[0], origin.outs};
     tfoa_expect(call, "classes of head", head.dims[0], grad_logits.dims[1]);
     tfoa_expect(call, "words in a row of head", head.dims[1], TFOA_WORDS(units));
-    tfoa_head_errors errors = {(const float *)grad_logits.data,
-                               (const uint32_t *)head.data,
-                               NULL,
-                               NULL,
-                               dims[0],
-                               head.dims[0],
-                               head.dims[1],
-                               units,
-                               origin.first_out,
-                               origin.outs,
-                               call->node->attributes.gain};
-    errors.grad_h = (float *)tfoa_output(call, 0, dims, 2);
+    tfoa_back_product product = {
+        .errors = (const float *)grad_logits.data,
+        .signs = (const uint32_t *)head.data,
+        .rows = dims[0],
+        .outs = head.dims[0],
+        .words = head.dims[1],
+        .first_in = origin.first_out,
+        .ins = origin.outs,
+        .gain = call->node->attributes.gain,
+    };
+    product.grad_x = (float *)tfoa_output(call, 0, dims, 2);
     if (call->status == NULL) {
-        tfoa_each(call, TFOA_WORDS(origin.outs), (double)grad_logits.size * origin.outs / 8, send_back_task, &errors);
+        tfoa_each(call, TFOA_WORDS(origin.outs), (double)grad_logits.size * origin.outs / 8, send_back_task, &product);
     }
 }
 

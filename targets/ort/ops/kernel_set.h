@@ -22,7 +22,7 @@ typedef struct tfoa_kernel_set {
     float (*sum_where)(const float *, int32_t, const uint32_t *, int32_t);
     float (*quantize_row)(const float *, int32_t, int16_t *);
     void (*multiply_bits)(const tfoa_bits_product *, int32_t);
-    void (*send_back_errors)(const tfoa_head_errors *, int32_t);
+    void (*send_back_errors)(const tfoa_back_product *, int32_t);
     void (*update_by_momentum)(const tfoa_moments_update *, int64_t, int64_t);
     void (*update_by_adam)(const tfoa_moments_update *, int64_t, int64_t);
 } tfoa_kernel_set;

@@ -6,6 +6,8 @@ const tfoa_operator tfoa_operators[] = {
     {"PackedBinaryDense", "uuFUFIfFF", "f", 0, tfoa_packed_binary_dense},
     {"PackedSignDense", "fuFUFIfFF", "f", 0, tfoa_packed_sign_dense},
     {"PackedRealDense", "ufFFFIFFF", "f", 0, tfoa_packed_real_dense},
+    /* grad_z, w, w_slice, origin, abs_sum, abs_sum_slice */
+    {"PackedSignDenseInputGrad", "fuUIfF", "f", 0, tfoa_packed_sign_dense_input_grad},
     {"PackedBinaryActivation", "fF", "uFU", 0, tfoa_packed_binary_activation},       /* z, scale */
     {"PackedBinaryToReal", "uF", "f", 0, tfoa_packed_binary_to_real},                /* h, scale */
     {"PackedStraightThroughGrad", "fuI", "f", 1, tfoa_packed_straight_through_grad}, /* grad_h, window, origin */

@@ -22,6 +22,7 @@ extern const size_t tfoa_num_operators;
 void tfoa_packed_binary_dense(tfoa_call *call);
 void tfoa_packed_sign_dense(tfoa_call *call);
 void tfoa_packed_real_dense(tfoa_call *call);
+void tfoa_packed_sign_dense_input_grad(tfoa_call *call);
 void tfoa_packed_binary_activation(tfoa_call *call);
 void tfoa_packed_binary_to_real(tfoa_call *call);
 void tfoa_packed_straight_through_grad(tfoa_call *call);

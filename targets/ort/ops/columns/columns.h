@@ -70,18 +70,20 @@ typedef struct tfoa_bits_product {
 
 void tfoa_multiply_bits(const tfoa_bits_product *product, int32_t first);
 
-/* grad_h = gain * grad_logits . head, for 32 units of the slice from `first` on. The head is signs as bits, or real. */
-typedef struct tfoa_head_errors {
-    const float *grad_logits; /* rows x classes */
-    const uint32_t *signs;    /* classes x words, or NULL */
-    const float *head;        /* classes x units, or NULL */
-    float *grad_h;            /* rows x count */
-    int32_t rows, classes, words, units;
-    int32_t first_unit, count; /* of the slice */
+/* grad_x = gain * errors . signs, for 32 inputs from `first` on: what a head or a layer sends back. A slice may be apart, and in
+ * its place the bits of signs are zeros. */
+typedef struct tfoa_back_product {
+    const float *errors;   /* rows x outs */
+    const uint32_t *signs; /* outs x words */
+    const uint32_t *slice; /* slice_outs x slice_words, or NULL */
+    float *grad_x;         /* rows x ins */
+    int32_t rows, outs, words;
+    int32_t first_in, ins; /* those that are computed */
+    int32_t slice_first_in, slice_first_out, slice_outs, slice_words;
     float gain;
-} tfoa_head_errors;
+} tfoa_back_product;
 
-void tfoa_send_back_errors(const tfoa_head_errors *errors, int32_t first);
+void tfoa_send_back_errors(const tfoa_back_product *product, int32_t first);
 
 /* What an update by a gradient reads and writes; `mean` is momentum's velocity too. */
 typedef struct tfoa_moments_update {
