@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "../../targets/c99/kernels/backward.h"
+#include "../../targets/c99/kernels/conv_products.h"
 #include "../../targets/c99/kernels/forward.h"
 #include "../../targets/c99/kernels/packed.h"
 #include "../../targets/c99/kernels/plain/expf.h"
@@ -183,6 +184,12 @@ static void report_forward(void)
     tfoa_conv(&conv, image, kernels, NULL, output);
     tfoa_softmax(8, 81, 1, output, output);
     report("conv_softmax", shape, digest_of_floats(output, count));
+    tfoa_conv_transpose(&conv, output, kernels, NULL, gradient);
+    for (int32_t channel = 0; channel < conv.out_channels; channel++) {
+        const tfoa_row_part part = {channel, 0, 0, 27};
+        tfoa_add_signed_conv_input_grad(&conv, &part, w + channel, 0.3f, output, gradient);
+    }
+    report("conv_input_grad", shape, digest_of_floats(gradient, 2 * 3 * 81));
 }
 
 /* Two samples of three channels: windows, statistics, exponentials, logarithms and roots, one after the other, and a slice of

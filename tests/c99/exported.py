@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.c99.kernel_library import FLAGS, KERNELS, build_library
+from tests.c99.kernel_library import FLAGS, KERNELS, as_c, build_library
 from tests.optional_tools import required_tool
 from tinyfoa_rt.export.c99 import ModelSource, lower, render
 from tinyfoa_rt.export.c99.project import added_files
@@ -174,6 +174,10 @@ class Device:
     def train_block(self, block: int) -> None:
         """Begin the training of a block anew."""
         self.check(self.model.library.tfoa_train_block(self._context, c_uint32(block)))
+
+    def operate(self, name: str, layer: c_void_p, *arguments: Any) -> None:
+        """Call an operator of the runtime on a layer of the model, as a step does."""
+        self.check(getattr(self.model.library, name)(self._context, layer, *map(as_c, arguments)))
 
     def progress(self) -> Progress:
         function = self.model.library.tfoa_get_progress

@@ -70,18 +70,25 @@ class ForwardKernels:
         self.library = library
 
     def conv(self, x: Array, w: Array, bias: Array | None, window: Window, groups: int) -> Array:
-        y = _empty(len(x), len(w), *_image_size(window, x.ndim))
+        y = _empty(len(x), len(w), *_image_size(window.out_size, x.ndim))
         shape = ConvShape(window, len(x), groups, x.shape[1], len(w))
         call(self.library, "tfoa_conv", shape, x, w, bias, y)
         return y
 
+    def conv_transpose(self, x: Array, w: Array, bias: Array | None, window: Window, groups: int) -> Array:
+        """``window`` is that of the convolution from y to x."""
+        channels = groups * w.shape[1]
+        y = _empty(len(x), channels, *_image_size(window.in_size, x.ndim))
+        call(self.library, "tfoa_conv_transpose", ConvShape(window, len(x), groups, channels, x.shape[1]), x, w, bias, y)
+        return y
+
     def max_pool(self, x: Array, window: Window) -> Array:
-        y = _empty(*x.shape[:2], *_image_size(window, x.ndim))
+        y = _empty(*x.shape[:2], *_image_size(window.out_size, x.ndim))
         call(self.library, "tfoa_max_pool", window, prod(x.shape[:2]), x, y)
         return y
 
     def average_pool(self, x: Array, window: Window, count_include_pad: int) -> Array:
-        y = _empty(*x.shape[:2], *_image_size(window, x.ndim))
+        y = _empty(*x.shape[:2], *_image_size(window.out_size, x.ndim))
         call(self.library, "tfoa_average_pool", window, prod(x.shape[:2]), count_include_pad, x, y)
         return y
 
@@ -180,9 +187,8 @@ def _empty(*shape: int) -> Array:
     return np.full(shape, np.nan, np.float32)
 
 
-def _image_size(window: Window, rank: int) -> list[int]:
-    sizes = list(window.out_size)
-    return sizes if rank == 4 else sizes[1:]
+def _image_size(size: Any, rank: int) -> list[int]:
+    return list(size)[4 - rank :]
 
 
 def _strides(array: Array) -> tuple[int, ...]:

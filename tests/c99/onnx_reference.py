@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
-__all__ = ["UNIT_ROUNDOFF", "Array", "Real", "check_sum", "drawn", "on_onnxruntime", "reference"]
+from tests.ops.references.conv import conv_input_grad
+
+__all__ = ["UNIT_ROUNDOFF", "Array", "Real", "check_sum", "conv_input_gradient", "drawn", "on_onnxruntime", "reference"]
 
 Array = NDArray[np.float32]
 Real = NDArray[np.float64]
@@ -30,6 +32,14 @@ def reference(op_type: str, *inputs: NDArray[Any] | None, **attributes: Any) -> 
     model, feeds = _one_node_model(op_type, wide, attributes)
     (output,) = ReferenceEvaluator(model).run(None, feeds)
     return np.asarray(output, np.float64)
+
+
+def conv_input_gradient(grad_z: NDArray[Any], w: NDArray[Any], size: Sequence[int], **window: Any) -> Real:
+    """The gradient of the input (..., *size) of a Conv; the evaluator's ConvTranspose does not run with groups."""
+    matrix = w.reshape(*w.shape[:2], -1).transpose(2, 1, 0).reshape(-1, len(w))
+    shape = (len(grad_z), window["group"] * w.shape[1], *size)
+    (grad_x,) = conv_input_grad(grad_z.astype(np.float64), matrix, input_shape=shape, **window)
+    return np.asarray(grad_x, np.float64)
 
 
 def on_onnxruntime(op_type: str, *inputs: Array, **attributes: Any) -> Array:

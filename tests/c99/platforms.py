@@ -15,6 +15,7 @@ __all__ = ["PLATFORMS", "Platform", "build_for", "compile_objects", "kernel_sour
 _HERE = Path(__file__).parent
 _KERNELS = (
     *("packed_dot", "packed_matmul", "signed_sum", "signed_matmul", "expf", "logf", "conv", "softmax"),
+    *("conv_input_grad", "conv_transpose"),
     *("activations", "batch_normalization", "follow_statistics", "lrn", "head", "box"),
     *("slope_grads", "max_pool_grad", "average_pool_grad"),
 )

@@ -15,7 +15,7 @@ from tests.c99.drawn_shapes import SEED, draw_window, window_of
 from tests.c99.forward_kernels import ConvShape, ForwardKernels
 from tests.c99.kernel_library import call
 from tests.c99.kernel_operands import Operand, Slice, bits, words
-from tests.c99.onnx_reference import check_sum, drawn, reference
+from tests.c99.onnx_reference import check_sum, conv_input_gradient, drawn, reference
 from tests.ops.references.conv import conv_slice_grad
 
 Array = NDArray[Any]
@@ -62,6 +62,24 @@ def test_products_of_parts_add_up_to_a_convolution(forward: ForwardKernels, data
         call(forward.library, "tfoa_add_conv_products", case.shape, first, row[: first.count].copy(), x, z)
         call(forward.library, "tfoa_add_conv_products", case.shape, second, row[first.count :].copy(), x, z)
     check_sum(z, case.conv(x, w), case.conv(abs(x), abs(w)), w[0].size)
+
+
+@given(data=st.data(), rank=RANK, of_signs=st.booleans(), seed=SEED)
+def test_errors_go_back_to_the_input(forward: ForwardKernels, data: st.DataObject, rank: int, of_signs: bool, seed: int) -> None:
+    case = ConvCase(data, rank, seed)
+    errors, w, grad_x = drawn(seed, *case.z_shape), drawn(seed + 1, *case.w_shape), np.zeros(case.x_shape, np.float32)
+    if of_signs:
+        w = (np.where(w < 0, -1, 1) * abs(w).mean(axis=tuple(range(1, w.ndim)), keepdims=True)).astype(np.float32)
+    for output, row in enumerate(w.reshape(len(w), -1)):
+        first, second = case.parts(output, seed)
+        for part, own in ((first, row[: first.count]), (second, row[first.count :])):
+            if of_signs:
+                given = (words(own[None] > 0), float(abs(row[0])))
+                call(forward.library, "tfoa_add_signed_conv_input_grad", case.shape, part, *given, errors, grad_x)
+            else:
+                call(forward.library, "tfoa_add_conv_input_grad", case.shape, part, own.copy(), errors, grad_x)
+    expected, most = (conv_input_gradient(g, k, case.size, **case.attributes) for g, k in ((errors, w), (abs(errors), abs(w))))
+    check_sum(grad_x, expected, most, case.out_group * case.taps)
 
 
 @given(data=st.data(), rank=RANK, of_bits=st.booleans(), seed=SEED)

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from tests.c99.drawn_shapes import AXIS, SEED, SMALL, assume_no_empty_window, broadcastable, draw_shape, draw_window, window_of
 from tests.c99.forward_kernels import ForwardKernels
-from tests.c99.onnx_reference import Array, check_sum, drawn, on_onnxruntime, reference
+from tests.c99.onnx_reference import Array, check_sum, conv_input_gradient, drawn, on_onnxruntime, reference
 
 RANK = st.sampled_from([1, 2])
 FLAG = st.sampled_from([0, 1])
+WINDOW = ("kernel_shape", "strides", "dilations")
 SCALE = st.sampled_from([1.0, 0.3125])
 
 
@@ -47,6 +48,25 @@ def test_depthwise_conv_that_keeps_the_size(forward: ForwardKernels, auto_pad: s
     pads = begin + [pad - first for pad, first in zip(total, begin)]
     window = window_of(size, out_size, {"kernel_shape": kernel, "strides": stride, "dilations": [1, 1], "pads": pads})
     check_sum(forward.conv(x, w, None, window, channels), expected, magnitude, w[0].size + 1)
+
+
+@given(data=st.data(), rank=RANK, seed=SEED)
+def test_conv_transpose(forward: ForwardKernels, data: st.DataObject, rank: int, seed: int) -> None:
+    """Its output has the size of an image that a window is drawn for, its input that of the windows."""
+    size, attributes = draw_window(data, rank)
+    groups, in_group, out_group, batch = (data.draw(st.integers(1, 3)) for _ in range(4))
+    moves = zip(size, attributes["pads"], attributes["pads"][rank:], *(attributes[n] for n in WINDOW))
+    sizes = [divmod(n + first + last - (k - 1) * d - 1, stride) for n, first, last, k, stride, d in moves]
+    x = drawn(seed, batch, groups * in_group, *(windows + 1 for windows, _ in sizes))
+    w = drawn(seed + 1, groups * in_group, out_group, *attributes["kernel_shape"])
+    bias = drawn(seed + 2, groups * out_group) if data.draw(st.booleans()) else np.zeros(groups * out_group, np.float32)
+    column = bias.reshape(-1, *[1] * rank)
+    expected = conv_input_gradient(x, w, size, group=groups, **attributes) + column
+    on_ort = on_onnxruntime("ConvTranspose", x, w, bias, group=groups, output_padding=[rest for _, rest in sizes], **attributes)
+    magnitude = conv_input_gradient(abs(x), abs(w), size, group=groups, **attributes) + abs(column)
+    y = forward.conv_transpose(x, w, bias if bias.any() else None, window_of(size, x.shape[2:], attributes), groups)
+    for each in (y, on_ort):
+        check_sum(each, expected, magnitude, in_group * w[0, 0].size + 1)
 
 
 def draw_pool(data: st.DataObject, rank: int, seed: int) -> tuple[Array, list[int], dict[str, Any]]:

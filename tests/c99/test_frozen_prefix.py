@@ -84,6 +84,24 @@ def test_one_dimensional_windows_and_global_pools(tmp_path: Path) -> None:
     check(pair_of(graph, tmp_path, train="last:1", slices="2x1"), (2, 20))
 
 
+@pytest.mark.parametrize(
+    ("window", "size"),
+    [
+        ({"strides": [2, 1], "dilations": [1, 2], "pads": [1, 0, 0, 1], "output_padding": [1, 0], "group": 2}, 9 * 8),
+        ({"auto_pad": "SAME_UPPER", "strides": [2, 2]}, 8 * 10),
+        ({"auto_pad": "SAME_LOWER", "strides": [2, 2]}, 8 * 10),
+        ({"output_shape": [8, 6], "strides": [2, 1]}, 8 * 6),
+    ],
+    ids=["pads", "upper", "lower", "shape"],
+)
+def test_a_transposed_convolution(tmp_path: Path, window: dict[str, Any], size: int) -> None:
+    builder = ModelBuilder((4, 4, 5))
+    group = window.get("group", 1)
+    x = builder.node("ConvTranspose", ("input", builder.weight(4, 6 // group, 3, 3), builder.weight(6)), **window)
+    graph = builder.load(tmp_path, builder.dense(builder.node("Flatten", (x,)), 6 * size, 3, "last"))
+    check(pair_of(graph, tmp_path, train="last:1"), (4, 4, 5))
+
+
 @pytest.mark.parametrize(("axes", "keepdims", "width"), [((2, 3), 0, 4), ((-1,), 1, 24), ((1, 2), 0, 5)])
 def test_sums_over_axes(tmp_path: Path, axes: tuple[int, ...], keepdims: int, width: int) -> None:
     builder = ModelBuilder((4, 6, 5))

@@ -5,22 +5,29 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from tinyfoa_rt.ir.c_program import Argument, Call, Fields, Name, Number, Statement
+from tinyfoa_rt.ir.c_program import Argument, Braces, Call, Fields, Name, Number, Statement
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.step import StepNode, TensorType
 from tinyfoa_rt.operators.geometry import POOL_ATTRIBUTES, known, spatial_shape
 from tinyfoa_rt.operators.lowering import CONTEXT, NULL, Lowering, LowerRule, scale_of, whole_attribute
-from tinyfoa_rt.operators.products import input_gradient_row, keep_gradient, product_ports, slice_gradient_row
+from tinyfoa_rt.operators.products import (
+    input_gradient_call,
+    input_gradient_row,
+    keep_gradient,
+    product_ports,
+    slice_gradient_row,
+)  # fmt: skip
 from tinyfoa_rt.operators.registry import register
 from tinyfoa_rt.operators.signature import Operator, Port, ScratchRule, StandardOperator, Types, no_scratch
-from tinyfoa_rt.operators.windows import window_of
+from tinyfoa_rt.operators.windows import transposed_window_of, window_of
 
 __all__: list[str] = []
 
 _WINDOW = (*POOL_ATTRIBUTES, "group")
 # Of how many groups a slice has outputs at most, and how many outputs a group has: what the gradient of a slice computes.
 _SLICE = ("group_outputs", "slice_groups")
+_INPUT = (*_WINDOW, "output_padding")
 
 
 def _shape(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
@@ -72,6 +79,14 @@ def _lower_gradient(lowering: Lowering, node: StepNode) -> list[Statement]:
     return keep_gradient(lowering, node, (shape, Name("tfoa_conv_weight_gradient")))
 
 
+def _lower_input_gradient(kernel: str) -> LowerRule:
+    def lower(lowering: Lowering, node: StepNode) -> list[Statement]:
+        shape = _shape_fields(lowering, node, node.outputs[0], lowering.type_of(node.inputs[0]).shape)
+        return input_gradient_call(lowering, node, kernel, shape)
+
+    return lower
+
+
 def _product(name: str, precision: str, scratch: ScratchRule, lower: LowerRule) -> Operator:
     return Operator(
         name=name,
@@ -86,14 +101,24 @@ def _product(name: str, precision: str, scratch: ScratchRule, lower: LowerRule) 
 
 
 def _lower_frozen(lowering: Lowering, node: StepNode) -> list[Statement]:
+    x_shape, y_shape = lowering.shape(node.inputs[0]), lowering.shape(node.outputs[0])
+    window = window_of(node, x_shape[2:], y_shape[2:], lowering.shape(node.inputs[1])[2:])
+    return [_call_frozen(lowering, node, "tfoa_conv", window, (x_shape[1], y_shape[1]))]
+
+
+def _lower_transposed(lowering: Lowering, node: StepNode) -> list[Statement]:
+    """Its kernel takes the shape of the convolution whose input ``y`` would be, and whose output ``x``."""
+    x_shape, y_shape = lowering.shape(node.inputs[0]), lowering.shape(node.outputs[0])
+    window = transposed_window_of(node, x_shape[2:], y_shape[2:], lowering.shape(node.inputs[1])[2:])
+    return [_call_frozen(lowering, node, "tfoa_conv_transpose", window, (y_shape[1], x_shape[1]))]
+
+
+def _call_frozen(lowering: Lowering, node: StepNode, kernel: str, window: Braces, channels: tuple[int, int]) -> Call:
     x, w = node.inputs[:2]
     bias = node.input(2)
-    x_shape, y_shape = lowering.shape(x), lowering.shape(node.outputs[0])
-    window = window_of(node, x_shape[2:], y_shape[2:], lowering.shape(w)[2:])
-    counts = Number(node.int("group", 1)), Number(x_shape[1]), Number(y_shape[1])
-    fields = Fields("tfoa_conv_shape", (window, lowering.rows_of(x), *counts))
+    counts = lowering.rows_of(x), *(Number(count) for count in (node.int("group", 1), *channels))
     operands = lowering.real(x), lowering.real(w), lowering.real(bias) if bias else NULL
-    return [Call("tfoa_conv", (fields, *operands, lowering.at(node.outputs[0])))]
+    return Call(kernel, (Fields("tfoa_conv_shape", (window, *counts)), *operands, lowering.at(node.outputs[0])))
 
 
 register(
@@ -101,7 +126,8 @@ register(
     _product("SignConv", "sign", _quantized_sample, _lower_sign),
     _product("BinaryConv", "binary", no_scratch, _lower_binary),
     slice_gradient_row("ConvSliceGrad", (*_WINDOW, *_SLICE), _lower_gradient),
-    input_gradient_row("RealConvInputGrad", "real", (*_WINDOW, "output_padding"), None),
-    input_gradient_row("SignConvInputGrad", "sign", (*_WINDOW, "output_padding"), None),
+    input_gradient_row("RealConvInputGrad", "real", _INPUT, _lower_input_gradient("tfoa_real_conv_input_grad")),
+    input_gradient_row("SignConvInputGrad", "sign", _INPUT, _lower_input_gradient("tfoa_sign_conv_input_grad")),
     StandardOperator(name="Conv", lower=_lower_frozen),
+    StandardOperator(name="ConvTranspose", lower=_lower_transposed),
 )

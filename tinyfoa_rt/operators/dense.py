@@ -10,7 +10,14 @@ from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.step import StepNode, TensorType
 from tinyfoa_rt.operators.geometry import known, same_as_first
 from tinyfoa_rt.operators.lowering import CONTEXT, NULL, Lowering, LowerRule, refuse, scale_of
-from tinyfoa_rt.operators.products import input_gradient_row, keep_gradient, product_operand, product_ports, slice_gradient_row
+from tinyfoa_rt.operators.products import (
+    input_gradient_call,
+    input_gradient_row,
+    keep_gradient,
+    product_operand,
+    product_ports,
+    slice_gradient_row,
+)  # fmt: skip
 from tinyfoa_rt.operators.registry import register
 from tinyfoa_rt.operators.signature import Memory, Operator, Port, ScratchRule, StandardOperator, Types, no_scratch
 from tinyfoa_rt.operators.strides import MOST_AXES, numbers, strides_of
@@ -49,6 +56,10 @@ def _lower_binary(lowering: Lowering, node: StepNode) -> list[Statement]:
     load, scale = scale_of(lowering, node.input(8))
     given = (CONTEXT, lowering.layers[node.inputs[1]], lowering.at(x, "const uint32_t"), scale, lowering.rows_of(x))
     return [*load, Call("tfoa_binary_dense", (*given, lowering.at(z)), may_fail=True)]
+
+
+def _lower_input_gradient(kernel: str) -> LowerRule:
+    return lambda lowering, node: input_gradient_call(lowering, node, kernel, lowering.rows_of(node.outputs[0]))
 
 
 def _product(name: str, precision: str, scratch: ScratchRule, lower: LowerRule) -> Operator:
@@ -103,8 +114,8 @@ register(
     _product("SignDense", "sign", _quantized_samples, _lower_sign),
     _product("BinaryDense", "binary", no_scratch, _lower_binary),
     slice_gradient_row("DenseSliceGrad", (), keep_gradient),
-    input_gradient_row("RealDenseInputGrad", "real", (), None),
-    input_gradient_row("SignDenseInputGrad", "sign", (), None),
+    input_gradient_row("RealDenseInputGrad", "real", (), _lower_input_gradient("tfoa_real_dense_input_grad")),
+    input_gradient_row("SignDenseInputGrad", "sign", (), _lower_input_gradient("tfoa_sign_dense_input_grad")),
     Operator(
         name="DenseSgdStep",
         inputs=(

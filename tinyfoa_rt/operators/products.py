@@ -29,14 +29,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tinyfoa_rt.ir.c_program import Argument, Fields, Number, Real, Statement
+from tinyfoa_rt.ir.c_program import Argument, Call, Fields, Number, Real, Statement
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import StepNode, TensorType
 from tinyfoa_rt.operators.geometry import num_scalars
-from tinyfoa_rt.operators.lowering import NULL, Lowering, LowerRule, StreamedGradient, scale_of
+from tinyfoa_rt.operators.lowering import CONTEXT, NULL, Lowering, LowerRule, StreamedGradient, scale_of
 from tinyfoa_rt.operators.signature import Memory, Operator, Port, Types, no_scratch
 
-__all__ = ["input_gradient_row", "keep_gradient", "product_operand", "product_ports", "slice_gradient_row"]
+__all__ = [
+    "input_gradient_call", "input_gradient_row", "keep_gradient", "product_operand", "product_ports", "slice_gradient_row",
+]  # fmt: skip
 
 
 def product_ports(precision: str) -> tuple[Port, ...]:
@@ -88,6 +90,12 @@ def input_gradient_row(name: str, precision: str, window: tuple[str, ...], lower
         attributes=("alpha", "input_shape", *window),
         lower=lower,
     )
+
+
+def input_gradient_call(lowering: Lowering, node: StepNode, kernel: str, over: Argument) -> list[Statement]:
+    """The call of a gradient of a layer's input; ``over`` says how many rows of errors there are, or how a kernel moves."""
+    given = (CONTEXT, lowering.layers[node.inputs[1]], over, lowering.at(node.inputs[0]), lowering.at(node.outputs[0]))
+    return [Call(kernel, given, may_fail=True)]
 
 
 def _input_gradient_shape(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:

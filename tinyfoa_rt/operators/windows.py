@@ -1,14 +1,15 @@
-"""Windows of Conv and pools as the kernels take them: two axes, and pads instead of ``auto_pad`` and ``ceil_mode``."""
+"""Windows of convolutions and pools as the kernels take them: two axes, and pads instead of ``auto_pad`` and ``ceil_mode``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tinyfoa_rt.ir.c_program import Braces, Number
 from tinyfoa_rt.ir.step import StepNode
 from tinyfoa_rt.operators.lowering import refuse
 
-__all__ = ["window_of"]
+__all__ = ["transposed_window_of", "window_of"]
 
 
 def window_of(node: StepNode, in_size: Sequence[int], out_size: Sequence[int], kernel: Sequence[int]) -> Braces:
@@ -24,6 +25,24 @@ def window_of(node: StepNode, in_size: Sequence[int], out_size: Sequence[int], k
     begins, ends = _pads(node, tuple(in_size), tuple(out_size), (kernel, strides, dilations))
     columns = [(in_size, 1), (out_size, 1), (kernel, 1), (strides, 1), (dilations, 1), (begins, 0), (ends, 0)]
     return Braces(tuple(Braces(tuple(Number(n) for n in [*[one] * (2 - rank), *values])) for values, one in columns))
+
+
+def transposed_window_of(node: StepNode, x_size: Sequence[int], y_size: Sequence[int], kernel: Sequence[int]) -> Braces:
+    """Return the window of the convolution that a ConvTranspose of ``x_size`` is the gradient of, from ``y_size`` to ``x_size``.
+
+    Raises:
+        UnsupportedError: the window has three axes.
+    """
+    rank, auto = len(x_size), node.string("auto_pad", "NOTSET")
+    if auto in ("SAME_UPPER", "SAME_LOWER") or node.ints("output_shape", ()):
+        ones, zeros = (1,) * rank, (0,) * rank
+        moves = zip(x_size, y_size, kernel, *(node.ints(name, ones) for name in ("strides", "dilations")))
+        reach = [(x - 1) * stride + (k - 1) * dilation + 1 - y for x, y, k, stride, dilation in moves]
+        total = [max(0, n + extra) for n, extra in zip(reach, node.ints("output_padding", zeros))]
+        begins = [pad // 2 if auto == "SAME_UPPER" else pad - pad // 2 for pad in total]
+        pads = (*begins, *(pad - first for pad, first in zip(total, begins)))
+        node = replace(node, attributes={**node.attributes, "auto_pad": "NOTSET", "pads": pads})
+    return window_of(node, y_size, x_size, kernel)
 
 
 def _pads(

@@ -30,6 +30,15 @@ void tfoa_add_signed_conv(const tfoa_conv_shape *shape, const tfoa_row_part *par
 void tfoa_add_bit_conv(const tfoa_conv_shape *shape, const tfoa_row_part *part, const uint32_t *signs, const uint32_t *x,
                        int32_t *sums);
 
+/* grad_x += weights * grad_z, for the part's output and all samples: the part's share in the gradient of x, which has its shape.
+ */
+void tfoa_add_conv_input_grad(const tfoa_conv_shape *shape, const tfoa_row_part *part, const void *weights, const float *grad_z,
+                              float *grad_x);
+
+/* The same of signs, each worth `alpha`. */
+void tfoa_add_signed_conv_input_grad(const tfoa_conv_shape *shape, const tfoa_row_part *part, const uint32_t *signs, float alpha,
+                                     const float *grad_z, float *grad_x);
+
 /* The bits of one sample x that a part is multiplied with at an output position, in the order of the part; 0 in the padding. */
 void tfoa_gather_patch(const tfoa_conv_shape *shape, const tfoa_row_part *part, const uint32_t *x, int32_t position,
                        uint32_t *patch);

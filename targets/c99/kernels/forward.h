@@ -40,6 +40,11 @@ typedef struct {
  * y (batch, out_channels, out_size). Depthwise: groups = in_channels. */
 void tfoa_conv(const tfoa_conv_shape *shape, const float *x, const float *w, const float *bias, float *y);
 
+/* ConvTranspose: the gradient of a Conv's input, of the shape of that Conv: what x is here has its outputs, and y its inputs.
+ * x (batch, out_channels, out_size), w (out_channels, in_channels / groups, kernel), bias (in_channels) or NULL, y (batch,
+ * in_channels, in_size). */
+void tfoa_conv_transpose(const tfoa_conv_shape *shape, const float *x, const float *w, const float *bias, float *y);
+
 /* MaxPool of planes = batch * channels images. x (planes, in_size), y (planes, out_size). A window holds at least one
  * element. */
 void tfoa_max_pool(const tfoa_window *window, int32_t planes, const float *x, float *y);

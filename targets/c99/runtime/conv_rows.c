@@ -5,27 +5,16 @@
 
 tfoa_status tfoa_sign_row_sums(const tfoa_view *view, const tfoa_conv_input *x, int32_t out, int32_t *sums)
 {
-    const tfoa_layer *layer = view->layer;
-    memset(sums, 0, sizeof *sums * (size_t)layer->positions);
-    for (int32_t band = 0; band < layer->num_bands; band++) {
-        const int32_t row = (layer->ins[band + 1] - layer->ins[band]) * layer->taps;
-        for (int32_t done = 0; done < row;) {
-            uint32_t chunk[TFOA_CHUNK];
-            const uint32_t *words;
-            const int32_t num_bits = 32 * (int32_t)tfoa_view_bits(view, band, out, (uint32_t)done / 32u, chunk, &words);
-            if (num_bits == 0) {
-                return TFOA_ERROR_STORAGE;
-            }
-            const tfoa_row_part part = {out, layer->ins[band], done, row - done < num_bits ? row - done : num_bits};
-            if (x->bits == NULL) {
-                tfoa_add_signed_conv(x->shape, &part, words, x->q, sums);
-            } else {
-                tfoa_add_bit_conv(x->shape, &part, words, x->bits, sums);
-            }
-            done += part.count;
+    memset(sums, 0, sizeof *sums * (size_t)view->layer->positions);
+    tfoa_sign_walk walk = tfoa_walk_signs(view, out, out + 1);
+    while (tfoa_next_signs(&walk)) {
+        if (x->bits == NULL) {
+            tfoa_add_signed_conv(x->shape, &walk.part, walk.signs, x->q, sums);
+        } else {
+            tfoa_add_bit_conv(x->shape, &walk.part, walk.signs, x->bits, sums);
         }
     }
-    return TFOA_OK;
+    return walk.status;
 }
 
 tfoa_status tfoa_scale_conv_sums(const tfoa_view *view, float step, float scale, float *z)

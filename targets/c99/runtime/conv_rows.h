@@ -2,8 +2,7 @@
 #ifndef TFOA_CONV_ROWS_H
 #define TFOA_CONV_ROWS_H
 
-#include "../kernels/conv_products.h"
-#include "layer_view.h"
+#include "layer_walk.h"
 
 /* One sample that signs are multiplied with: bits, or 16-bit integers where they are NULL. */
 typedef struct tfoa_conv_input {

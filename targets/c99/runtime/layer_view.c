@@ -68,7 +68,7 @@ static tfoa_status tensor_alpha(const tfoa_view *view, float *alpha)
     return TFOA_OK;
 }
 
-static tfoa_status view_alphas(const tfoa_view *view, int32_t first, int32_t count, float *alphas)
+tfoa_status tfoa_view_alphas(const tfoa_view *view, int32_t first, int32_t count, float *alphas)
 {
     const float fan_in = (float)(view->layer->ins[view->layer->num_bands] * view->layer->taps);
     float whole = 0.0f;
@@ -101,7 +101,7 @@ tfoa_status tfoa_view_biases(const tfoa_view *view, int32_t first, int32_t count
 
 tfoa_status tfoa_view_scaling(const tfoa_view *view, int32_t first, int32_t count, float *alphas, float *biases)
 {
-    const tfoa_status status = view_alphas(view, first, count, alphas);
+    const tfoa_status status = tfoa_view_alphas(view, first, count, alphas);
     return status == TFOA_OK ? tfoa_view_biases(view, first, count, biases) : status;
 }
 

@@ -17,6 +17,9 @@ tfoa_view tfoa_view_of(const tfoa_context *context, const tfoa_layer *layer);
 
 int tfoa_is_resident(const tfoa_view *view, int32_t band, int32_t out);
 
+/* alpha of outputs [first, first + count), count <= TFOA_CHUNK. */
+tfoa_status tfoa_view_alphas(const tfoa_view *view, int32_t first, int32_t count, float *alphas);
+
 /* alpha and bias of outputs [first, first + count), count <= TFOA_CHUNK: what a sum of signs is scaled by and moved by. */
 tfoa_status tfoa_view_scaling(const tfoa_view *view, int32_t first, int32_t count, float *alphas, float *biases);
 

@@ -25,6 +25,16 @@ tfoa_status tfoa_sign_conv(const tfoa_context *context, const tfoa_layer *layer,
 tfoa_status tfoa_real_conv(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape, const float *x,
                            float *z);
 
+/* grad_x = grad_z W, with all weights: the active slice as it is in RAM. Of signs, grad_x = (alpha grad_z) sign(W). */
+tfoa_status tfoa_real_dense_input_grad(const tfoa_context *context, const tfoa_layer *layer, int32_t rows, const float *grad_z,
+                                       float *grad_x);
+tfoa_status tfoa_sign_dense_input_grad(const tfoa_context *context, const tfoa_layer *layer, int32_t rows, const float *grad_z,
+                                       float *grad_x);
+tfoa_status tfoa_real_conv_input_grad(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape,
+                                      const float *grad_z, float *grad_x);
+tfoa_status tfoa_sign_conv_input_grad(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape,
+                                      const float *grad_z, float *grad_x);
+
 /* The active slice of a layer, as an update takes it. grad_z holds the slice's outputs alone, or with `has_all_rows` all. */
 tfoa_slice tfoa_active_slice(const tfoa_context *context, const tfoa_layer *layer, int has_all_rows, float limit);
 

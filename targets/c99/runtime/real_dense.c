@@ -1,7 +1,7 @@
-/* z = x W^T + b with the latent values themselves; x is real, or bits. */
+/* z = x W^T + b with the latent values themselves; x is real, or bits. And the gradient of x. */
 #include <string.h>
 
-#include "layer_view.h"
+#include "layer_walk.h"
 #include "products.h"
 
 /* Add w . x to a sum, for inputs [first, first + count). */
@@ -19,36 +19,6 @@ static float add_products(float sum, const tfoa_operand *x, int32_t row, int32_t
         }
     }
     return sum;
-}
-
-static tfoa_status add_row(const tfoa_view *view, const tfoa_latent *latent, int32_t row, const tfoa_operand *x, int32_t rows,
-                           float *z)
-{
-    const int32_t num_outs = view->layer->outs[view->layer->num_out_parts];
-    for (uint32_t done = 0; done < (uint32_t)latent->part.row;) {
-        uint32_t chunk[TFOA_CHUNK];
-        const void *weights;
-        const uint32_t count = tfoa_view_weights(view, latent, row, done, chunk, &weights);
-        if (count == 0u) {
-            return TFOA_ERROR_STORAGE;
-        }
-        for (int32_t sample = 0; sample < rows; sample++) {
-            float *sum = &z[sample * num_outs + latent->part.first_out + row];
-            *sum = add_products(*sum, x, sample, latent->part.first_in + (int32_t)done, weights, (int32_t)count);
-        }
-        done += count;
-    }
-    return TFOA_OK;
-}
-
-static tfoa_status add_slice(const tfoa_view *view, uint32_t slice, const tfoa_operand *x, int32_t rows, float *z)
-{
-    tfoa_latent latent;
-    tfoa_status status = tfoa_view_slice(view, slice, &latent);
-    for (int32_t row = 0; row < latent.part.outs && status == TFOA_OK; row++) {
-        status = add_row(view, &latent, row, x, rows, z);
-    }
-    return status;
 }
 
 static tfoa_status add_biases(const tfoa_view *view, float x_scale, int32_t rows, float *z)
@@ -74,17 +44,38 @@ static tfoa_status add_biases(const tfoa_view *view, float x_scale, int32_t rows
 tfoa_status tfoa_real_dense(const tfoa_context *context, const tfoa_layer *layer, const tfoa_operand *x, int32_t rows, float *z)
 {
     const tfoa_view view = tfoa_view_of(context, layer);
-    const uint32_t num_slices = (uint32_t)(layer->num_bands * layer->num_out_parts);
-    const int32_t size = rows * layer->outs[layer->num_out_parts];
-    for (int32_t i = 0; i < size; i++) {
-        z[i] = 0.0f;
-    }
-    /* Slices are counted along the inputs first: each output's sum runs over its inputs in order. */
-    for (uint32_t slice = 0; slice < num_slices; slice++) {
-        const tfoa_status status = add_slice(&view, slice, x, rows, z);
-        if (status != TFOA_OK) {
-            return status;
+    const int32_t num_outs = layer->outs[layer->num_out_parts];
+    tfoa_fill(rows * num_outs, 0.0f, z);
+    tfoa_weight_walk walk = tfoa_walk_weights(&view);
+    while (tfoa_next_weights(&walk)) {
+        const tfoa_row_part *part = &walk.part;
+        for (int32_t row = 0; row < rows; row++) {
+            float *sum = &z[row * num_outs + part->output];
+            *sum = add_products(*sum, x, row, part->channel + part->first, walk.weights, part->count);
         }
     }
-    return add_biases(&view, x->bits == NULL ? 1.0f : x->scale, rows, z);
+    return walk.status == TFOA_OK ? add_biases(&view, x->bits == NULL ? 1.0f : x->scale, rows, z) : walk.status;
+}
+
+tfoa_status tfoa_real_dense_input_grad(const tfoa_context *context, const tfoa_layer *layer, int32_t rows, const float *grad_z,
+                                       float *grad_x)
+{
+    const tfoa_view view = tfoa_view_of(context, layer);
+    const int32_t num_outs = layer->outs[layer->num_out_parts];
+    const int32_t num_ins = layer->ins[layer->num_bands];
+    tfoa_fill(rows * num_ins, 0.0f, grad_x);
+    tfoa_weight_walk walk = tfoa_walk_weights(&view);
+    while (tfoa_next_weights(&walk)) {
+        const tfoa_row_part *part = &walk.part;
+        for (int32_t row = 0; row < rows; row++) {
+            const float error = grad_z[row * num_outs + part->output];
+            float *sums = grad_x + row * num_ins + part->channel + part->first;
+            for (int32_t i = 0; i < part->count; i++) {
+                float w;
+                memcpy(&w, (const uint8_t *)walk.weights + 4 * i, 4);
+                sums[i] += error * w;
+            }
+        }
+    }
+    return walk.status;
 }

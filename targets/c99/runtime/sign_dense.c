@@ -1,6 +1,7 @@
-/* z = alpha (x . sign(W)) + b: the product of real numbers with signs, of 16-bit integers and so exact on every platform. */
+/* z = alpha (x . sign(W)) + b: the product of real numbers with signs, of 16-bit integers and so exact on every platform. And the
+ * gradient of x, in float32. */
 #include "../kernels/packed.h"
-#include "layer_view.h"
+#include "layer_walk.h"
 #include "products.h"
 
 /* A sample in the scratch: what one unit of q is worth, then q. */
@@ -114,4 +115,32 @@ tfoa_status tfoa_sign_dense(const tfoa_context *context, const tfoa_layer *layer
         }
     }
     return status;
+}
+
+/* sums += error where a sign is one, else -= error. */
+static void add_signed_errors(const tfoa_row_part *part, const uint32_t *signs, float error, float *sums)
+{
+    const float errors[2] = {-error, error};
+    for (int32_t i = 0; i < part->count; i++) {
+        sums[i] += errors[(signs[i / 32] >> (i % 32)) & 1u];
+    }
+}
+
+tfoa_status tfoa_sign_dense_input_grad(const tfoa_context *context, const tfoa_layer *layer, int32_t rows, const float *grad_z,
+                                       float *grad_x)
+{
+    const tfoa_view view = tfoa_view_of(context, layer);
+    const int32_t num_outs = layer->outs[layer->num_out_parts];
+    const int32_t num_ins = layer->ins[layer->num_bands];
+    float alpha;
+    tfoa_fill(rows * num_ins, 0.0f, grad_x);
+    tfoa_sign_walk walk = tfoa_walk_signs(&view, 0, num_outs);
+    while (tfoa_next_scaled_signs(&walk, &alpha)) {
+        const tfoa_row_part *part = &walk.part;
+        for (int32_t row = 0; row < rows; row++) {
+            const float error = alpha * grad_z[row * num_outs + part->output];
+            add_signed_errors(part, walk.signs, error, grad_x + row * num_ins + part->channel + part->first);
+        }
+    }
+    return walk.status;
 }
