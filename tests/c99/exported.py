@@ -185,19 +185,27 @@ class Device:
         found: Progress = function(self._context)
         return found
 
-    def weights(self, name: str) -> Array:
-        """Latent weights of a layer, ([taps], inputs, outputs), as the newest header says where they lie."""
-        layout = self.model.source.layout
-        layer = next(each for each in self.model.source.stored.layers if each.name == name)
+    def record(self, name: str, index: int = 0) -> Array:
+        """The words of the record of a slice, as the newest header says where they lie."""
+        layout, stored = self.model.source.layout, self.model.source.stored
+        layer = next(each for each in stored.layers if each.name == name)
         kept = layout.layers[name]
         sequences = [int(self.words[number * layout.header_words + 3]) for number in (0, 1)]
         slots = self.words[int(np.argmax(sequences)) * layout.header_words + kept.map :]
+        start = (kept.slots + int(slots[index]) * kept.slot_nbytes) // 4
+        return self.words[start : start + stored.record_words(layer, index)]
+
+    def weights(self, name: str) -> Array:
+        """Latent weights of a layer, ([taps], inputs, outputs), or a tensor that a block keeps for its method."""
+        state = self.model.source.state
+        layer = next(each for each in self.model.source.stored.layers if each.name == name)
         weight = np.zeros((layer.grid.outs[-1], layer.grid.ins[-1], layer.taps), dtype=np.float32)
         for index, (_, ins, outs) in enumerate(layer.grid):
-            start = (kept.slots + int(slots[index]) * kept.slot_nbytes) // 4
             part = weight[outs, ins]
-            part[...] = self.words[start : start + part.size].view("<f4").reshape(part.shape)
-        return np.ascontiguousarray(weight.transpose(2, 1, 0)).reshape(self.model.source.state[own(name, "weight")].shape)
+            part[...] = self.record(name, index)[: part.size].view("<f4").reshape(part.shape)
+        if name in state:
+            return weight.reshape(state[name].shape)
+        return np.ascontiguousarray(weight.transpose(2, 1, 0)).reshape(state[own(name, "weight")].shape)
 
     def statistic(self, name: str) -> Array:
         """Running mean or variance of a batch normalization, as the newest header has it."""

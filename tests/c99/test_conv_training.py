@@ -41,6 +41,12 @@ CASES: dict[str, dict[str, Any]] = {
     "pooled": {"batch": 2, "slices": "2x2", "head": "kaiming", "head_pool": "average"},
     "float-pooled": {"batch": 4, "slices": "2x2", "binarize": "none", "head_pool": "average"},
     "full": {"batch": 2, "schedule": "full", "binarize": "none"},
+    "learned": {"batch": 2, "slices": "2x2", "head": "learned", "optimizer": "momentum"},
+    "learned-units": {"batch": 1, "slices": "2x2", "head": "learned", "head_pool": "none"},
+    "learned-pooled": {"batch": 2, "slices": "2x2", "head": "learned", "head_pool": "average", "optimizer": "adam"},
+    "learned-float": {"batch": 3, "slices": "2x3", "head": "learned", "binarize": "none", "optimizer": "adam"},
+    "learned-float-units": {"batch": 2, "slices": "1x1", "head": "learned", "binarize": "none", "head_pool": "none"},
+    "learned-float-pooled": {"batch": 1, "slices": "2x2", "head": "learned", "binarize": "none", "head_pool": "average"},
 }
 
 
@@ -76,11 +82,12 @@ def test_two_layers_of_a_block(binarize: str, tmp_path: Path) -> None:
     check(pair_of_graph(graph, tmp_path, batch=2, slices="2x2", binarize=binarize, head="kaiming"), graph)
 
 
+@pytest.mark.parametrize("head", ["kaiming", "learned"])
 @pytest.mark.parametrize("optimizer", ["momentum", "adam"])
-def test_c_goes_on_with_what_onnxruntime_has_trained(optimizer: str, tmp_path: Path) -> None:
-    """Weights, optimizer state, step counts, scales and statistics cross over, slice by slice."""
+def test_c_goes_on_with_what_onnxruntime_has_trained(optimizer: str, head: str, tmp_path: Path) -> None:
+    """Weights, heads, optimizer state, step counts, scales and statistics cross over, slice by slice."""
     graph = load_model(conv_model(), tmp_path)
-    begun = pair_of_graph(graph, tmp_path, batch=3, slices="2x2", optimizer=optimizer, head="kaiming")
+    begun = pair_of_graph(graph, tmp_path, batch=3, slices="2x2", optimizer=optimizer, head=head)
     check(begun, graph)
     (tmp_path / "on").mkdir()
     model = ExportedModel.build(c_source(begun.artifact, begun.state.arrays()), tmp_path / "on")

@@ -20,6 +20,7 @@ CASES: dict[str, dict[str, Any]] = {
     "real": {"slices": "3x2", "optimizer": "adam", "binarize": "none"},
     "momentum": {"slices": "1x5", "optimizer": "momentum"},
     "whole": {"slices": "1x1"},
+    "learned": {"slices": "2x2", "head": "learned", "optimizer": "adam"},
 }
 EVERY = 7  # bytes from one that is flipped to the next: coprime to a word's, so that every byte of a word is met
 

@@ -15,9 +15,10 @@ from tests.c99.trained_pair import SIZES, export_small
 NUM_BLOCKS = len(SIZES) - 1
 
 
-@pytest.fixture(scope="module", params=["sgd", "adam"])
+@pytest.fixture(scope="module", params=["sgd", "adam", "learned"])
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
-    return export_small(tmp_path_factory.mktemp(request.param), optimizer=request.param)
+    options = {"head": "learned"} if request.param == "learned" else {"optimizer": request.param}
+    return export_small(tmp_path_factory.mktemp(request.param), **options)
 
 
 def batch(seed: int) -> tuple[NDArray[Any], NDArray[Any]]:

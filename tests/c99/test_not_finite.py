@@ -24,12 +24,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
     return export_small(tmp_path_factory.mktemp("finite"))
 
 
-@pytest.fixture(scope="module")
-def to_vectors(tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
+@pytest.fixture(scope="module", params=["rademacher", "learned"])
+def to_vectors(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
     """Trained to reproduce real numbers, with weights that nothing bounds."""
     folder = tmp_path_factory.mktemp("vectors")
     options: dict[str, Any] = {"batch": 2, "slices": "2x2", "binarize": "none", "loss": "mean-squared-error"}
-    return exported(load_model(mlp(SIZES), folder), folder, **options)[2]
+    return exported(load_model(mlp(SIZES), folder), folder, head=request.param, **options)[2]
 
 
 def samples(seed: int = 0) -> NDArray[Any]:

@@ -19,11 +19,13 @@ IMAGE = (2, 4, 5)  # as many inputs
 STEPS_A_BLOCK, TURN, BATCH = 7, 2, 2
 
 
-@pytest.fixture(scope="module", params=["sgd", "adam", "conv"])
+@pytest.fixture(scope="module", params=["sgd", "adam", "conv", "learned"])
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
     folder = tmp_path_factory.mktemp("power")
     if request.param == "conv":
         return exported(normalized_net(folder), folder, batch=BATCH, slices="2x1")[2]
+    if request.param == "learned":
+        return export_small(folder, SIZES, optimizer="momentum", batch=BATCH, head="learned")
     return export_small(folder, SIZES, optimizer=request.param, batch=BATCH)
 
 
@@ -57,14 +59,15 @@ def train(device: Device, last_step: int | None = None) -> list[bytes]:
 
 
 def state_of(device: Device) -> bytes:
-    """Everything that training depends on, wherever it lies: progress, scales, statistics, latent values, derived tensors."""
+    """Everything that training depends on, wherever it lies: progress, scales, statistics, records, derived tensors."""
     layout = device.model.source.layout
     headers = device.words[: 2 * layout.header_words].reshape(2, -1)
     newest = headers[int(np.argmax(headers[:, 3]))]
     followed = newest[8 : min(layer.map for layer in layout.layers.values())]
     derived = device.words[2 * layout.header_words : layout.step_nbytes // 4]
-    latent = [device.weights(name).tobytes() for name in layout.layers]
-    return b"".join([newest[4:7].tobytes(), followed.tobytes(), derived.tobytes(), *latent])
+    layers = device.model.source.stored.layers
+    records = [device.record(layer.name, index).tobytes() for layer in layers for index in range(layer.grid.count)]
+    return b"".join([newest[4:7].tobytes(), followed.tobytes(), derived.tobytes(), *records])
 
 
 def test_at_every_write(model: ExportedModel) -> None:

@@ -38,6 +38,12 @@ CASES: dict[str, dict[str, Any]] = {
     "float": {"batch": 2, "slices": "3x2", "binarize": "none"},
     "float-kaiming": {"batch": 1, "slices": "2x2", "binarize": "none", "head": "kaiming", "optimizer": "momentum"},
     "full": {"batch": 2, "schedule": "full"},
+    "learned": {"batch": 1, "slices": "2x2", "head": "learned"},
+    "learned-momentum": {"batch": 3, "slices": "1x5", "head": "learned", "optimizer": "momentum"},
+    "learned-adam": {"batch": 2, "slices": "3x2", "head": "learned", "optimizer": "adam"},
+    "learned-weights": {"batch": 2, "slices": "2x2", "head": "learned", "binarize": "weights"},
+    "learned-float": {"batch": 1, "slices": "2x2", "head": "learned", "binarize": "none"},
+    "learned-float-adam": {"batch": 3, "schedule": "full", "head": "learned", "binarize": "none", "optimizer": "adam"},
 }
 
 

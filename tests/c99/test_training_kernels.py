@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.c99.forward_kernels import ConvShape
 from tests.c99.kernel_library import KERNELS, build_library, call
 from tests.c99.kernel_operands import Operand, Slice, bits, real, unpacked, words
 from tests.ops.references import activation, arithmetic, gradients, heads, updates
@@ -73,6 +74,26 @@ def test_head(library: ctypes.CDLL, rows: int, units: int, classes: int, is_stor
     check_close(logits, heads.head_logits(x, np.array(1), matrix, gain=0.3)[0])
 
 
+@given(rows=ROWS, sizes=st.tuples(*[st.integers(1, 8)] * 3), is_binary=st.booleans(), seed=SEED)
+def test_a_head_that_sees_means_takes_a_step(
+    library: ctypes.CDLL, rows: int, sizes: tuple[int, int, int], is_binary: bool, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    classes, channels, positions = sizes
+    head, grad_logits = real(rng, classes, channels), real(rng, rows, classes)
+    h = bits(rng, rows, channels * positions) if is_binary else real(rng, rows, channels * positions)
+    shape, given_h = ConvShape(in_channels=channels), words(h) if is_binary else h
+    gradient = ctypes.cast(library.tfoa_mean_weight_gradient, c_void_p)
+    operand = Operand(None, None, channels * positions, 0.3, 0.0, ctypes.addressof(shape), gradient)
+    setattr(operand, "bits" if is_binary else "real", given_h.ctypes.data)
+    image = h.reshape(rows, channels, positions)
+    grad = heads.head_weight_grad(grad_logits, image, np.array(1), grad_logits, gain=0.3, pools=1)[0]
+    expected = head - 0.5 * grad
+    step = Slice(head.ctypes.data, None, None, None, channels, classes, 0, 0, 0, classes, 3e38, 1)
+    call(library, "tfoa_weight_sgd_step", step, grad_logits, operand, rows, 0.5)
+    check_close(head, expected)
+
+
 @given(rows=ROWS, classes=st.integers(2, 12), spread=st.sampled_from([1.0, 30.0]), seed=SEED)
 def test_losses(library: ctypes.CDLL, rows: int, classes: int, spread: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -114,7 +135,7 @@ class SliceCase:
         self.sums = np.zeros(self.outs, dtype=np.float32)
         self.states = [real(rng, self.outs, self.ins), real(rng, self.outs, self.ins) ** 2]
         self.bias_states = [real(rng, self.outs), real(rng, self.outs) ** 2]
-        self.scale, self.center = (0.7, 0.5) if is_binary else (1.0, 0.0)
+        self.scale, self.center = 0.7, 0.5 if is_binary else 0.0
         self._words = words(self.x) if is_binary else self.x
         self.operand = Operand(None, None, units, self.scale, self.center, None, None)
         setattr(self.operand, "bits" if is_binary else "real", self._words.ctypes.data)

@@ -18,12 +18,15 @@ from tests.small_models import load_model, mlp
 
 PROGRAM = Path(__file__).with_name("trajectory.c")
 HERE = Platform("here", "plain", "gcc")
-# All operators of the paper's own recipe; no bits at all, with a square root; and both once more with convolutions.
+# All operators of the paper's own recipe; no bits at all, with a square root; and both once more with convolutions;
+# heads that learn.
 OPTIONS: dict[str, dict[str, Any]] = {
     "binary": {"batch": 2, "slices": "2x2", "optimizer": "momentum", "block_output": "scaled", "weight_scale": "tensor"},
     "real": {"batch": 1, "slices": "3x2", "optimizer": "adam", "binarize": "none", "head": "kaiming"},
     "binary-conv": {"batch": 2, "slices": "2x2"},
     "real-conv": {"batch": 1, "slices": "2x3", "optimizer": "adam", "binarize": "none", "head_pool": "average"},
+    "learned": {"batch": 1, "slices": "2x2", "head": "learned"},
+    "learned-conv": {"batch": 2, "slices": "2x2", "optimizer": "adam", "head": "learned", "head_pool": "average"},
 }
 # One a processor; test_digests.py runs the kernels alone on more.
 PROCESSORS = [

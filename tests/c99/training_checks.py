@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tests.c99.trained_pair import Pair
+from tinyfoa_rt.ir.names import own
 
 STEPS = 60
 # A step differs by the rounding of sums of up to 70 products (70 * 6e-8 at most) and by two ulp of exp and log; 60 steps add up.
@@ -33,4 +34,19 @@ def check_block(pair: Pair, index: int, rates: tuple[float, float], shape: tuple
         np.testing.assert_allclose(ours, expected, rtol=TOLERANCE, atol=TOLERANCE)
         if layer.is_binary:
             assert ((ours >= 0) != (expected >= 0)).sum() <= expected.size // 10_000
+    check_kept(pair, index)
     pair.device.next_block()
+
+
+def check_kept(pair: Pair, index: int) -> None:
+    """What the block's method keeps and steps change, with what the optimizer keeps of it; all of it has changed."""
+    optimizer = pair.device.model.source.stored.optimizer
+    for stored in (each.stored for each in pair.device.model.source.blocks[index].layers if each.tensor):
+        record, place = pair.device.record(stored.name), 0
+        for name in (stored.name, *(own(stored.name, kind) for kind in (optimizer.kept if stored.has_states else ()))):
+            expected = pair.state.others[name]
+            ours = record[place : place + expected.size].view(expected.dtype).reshape(expected.shape)
+            assert np.any(expected != pair.artifact.initial[name])
+            np.testing.assert_allclose(ours, expected, rtol=TOLERANCE, atol=TOLERANCE * np.abs(expected).max(), err_msg=name)
+            place += expected.size
+        assert place == len(record)

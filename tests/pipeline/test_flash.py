@@ -31,6 +31,7 @@ MODELS: dict[str, tuple[Callable[[], onnx.ModelProto], dict[str, Any]]] = {
     "mlp-whole": (lambda: mlp((70, 45, 40, 4)), {"schedule": "full", "batch": 2}),
     "mlp-momentum": (lambda: mlp((70, 45, 40, 4)), {"optimizer": "momentum", "slices": "3x2"}),
     "mlp-adam": (lambda: mlp((70, 45, 40, 4)), {"optimizer": "adam", "slices": "2x3", "binarize": "none", "head": "kaiming"}),
+    "mlp-learned": (lambda: mlp((70, 45, 40, 4)), {"optimizer": "adam", "slices": "2x2", "head": "learned"}),
     "mlp-frozen": (lambda: mlp((70, 45, 40, 4)), {"train": "last:1", "binarize": "none"}),
     "cnn": (conv_net, {"slices": "2x2", "optimizer": "momentum"}),
     "cnn-frozen": (conv_net, {"train": "last:1", "binarize": "none"}),
@@ -61,8 +62,8 @@ def exported_parts(graph: Graph, planned: Plan, folder: Path) -> tuple[Nonvolati
     return Nonvolatile(pages, constants, states, planned.profile.code_bytes), readme
 
 
-# Every model for c99; on every board three that differ in what they take.
-ON_BOARDS = ("mlp", "mlp-adam", "cnn-frozen")
+# Every model for c99; on every board four that differ in what they take.
+ON_BOARDS = ("mlp", "mlp-adam", "mlp-learned", "cnn-frozen")
 CASES = [(name, board) for name in MODELS for board in BOARDS if board == "c99" or name in ON_BOARDS]
 
 
@@ -119,10 +120,11 @@ def test_a_network_that_one_mb_of_flash_cannot_hold_does_not_fit_there(tmp_path:
     assert plan(graph, target="nrf52840", batch=1, nonvolatile="4MB").feasible
 
 
+@pytest.mark.parametrize("head", ["rademacher", "learned"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_the_bytes_that_an_epoch_writes_are_those_that_the_device_writes(optimizer: str, tmp_path: Path) -> None:
+def test_the_bytes_that_an_epoch_writes_are_those_that_the_device_writes(optimizer: str, head: str, tmp_path: Path) -> None:
     graph = load_model(mlp((70, 45, 4)), tmp_path)
-    options = {"batch": 2, "slices": "2x3", "optimizer": optimizer, "rotate_every": 4, "samples": 32}
+    options = {"batch": 2, "slices": "2x3", "optimizer": optimizer, "head": head, "rotate_every": 4, "samples": 32}
     planned = plan(graph, "60KB", target="c99", **options)
     artifact = build(graph, planned)
     source = c_source(artifact, artifact.initial)

@@ -14,7 +14,6 @@ from tests.run.trained_models import arrays_of, assert_equal_weights, blobs
 from tests.small_models import ModelBuilder, conv_net, load_model, mlp, residual_net
 from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.emit.inlining import inline_functions
-from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.run import Trainer
 from tinyfoa_rt.run.block_training import BlockTraining
@@ -141,6 +140,12 @@ def test_other_blocks_keep_theirs(tmp_path: Path) -> None:
     assert resident["learned"] - resident["kaiming"] == 2 * 4 * 4 * 12 + 4
 
 
-def test_c99_refuses_it(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedError, match="block 'fc1': trains its '#head' too, which generated C cannot yet"):
-        plan(load_model(mlp(), tmp_path), "1MB", head="learned", target="c99", nonvolatile="unlimited")
+def test_c99_keeps_it_in_ram_and_no_gradient(tmp_path: Path) -> None:
+    """8-16-12-4, Adam: the head and two moments of 4 x 16 numbers, and a step count. The loss, 4 bytes, has no place where the
+    block's output was, which the head's step still reads."""
+    graph, peaks = load_model(mlp(), tmp_path), {}
+    for head in ("kaiming", "learned"):
+        block = plan(graph, "1MB", head=head, optimizer="adam", target="c99", batch=5).blocks[0]
+        peaks[head] = block.peak_bytes
+        assert "#head#grad" not in {buffer.name for buffer in block.buffers}
+    assert peaks["learned"] - peaks["kaiming"] == 3 * 4 * 4 * 16 + 4 + 4

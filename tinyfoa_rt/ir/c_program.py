@@ -30,7 +30,7 @@ class Value:
 
     ctype: str
     offset: int
-    times: int = 1
+    times: int | float = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,14 +14,15 @@ __all__ = ["KeptLayer", "StorageLayout", "StoredLayer", "StoredModel"]
 
 @dataclass(frozen=True)
 class StoredLayer:
-    """A trained layer, as far as its storage goes.
+    """A trained layer, as far as its storage goes; or a tensor that a block keeps for its method, as one slice.
 
     Attributes:
-        name: of the layer.
+        name: of the layer; of the tensor in the state.
         grid: its slices.
         taps: of a kernel; 1 where dense.
         is_binary: whether products use signs, which are kept packed beside the latent values.
         has_bias: whether it has biases.
+        has_states: whether the optimizer's states of it are part of its records.
     """
 
     name: str
@@ -29,6 +30,7 @@ class StoredLayer:
     taps: int
     is_binary: bool
     has_bias: bool
+    has_states: bool = True
 
     def num_weights(self, index: int) -> int:
         """Latent values of a slice."""
@@ -46,11 +48,11 @@ class StoredLayer:
 
 @dataclass(frozen=True)
 class StoredModel:
-    """All trained layers of a model, in order.
+    """All that the blocks of a model train, in order.
 
     Attributes:
         optimizer: what it keeps of each slice is stored too.
-        layers: of all blocks.
+        layers: of all blocks; of each, those of its network, then what it keeps for its method.
         scales: tensors of the scales of binary activations; one word each.
         statistics: tensors that batch normalizations follow, each with its length in words.
     """
@@ -62,6 +64,8 @@ class StoredModel:
 
     def record_words(self, layer: StoredLayer, index: int) -> int:
         """Words of the record of a slice: latent values, states, biases, their states, and step counts."""
+        if not layer.has_states:
+            return layer.num_weights(index)
         copies = 1 + len(self.optimizer.states)
         counts = 1 + int(layer.has_bias) if self.optimizer.counts_steps else 0
         return copies * (layer.num_weights(index) + layer.num_biases(index)) + counts

@@ -17,13 +17,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from tinyfoa_rt.ir.c_program import Argument, Call, Fields, Number, Real, Statement
+from tinyfoa_rt.ir.c_program import Argument, Braces, Call, Fields, Name, Number, Real, Statement, Value
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import StepNode, TensorType
 from tinyfoa_rt.operators.geometry import known
-from tinyfoa_rt.operators.lowering import NULL, Lowering, real_attribute, scale_of, whole_attribute
+from tinyfoa_rt.operators.lowering import NULL, Lowering, StreamedGradient, real_attribute, scale_of, whole_attribute
 from tinyfoa_rt.operators.registry import register
 from tinyfoa_rt.operators.signature import Memory, Operator, Port, Types, no_scratch
+from tinyfoa_rt.operators.strides import numbers
 
 __all__: list[str] = []
 
@@ -50,7 +51,7 @@ def _head(lowering: Lowering, node: StepNode, stored: str, sizes: tuple[int, str
     """The head as its kernels take it; ``sizes`` are its classes, and the value whose units or channels it sees."""
     classes, seen = sizes
     units = lowering.type_of(seen).shape[1] if node.int("pools", 0) else lowering.columns(seen)
-    head = lowering.kept.get(stored, NULL)
+    head = lowering.real(stored) if stored else NULL
     seed = whole_attribute(node, "seed") & 0xFFFFFFFF
     gain = Real(real_attribute(node, "gain"))
     return Fields("tfoa_head", (head, Number(seed), Number(classes), Number(units), gain))
@@ -76,6 +77,26 @@ def _lower_grad(lowering: Lowering, node: StepNode) -> list[Statement]:
     part = lowering.channel_part(node, seen, node.input(2))
     kernel = "tfoa_pooled_head_grad" if node.int("pools", 0) else "tfoa_head_grad"
     return [Call(kernel, (head, part, lowering.at(grad_logits), lowering.at(node.outputs[0])))]
+
+
+def _lower_weight_grad(lowering: Lowering, node: StepNode) -> list[Statement]:
+    """Make no call: the update of the head computes its gradient as it goes, times the gain."""
+    h, x_scale, gain = node.inputs[1], node.input(2), real_attribute(node, "gain")
+    is_bits, units = lowering.type_of(h).dtype == "bit", lowering.columns(h)
+    places = (lowering.at(h, "const uint32_t"), NULL) if is_bits else (NULL, lowering.at(h))
+    scale = Value("float", lowering.offsets[x_scale], gain) if x_scale else Real(gain)
+    conv = (_whole_image(lowering, h, lowering.columns(node.inputs[0])), Name("tfoa_mean_weight_gradient"))
+    seen = (*places, Number(units), scale, Real(0.0), *(conv if node.int("pools", 0) else (NULL, NULL)))
+    lowering.gradients[node.outputs[0]] = StreamedGradient(node, lambda: ([], Fields("tfoa_operand", seen)))
+    return []
+
+
+def _whole_image(lowering: Lowering, h: str, classes: int) -> Fields:
+    """A head that sees means as a convolution: each kernel covers a whole channel, and its taps have one weight."""
+    samples, channels, positions = lowering.channels(h).values
+    one, none, size = numbers([1, 1], 2), numbers([0, 0], 2), Braces((Number(1), positions))
+    window = Braces((size, one, size, one, one, none, none))
+    return Fields("tfoa_conv_shape", (window, samples, Number(1), channels, Number(classes)))
 
 
 register(
@@ -116,5 +137,6 @@ register(
         doc="grad_head = grad_logits^T h; grad_h says that HeadGrad has read the head.",
         memory=Memory(streams=frozenset({0})),
         attributes=("pools", "gain"),
+        lower=_lower_weight_grad,
     ),
 )

@@ -50,10 +50,10 @@ class Lowering:
         graph: the step, or the forward pass.
         offsets: of its tensors, in bytes.
         rows: samples at once: a number, or a variable of up to the batch where all tensors begin with rows of samples.
-        layers: trained layers by the names of their weights.
+        layers: trained layers by the names of their weights, and what else a step trains by its name.
         scales: numbers of the scales of binary values, by tensor.
         statistics: block and number of running statistics, by tensor.
-        kept: constants that the block's method keeps, such as a stored head, by tensor.
+        kept: constants that the block's method keeps, such as a fixed head, by tensor.
         constants: data of the model that the calls read; rules add to them.
         locals: declarations of variables that the calls need; rules add to them.
         gradients: of weights and biases, which their updates compute as they go, by tensor; rules add to them.
@@ -83,7 +83,9 @@ class Lowering:
         return Address(ctype, self.offsets[name])
 
     def real(self, name: str) -> Argument:
-        """A real tensor: in the arena, or a constant of the model."""
+        """A real tensor: in the arena, or a constant of the model or of the block's method."""
+        if name in self.kept:
+            return self.kept[name]
         return self.constant(self.graph.constants[name]) if name in self.graph.constants else self.at(name)
 
     def constant(self, value: Constant) -> Name:

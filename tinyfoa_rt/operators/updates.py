@@ -18,7 +18,7 @@ from tinyfoa_rt.ir.names import split
 from tinyfoa_rt.ir.optimizers import OPTIMIZERS, STEP_COUNT, Optimizer
 from tinyfoa_rt.ir.step import StepNode
 from tinyfoa_rt.operators.geometry import known, num_scalars
-from tinyfoa_rt.operators.lowering import CONTEXT, Lowering, LowerRule, real_attribute, whole_attribute
+from tinyfoa_rt.operators.lowering import CONTEXT, Lowering, LowerRule, real_attribute
 from tinyfoa_rt.operators.registry import register
 from tinyfoa_rt.operators.signature import Memory, Operator, Port, no_scratch
 
@@ -56,7 +56,7 @@ def _lower_update(optimizer: Optimizer, weight_kernel: str, bias_kernel: str) ->
         if not is_weight:
             return [Call(bias_kernel, (*begin, *end))]
         limit = Real(real_attribute(node, "limit"))
-        arguments = (CONTEXT, lowering.layers[latent], Number(whole_attribute(source.node, "has_all_rows")), limit)
+        arguments = (CONTEXT, lowering.layers[latent], Number(source.node.int("has_all_rows", 0)), limit)
         lowering.locals["slice"] = "tfoa_slice slice"
         load, operand = source.operand()
         step = Call(weight_kernel, (*begin, operand, *end))

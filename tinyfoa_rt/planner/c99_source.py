@@ -16,7 +16,7 @@ from tinyfoa_rt.planner.costs import BlockCosts
 from tinyfoa_rt.planner.footprint import place_forward, transient_base
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.planner.storage_layout import lay_out
-from tinyfoa_rt.planner.stored import followed_by, stored_layers, stored_model
+from tinyfoa_rt.planner.stored import followed_by, kept_by_block, stored_layers, stored_model
 from tinyfoa_rt.planner.task import PlanningTask
 from tinyfoa_rt.steps import BlockContext, assemble_forward, assemble_step, to_program
 from tinyfoa_rt.steps.methods import method_of
@@ -77,6 +77,7 @@ def _block(costs: BlockCosts, index: int, context: BlockContext, candidate: Cand
         LayerSource(stored, math.prod(task.graph.shape(layer.output)[2:]) if layer.kind == "conv" else 1)
         for layer, stored in zip(context.block.layers, stored_layers(context, candidate))
     ]
+    layers += [LayerSource(stored, tensor=name) for name, stored in kept_by_block(context).items()]
     program = to_program(step, task.profile)
     base = transient_base(program, before, task.profile.alignment)
     planned = {buffer.name: buffer.offset for buffer in costs.footprint(index, candidate).buffers}
@@ -92,7 +93,7 @@ def _block(costs: BlockCosts, index: int, context: BlockContext, candidate: Cand
         scale=scale_of(context.block.output) if context.is_binary else "",
         starting_rate=rate,
         statistics=followed_by(context),
-        kept=tuple(each.name for each in method_of(context.recipe.method).kept(context)),
+        constants=tuple(each.name for each in method_of(context.recipe.method).kept(context) if each.is_constant),
     )
 
 

@@ -105,7 +105,7 @@ class BlockCosts:
             sizes = (context.recipe, context.profile)
             return [[slice_nbytes(layer, *sizes, (candidate.slices, i)) for i in numbers] for layer in context.block.layers]
         model = block_model(self.task, index, candidate)
-        return [[turn_nbytes(model, layer, i) for i in numbers] for layer in model.layers]
+        return [[turn_nbytes(model, layer, i % layer.grid.count) for i in numbers] for layer in model.layers]
 
     def before(self, index: int, batch: int) -> Before:
         """What precedes the step of block ``index``."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tinyfoa_rt.ir.names import scale_of, shift_of, statistics_of
+from tinyfoa_rt.errors import UnsupportedError
+from tinyfoa_rt.ir.names import kept_by, own, scale_of, shift_of, statistics_of
 from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.ir.storage import StoredLayer, StoredModel
@@ -12,16 +13,17 @@ from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.planner.storage_layout import lay_out
 from tinyfoa_rt.planner.task import PlanningTask
 from tinyfoa_rt.steps import BlockContext
+from tinyfoa_rt.steps.methods import KeptTensor, method_of
 from tinyfoa_rt.steps.training_nodes import running_statistics
 
-__all__ = ["block_model", "followed_by", "header_of", "stored_layers", "stored_model", "stored_of"]
+__all__ = ["block_model", "followed_by", "header_of", "kept_by_block", "stored_layers", "stored_model", "stored_of"]
 
 
 def stored_model(task: PlanningTask, candidates: Sequence[Candidate]) -> StoredModel:
     """Return what the trained blocks of ``task`` keep, each in the sizes of its candidate."""
     return StoredModel(
         optimizer=optimizer_of(task.recipe.optimizer),
-        layers=tuple(layer for context, each in zip(task.contexts, candidates) for layer in stored_layers(context, each)),
+        layers=tuple(layer for context, each in zip(task.contexts, candidates) for layer in _of_block(context, each)),
         scales=tuple(scale_of(context.block.output) for context in task.contexts if context.is_binary),
         statistics={name: length for context in task.contexts for name, length in followed_by(context).items()},
     )
@@ -29,7 +31,7 @@ def stored_model(task: PlanningTask, candidates: Sequence[Candidate]) -> StoredM
 
 def block_model(task: PlanningTask, index: int, candidate: Candidate) -> StoredModel:
     """Return what trained block ``index`` alone keeps."""
-    return StoredModel(optimizer_of(task.recipe.optimizer), stored_layers(task.contexts[index], candidate))
+    return StoredModel(optimizer_of(task.recipe.optimizer), _of_block(task.contexts[index], candidate))
 
 
 def header_of(task: PlanningTask, candidates: Sequence[Candidate]) -> int:
@@ -56,6 +58,37 @@ def stored_layers(context: BlockContext, candidate: Candidate) -> tuple[StoredLa
         )
         for layer in context.block.layers
     )
+
+
+def kept_by_block(context: BlockContext) -> dict[str, StoredLayer]:
+    """Return what steps change of what a block keeps for its method, by its names in the step.
+
+    Each is a matrix of one slice, which is in RAM while its block is trained and stored when turns end. What the optimizer keeps
+    of one is part of its record.
+
+    Raises:
+        UnsupportedError: one is not float32.
+    """
+    changed = {each.name: each for each in method_of(context.recipe.method).kept(context) if not each.is_constant}
+    kinds = optimizer_of(context.recipe.optimizer).kept
+    states = {name: {own(name, kind) for kind in kinds} for name in changed}
+    moved = {name for name in changed if states[name] <= changed.keys()}
+    parts = {state for name in moved for state in states[name]}
+    return {name: _whole(context, each, has_states=name in moved) for name, each in changed.items() if name not in parts}
+
+
+def _of_block(context: BlockContext, candidate: Candidate) -> tuple[StoredLayer, ...]:
+    return (*stored_layers(context, candidate), *kept_by_block(context).values())
+
+
+def _whole(context: BlockContext, kept: KeptTensor, *, has_states: bool) -> StoredLayer:
+    if kept.type.dtype != "float32":
+        problem = f"changes '{kept.name}', {kept.type.dtype}, and generated C stores float32"
+        raise UnsupportedError(f"block '{context.block.name}'", problem, "plan for ort-cpu")
+    rows = kept.type.shape[0] if len(kept.type.shape) > 1 else 1
+    grid = SliceGrid((0, kept.type.size // rows), (0, rows))
+    name = kept_by(context.block.name, kept.name)
+    return StoredLayer(name, grid, taps=1, is_binary=False, has_bias=False, has_states=has_states)
 
 
 def followed_by(context: BlockContext) -> dict[str, int]:

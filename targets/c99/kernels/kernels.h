@@ -78,19 +78,21 @@ struct tfoa_operand;
 typedef float tfoa_weight_gradient(const struct tfoa_slice *slice, const float *grad_z, const struct tfoa_operand *x,
                                    int32_t rows, int32_t out, int32_t in);
 
-/* What a layer multiplies: bits or real numbers, rows x units; a gradient reads x - center. A convolution says how its kernels
- * move over x, the units of which are channels x positions; center is not taken off the padding. */
+/* What a layer multiplies: bits or real numbers, rows x units; a gradient reads scale (x - center). A convolution says how its
+ * kernels move over x, the units of which are channels x positions; center is not taken off the padding. */
 typedef struct tfoa_operand {
     const uint32_t *bits; /* NULL where x is real */
     const float *real;
     int32_t units;
-    float scale; /* of bits */
+    float scale; /* 1 where a layer reads real numbers */
     float center;
     const tfoa_conv_shape *conv;    /* NULL: dense. The batch in it is not read */
-    tfoa_weight_gradient *gradient; /* where conv is given, tfoa_conv_weight_gradient: a dense model need not carry it */
+    tfoa_weight_gradient *gradient; /* where conv is given, one of the two below: a dense model need not carry them */
 } tfoa_operand;
 
 tfoa_weight_gradient tfoa_conv_weight_gradient;
+/* Of a head that sees the mean of each channel: its kernels cover a channel each, and all their taps have one weight. */
+tfoa_weight_gradient tfoa_mean_weight_gradient;
 
 /* A slice in RAM: latent values, outs x ins. A row holds the weights of one output: those of inputs from first_in on, or in a
  * convolution of the channels of its group from first_in on, each with all its taps. Where the slice has bits, they and the sums

@@ -41,7 +41,9 @@ typedef struct tfoa_kept {
 } tfoa_kept;
 
 /* A trained layer, z = x W^T + b or a convolution. Bounds cut inputs (of a convolution: of one of its groups) and outputs into
- * the slices. A row of weights has all taps of one input after those of the one before. */
+ * the slices. A row of weights has all taps of one input after those of the one before.
+ *
+ * A tensor that steps change and the block keeps for its method, such as a head that learns, is a layer of one slice. */
 typedef struct tfoa_layer {
     int32_t num_bands;
     int32_t num_out_parts;

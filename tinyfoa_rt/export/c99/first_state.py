@@ -69,7 +69,7 @@ def _joined(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 class _LayerWords:
-    """The words of one layer."""
+    """The words of one layer, or of a tensor that a block keeps for its method."""
 
     def __init__(self, model: ModelSource, source: LayerSource, place: KeptLayer) -> None:
         self._state = model.state
@@ -77,7 +77,9 @@ class _LayerWords:
         self._layer = source.stored
         self._place = place
         self._name = source.stored.name
-        self._weight = _rows(np.asarray(model.state[own(self._name, "weight")], dtype=np.float32))
+        self._of = self._name if source.tensor else own(self._name, "weight")
+        self._states = self._optimizer.states if self._layer.has_states else ()
+        self._weight = self._rows(model.state[self._of])
         bias = model.state.get(own(self._name, "bias"))
         self._bias = None if bias is None else np.asarray(bias, dtype=np.float32)
 
@@ -101,7 +103,7 @@ class _LayerWords:
             if self._has_learnt():
                 runs.append((slot, slot + len(self._record(index))))
                 continue
-            bias = slot + (1 + len(self._optimizer.states)) * num_weights
+            bias = slot + (1 + len(self._states)) * num_weights
             runs += [(slot, slot + num_weights), (bias, bias + self._layer.num_biases(index))]
         return runs
 
@@ -118,7 +120,7 @@ class _LayerWords:
         return (self._place.slots + index * self._place.slot_nbytes) // 4
 
     def _has_learnt(self) -> bool:
-        names = [own(self._name, of, kind) for of in ("weight", "bias") for kind in self._optimizer.states]
+        names = [own(of, kind) for of in (self._of, own(self._name, "bias")) for kind in self._states]
         return any(np.any(self._state[name]) for name in (*names, own(self._name, STEP_COUNT)) if name in self._state)
 
     def _band(self, band: slice) -> Array:
@@ -135,20 +137,27 @@ class _LayerWords:
     def _record(self, index: int) -> Array:
         """Latent values, states, biases, their states, step counts: the order of ``record.c``."""
         band, ins, outs = self._layer.grid.part(index)
-        kinds = self._optimizer.states
+        kinds = self._states
         parts = [self._weight[outs, ins]]
-        parts += [_rows(self._weight_state(kind))[outs, ins] for kind in kinds]
+        parts += [self._weight_state(kind)[outs, ins] for kind in kinds]
         if self._bias is not None:
             parts += [self._bias[outs], *(self._bias_state(kind)[band, outs] for kind in kinds)]
         words = np.concatenate([part.reshape(-1) for part in parts]).astype("<f4").view("<u4")
-        if not self._optimizer.counts_steps:
+        if not (self._optimizer.counts_steps and self._layer.has_states):
             return words
-        count = self._state.get(own(self._name, STEP_COUNT), np.zeros(self._layer.grid.count, dtype=np.int32))[index]
+        counts = self._state.get(own(self._name, STEP_COUNT), np.zeros(self._layer.grid.count, dtype=np.int32))
+        count = counts.reshape(-1)[index]
         return np.append(words, np.full(1 if self._bias is None else 2, count, dtype="<u4"))
 
     def _weight_state(self, kind: str) -> Array:
-        found = self._state.get(own(self._name, "weight", kind))
-        return np.zeros_like(self._state[own(self._name, "weight")]) if found is None else np.asarray(found)
+        found = self._state.get(own(self._of, kind))
+        return np.zeros_like(self._weight) if found is None else self._rows(found)
+
+    def _rows(self, weight: Array) -> Array:
+        """Weights as checkpoints have them, ([taps], inputs, outputs), in the order of C: (outputs, inputs, taps)."""
+        if self._of == self._name:  # what a method keeps lies as it is
+            return np.asarray(weight, dtype=np.float32).reshape(self._layer.grid.outs[-1], -1, 1)
+        return np.asarray(weight, dtype=np.float32).reshape(-1, *weight.shape[-2:]).transpose(2, 1, 0)
 
     def _bias_state(self, kind: str) -> Array:
         found = self._state.get(own(self._name, "bias", kind))
@@ -158,8 +167,3 @@ class _LayerWords:
 
 def _write(words: Array, offset: int, content: Array) -> None:
     words[offset // 4 : offset // 4 + len(content)] = content
-
-
-def _rows(weight: Array) -> Array:
-    """Weights as checkpoints have them, ([taps], inputs, outputs), in the order of C: (outputs, inputs, taps)."""
-    return weight.reshape(-1, *weight.shape[-2:]).transpose(2, 1, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -26,10 +27,9 @@ from tinyfoa_rt.ir.c_program import (
     Statement,
 )  # fmt: skip
 from tinyfoa_rt.ir.losses import loss_of
-from tinyfoa_rt.ir.names import LABELS, LOSS, RATE, kept_by, own, split, successor
+from tinyfoa_rt.ir.names import LABELS, LOSS, RATE, kept_by, own, split
 from tinyfoa_rt.ir.optimizers import STEP_COUNT, Optimizer
 from tinyfoa_rt.ir.step import StepGraph, StepNode
-from tinyfoa_rt.ir.storage import StoredLayer
 from tinyfoa_rt.operators import find_operator
 from tinyfoa_rt.operators.lowering import CONTEXT, Lowering
 
@@ -124,8 +124,10 @@ class _Assembly:
         offsets = block.offsets
         if LABELS not in block.step.tensors:
             raise UnsupportedError(f"block '{block.name}'", "is trained without labels, which C99 cannot", "plan for ort-cpu")
-        kept = {name: self._constant(number, block, name) for name in block.kept}
-        lowering = self._lowering(block.step, offsets, Number(self._batch), kept)
+        kept = {name: self._constant(number, block, name) for name in block.constants}
+        changed = {layer.tensor: LayerRef(number, index) for index, layer in enumerate(block.layers) if layer.tensor}
+        lowering = self._lowering(block.step, offsets, Number(self._batch))
+        lowering = replace(lowering, kept=kept, layers={**self._layers, **changed})
         before = [self._stage_call(stage, block.base) for stage in range(number + 1)]
         function = _function(f"step_{number}", lowering, block.step.nodes, before)
         return CBlock(
@@ -147,9 +149,6 @@ class _Assembly:
 
     def _constant(self, number: int, block: BlockSource, name: str) -> Name:
         """What a block's method keeps and a step only reads is constant data."""
-        if successor(name) in block.step.tensors:
-            problem = f"trains its '{name}' too, which generated C cannot yet"
-            raise UnsupportedError(f"block '{block.name}'", problem, "plan for ort-cpu")
         known = kept_by(block.name, name)
         array = RealArray(f"{split(name)[1]}_{number}", block.step.tensors[name].type.size, lambda: self._model.state[known])
         self.constants[known] = array
@@ -163,11 +162,11 @@ class _Assembly:
         rows: Argument = Name("rows") if _begins_with_rows(self._model.forward) else Number(self._batch)
         stages = []
         for number, (start, end) in enumerate(zip(bounds, bounds[1:])):
-            lowering = self._lowering(self._model.forward, self._model.offsets, rows, {})
+            lowering = self._lowering(self._model.forward, self._model.offsets, rows)
             stages.append(_function(f"forward_{number}", lowering, nodes[start:end]))
         return tuple(stages)
 
-    def _lowering(self, graph: StepGraph, offsets: Mapping[str, int], rows: Argument, kept: Mapping[str, Name]) -> Lowering:
+    def _lowering(self, graph: StepGraph, offsets: Mapping[str, int], rows: Argument) -> Lowering:
         """What the rules of operators are given for a step, or for the forward pass."""
         return Lowering(
             graph,
@@ -176,7 +175,6 @@ class _Assembly:
             layers=self._layers,
             scales=self._scales,
             statistics=self._statistics,
-            kept=kept,
             constants=self.constants,
         )
 
@@ -200,7 +198,7 @@ class _Assembly:
             num_states=len(self._model.stored.optimizer.states),
             is_tensor_alpha=self._model.weight_scale == "tensor",
             block=block,
-            resident=_resident(stored, self._model.stored.optimizer, offsets),
+            resident=_resident(layer, self._model.stored.optimizer, offsets),
             kept={field: getattr(kept, field) for field in ("slots", "slot_nbytes", "map", "checks", "bits", "sums", "bias")},
         )
 
@@ -215,12 +213,13 @@ def _begins_with_rows(forward: StepGraph) -> bool:
 
 
 def _resident(
-    layer: StoredLayer, optimizer: Optimizer, offsets: Mapping[str, int]
+    layer: LayerSource, optimizer: Optimizer, offsets: Mapping[str, int]
 ) -> dict[str, int | tuple[int | None, ...] | None]:
-    """Offsets of a layer's tensors while it is trained: of its active slice, or of all of it."""
-    name = layer.name
+    """Offsets of a layer's tensors while it is trained: of its active slice, or of all of it; and of what a method keeps."""
+    name = layer.stored.name
     is_sliced = own(name, "w_slice") in offsets
-    weight, bias = (own(name, role) for role in (("w_slice", "bias_slice") if is_sliced else ("w", "bias")))
+    weight = layer.tensor or own(name, "w_slice" if is_sliced else "w")
+    bias = own(name, "bias_slice" if is_sliced else "bias")
     if len(optimizer.states) > _MOST_STATES:
         problem = f"keeps {len(optimizer.states)} numbers of each weight, generated C at most {_MOST_STATES}"
         raise UnsupportedError(f"optimizer {optimizer.name}", problem, "plan for ort-cpu")

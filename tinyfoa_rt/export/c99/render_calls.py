@@ -64,7 +64,8 @@ def _place(argument: Address | Value | Shifted) -> str:
         return f"{_argument(argument.base)} + {_argument(argument.by)}"
     if isinstance(argument, Value):
         value = f"*AT(const {argument.ctype}, {argument.offset})"
-        return value if argument.times == 1 else f"{value} * {argument.times}"
+        times = argument.times
+        return value if times == 1 else f"{value} * {times if isinstance(times, int) else render_float(times)}"
     return f"AT({argument.ctype}, {argument.offset})"
 
 

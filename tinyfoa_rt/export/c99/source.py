@@ -17,15 +17,17 @@ __all__ = ["BlockSource", "LayerSource", "ModelSource"]
 
 @dataclass(frozen=True)
 class LayerSource:
-    """A trained layer.
+    """A trained layer, or a tensor that steps change and the block keeps for its method.
 
     Attributes:
         stored: what of it lies in the storage.
         positions: of an output; 1 where dense.
+        tensor: the tensor of the step, ``#ROLE``; empty of a layer, which has more than one.
     """
 
     stored: StoredLayer
     positions: int = 1
+    tensor: str = ""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class BlockSource:
 
     Attributes:
         name: as in the plan.
-        layers: its trained layers.
+        layers: its trained layers, then what its method keeps and steps change.
         step: its training step.
         offsets: of every tensor of the step in the arena, in bytes.
         base: where the arena's transient part begins.
@@ -43,7 +45,7 @@ class BlockSource:
         scale: the tensor of the scale of its output; empty where that is real.
         statistics: running mean, variance and trained shift of its batch normalizations: the tensors, each with its length.
         starting_rate: by the recipe.
-        kept: what the step reads that belongs to the block's method, real numbers: names in the step, ``#ROLE``.
+        constants: what its method keeps and steps only read, real numbers: names in the step, ``#ROLE``.
     """
 
     name: str
@@ -56,7 +58,7 @@ class BlockSource:
     scale: str
     starting_rate: float
     statistics: Mapping[str, int] = field(default_factory=dict)
-    kept: tuple[str, ...] = ()
+    constants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,11 @@ class KeptTensor:
     is_fixed: bool = False
     is_derived: bool = False
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether it stays as it is; else generated C stores it whenever a turn ends."""
+        return self.is_fixed or self.is_derived
+
 
 @dataclass(frozen=True, slots=True)
 class Signal:

@@ -54,7 +54,7 @@ void tfoa_weight_sgd_step(const tfoa_slice *slice, const float *grad_z, const tf
         } else if (x->bits != 0) {
             step_on_bits(latent, slice, *errors * (rate * x->scale), x);
         } else {
-            step_on_reals(latent, slice, *errors * rate, x->real + slice->first_in);
+            step_on_reals(latent, slice, *errors * (rate * x->scale), x->real + slice->first_in);
         }
         tfoa_follow_signs(slice, out);
     }

@@ -20,7 +20,7 @@ static inline const float *tfoa_errors_of(const tfoa_slice *slice, const float *
     return grad_z + (slice->first_grad + out) * slice->positions;
 }
 
-/* Gradient of weight `in` in the row of output `out`: a sum over the batch, and over positions; bits carry their scale apart. */
+/* Gradient of weight `in` in the row of output `out`: a sum over the batch, and over positions; x carries its scale apart. */
 static inline float tfoa_weight_grad(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows,
                                      int32_t out, int32_t in)
 {
@@ -32,7 +32,7 @@ static inline float tfoa_weight_grad(const tfoa_slice *slice, const float *grad_
     for (int32_t row = 0; row < rows; row++) {
         sum += errors[row * slice->grad_columns] * tfoa_operand_at(x, row, slice->first_in + in);
     }
-    return x->bits == 0 ? sum : sum * x->scale;
+    return sum * x->scale;
 }
 
 static inline float tfoa_bias_grad(const tfoa_slice *slice, const float *grad_z, int32_t rows, int32_t out)
