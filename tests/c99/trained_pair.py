@@ -14,6 +14,7 @@ from tests.small_models import load_model, mlp
 from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.export.to_c99 import c_source
 from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.names import scale_of
 from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.run.block_training import BlockTraining
 from tinyfoa_rt.run.forward import ForwardPass
@@ -32,8 +33,8 @@ def exported(graph: Graph, folder: Path, budget: str = "1MB", **options: Any) ->
     artifact = build(graph, planned)
     state = ModelState(artifact.manifest, artifact.initial)
     for block in artifact.blocks:
-        if block.scale:
-            state.others[block.scale][...] = 0.5
+        for value in block.binary:
+            state.others[scale_of(value)][...] = 0.5
     return artifact, state, ExportedModel.build(c_source(artifact, state.arrays()), folder)
 
 

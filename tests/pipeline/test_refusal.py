@@ -22,6 +22,7 @@ from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.export.c99 import lower
 from tinyfoa_rt.export.to_c99 import c_source
 from tinyfoa_rt.ir.graph import Constant, Graph
+from tinyfoa_rt.ir.names import scale_of
 from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.report.inspection import print_inspection
 
@@ -83,7 +84,7 @@ def test_a_plan_that_is_accepted_builds_and_exports(tmp_path: Path, model: onnx.
     graph = load_model(model, tmp_path)
     artifact = build(graph, plan(graph, "4MB", target=target))
     if target == "c99":
-        scales = {block.scale: np.ones((), np.float32) for block in artifact.blocks if block.scale}
+        scales = {scale_of(value): np.ones((), np.float32) for block in artifact.blocks for value in block.binary}
         lower(c_source(artifact, {**artifact.initial, **scales}))
 
 

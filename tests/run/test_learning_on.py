@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tests.run.trained_models import arrays_of, artifact_of, assert_equal_weights, blobs
 from tinyfoa_rt.errors import DivergenceError, InputError, UsageError
+from tinyfoa_rt.ir.names import scale_of
 from tinyfoa_rt.run import Trainer
 from tinyfoa_rt.run.calibration import robust_mean
 from tinyfoa_rt.run.data import Normalization
@@ -69,7 +70,7 @@ def test_a_second_round_resumes_to_the_bit(tmp_path: Path, optimizer: str) -> No
 
 def test_scales_go_on_from_what_they_are(tmp_path: Path) -> None:
     trainer = Trainer(artifact_of(tmp_path)).fit(X, Y, epochs=2)
-    name = trainer.artifact.blocks[0].scale
+    name = scale_of(trainer.artifact.blocks[0].output)
     scale = trainer.state.others[name].copy()
     for report in trainer.iterate(3 * X, Y, epochs=1):  # three times the scale, where it would be measured anew
         assert report.step == 0

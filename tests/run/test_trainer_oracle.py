@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tests.oracle.dense import DenseBlock
 from tests.run.trained_models import artifact_of, blobs
+from tinyfoa_rt.ir.names import scale_of
 from tinyfoa_rt.run import Artifact, Trainer
 from tinyfoa_rt.run.feed import order_of_samples
 
@@ -86,8 +87,8 @@ def check_equal(trainer: Trainer, oracle: Oracle, ours: list[float], expected: l
         np.testing.assert_allclose(state.weight.T, block.weight, rtol=RELATIVE, atol=RELATIVE, err_msg=record.name)
         assert state.bias is not None
         np.testing.assert_allclose(state.bias, block.bias, rtol=RELATIVE, atol=RELATIVE, err_msg=record.name)
-        if record.scale:
-            assert float(trainer.state.others[record.scale]) == pytest.approx(block.scale, rel=RELATIVE)
+        for value in record.binary:
+            assert float(trainer.state.others[scale_of(value)]) == pytest.approx(block.scale, rel=RELATIVE)
 
 
 # The oracle keeps no optimizer state of a frozen slice apart, so the authors' schedule is compared with plain SGD.

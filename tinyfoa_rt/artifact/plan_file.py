@@ -1,4 +1,4 @@
-"""A plan as JSON, format ``tinyfoa-plan/3`` (docs/plan-format.md, plan.schema.json), and back from a file of any origin."""
+"""A plan as JSON, format ``tinyfoa-plan/4`` (docs/plan-format.md, plan.schema.json), and back from a file of any origin."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _check(place: str, plan: Plan) -> None:
     options = plan.options
     if not isinstance(options.budget, int) or options.batch is None or isinstance(options.train, str) or not plan.blocks:
         raise InputError(place, "has no budget, no batch or no blocks", _MEND)
-    if options.train != tuple(block.name for block in plan.blocks):
+    if not {block.name for block in plan.blocks} <= {*options.train}:
         raise InputError(f"{place}, train", "does not name the blocks", _MEND)
     if plan.profile.alignment not in (1, 2, 4, 8, 16, 32, 64):
         raise InputError(f"{place}, profile, alignment", f"is {plan.profile.alignment}", _MEND)

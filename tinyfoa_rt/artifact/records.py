@@ -14,7 +14,7 @@ __all__ = [
     "ParameterRecord", "RateRecord", "TensorRecord",
 ]  # fmt: skip
 
-ARTIFACT_FORMAT = "tinyfoa-artifact/3"
+ARTIFACT_FORMAT = "tinyfoa-artifact/4"
 
 
 @dataclass(frozen=True)
@@ -142,8 +142,8 @@ class BlockRecord:
         step: path of its training step.
         inputs: values that enter it: names in the step and in the stages of the forward pass.
         output: the value where its loss attaches.
-        scale: the tensor of the output's scale s; empty where the output is real.
-        scale_momentum: the share of s that a step keeps.
+        binary: the values that it computes as bits, in the order of execution; see :func:`tinyfoa_rt.ir.names.scale_of`.
+        scale_momentum: the share of a scale s that a step keeps.
         statistics: outputs of batch normalizations that keep running statistics; see :func:`tinyfoa_rt.ir.names.statistics_of`.
         statistics_momentum: the share of each that a step keeps.
         scores: the output of the step by which the block predicts, (batch, outputs); empty where it does not.
@@ -158,7 +158,7 @@ class BlockRecord:
     step: str
     inputs: tuple[str, ...]
     output: str
-    scale: str
+    binary: tuple[str, ...]
     scale_momentum: float
     statistics: tuple[str, ...]
     statistics_momentum: tuple[float, ...]
@@ -183,7 +183,7 @@ class Manifest:
     """What is trained how.
 
     Attributes:
-        format: ``tinyfoa-artifact/3``.
+        format: ``tinyfoa-artifact/4``.
         model: the model's name.
         inputs: its data inputs; a sample has a value for each.
         output: name of the output that classifies or reconstructs.
@@ -248,7 +248,7 @@ class Manifest:
     @property
     def binary_values(self) -> frozenset[str]:
         """The values that blocks hand on as bits."""
-        return frozenset(block.output for block in self.blocks if block.scale)
+        return frozenset(name for block in self.blocks for name in block.binary)
 
     @property
     def next_of(self) -> Mapping[str, str]:

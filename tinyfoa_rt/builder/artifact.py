@@ -23,7 +23,6 @@ from tinyfoa_rt.builder.initial_tensors import initial_tensors
 from tinyfoa_rt.builder.rates import rate_of_block
 from tinyfoa_rt.emit import can_pack, emit_forward, emit_inference, emit_step
 from tinyfoa_rt.ir.block import Layer, Slices
-from tinyfoa_rt.ir.names import scale_of
 from tinyfoa_rt.ir.plan import Plan
 from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.ir.step import StepGraph
@@ -90,7 +89,7 @@ class ArtifactBuilder:
             step=path,
             inputs=tuple(name for name in step.inputs if name not in step.constants),
             output=block.output,
-            scale=scale_of(block.output) if context.is_binary else "",
+            binary=tuple(part.output for part in context.binary_parts),
             scale_momentum=context.recipe.scale_momentum(choice.batch),
             statistics=tuple(node.outputs[0] for node in running_statistics(block)),
             statistics_momentum=tuple(
@@ -106,7 +105,7 @@ class ArtifactBuilder:
 
     def _layer(self, context: BlockContext, layer: Layer, slices: Slices) -> LayerRecord:
         grid = SliceGrid.of(layer, slices)
-        is_binary = context.recipe.binarize != "none"
+        is_binary = context.recipe_of(layer).binarize != "none"
         leading = {"dense": (), "conv": (layer.taps,), "local": (layer.positions, layer.taps)}[layer.kind]
         shape = (*leading, layer.in_features, layer.out_features)
         return LayerRecord(layer.name, layer.kind, shape, grid.ins, grid.outs, layer.bias is not None, is_binary)

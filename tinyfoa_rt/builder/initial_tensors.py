@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyfoa_rt.artifact.records import BlockRecord
-from tinyfoa_rt.ir.names import kept_by, shift_of, statistics_of
+from tinyfoa_rt.ir.names import kept_by, scale_of, shift_of, statistics_of
 from tinyfoa_rt.planner.task import PlanningTask
 from tinyfoa_rt.steps.initial_weights import initial_weights
 from tinyfoa_rt.steps.methods import method_of
@@ -27,11 +27,10 @@ def initial_tensors(task: PlanningTask, blocks: Iterable[BlockRecord]) -> dict[s
     tensors: dict[str, Array] = {}
     for context, record in zip(task.contexts, blocks):
         for layer in context.block.layers:
-            tensors.update(initial_weights(task.graph, layer, is_binary=context.recipe.binarize != "none"))
+            tensors.update(initial_weights(task.graph, layer, is_binary=context.recipe_of(layer).binarize != "none"))
         kept = method_of(context.recipe.method).initial(context, task.parts.blocks[-1])
         tensors.update({kept_by(record.name, name): array for name, array in kept.items()})
-        if record.scale:
-            tensors[record.scale] = np.zeros((), dtype=np.float32)
+        tensors.update({scale_of(value): np.zeros((), dtype=np.float32) for value in record.binary})
         for node in running_statistics(context.block):
             for name, value in zip((shift_of(node.outputs[0]), *statistics_of(node.outputs[0])), node.inputs[2:5]):
                 tensors[name] = np.array(task.graph.constants[value].read(), dtype=np.float32)

@@ -63,12 +63,13 @@ class Layer:
 
 @dataclass(frozen=True)
 class Block:
-    """Layers of one depth that are trained together by one local loss.
+    """Layers that are trained together by one loss: those of one depth, or of a run of such *parts* that follow each other.
 
     ``nodes`` are all nodes of the block in execution order, those of its layers included. ``inputs`` are the values that enter
     it (skip tensors too), ``output`` is where its loss attaches, ``exports`` are all values that later blocks or the model's
     outputs read. ``keeps_reals``: the output is, or feeds, another output of the model than the one that learns, and so is never
-    binarized.
+    binarized. ``parts`` are the blocks of one depth that a block of several is made of, in execution order; a part whose layers
+    are not among ``layers`` is frozen.
     """
 
     name: str
@@ -80,6 +81,12 @@ class Block:
     exports: tuple[str, ...]
     is_classifier: bool = False
     keeps_reals: bool = False
+    parts: tuple[Block, ...] = ()
+
+    @property
+    def stages(self) -> tuple[Block, ...]:
+        """The blocks of one depth that it is made of: its parts, or itself."""
+        return self.parts or (self,)
 
     @property
     def parameters(self) -> int:

@@ -107,6 +107,9 @@ class PlanOptions:
         AUTO, "Grid of slices for all layers, such as 2x2 (inputs x outputs); auto lets the plan choose.", "INxOUT"
     )
     optimizer: str = _choice(AUTO, OPTIMIZERS, f"{_any_of(OPTIMIZERS)}; auto takes the one that needs least.")
+    block_layers: str = _text(
+        "1", "Where blocks end: after 1 layer, after K, all (backpropagation), or names of layers.", "1|K|all|NAMES"
+    )
     method: str = _text("local-head", "Where a block's error comes from: local-head, or a method that was registered.", "NAME")
     head: str = _choice(
         AUTO,

@@ -85,6 +85,10 @@ class Recipe:
         """
         return replace(self, method="own-loss", binarize="none" if self.classifier == "real" else self.binarize)
 
+    def of_own_loss(self) -> Recipe:
+        """The recipe of a block that ends in the model's own classifier: it is trained with the model's own loss."""
+        return replace(self, method="own-loss")
+
     @property
     def window_floor(self) -> float:
         """Where the straight-through window begins."""

@@ -45,9 +45,10 @@ class SliceGrid:
 
     @classmethod
     def of(cls, layer: Layer, slices: Slices) -> SliceGrid:
-        """The grid of ``layer`` cut into ``slices``."""
-        granule = WORD_BITS if layer.taps == 1 and layer.in_features >= WORD_BITS * slices.m_in else 1
-        return cls(split(layer.in_features, slices.m_in, granule), split(layer.out_features, slices.m_out))
+        """The grid of ``layer`` cut into ``slices``, or as far as a layer of fewer inputs or outputs can be cut."""
+        m_in, m_out = min(slices.m_in, layer.in_features), min(slices.m_out, layer.out_features)
+        granule = WORD_BITS if layer.taps == 1 and layer.in_features >= WORD_BITS * m_in else 1
+        return cls(split(layer.in_features, m_in, granule), split(layer.out_features, m_out))
 
     @property
     def num_bands(self) -> int:

@@ -17,7 +17,7 @@ from tinyfoa_rt.ir.c_program import Argument, Call, Fields, Name, Number, Real, 
 from tinyfoa_rt.ir.names import split
 from tinyfoa_rt.ir.optimizers import OPTIMIZERS, STEP_COUNT, Optimizer
 from tinyfoa_rt.ir.step import StepNode
-from tinyfoa_rt.operators.geometry import known, num_scalars
+from tinyfoa_rt.operators.geometry import known, num_scalars, same_as_first
 from tinyfoa_rt.operators.lowering import CONTEXT, Lowering, LowerRule, real_attribute
 from tinyfoa_rt.operators.registry import register
 from tinyfoa_rt.operators.signature import Memory, Operator, Port, no_scratch
@@ -81,6 +81,14 @@ register(
         doc="Gradient of the biases of the active slice.",
         memory=Memory(streams=frozenset({0})),
         attributes=("bias_size", "has_all_rows"),
+    ),
+    Operator(
+        name="RateAfter",
+        inputs=(Port("rate"), Port("computed")),
+        outputs=(Port("same_rate"),),
+        shape_rule=same_as_first,
+        scratch=no_scratch,
+        doc="The rate, once something has been computed from the weights that it moves; only where a runtime chooses the order.",
     ),
     Operator(
         name="PackSigns",

@@ -25,6 +25,9 @@ class GradientBuilder(Protocol):
     @property
     def graph(self) -> Graph: ...
 
+    def has(self, name: str) -> bool:
+        """Whether the step has a tensor of this name."""
+
     def constant(self, name: str) -> str:
         """Declare a constant of the model that holds real numbers; return its name."""
 

@@ -2,12 +2,13 @@
 
 from tinyfoa_rt.partition.blocks import partition
 from tinyfoa_rt.partition.classes import with_classes
+from tinyfoa_rt.partition.merging import merge_parts
 from tinyfoa_rt.partition.own_operators import is_own, with_standard_operators
 from tinyfoa_rt.partition.quantization import without_rounding
 from tinyfoa_rt.partition.score import Score, find_score, loss_candidates
 from tinyfoa_rt.partition.selection import select_blocks
 
 __all__ = [
-    "Score", "find_score", "is_own", "loss_candidates", "partition", "select_blocks", "with_classes", "with_standard_operators",
-    "without_rounding",
+    "Score", "find_score", "is_own", "loss_candidates", "merge_parts", "partition", "select_blocks", "with_classes",
+    "with_standard_operators", "without_rounding",
 ]  # fmt: skip

@@ -15,12 +15,13 @@ _MOST_SHOWN = 4
 _LAST = re.compile(r"last:(\d{1,9})")
 
 
-def select_blocks(blocks: Sequence[Block], train: str | Sequence[str]) -> frozenset[str]:
+def select_blocks(blocks: Sequence[Block], train: str | Sequence[str], flag: str = "--train") -> frozenset[str]:
     """Return the names of the blocks that ``train`` selects.
 
     Args:
         blocks: all blocks, in execution order.
         train: ``all``, ``last:K`` (the last K blocks) or names of blocks or layers, separated by commas; or a sequence of names.
+        flag: the option that asks, for messages.
 
     Raises:
         UsageError: K is not between 1 and the number of blocks, or a name is not there.
@@ -33,12 +34,12 @@ def select_blocks(blocks: Sequence[Block], train: str | Sequence[str]) -> frozen
     elif last := _LAST.fullmatch(train):
         count = int(last[1])
         if not 1 <= count <= len(blocks):
-            raise UsageError(f"--train {train}", f"the model has {len(blocks)} blocks", f"use last:1 to last:{len(blocks)}")
+            raise UsageError(f"{flag} {train}", f"the model has {len(blocks)} blocks", f"use last:1 to last:{len(blocks)}")
         names = [block.name for block in blocks[-count:]]
     else:
         names = _split(train, block_of)
     if unknown := [name for name in names if name not in block_of]:
-        raise _unknown(blocks, unknown[0])
+        raise _unknown(blocks, unknown[0], flag)
     return frozenset(block_of[name] for name in names)
 
 
@@ -57,8 +58,8 @@ def _split(train: str, known: Container[str]) -> list[str]:
     return names
 
 
-def _unknown(blocks: Sequence[Block], name: str) -> UsageError:
+def _unknown(blocks: Sequence[Block], name: str, flag: str) -> UsageError:
     # Some exporters join the names of all nodes that they merged: eight of those would fill a page.
     known = ", ".join(elide(block.name) for block in blocks[:_MOST_SHOWN]) + (", …" if len(blocks) > _MOST_SHOWN else "")
     mend = f"use all, last:K or names such as {known} ('tinyfoa-rt plan --json' prints them in full)"
-    return UsageError(f"--train {name}", "no block or layer has this name", mend)
+    return UsageError(f"{flag} {name}", "no block or layer has this name", mend)

@@ -6,8 +6,10 @@ from bisect import bisect_right
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 
+from tinyfoa_rt.ir.block import Layer, Slices
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.program import Program
+from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.partition.schedule import rotations
 from tinyfoa_rt.planner.footprint import Before, Footprint, before_each, footprint, peak_nbytes, transient_base
 from tinyfoa_rt.planner.ort_memory import StageMemory, forward_stages, step_held_nbytes, step_program
@@ -102,10 +104,15 @@ class BlockCosts:
         """Bytes that the end of each slice's turn writes, layer by layer."""
         numbers = range(candidate.slices.count)
         if self.task.profile.runtime == "ort":
-            sizes = (context.recipe, context.profile)
-            return [[slice_nbytes(layer, *sizes, (candidate.slices, i)) for i in numbers] for layer in context.block.layers]
+            return [self._slice_nbytes(context, layer, candidate.slices) for layer in context.block.layers]
         model = block_model(self.task, index, candidate)
         return [[turn_nbytes(model, layer, i % layer.grid.count) for i in numbers] for layer in model.layers]
+
+    def _slice_nbytes(self, context: BlockContext, layer: Layer, slices: Slices) -> list[int]:
+        """Bytes that the end of each turn writes of a layer, whose own slices may be fewer."""
+        count = SliceGrid.of(layer, slices).count
+        own = [slice_nbytes(layer, context.recipe_of(layer), context.profile, (slices, i)) for i in range(count)]
+        return [own[i % count] for i in range(slices.count)]
 
     def before(self, index: int, batch: int) -> Before:
         """What precedes the step of block ``index``."""
@@ -157,9 +164,10 @@ def _signature(context: BlockContext) -> Hashable:
         operands = tuple((number.setdefault(name, len(number)), _operand(context, name)) for name in names)
         nodes.append((node.op_type, node.domain, len(node.inputs), operands, _frozen_attributes(node.attributes)))
     layers = tuple((number[layer.output], layer.kind, layer.groups, layer.bias is None) for layer in block.layers)
+    parts = tuple((number[part.output], part.keeps_reals, part.layers[0] in block.layers) for part in block.parts)
     inputs = tuple(number[name] for name in block.inputs)
     exports = tuple(number[name] for name in block.exports if name in number)
-    return (tuple(nodes), layers, inputs, number[block.output], exports, context.recipe, block.keeps_reals)
+    return (tuple(nodes), layers, parts, inputs, number[block.output], exports, context.recipe, block.keeps_reals)
 
 
 def _operand(context: BlockContext, name: str) -> Hashable:

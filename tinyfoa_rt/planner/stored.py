@@ -24,7 +24,7 @@ def stored_model(task: PlanningTask, candidates: Sequence[Candidate]) -> StoredM
     return StoredModel(
         optimizer=optimizer_of(task.recipe.optimizer),
         layers=tuple(layer for context, each in zip(task.contexts, candidates) for layer in _of_block(context, each)),
-        scales=tuple(scale_of(context.block.output) for context in task.contexts if context.is_binary),
+        scales=tuple(scale_of(part.output) for context in task.contexts for part in context.binary_parts),
         statistics={name: length for context in task.contexts for name, length in followed_by(context).items()},
     )
 
@@ -53,7 +53,7 @@ def stored_layers(context: BlockContext, candidate: Candidate) -> tuple[StoredLa
             layer.name,
             SliceGrid.of(layer, candidate.slices),
             taps=layer.taps,
-            is_binary=context.recipe.binarize != "none",
+            is_binary=context.recipe_of(layer).binarize != "none",
             has_bias=layer.bias is not None,
         )
         for layer in context.block.layers

@@ -14,6 +14,7 @@ from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.partition import (
     find_score,
     is_own,
+    merge_parts,
     partition,
     select_blocks,
     with_classes,
@@ -71,8 +72,10 @@ class PlanningTask:
 
     def grids(self, block: Block) -> tuple[Slices, ...]:
         """The grids a block may be cut into, in order of preference."""
-        largest_in = min(layer.in_features for layer in block.layers)
-        largest_out = min(layer.out_features for layer in block.layers)
+        # Of layers of one depth all are cut alike; of a block of several parts each as far as it can be.
+        furthest = max if block.parts else min
+        largest_in = furthest(layer.in_features for layer in block.layers)
+        largest_out = furthest(layer.out_features for layer in block.layers)
         asked = self.options.grid()
         if asked is None and self.options.schedule == "freeze-diagonal":
             asked = _DIAGONAL
@@ -116,7 +119,8 @@ def resolve_options(graph: Graph, options: PlanOptions, profile: Profile | None 
     loss = options.loss if options.loss != AUTO else auto_loss(graph, score, options.classes)
     parts = partition(graph, score.value(loss) if score is not None else None)
     selected = select_blocks(parts.blocks, options.train)
-    to_train = {node.name for block in parts.blocks if block.name in selected for node in block.nodes}
+    merged = merge_parts(graph, parts, selected, options.block_layers)
+    to_train = {node.name for block in merged.blocks if block.name in selected for node in block.nodes}
     graph = with_standard_operators(without_rounding(graph, to_train), to_train)
     _check_frozen(graph, profile)
     if options.classes is not None:
@@ -125,13 +129,15 @@ def resolve_options(graph: Graph, options: PlanOptions, profile: Profile | None 
     parts = partition(graph, score.value(loss) if score is not None else None)
     if score is not None:
         check_loss(graph, parts.blocks[-1].output, loss)
+    train = tuple(block.name for block in parts.blocks if block.name in selected)
+    parts = merge_parts(graph, parts, selected, options.block_layers)
     trained = [block for block in parts.blocks if block.name in selected]
     num_outputs = graph.values[parts.blocks[-1].output].size
     options = replace(
         options,
         budget=_budget(options, profile),
         target=profile.name,
-        train=tuple(block.name for block in trained),
+        train=train,
         optimizer="sgd" if options.optimizer == AUTO else options.optimizer,  # the one that needs least
         loss=loss,
     )

@@ -49,19 +49,26 @@ def calibrate(
     num_batches = max(1, CALIBRATION_SAMPLES // batch)
     for index in range(len(record.statistics) if is_new else 0):  # what lies behind another one is measured after it
         _measure_statistics(training, state, fill, (num_batches, index))
-    powers, scales = [], []
+    for value in record.binary if is_new else ():  # in their order too: what is scaled reads what was scaled before
+        _measure_scale(training, state, fill, (num_batches, value))
+    powers = []
     for index in range(num_batches):
         fill(index)
         powers.append(input_powers(training, state))
-        if record.scale and is_new:
-            state.others[record.scale][...] = 0
-            training.step(0.0)
-            scales.append(float(state.others[record.scale]))
-    if scales:
-        # One step from 0 leaves the new share of the batch's mean.
-        state.others[record.scale][...] = robust_mean(np.array(scales)) / (1 - record.scale_momentum)
     training.reset_optimizer()
     return np.concatenate(powers)
+
+
+def _measure_scale(training: BlockTraining, state: ModelState, fill: Callable[[int], None], which: tuple[int, str]) -> None:
+    """Measure mean |z| of what becomes the bits of a value; from 0 a step leaves the new share of the batch's mean."""
+    num_batches, value = which
+    scale, scales = state.others[scale_of(value)], []
+    for index in range(num_batches):
+        fill(index)
+        scale[...] = 0
+        training.step(0.0)
+        scales.append(float(scale))
+    scale[...] = robust_mean(np.array(scales)) / (1 - training.record.scale_momentum)
 
 
 def _measure_statistics(training: BlockTraining, state: ModelState, fill: Callable[[int], None], which: tuple[int, int]) -> None:

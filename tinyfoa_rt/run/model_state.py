@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt.artifact.records import BlockRecord, LayerRecord, Manifest, OptimizerRecord
 from tinyfoa_rt.errors import InputError
-from tinyfoa_rt.ir.names import kept_by, own, shift_of, statistics_of
+from tinyfoa_rt.ir.names import kept_by, own, scale_of, shift_of, statistics_of
 from tinyfoa_rt.run.conv_state import ConvState
 from tinyfoa_rt.run.layer_state import LayerState
 from tinyfoa_rt.run.local_state import LocalState
@@ -92,7 +92,7 @@ class ModelState:
 
 
 def _other_names(block: BlockRecord) -> list[str]:
-    known = [*(kept_by(block.name, name) for name in block.kept), *([block.scale] if block.scale else [])]
+    known = [*(kept_by(block.name, name) for name in block.kept), *map(scale_of, block.binary)]
     return known + [name for value in block.statistics for name in (shift_of(value), *statistics_of(value))]
 
 

@@ -88,6 +88,10 @@ class BackwardPass:
             gradient = self.builder.standard("Add", (known, gradient), (sum_name, self.grad_type(value)), category="gradient")
         self._gradient[value] = gradient
 
+    def replace(self, value: str, gradient: str) -> None:
+        """Take another gradient for a value, which stands for all that were recorded."""
+        self._gradient[value] = gradient
+
 
 def channel_slice(graph: Graph, block: Block, slices: Slices, origin: str) -> ChannelSlice | None:
     """The part of the channels that the active slice needs, or ``None`` where all are needed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tinyfoa_rt.ir.block import Block, Slices
+from tinyfoa_rt.ir.block import Block, Layer, Slices
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.names import scale_of
 from tinyfoa_rt.ir.profile import Profile
@@ -13,12 +13,28 @@ from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.steps.rows import disordered, rows_in_order
 from tinyfoa_rt.steps.training_nodes import has_sign
 
-__all__ = ["BlockContext", "StepChoice", "binarizes_output", "block_contexts"]
+__all__ = ["BlockContext", "StepChoice", "binary_parts", "block_contexts", "recipe_of_layer"]
 
 
-def binarizes_output(graph: Graph, block: Block, recipe: Recipe) -> bool:
-    """Whether a block hands on bits: a classifier never does, nor one whose output is never negative or read as it is."""
-    return recipe.binarize == "both" and not (block.is_classifier or block.keeps_reals) and has_sign(graph, block)
+def binary_parts(graph: Graph, block: Block, recipe: Recipe) -> tuple[Block, ...]:
+    """The parts of a block whose outputs are bits.
+
+    A classifier's never is, nor one that is never negative or is read as it is, nor that of a part whose layers are frozen.
+    """
+    if recipe.binarize != "both":
+        return ()
+    trained = {layer.name for layer in block.layers}
+    return tuple(
+        part
+        for part in block.stages
+        if part.layers[0].name in trained and not (part.is_classifier or part.keeps_reals) and has_sign(graph, part)
+    )
+
+
+def recipe_of_layer(block: Block, layer: Layer, recipe: Recipe) -> Recipe:
+    """The recipe of one layer of a block that is trained by ``recipe``: the model's classifier has a precision of its own."""
+    is_last = block.is_classifier and any(layer is each for each in block.stages[-1].layers)
+    return recipe.of_classifier() if is_last else recipe
 
 
 @dataclass(frozen=True)
@@ -37,9 +53,18 @@ class BlockContext:
     disorder: str = ""
 
     @property
+    def binary_parts(self) -> tuple[Block, ...]:
+        """The parts of the block whose outputs are bits, in execution order."""
+        return binary_parts(self.graph, self.block, self.recipe)
+
+    @property
     def is_binary(self) -> bool:
         """Whether the block's output is binarized."""
-        return binarizes_output(self.graph, self.block, self.recipe)
+        return any(part.output == self.block.output for part in self.binary_parts)
+
+    def recipe_of(self, layer: Layer) -> Recipe:
+        """The recipe of one of the block's layers."""
+        return recipe_of_layer(self.block, layer, self.recipe)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +88,9 @@ def block_contexts(graph: Graph, blocks: Sequence[Block], recipe: Recipe, profil
     contexts = []
     ordered = rows_in_order(graph)
     for block in blocks:
-        own = recipe.of_classifier() if block.is_classifier else recipe
+        own = recipe if not block.is_classifier else recipe.of_own_loss() if block.parts else recipe.of_classifier()
         entering = {name: binary[name] for name in block.inputs if name in binary}
         contexts.append(BlockContext(graph, block, own, profile, entering, disordered(graph, block, ordered)))
-        if contexts[-1].is_binary:
-            binary[block.output] = scale_of(block.output) if hands_scale else ""
+        for part in contexts[-1].binary_parts:
+            binary[part.output] = scale_of(part.output) if hands_scale else ""
     return tuple(contexts)

@@ -163,6 +163,10 @@ class StepBuilder:
             self._real_of[name] = self.call("BinaryToReal", (name, scale), (own(name, "real"),))[0]
         return self._real_of[name]
 
+    def known_real(self, name: str) -> str:
+        """The real form of a binary tensor where it has been unpacked, else the tensor itself."""
+        return self._real_of.get(name, name)
+
     @property
     def num_nodes(self) -> int:
         return len(self._nodes)

@@ -17,7 +17,7 @@ from tinyfoa_rt.ir.step import StepGraph, TensorType
 from tinyfoa_rt.operators import DOMAIN
 from tinyfoa_rt.operators.geometry import explicit_window
 from tinyfoa_rt.operators.local import LOCAL_ATTRIBUTES
-from tinyfoa_rt.steps.block_context import binarizes_output
+from tinyfoa_rt.steps.block_context import binary_parts, recipe_of_layer
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.parameters import LayerTensors, declare_read_only
 from tinyfoa_rt.steps.training_nodes import absorbed_relu, running_statistics
@@ -36,7 +36,8 @@ class ForwardPass:
     """Adds forward nodes to a builder.
 
     ``binary`` maps the values that are bits to their scales, or to nothing where they have none; ``renamed`` maps a value to the
-    tensor that stands for it.
+    tensor that stands for it while its part of a block is computed; ``preactivations`` maps what has become bits to what these
+    are the signs of, and ``absorbed`` names the nodes that are left out for them.
     """
 
     def __init__(self, builder: StepBuilder, recipe: Recipe, binary: dict[str, str]) -> None:
@@ -44,6 +45,8 @@ class ForwardPass:
         self.recipe = recipe
         self.binary = binary
         self.renamed: dict[str, str] = {}
+        self.preactivations: dict[str, str] = {}
+        self.absorbed: set[str] = set()
 
     def name(self, value: str) -> str:
         return self.renamed.get(value, value)
@@ -89,17 +92,17 @@ class ForwardPass:
         """The name of a constant that is part of the program, such as a shape; the empty string for an absent input."""
         return self.builder.structure(value) if value and self.builder.graph.constant_at(value, 1) is not None else ""
 
-    def reads_bits(self, layer: Layer) -> bool:
+    def reads_bits(self, layer: Layer, recipe: Recipe) -> bool:
         """Whether a layer multiplies bits as they are: binary weights do; real ones of a dense layer if bits have no scale."""
         if layer.input not in self.binary:
             return False
-        return self.recipe.binarize == "both" or (layer.kind == "dense" and not self.binary[layer.input])
+        return recipe.binarize == "both" or (layer.kind == "dense" and not self.binary[layer.input])
 
-    def run_layer(self, layer: Layer, tensors: LayerTensors) -> None:
+    def run_layer(self, layer: Layer, tensors: LayerTensors, recipe: Recipe) -> None:
         """Run a trained layer's product."""
-        is_bit_input = self.reads_bits(layer)
+        is_bit_input = self.reads_bits(layer, recipe)
         x = layer.input if is_bit_input else self.real_input(layer.input)
-        precision = "real" if self.recipe.binarize == "none" else "binary" if is_bit_input else "sign"
+        precision = "real" if recipe.binarize == "none" else "binary" if is_bit_input else "sign"
         inputs = (
             *(x, tensors.w, tensors.bias, tensors.w_slice, tensors.bias_slice, tensors.origin),
             *(tensors.abs_sum, tensors.abs_sum_slice, self.binary[layer.input] if is_bit_input else ""),
@@ -111,13 +114,19 @@ class ForwardPass:
         expected = self.builder.value_type(layer.output).shape
         assert shape == expected, f"{layer.name}: shape rule gives {shape}, the model {expected}"
 
-    def prepare_binary_output(self, block: Block) -> tuple[Node | None, str]:
-        """Rename the block's output to its real form; return the Relu that is skipped and the name of that form."""
-        relu = absorbed_relu(self.builder.graph, block)
-        self.renamed[block.output] = own(block.output, "preactivation")
+    def expect_bits(self, part: Block) -> None:
+        """Compute a part's output in its real form, without the Relu that its bits make superfluous."""
+        relu = absorbed_relu(self.builder.graph, part)
+        self.renamed[part.output] = own(part.output, "preactivation")
         if relu is not None:
+            self.absorbed.add(relu.name)
             self.renamed[relu.outputs[0]] = self.name(relu.inputs[0])
-        return relu, self.renamed[block.output]
+
+    def become_bits(self, output: str, scale: str) -> str:
+        """From here on the output of a part is bits with this scale; return what they are the signs of."""
+        self.preactivations[output] = self.renamed.pop(output)
+        self.binary[output] = scale
+        return self.preactivations[output]
 
 
 def window_attributes(graph: Graph, layer: Layer) -> Mapping[str, Attribute]:
@@ -178,21 +187,24 @@ def _run_trained(forward: ForwardPass, block: Block) -> None:
     """Run a block whose training is over: parameters and scale are read where they lie."""
     builder = forward.builder
     layer_of = {node.name: layer for layer in block.layers for node in layer.nodes}
-    is_binary = binarizes_output(builder.graph, block, forward.recipe)
-    relu, preactivation = forward.prepare_binary_output(block) if is_binary else (None, "")
+    binary = binary_parts(builder.graph, block, forward.recipe)
     running = running_statistics(block)
-    for node in block.nodes:
-        layer = layer_of.get(node.name)
-        if node in running:
-            forward.normalize(node)
-        elif layer is None and node is not relu:
-            forward.run_node(node)
-        elif layer is not None and node is layer.nodes[0]:
-            forward.run_layer(layer, declare_read_only(builder, layer, forward.recipe))
-    if is_binary:
-        scale = ""
-        if forward.recipe.block_output == "scaled":
-            scale = scale_of(block.output)
-            builder.tensor(scale, TensorType("float32", ()), "weight", place=builder.parameter_place, is_persistent=True)
-        builder.call("BinaryActivation", (preactivation, scale), (block.output,))
-        forward.binary[block.output] = scale
+    for part in block.stages:
+        if part in binary:
+            forward.expect_bits(part)
+        for node in part.nodes:
+            layer = layer_of.get(node.name)
+            if node in running:
+                forward.normalize(node)
+            elif layer is None and node.name not in forward.absorbed:
+                forward.run_node(node)
+            elif layer is not None and node is layer.nodes[0]:
+                recipe = recipe_of_layer(block, layer, forward.recipe)
+                forward.run_layer(layer, declare_read_only(builder, layer, recipe), recipe)
+        if part in binary:
+            scale = ""
+            if forward.recipe.block_output == "scaled":
+                scale = scale_of(part.output)
+                builder.tensor(scale, TensorType("float32", ()), "weight", place=builder.parameter_place, is_persistent=True)
+            preactivation = forward.become_bits(part.output, scale)
+            builder.call("BinaryActivation", (preactivation, scale), (part.output,))

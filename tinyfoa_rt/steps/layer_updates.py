@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.graph import Attribute
-from tinyfoa_rt.ir.names import RATE, gradient, successor
+from tinyfoa_rt.ir.names import RATE, gradient, own, successor
 from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.operators.updates import LARGEST
@@ -28,31 +30,37 @@ class LayerUpdates:
         self.builder = forward.builder
         self.optimizer = optimizer_of(context.recipe.optimizer)
 
-    def add(self, layer: Layer, tensors: LayerTensors, backward: BackwardPass, grad_z: str) -> None:
-        """Add the gradient of a layer's active slice, by the error ``grad_z`` at its output, and the step that follows it."""
-        assert tensors.weight is not None
+    def add(self, layer: Layer, tensors: LayerTensors, backward: BackwardPass, grad_z: str, waits_for: str = "") -> None:
+        """Add the gradient of a layer's active slice, by the error ``grad_z`` at its output, and the step that follows it.
+
+        The weights move after the tensor ``waits_for`` has been computed from them.
+        """
         self.builder.phase = "gradient"
+        if waits_for:
+            rate = own(layer.name, "rate")
+            tensors = replace(tensors, rate=self.builder.call("RateAfter", (RATE, waits_for), (rate,), {}, "gradient")[0])
         if layer.kind == "dense" and self.optimizer.dense_step and self.context.profile.runtime == "ort":
             self._step_down(layer, tensors, backward, grad_z)
             return
-        bias = tensors.bias_parameter
+        weight, bias = tensors.weight, tensors.bias_parameter
+        assert weight is not None
         attributes = dict(window_attributes(self.context.graph, layer))
         if layer.kind == "conv":
             attributes["group_outputs"] = group_outputs = layer.out_features // layer.groups
             attributes["slice_groups"] = SliceGrid.of(layer, self.choice.slices).most_groups(group_outputs)
-        attributes["slice_shape"] = tensors.weight.grad_type.shape
+        attributes["slice_shape"] = weight.grad_type.shape
         attributes["bias_size"] = bias.grad_type.size if bias else 0
         attributes["has_all_rows"] = int(backward.part is None)
         attributes |= self._input_center(layer)
         x, x_scale = self._layer_input(layer)
-        outputs = tuple(gradient(parameter.latent) for parameter in (tensors.weight, bias) if parameter)
+        outputs = tuple(gradient(parameter.latent) for parameter in (weight, bias) if parameter)
         inputs = (grad_z, x, x_scale, tensors.origin)
         self.builder.call(_SLICE_GRADIENTS[layer.kind], inputs, outputs, attributes, "gradient")
         self.builder.phase = "update"
-        for parameter, grad in zip((tensors.weight, bias), outputs):
+        for parameter, grad in zip((weight, bias), outputs):
             assert parameter is not None
-            self._update(parameter, grad, "" if tensors.w_slice else tensors.origin)
-        self._pack(tensors)
+            self._update(layer, parameter, grad, (tensors.rate, "" if tensors.w_slice else tensors.origin))
+        self._pack(layer, tensors)
 
     def _step_down(self, layer: Layer, tensors: LayerTensors, backward: BackwardPass, grad_z: str) -> None:
         """Where gradients have a buffer of their own: gradient and update of the weights are one operator."""
@@ -63,37 +71,43 @@ class LayerUpdates:
             size: dict[str, Attribute] = {"bias_size": bias.grad_type.size, **attributes}
             grad = self.builder.call("BiasSliceGrad", (grad_z, tensors.origin), (gradient(bias.latent),), size, "gradient")[0]
         self.builder.phase = "update"
-        limit = 1.0 if self.context.recipe.binarize != "none" else LARGEST
-        inputs = (weight.latent, grad_z, *self._layer_input(layer), RATE, tensors.origin)
+        limit = 1.0 if self._is_binary(layer) else LARGEST
+        inputs = (weight.latent, grad_z, *self._layer_input(layer), tensors.rate, tensors.origin)
         attributes |= {"limit": limit, **self._input_center(layer)}
         self.builder.call(self.optimizer.dense_step, inputs, (successor(weight.latent),), attributes)
         if bias is not None:
-            self._update(bias, grad, "")
-        self._pack(tensors)
+            self._update(layer, bias, grad, (tensors.rate, ""))
+        self._pack(layer, tensors)
 
     def _layer_input(self, layer: Layer) -> tuple[str, str]:
         """What a layer multiplies, and its scale where it is binary and has one."""
-        if self.forward.reads_bits(layer):
+        if self.forward.reads_bits(layer, self.context.recipe_of(layer)):
             return layer.input, self.forward.binary[layer.input]
         return self.forward.real_input(layer.input), ""
 
     def _input_center(self, layer: Layer) -> dict[str, Attribute]:
         """The attribute that says what the gradient takes off the input of binary weights; none where that is nothing."""
-        is_binary = self.context.recipe.binarize == "both" and self.forward.reads_bits(layer)
-        center = self.context.recipe.input_center if is_binary else 0.0
+        recipe = self.context.recipe_of(layer)
+        is_binary = recipe.binarize == "both" and self.forward.reads_bits(layer, recipe)
+        center = recipe.input_center if is_binary else 0.0
         return {"input_center": center} if center else {}
 
-    def _pack(self, tensors: LayerTensors) -> None:
+    def _is_binary(self, layer: Layer) -> bool:
+        return self.context.recipe_of(layer).binarize != "none"
+
+    def _pack(self, layer: Layer, tensors: LayerTensors) -> None:
         """Signs and sums follow the weights."""
         assert tensors.weight is not None
-        if self.context.recipe.binarize != "none":
+        if self._is_binary(layer):
             signs, sums = tensors.updated_signs
             latent = successor(tensors.weight.latent)
             self.builder.call("PackSigns", (latent, signs, sums, tensors.origin), (successor(signs), successor(sums)))
         self.builder.phase = "gradient"
 
-    def _update(self, parameter: Parameter, grad: str, origin: str) -> None:
-        is_clipped = self.context.recipe.binarize != "none" and self.builder.type_of(parameter.latent).shape[1:] != ()
-        inputs = (parameter.latent, grad, RATE, *parameter.states, origin)
+    def _update(self, layer: Layer, parameter: Parameter, grad: str, given: tuple[str, str]) -> None:
+        """One step of a weight or a bias; ``given`` are the rate, and where the slice begins."""
+        rate, origin = given
+        is_clipped = self._is_binary(layer) and self.builder.type_of(parameter.latent).shape[1:] != ()
+        inputs = (parameter.latent, grad, rate, *parameter.states, origin)
         outputs = tuple(successor(name) for name in (parameter.latent, *parameter.states))
         self.builder.call(self.optimizer.update, inputs, outputs, {"limit": 1.0 if is_clipped else LARGEST})

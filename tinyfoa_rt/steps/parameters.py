@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tinyfoa_rt.ir.block import Layer
-from tinyfoa_rt.ir.names import own
+from tinyfoa_rt.ir.names import RATE, own
 from tinyfoa_rt.ir.optimizers import STEP_COUNT, optimizer_of
 from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.recipe import Recipe
@@ -47,6 +47,7 @@ class LayerTensors:
     abs_sum_slice: str = ""
     weight: Parameter | None = None
     bias_parameter: Parameter | None = None
+    rate: str = RATE
 
     @property
     def updated_signs(self) -> tuple[str, str]:

@@ -31,15 +31,14 @@ def constant_nbytes(graph: Graph, nodes: Iterable[Node], profile: Profile) -> in
 
 
 def trained_nbytes(context: BlockContext) -> int:
-    """Bytes that a trained block keeps: its parameters, their state, what its method keeps, its scale and its other constants."""
+    """Bytes that a trained block keeps: parameters, their state, what its method keeps, scales and other constants."""
     block, recipe = context.block, context.recipe
     inside = {node.name for layer in block.layers for node in layer.nodes}
     owned = [node for node in block.nodes if node.name not in inside]
     total = constant_nbytes(context.graph, owned, context.profile) + sum(
-        _layer_nbytes(layer, recipe, context.profile) for layer in block.layers
+        _layer_nbytes(layer, context.recipe_of(layer), context.profile) for layer in block.layers
     )
-    if context.is_binary:
-        total += _FLOAT32
+    total += _FLOAT32 * len(context.binary_parts)
     kept = method_of(recipe.method).kept(context)
     return total + sum(each.type.nbytes(packs_bits=context.profile.packs_bits) for each in kept if not each.is_derived)
 

@@ -1,10 +1,13 @@
-"""One training step of a block: forward, loss, gradient back to its layers, update of the active slice.
+"""One training step of a block: forward, loss, gradient back through its layers, update of the active slice of each.
 
 Where the error comes from is the block's method (:mod:`tinyfoa_rt.steps.methods`), which is asked and not known.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.graph import Attribute, Node
 from tinyfoa_rt.ir.names import LOSS, RATE, gradient, own, scale_of, shift_of, statistics_of, successor
 from tinyfoa_rt.ir.step import StepGraph, TensorType
@@ -13,6 +16,7 @@ from tinyfoa_rt.steps.backward import BackwardPass, channel_slice, vjp_rule
 from tinyfoa_rt.steps.block_context import BlockContext, StepChoice
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.forward import ForwardPass
+from tinyfoa_rt.steps.input_gradients import add_input_gradient
 from tinyfoa_rt.steps.layer_updates import LayerUpdates
 from tinyfoa_rt.steps.methods import method_of
 from tinyfoa_rt.steps.methods.supervised import declare_labels
@@ -54,6 +58,12 @@ class _StepAssembly:
         self.tensors: dict[str, LayerTensors] = {}
         self._shifted: list[tuple[Node, str]] = []
         self.layer_of = {node.name: layer for layer in self.block.layers for node in layer.nodes}
+        self.part_of = {name: part for part in self.block.stages for node in part.nodes for name in node.outputs}
+        self.binary = {part.output: part for part in context.binary_parts}
+        # onnxruntime runs first what comes last in a graph and has no reader, with all that it needs: so updates stand there,
+        # those of the last layer last, and each is taken as soon as its error has passed.
+        self.moves_last = bool(self.block.parts) and context.profile.runtime == "ort"
+        self._last: list[Callable[[], None]] = []
 
     @property
     def reported(self) -> tuple[str, ...]:
@@ -78,38 +88,43 @@ class _StepAssembly:
         for layer in self.block.layers:
             if layer.kind == "dense" and len(self.context.graph.shape(layer.input)) != 2:
                 raise refuse(layer.name, "is a dense layer at several positions, which cannot be trained yet")
-            self.tensors[layer.name] = declare_trained(self.builder, layer, self.context.recipe, self.choice)
+            self.tensors[layer.name] = declare_trained(self.builder, layer, self.context.recipe_of(layer), self.choice)
 
     def run_forward(self) -> None:
-        is_binary = self.context.is_binary
-        relu, preactivation = self.forward.prepare_binary_output(self.block) if is_binary else (None, "")
+        for part in self.binary.values():
+            self.forward.expect_bits(part)
         running = running_statistics(self.block)
         for node in nodes_to_output(self.block):
             layer = self.layer_of.get(node.name)
             if layer is not None and node is layer.nodes[0]:
-                self.forward.run_layer(layer, self.tensors[layer.name])
+                self.forward.run_layer(layer, self.tensors[layer.name], self.context.recipe_of(layer))
             elif node in running:
                 self._normalize(node)
-            elif layer is None and node is not relu:
+            elif layer is None and node.name not in self.forward.absorbed:
                 self.forward.run_node(node)
-        if is_binary:
-            self._binarize(preactivation)
+            for output in (name for name in node.outputs if name in self.binary):
+                self._binarize(output)
 
     def run_backward(self) -> None:
         origin = self.tensors[self.block.layers[0].name].origin
-        sends_slices = self.method.sends_slices
+        sends_slices = self.method.sends_slices and not self.block.parts  # layers below need the error of all channels
         part = channel_slice(self.context.graph, self.block, self.choice.slices, origin) if sends_slices else None
         reached = reached_by_layers(self.block)
-        backward = BackwardPass(self.builder, self.forward.renamed, reached, part)
+        names = {**self.forward.renamed, **{name: self.builder.known_real(name) for name in self.binary}}
+        backward = BackwardPass(self.builder, names, reached, part)
         self._add_error(backward)
         for node in reversed(nodes_to_output(self.block)):
+            for output in (name for name in node.outputs if name in self.binary):
+                self._pass_window(output, backward)
+                names[output] = self.forward.preactivations[output]
             layer = self.layer_of.get(node.name)
             if layer is not None:
-                grad_z = backward.of(layer.output)
-                if node is layer.nodes[-1] and grad_z is not None:
-                    self.updates.add(layer, self.tensors[layer.name], backward, grad_z)
+                if node is layer.nodes[-1]:
+                    self._train(layer, backward)
             elif any(value in reached for value in node.inputs):
                 self._propagate(node, backward)
+        for update in reversed(self._last):
+            update()
         self._move_shifts(backward)  # onnxruntime takes these steps last, and keeps what they read until then
         missing = [layer.name for layer in self.block.layers if backward.of(layer.output) is None]
         if missing:
@@ -126,15 +141,29 @@ class _StepAssembly:
         self.scores = signal.scores
         self.builder.phase = "gradient"
         for value, grad in signal.gradients.items():
-            is_binary = self.context.is_binary and value == self.block.output
-            backward.add(value, self._behind_window(grad, backward) if is_binary else grad)
+            backward.add(value, grad)
 
-    def _behind_window(self, grad: str, backward: BackwardPass) -> str:
+    def _pass_window(self, output: str, backward: BackwardPass) -> None:
         """The gradient by what a binary output is the sign of: the straight-through estimator."""
-        output = self.block.output
-        windowed = (grad, own(output, "window"), backward.origin)
-        name = gradient(own(output, "preactivation"))
-        return self.builder.call("StraightThroughGrad", windowed, (name,), backward.channel_size(output), "gradient")[0]
+        grad = backward.of(output)
+        if grad is not None:
+            windowed = (grad, own(output, "window"), backward.origin)
+            name = gradient(own(output, "preactivation"))
+            size = backward.channel_size(output)
+            backward.replace(output, self.builder.call("StraightThroughGrad", windowed, (name,), size, "gradient")[0])
+
+    def _train(self, layer: Layer, backward: BackwardPass) -> None:
+        """What a layer sends to those below it is taken before its weights move."""
+        grad_z = backward.of(layer.output)
+        if grad_z is None:
+            return
+        tensors, sent = self.tensors[layer.name], ""
+        if backward.needs(layer.input):
+            sent = add_input_gradient(self.context, layer, tensors, backward, grad_z)
+        if self.moves_last:
+            self._last.append(lambda: self.updates.add(layer, tensors, backward, grad_z, waits_for=sent))
+        else:
+            self.updates.add(layer, tensors, backward, grad_z)
 
     def _normalize(self, node: Node) -> None:
         """Batch normalization behind a layer keeps running statistics and a shift that is trained."""
@@ -150,8 +179,7 @@ class _StepAssembly:
         attributes = {"epsilon": node.float("epsilon", 1e-5), "momentum": momentum}
         self.builder.call("RunningBatchNormalization", inputs, outputs, attributes)
 
-    def _binarize(self, preactivation: str) -> None:
-        output = self.block.output
+    def _binarize(self, output: str) -> None:
         scale = scale_of(output)
         self.builder.tensor(scale, TensorType("float32", ()), "state", is_persistent=True)
         recipe = self.context.recipe
@@ -159,30 +187,34 @@ class _StepAssembly:
             "momentum": recipe.scale_momentum(self.choice.batch),
             "window_floor": recipe.window_floor,
         }
+        # What a head sees is scaled, and so is what the next layers read where the recipe hands on scales.
+        is_scaled = output == self.block.output or recipe.block_output == "scaled"
+        preactivation = self.forward.become_bits(output, successor(scale) if is_scaled else "")
         outputs = (output, successor(scale), own(output, "window"))
         self.builder.call("BinaryActivation", (preactivation, scale), outputs, attributes)
-        self.forward.binary[output] = successor(scale)
 
     def _propagate(self, node: Node, backward: BackwardPass) -> None:
         grad = backward.of(node.outputs[0])
         if grad is None:
             return
-        # The straight-through window has already taken the part of an absorbed Relu.
-        if self.forward.renamed.get(node.outputs[0], "") == self.forward.name(node.inputs[0]):
+        if node.name in self.forward.absorbed:  # the straight-through window has already taken its part
             backward.add(node.inputs[0], grad)
             return
         rule = vjp_rule(self.context.graph, node)
         if node in running_statistics(self.block):
             self._shifted.append((node, grad))
-            if self.context.profile.runtime != "ort":  # where the gradient may take the place of what both read
+            if self.moves_last:
+                self._last.append(lambda: self._move_shifts(backward))
+            elif self.context.profile.runtime != "ort":  # where the gradient may take the place of what both read
                 self._move_shifts(backward)
         rule(backward, node, grad)
 
     def _move_shifts(self, backward: BackwardPass) -> None:
         """A shift takes plain steps, whatever the optimizer: it is a threshold, whose error is the sum of many positions."""
         self.builder.phase = "update"
-        share = self.context.recipe.shift_share(max(layer.row_size for layer in self.block.layers))
         for node, grad in self._shifted:
+            layers = self.part_of[node.outputs[0]].layers
+            share = self.context.recipe.shift_share(max(layer.row_size for layer in layers))
             attributes = {"share": share, **backward.channel_size(node.inputs[0])}
             shift = shift_of(node.outputs[0])
             self.builder.call("ShiftSgdStep", (shift, grad, RATE, backward.origin), (successor(shift),), attributes)

@@ -26,17 +26,24 @@ def nodes_to_output(block: Block) -> tuple[Node, ...]:
 def reached_by_layers(block: Block) -> frozenset[str]:
     """The values of the block through which a gradient passes on its way to a layer, the layers' outputs included."""
     reached = {layer.output for layer in block.layers}
-    inside_layers = {node.name for layer in block.layers for node in layer.nodes}
     for node in block.nodes:
-        if node.name not in inside_layers and any(name in reached for name in node.inputs):
+        if any(name in reached for name in node.inputs):
             reached.update(name for name in node.outputs if name)
     return frozenset(reached)
 
 
 def running_statistics(block: Block) -> tuple[Node, ...]:
-    """The batch normalizations behind a trained layer: they keep running statistics, as what they see changes with the layer."""
-    reached = reached_by_layers(block)
-    return tuple(node for node in nodes_to_output(block) if node.op_type == "BatchNormalization" and node.inputs[0] in reached)
+    """The batch normalizations behind a trained layer: they keep running statistics, as what they see changes with the layer.
+
+    Those of a frozen part of the block stay as they are.
+    """
+    reached, trained = reached_by_layers(block), {layer.name for layer in block.layers}
+    frozen = {node.name for part in block.parts if part.layers[0].name not in trained for node in part.nodes}
+    return tuple(
+        node
+        for node in nodes_to_output(block)
+        if node.op_type == "BatchNormalization" and node.inputs[0] in reached and node.name not in frozen
+    )
 
 
 def absorbed_relu(graph: Graph, block: Block) -> Node | None:

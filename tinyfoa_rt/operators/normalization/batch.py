@@ -35,7 +35,8 @@ __all__: list[str] = []
 
 def _vjp(backward: GradientPass, node: Node, grad: str) -> None:
     gain = backward.builder.constant(node.inputs[1])
-    variance = successor(statistics_of(node.outputs[0])[1])
+    followed = successor(statistics_of(node.outputs[0])[1])
+    variance = followed if backward.builder.has(followed) else backward.builder.constant(node.inputs[4])  # of a frozen layer
     attributes = {"epsilon": node.float("epsilon", 1e-5), **backward.channel_size(node.inputs[0])}
     add_gradient(backward, node, "BatchNormalizationGrad", (grad, gain, variance, backward.origin), attributes)
 

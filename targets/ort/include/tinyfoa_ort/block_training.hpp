@@ -72,7 +72,10 @@ public:
     StepResult step(double rate, std::int64_t number) {
         constexpr double largest = std::numeric_limits<float>::max();
         *rate_.data<float>() = rate > largest ? std::numeric_limits<float>::infinity() : static_cast<float>(rate);
-        const float scale = record_.scale.empty() ? 0 : state_.scale(record_.scale);
+        std::vector<float> scales;
+        for (const std::string& value : record_.binary) {
+            scales.push_back(state_.scale(names::own(value, "scale")));
+        }
         try {
             memory_.run(held_nbytes(), [this] { session_.run(); });
             const float loss = *outputs_.at(names::loss).data<float>();
@@ -83,8 +86,8 @@ public:
             for (Layer* layer : layers_) {
                 layer->roll_back();
             }
-            if (!record_.scale.empty()) {
-                state_.scale(record_.scale) = scale;
+            for (std::size_t i = 0; i < scales.size(); ++i) {
+                state_.scale(names::own(record_.binary[i], "scale")) = scales[i];
             }
             throw;
         }
@@ -143,7 +146,7 @@ public:
             const auto next = next_kept_.find(name);
             total += next == next_kept_.end() ? state_.kept(record_.name + name).held_nbytes() : next->second.nbytes();
         }
-        return total + (record_.scale.empty() ? 0 : sizeof(float));
+        return total + record_.binary.size() * sizeof(float);
     }
 
 private:

@@ -32,36 +32,43 @@ inline double robust_mean(const std::vector<double>& values) {
     return sum / static_cast<double>(values.size());
 }
 
-// Return mean x^2 of what a block's layers read, for each of 500 samples, and measure the scale of one that is new; another goes
-// on with its own. `fill` puts batch k into the block's inputs. Steps at rate 0 change nothing but the scale: from 0, a running
-// mean that keeps a share m reaches (1 - m) of the batch's mean in a step. A calibration that fails leaves the scale as it was.
+// Return mean x^2 of what a block's layers read, for each of 500 samples, and measure the scales of one that is new, in their
+// order, since what is scaled reads what was scaled before; another goes on with its own. `fill` puts batch k into the block's
+// inputs. Steps at rate 0 change nothing but scales: from 0, a running mean that keeps a share m reaches (1 - m) of the batch's
+// mean in a step. A calibration that fails leaves the scales as they were.
 inline std::vector<double> calibrate(BlockTraining& training, ModelState& state, std::size_t batch,
                                      const std::function<void(std::size_t)>& fill, bool is_new) {
     const BlockRecord& record = training.record();
-    std::vector<double> powers, scales;
-    float* scale = record.scale.empty() || !is_new ? nullptr : &state.scale(record.scale);
-    const float before = scale == nullptr ? 0 : *scale;
+    const std::size_t num_batches = std::max<std::size_t>(1, calibration_samples / batch);
+    std::vector<double> powers;
+    std::vector<float> before;
+    for (const std::string& value : record.binary) {
+        before.push_back(state.scale(names::own(value, "scale")));
+    }
     try {
-        for (std::size_t k = 0; k < std::max<std::size_t>(1, calibration_samples / batch); ++k) {
+        for (std::size_t i = 0; i < (is_new ? record.binary.size() : 0); ++i) {
+            float& scale = state.scale(names::own(record.binary[i], "scale"));
+            std::vector<double> scales;
+            for (std::size_t k = 0; k < num_batches; ++k) {
+                fill(k);
+                training.begin_turn(0);
+                scale = 0;
+                training.step(0.0, 0);
+                scales.push_back(static_cast<double>(scale));
+            }
+            scale = static_cast<float>(robust_mean(scales) / (1 - record.scale_momentum));
+        }
+        for (std::size_t k = 0; k < num_batches; ++k) {
             fill(k);
-            training.begin_turn(0);
             const std::vector<double> found = training.input_powers();
             powers.insert(powers.end(), found.begin(), found.end());
-            if (scale != nullptr) {
-                *scale = 0;
-                training.step(0.0, 0);
-                scales.push_back(static_cast<double>(*scale));
-            }
         }
     } catch (...) {
         training.reset_optimizer();
-        if (scale != nullptr) {
-            *scale = before;
+        for (std::size_t i = 0; i < before.size(); ++i) {
+            state.scale(names::own(record.binary[i], "scale")) = before[i];
         }
         throw;
-    }
-    if (scale != nullptr) {
-        *scale = static_cast<float>(robust_mean(scales) / (1 - record.scale_momentum));
     }
     training.reset_optimizer();
     return powers;

@@ -46,7 +46,7 @@ struct BlockRecord {
     std::string step;                 // path of its training step
     std::vector<std::string> inputs;  // values that enter it
     std::string output;               // where its loss attaches
-    std::string scale;                // tensor of the output's scale; empty where the output is real
+    std::vector<std::string> binary;  // the values that it computes as bits, in order; each has a scale
     double scale_momentum = 0;
     std::string scores;             // output of the step by which the block predicts
     std::vector<std::string> kept;  // what the step reads of its method's, such as a stored head: #ROLE; BLOCK#ROLE in the state
@@ -179,7 +179,7 @@ inline BlockRecord read_block(RecordReader& reader) {
     check_model_path(reader.place(), block.step);
     block.inputs = reader.texts("inputs");
     block.output = reader.text("output");
-    block.scale = reader.text("scale");
+    block.binary = reader.texts("binary");
     block.scale_momentum = reader.number("scale_momentum");
     const bool keeps_statistics = !reader.texts("statistics").empty();
     reader.list("statistics_momentum");
@@ -197,7 +197,7 @@ inline BlockRecord read_block(RecordReader& reader) {
     if (keeps_statistics) {
         throw reader.refused("normalizes batches, which needs Python's trainer: tinyfoa-rt train");
     }
-    if (!block.scale.empty() && !(block.scale_momentum >= 0 && block.scale_momentum < 1)) {
+    if (!block.binary.empty() && !(block.scale_momentum >= 0 && block.scale_momentum < 1)) {
         throw reader.refused("scale_momentum is not between 0 and 1");
     }
     return block;
@@ -238,7 +238,7 @@ inline void check_manifest(const std::string& place, const Manifest& manifest) {
 
 // Return the manifest in the text of a JSON object; `place` is what messages begin with.
 inline Manifest parse_manifest(const std::string& place, const std::string& text) {
-    constexpr const char* version = "tinyfoa-artifact/3";
+    constexpr const char* version = "tinyfoa-artifact/4";
     const Json content = parse_object(text);
     const Json* format = content.find("format");
     if (format == nullptr || !format->is(Json::Type::string) || format->text() != version) {

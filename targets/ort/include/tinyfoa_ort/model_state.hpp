@@ -42,14 +42,15 @@ public:
                     throw input_error(file.place(), "layer '" + layer.name + "' is there twice", detail::build_again);
                 }
             }
+            const bool hands_on_bits = std::count(block.binary.begin(), block.binary.end(), block.output) > 0;
             for (const std::string& name : block.kept) {
                 const TensorEntry& kept = entry(block.name + name);
                 check(kept.name, kept.shape.size() == 2 || kept.dtype != Dtype::int8, "is no matrix");
                 // What a block hands on as real numbers, its head reads as such.
-                kept_.emplace(kept.name, KeptTensor(kept, is_packed && !block.scale.empty()));
+                kept_.emplace(kept.name, KeptTensor(kept, is_packed && hands_on_bits));
             }
-            if (!block.scale.empty()) {
-                const TensorEntry& scale = entry(block.scale);
+            for (const std::string& value : block.binary) {
+                const TensorEntry& scale = entry(names::own(value, "scale"));
                 check(scale.name, scale.shape.empty() && scale.dtype == Dtype::float32, "is no number");
                 scales_.emplace(scale.name, Tensor(scale.dtype, scale.shape));
             }

@@ -1,0 +1,93 @@
+"""Where blocks end: runs of consecutive one-layer parts become blocks that are trained end to end.
+
+``--block-layers`` says where: ``1`` after every part (TinyFoA), ``K`` after K parts, ``all`` nowhere before the model's own loss
+(backpropagation), or names of layers after which a block ends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from tinyfoa_rt.errors import UsageError
+from tinyfoa_rt.ir.block import Block, Partition
+from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.partition.selection import select_blocks
+
+__all__ = ["merge_parts"]
+
+_COUNT = re.compile(r"\d{1,9}")
+
+
+def merge_parts(graph: Graph, parts: Partition, trained: Collection[str], block_layers: str) -> Partition:
+    """Return the partition with the parts that are trained together in one block.
+
+    A block of ``K`` parts is counted from the model's end. A part that is not trained ends a block; with ``all`` and with names
+    errors pass through it instead, and the last block reaches to the model's own loss.
+
+    Args:
+        graph: the model.
+        parts: blocks of one depth.
+        trained: names of those that are trained.
+        block_layers: ``all``, a number from 1, or names of layers or parts, separated by commas.
+
+    Raises:
+        UsageError: ``block_layers`` is none of these.
+    """
+    if block_layers == "1" or not parts.blocks:
+        return parts
+    if _COUNT.fullmatch(block_layers):
+        if not int(block_layers):
+            raise UsageError("--block-layers 0", "is no number of layers", "use 1 or more, all, or names of layers")
+        runs = _runs_of(parts.blocks, trained, int(block_layers))
+    else:
+        ends = set() if block_layers == "all" else select_blocks(parts.blocks, block_layers, "--block-layers")
+        runs = _runs_to(parts.blocks, trained, ends)
+    return replace(parts, blocks=tuple(_merged(graph, run, parts.blocks, trained) for run in runs))
+
+
+def _runs_of(blocks: Sequence[Block], trained: Collection[str], count: int) -> list[list[Block]]:
+    """Runs of up to ``count`` trained parts, the last of them full."""
+    runs: list[list[Block]] = []
+    for block in reversed(blocks):
+        goes_on = runs and block.name in trained and runs[-1][0].name in trained and len(runs[-1]) < count
+        if goes_on:
+            runs[-1].insert(0, block)
+        else:
+            runs.append([block])
+    return runs[::-1]
+
+
+def _runs_to(blocks: Sequence[Block], trained: Collection[str], ends: Collection[str]) -> list[list[Block]]:
+    """Runs that begin with a trained part and end after one of ``ends``, or with the model."""
+    runs: list[list[Block]] = []
+    is_open = False
+    for block in blocks:
+        if is_open:
+            runs[-1].append(block)
+        else:
+            runs.append([block])
+            is_open = block.name in trained
+        is_open = is_open and block.name not in ends
+    return runs
+
+
+def _merged(graph: Graph, run: Sequence[Block], blocks: Sequence[Block], trained: Collection[str]) -> Block:
+    """One block of a run; of its parts those that ``trained`` names have layers in it."""
+    if len(run) == 1:
+        return run[0]
+    nodes = tuple(node for part in run for node in part.nodes)  # what a part reads is made before it
+    inside = {node.name for node in nodes}
+    produced = {name for node in nodes for name in node.outputs if name}
+    reads = dict.fromkeys(name for node in nodes for name in node.inputs if name)
+    read_outside = {name for node in graph.nodes if node.name not in inside for name in node.inputs} | {*graph.outputs}
+    return replace(
+        run[-1],
+        name=run[0].name,
+        layers=tuple(layer for part in run if part.name in trained for layer in part.layers),
+        nodes=nodes,
+        inputs=tuple(name for name in reads if name not in produced and graph.constant_at(name, 1) is None),
+        exports=tuple(name for node in nodes for name in node.outputs if name in read_outside),
+        parts=tuple(run),
+    )
