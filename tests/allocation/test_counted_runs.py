@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from tests.allocation.drawn_models import LEARNED_FROM
-from tests.optional_tools import required_tool
 from tests.ort_ops.conftest import library
 
 __all__ = ["library"]
@@ -23,15 +22,6 @@ EXACT_FROM_BYTES = 16 * 1024
 # Of 292 networks one plan is 5.6 % too large and none of the others more than 3.2: a prediction of one sample is its peak, and
 # onnxruntime takes one feature map of the first layer (4,096 bytes) less than counted.
 MOST_UNUSED = 0.06
-
-
-@pytest.fixture(scope="session")
-def counter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The counting allocator, which a process preloads."""
-    library = tmp_path_factory.mktemp("counter") / "count_aligned.so"
-    source = ROOT / "tools" / "bench" / "count_aligned.c"
-    subprocess.run([required_tool("gcc"), "-O1", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"], check=True)
-    return library
 
 
 def counted(counter: Path, seeds: range, kernels: str = "none", most_refused: float = 0.2) -> list[dict[str, Any]]:

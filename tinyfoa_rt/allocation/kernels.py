@@ -47,10 +47,16 @@ def _conv(inputs: Sequence[Value], outputs: Sequence[Value], attributes: Mapping
     return [_REAL * positions * math.prod(w.shape[1:]) if filters > positions else _CONV_BUFFER]
 
 
+def _conv_transpose(inputs: Sequence[Value], outputs: Sequence[Value], attributes: Mapping[str, Any]) -> list[int]:
+    """What one image hands back through the filters of one group, before it is added up."""
+    errors, w = inputs[:2]
+    return [_REAL * math.prod(errors.shape[2:]) * math.prod(w.shape[1:])]
+
+
 def _where(inputs: Sequence[Value], outputs: Sequence[Value], attributes: Mapping[str, Any]) -> list[int]:
     """Both of its sides where they are chosen: each has the shape of the condition and that side."""
     condition, *sides = inputs
     return [math.prod(broadcast(condition, side)) * side.item_nbytes for side in sides]
 
 
-_RULES: Mapping[str, Rule] = {"Conv": _conv, "Where": _where}
+_RULES: Mapping[str, Rule] = {"Conv": _conv, "ConvTranspose": _conv_transpose, "Where": _where}
