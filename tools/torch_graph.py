@@ -116,8 +116,8 @@ def _batch_normalization(node: TorchNode, operands: Sequence[Any]) -> Tensor:
 
 def _gemm(node: TorchNode, operands: Sequence[Any]) -> Tensor:
     x, weight, *bias = operands
-    product = x @ (weight.T if node.attributes.get("transB", 0) else weight)
-    return product + bias[0] if bias else product
+    product = node.attributes.get("alpha", 1.0) * x @ (weight.T if node.attributes.get("transB", 0) else weight)
+    return product + node.attributes.get("beta", 1.0) * bias[0] if bias else product
 
 
 def _clip(node: TorchNode, operands: Sequence[Any]) -> Tensor:

@@ -45,9 +45,11 @@ def autograd_cases() -> Iterator[tuple[str, StepCase]]:
     for number, conv in enumerate(CONVS):
         window = {"strides": list(conv.strides), "dilations": list(conv.dilations), "pads": list(conv.pads), "group": conv.group}
         yield from _windows(f"Conv-{conv.label}-{number}", conv.image, conv.channels, (conv.kernel, window))
+        yield f"frozen-Conv-{conv.label}-{number}", _frozen(conv.image, conv.channels, conv.kernel, window)
     for padding in PADDINGS:
         window = {**padding, "strides": [2, 2]}
         yield from _windows(f"Conv-{padding['auto_pad']}", (7, 6), (2, 4), ((3, 3), window))
+        yield f"frozen-Conv-{padding['auto_pad']}", _frozen((7, 6), (2, 4), (3, 3), window)
     for number, pool in enumerate(POOLS):
         yield from _pools(number, *pool)
     for padding in PADDINGS:
@@ -66,6 +68,15 @@ def _windows(
         weight = builder.weight(channels[1], channels[0] // int(window.get("group", 1)), *length)
         z = builder.node("Conv", ("input", weight, builder.weight(channels[1])), "conv", **window)
         yield f"{label}-{slices.m_in}x{slices.m_out}", _case(_with_classifier(builder, z, channels[1], len(image)), slices)
+
+
+def _frozen(image: tuple[int, ...], channels: tuple[int, int], kernel: tuple[int, ...], window: dict[str, Any]) -> StepCase:
+    """A trained convolution before two that read one weight, and so are no layers."""
+    builder = ModelBuilder((channels[0], *image))
+    x = builder.node("Conv", ("input", builder.weight(channels[0], channels[0], *[1] * len(image))), "conv")
+    weight = builder.weight(channels[1], channels[0] // int(window.get("group", 1)), *kernel)
+    left, right = (builder.node("Conv", (each, weight), **window) for each in (x, builder.node("Tanh", (x,))))
+    return _case(_with_classifier(builder, builder.node("Add", (left, right)), channels[1], len(image)), Slices(1, 1))
 
 
 def _pools(

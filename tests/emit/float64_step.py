@@ -13,6 +13,7 @@ from onnx import TensorProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
+from tests.ops.one_node import ConvTranspose
 from tests.ops.references.pooling import places
 from tinyfoa_rt.operators.geometry import explicit_window
 
@@ -65,7 +66,7 @@ class Float64Step:
     def __init__(self, model: onnx.ModelProto) -> None:
         self.model = in_float64(model)
         onnx.checker.check_model(self.model, full_check=True)
-        self._evaluator = ReferenceEvaluator(self.model, new_ops=[LRN, MaxPool])
+        self._evaluator = ReferenceEvaluator(self.model, new_ops=[ConvTranspose, LRN, MaxPool])
         self.inputs = [each.name for each in self.model.graph.input]
         self._outputs = [each.name for each in self.model.graph.output]
 

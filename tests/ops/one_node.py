@@ -19,7 +19,7 @@ from tests.ops.body_cases import BodyCase
 from tinyfoa_rt.emit import load_functions
 from tinyfoa_rt.operators import DOMAIN
 
-__all__ = ["EVALUATORS", "check_equal", "feeds_of", "one_node_model"]
+__all__ = ["EVALUATORS", "ConvTranspose", "check_equal", "feeds_of", "one_node_model"]
 
 Array = NDArray[Any]
 

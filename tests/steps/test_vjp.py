@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from tests.profiles_for_tests import ARENA
 from tests.small_models import ModelBuilder
 from tests.steps.step_graphs import contexts_of
-from tests.steps.vjp_models import CASES, SHAPE, model_through
+from tests.steps.vjp_models import CASES, SHAPE, Insert, model_through
+from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import StepGraph
@@ -66,3 +68,32 @@ def test_a_term_that_is_there_twice_gets_its_gradient_twice(tmp_path: Path) -> N
     step = step_through("Sum", tmp_path, Slices(1, 1))
     (total,) = (node for node in step.nodes if node.op_type == "Add" and node.phase == "gradient")
     assert total.inputs[0] == total.inputs[1]
+
+
+COMPUTED = "is computed, not constant; but a trained block needs its gradient"
+REFUSED: dict[str, tuple[Insert, str]] = {
+    "two computed values": (lambda b, x: b.node("MatMul", (x, x), "tested"), f"its weight {COMPUTED}"),
+    "a computed bias": (lambda b, x: b.node("Conv", (x, b.weight(8, 8, 1, 1), bias_of(b, x)), "tested"), f"its bias {COMPUTED}"),
+    "a transposed input": (
+        lambda b, x: b.node(
+            "Gemm", (b.node("Transpose", (b.node("Flatten", (x,)),), perm=[1, 0]), b.weight(288, 288)), "tested", transA=1
+        ),
+        "its input is transposed (transA=1); but a trained block needs its gradient",
+    ),
+    "a matrix a channel": (
+        lambda b, x: b.node("MatMul", (x, b.weight(8, 6, 6)), "tested"),
+        "its weight has 3 dimensions; but a trained block needs its gradient, through 2",
+    ),
+}
+
+
+def bias_of(b: ModelBuilder, x: str) -> str:
+    return b.node("ReduceMean", (x, b.ints(0, 2, 3)), keepdims=0)
+
+
+@pytest.mark.parametrize(("insert", "words"), REFUSED.values(), ids=REFUSED)
+def test_products_that_no_gradient_passes_are_refused_by_name(tmp_path: Path, insert: Insert, words: str) -> None:
+    graph = model_through("refused", tmp_path, {"refused": insert})
+    context = contexts_of(graph, ARENA, Recipe(binarize="weights", num_outputs=3))[0]
+    with pytest.raises(UnsupportedError, match=re.escape(f"node 'tested': {words}")):
+        assemble_step(context, StepChoice(Slices(1, 1), 2, holds_slice=False))

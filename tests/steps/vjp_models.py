@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import onnx
 
@@ -27,21 +28,35 @@ def pad(b: ModelBuilder, x: str) -> str:
     return b.node("Pad", (x, b.ints(0, 0, 1, 1, 0, 0, 1, 1)), "tested")
 
 
+def frozen(op_type: str, *shape: int, **attributes: Any) -> Insert:
+    """A product twice, so that two read its weight and it is no layer."""
+
+    def insert(b: ModelBuilder, x: str) -> str:
+        weight = b.weight(*shape)
+        x = b.node("Flatten", (x,)) if op_type == "Gemm" else x
+        return b.node(op_type, (b.node(op_type, (x, weight), **attributes), weight), "tested", **attributes)
+
+    return insert
+
+
 CASES: dict[str, Insert] = {
     "Add": lambda b, x: b.node("Add", (x, "input"), "tested"),
     "AveragePool": unary("AveragePool", kernel_shape=[2, 2]),
     "BatchNormalization": batch_normalization,
     "Clip": lambda b, x: b.node("Clip", (x, b.scalar(-1.0), b.scalar(1.0)), "tested"),
     "Concat": lambda b, x: b.node("Concat", ("input", x), "tested", axis=1),
+    "Conv": frozen("Conv", 8, 4, 2, 3, group=2, pads=[2, 0, 0, 2], dilations=[2, 1]),
     "Div": lambda b, x: b.node("Div", (x, b.scalar(2.0)), "tested"),
     "Dropout": unary("Dropout"),
     "Flatten": unary("Flatten"),
+    "Gemm": frozen("Gemm", 288, 288, alpha=0.5, transB=1),
     "GlobalAveragePool": unary("GlobalAveragePool"),
     "HardSigmoid": unary("HardSigmoid"),
     "HardSwish": unary("HardSwish"),
     "Identity": unary("Identity"),
     "LRN": unary("LRN", size=3),
     "LeakyRelu": unary("LeakyRelu"),
+    "MatMul": frozen("MatMul", 6, 6),
     "MaxPool": unary("MaxPool", kernel_shape=[2, 2]),
     "Mul": lambda b, x: b.node("Mul", (x, b.weight(8, 1, 1)), "tested"),
     "Pad": pad,

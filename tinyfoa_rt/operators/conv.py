@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping
 
 from tinyfoa_rt.ir.c_program import Argument, Braces, Call, Fields, Name, Number, Statement
-from tinyfoa_rt.ir.graph import Attribute
+from tinyfoa_rt.ir.graph import Attribute, Node
 from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.step import StepNode, TensorType
-from tinyfoa_rt.operators.geometry import POOL_ATTRIBUTES, known, spatial_shape
+from tinyfoa_rt.operators.geometry import POOL_ATTRIBUTES, explicit_window, known, left_over, spatial_shape
 from tinyfoa_rt.operators.lowering import CONTEXT, NULL, Lowering, LowerRule, scale_of, whole_attribute
 from tinyfoa_rt.operators.products import (
+    frozen_weight,
     input_gradient_call,
     input_gradient_row,
     keep_gradient,
@@ -20,6 +21,7 @@ from tinyfoa_rt.operators.products import (
 )  # fmt: skip
 from tinyfoa_rt.operators.registry import register
 from tinyfoa_rt.operators.signature import Operator, Port, ScratchRule, StandardOperator, Types, no_scratch
+from tinyfoa_rt.operators.vjp import GradientPass, grad_name
 from tinyfoa_rt.operators.windows import transposed_window_of, window_of
 
 __all__: list[str] = []
@@ -100,6 +102,16 @@ def _product(name: str, precision: str, scratch: ScratchRule, lower: LowerRule) 
     )
 
 
+def _vjp(backward: GradientPass, node: Node, grad: str) -> None:
+    """Each window hands its error back through a kernel that stays as it is."""
+    weight, x = frozen_weight(backward, node), node.inputs[0]
+    graph = backward.builder.graph
+    size, attributes = graph.shape(x)[2:], {**node.attributes, "kernel_shape": graph.shape(weight)[2:]}
+    back = {"group": node.int("group", 1), "output_padding": left_over(size, attributes), **explicit_window(size, attributes)}
+    result = grad_name(node, x), backward.grad_type(x)
+    backward.add(x, backward.builder.standard("ConvTranspose", (grad, weight), result, back, "gradient"))
+
+
 def _lower_frozen(lowering: Lowering, node: StepNode) -> list[Statement]:
     x_shape, y_shape = lowering.shape(node.inputs[0]), lowering.shape(node.outputs[0])
     window = window_of(node, x_shape[2:], y_shape[2:], lowering.shape(node.inputs[1])[2:])
@@ -128,6 +140,6 @@ register(
     slice_gradient_row("ConvSliceGrad", (*_WINDOW, *_SLICE), _lower_gradient),
     input_gradient_row("RealConvInputGrad", "real", _INPUT, _lower_input_gradient("tfoa_real_conv_input_grad")),
     input_gradient_row("SignConvInputGrad", "sign", _INPUT, _lower_input_gradient("tfoa_sign_conv_input_grad")),
-    StandardOperator(name="Conv", lower=_lower_frozen),
+    StandardOperator(name="Conv", vjp=_vjp, lower=_lower_frozen),
     StandardOperator(name="ConvTranspose", lower=_lower_transposed),
 )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tinyfoa_rt.ir.c_program import Argument, Braces, Call, Fields, Number, Real, Statement
-from tinyfoa_rt.ir.graph import Attribute
+from tinyfoa_rt.ir.graph import Attribute, Node
 from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.step import StepNode, TensorType
 from tinyfoa_rt.operators.geometry import known, same_as_first
 from tinyfoa_rt.operators.lowering import CONTEXT, NULL, Lowering, LowerRule, refuse, scale_of
 from tinyfoa_rt.operators.products import (
+    frozen_weight,
     input_gradient_call,
     input_gradient_row,
     keep_gradient,
@@ -21,6 +22,8 @@ from tinyfoa_rt.operators.products import (
 from tinyfoa_rt.operators.registry import register
 from tinyfoa_rt.operators.signature import Memory, Operator, Port, ScratchRule, StandardOperator, Types, no_scratch
 from tinyfoa_rt.operators.strides import MOST_AXES, numbers, strides_of
+from tinyfoa_rt.operators.vjp import GradientPass, grad_name
+from tinyfoa_rt.operators.vjp import refuse as refuse_to_train
 
 __all__: list[str] = []
 
@@ -73,6 +76,33 @@ def _product(name: str, precision: str, scratch: ScratchRule, lower: LowerRule) 
         attributes=("alpha",),
         lower=lower,
     )
+
+
+def _gemm_vjp(backward: GradientPass, node: Node, grad: str) -> None:
+    """grad_x = alpha grad W^T, of a weight that stays as it is."""
+    weight, x = frozen_weight(backward, node), node.inputs[0]
+    if node.int("transA", 0):
+        raise refuse_to_train(node.name, "its input is transposed (transA=1); but a trained block needs its gradient")
+    attributes = {"alpha": node.float("alpha", 1.0), "transB": 1 - node.int("transB", 0)}
+    result = grad_name(node, x), backward.grad_type(x)
+    backward.add(x, backward.builder.standard("Gemm", (grad, weight), result, attributes, "gradient"))
+
+
+def _matmul_vjp(backward: GradientPass, node: Node, grad: str) -> None:
+    """grad_x = grad W^T, of a matrix that stays as it is: all rows are multiplied at once."""
+    builder, weight, x = backward.builder, frozen_weight(backward, node), node.inputs[0]
+    if len(builder.graph.shape(weight)) != 2:
+        axes = len(builder.graph.shape(weight))
+        raise refuse_to_train(node.name, f"its weight has {axes} dimensions; but a trained block needs its gradient, through 2")
+    full, name = backward.grad_type(x), grad_name(node, x)
+    rows, columns = full.size // full.shape[-1], builder.graph.shape(weight)[1]
+    if len(full.shape) == 2:
+        backward.add(x, builder.standard("Gemm", (grad, weight), (name, full), {"transB": 1}, "gradient"))
+        return
+    errors = builder.reshape(grad, (own(name, "errors"), TensorType("float32", (rows, columns))), "gradient")
+    result = own(name, "rows"), TensorType("float32", (rows, full.shape[-1]))
+    product = builder.standard("Gemm", (errors, weight), result, {"transB": 1}, "gradient")
+    backward.add(x, builder.reshape(product, (name, full), "gradient"))
 
 
 def _lower_gemm(lowering: Lowering, node: StepNode) -> list[Statement]:
@@ -129,6 +159,6 @@ register(
         memory=Memory(updates={0: 0}),
         attributes=("has_all_rows", "input_center", "limit"),
     ),
-    StandardOperator(name="Gemm", lower=_lower_gemm),
-    StandardOperator(name="MatMul", lower=_lower_matmul),
+    StandardOperator(name="Gemm", vjp=_gemm_vjp, lower=_lower_gemm),
+    StandardOperator(name="MatMul", vjp=_matmul_vjp, lower=_lower_matmul),
 )

@@ -8,8 +8,7 @@ from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.step import TensorType
 
 __all__ = [
-    "POOL_ATTRIBUTES", "explicit_window", "known", "num_scalars", "same_as_first", "scalar", "spatial_shape",
-    "window_of_attributes",
+    "POOL_ATTRIBUTES", "explicit_window", "known", "left_over", "num_scalars", "same_as_first", "scalar", "spatial_shape",
 ]  # fmt: skip
 
 # What a window of a domain operator is given; ``auto_pad`` has become pads.
@@ -38,7 +37,7 @@ def same_as_first(inputs: object, attributes: Mapping[str, Attribute]) -> tuple[
 def spatial_shape(size: tuple[int, ...], attributes: Mapping[str, Attribute]) -> tuple[int, ...]:
     """Output size of a window of ``kernel_shape`` that moves over ``size``, as the ONNX operator set defines it."""
     rank = len(size)
-    kernel, strides, dilations, pads = window_of_attributes(rank, attributes)
+    kernel, strides, dilations, pads = _window(rank, attributes)
     auto_pad = attributes.get("auto_pad", "NOTSET")
     shape = []
     for axis in range(rank):
@@ -53,7 +52,7 @@ def spatial_shape(size: tuple[int, ...], attributes: Mapping[str, Attribute]) ->
 def explicit_window(size: tuple[int, ...], attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
     """Kernel, strides, dilations and pads of a window over ``size``, each given, with ``auto_pad`` worked out."""
     rank = len(size)
-    kernel, strides, dilations, pads = window_of_attributes(rank, attributes)
+    kernel, strides, dilations, pads = _window(rank, attributes)
     auto_pad = attributes.get("auto_pad", "NOTSET")
     if auto_pad in ("SAME_UPPER", "SAME_LOWER"):
         out = spatial_shape(size, attributes)
@@ -65,7 +64,15 @@ def explicit_window(size: tuple[int, ...], attributes: Mapping[str, Attribute]) 
     return {"kernel_shape": kernel, "strides": strides, "dilations": dilations, "pads": pads}
 
 
-def window_of_attributes(rank: int, attributes: Mapping[str, Attribute]) -> tuple[tuple[int, ...], ...]:
+def left_over(size: tuple[int, ...], attributes: Mapping[str, Attribute]) -> tuple[int, ...]:
+    """How many positions at the end of each axis no window over ``size`` reaches: the ``output_padding`` of the way back."""
+    kernel, strides, dilations, pads = _window(len(size), explicit_window(size, attributes))
+    padded = (length + before + after for length, before, after in zip(size, pads, pads[len(size) :]))
+    reach = (dilation * (taps - 1) + 1 for dilation, taps in zip(dilations, kernel))
+    return tuple((whole - span) % stride for whole, span, stride in zip(padded, reach, strides))
+
+
+def _window(rank: int, attributes: Mapping[str, Attribute]) -> tuple[tuple[int, ...], ...]:
     """Kernel, strides, dilations and pads over ``rank`` axes, as they are given or by default."""
     ones = (1,) * rank
     defaults = {"kernel_shape": ones, "strides": ones, "dilations": ones, "pads": (0,) * (2 * rank)}

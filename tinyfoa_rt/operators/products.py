@@ -30,14 +30,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tinyfoa_rt.ir.c_program import Argument, Call, Fields, Number, Real, Statement
-from tinyfoa_rt.ir.graph import Attribute
+from tinyfoa_rt.ir.graph import Attribute, Node
 from tinyfoa_rt.ir.step import StepNode, TensorType
 from tinyfoa_rt.operators.geometry import num_scalars
 from tinyfoa_rt.operators.lowering import CONTEXT, NULL, Lowering, LowerRule, StreamedGradient, scale_of
 from tinyfoa_rt.operators.signature import Memory, Operator, Port, Types, no_scratch
+from tinyfoa_rt.operators.vjp import GradientPass, refuse
 
 __all__ = [
-    "input_gradient_call", "input_gradient_row", "keep_gradient", "product_operand", "product_ports", "slice_gradient_row",
+    "frozen_weight", "input_gradient_call", "input_gradient_row", "keep_gradient", "product_operand", "product_ports",
+    "slice_gradient_row",
 ]  # fmt: skip
 
 
@@ -132,3 +134,16 @@ def keep_gradient(lowering: Lowering, node: StepNode, conv: tuple[Argument, Argu
     for name in node.outputs:
         lowering.gradients[name] = StreamedGradient(node, operand)
     return []
+
+
+def frozen_weight(backward: GradientPass, node: Node) -> str:
+    """Declare the constant weight of a product that stays as it is, through which a gradient passes to its input.
+
+    Raises:
+        UnsupportedError: weight or bias is computed.
+    """
+    graph = backward.builder.graph
+    for position, what in ((1, "weight"), (2, "bias")):
+        if node.input(position) and not graph.is_constant(node.input(position)):
+            raise refuse(node.name, f"its {what} is computed, not constant; but a trained block needs its gradient")
+    return backward.builder.constant(node.inputs[1])

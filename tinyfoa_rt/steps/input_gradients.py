@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.names import contribution
-from tinyfoa_rt.operators.geometry import window_of_attributes
+from tinyfoa_rt.operators.geometry import left_over
 from tinyfoa_rt.steps.backward import BackwardPass
 from tinyfoa_rt.steps.block_context import BlockContext
 from tinyfoa_rt.steps.forward import window_attributes
@@ -29,18 +27,10 @@ def add_input_gradient(context: BlockContext, layer: Layer, tensors: LayerTensor
     attributes: dict[str, Attribute] = {**window_attributes(context.graph, layer), "input_shape": shape}
     attributes["alpha"] = context.recipe.weight_scale
     if layer.kind == "conv":
-        attributes["output_padding"] = _uncovered(shape[2:], attributes)
+        attributes["output_padding"] = left_over(shape[2:], attributes)
     inputs = (grad_z, tensors.w, tensors.w_slice, tensors.origin, tensors.abs_sum, tensors.abs_sum_slice)
     outputs = (contribution(layer.input, layer.name),)
     name = _OPERATORS[layer.kind]["real" if is_real else "sign"]
     sent = backward.builder.call(name, inputs, outputs, attributes, "gradient")[0]
     backward.add(layer.input, sent)
     return sent
-
-
-def _uncovered(size: tuple[int, ...], window: Mapping[str, Attribute]) -> tuple[int, ...]:
-    """How many positions at each axis' end no window reaches."""
-    kernel, strides, dilations, pads = window_of_attributes(len(size), window)
-    padded = (length + before + after for length, before, after in zip(size, pads, pads[len(size) :]))
-    reach = (dilation * (taps - 1) + 1 for dilation, taps in zip(dilations, kernel))
-    return tuple((whole - span) % stride for whole, span, stride in zip(padded, reach, strides))
