@@ -13,7 +13,7 @@ from dataclasses import replace
 from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.block import Block, Partition
 from tinyfoa_rt.ir.graph import Graph
-from tinyfoa_rt.partition.selection import select_blocks
+from tinyfoa_rt.partition.selection import named_blocks
 
 __all__ = ["merge_parts"]
 
@@ -24,7 +24,8 @@ def merge_parts(graph: Graph, parts: Partition, trained: Collection[str], block_
     """Return the partition with the parts that are trained together in one block.
 
     A block of ``K`` parts is counted from the model's end. A part that is not trained ends a block; with ``all`` and with names
-    errors pass through it instead, and the last block reaches to the model's own loss.
+    errors pass through it instead, and the last block reaches to the model's own loss. A part that leads to no other one of its
+    block, as the first of a branch does where its block ends before the branches join, is a block of its own.
 
     Args:
         graph: the model.
@@ -42,9 +43,10 @@ def merge_parts(graph: Graph, parts: Partition, trained: Collection[str], block_
             raise UsageError("--block-layers 0", "is no number of layers", "use 1 or more, all, or names of layers")
         runs = _runs_of(parts.blocks, trained, int(block_layers))
     else:
-        ends = set() if block_layers == "all" else select_blocks(parts.blocks, block_layers, "--block-layers")
+        ends = set() if block_layers == "all" else named_blocks(parts.blocks, block_layers, "--block-layers", "1, K, all")
         runs = _runs_to(parts.blocks, trained, ends)
-    return replace(parts, blocks=tuple(_merged(graph, run, parts.blocks, trained) for run in runs))
+    connected = [each for run in runs for each in _connected(run, trained)]
+    return replace(parts, blocks=tuple(_merged(graph, run, trained) for run in connected))
 
 
 def _runs_of(blocks: Sequence[Block], trained: Collection[str], count: int) -> list[list[Block]]:
@@ -73,7 +75,25 @@ def _runs_to(blocks: Sequence[Block], trained: Collection[str], ends: Collection
     return runs
 
 
-def _merged(graph: Graph, run: Sequence[Block], blocks: Sequence[Block], trained: Collection[str]) -> Block:
+def _connected(run: Sequence[Block], trained: Collection[str]) -> list[list[Block]]:
+    """The run, cut before each part that those in front of it do not lead to: no error would come back to them."""
+    runs: list[list[Block]] = []
+    for part in reversed(run):
+        leads_on = runs and any(name in behind.inputs for name in part.exports for behind in runs[-1])
+        if leads_on:
+            runs[-1].insert(0, part)
+        else:
+            runs.append([part])
+    return [each for connected in reversed(runs) for each in _from_first_trained(connected, trained)]
+
+
+def _from_first_trained(run: list[Block], trained: Collection[str]) -> list[list[Block]]:
+    """The run from its first trained part on, and each of those before as a block of its own."""
+    first = next((place for place, part in enumerate(run) if part.name in trained), len(run) - 1)
+    return [*([part] for part in run[:first]), run[first:]]
+
+
+def _merged(graph: Graph, run: Sequence[Block], trained: Collection[str]) -> Block:
     """One block of a run; of its parts those that ``trained`` names have layers in it."""
     if len(run) == 1:
         return run[0]
