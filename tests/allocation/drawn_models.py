@@ -9,10 +9,10 @@ import onnx
 
 from tests.small_models import ModelBuilder, mlp
 
-__all__ = ["LEARNED_FROM", "draw_case"]
+__all__ = ["BLOCKS_FROM", "LEARNED_FROM", "draw_case"]
 
-# Networks from this number on have heads that learn.
-LEARNED_FROM = 1000
+# Networks from this number on have heads that learn, and those from this one on blocks of several layers.
+LEARNED_FROM, BLOCKS_FROM = 1000, 2000
 _ACTIVATIONS = ("Relu", "Relu", "LeakyRelu", "Sigmoid", "Tanh", "HardSwish")
 
 
@@ -26,11 +26,13 @@ def draw_case(seed: int) -> tuple[onnx.ModelProto, dict[str, Any]]:
         "batch": rng.choice((1, 2, 3, 8, 16, 32)),
         "optimizer": rng.choice(("sgd", "momentum", "adam")),
         "binarize": rng.choice(("both", "both", "weights", "none")),
-        "head": "learned" if seed >= LEARNED_FROM else rng.choice(("rademacher", "rademacher", "kaiming")),
+        "head": "learned" if LEARNED_FROM <= seed < BLOCKS_FROM else rng.choice(("rademacher", "rademacher", "kaiming")),
         "head_pool": rng.choice(("grid", "average", "none")),
         "weight_scale": rng.choice(("row", "row", "tensor")),
         "schedule": rng.choice(("slice", "slice", "slice", "full")),
     }
+    if seed >= BLOCKS_FROM:
+        options["block_layers"] = rng.choice(("2", "3", "all"))
     return model, options
 
 

@@ -65,6 +65,17 @@ def test_packed_steps_are_whole_models(tmp_path: Path, index: int, optimizer: st
         assert "PackSigns" not in {node.op_type for node in model.graph.node}
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum"])
+def test_layers_of_one_block_read_real_numbers_and_bits(tmp_path: Path, optimizer: str) -> None:
+    artifact = artifact_of(tmp_path, block_layers="all", optimizer=optimizer)
+    (path,) = (path for path in artifact.models if path.startswith("packed/steps/"))
+    model = onnx.load_from_string(artifact.models[path])
+    onnx.checker.check_model(model, full_check=True)
+    onnxruntime.InferenceSession(artifact.models[path], providers=["CPUExecutionProvider"])
+    step = "PackedDenseSignStep" if optimizer == "sgd" else "PackedDenseSliceGrad"
+    assert {step, f"{step}OfReals", "PackedSignDenseInputGrad"} <= {node.op_type for node in model.graph.node}
+
+
 def test_artifacts_of_dense_networks_have_both_forms(tmp_path: Path) -> None:
     artifact = artifact_of(tmp_path)
     assert artifact.has_packed_form

@@ -55,7 +55,7 @@ def packed_model(case: BodyCase, expected: Sequence[Array]) -> onnx.ModelProto:
     given = {name: value for name, value in zip(proto.input, case.inputs) if value is not None}
     results = dict(zip(outputs, expected))
     packed = frozenset(name for name, value in {**given, **results}.items() if value.dtype in (np.uint8, np.int8))
-    body = packed_function(node, proto, packed, case.variants)
+    body = packed_function(f"Packed{case.op_type}", node, proto, packed, case.variants)
     called = dict.fromkeys(each.op_type for each in body.node if each.domain == DOMAIN)
     units = helper.make_attribute("units", _units(case))
     new = helper.make_node(body.name, list(proto.input), list(outputs), name="node", domain=DOMAIN)

@@ -38,6 +38,9 @@ def trajectory(artifact: Artifact, kernels: Path | None, classes: int = 4, **set
         {"head": "learned"},
         {"head": "learned", "optimizer": "momentum"},
         {"schedule": "freeze-diagonal"},
+        {"block_layers": "2"},
+        {"block_layers": "all", "optimizer": "momentum", "slices": "1x1"},
+        {"block_layers": "all", "binarize": "weights", "weight_scale": "tensor"},
     ],
     ids=lambda options: "-".join(options.values()) or "sgd",
 )
@@ -45,7 +48,7 @@ def test_200_steps_are_those_of_the_bodies(library: Path, tmp_path: Path, option
     artifact = wide_artifact(tmp_path, **options)
     bodies, plain = trajectory(artifact, None)
     kernels, packed = trajectory(artifact, library)
-    assert len(bodies) == 3 * STEPS
+    assert len(bodies) == len(artifact.blocks) * STEPS
     assert not plain.state.is_packed and packed.state.is_packed
     check_trajectory(bodies, kernels, [plain, packed])
 

@@ -7,7 +7,8 @@ calls the operator and packs again, so that the same model runs without the libr
 
 Rows of activations are samples, rows of weights are outputs, and of a stored head classes: bit i of a row is bit i % 32 of word
 i / 32, and what is left of the last word is zero. Its attribute ``units`` says how many bits a row has. In the place of a
-slice that is apart, ``w`` holds zeros.
+slice that is apart, ``w`` holds zeros. Where layers of a block read bits and others real numbers, those of the latter are
+called ``Packed<Name>OfReals``, since one name has one body; the kernels are the same.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from tinyfoa_rt.emit.nodes import BATCH, ByteForm
-from tinyfoa_rt.emit.packed_functions import SIGN_STEP, packed_function, sign_step_function
+from tinyfoa_rt.emit.packed_functions import packed_function, sign_step_function
 from tinyfoa_rt.ir.step import WORD_BITS, StepGraph, StepNode
 from tinyfoa_rt.operators import DOMAIN
 
@@ -31,12 +32,15 @@ PACKED_OPERATORS = frozenset(
 )
 # Twins that stand for their operators even where x is real, so that they have a kernel.
 ALWAYS = frozenset({"DenseSgdStep", "DenseSliceGrad"})
+OF_REALS = "OfReals"
+# A plain step, and it with the signs of what it leaves.
+_SIGN_STEPS = {f"PackedDenseSgdStep{of}": f"PackedDenseSignStep{of}" for of in ("", OF_REALS)}
 
 
 def can_pack(step: StepGraph) -> bool:
     """Whether the packed form can say what ``step`` does.
 
-    All bits must be matrices, only operators that have a packed one may touch them, and all nodes of an operator must have
+    All bits must be matrices, only operators that have a packed one may touch them, and all nodes of a packed operator must have
     the same inputs packed, since they share a body.
     """
     form = PackedForm(step)
@@ -48,7 +52,7 @@ def can_pack(step: StepGraph) -> bool:
         if any(len(step.tensors[name].type.shape) != 2 for name in names):
             return False
         pattern = tuple(name in names for name in (*node.inputs, *node.outputs))
-        if form.has_packed_operator(node) and patterns.setdefault(node.op_type, pattern) != pattern:
+        if form.has_packed_operator(node) and patterns.setdefault(form.packed_operator(node), pattern) != pattern:
             return False
     return True
 
@@ -63,6 +67,7 @@ class PackedForm(ByteForm):
         heads = {node.inputs[2] for node in logits if len(node.inputs) > 2 and node.inputs[2]}
         self._bits |= {name for name in heads if step.tensors[name].type.dtype == "int8"}
         self._bodies: dict[str, onnx.FunctionProto] = {}
+        self._of_bits = {node.op_type for node in step.nodes if self.packed_names(node)}
 
     def packed_names(self, node: StepNode) -> list[str]:
         """Which tensors of a node are packed."""
@@ -71,6 +76,11 @@ class PackedForm(ByteForm):
     def has_packed_operator(self, node: StepNode) -> bool:
         """Whether the node's packed operator stands in its place."""
         return node.domain == DOMAIN and (node.op_type in ALWAYS or bool(self.packed_names(node)))
+
+    def packed_operator(self, node: StepNode) -> str:
+        """The name of the node's packed operator."""
+        is_other = node.op_type in self._of_bits and not self.packed_names(node)
+        return f"Packed{node.op_type}{OF_REALS if is_other else ''}"
 
     @property
     def packed(self) -> frozenset[str]:
@@ -104,10 +114,10 @@ class PackedForm(ByteForm):
         """The packed operator of a node, where it has one; other nodes as they are."""
         if not self.has_packed_operator(node):
             return proto
-        name = f"Packed{node.op_type}"
+        name = self.packed_operator(node)
         if name not in self._bodies:
             packed = frozenset(self.packed_names(node))
-            self._bodies[name] = packed_function(node, proto, packed, self.variants)
+            self._bodies[name] = packed_function(name, node, proto, packed, self.variants)
         packed_node = onnx.NodeProto()
         packed_node.CopyFrom(proto)
         packed_node.op_type = name
@@ -121,12 +131,12 @@ class PackedForm(ByteForm):
         signs = {node.input[0]: node for node in nodes if node.op_type == "PackedPackSigns"}
         found = []
         for node in nodes:
-            after = signs.get(node.output[0]) if node.op_type == "PackedDenseSgdStep" else None
+            after = signs.get(node.output[0]) if node.op_type in _SIGN_STEPS else None
             if after is not None:
-                node.op_type = SIGN_STEP
+                step, node.op_type = node.op_type, _SIGN_STEPS[node.op_type]
                 node.output.extend(after.output)
                 del signs[node.output[0]]
-                self._bodies[SIGN_STEP] = sign_step_function(self._bodies["PackedDenseSgdStep"], self._bodies["PackedPackSigns"])
+                self._bodies[node.op_type] = sign_step_function(node.op_type, self._bodies[step], self._bodies["PackedPackSigns"])
             found.append(node)
         return [node for node in found if node.op_type != "PackedPackSigns" or node.input[0] in signs]
 

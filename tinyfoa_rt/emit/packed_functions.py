@@ -11,20 +11,19 @@ from tinyfoa_rt.emit.bodies import load_functions
 from tinyfoa_rt.ir.step import StepNode
 from tinyfoa_rt.operators import DOMAIN
 
-__all__ = ["SIGN_STEP", "packed_function", "sign_step_function"]
+__all__ = ["packed_function", "sign_step_function"]
 
-# A plain step and the signs of what it leaves, in one.
-SIGN_STEP = "PackedDenseSignStep"
 # How the body of a packed operator reads an input, by its port; activations are bits as they are.
 _UNPACKING: Mapping[str, str] = {"w": "UnpackSigns", "w_slice": "UnpackSlice", "head": "UnpackHead"}
 
 
 def packed_function(
-    node: StepNode, proto: onnx.NodeProto, packed: frozenset[str], variants: frozenset[str]
+    name: str, node: StepNode, proto: onnx.NodeProto, packed: frozenset[str], variants: frozenset[str]
 ) -> onnx.FunctionProto:
     """Return the body of a node's packed operator.
 
     Args:
+        name: of the packed operator.
         node: of the step.
         proto: the same as an ONNX node, with all the inputs that its operator's body reads.
         packed: which of the node's tensors are packed.
@@ -38,18 +37,18 @@ def packed_function(
     call = helper.make_node(node.op_type, inputs, outputs, domain=DOMAIN)
     call.attribute.extend(_reference(each) for each in inner.attribute_proto)
     results = list(inner.output)[: len(node.outputs)]
-    function = _function(f"Packed{node.op_type}", list(inner.input), results, [*body.before, call, *body.after])
+    function = _function(name, list(inner.input), results, [*body.before, call, *body.after])
     function.attribute_proto.extend([*inner.attribute_proto, helper.make_attribute("units", 0)])
     return function
 
 
-def sign_step_function(step: onnx.FunctionProto, signs: onnx.FunctionProto) -> onnx.FunctionProto:
-    """Return the body of :data:`SIGN_STEP`: those of DenseSgdStep and PackSigns, one after the other."""
+def sign_step_function(name: str, step: onnx.FunctionProto, signs: onnx.FunctionProto) -> onnx.FunctionProto:
+    """Return the body of a plain step and the signs of what it leaves, in one: theirs, one after the other."""
     first = helper.make_node(step.name, list(step.input), list(step.output), domain=DOMAIN)
     first.attribute.extend(_reference(each) for each in step.attribute_proto)
     given = [step.output[0], "", "", "origin"]  # the old signs and sums: nothing reads them
     second = helper.make_node(signs.name, given, list(signs.output), domain=DOMAIN)
-    function = _function(SIGN_STEP, list(step.input), [*step.output, *signs.output], [first, second])
+    function = _function(name, list(step.input), [*step.output, *signs.output], [first, second])
     function.attribute_proto.extend(step.attribute_proto)
     return function
 

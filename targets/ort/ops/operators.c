@@ -17,9 +17,13 @@ const tfoa_operator tfoa_operators[] = {
     {"PackedDenseSgdStep", "ff*FfI", "f", 1, tfoa_packed_dense_sgd_step},            /* w, grad_z, x, x_scale, rate, origin */
     {"PackedDenseSignStep", "ff*FfI", "fuf", 1, tfoa_packed_dense_sign_step},        /* the same, and then PackedPackSigns */
     {"PackedDenseSliceGrad", "f*FI", "fF", 0, tfoa_packed_dense_slice_grad},         /* grad_z, x, x_scale, origin */
-    {"BiasSliceGrad", "fI", "f", 0, tfoa_bias_slice_grad},                           /* grad_z, origin */
-    {"SgdUpdate", "fffI", "f", 1, tfoa_sgd_update},                                  /* w, grad, rate, origin */
-    {"MomentumUpdate", "ffffI", "ff", 1, tfoa_momentum_update},                      /* w, grad, rate, velocity, origin */
+    /* The same three, where other nodes of the model read bits: a function body is of one type of x. */
+    {"PackedDenseSgdStepOfReals", "ff*FfI", "f", 1, tfoa_packed_dense_sgd_step},
+    {"PackedDenseSignStepOfReals", "ff*FfI", "fuf", 1, tfoa_packed_dense_sign_step},
+    {"PackedDenseSliceGradOfReals", "f*FI", "fF", 0, tfoa_packed_dense_slice_grad},
+    {"BiasSliceGrad", "fI", "f", 0, tfoa_bias_slice_grad},               /* grad_z, origin */
+    {"SgdUpdate", "fffI", "f", 1, tfoa_sgd_update},                      /* w, grad, rate, origin */
+    {"MomentumUpdate", "ffffI", "ff", 1, tfoa_momentum_update},          /* w, grad, rate, velocity, origin */
     {"AdamUpdate", "fffffiI", "fffi", 1, tfoa_adam_update},              /* w, grad, rate, mean, variance, step_count, origin */
     {"BinaryCrossEntropy", "ff", "ff", 1, tfoa_binary_cross_entropy_op}, /* logits, target */
     {"MeanSquaredError", "ff", "ff", 1, tfoa_mean_squared_error_op},     /* logits, target */
