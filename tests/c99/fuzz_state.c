@@ -53,8 +53,7 @@ static void forge_records(uint32_t *words, uint32_t *header)
                 const uint32_t *record = words + (layer->kept.slots + slot * layer->kept.slot_nbytes) / 4u;
                 header[layer->kept.checks + slice] = tfoa_crc32_of(0u, record, layer->kept.slot_nbytes / 4u);
             }
-            const int32_t num_parts = layer->kept.bias == TFOA_NONE ? 0 : layer->num_out_parts;
-            for (int32_t part = 0; part < num_parts; part++) {
+            for (int32_t part = 0; part < layer->num_out_parts; part++) {
                 const uint32_t *biases = words + layer->kept.bias / 4u + outs * (uint32_t)part;
                 header[layer->kept.checks + count + (uint32_t)part] = tfoa_crc32_of(0u, biases, outs);
             }

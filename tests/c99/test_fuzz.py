@@ -27,7 +27,7 @@ def built(model: ExportedModel, folder: Path, command: list[str], program: Path)
     return folder / "program"
 
 
-@pytest.mark.parametrize("options", [{}, {"binarize": "none", "optimizer": "adam", "head": "learned"}], ids=["bits", "real"])
+@pytest.mark.parametrize("options", [{}, {"binarize": "none", "optimizer": "adam"}], ids=["bits", "real"])
 def test_any_state(options: dict[str, str], tmp_path: Path) -> None:
     if not can_fuzz(tmp_path):
         skip_without("clang's runtime for fuzzing", TOOLCHAINS)
@@ -44,7 +44,7 @@ def test_any_state(options: dict[str, str], tmp_path: Path) -> None:
 
 
 def test_valgrind_finds_nothing(tmp_path: Path) -> None:
-    model = export_small(tmp_path, batch=2, optimizer="momentum", head="learned")
+    model = export_small(tmp_path, batch=2, optimizer="momentum")
     sizes = [f"-D{name}=SMALL_{name}" for name in ("ARENA_NBYTES", "STORAGE_NBYTES", "BATCH", "INPUTS", "OUTPUTS")]
     defined = [*sizes, '-DMODEL_HEADER="small_model.h"', "-DMODEL=small_model", "-DIS_MAPPED=0", str(HERE / "write_line.c")]
     program = built(model, tmp_path, [required_tool("gcc"), "-g", *defined], HERE / "trajectory.c")

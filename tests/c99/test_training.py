@@ -10,7 +10,7 @@ import pytest
 
 from tests.c99.exported import Device
 from tests.c99.trained_pair import Pair, exported, pair_of
-from tests.c99.training_checks import TOLERANCE, check_block, check_kept, data_of
+from tests.c99.training_checks import TOLERANCE, check_block, data_of
 from tinyfoa_rt.model import load
 from tinyfoa_rt.zoo import write_model
 
@@ -94,12 +94,11 @@ def test_only_the_last_blocks_are_trained(tmp_path: Path) -> None:
         check_block(pair, index, (0.05, 0.05))
 
 
-@pytest.mark.parametrize("head", ["rademacher", "learned"])
-def test_a_thousand_steps_of_the_network_that_fits_256_kb(head: str, tmp_path: Path) -> None:
+def test_a_thousand_steps_of_the_network_that_fits_256_kb(tmp_path: Path) -> None:
     """As a microcontroller trains: one sample a step. At most one sign in 10,000 may differ; more do only where a value comes so
     close to a threshold that rounding decides, and all that follows learns from it (docs/c99.md)."""
     write_model("mlp-784-256-256-10", tmp_path / "model.onnx")
-    artifact, state, model = exported(load(tmp_path / "model.onnx"), tmp_path, "240KB", batch=1, head=head)
+    artifact, state, model = exported(load(tmp_path / "model.onnx"), tmp_path, "240KB", batch=1)
     pair = Pair(artifact, state, Device(model).start(10), 10)
     rng = np.random.default_rng(0)
     y = rng.integers(0, 10, (1000, 1))
@@ -111,5 +110,4 @@ def test_a_thousand_steps_of_the_network_that_fits_256_kb(head: str, tmp_path: P
         for layer in artifact.blocks[index].layers:
             ours, expected = pair.device.weights(layer.name), pair.state.layers[layer.name].weight
             assert ((ours >= 0) != (expected >= 0)).sum() <= expected.size // 10_000
-        check_kept(pair, index)
         pair.device.next_block()

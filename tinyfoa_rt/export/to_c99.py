@@ -89,11 +89,12 @@ def c_source(artifact: Artifact, state: Mapping[str, NDArray[Any]], progress: Pr
     manifest = artifact.manifest
     candidates = []
     for block in manifest.blocks:
-        grid = block.layers[0].grid
-        candidates.append(Candidate(Slices(grid.num_bands, grid.num_rows), manifest.batch))
+        grids = [layer.grid for layer in block.layers]  # small layers are cut less
+        slices = Slices(max(grid.num_bands for grid in grids), max(grid.num_rows for grid in grids))
+        candidates.append(Candidate(slices, manifest.batch))
     for context in task.contexts:
         name = context.block.name
-        if context.is_binary and scale_of(context.block.output) not in state:
+        if any(scale_of(part.output) not in state for part in context.binary_parts):
             raise InputError(f"state, block {name}", "has no scale", "build the artifact again")
     rates = {**_rates(manifest, task), **done.rates}
     source = model_source(task, candidates, rates, state, manifest.score)

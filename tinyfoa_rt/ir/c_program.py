@@ -133,7 +133,7 @@ class CLayer:
 
 @dataclass(frozen=True)
 class CBlock:
-    """A trained block; offsets in bytes, ``None`` for what is not; of statistics place, word of the header and length."""
+    """A trained block; offsets in bytes; of statistics, and behind them of scales, place, word of the header and length."""
 
     name: str
     layers: tuple[CLayer, ...]
@@ -145,8 +145,6 @@ class CBlock:
     labels: int
     rate: int
     loss: int
-    scale: int | None
-    scale_number: int
     statistics: tuple[tuple[int, int, int], ...]
     starting_rate: float
 

@@ -92,12 +92,13 @@ class KeptLayer:
 class StorageLayout:
     """Two headers, then what steps read of each layer, up to ``step_nbytes``; then the slots of each.
 
-    ``statistics`` are words of a header by the names of tensors. ``flash_nbytes`` is what the storage takes of flash: where
-    that is erased in pages, whole ones, a spare one, and a note of what that replaces (targets/c99/samples/flash_storage.c).
+    ``scales`` and ``statistics`` are words of a header by the names of tensors. ``flash_nbytes`` is what the storage takes of
+    flash: where that is erased in pages, whole ones, a spare one, and a note of what that replaces
+    (targets/c99/samples/flash_storage.c).
     """
 
     header_words: int
-    scales: tuple[str, ...]
+    scales: Mapping[str, int]
     statistics: Mapping[str, int]
     layers: Mapping[str, KeptLayer]
     step_nbytes: int

@@ -90,7 +90,7 @@ def _block(costs: BlockCosts, index: int, context: BlockContext, candidate: Cand
         base=base,
         end=_end(program, offsets),
         peak_nbytes=costs.peak(index, candidate),
-        scale=scale_of(context.block.output) if context.is_binary else "",
+        scales=tuple(scale_of(part.output) for part in context.binary_parts),
         starting_rate=rate,
         statistics=followed_by(context),
         constants=tuple(each.name for each in method_of(context.recipe.method).kept(context) if each.is_constant),

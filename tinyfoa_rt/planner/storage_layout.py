@@ -12,7 +12,8 @@ _FIXED_WORDS = 8  # magic, format, model, sequence, block, step, total steps, tu
 
 def lay_out(model: StoredModel, page_nbytes: int = 0) -> StorageLayout:
     """Return where the state of ``model`` lies, on a device that erases pages of ``page_nbytes``, or none."""
-    word, statistics = _FIXED_WORDS + len(model.scales), {}
+    scales = {name: _FIXED_WORDS + number for number, name in enumerate(model.scales)}
+    word, statistics = _FIXED_WORDS + len(scales), {}
     for name, length in model.statistics.items():
         statistics[name] = word
         word += length
@@ -31,7 +32,7 @@ def lay_out(model: StoredModel, page_nbytes: int = 0) -> StorageLayout:
         word = checks + _check_words(layer)
         offset += slot_nbytes * (layer.grid.count + 1)
     flash_nbytes = (-(-offset // page_nbytes) + _SPARE_PAGES) * page_nbytes if page_nbytes else offset
-    return StorageLayout(header_words, model.scales, statistics, kept, step_nbytes, offset, flash_nbytes)
+    return StorageLayout(header_words, scales, statistics, kept, step_nbytes, offset, flash_nbytes)
 
 
 def turn_nbytes(model: StoredModel, layer: StoredLayer, index: int) -> int:

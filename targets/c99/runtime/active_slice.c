@@ -1,8 +1,9 @@
-/* What is in RAM while a slice has its turn: the slice, for the updates, and the scale of its block. */
+/* What is in RAM while a slice has its turn: the slice, for the updates, and the scales of its block. */
 #include <string.h>
 
 #include "header.h"
 #include "products.h"
+#include "storage.h"
 #include "turns.h"
 
 static float *floats(const tfoa_context *context, uint32_t offset)
@@ -31,14 +32,13 @@ tfoa_slice tfoa_active_slice(const tfoa_context *context, const tfoa_layer *laye
 
 tfoa_status tfoa_scale(const tfoa_context *context, uint32_t number, float *scale)
 {
-    if (context->turn >= 0) {
-        const tfoa_block *block = &context->model->blocks[context->block];
-        if (block->scale != TFOA_NONE && block->scale_number == number) {
-            memcpy(scale, context->arena + block->scale, sizeof *scale);
-            return TFOA_OK;
-        }
+    const uint32_t word = TFOA_WORD_SCALES + number;
+    const uint8_t *resident = context->turn >= 0 ? tfoa_word_in_arena(context, word) : NULL;
+    if (resident == NULL) {
+        return tfoa_load(&context->storage, context->header_offset + 4u * word, scale, 1);
     }
-    return tfoa_kept_scale(context, number, scale);
+    memcpy(scale, resident, sizeof *scale);
+    return TFOA_OK;
 }
 
 float tfoa_scale_momentum(const tfoa_context *context, float momentum)

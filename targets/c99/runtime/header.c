@@ -12,11 +12,6 @@ tfoa_status tfoa_header_word(const tfoa_context *context, uint32_t word, uint32_
     return tfoa_load(&context->storage, context->header_offset + 4u * word, value, 1);
 }
 
-tfoa_status tfoa_kept_scale(const tfoa_context *context, uint32_t number, float *scale)
-{
-    return tfoa_load(&context->storage, context->header_offset + 4u * (TFOA_WORD_SCALES + number), scale, 1);
-}
-
 tfoa_status tfoa_kept_statistic(const tfoa_context *context, const tfoa_statistic *statistic, uint32_t first, uint32_t count,
                                 float *values)
 {
@@ -63,13 +58,9 @@ static tfoa_status layer_word(const tfoa_context *context, uint32_t word, uint32
     return TFOA_OK;
 }
 
-/* The word of the header where a block whose turn ends has it in the arena; NULL where it has not. */
-static const uint8_t *word_in_arena(const tfoa_context *context, uint32_t word)
+const uint8_t *tfoa_word_in_arena(const tfoa_context *context, uint32_t word)
 {
     const tfoa_block *block = &context->model->blocks[context->block];
-    if (block->scale != TFOA_NONE && word == TFOA_WORD_SCALES + block->scale_number) {
-        return context->arena + block->scale;
-    }
     for (uint32_t i = 0; i < block->num_statistics; i++) {
         const tfoa_statistic *statistic = &block->statistics[i];
         if (word >= statistic->word && word - statistic->word < statistic->count) {
@@ -107,7 +98,7 @@ static tfoa_status next_word(const tfoa_context *context, uint32_t word, int32_t
     if (ended < 0) {
         return TFOA_OK;
     }
-    const uint8_t *resident = word_in_arena(context, word);
+    const uint8_t *resident = tfoa_word_in_arena(context, word);
     if (resident != NULL) {
         memcpy(value, resident, 4);
         return TFOA_OK;

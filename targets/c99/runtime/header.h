@@ -24,8 +24,8 @@ enum {
 /* One word of the newest header. */
 tfoa_status tfoa_header_word(const tfoa_context *context, uint32_t word, uint32_t *value);
 
-/* The scale of a block's activation, as the storage has it. */
-tfoa_status tfoa_kept_scale(const tfoa_context *context, uint32_t number, float *scale);
+/* Where a block that has a turn has a word of the header in the arena; NULL where it has not. */
+const uint8_t *tfoa_word_in_arena(const tfoa_context *context, uint32_t word);
 
 /* Numbers [first, first + count) of a statistic, as the storage has them. */
 tfoa_status tfoa_kept_statistic(const tfoa_context *context, const tfoa_statistic *statistic, uint32_t first, uint32_t count,

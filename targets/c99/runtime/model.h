@@ -58,8 +58,8 @@ typedef struct tfoa_layer {
     tfoa_kept kept;
 } tfoa_layer;
 
-/* A vector that follows what a block sees, mean or variance of a batch normalization: in the arena while the block has its turn,
- * and in the header from a word on. */
+/* What follows what a block sees, mean or variance of a batch normalization or the scale of an activation: in the arena while the
+ * block has its turn, and in the header from a word on. */
 typedef struct tfoa_statistic {
     uint32_t place;
     uint32_t word;
@@ -76,9 +76,7 @@ typedef struct tfoa_block {
     uint32_t target;
     uint32_t rate;
     uint32_t loss;
-    uint32_t scale;        /* of the block's own activation, TFOA_NONE where it is real */
-    uint32_t scale_number; /* of that scale in the header */
-    const tfoa_statistic *statistics;
+    const tfoa_statistic *statistics; /* of its batch normalizations three each, then the scales of its activations */
     uint32_t num_statistics;
     float starting_rate;
 } tfoa_block;

@@ -38,7 +38,7 @@ tfoa_status tfoa_sign_conv_input_grad(const tfoa_context *context, const tfoa_la
 /* The active slice of a layer, as an update takes it. grad_z holds the slice's outputs alone, or with `has_all_rows` all. */
 tfoa_slice tfoa_active_slice(const tfoa_context *context, const tfoa_layer *layer, int has_all_rows, float limit);
 
-/* The scale of a block's activation: in RAM while the block has a slice there, else in the storage. */
+/* The scale of an activation: in RAM while its block has a slice there, else in the storage. */
 tfoa_status tfoa_scale(const tfoa_context *context, uint32_t number, float *scale);
 
 /* Batch normalization of a trained block: statistic `mean` of the block, and the variance and the shift behind it. */

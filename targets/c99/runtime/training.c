@@ -63,7 +63,7 @@ tfoa_status tfoa_calibrate(tfoa_context *context, const float *x)
         return TFOA_ERROR_ARGUMENT; /* what is measured of a block that has learnt follows its steps */
     }
     const tfoa_block *block = &context->model->blocks[context->block];
-    if (block->scale == TFOA_NONE && block->num_statistics == 0u) {
+    if (block->num_statistics == 0u) {
         return TFOA_OK; /* real activations have no scale */
     }
     context->is_calibrating = 1;

@@ -121,12 +121,9 @@ static tfoa_status store_derived(tfoa_context *context, const tfoa_layer *layer,
     return status;
 }
 
-static tfoa_status load_scale_and_statistics(tfoa_context *context, const tfoa_block *block)
+static tfoa_status load_statistics(tfoa_context *context, const tfoa_block *block)
 {
     tfoa_status status = TFOA_OK;
-    if (block->scale != TFOA_NONE) {
-        status = tfoa_kept_scale(context, block->scale_number, (float *)(void *)(context->arena + block->scale));
-    }
     for (uint32_t i = 0; i < block->num_statistics && status == TFOA_OK; i++) {
         const tfoa_statistic *statistic = &block->statistics[i];
         float *values = (float *)(void *)(context->arena + statistic->place);
@@ -138,7 +135,7 @@ static tfoa_status load_scale_and_statistics(tfoa_context *context, const tfoa_b
 tfoa_status tfoa_begin_turn(tfoa_context *context, uint32_t turn)
 {
     const tfoa_block *block = &context->model->blocks[context->block];
-    tfoa_status status = load_scale_and_statistics(context, block);
+    tfoa_status status = load_statistics(context, block);
     for (uint32_t i = 0; i < block->num_layers && status == TFOA_OK; i++) {
         status = tfoa_load_slice(context, &block->layers[i], turn);
         if (status == TFOA_OK) {
@@ -152,7 +149,7 @@ tfoa_status tfoa_begin_turn(tfoa_context *context, uint32_t turn)
 /* Whether all that the turn leaves may become the state. */
 static int is_finite(const tfoa_context *context, const tfoa_block *block)
 {
-    int is_so = block->scale == TFOA_NONE || tfoa_are_finite(context->arena + block->scale, 1u);
+    int is_so = 1;
     for (uint32_t i = 0; i < block->num_statistics && is_so; i++) {
         is_so = tfoa_are_finite(context->arena + block->statistics[i].place, block->statistics[i].count);
     }

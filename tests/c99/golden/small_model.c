@@ -42,6 +42,10 @@ static const tfoa_layer layers_1[1] = {
      {420u, 40u, 16u, 19u, TFOA_NONE, TFOA_NONE, 240u}},
 };
 
+static const tfoa_statistic statistics_0[1] = {
+    {92u, 8u, 1u},
+};
+
 static tfoa_status forward_0(tfoa_context *context, uint32_t base, int32_t rows)
 {
     uint8_t *const arena = context->arena + base;
@@ -112,8 +116,8 @@ static tfoa_status forward(tfoa_context *context, uint32_t base, int32_t rows, u
 }
 
 static const tfoa_block blocks[2] = {
-    {step_0, layers_0, 1u, 2u, 104u, 96u, 0u, 200u, 92u, 0u, NULL, 0u, 0x1.0b9af8p-2f},
-    {step_1, layers_1, 1u, 2u, 68u, 60u, 0u, 100u, TFOA_NONE, 0u, NULL, 0u, 0x1.1bd69cp-1f},
+    {step_0, layers_0, 1u, 2u, 104u, 96u, 0u, 200u, statistics_0, 1u, 0x1.0b9af8p-2f},
+    {step_1, layers_1, 1u, 2u, 68u, 60u, 0u, 100u, NULL, 0u, 0x1.1bd69cp-1f},
 };
 
 static const uint32_t piece_0[24] = {

@@ -129,6 +129,8 @@ class _Assembly:
         lowering = self._lowering(block.step, offsets, Number(self._batch))
         lowering = replace(lowering, kept=kept, layers={**self._layers, **changed})
         before = [self._stage_call(stage, block.base) for stage in range(number + 1)]
+        followed = {**block.statistics, **dict.fromkeys(block.scales, 1)}
+        words = {**self._model.layout.statistics, **self._model.layout.scales}
         function = _function(f"step_{number}", lowering, block.step.nodes, before)
         return CBlock(
             name=block.name,
@@ -141,9 +143,7 @@ class _Assembly:
             labels=offsets[LABELS],
             rate=offsets[RATE],
             loss=offsets[LOSS],
-            scale=offsets[block.scale] if block.scale else None,
-            scale_number=self._scales.get(block.scale, 0),
-            statistics=tuple((offsets[name], self._model.layout.statistics[name], n) for name, n in block.statistics.items()),
+            statistics=tuple((offsets[name], words[name], n) for name, n in followed.items()),
             starting_rate=block.starting_rate,
         )
 

@@ -196,9 +196,7 @@ def _forward(program: CProgram) -> str:
 def _blocks(program: CProgram) -> str:
     rows = []
     for number, block in enumerate(program.blocks):
-        places = ", ".join(
-            _place(each) for each in (block.base, block.labels, block.rate, block.loss, block.scale, block.scale_number)
-        )
+        places = ", ".join(_place(each) for each in (block.base, block.labels, block.rate, block.loss))
         counts = f"{len(block.layers)}u, {block.num_slices}u"
         rate = render_float(block.starting_rate)
         statistics = f"statistics_{number}, {len(block.statistics)}u" if block.statistics else "NULL, 0u"

@@ -42,7 +42,7 @@ class BlockSource:
         base: where the arena's transient part begins.
         end: the byte behind all that the step and the forward pass write to.
         peak_nbytes: the arena that the plan says the block needs.
-        scale: the tensor of the scale of its output; empty where that is real.
+        scales: the tensors of the scales of its binary activations.
         statistics: running mean, variance and trained shift of its batch normalizations: the tensors, each with its length.
         starting_rate: by the recipe.
         constants: what its method keeps and steps only read, real numbers: names in the step, ``#ROLE``.
@@ -55,7 +55,7 @@ class BlockSource:
     base: int
     end: int
     peak_nbytes: int
-    scale: str
+    scales: tuple[str, ...]
     starting_rate: float
     statistics: Mapping[str, int] = field(default_factory=dict)
     constants: tuple[str, ...] = ()

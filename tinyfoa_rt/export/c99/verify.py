@@ -98,8 +98,6 @@ def _offsets(arguments: Iterable[Argument]) -> Iterator[int]:
 
 def _residents(block: CBlock) -> Iterator[tuple[str, int, int]]:
     """Name, first byte and length of what the arena holds from step to step."""
-    if block.scale is not None:
-        yield "scale", block.scale, 4
     for place, _, count in block.statistics:
         yield "statistic", place, 4 * count
     for layer in block.layers:
@@ -114,7 +112,7 @@ def _residents(block: CBlock) -> Iterator[tuple[str, int, int]]:
 def _verify_storage(program: CProgram) -> None:
     header_nbytes = 4 * program.header_words
     regions = [("header 0", 0, header_nbytes), ("header 1", header_nbytes, header_nbytes)]
-    words = [("fixed words", 0, 8 + program.num_scales), ("checksum", program.header_words - 1, 1)]
+    words = [("fixed words", 0, 8), ("checksum", program.header_words - 1, 1)]
     for block in program.blocks:
         words += [("statistic", word, count) for _, word, count in block.statistics]
         for layer in block.layers:

@@ -79,7 +79,7 @@ def _lower_running(lowering: Lowering, node: StepNode) -> list[Statement]:
 
 def _lower_gradient(lowering: Lowering, node: StepNode) -> list[Statement]:
     grad, gain, variance = node.inputs[:3]
-    given = Real(node.float("epsilon", 1e-5)), lowering.real(gain), lowering.at(variance)
+    given = Real(node.float("epsilon", 1e-5)), lowering.real(gain), lowering.real(variance)
     return call_in_place(lowering, node, "tfoa_batch_normalization_grad", (_part(lowering, node, (grad, gain)), *given))
 
 

@@ -1,0 +1,77 @@
+"""Blocks of several layers, trained end to end in generated C and on onnxruntime, as in test_training.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.c99.trained_pair import Pair, pair_of, pair_of_graph
+from tests.c99.training_checks import TOLERANCE, check_block, data_of
+from tests.emit.conv_models import conv_model
+from tests.small_models import load_model
+
+CASES: dict[str, dict[str, Any]] = {
+    "real": {"batch": 2, "slices": "2x2", "binarize": "none"},
+    "whole": {"batch": 1, "slices": "1x1", "binarize": "none", "optimizer": "momentum"},
+    "adam": {"batch": 3, "slices": "2x3", "binarize": "none", "optimizer": "adam"},
+    "full": {"batch": 2, "schedule": "full", "binarize": "none"},
+    "weights": {"batch": 2, "slices": "2x2", "binarize": "weights"},
+    "default": {"batch": 2, "slices": "2x2"},
+    # One scale for each activation; of convolutions, the first has two channels and is cut less than the others.
+    "paper": {"batch": 2, "slices": "3x2", "block_output": "scaled", "weight_scale": "tensor"},
+    "pairs": {"batch": 2, "slices": "2x2", "block_layers": "2"},
+    "tail": {"batch": 2, "slices": "2x2", "train": "last:2"},
+}
+
+
+def check(pair: Pair, shape: tuple[int, ...] = (-1,)) -> None:
+    for index, block in enumerate(pair.device.model.source.blocks):
+        check_block(pair, index, (block.starting_rate, block.starting_rate), shape)
+    x = data_of(pair, 7)[0]
+    expected, ours = pair.scores(x.reshape(-1, *(shape if len(shape) > 1 else x.shape[2:])))
+    np.testing.assert_allclose(ours, expected, rtol=TOLERANCE, atol=TOLERANCE * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_dense(case: str, tmp_path: Path) -> None:
+    check(pair_of(tmp_path, **{"block_layers": "all", **CASES[case]}))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_convolutions(case: str, tmp_path: Path) -> None:
+    graph = load_model(conv_model(), tmp_path)
+    pair = pair_of_graph(graph, tmp_path, **{"block_layers": "all", **CASES[case]})
+    check(pair, graph.shape(graph.inputs[0])[1:])
+
+
+@pytest.mark.parametrize("train", ["plain,residual,fc", "plain,strided,fc"])
+@pytest.mark.parametrize("binarize", ["both", "none"])
+def test_errors_pass_layers_that_stay_as_they_are(train: str, binarize: str, tmp_path: Path) -> None:
+    """Strided, depthwise and normalized convolutions with the model's own weights stand between layers that learn."""
+    graph = load_model(conv_model(), tmp_path)
+    pair = pair_of_graph(graph, tmp_path, batch=2, slices="2x2", block_layers="all", train=train, binarize=binarize)
+    assert any(node.op_type == "ConvTranspose" for node in pair.device.model.source.blocks[0].step.nodes)
+    check(pair, graph.shape(graph.inputs[0])[1:])
+
+
+def test_predictions_see_the_scales_of_a_turn(tmp_path: Path) -> None:
+    """While a slice has its turn, all scales of its block are in RAM, and behind it they are stored."""
+    pair = pair_of(tmp_path, block_layers="all", **CASES["paper"])
+    x, y = data_of(pair, 4)
+    for batch, target in zip(x, y):
+        pair.device.step(batch, target, 0.01)
+    samples = x.reshape(-1, x.shape[-1])
+    during = pair.device.predict(samples)
+    pair.device.save()
+    # Sums of |w| are added in another order once the slice is stored.
+    np.testing.assert_allclose(pair.device.predict(samples), during, rtol=1e-6, atol=1e-6 * np.abs(during).max())
+
+
+def test_a_one_percent_error_is_noticed(tmp_path: Path) -> None:
+    pair = pair_of(tmp_path, block_layers="all", **CASES["default"])
+    rate = pair.device.model.source.blocks[0].starting_rate
+    with pytest.raises(AssertionError):
+        check_block(pair, 0, (rate, 1.01 * rate))
