@@ -50,6 +50,7 @@ def plan(model: Model, budget: str | int | None = None, *, labels: Any = None, *
         InputError: the model cannot be read or trained.
     """
     from tinyfoa_rt.planner.assemble import assemble_plan, search_space
+    from tinyfoa_rt.planner.backpropagation import backpropagation_peaks
     from tinyfoa_rt.planner.costs import BlockCosts
     from tinyfoa_rt.planner.loss import with_loss_of
     from tinyfoa_rt.planner.nonvolatile import Flash
@@ -74,7 +75,9 @@ def plan(model: Model, budget: str | int | None = None, *, labels: Any = None, *
         check_borders(task.graph, task.parts, task.trained, task.score)
         check_plan(graph, task, find_choice(space, task.budget_bytes) if fits else find_smallest(space))
     chosen = find_fitting(space, task.budget_bytes, flash.fits) if fits else None
-    planned = assemble_plan(costs, flash, chosen or find_smallest(space), floor)
+    chosen = chosen or find_smallest(space)
+    others = backpropagation_peaks(graph, task, chosen[0].batch)
+    planned = assemble_plan(costs, flash, chosen, floor, others)
     planned = replace(planned, reason=explain(costs, flash, planned))
     verify_plan(planned)
     return planned

@@ -120,7 +120,7 @@ def with_fraction(result: Plan, slices: tuple[int, int], fraction: float, schedu
 
 def with_account(result: Plan, **fields: int) -> Plan:
     name, account = next(iter(result.baselines.items()))
-    return replace(result, baselines={**result.baselines, name: replace(account, **fields)})
+    return replace(result, baselines={**result.baselines, name: replace(account, **fields)})  # type: ignore[arg-type]
 
 
 def kept(block: BlockPlan) -> int:

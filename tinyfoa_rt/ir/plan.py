@@ -12,7 +12,7 @@ from tinyfoa_rt.ir.profile import Profile
 
 __all__ = ["PLAN_FORMAT", "Account", "BlockPlan", "Category", "Nonvolatile", "Plan", "PlannedBuffer"]
 
-PLAN_FORMAT = "tinyfoa-plan/4"
+PLAN_FORMAT = "tinyfoa-plan/5"
 
 Category = Literal["weight", "state", "activation", "gradient", "head", "scratch", "forward"]
 
@@ -58,12 +58,17 @@ class BlockPlan:
 
 @dataclass(frozen=True)
 class Account:
-    """What one way of training needs, in bytes (columns a-d of the paper's Figure 1); see docs/accounts.md."""
+    """What one way of training needs, in bytes (columns a-d of the paper's Figure 1); see docs/accounts.md.
+
+    ``is_planned`` says that ``peak_bytes`` is the peak of a plan; else it is added up by a formula, where a layer cannot be
+    trained that way.
+    """
 
     forward_bytes: int
     gradient_bytes: int
     update_bytes: int
     peak_bytes: int
+    is_planned: bool = True
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,13 @@
 
 ``forward``, ``gradient`` and ``update`` count weights alone, as the paper's arithmetic does (docs/accounts.md): those that the
 forward pass reads, their gradients, and those that an update changes, with the optimizer's state. The output layer is left out
-where there are others: it is the same in all four columns. ``peak`` counts everything, activations too.
+where there are others: it is the same in all four columns. ``peak`` counts everything, activations too: it is that of a plan, or
+a sum where a layer cannot be trained end to end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tinyfoa_rt.ir.plan import Account
@@ -35,6 +36,7 @@ class ModelAccount:
         activations: elements of all activations of a batch.
         largest_activation: elements of the largest.
         num_states: numbers an optimizer keeps for each parameter.
+        planned_peaks: RAM of backpropagation in bytes, ``bp_float`` and ``bp_binary``, each where it can be planned.
         layerwise_peak: RAM of training whole layers, one block at a time, in bytes.
         plan_peak: RAM of the plan, in bytes.
         is_binary: whether weights are binarized.
@@ -45,6 +47,7 @@ class ModelAccount:
     activations: int
     largest_activation: int
     num_states: int
+    planned_peaks: Mapping[str, int]
     layerwise_peak: int
     plan_peak: int
     is_binary: bool
@@ -58,8 +61,8 @@ def accounts(model: ModelAccount) -> dict[str, Account]:
     kept = _FLOAT32 * (1 + model.num_states)
     bits = _bits if model.is_binary else _reals
     return {
-        "bp_float": Account(_reals(all_weights), _reals(all_weights), kept * all_weights, _bp_float_peak(model)),
-        "bp_binary": Account(_bits(all_weights), _reals(all_weights), kept * all_weights, _bp_binary_peak(model)),
+        "bp_float": Account(_reals(all_weights), _reals(all_weights), kept * all_weights, *_peak(model, "bp_float")),
+        "bp_binary": Account(_bits(all_weights), _reals(all_weights), kept * all_weights, *_peak(model, "bp_binary")),
         "layerwise": Account(bits(largest), _reals(largest), kept * largest, model.layerwise_peak),
         "layerwise_sliced": Account(bits(largest), _reals(largest_slice), kept * largest_slice, model.plan_peak),
     }
@@ -71,6 +74,13 @@ def _reals(count: int) -> int:
 
 def _bits(count: int) -> int:
     return -(-count // 8)
+
+
+def _peak(model: ModelAccount, way: str) -> tuple[int, bool]:
+    """RAM of backpropagation in bytes, and whether it was planned."""
+    if way in model.planned_peaks:
+        return model.planned_peaks[way], True
+    return (_bp_float_peak if way == "bp_float" else _bp_binary_peak)(model), False
 
 
 def _bp_float_peak(model: ModelAccount) -> int:

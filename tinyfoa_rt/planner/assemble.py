@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tinyfoa_rt.ir.block import Slices
@@ -17,7 +17,6 @@ from tinyfoa_rt.planner.costs import BlockCosts
 from tinyfoa_rt.planner.nonvolatile import Flash
 from tinyfoa_rt.planner.search import Candidate, SearchSpace
 from tinyfoa_rt.planner.stored import header_of, stored_of
-from tinyfoa_rt.planner.task import PlanningTask
 
 __all__ = ["assemble_plan", "search_space"]
 
@@ -36,7 +35,7 @@ def search_space(costs: BlockCosts) -> SearchSpace:
     )
 
 
-def assemble_plan(costs: BlockCosts, flash: Flash, chosen: Sequence[Candidate], floor: int) -> Plan:
+def assemble_plan(costs: BlockCosts, flash: Flash, chosen: Sequence[Candidate], floor: int, others: Mapping[str, int]) -> Plan:
     """Return the plan, but for its reason.
 
     Args:
@@ -44,6 +43,7 @@ def assemble_plan(costs: BlockCosts, flash: Flash, chosen: Sequence[Candidate], 
         flash: of the task.
         chosen: the sizes of each trained block.
         floor: the least RAM in bytes with which all blocks can be trained.
+        others: RAM in bytes of other ways to train the same layers at the same batch (planner/backpropagation.py).
     """
     task = costs.task
     header_nbytes = header_of(task, chosen)
@@ -62,7 +62,7 @@ def assemble_plan(costs: BlockCosts, flash: Flash, chosen: Sequence[Candidate], 
         floor_bytes=floor,
         nonvolatile_parts=flash.need(chosen),
         written_bytes_per_epoch=None if None in written else sum(nbytes or 0 for nbytes in written),
-        baselines=_baselines(task, costs, chosen, peak),
+        baselines=_baselines(costs, chosen, peak, others),
         blocks=blocks,
         reason="",
     )
@@ -96,9 +96,9 @@ def _written(costs: BlockCosts, index: int, candidate: Candidate, header_nbytes:
     return costs.written(index, candidate, samples) + costs.turns(index, candidate, samples) * header_nbytes
 
 
-def _baselines(task: PlanningTask, costs: BlockCosts, chosen: Sequence[Candidate], plan_peak: int) -> dict[str, Account]:
+def _baselines(costs: BlockCosts, chosen: Sequence[Candidate], plan_peak: int, others: Mapping[str, int]) -> dict[str, Account]:
     """The accounts of other ways to train the same blocks at the same batch."""
-    batch = chosen[0].batch
+    task, batch = costs.task, chosen[0].batch
     hidden = [(s, c) for s, c in zip(task.contexts, chosen) if not s.block.is_classifier] or list(zip(task.contexts, chosen))
     layers = []
     for context, candidate in hidden:
@@ -118,6 +118,7 @@ def _baselines(task: PlanningTask, costs: BlockCosts, chosen: Sequence[Candidate
         activations=sum(sizes) + sum(inputs),
         largest_activation=max([*sizes, *inputs]),
         num_states=len(optimizer_of(task.recipe.optimizer).states),
+        planned_peaks=others,
         layerwise_peak=max(costs.peak(index, whole) for index in range(len(task.contexts))),
         plan_peak=plan_peak,
         is_binary=task.recipe.binarize != "none",

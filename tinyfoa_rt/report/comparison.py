@@ -37,7 +37,9 @@ def comparison_table(baselines: Mapping[str, Account]) -> list[RenderableType]:
     for label, field in _ROWS.items():
         table.add_row(label, *(_cell(baselines, way, field) for way in ways))
     title = Text("Ways to train the model; (weights): weights only, without the output layer (docs/accounts.md)", overflow="fold")
-    return [title, table]
+    added = [" ".join(_WAYS[way].split("\n")) for way in ways if not baselines[way].is_planned]
+    note = f"The peak of {' and '.join(added)} is added up, not planned: a layer has no gradient of its input."
+    return [title, table, *([Text(note)] if added else [])]
 
 
 def _cell(baselines: Mapping[str, Account], way: str, field: str) -> str:
