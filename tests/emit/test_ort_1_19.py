@@ -51,8 +51,10 @@ DENSE += [{"head": "learned", "optimizer": "adam", "slices": "2x2"}]
 LOCAL = [*BOTH, *combinations("weights sgd 2x2", "none adam 1x1"), PAPER, {"head_pool": "average", "slices": "2x2"}]
 CONV = [*BOTH[::2], *combinations("weights sgd 2x2", "none adam 1x1"), PAPER, {"head_pool": "average", "slices": "2x2"}]
 CONV += [{"head": "learned", "head_pool": pool, "binarize": "none"} for pool in ("average", "grid")]
+# In one block of all layers errors go back through each of them.
+BLOCKS = [{**each, "block_layers": "all"} for each in combinations("both sgd 2x2", "weights momentum 1x1", "none adam 2x2")]
 KINDS = {"dense": DENSE, "local": LOCAL, "conv": CONV}
-CASES = [(kind, options) for kind, each in KINDS.items() for options in each]
+CASES = [(kind, options) for kind, each in KINDS.items() for options in (*each, *BLOCKS)]
 
 
 @pytest.mark.parametrize(
