@@ -10,6 +10,7 @@ import pytest
 from tinyfoa_rt.artifact.records import Manifest
 from tinyfoa_rt.artifact.settings import TrainSettings
 from tinyfoa_rt.cli import main
+from tinyfoa_rt.comparison.learners import LEARNERS
 from tinyfoa_rt.run.progress import Progress
 from tools.operator_table import operator_page
 
@@ -42,6 +43,15 @@ def test_the_pages_of_formats_have_every_field() -> None:
     assert fields_in("checkpoint-format.md", "Progress") == set(Progress(TrainSettings()).to_json())
 
 
+def test_the_page_on_comparisons_has_every_learner() -> None:
+    text = (ROOT / "docs" / "compare.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([^`]+)` \| (.*) \|$", text, re.MULTILINE))
+    assert list(rows) == list(LEARNERS)
+    for name, options in LEARNERS.items():
+        told = rows["backpropagation"] + rows[name] if "the same" in rows[name] else rows[name]
+        assert all(f"`{option}={value}`" in told for option, value in options.items()), name
+
+
 def commands_in(page: Path) -> list[list[str]]:
     """The ``tinyfoa-rt`` commands in indented and fenced blocks that a reader can run as they stand."""
     lines = re.findall(r"^(?:    |\$ )?tinyfoa-rt (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
@@ -62,10 +72,11 @@ def test_the_python_of_the_readme_runs(
     assert float(accuracy) > 0.5  # a tenth is chance
 
 
-def test_the_commands_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("page", "fewest"), [("README.md", 3), ("docs/compare.md", 2)])
+def test_the_commands_of_a_page_run(page: str, fewest: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    commands = commands_in(ROOT / "README.md")
-    assert len(commands) >= 3
+    commands = commands_in(ROOT / page)
+    assert len(commands) >= fewest
     for command in commands:
         with pytest.raises(SystemExit) as end:
             main(command)

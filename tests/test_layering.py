@@ -39,7 +39,8 @@ MAY_IMPORT = {
     "builder": NOUNS | {"providers", "partition", "operators", "steps", "emit", "artifact", "run", "planner"},
     "export": NOUNS | {"model", "emit", "artifact", "run", "planner", "export.c99", "export.ort"},
     "pipeline": NOUNS | {"profiles", "model", "steps", "artifact", "planner", "report", "builder", "export"},
-    "cli": NOUNS | {"model", "zoo", "artifact", "run", "report", "planner", "pipeline"},
+    "comparison": NOUNS | {"model", "artifact", "run", "pipeline"},
+    "cli": NOUNS | {"model", "zoo", "artifact", "run", "report", "planner", "pipeline", "comparison"},
 }
 # What the planner knows bytes by, and no graph.
 BYTES_ALONE = ("accounts", "footprint", "layout", "search", "storage_layout")

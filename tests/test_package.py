@@ -22,7 +22,7 @@ def run_python(code: str, folder: Path, *paths: Path) -> str:
 
 def test_the_public_names() -> None:
     assert tinyfoa_rt.__all__ == [
-        *("Artifact", "Graph", "Plan", "TinyfoaError", "Trainer", "__version__", "build", "load", "plan"),
+        *("Artifact", "Graph", "Plan", "TinyfoaError", "Trainer", "__version__", "build", "compare", "load", "plan"),
     ]
     assert all(getattr(tinyfoa_rt, name) is not None for name in tinyfoa_rt.__all__)
     assert callable(tinyfoa_rt.plan)

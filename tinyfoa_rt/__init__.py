@@ -14,6 +14,7 @@ from tinyfoa_rt.errors import TinyfoaError
 
 if TYPE_CHECKING:
     from tinyfoa_rt.artifact.folder import Artifact
+    from tinyfoa_rt.comparison import compare
     from tinyfoa_rt.ir.graph import Graph
     from tinyfoa_rt.ir.plan import Plan
     from tinyfoa_rt.model import load
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Artifact", "Graph", "Plan", "TinyfoaError", "Trainer", "__version__", "build", "load", "plan"]
+__all__ = ["Artifact", "Graph", "Plan", "TinyfoaError", "Trainer", "__version__", "build", "compare", "load", "plan"]
 
 # Imported when they are first used: onnx and networkx are slow to import, and `tinyfoa-rt --help` needs neither.
 _LAZY = {
@@ -31,6 +32,7 @@ _LAZY = {
     "Plan": "tinyfoa_rt.ir.plan",
     "Trainer": "tinyfoa_rt.run.trainer",
     "build": "tinyfoa_rt.pipeline",
+    "compare": "tinyfoa_rt.comparison",
     "load": "tinyfoa_rt.model",
     "plan": "tinyfoa_rt.pipeline",
 }

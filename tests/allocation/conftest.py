@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.optional_tools import required_tool
-
-ROOT = Path(__file__).resolve().parents[2]
+from tinyfoa_rt.run.counted_memory import compile_counter
 
 
 @pytest.fixture(scope="session")
 def counter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its library."""
-    library = tmp_path_factory.mktemp("counter") / "count_aligned.so"
-    source = ROOT / "tools" / "bench" / "count_aligned.c"
-    subprocess.run([required_tool("gcc"), "-O1", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"], check=True)
+    library = compile_counter(tmp_path_factory.mktemp("counter")) if required_tool("gcc") else None
+    assert library is not None
     return library

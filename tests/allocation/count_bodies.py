@@ -8,7 +8,6 @@ tests/allocation/test_counted_bodies.py starts it.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import sys
 from typing import Any
@@ -25,10 +24,11 @@ from tests.ops.vjp_cases import vjp_cases
 from tinyfoa_rt.allocation.run import allocations
 from tinyfoa_rt.allocation.shapes import Value
 from tinyfoa_rt.emit.inlining import inline_functions
+from tinyfoa_rt.run.counted_memory import Counter
 from tinyfoa_rt.run.session import Runtime
 
 
-def measure(case: BodyCase, counter: Any) -> dict[str, Any]:
+def measure(case: BodyCase, counter: Counter) -> dict[str, Any]:
     """What a run of a case takes beside its inputs and outputs, in bytes, as it was planned and as it was."""
     expected = REFERENCES[case.op_type](*case.inputs, **case.attributes)
     model = one_node_model(case, expected)
@@ -41,17 +41,14 @@ def measure(case: BodyCase, counter: Any) -> dict[str, Any]:
     session = Runtime(threads=1).open(case.label, model.SerializeToString(), {})
     session.bind(tensors)
     session.run()
-    before = counter.counted_live_bytes()
-    counter.counted_reset_peak()
-    session.run()
+    _, measured = counter.count(session.run)
     planned = max(sum(each.nbytes for each in taken if each.start <= place < each.end) for place in range(len(graph.nodes)))
-    return {"case": case.label, "planned": planned, "measured": counter.counted_peak_bytes() - before}
+    return {"case": case.label, "planned": planned, "measured": measured}
 
 
 def main() -> None:
     """Print a line for each case."""
-    counter = ctypes.CDLL(sys.argv[1])
-    counter.counted_live_bytes.restype = counter.counted_peak_bytes.restype = ctypes.c_long
+    counter = Counter(sys.argv[1])
     for case in (*dense_input_gradient_cases(), *conv_cases(), *local_cases(), *vjp_cases()):
         if case.op_type.endswith(("InputGrad", "AveragePoolGrad")):
             print(json.dumps(measure(case, counter)), flush=True)

@@ -9,11 +9,10 @@ passes of many samples beside what the largest block keeps. tests/allocation/tes
 
 from __future__ import annotations
 
-import ctypes
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +28,15 @@ from tinyfoa_rt.model import load
 from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.run import Trainer
 from tinyfoa_rt.run.block_training import BlockTraining
+from tinyfoa_rt.run.counted_memory import Counter
 from tinyfoa_rt.run.session import Session
 
 
-class Counter:
-    """Watches steps and forward passes of a trainer."""
+class Watch:
+    """Counts what steps and forward passes of a trainer take."""
 
     def __init__(self, library: str) -> None:
-        self._library = ctypes.CDLL(library)
-        self._library.counted_live_bytes.restype = self._library.counted_peak_bytes.restype = ctypes.c_long
+        self._counter = Counter(library)
         self.begin(None)
 
     def begin(self, of: Plan | None) -> None:
@@ -48,34 +47,28 @@ class Counter:
         self.kept: dict[str, int] = {}
         self.passes = 0
 
-    def watch(self) -> None:
+    def start(self) -> None:
         """BlockCosts every step and every stage of a forward pass from now on."""
         step, call = BlockTraining.step, Session.call
 
         def counted_step(training: BlockTraining, rate: float) -> Any:
-            result, taken = self._count(lambda: step(training, rate))
-            name, bound = training.record.name, training._session._bound
+            result, taken = self._counter.count(lambda: step(training, rate))
+            name, bound = training.record.name, training.bound
             held = {array.ctypes.data: (each, array.nbytes) for each, array in bound.items()}
             self.kept[name] = sum(nbytes for each, nbytes in held.values() if each not in self._elsewhere[name])
             self.steps[name] = max(self.steps.get(name, 0), taken + self.kept[name])
             return result
 
         def counted_call(session: Session, feeds: Any, names: Any) -> Any:
-            result, taken = self._count(lambda: call(session, feeds, names))
+            result, taken = self._counter.count(lambda: call(session, feeds, names))
             values = sum(feeds[name].nbytes for name in session.inputs if MARK not in name)
             self.passes = max(self.passes, taken + values)
             return result
 
         BlockTraining.step, Session.call = counted_step, counted_call  # type: ignore[assignment, method-assign]
 
-    def _count(self, run: Callable[[], Any]) -> tuple[Any, int]:
-        before = self._library.counted_live_bytes()
-        self._library.counted_reset_peak()
-        result = run()
-        return result, self._library.counted_peak_bytes() - before
 
-
-def costs(seed: int, kernels: str, counter: Counter) -> Iterator[dict[str, Any]]:
+def costs(seed: int, kernels: str, watch: Watch) -> Iterator[dict[str, Any]]:
     """Train one network until each slice has had its turn, in a budget between the least one and four times that."""
     model, drawn = draw_case(seed)
     options = {**drawn, "target": "ort-cpu" if kernels == "none" else "ort-kernels"}
@@ -89,16 +82,16 @@ def costs(seed: int, kernels: str, counter: Counter) -> Iterator[dict[str, Any]]
         artifact = build(graph, planned)
     manifest = artifact.manifest
     x = rng.normal(0, 1, (3 * planned.batch, *manifest.input_shape[1:])).astype(np.float32)
-    counter.begin(planned)
+    watch.begin(planned)
     trainer = Trainer(artifact, threads=1, kernels=kernels)
     turns = max(block.slices[0] * block.slices[1] for block in planned.blocks)  # the plan is for the largest slice
     trainer.fit(x, rng.integers(0, manifest.num_outputs, len(x)), epochs=-(-turns // 3))
     trainer.predict(np.resize(x, (300, *x.shape[1:])))
-    most_kept, most = max(counter.kept.values()), counter.passes
-    counter.passes = 0
+    most_kept, most = max(watch.kept.values()), watch.passes
+    watch.passes = 0
     trainer.predict(x[:1])
     for block in planned.blocks:
-        found = max(counter.steps[block.name], counter.kept[block.name] + counter.passes)
+        found = max(watch.steps[block.name], watch.kept[block.name] + watch.passes)
         yield {"seed": seed, "of": block.name, "planned": block.peak_bytes, "measured": found, "budget": budget}
     yield {"seed": seed, "of": "passes", "planned": planned.peak_bytes, "measured": most_kept + most, "budget": budget}
 
@@ -117,11 +110,11 @@ def _multiply_integers() -> None:
 def main() -> None:
     """Print a line for each thing that was measured; a network that is refused is said so."""
     _multiply_integers()
-    counter = Counter(sys.argv[1])
-    counter.watch()
+    watch = Watch(sys.argv[1])
+    watch.start()
     for seed in map(int, sys.argv[3:]):
         try:
-            for line in costs(seed, sys.argv[2], counter):
+            for line in costs(seed, sys.argv[2], watch):
                 print(json.dumps(line), flush=True)
         except TinyfoaError as error:
             print(json.dumps({"seed": seed, "refused": str(error)}), flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from tinyfoa_rt.drawing.palette import COLORS
 from tinyfoa_rt.drawing.panel import Panel, draw_panel, panels_of
 from tinyfoa_rt.drawing.scale import Scale, step_scale
 from tinyfoa_rt.drawing.series import Ends, Row, Stretch, ends_of, in_words, rows_of, stretches_of
@@ -12,8 +13,6 @@ from tinyfoa_rt.names import elide
 
 __all__ = ["render_curve"]
 
-# Okabe and Ito's palette, told apart by colour-blind readers too, without its yellow: a thin line of it is hard to see.
-_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#555555")
 _WIDTH = 960.0
 _LEFT, _RIGHT = 76.0, 28.0
 _HEADING = 72.0
@@ -41,7 +40,7 @@ def render_curve(points: Iterable[Mapping[str, object]], title: str) -> str:
     if not overall:
         body = [text(_LEFT, 34, elide(title, 90), font_size=18, font_weight="bold"), text(_LEFT, 60, "nothing was measured yet")]
         return document((_WIDTH, 88), title, "Nothing was measured yet.", body)
-    colors = {block: _COLORS[index % len(_COLORS)] for index, block in enumerate(ends)}
+    colors = {block: COLORS[index % len(COLORS)] for index, block in enumerate(ends)}
     x = step_scale([row.step for row in rows], _LEFT, _WIDTH - _RIGHT)
     stretches = stretches_of(rows)
     edges = _edges(stretches, x)

@@ -9,7 +9,7 @@ from tinyfoa_rt.drawing.scale import Scale, accuracy_scale, loss_scale
 from tinyfoa_rt.drawing.series import QUANTITIES, Point, Row, in_words, thinned
 from tinyfoa_rt.drawing.svg import circle, line, polygon, polyline, rect, text
 
-__all__ = ["Panel", "draw_panel", "panels_of"]
+__all__ = ["Panel", "draw_axes", "draw_ground", "draw_panel", "panels_of"]
 
 _MOST_POINTS = 500
 _MOST_MARKERS = 80
@@ -57,21 +57,32 @@ def panels_of(rows: Sequence[Row], top: float) -> list[Panel]:
 
 def draw_panel(panel: Panel, x: Scale, colors: Mapping[str, str], separators: Sequence[float]) -> list[str]:
     """Return the panel: ground, ticks, dashed lines at the pixels ``separators``, then the curves."""
-    left, right, top, bottom = x.start, x.stop, panel.top, panel.bottom
-    parts = [rect(left, top, right - left, bottom - top, fill="#f7f7f7")]
+    parts = draw_ground(panel, x)
+    for pixel in separators:
+        parts.append(line((pixel, panel.top), (pixel, panel.bottom), stroke="#9a9a9a", stroke_dasharray="4 4"))
+    has_markers = sum(len(series) for series in panel.points.values()) <= _MOST_MARKERS
+    for block, series in panel.points.items():
+        parts += _draw_series(panel, series, x, colors[block], has_markers)
+    return [*parts, *draw_axes(panel, x)]
+
+
+def draw_ground(panel: Panel, x: Scale) -> list[str]:
+    """Return what lies below the points: a grey ground, a line and a label at each tick, the name of the quantity."""
+    left, right = x.start, x.stop
+    parts = [rect(left, panel.top, right - left, panel.bottom - panel.top, fill="#f7f7f7")]
     for tick in panel.y.ticks:
         y = panel.y(tick)
         parts.append(line((left, y), (right, y), stroke="#e2e2e2"))
         parts.append(text(left - 8, y + 4, panel.tick_text(tick), text_anchor="end", fill="#555555"))
     parts.append(text(left - 8, panel.label_y, panel.quantity, text_anchor="end", font_weight="bold"))
-    for pixel in separators:
-        parts.append(line((pixel, top), (pixel, bottom), stroke="#9a9a9a", stroke_dasharray="4 4"))
-    has_markers = sum(len(series) for series in panel.points.values()) <= _MOST_MARKERS
-    for block, series in panel.points.items():
-        parts += _draw_series(panel, series, x, colors[block], has_markers)
-    parts.append(line((left, bottom), (right, bottom), stroke="#444444"))
-    parts.append(line((left, top), (left, bottom), stroke="#444444"))
     return parts
+
+
+def draw_axes(panel: Panel, x: Scale) -> list[str]:
+    return [
+        line((x.start, panel.bottom), (x.stop, panel.bottom), stroke="#444444"),
+        line((x.start, panel.top), (x.start, panel.bottom), stroke="#444444"),
+    ]
 
 
 def _points(rows: Sequence[Row], quantity: str) -> dict[str, list[Point]]:

@@ -6,13 +6,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Scale", "accuracy_scale", "loss_scale", "step_scale"]
+__all__ = ["Scale", "accuracy_scale", "byte_scale", "loss_scale", "step_scale"]
 
 # Beyond this ratio of the largest to the smallest value, a linear axis would press the end of a curve flat.
 _LOGARITHMIC_RATIO = 100
 _LEAST_SPAN = 1e-9
 # How far a logarithmic axis goes beyond its values, which would else lie on the frame.
 _ROOM = 1.2
+_BYTE_ROOM = 1.5
+_MOST_POWERS = 9
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,14 @@ def accuracy_scale(percents: Sequence[float], bottom: float, top: float) -> Scal
     spacing = _spacing(high - low, most=5)
     low, high = math.floor(low / spacing) * spacing, math.ceil(high / spacing) * spacing
     return Scale(low, high, bottom, top, _multiples(spacing, low, high))
+
+
+def byte_scale(values: Sequence[int], left: float, right: float) -> Scale:
+    """Return a logarithmic axis around positive numbers of bytes, with powers of two as ticks."""
+    low, high = min(values) / _BYTE_ROOM, max(values) * _BYTE_ROOM
+    exponents = range(math.ceil(math.log2(low)), math.floor(math.log2(high)) + 1)
+    every = 1 + len(exponents) // _MOST_POWERS
+    return Scale(low, high, left, right, [2.0**exponent for exponent in exponents[::every]], is_logarithmic=True)
 
 
 def _spacing(span: float, *, most: int) -> float:

@@ -43,8 +43,9 @@ def polyline(points: Sequence[Point], **style: object) -> str:
     return f'<polyline points="{_points(points)}" fill="none"{_attributes(style)}/>'
 
 
-def polygon(points: Sequence[Point], **style: object) -> str:
-    return f'<polygon points="{_points(points)}"{_attributes(style)}/>'
+def polygon(points: Sequence[Point], *, tooltip: str | None = None, **style: object) -> str:
+    shape = f'<polygon points="{_points(points)}"{_attributes(style)}'
+    return f"{shape}/>" if tooltip is None else f"{shape}><title>{_escaped(tooltip)}</title></polygon>"
 
 
 def circle(center: Point, radius: float, *, tooltip: str, **style: object) -> str:

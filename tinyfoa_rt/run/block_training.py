@@ -65,6 +65,11 @@ class BlockTraining:
         return self._session.bits.get(name, array.size // len(array))
 
     @property
+    def bound(self) -> Mapping[str, Array]:
+        """All arrays that a step reads and writes, by their names in it."""
+        return self._session.bound
+
+    @property
     def output(self) -> Array:
         """The block's output of the last batch, where the step hands it on."""
         return self.outputs[self.record.output]

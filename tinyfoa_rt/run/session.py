@@ -133,6 +133,11 @@ class Session:
         except (KeyError, ValueError) as error:
             raise InputError(place, f"has a type or a size that no step has ({error})", _MEND) from error
 
+    @property
+    def bound(self) -> Mapping[str, Array]:
+        """The arrays that inputs and outputs are bound to; a next value and its input may share one."""
+        return self._bound
+
     def dtype(self, name: str) -> np.dtype[Any]:
         """The numpy type of an input or output.
 

@@ -5,7 +5,7 @@
 Draws networks by their number (tests/allocation/drawn_models.py), trains each under a counting allocator in a budget between
 the least one and four times that, and prints for each kind: networks and blocks, how many took more than their plan or the
 budget, and by how much a plan was above what was measured, of blocks that took 16 KiB or more. KERNELS is
-the path of the library, for plans of the target ort-kernels. Needs gcc and Linux.
+the path of the library, for plans of the target ort-kernels. Needs Linux and a C compiler.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.allocation.drawn_models import draw_case
+from tinyfoa_rt.run.counted_memory import compile_counter
 
 _ROOT = Path(__file__).resolve().parents[2]
 _LARGE = 16 * 1024
@@ -55,9 +56,8 @@ def _row(lines: list[dict[str, Any]]) -> str:
 
 def _counted(seeds: range, kernels: str) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
-        library = Path(folder) / "count_aligned.so"
-        source = Path(__file__).with_name("count_aligned.c")
-        subprocess.run(["gcc", "-O1", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"], check=True)
+        library = compile_counter(Path(folder))
+        assert library is not None, "needs Linux and a C compiler"
         command = [sys.executable, "-m", "tests.allocation.count_runs", str(library), kernels, *map(str, seeds)]
         environment = {**os.environ, "LD_PRELOAD": str(library), "PYTHONPATH": str(_ROOT)}
         done = subprocess.run(command, env=environment, check=True, cwd=_ROOT, stdout=subprocess.PIPE, text=True)
