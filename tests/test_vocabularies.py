@@ -68,7 +68,7 @@ def test_an_added_optimizer_is_known_everywhere(lion: Optimizer) -> None:
 def test_a_name_is_taken_once_and_must_be_known(lion: Optimizer) -> None:
     with pytest.raises(UsageError, match="optimizer lion: is there already"):
         register_optimizer(lion)
-    with pytest.raises(UsageError, match=r"--optimizer tiger: is not known; use auto, sgd, momentum, adam, lion"):
+    with pytest.raises(UsageError, match=r"--optimizer tiger: is not known; use auto, sgd, normalized, momentum, adam, lion"):
         PlanOptions(optimizer="tiger")
 
 

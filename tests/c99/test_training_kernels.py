@@ -193,6 +193,26 @@ def test_momentum_step(library: ctypes.CDLL, rows: int, units: int, is_binary: b
     check_signs(case, np.arange(case.outs))
 
 
+@given(count=st.sampled_from([0, 1, 2000]), **CASES)
+def test_normalized_step(
+    library: ctypes.CDLL, count: int, rows: int, units: int, is_binary: bool, has_all_rows: bool, seed: int
+) -> None:
+    case = SliceCase(seed, rows, units, is_binary=is_binary, has_all_rows=has_all_rows)
+    rate, counts, powers = np.array(case.rate), np.full(2, count, dtype=np.int32), np.array([0.4, 0.9], dtype=np.float32)
+    steps = np.array(count)
+    expected = updates.normalized_update(case.latent.T, case.grad_w, rate, powers[0].copy(), steps, None, limit=case.limit)
+    expected_bias = updates.normalized_update(case.bias, case.grad_bias, rate, powers[1].copy(), steps, None, limit=3e38)
+    given_weight = (case.grad_z, case.operand, case.rows, case.rate, powers[:1], counts[:1])
+    call(library, "tfoa_weight_normalized_step", case.slice, *given_weight)
+    call(library, "tfoa_bias_normalized_step", case.slice, case.grad_z, case.rows, case.rate, powers[1:], counts[1:])
+    assert list(counts) == [count + 1] * 2
+    # float32 sums of up to some hundred squares
+    np.testing.assert_allclose(powers, [expected[1], expected_bias[1]], rtol=1e-4)
+    check_close(case.latent.T, expected[0])
+    check_close(case.bias, expected_bias[0])
+    check_signs(case, np.arange(case.outs))
+
+
 @given(count=st.sampled_from([0, 3, 2000]), **CASES)
 def test_adam_step(
     library: ctypes.CDLL, count: int, rows: int, units: int, is_binary: bool, has_all_rows: bool, seed: int

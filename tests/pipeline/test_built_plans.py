@@ -34,6 +34,7 @@ OTHER: dict[str, Any] = {
     "batch": 3,
     "slices": "3x2",
     "optimizer": "momentum",
+    "block_layers": "all",
     "method": "own-loss",
     "head": "kaiming",
     "head_pool": "average",

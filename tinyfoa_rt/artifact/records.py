@@ -98,17 +98,18 @@ class LossRecord:
 
 @dataclass(frozen=True)
 class OptimizerRecord:
-    """What takes steps (ir/optimizers.py): its name, what it keeps of each parameter, and whether it counts steps."""
+    """What takes steps (ir/optimizers.py): its name, what it keeps of a parameter and of a slice, and whether it counts steps."""
 
     name: str
     states: tuple[str, ...]
+    scalars: tuple[str, ...]
     counts_steps: bool
 
     @classmethod
     def of(cls, name: str) -> OptimizerRecord:
         """What the table of optimizers says."""
         row = optimizer_of(name)
-        return cls(name, row.states, row.counts_steps)
+        return cls(name, row.states, row.scalars, row.counts_steps)
 
 
 @dataclass(frozen=True)

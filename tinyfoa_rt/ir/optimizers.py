@@ -2,8 +2,8 @@
 
 Another package adds one with :func:`register_optimizer`. Beside the row it needs the update operator: its signature, which
 :func:`tinyfoa_rt.operators.updates.update_operator` makes from the row, and its function body (docs/extending.md). Where C99 is
-to train with it, it keeps two states at most, and its row names the kernels; states and step count come as a ``tfoa_moments``
-where it counts steps, and one by one where it does not.
+to train with it, it keeps two states and one scalar at most, and its row names the kernels; states and step count come as a
+``tfoa_moments`` where it has both, else what it keeps comes one by one.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Optimizer:
         name: as options, plans and artifacts have it.
         update: the operator of the domain that takes a step.
         states: what it keeps of each parameter: names of tensors of the parameter's shape, float32, which begin at 0.
+        scalars: what it keeps of each parameter's slice as a whole: names of float32 numbers, which begin at 0.
         counts_steps: whether it counts the steps of each slice too, in an int32 that begins at 0.
         dense_step: an operator that is gradient and update of dense weights in one, so that no gradient is stored; empty where
             there is none.
@@ -41,6 +42,7 @@ class Optimizer:
     base_rate: float
     formula: str
     states: tuple[str, ...] = ()
+    scalars: tuple[str, ...] = ()
     counts_steps: bool = False
     dense_step: str = ""
     follows_gradient: bool = True
@@ -50,7 +52,7 @@ class Optimizer:
     @property
     def kept(self) -> tuple[str, ...]:
         """All that it keeps of a parameter, in the order in which the update takes it."""
-        return (*self.states, STEP_COUNT) if self.counts_steps else self.states
+        return (*self.states, *self.scalars, *((STEP_COUNT,) if self.counts_steps else ()))
 
 
 _ROWS = (
@@ -61,6 +63,17 @@ _ROWS = (
         formula="w - rate g",
         dense_step="DenseSgdStep",
         kernels=("tfoa_weight_sgd_step", "tfoa_bias_sgd_step"),
+    ),
+    Optimizer(
+        name="normalized",
+        update="NormalizedUpdate",
+        base_rate=1e-4,
+        formula="w - rate g / sqrt(power), with power the running mean of g^2 over the slice up to the step before",
+        scalars=("power",),
+        counts_steps=True,
+        follows_gradient=False,
+        hyper_parameters={"least_share": 1 / 256, "epsilon": 1e-12},
+        kernels=("tfoa_weight_normalized_step", "tfoa_bias_normalized_step"),
     ),
     Optimizer(
         name="momentum",

@@ -106,7 +106,9 @@ class PlanOptions:
     slices: str = _text(
         AUTO, "Grid of slices for all layers, such as 2x2 (inputs x outputs); auto lets the plan choose.", "INxOUT"
     )
-    optimizer: str = _choice(AUTO, OPTIMIZERS, f"{_any_of(OPTIMIZERS)}; auto takes the one that needs least.")
+    optimizer: str = _choice(
+        AUTO, OPTIMIZERS, f"{_any_of(OPTIMIZERS)}; auto: sgd, or normalized where blocks have several layers."
+    )
     block_layers: str = _text(
         "1", "Where blocks end: after 1 layer, after K, all (backpropagation), or names of layers.", "1|K|all|NAMES"
     )

@@ -63,12 +63,12 @@ class StoredModel:
     statistics: Mapping[str, int] = field(default_factory=dict)
 
     def record_words(self, layer: StoredLayer, index: int) -> int:
-        """Words of the record of a slice: latent values, states, biases, their states, and step counts."""
+        """Words of the record of a slice: latent values, states, biases, their states, and numbers of both."""
         if not layer.has_states:
             return layer.num_weights(index)
         copies = 1 + len(self.optimizer.states)
-        counts = 1 + int(layer.has_bias) if self.optimizer.counts_steps else 0
-        return copies * (layer.num_weights(index) + layer.num_biases(index)) + counts
+        numbers = (1 + int(layer.has_bias)) * (len(self.optimizer.scalars) + int(self.optimizer.counts_steps))
+        return copies * (layer.num_weights(index) + layer.num_biases(index)) + numbers
 
 
 @dataclass(frozen=True)

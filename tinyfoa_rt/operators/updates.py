@@ -50,7 +50,8 @@ def _lower_update(optimizer: Optimizer, weight_kernel: str, bias_kernel: str) ->
         source = lowering.gradients[grad]
         grad_z, is_weight = source.node.inputs[0], grad == source.node.outputs[0]
         states = [lowering.at(name, "int32_t" if split(name)[1] == STEP_COUNT else "float") for name in node.inputs[3:] if name]
-        extra: tuple[Argument, ...] = (Fields("tfoa_moments", tuple(states)),) if optimizer.counts_steps else tuple(states)
+        are_moments = optimizer.counts_steps and optimizer.states
+        extra: tuple[Argument, ...] = (Fields("tfoa_moments", tuple(states)),) if are_moments else tuple(states)
         end = (lowering.rows_of(grad_z), Value("float", lowering.offsets[rate]), *extra)
         begin = (Name("&slice"), lowering.at(grad_z))
         if not is_weight:

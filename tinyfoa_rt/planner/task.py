@@ -138,13 +138,18 @@ def resolve_options(graph: Graph, options: PlanOptions, profile: Profile | None 
         budget=_budget(options, profile),
         target=profile.name,
         train=train,
-        optimizer="sgd" if options.optimizer == AUTO else options.optimizer,  # the one that needs least
+        optimizer=_optimizer(options),
         loss=loss,
     )
     options = method_of(options.method).decide(options, parts, selected)
     recipe = _recipe(options, num_outputs)
     contexts = tuple(_with_own_recipe(each, parts.blocks[-1]) for each in block_contexts(graph, trained, recipe, profile))
     return PlanningTask(graph, parts, options, profile, recipe, contexts)
+
+
+def _optimizer(options: PlanOptions) -> str:
+    """Plain steps need least; through several layers gradients differ in size, which steps of a length of their own even out."""
+    return options.optimizer if options.optimizer != AUTO else "sgd" if options.block_layers == "1" else "normalized"
 
 
 def _with_own_recipe(context: BlockContext, last: Block) -> BlockContext:

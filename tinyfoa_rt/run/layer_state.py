@@ -10,8 +10,9 @@ any step (a checkpoint, an evaluation) and changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,7 @@ class LayerState:
     _latent: SlicedTensor = field(init=False)
     _moments: dict[str, SlicedTensor] = field(default_factory=dict, init=False)
     _bias_moments: dict[str, Array] = field(default_factory=dict, init=False)
+    _scalars: dict[str, Array] = field(default_factory=dict, init=False)
     _step_count: Array = field(init=False)
     _abs_sum: Array = field(init=False)
     _active: int | None = field(default=None, init=False)
@@ -76,6 +78,9 @@ class LayerState:
             self._moments[kind].assign(0)
             if self.bias is not None:
                 self._bias_moments[kind] = np.zeros((self.grid.num_bands, *self.bias.shape), dtype=np.float32)
+        parameters = ("weight", "bias") if self.bias is not None else ("weight",)
+        for parameter, kind in product(parameters, self.optimizer.scalars):
+            self._scalars[own(parameter, kind)] = np.zeros(self.grid.count, dtype=np.float32)
         self._step_count = np.zeros(self.grid.count, dtype=np.int32)
         self.whole = (PackedSigns() if self.is_packed else SignBytes()) if self.is_binary else RealWeights()
         self._derive()
@@ -100,9 +105,10 @@ class LayerState:
 
     @property
     def states(self) -> dict[str, Array]:
-        """What the optimizer keeps, in one piece: like ``weight``, like ``abs_sums`` for biases, and each slice's step count."""
+        """What the optimizer keeps, in one piece: like ``weight``, like ``abs_sums`` for biases, and numbers of each slice."""
         found = {own("weight", kind): moment.whole() for kind, moment in self._moments.items()}
         found.update({own("bias", kind): moment for kind, moment in self._bias_moments.items()})
+        found.update(self._scalars)
         return found | ({STEP_COUNT: self._step_count} if self.optimizer.counts_steps else {})
 
     def arrays(self) -> dict[str, Array]:
@@ -144,7 +150,7 @@ class LayerState:
         assert self._active is None
         for moment in self._moments.values():
             moment.assign(0)
-        for array in (*self._bias_moments.values(), self._step_count):
+        for array in (*self._bias_moments.values(), *self._scalars.values(), self._step_count):
             array[...] = 0
 
     def begin_turn(self, index: int) -> Mapping[str, Array]:
@@ -194,7 +200,7 @@ class LayerState:
         if self.bias is not None:
             tensors[own(name, "bias")] = self.bias
             tensors.update({own(name, "bias", kind): moment[0] for kind, moment in self._bias_moments.items()})
-        self._count_steps(tensors, ("w", "bias") if self.bias is not None else ("w",), 0)
+        self._add_numbers(tensors, ("w", "bias"), 0)
         return tensors
 
     def _slice(self, index: int) -> dict[str, Array]:
@@ -218,11 +224,14 @@ class LayerState:
             for kind, moments in self._bias_moments.items():
                 tensors[own(name, "bias_slice", kind)] = moments[band, outs].copy()
             self.bias[outs] = 0
-        self._count_steps(tensors, ("w_slice", "bias_slice") if self.bias is not None else ("w_slice",), index)
+        self._add_numbers(tensors, ("w_slice", "bias_slice"), index)
         return tensors
 
-    def _count_steps(self, tensors: dict[str, Array], parameters: Sequence[str], index: int) -> None:
-        """Weight and bias of a slice count their steps alike, each in a tensor of its own."""
-        for parameter in parameters if self.optimizer.counts_steps else ():
-            count = self._step_count[index : index + 1].reshape(())
-            tensors[own(self.name, parameter, STEP_COUNT)] = count if parameter == "w" else count.copy()
+    def _add_numbers(self, tensors: dict[str, Array], parameters: tuple[str, str], index: int) -> None:
+        """Weight and bias of a slice have numbers of their own; their steps they count alike, each in a tensor of its own."""
+        for parameter, kept in zip(parameters, ("weight", "bias") if self.bias is not None else ("weight",)):
+            for kind in self.optimizer.scalars:
+                tensors[own(self.name, parameter, kind)] = self._scalars[own(kept, kind)][index : index + 1].reshape(())
+            if self.optimizer.counts_steps:
+                count = self._step_count[index : index + 1].reshape(())
+                tensors[own(self.name, parameter, STEP_COUNT)] = count if parameter == "w" else count.copy()

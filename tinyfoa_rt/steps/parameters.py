@@ -22,7 +22,7 @@ from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.steps.block_context import StepChoice
 from tinyfoa_rt.steps.builder import StepBuilder
 
-__all__ = ["LayerTensors", "Parameter", "declare_read_only", "declare_states", "declare_trained"]
+__all__ = ["LayerTensors", "Parameter", "declare_read_only", "declare_states", "declare_trained", "kept_types"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +169,12 @@ def _parameter(builder: StepBuilder, name: str, tensor_type: TensorType, recipe:
 
 def declare_states(builder: StepBuilder, latent: str, optimizer: str) -> tuple[str, ...]:
     """Declare what the optimizer keeps of a trained tensor; return it in the order in which the update takes it."""
-    types = {STEP_COUNT: TensorType("int32", ())}
-    like = builder.type_of(latent)
-    return tuple(
-        builder.tensor(own(latent, kept), types.get(kept, like), "state", is_persistent=True)
-        for kept in optimizer_of(optimizer).kept
-    )
+    types = kept_types(optimizer, builder.type_of(latent))
+    return tuple(builder.tensor(own(latent, kept), each, "state", is_persistent=True) for kept, each in types.items())
+
+
+def kept_types(optimizer: str, like: TensorType) -> dict[str, TensorType]:
+    """Types of what an optimizer keeps of a trained tensor like ``like``, by name, in the order in which the update takes it."""
+    row = optimizer_of(optimizer)
+    types = {STEP_COUNT: TensorType("int32", ()), **dict.fromkeys(row.scalars, TensorType("float32", ()))}
+    return {kept: types.get(kept, like) for kept in row.kept}

@@ -121,6 +121,12 @@ void tfoa_weight_momentum_step(const tfoa_slice *slice, const float *grad_z, con
                                float *velocity);
 void tfoa_bias_momentum_step(const tfoa_slice *slice, const float *grad_z, int32_t rows, float rate, float *velocity);
 
+/* A step as long as the rate says: `power` is the running mean of g^2 over the slice, `count` how many steps it has followed. */
+void tfoa_weight_normalized_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate,
+                                 float *power, int32_t *count);
+void tfoa_bias_normalized_step(const tfoa_slice *slice, const float *grad_z, int32_t rows, float rate, float *power,
+                               int32_t *count);
+
 /* Moments of Adam, and how many steps they have taken. */
 typedef struct tfoa_moments {
     float *mean;

@@ -11,6 +11,7 @@ extern "C" {
 
 #define TFOA_NONE UINT32_MAX
 #define TFOA_MAX_STATES 2
+#define TFOA_NUM_NUMBERS 4
 
 /* Where the active slice of a layer lies in the arena, in bytes; TFOA_NONE for what the layer has not. */
 typedef struct tfoa_resident {
@@ -18,7 +19,7 @@ typedef struct tfoa_resident {
     uint32_t states[TFOA_MAX_STATES]; /* of the optimizer, each like the latent values */
     uint32_t bias;
     uint32_t bias_states[TFOA_MAX_STATES];
-    uint32_t step_counts[2]; /* of weights and biases */
+    uint32_t numbers[TFOA_NUM_NUMBERS]; /* of the slice: how many steps its weights and biases have taken, and one more of each */
     uint32_t bits;
     uint32_t sums;
     uint32_t origin; /* first input, first output, number of inputs and of outputs */

@@ -5,7 +5,7 @@
 #include "header.h"
 #include "storage.h"
 
-enum { NUM_PIECES = 8 };
+enum { NUM_PIECES = 6 + TFOA_NUM_NUMBERS };
 
 /* Words of the arena that are part of a record; none where the layer has them not. */
 typedef struct record_piece {
@@ -19,9 +19,9 @@ static void find_pieces(const tfoa_context *context, const tfoa_layer *layer, ui
     const tfoa_resident *at = &layer->resident;
     const uint32_t weights = (uint32_t)(part.row * part.outs);
     const uint32_t outs = (uint32_t)part.outs;
-    const uint32_t places[NUM_PIECES] = {at->latent,         at->states[0],      at->states[1],      at->bias,
-                                         at->bias_states[0], at->bias_states[1], at->step_counts[0], at->step_counts[1]};
-    const uint32_t sizes[NUM_PIECES] = {weights, weights, weights, outs, outs, outs, 1u, 1u};
+    const uint32_t places[NUM_PIECES] = {at->latent,         at->states[0],  at->states[1],  at->bias,       at->bias_states[0],
+                                         at->bias_states[1], at->numbers[0], at->numbers[1], at->numbers[2], at->numbers[3]};
+    const uint32_t sizes[NUM_PIECES] = {weights, weights, weights, outs, outs, outs, 1u, 1u, 1u, 1u};
     for (int i = 0; i < NUM_PIECES; i++) {
         const int is_there = places[i] != TFOA_NONE;
         pieces[i].words = is_there ? context->arena + places[i] : context->arena;

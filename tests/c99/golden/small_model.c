@@ -30,7 +30,7 @@ static const int32_t outs_1_0[3] = {0, 1, 3};
 static const tfoa_layer layers_0[1] = {
     /* fc1 */
     {1, 2, ins_0_0, outs_0_0, 1, 1, 0, 0, 0u,
-     {20u, {TFOA_NONE, TFOA_NONE}, 84u, {TFOA_NONE, TFOA_NONE}, {TFOA_NONE, TFOA_NONE}, 68u, 76u, 4u},
+     {20u, {TFOA_NONE, TFOA_NONE}, 84u, {TFOA_NONE, TFOA_NONE}, {TFOA_NONE, TFOA_NONE, TFOA_NONE, TFOA_NONE}, 68u, 76u, 4u},
      {252u, 56u, 9u, 12u, 192u, 208u, 224u}},
 };
 
@@ -38,7 +38,7 @@ static const tfoa_layer layers_0[1] = {
 static const tfoa_layer layers_1[1] = {
     /* fc2 */
     {1, 2, ins_1_0, outs_1_0, 1, 1, 0, 0, 1u,
-     {20u, {TFOA_NONE, TFOA_NONE}, 52u, {TFOA_NONE, TFOA_NONE}, {TFOA_NONE, TFOA_NONE}, TFOA_NONE, TFOA_NONE, 4u},
+     {20u, {TFOA_NONE, TFOA_NONE}, 52u, {TFOA_NONE, TFOA_NONE}, {TFOA_NONE, TFOA_NONE, TFOA_NONE, TFOA_NONE}, TFOA_NONE, TFOA_NONE, 4u},
      {420u, 40u, 16u, 19u, TFOA_NONE, TFOA_NONE, 240u}},
 };
 

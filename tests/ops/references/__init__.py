@@ -105,6 +105,7 @@ REFERENCES: Mapping[str, Reference] = {
     "SgdUpdate": updates.sgd_update,
     "MomentumUpdate": updates.momentum_update,
     "AdamUpdate": updates.adam_update,
+    "NormalizedUpdate": updates.normalized_update,
     "PackSigns": updates.pack_signs,
     "ClipTo": updates.clip_to,
     "SplitOrigin": arithmetic.split_origin,

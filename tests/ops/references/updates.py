@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-__all__ = ["adam_update", "clip_to", "momentum_update", "pack_signs", "sgd_update"]
+__all__ = ["adam_update", "clip_to", "momentum_update", "normalized_update", "pack_signs", "sgd_update"]
 
 
 def clip_to(x: Array, *, limit: float = 1.0) -> tuple[Array, ...]:
@@ -45,6 +45,17 @@ def adam_update(
     direction = mean_next / (1 - 0.9**count) / (np.sqrt(variance_next / (1 - 0.999**count)) + 1e-8)
     w_next = np.clip(w - float(rate) * direction, -limit, limit)
     return w_next, mean_next, variance_next, np.array(count, dtype=np.int32)
+
+
+def normalized_update(
+    w: Array, grad: Array, rate: Array, power: Array, step_count: Array, origin: Array | None, *, limit: float = 1.0
+) -> tuple[Array, ...]:
+    """By the power of the steps before; the first step only measures."""
+    count, before = int(step_count) + 1, float(power)
+    factor = 0.0 if count == 1 else float(rate) / (np.sqrt(before) + 1e-12)
+    power_next = before + max(1 / 256, 1 / count) * (np.square(grad, dtype=np.float64).mean() - before)
+    w_next = np.clip(w - factor * grad.astype(np.float64), -limit, limit)
+    return w_next, np.array(power_next), np.array(count, dtype=np.int32)
 
 
 def pack_signs(w: Array, signs: Array, abs_sum: Array, origin: Array | None) -> tuple[Array, ...]:

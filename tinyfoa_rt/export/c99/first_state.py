@@ -135,7 +135,7 @@ class _LayerWords:
         return np.packbits(padded, axis=1, bitorder="little").view("<u4").reshape(-1)
 
     def _record(self, index: int) -> Array:
-        """Latent values, states, biases, their states, step counts: the order of ``record.c``."""
+        """Latent values, states, biases, their states, numbers of the slice: the order of ``record.c``."""
         band, ins, outs = self._layer.grid.part(index)
         kinds = self._states
         parts = [self._weight[outs, ins]]
@@ -143,11 +143,19 @@ class _LayerWords:
         if self._bias is not None:
             parts += [self._bias[outs], *(self._bias_state(kind)[band, outs] for kind in kinds)]
         words = np.concatenate([part.reshape(-1) for part in parts]).astype("<f4").view("<u4")
-        if not (self._optimizer.counts_steps and self._layer.has_states):
-            return words
-        counts = self._state.get(own(self._name, STEP_COUNT), np.zeros(self._layer.grid.count, dtype=np.int32))
-        count = counts.reshape(-1)[index]
-        return np.append(words, np.full(1 if self._bias is None else 2, count, dtype="<u4"))
+        return np.append(words, self._numbers(index)) if self._layer.has_states else words
+
+    def _numbers(self, index: int) -> Array:
+        """Step counts of weights and biases, which are alike, and scalars of both."""
+        owners = (self._of,) if self._bias is None else (self._of, own(self._name, "bias"))
+        found: list[Array] = []
+        if self._optimizer.counts_steps:
+            counts = self._state.get(own(self._name, STEP_COUNT), np.zeros(self._layer.grid.count, dtype=np.int32))
+            found += [counts.reshape(-1)[index : index + 1].astype("<u4")] * len(owners)
+        for name in (own(owner, kind) for kind in self._optimizer.scalars for owner in owners):
+            scalars = self._state.get(name, np.zeros(self._layer.grid.count, dtype=np.float32))
+            found.append(scalars.reshape(-1)[index : index + 1].astype("<f4").view("<u4"))
+        return np.concatenate(found) if found else np.zeros(0, dtype="<u4")
 
     def _weight_state(self, kind: str) -> Array:
         found = self._state.get(own(self._of, kind))

@@ -220,9 +220,11 @@ def _resident(
     is_sliced = own(name, "w_slice") in offsets
     weight = layer.tensor or own(name, "w_slice" if is_sliced else "w")
     bias = own(name, "bias_slice" if is_sliced else "bias")
-    if len(optimizer.states) > _MOST_STATES:
-        problem = f"keeps {len(optimizer.states)} numbers of each weight, generated C at most {_MOST_STATES}"
+    if len(optimizer.states) > _MOST_STATES or len(optimizer.scalars) > 1:
+        kept = f"{len(optimizer.states)} numbers of each weight and {len(optimizer.scalars)} of each slice"
+        problem = f"keeps {kept}, generated C at most {_MOST_STATES} and 1"
         raise UnsupportedError(f"optimizer {optimizer.name}", problem, "plan for ort-cpu")
+    (scalar,) = optimizer.scalars or ("",)
     kinds = [*optimizer.states, *[""] * (_MOST_STATES - len(optimizer.states))]
 
     def states(of: str) -> tuple[int | None, ...]:
@@ -233,7 +235,7 @@ def _resident(
         "states": states(weight),
         "bias": offsets.get(bias),
         "bias_states": states(bias),
-        "step_counts": (offsets.get(own(weight, STEP_COUNT)), offsets.get(own(bias, STEP_COUNT))),
+        "numbers": tuple(offsets.get(own(of, kind)) for kind in (STEP_COUNT, scalar) for of in (weight, bias)),
         "bits": offsets.get(own(weight, "bits")),
         "sums": offsets.get(own(name, "abs_sum_slice" if is_sliced else "abs_sum")),
         "origin": offsets.get(own(name, "origin")),

@@ -103,7 +103,7 @@ def _residents(block: CBlock) -> Iterator[tuple[str, int, int]]:
     for layer in block.layers:
         rows = max(b - a for a, b in zip(layer.outs, layer.outs[1:]))
         row = layer.taps * max(b - a for a, b in zip(layer.ins, layer.ins[1:]))
-        sizes = {"latent": rows * row, "states": rows * row, "bits": rows * -(-row // 32), "step_counts": 1, "origin": 4}
+        sizes = {"latent": rows * row, "states": rows * row, "bits": rows * -(-row // 32), "numbers": 1, "origin": 4}
         for field, places in layer.resident.items():
             listed = places if isinstance(places, tuple) else (places,)
             yield from ((f"{field} of {layer.name}", place, 4 * sizes.get(field, rows)) for place in listed if place is not None)

@@ -20,7 +20,7 @@ from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.block import Block, Partition
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.names import LOGITS, RATE, gradient, own, parts, successor
-from tinyfoa_rt.ir.optimizers import STEP_COUNT, optimizer_of
+from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.options import AUTO, PlanOptions
 from tinyfoa_rt.ir.plan import PlannedBuffer
 from tinyfoa_rt.ir.recipe import Recipe
@@ -35,6 +35,7 @@ from tinyfoa_rt.steps.initial_weights import initial_weights
 from tinyfoa_rt.steps.methods.head_view import HeadView, view_of
 from tinyfoa_rt.steps.methods.method import KeptTensor, Method, RateUnits, Signal
 from tinyfoa_rt.steps.methods.supervised import add_loss
+from tinyfoa_rt.steps.parameters import kept_types
 
 __all__ = ["LocalHead"]
 
@@ -149,8 +150,7 @@ def _spread(view: HeadView, backward: BackwardPass, output: str, grad: str) -> s
 
 def _states(recipe: Recipe, like: TensorType) -> tuple[KeptTensor, ...]:
     """What the optimizer keeps of a learned head."""
-    types = {STEP_COUNT: TensorType("int32", ())}
-    return tuple(KeptTensor(own(_HEAD, kept), types.get(kept, like), "state") for kept in optimizer_of(recipe.optimizer).kept)
+    return tuple(KeptTensor(own(_HEAD, kept), each, "state") for kept, each in kept_types(recipe.optimizer, like).items())
 
 
 def _learn(recipe: Recipe, builder: StepBuilder, read: tuple[str, str, str, str], attributes: Mapping[str, Attribute]) -> None:

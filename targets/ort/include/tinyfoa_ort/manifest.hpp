@@ -264,6 +264,9 @@ inline Manifest parse_manifest(const std::string& place, const std::string& text
     manifest.batch = reader.size("batch", 1);
     manifest.optimizer = reader.record("optimizer", [](RecordReader& optimizer) -> OptimizerRecord {
         optimizer.ignore({"name"});
+        if (!optimizer.texts("scalars").empty()) {
+            throw optimizer.refused("keeps numbers of slices, which needs Python's trainer: tinyfoa-rt train");
+        }
         return {optimizer.texts("states"), optimizer.boolean("counts_steps")};
     });
     manifest.schedule = reader.choice("schedule", {"slice", "freeze-diagonal", "full"});
