@@ -21,7 +21,8 @@ on any execution provider. Those of convolutions use Conv, with bits and signs i
 three to four times as fast as ConvInteger on a CPU, and needs no im2col of the whole input as MatMul would; a provider that
 wants constant weights leaves such nodes to the CPU. The gradient of a kernel is a Conv too: inputs and errors with samples and
 channels exchanged, strides and dilations exchanged, cropped to the kernel's size; each of the layer's groups is a group of its.
-That of a layer's input is Gemm with turned weights, ConvTranspose, or Col2Im of what each location hands back.
+That of a layer's input is Gemm with turned weights (signs become float32 a quarter of the inputs at a time), ConvTranspose,
+or Col2Im of what each location hands back.
 
 | operator | inputs | outputs | storage | what it does |
 |---|---|---|---|---|"""

@@ -28,6 +28,8 @@ def dense_input_gradient_cases() -> Iterator[BodyCase]:
         whole = ((w, None), (signs(w), sums))
         apart = ((rest, part, None, None), (sign_rest, signs(part), rest_sums, part_sums))
         attributes = {"input_shape": (batch, 24)}
+        for rows in (1, 2, 5, 8):  # fewer than are multiplied one after the other, and more
+            yield BodyCase(f"MultiplySigns-{rows}-{batch}", "MultiplySigns", (real(rng, batch, 11), signs(real(rng, rows, 11))))
         yield from input_gradients("Dense", real(rng, batch, 11), whole, apart, origin_of(ins, outs), attributes)
 
 

@@ -37,6 +37,7 @@ REFERENCES: Mapping[str, Reference] = {
     "RealDenseInputGrad": dense.dense_input_grad,
     "SignDenseInputGrad": dense.dense_input_grad,
     "ScaleErrors": dense.scale_errors,
+    "MultiplySigns": dense.multiply_signs,
     "BinaryActivation": activation.binary_activation,
     "BinaryToReal": activation.binary_to_real,
     "StraightThroughGrad": elementwise.straight_through_grad,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-__all__ = ["binary_dense", "dense_input_grad", "real_dense", "scale_errors", "scale_sums"]
+__all__ = ["binary_dense", "dense_input_grad", "multiply_signs", "real_dense", "scale_errors", "scale_sums"]
 
 
 def whole(w: Array, w_slice: Array | None, origin: Array | None) -> Array:
@@ -67,6 +67,10 @@ def scale_errors(errors: Array, w: Array, abs_sum: Array, *, alpha: str = "row")
 def scale_sums(sums: Array, w: Array, abs_sum: Array, x_scale: Array, bias: Array, *, alpha: str = "row") -> tuple[Array, ...]:
     factor = mean_magnitude(abs_sum.astype(np.float64), len(w), alpha)
     return (sums * factor * float(x_scale) + bias,)
+
+
+def multiply_signs(errors: Array, signs: Array) -> tuple[Array, ...]:
+    return (errors @ signs.astype(np.float64).T,)
 
 
 def dense_input_grad(
