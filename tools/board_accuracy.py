@@ -23,6 +23,7 @@ from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.artifact.settings import rate_at
 from tinyfoa_rt.export.c99 import ModelSource
 from tinyfoa_rt.export.to_c99 import c_source
+from tinyfoa_rt.ir.names import scale_of
 from tinyfoa_rt.ir.plan import Plan
 from tinyfoa_rt.model import load
 from tinyfoa_rt.pipeline import build, plan
@@ -152,9 +153,10 @@ def _entering(forward: ForwardPass, training: BlockTraining, index: int, x: NDAr
 
 def _calibrate(training: BlockTraining, state: ModelState, inputs: NDArray[Any], batch: int) -> None:
     """Mean |z| of the first samples, as the board measures it."""
-    scale = training.record.scale
-    if not scale:
+    if not training.record.binary:
         return
+    (value,) = training.record.binary  # of a block of one layer
+    scale = scale_of(value)
     (array,) = training.inputs.values()
     training.begin_turn(0)
     means = []

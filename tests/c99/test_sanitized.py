@@ -16,13 +16,13 @@ _HERE = Path(__file__).parent
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", ["test_forward_kernels.py", "test_forward_elementwise.py", "test_packed_kernels.py"])
-def test_under_sanitizers(module: str) -> None:
+@pytest.mark.parametrize("tested", ["forward_kernels", "forward_elementwise", "packed_kernels", "conv_kernels"])
+def test_under_sanitizers(tested: str) -> None:
     gcc = required_tool("gcc")
     find = [gcc, "-print-file-name=libasan.so"]
     runtime = subprocess.run(find, capture_output=True, text=True, check=True).stdout.strip()
     # The runtime must be there before Python asks for memory: then it stands guard around NumPy's arrays. Python itself leaks.
     environment = {**os.environ, "LD_PRELOAD": runtime, "ASAN_OPTIONS": "detect_leaks=0", SANITIZED: "1"}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "gcc", str(_HERE / module)]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "gcc", str(_HERE / f"test_{tested}.py")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -27,7 +27,8 @@ def train(pair: Pair, graph: Graph, steps: int, rate: float) -> None:
     program, shape = pair.device.model.program, graph.shape(graph.inputs[0])[1:]
     for index, block in enumerate(pair.device.model.source.blocks):
         x = rng.normal(0, 1, (steps, program.batch, *shape)).astype(np.float32)
-        y = rng.integers(0, program.output_size, x.shape[:2])
+        outputs = program.output_size
+        y = rng.normal(0, 1, (*x.shape[:2], outputs)) if program.takes_vectors else rng.integers(0, outputs, x.shape[:2])
         layers = pair.artifact.blocks[index].layers
         before = [pair.state.layers[layer.name].weight.copy() for layer in layers]
         losses = pair.train_block(index, x, y, (rate * block.starting_rate, rate * block.starting_rate))
@@ -67,3 +68,25 @@ def test_the_last_blocks_of_resnet8_in_256_kb(shared_models: Path, tmp_path: Pat
     train(pair, graph, 10, 1.0)
     assert pair.device.arena[-1] == 0xA5A5A5A5
     assert pair.device.arena[-2] != 0xA5A5A5A5
+
+
+def test_the_tail_of_resnet8_end_to_end_in_256_kb(shared_models: Path, tmp_path: Path) -> None:
+    """Three layers by true gradients."""
+    graph = load(shared_models / "resnet8.onnx")
+    options: dict[str, Any] = {"budget": "256KB", "train": "last:3", "block_layers": "all", "batch": 1, "binarize": "none"}
+    pair = pair_of_graph(graph, tmp_path, **options)
+    (block,) = pair.device.model.source.blocks
+    assert len(block.layers) == 3 and pair.device.model.program.arena_nbytes <= 256 * 1024
+    train(pair, graph, 10, 1.0)
+    assert pair.device.arena[-1] == 0xA5A5A5A5
+
+
+def test_an_autoencoder_end_to_end(shared_models: Path, tmp_path: Path) -> None:
+    """The ten layers of ad01 as one block; its weights are not made for random samples, at which the full rate diverges."""
+    graph = load(shared_models / "ad01.onnx")
+    options: dict[str, Any] = {"budget": "256KB", "block_layers": "all", "batch": 1, "binarize": "none"}
+    pair = pair_of_graph(graph, tmp_path, **options)
+    (block,) = pair.device.model.source.blocks
+    assert len(block.layers) == 10 and pair.device.model.program.arena_nbytes <= 256 * 1024
+    train(pair, graph, 20, 0.001)
+    assert pair.device.arena[-1] == 0xA5A5A5A5

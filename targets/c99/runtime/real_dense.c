@@ -57,6 +57,16 @@ tfoa_status tfoa_real_dense(const tfoa_context *context, const tfoa_layer *layer
     return walk.status == TFOA_OK ? add_biases(&view, x->bits == NULL ? 1.0f : x->scale, rows, z) : walk.status;
 }
 
+/* sums += error * weights. */
+static void add_weighted_errors(const tfoa_row_part *part, const void *weights, float error, float *sums)
+{
+    for (int32_t i = 0; i < part->count; i++) {
+        float w;
+        memcpy(&w, (const uint8_t *)weights + 4 * i, 4);
+        sums[i] += error * w;
+    }
+}
+
 tfoa_status tfoa_real_dense_input_grad(const tfoa_context *context, const tfoa_layer *layer, int32_t rows, const float *grad_z,
                                        float *grad_x)
 {
@@ -69,11 +79,8 @@ tfoa_status tfoa_real_dense_input_grad(const tfoa_context *context, const tfoa_l
         const tfoa_row_part *part = &walk.part;
         for (int32_t row = 0; row < rows; row++) {
             const float error = grad_z[row * num_outs + part->output];
-            float *sums = grad_x + row * num_ins + part->channel + part->first;
-            for (int32_t i = 0; i < part->count; i++) {
-                float w;
-                memcpy(&w, (const uint8_t *)walk.weights + 4 * i, 4);
-                sums[i] += error * w;
+            if (error != 0.0f) { /* behind a unit that is off it is 0 */
+                add_weighted_errors(part, walk.weights, error, grad_x + row * num_ins + part->channel + part->first);
             }
         }
     }

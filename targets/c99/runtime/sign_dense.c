@@ -139,7 +139,9 @@ tfoa_status tfoa_sign_dense_input_grad(const tfoa_context *context, const tfoa_l
         const tfoa_row_part *part = &walk.part;
         for (int32_t row = 0; row < rows; row++) {
             const float error = alpha * grad_z[row * num_outs + part->output];
-            add_signed_errors(part, walk.signs, error, grad_x + row * num_ins + part->channel + part->first);
+            if (error != 0.0f) { /* behind a unit that is off it is 0 */
+                add_signed_errors(part, walk.signs, error, grad_x + row * num_ins + part->channel + part->first);
+            }
         }
     }
     return walk.status;
