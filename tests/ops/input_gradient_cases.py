@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.ops.body_cases import BATCHES, Array, BodyCase, origin_of, real, signs
+from tests.ops.body_cases import BATCHES, Array, BodyCase, number, origin_of, real, signs
 
 __all__ = ["dense_input_gradient_cases", "input_gradients"]
 
@@ -28,6 +28,7 @@ def dense_input_gradient_cases() -> Iterator[BodyCase]:
         whole = ((w, None), (signs(w), sums))
         apart = ((rest, part, None, None), (sign_rest, signs(part), rest_sums, part_sums))
         attributes = {"input_shape": (batch, 24)}
+        yield BodyCase(f"RateAfter-{batch}", "RateAfter", (number(0.3), real(rng, batch, 24)))
         for rows in (1, 2, 5, 8):  # fewer than are multiplied one after the other, and more
             yield BodyCase(f"MultiplySigns-{rows}-{batch}", "MultiplySigns", (real(rng, batch, 11), signs(real(rng, rows, 11))))
         yield from input_gradients("Dense", real(rng, batch, 11), whole, apart, origin_of(ins, outs), attributes)

@@ -103,6 +103,7 @@ REFERENCES: Mapping[str, Reference] = {
     "GatherColumns": local.gather_columns,
     "PlaceLocations": local.place_locations,
     "PlaceBias": local.place_bias,
+    "RateAfter": updates.rate_after,
     "SgdUpdate": updates.sgd_update,
     "MomentumUpdate": updates.momentum_update,
     "AdamUpdate": updates.adam_update,

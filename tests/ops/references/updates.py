@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-__all__ = ["adam_update", "clip_to", "momentum_update", "normalized_update", "pack_signs", "sgd_update"]
+__all__ = ["adam_update", "clip_to", "momentum_update", "normalized_update", "pack_signs", "rate_after", "sgd_update"]
+
+
+def rate_after(rate: Array, computed: Array) -> tuple[Array, ...]:
+    """As it is, whatever it waits for."""
+    return (rate,)
 
 
 def clip_to(x: Array, *, limit: float = 1.0) -> tuple[Array, ...]:
