@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,12 +22,13 @@ from tests.small_models import ModelBuilder
 from tests.steps.vjp_models import CASES, step_model
 from tinyfoa_rt.ir.block import Layer, Slices
 from tinyfoa_rt.ir.names import shift_of, statistics_of
-from tinyfoa_rt.steps.training_nodes import nodes_to_output
+from tinyfoa_rt.steps.training_nodes import nodes_to_output, running_statistics
 
-__all__ = ["Job", "autograd_cases", "job_of", "of_slice"]
+__all__ = ["Job", "autograd_cases", "differentiated", "expected_gradients", "job_of", "own_gradients"]
 
 Array = NDArray[Any]
 CHANNELS = 4
+_ROOT = Path(__file__).resolve().parents[2]
 PADDINGS: tuple[dict[str, Any], ...] = ({"auto_pad": "SAME_UPPER"}, {"auto_pad": "SAME_LOWER"}, {"auto_pad": "VALID"})
 
 
@@ -118,23 +121,22 @@ def job_of(case: StepCase, folder: Path) -> Job:
     nodes = nodes_to_output(block)
     read = {name for node in nodes for name in node.inputs if name}
     values = {name: np.asarray(graph.constants[name].read()) for name in read if graph.is_constant(name)}
-    values |= {name: drawn.feeds[name] for name in (*block.inputs, "#head", "#target")}
+    values |= {name: drawn.feeds[name] for name in (*block.inputs, "#head", "#target") if name in drawn.feeds}
     after = Float64Step(drawn.model).run(drawn.feeds)
-    for node in nodes:
-        if node.op_type == "BatchNormalization":  # by the statistics that the step has updated first, which are constants of it
-            values |= {name: after[f"{kept}#next"] for name, kept in zip(node.inputs[3:5], statistics_of(node.outputs[0]))}
-            values[node.inputs[2]] = drawn.feeds[shift_of(node.outputs[0])]
+    for node in running_statistics(block):  # by the statistics that the step has updated first, which are constants of it
+        values |= {name: after[f"{kept}#next"] for name, kept in zip(node.inputs[3:5], statistics_of(node.outputs[0]))}
+        values[node.inputs[2]] = drawn.feeds[shift_of(node.outputs[0])]
     parameters = []
     for layer in block.layers:
         values |= _parameters(drawn, layer)
         parameters += [name for name in (layer.weight, layer.bias) if name is not None]
-    head = next(node for node in drawn.step.nodes if node.op_type == "HeadLogits")
+    head = next((node for node in drawn.step.nodes if node.op_type == "HeadLogits"), None)
     description = {
         "nodes": [(n.op_type, n.inputs, n.outputs[0], dict(n.attributes), graph.shape(n.outputs[0])) for n in nodes],
         "parameters": parameters,
         "output": block.output,
-        "pools": head.int("pools", 0),
-        "gain": float(np.float32(head.float("gain", 1.0))),  # as an attribute of ONNX
+        "pools": head.int("pools", 0) if head else 0,
+        "gain": float(np.float32(head.float("gain", 1.0))) if head else 1.0,  # as an attribute of ONNX
         "loss": case.recipe.get("loss", "cross-entropy"),
     }
     return Job(drawn, description, values)
@@ -150,7 +152,7 @@ def _parameters(drawn: DrawnStep, layer: Layer) -> Mapping[str, Array]:
     return found
 
 
-def of_slice(job: Job, layer: Layer, gradients: Mapping[str, Array]) -> Mapping[str, Array]:
+def _of_slice(job: Job, layer: Layer, gradients: Mapping[str, Array]) -> Mapping[str, Array]:
     """The part of a layer's gradients that its step computes, laid out and named as the step has them."""
     feeds, name = job.drawn.feeds, layer.name
     taps_inputs_outputs = gradients[layer.weight].reshape(layer.out_features, -1, layer.taps).transpose(2, 1, 0)
@@ -165,3 +167,35 @@ def of_slice(job: Job, layer: Layer, gradients: Mapping[str, Array]) -> Mapping[
     if layer.bias is not None:
         found[f"{name}#bias{suffix}"] = gradients[layer.bias][outs]
     return found
+
+
+def differentiated(jobs: Iterable[Job], folder: Path, torch_python: Path) -> list[Mapping[str, Array]]:
+    """The loss of each job, and all gradients that PyTorch has of its parameters."""
+    listed = list(jobs)
+    (folder / "jobs.json").write_text(json.dumps([job.description for job in listed]), encoding="utf-8")
+    for number, job in enumerate(listed):
+        values: dict[str, Any] = dict(job.values)
+        np.savez(folder / f"{number}.values.npz", **values)
+    command = [str(torch_python), "-m", "tests.emit.run_autograd", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=_ROOT)
+    assert done.returncode == 0, done.stderr
+    found: list[Mapping[str, Array]] = []
+    for number in range(len(listed)):
+        with np.load(folder / f"{number}.gradients.npz") as arrays:
+            found.append(dict(arrays))
+    return found
+
+
+def own_gradients(job: Job) -> dict[str, Array]:
+    """The loss of the step, and w - w_next over the rate."""
+    feeds = job.drawn.feeds
+    after = Float64Step(job.drawn.model).run(feeds)
+    moved = {name: (feeds[name] - after[f"{name}#next"]) / float(feeds["#rate"]) for name in job.drawn.trained}
+    return {"loss": after["#loss"], **moved}
+
+
+def expected_gradients(job: Job, gradients: Mapping[str, Array]) -> dict[str, Array]:
+    expected = {"loss": gradients["loss"]}
+    for layer in job.drawn.block.layers:
+        expected |= _of_slice(job, layer, gradients)
+    return expected

@@ -18,22 +18,23 @@ from numpy.typing import NDArray
 
 from tests.profiles_for_tests import ALLOCATOR
 from tests.small_models import ModelBuilder, load_model
-from tests.steps.step_graphs import step_of
+from tests.steps.step_graphs import contexts_of
 from tinyfoa_rt.artifact.records import OptimizerRecord
 from tinyfoa_rt.emit import emit_step
 from tinyfoa_rt.ir.block import Layer, Slices
+from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.slices import SliceGrid
-from tinyfoa_rt.partition import partition
 from tinyfoa_rt.run.conv_state import ConvState
 from tinyfoa_rt.run.layer_state import LayerState
 from tinyfoa_rt.run.local_state import LocalState
-from tinyfoa_rt.steps import StepChoice
+from tinyfoa_rt.steps import StepChoice, assemble_step
 from tinyfoa_rt.zoo.build import assemble, lay_out
 from tinyfoa_rt.zoo.spec import LayerSpec, ModelSpec
 
 __all__ = ["ENDINGS", "DrawnStep", "StepCase", "dense_cases", "local_cases"]
 
 Array = NDArray[Any]
+Parameters = tuple[Array, Array | None]
 Ending = Callable[[ModelBuilder, str, str, tuple[int, int]], tuple[str, int]]
 
 
@@ -65,7 +66,11 @@ WITHOUT_KINK = ("nothing", "subtracted", "broadcast", "second layer")
 
 @dataclass(frozen=True)
 class StepCase:
-    """One step: block ``index`` of a model."""
+    """One step: block ``index`` of a model, of those that ``train`` selects and that end where ``block_layers`` says.
+
+    Blocks of several layers are off the lattice, where values of many layers would meet: their weights keep the size of what
+    they multiply.
+    """
 
     model: onnx.ModelProto = field(repr=False)
     index: int
@@ -73,6 +78,8 @@ class StepCase:
     recipe: Mapping[str, Any]
     batch: int
     seed: int
+    block_layers: str = "1"
+    train: str = "all"
 
 
 @st.composite
@@ -142,19 +149,23 @@ class DrawnStep:
 
     def __init__(self, case: StepCase, folder: Path) -> None:
         self.graph = graph = load_model(case.model, folder)
-        self.block = block = partition(graph).blocks[case.index]
+        recipe = Recipe(**{"num_outputs": 3, **case.recipe})
+        context = contexts_of(graph, ALLOCATOR, recipe, case.block_layers, case.train)[case.index]
+        self.block = block = context.block
+        furthest = max if block.parts else min
         slices = Slices(
-            min(case.slices.m_in, *(layer.in_features for layer in block.layers)),
-            min(case.slices.m_out, *(layer.out_features for layer in block.layers)),
+            min(case.slices.m_in, furthest(layer.in_features for layer in block.layers)),
+            min(case.slices.m_out, furthest(layer.out_features for layer in block.layers)),
         )
         choice = StepChoice(slices, case.batch, holds_slice=slices.count > 1)
-        self.step = step_of(graph, case.index, ALLOCATOR, choice, **case.recipe)
+        self.step = assemble_step(context, choice)
         self.model = emit_step(self.step)
         self.rng = rng = np.random.default_rng(case.seed)
         self.feeds: dict[str, Array] = {"#rate": np.array(0.5), "scale": np.array(0.5)}
         turn = int(rng.integers(slices.count))
         for layer in block.layers:
-            self.feeds.update(_tensors(rng, layer, slices, turn, case.recipe["optimizer"]))
+            parameters = _parameters(rng, layer) if block.parts else _on_lattice(rng, layer)
+            self.feeds.update(_tensors(layer, parameters, SliceGrid.of(layer, slices), turn, case.recipe["optimizer"]))
         names = [each.name for each in self.model.graph.output]
         ends = ("w#next", "w_slice#next", "bias#next", "bias_slice#next", "#head#next")
         self.trained = [name.removesuffix("#next") for name in names if name.endswith(ends)]
@@ -163,26 +174,33 @@ class DrawnStep:
                 self.feeds[info.name] = _drawn(rng, info, case.recipe["num_outputs"])
 
 
-def _tensors(rng: np.random.Generator, layer: Layer, slices: Slices, turn: int, optimizer: str) -> Mapping[str, Array]:
-    """What a step reads of a layer while slice ``turn`` is active."""
-    is_local = layer.kind == "local"
-    shape: tuple[int, ...] = (layer.in_features, layer.out_features)
+def _on_lattice(rng: np.random.Generator, layer: Layer) -> Parameters:
+    """Weights and a bias of a layer of its own block."""
+    weight, bias = _shapes(layer)
+    return rng.integers(-4, 5, weight) / 4, None if bias is None else rng.integers(-4, 4, bias) / 4 + 1 / 8
+
+
+def _parameters(rng: np.random.Generator, layer: Layer) -> Parameters:
+    """Weights and a bias of a layer among others."""
+    weight, bias = _shapes(layer)
+    spread = np.sqrt(2 / layer.row_size)
+    return rng.normal(0, spread, weight), None if bias is None else rng.normal(0, 0.2, bias)
+
+
+def _shapes(layer: Layer) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+    """The shapes of a layer's weights and bias in its state."""
     before = {"dense": (), "conv": (layer.taps,), "local": (layer.positions, layer.taps)}[layer.kind]
-    weight = rng.integers(-4, 5, (*before, *shape)) / 4
-    bias = None
-    if layer.bias is not None:
-        bias = rng.integers(-4, 4, (shape[1], layer.positions) if is_local else shape[1:]) / 4 + 1 / 8
-        bias = bias.astype(np.float32)
+    bias = (layer.out_features, *((layer.positions,) if layer.kind == "local" else ()))
+    return (*before, layer.in_features, layer.out_features), bias if layer.bias is not None else None
+
+
+def _tensors(layer: Layer, parameters: Parameters, grid: SliceGrid, turn: int, optimizer: str) -> Mapping[str, Array]:
+    """What a step reads of a layer while slice ``turn`` is active."""
+    weight, bias = (None if each is None else each.astype(np.float32) for each in parameters)
+    assert weight is not None
     kind = {"dense": LayerState, "conv": ConvState, "local": LocalState}[layer.kind]
-    state = kind(
-        layer.name,
-        weight.astype(np.float32),
-        bias,
-        SliceGrid.of(layer, slices),
-        OptimizerRecord.of(optimizer),
-        False,
-    )
-    return state.begin_turn(turn)
+    state = kind(layer.name, weight, bias, grid, OptimizerRecord.of(optimizer), False)
+    return state.begin_turn(turn % grid.count)
 
 
 def _drawn(rng: np.random.Generator, info: onnx.ValueInfoProto, classes: int) -> Array:

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from tinyfoa_rt.ir.block import Slices
+from tinyfoa_rt.ir.block import Block, Slices
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import StepGraph
-from tinyfoa_rt.partition import partition
+from tinyfoa_rt.partition import merge_parts, partition, select_blocks
 from tinyfoa_rt.steps import BlockContext, StepChoice, assemble_step, block_contexts
 
-__all__ = ["all_steps", "contexts_of", "step_of"]
+__all__ = ["all_steps", "blocks_of", "contexts_of", "step_of"]
 
 
-def contexts_of(graph: Graph, profile: Profile, recipe: Recipe) -> list[BlockContext]:
-    """The contexts of all blocks, all of them trained."""
-    return [*block_contexts(graph, partition(graph).blocks, recipe, profile)]
+def blocks_of(graph: Graph, block_layers: str = "1", train: str = "all") -> tuple[Block, ...]:
+    """The trained blocks, which end where ``block_layers`` says."""
+    parts = partition(graph)
+    trained = select_blocks(parts.blocks, train)
+    return tuple(block for block in merge_parts(graph, parts, trained, block_layers).blocks if block.name in trained)
+
+
+def contexts_of(
+    graph: Graph, profile: Profile, recipe: Recipe, block_layers: str = "1", train: str = "all"
+) -> list[BlockContext]:
+    """The contexts of the trained blocks."""
+    return [*block_contexts(graph, blocks_of(graph, block_layers, train), recipe, profile)]
 
 
 def step_of(graph: Graph, index: int, profile: Profile, choice: StepChoice, **recipe: object) -> StepGraph:
-    """The step graph of one block; ``recipe`` are fields of :class:`Recipe`."""
+    """The step graph of one block of one layer; ``recipe`` are fields of :class:`Recipe`."""
     chosen = Recipe(**{"num_outputs": 3, **recipe})  # type: ignore[arg-type]
     return assemble_step(contexts_of(graph, profile, chosen)[index], choice)
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
 from tinyfoa_rt.errors import UnsupportedError, UsageError
-from tinyfoa_rt.ir.block import Block, Partition, Slices
+from tinyfoa_rt.ir.block import Block, Layer, Partition, Slices
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.options import AUTO, PlanOptions
 from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.recipe import Recipe
+from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.partition import (
     find_score,
     is_own,
@@ -71,8 +72,14 @@ class PlanningTask:
         return self.options.rotate_every
 
     def grids(self, block: Block) -> tuple[Slices, ...]:
-        """The grids a block may be cut into, in order of preference."""
-        # Of layers of one depth all are cut alike; of a block of several parts each as far as it can be.
+        """The grids a block may be cut into, in order of preference.
+
+        Layers of one depth are cut alike. Of a block of several parts each is cut as far as it can be, but each is: a step reads
+        all of its layers in slices, or none.
+
+        Raises:
+            UsageError: a layer of such a block cannot be cut by the grid that was asked for.
+        """
         furthest = max if block.parts else min
         largest_in = furthest(layer.in_features for layer in block.layers)
         largest_out = furthest(layer.out_features for layer in block.layers)
@@ -82,8 +89,13 @@ class PlanningTask:
         if self.options.schedule == "full":
             return (Slices(1, 1),)
         if asked is None:
-            return grid_candidates(largest_in, largest_out)
-        return (Slices(min(asked.m_in, largest_in), min(asked.m_out, largest_out)),)
+            grids = grid_candidates(largest_in, largest_out)
+            return tuple(grid for grid in grids if grid.count == 1 or _uncut(block, grid) is None)
+        grid = Slices(min(asked.m_in, largest_in), min(asked.m_out, largest_out))
+        if self.options.schedule == "slice" and grid.count > 1 and (layer := _uncut(block, grid)) is not None:
+            sizes = f"has {_count(layer.in_features, 'input')} and {_count(layer.out_features, 'output')}: it is not cut by it"
+            raise UsageError(f"--slices {self.options.slices}, layer '{layer.name}'", sizes, "use another grid, or auto")
+        return (grid,)
 
     @property
     def score(self) -> str:
@@ -100,6 +112,15 @@ class PlanningTask:
     def holds_slice(self, slices: Slices) -> bool:
         """Whether only the active slice is in RAM: it is cut, one slice trains at a time, and the others have a place to lie."""
         return slices.count > 1 and self.options.schedule == "slice" and self.profile.nonvolatile_bytes != 0
+
+
+def _uncut(block: Block, grid: Slices) -> Layer | None:
+    """The first layer of a block that a grid leaves in one piece."""
+    return next((layer for layer in block.layers if SliceGrid.of(layer, grid).count == 1), None)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def resolve_options(graph: Graph, options: PlanOptions, profile: Profile | None = None) -> PlanningTask:
