@@ -32,7 +32,7 @@ def wide_artifact(folder: Path, **options: Any) -> Artifact:
     return build(graph, plan(graph, "8MB", slices="2x2", **options))
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "normalized"])
 @pytest.mark.parametrize("batch", [1, 8])
 def test_the_count_of_a_step_is_the_plan(batch: int, optimizer: str, driver: Driver, tmp_path: Path) -> None:
     artifact = wide_artifact(tmp_path, batch=batch, optimizer=optimizer)

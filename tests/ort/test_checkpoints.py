@@ -30,7 +30,7 @@ def steps_in_python(trainer: Trainer, first: int, last: int) -> list[float]:
 
 
 @pytest.mark.parametrize("head", ["rademacher", "learned"])
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "normalized"])
 def test_from_python_to_cpp_and_back(optimizer: str, head: str, driver: Driver, tmp_path: Path) -> None:
     artifact = artifact_of(tmp_path, optimizer=optimizer, head=head)
     straight = Trainer(artifact)
@@ -64,11 +64,11 @@ def test_from_cpp_to_python_and_back(driver: Driver, tmp_path: Path) -> None:
     [None, Normalization(0.1, 2.5), Normalization((0.5,) * 12, tuple(0.1 * i + 1 / 3 for i in range(12)))],
     ids=str,
 )
-@pytest.mark.parametrize("head", ["rademacher", "learned"])
+@pytest.mark.parametrize(("head", "optimizer"), [("rademacher", "adam"), ("learned", "adam"), ("learned", "normalized")])
 def test_what_was_read_is_written_as_the_same_bytes(
-    normalization: Normalization | None, head: str, driver: Driver, tmp_path: Path
+    normalization: Normalization | None, head: str, optimizer: str, driver: Driver, tmp_path: Path
 ) -> None:
-    trainer = Trainer(artifact_of(tmp_path, optimizer="adam", slices="3x2", head=head))
+    trainer = Trainer(artifact_of(tmp_path, optimizer=optimizer, slices="3x2", head=head))
     trainer.fit(X, Y, normalization=normalization, epochs=1, rate=1e-5, rotate_every=3)
     trainer.save(tmp_path / "run")
     driver.run(tmp_path / "run", X, Y, "--resume", f"save:{tmp_path / 'copy'}")

@@ -25,8 +25,11 @@ X, Y = blobs(600)
         {},
         {"optimizer": "momentum"},
         {"optimizer": "adam"},
+        {"optimizer": "normalized"},
+        {"optimizer": "normalized", "slices": "3x2", "binarize": "none"},
         {"schedule": "full"},
         {"schedule": "full", "optimizer": "adam"},
+        {"schedule": "full", "optimizer": "normalized"},
         {"slices": "3x2"},
         {"binarize": "weights"},
         {"binarize": "none"},
@@ -35,6 +38,10 @@ X, Y = blobs(600)
         {"head": "learned"},
         {"head": "learned", "optimizer": "momentum", "binarize": "none"},
         {"head": "learned", "optimizer": "adam"},
+        {"head": "learned", "optimizer": "normalized"},
+        {"block_layers": "2", "optimizer": "sgd"},
+        {"block_layers": "all"},
+        {"block_layers": "all", "binarize": "none"},
     ],
     ids=lambda options: "-".join(map(str, options.values())) or "plain",
 )
@@ -42,7 +49,7 @@ def test_the_trajectories_agree(options: dict[str, Any], driver: Driver, tmp_pat
     artifact = artifact_of(tmp_path, **options)
     artifact.save(tmp_path / "artifact")
     python, expected = in_python(artifact, X, Y, 201)
-    words = [*commands(3, 201), f"save:{tmp_path / 'saved'}"]
+    words = [*commands(len(artifact.blocks), 201), f"save:{tmp_path / 'saved'}"]
     losses = driver.steps(tmp_path / "artifact", X, Y, *words)
     np.testing.assert_allclose(losses, expected, rtol=LOSS_TOLERANCE)
     assert_same(python, tmp_path / "saved")

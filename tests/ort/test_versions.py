@@ -17,7 +17,7 @@ from tests.run.trained_models import artifact_of, blobs
 X, Y = blobs(60)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "normalized"])
 def test_the_same_binary_takes_the_same_steps(optimizer: str, driver: Driver, oldest: Driver, tmp_path: Path) -> None:
     artifact_of(tmp_path, optimizer=optimizer).save(tmp_path / "artifact")
     words = ("--threads", "1", "steps:0:60", "next", "steps:0:60", "next", "steps:0:60", "evaluate")

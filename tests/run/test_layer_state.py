@@ -17,7 +17,7 @@ def layer(*, is_binary: bool = True, optimizer: str = "sgd", grid: SliceGrid = G
 
 
 @pytest.mark.parametrize("is_binary", [True, False])
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "normalized"])
 def test_turns_without_steps_change_nothing_bit_for_bit(is_binary: bool, optimizer: str) -> None:
     state = layer(is_binary=is_binary, optimizer=optimizer)
     before = {name: array.copy() for name, array in {**state.arrays(), **state.forward_tensors()}.items()}
@@ -65,6 +65,24 @@ def test_optimizer_state_belongs_to_its_slice() -> None:
     assert tensors["fc#w_slice#step_count"] == 5
     state.end_turn()
     assert list(state.states["step_count"]) == [5, 0, 0, 0]
+
+
+def test_numbers_of_a_slice_are_its_own_and_kept() -> None:
+    state = layer(optimizer="normalized")
+    tensors = state.begin_turn(2)
+    tensors["fc#w_slice#power"][...] = 3
+    tensors["fc#bias_slice#power"][...] = 4
+    assert state.begin_turn(1)["fc#w_slice#power"] == 0
+    state.end_turn()
+    kept = {name: array.copy() for name, array in state.arrays().items()}
+    assert [list(kept[f"fc#{of}#power"]) for of in ("weight", "bias")] == [[0, 0, 3, 0], [0, 0, 4, 0]]
+    other = layer(optimizer="normalized")
+    other.restore(kept)
+    tensors = other.begin_turn(2)
+    assert tensors["fc#w_slice#power"] == 3 and tensors["fc#bias_slice#power"] == 4
+    other.end_turn()
+    other.reset_optimizer()
+    assert not any(array.any() for array in other.states.values())
 
 
 def test_one_slice_is_trained_in_place() -> None:

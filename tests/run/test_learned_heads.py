@@ -37,7 +37,7 @@ def artifact_of(model: onnx.ModelProto, folder: Path, **options: Any) -> Artifac
     return build(graph, plan(graph, "4MB", **{"head": "learned", "batch": 5, **options}))
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "normalized"])
 @pytest.mark.parametrize("binarize", ["none", "weights", "both"])
 @pytest.mark.parametrize("model", MODELS)
 def test_onnxruntime_moves_a_head_after_all_have_read_it(tmp_path: Path, model: str, binarize: str, optimizer: str) -> None:
@@ -77,7 +77,7 @@ def test_steps_in_place_are_those_on_copies(tmp_path: Path, model: str, pool: st
 
 @pytest.mark.parametrize("order", ["layerwise", "interleaved"])
 @pytest.mark.parametrize("schedule", ["slice", "full"])
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "normalized"])
 def test_a_training_that_is_resumed_has_the_same_bits(tmp_path: Path, order: str, schedule: str, optimizer: str) -> None:
     slices = "2x2" if schedule == "slice" else "auto"
     options = {"order": order, "schedule": schedule, "slices": slices, "optimizer": optimizer, "batch": 6}

@@ -50,14 +50,15 @@ def test_fit_twice_trains_twice(tmp_path: Path, order: str) -> None:
     assert trainer.evaluate(X, Y).loss < once.loss
 
 
-def test_a_round_begins_alike_in_one_process_and_from_a_checkpoint(tmp_path: Path) -> None:
-    one = Trainer(artifact_of(tmp_path, optimizer="adam")).fit(X, Y, epochs=1)
+@pytest.mark.parametrize("optimizer", ["adam", "normalized"])
+def test_a_round_begins_alike_in_one_process_and_from_a_checkpoint(tmp_path: Path, optimizer: str) -> None:
+    one = Trainer(artifact_of(tmp_path, optimizer=optimizer)).fit(X, Y, epochs=1)
     one.save(tmp_path / "run")
     other = Trainer.load(tmp_path / "run").fit(X_TEST, Y_TEST, epochs=1)
     assert_equal_weights(arrays_of(one.fit(X_TEST, Y_TEST, epochs=1)), arrays_of(other))
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "normalized"])
 def test_a_second_round_resumes_to_the_bit(tmp_path: Path, optimizer: str) -> None:
     artifact = artifact_of(tmp_path, optimizer=optimizer)
     straight, broken = (Trainer(artifact).fit(X, Y, epochs=1) for _ in range(2))

@@ -22,7 +22,7 @@ def layer(*, is_binary: bool = True, optimizer: str = "sgd", grid: SliceGrid = G
 
 
 @pytest.mark.parametrize("is_binary", [True, False])
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "normalized"])
 @pytest.mark.parametrize("grid", [GRID, SliceGrid((0, 5), (0, 7))], ids=["2x2", "whole"])
 def test_turns_without_steps_change_nothing_bit_for_bit(is_binary: bool, optimizer: str, grid: SliceGrid) -> None:
     state = layer(is_binary=is_binary, optimizer=optimizer, grid=grid)

@@ -73,7 +73,7 @@ def test_a_stream_is_learnt_from(tmp_path: Path, order: str, rate: float) -> Non
 
 
 @pytest.mark.parametrize("order", ["layerwise", "interleaved"])
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "normalized"])
 def test_interruptions_change_nothing_bit_for_bit(tmp_path: Path, order: str, optimizer: str) -> None:
     artifact = artifact_of(tmp_path, order=order, optimizer=optimizer)
     straight = Trainer(artifact).fit(X, Y, epochs=2)

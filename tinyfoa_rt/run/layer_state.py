@@ -125,8 +125,9 @@ class LayerState:
         self._latent.assign(tensors[own(self.name, "weight")])
         for kind, moment in self._moments.items():
             moment.assign(tensors[own(self.name, "weight", kind)])
+        in_slices = {own(self.name, "weight"), *(own(self.name, "weight", kind) for kind in self._moments)}
         for name, array in self.arrays().items():
-            if not name.startswith(own(self.name, "weight")):
+            if name not in in_slices:
                 array[...] = tensors[name]
         self._derive()
 

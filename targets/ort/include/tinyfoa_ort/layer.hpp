@@ -4,8 +4,8 @@
 // A run of onnxruntime may fail half-way, with some of its outputs written. So no output is bound to what is kept:
 // 1. The new latent weights and optimizer state go to buffers of their own, which `commit` copies into their place; the copy
 //    cannot fail. The plan counts these buffers as the active slice; what they are copied to is its nonvolatile memory.
-// 2. Signs and the small tensors of a turn (bias, sums, step count) are updated in place in copies. Signs are a function of the
-//    latent weights, the rest is kept in LayerMemory, so `roll_back` makes them again.
+// 2. Signs and the small tensors of a turn (bias, sums, numbers of the slice) are updated in place in copies. Signs are a
+//    function of the latent weights, the rest is kept in LayerMemory, so `roll_back` makes them again.
 // Hence after every step, taken or failed, LayerMemory is whole, and a turn may end and begin again at any step.
 #pragma once
 
@@ -121,8 +121,9 @@ public:
                           num_biases = memory_.has_bias() ? part.num_outs * memory_.positions : 0;
         const std::size_t num_weights = memory_.latent.size_of_part(active_);
         const std::size_t num_sums = memory_.is_binary ? part.num_outs * memory_.positions : 0;
-        const std::size_t num_counts = memory_.step_counts.empty() ? 0 : memory_.has_bias() ? 2 : 1;
-        const std::size_t num_numbers = copies * (num_weights + num_biases) + num_sums + num_counts;
+        const std::size_t num_scalars = memory_.scalars.size() + (memory_.step_counts.empty() ? 0 : 1);
+        const std::size_t num_numbers =
+            copies * (num_weights + num_biases) + num_sums + num_scalars * (memory_.has_bias() ? 2 : 1);
         return sizeof(float) * num_numbers + whole_->slice_nbytes(active_) + (is_sliced() ? sizeof origin_ : 0);
     }
 
@@ -180,6 +181,12 @@ private:
             const std::size_t start = (part.band * memory_.positions + position) * grid().num_outs() + part.first_out;
             visit(memory_.abs_sums.data() + start, turn_sums() + position * part.num_outs, part.num_outs);
         }
+        for (std::size_t i = 0; i < memory_.weight_scalars.size(); ++i) {
+            visit(&memory_.weight_scalars[i][active_], &weight_scalars_[i], 1);
+        }
+        for (std::size_t i = 0; i < memory_.bias_scalars.size(); ++i) {
+            visit(&memory_.bias_scalars[i][active_], &bias_scalars_[i], 1);
+        }
         if (!memory_.step_counts.empty()) {
             visit(&memory_.step_counts[active_], &weight_step_count_, 1);
         }
@@ -209,6 +216,8 @@ private:
         const Part part = grid().part(active_);
         const std::size_t num_biases = memory_.has_bias() ? part.num_outs * memory_.positions : 0;
         bias_moments_.assign(memory_.states.size(), std::vector<float>(num_biases));
+        weight_scalars_.resize(memory_.weight_scalars.size());
+        bias_scalars_.resize(memory_.bias_scalars.size());
         if (is_sliced()) {
             bias_slice_.resize(num_biases);
             abs_sum_slice_.resize(part.num_outs * memory_.positions);
@@ -239,6 +248,13 @@ private:
                     updating(Dtype::float32, biases, bias_moments_[i].data());
             }
         }
+        const auto add_scalars = [&](const std::string& of, std::vector<float>& turn) {
+            for (std::size_t i = 0; i < turn.size(); ++i) {
+                tensors[names::own(of, memory_.scalars[i])] = updating(Dtype::float32, {}, &turn[i]);
+            }
+        };
+        add_scalars(name(weight), weight_scalars_);
+        add_scalars(name(bias_name), bias_scalars_);
         if (!memory_.step_counts.empty()) {
             tensors[names::own(name(weight), "step_count")] = updating(Dtype::int32, {}, &weight_step_count_);
             tensors[names::own(name(bias_name), "step_count")] = updating(Dtype::int32, {}, &bias_step_count_);
@@ -286,6 +302,7 @@ private:
     Buffer slice_signs_;
     std::vector<float> bias_slice_, abs_sum_slice_;
     std::vector<std::vector<float>> bias_moments_;
+    std::vector<float> weight_scalars_, bias_scalars_;
     std::int32_t weight_step_count_ = 0, bias_step_count_ = 0;
     std::int32_t origin_[4] = {};
 };

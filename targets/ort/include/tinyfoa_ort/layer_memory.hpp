@@ -21,7 +21,9 @@ struct LayerMemory {
           grid(record), positions(is_local ? static_cast<std::size_t>(record.shape[0]) : 1),
           taps(record.kind == "dense" ? 1 : static_cast<std::size_t>(record.shape[is_local])),
           latent(positions * taps, grid, folder), abs_sums(grid.num_bands() * positions * grid.num_outs()),
-          bias(record.has_bias ? grid.num_outs() * positions : 0), states(optimizer.states),
+          bias(record.has_bias ? grid.num_outs() * positions : 0), states(optimizer.states), scalars(optimizer.scalars),
+          weight_scalars(scalars.size(), std::vector<float>(grid.count())),
+          bias_scalars(record.has_bias ? weight_scalars : std::vector<std::vector<float>>()),
           step_counts(optimizer.counts_steps ? grid.count() : 0) {
         for (std::size_t i = 0; i < states.size(); ++i) {
             moments.emplace_back(positions * taps, grid, folder);
@@ -50,8 +52,15 @@ struct LayerMemory {
                     StoredTensor::whole(names::own(own("bias"), states[i]), Dtype::float32, shape, bias_moments[i].data()));
             }
         }
+        const Shape shape = {as_size(grid.count())};
+        const auto add_scalars = [&](const std::string& parameter, std::vector<std::vector<float>>& of) {
+            for (std::size_t i = 0; i < of.size(); ++i) {
+                found.push_back(StoredTensor::whole(names::own(own(parameter), scalars[i]), Dtype::float32, shape, of[i].data()));
+            }
+        };
+        add_scalars("weight", weight_scalars);
+        add_scalars("bias", bias_scalars);
         if (!step_counts.empty()) {
-            const Shape shape = {as_size(grid.count())};
             found.push_back(StoredTensor::whole(own("step_count"), Dtype::int32, shape, step_counts.data()));
         }
         return found;
@@ -75,6 +84,11 @@ struct LayerMemory {
             moments[i].fill_with_zeros();
             std::fill(bias_moments[i].begin(), bias_moments[i].end(), 0.0f);
         }
+        for (std::vector<std::vector<float>>* of : {&weight_scalars, &bias_scalars}) {
+            for (std::vector<float>& numbers : *of) {
+                std::fill(numbers.begin(), numbers.end(), 0.0f);
+            }
+        }
         std::fill(step_counts.begin(), step_counts.end(), 0);
     }
 
@@ -90,8 +104,10 @@ struct LayerMemory {
     std::vector<float> abs_sums, bias;
     std::vector<std::string> states;  // names of what the optimizer keeps
     std::vector<SlicedTensor> moments;
-    std::vector<std::vector<float>> bias_moments;  // (bands, outputs, positions) each
-    std::vector<std::int32_t> step_counts;         // one a slice
+    std::vector<std::vector<float>> bias_moments;                  // (bands, outputs, positions) each
+    std::vector<std::string> scalars;                              // names of the numbers that the optimizer keeps of a slice
+    std::vector<std::vector<float>> weight_scalars, bias_scalars;  // each has one a slice; of biases none where there are none
+    std::vector<std::int32_t> step_counts;                         // one a slice
 
 private:
     std::size_t band_of(std::size_t in) const {

@@ -72,9 +72,9 @@ struct LossRecord {
     std::string name, labels, prediction;
 };
 
-// Tensors that it keeps of each parameter, and whether it counts the steps of each slice.
+// What it keeps: tensors like each parameter, numbers of a parameter's slice, and whether it counts the steps of each slice.
 struct OptimizerRecord {
-    std::vector<std::string> states;
+    std::vector<std::string> states, scalars;
     bool counts_steps = false;
 };
 
@@ -264,10 +264,7 @@ inline Manifest parse_manifest(const std::string& place, const std::string& text
     manifest.batch = reader.size("batch", 1);
     manifest.optimizer = reader.record("optimizer", [](RecordReader& optimizer) -> OptimizerRecord {
         optimizer.ignore({"name"});
-        if (!optimizer.texts("scalars").empty()) {
-            throw optimizer.refused("keeps numbers of slices, which needs Python's trainer: tinyfoa-rt train");
-        }
-        return {optimizer.texts("states"), optimizer.boolean("counts_steps")};
+        return {optimizer.texts("states"), optimizer.texts("scalars"), optimizer.boolean("counts_steps")};
     });
     manifest.schedule = reader.choice("schedule", {"slice", "freeze-diagonal", "full"});
     manifest.block_output = reader.choice("block_output", {"bits", "scaled"});
