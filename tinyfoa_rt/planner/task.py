@@ -136,6 +136,7 @@ def resolve_options(graph: Graph, options: PlanOptions, profile: Profile | None 
         UnsupportedError: the model has no trainable layer.
     """
     profile = profile or _profile(options)
+    options = _of_method(options, profile)
     score = find_score(graph, options.loss_at)
     loss = options.loss if options.loss != AUTO else auto_loss(graph, score, options.classes)
     parts = partition(graph, score.value(loss) if score is not None else None)
@@ -164,7 +165,8 @@ def resolve_options(graph: Graph, options: PlanOptions, profile: Profile | None 
     )
     options = method_of(options.method).decide(options, parts, selected)
     recipe = _recipe(options, num_outputs)
-    contexts = tuple(_with_own_recipe(each, parts.blocks[-1]) for each in block_contexts(graph, trained, recipe, profile))
+    contexts = block_contexts(graph, trained, recipe, profile)
+    contexts = tuple(_with_own_recipe(each, parts.blocks[-1], options.method) for each in contexts)
     return PlanningTask(graph, parts, options, profile, recipe, contexts)
 
 
@@ -173,8 +175,22 @@ def _optimizer(options: PlanOptions) -> str:
     return options.optimizer if options.optimizer != AUTO else "sgd" if options.block_layers == "1" else "normalized"
 
 
-def _with_own_recipe(context: BlockContext, last: Block) -> BlockContext:
-    return replace(context, recipe=method_of(context.recipe.method).recipe_of(context.recipe, context.block, last))
+def _of_method(options: PlanOptions, profile: Profile) -> PlanOptions:
+    """The options with the blocks that the method trains; refuses a method that does not run here."""
+    method = method_of(options.method)
+    if method.needs_ort and profile.runtime != "ort":
+        raise UnsupportedError(f"method {method.name}", "has no C99", "plan for ort-cpu, or with another --method")
+    if not method.spans_model or options.block_layers == "all":
+        return options
+    if options.block_layers != "1":  # what is not said is 1
+        problem = f"is no choice of the method {method.name}, which trains all layers in one block"
+        raise UsageError(f"--block-layers {options.block_layers}", problem, "leave it out")
+    return replace(options, block_layers="all")
+
+
+def _with_own_recipe(context: BlockContext, last: Block, method: str) -> BlockContext:
+    recipe = replace(context.recipe, method=method) if method_of(method).spans_model else context.recipe
+    return replace(context, recipe=method_of(recipe.method).recipe_of(recipe, context.block, last))
 
 
 def _check_frozen(graph: Graph, profile: Profile) -> None:

@@ -89,6 +89,12 @@ class StepBuilder:
         self._constants[name] = Constant(name, "int64", array.shape, lambda: array)
         return name
 
+    def number(self, name: str, value: float) -> str:
+        """Add a real constant without axes that is part of the program; return its name."""
+        array = np.array(value, dtype=np.float32)
+        self._constants[name] = Constant(name, "float32", (), lambda: array)
+        return name
+
     def _given(self, name: str) -> Constant:
         """A constant of the model, or what depends on the number of samples, at this step's batch."""
         constant = self.graph.constant_at(name, self.batch)

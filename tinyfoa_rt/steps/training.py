@@ -158,7 +158,7 @@ class _StepAssembly:
         if grad_z is None:
             return
         tensors, sent = self.tensors[layer.name], ""
-        if backward.needs(layer.input):
+        if self.method.passes_errors and backward.needs(layer.input):
             sent = add_input_gradient(self.context, layer, tensors, backward, grad_z)
         if self.moves_last:
             self._last.append(lambda: self.updates.add(layer, tensors, backward, grad_z, waits_for=sent))

@@ -8,7 +8,6 @@ B is fixed: computed from a hash (``rademacher``), drawn (``kaiming``), or the m
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -32,6 +31,7 @@ from tinyfoa_rt.steps.block_context import BlockContext
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.forward import ForwardPass
 from tinyfoa_rt.steps.initial_weights import initial_weights
+from tinyfoa_rt.steps.methods.drawn import draw
 from tinyfoa_rt.steps.methods.head_view import HeadView, view_of
 from tinyfoa_rt.steps.methods.method import KeptTensor, Method, RateUnits, Signal
 from tinyfoa_rt.steps.methods.supervised import add_loss
@@ -81,7 +81,7 @@ class LocalHead(Method):
             return {_HEAD: np.array(weight.T / np.float32(view.gain), order="C")}
         if recipe.head == "rademacher":
             return {_HEAD: rademacher_head(recipe.seed, recipe.num_outputs, view.units)}
-        return {_HEAD: _drawn(recipe.seed, (recipe.num_outputs, view.units)), **states}
+        return {_HEAD: draw((recipe.seed,), (recipe.num_outputs, view.units)), **states}
 
     def add(self, context: BlockContext, forward: ForwardPass, backward: BackwardPass) -> Signal:
         builder, output, view = forward.builder, context.block.output, view_of(context)
@@ -122,13 +122,6 @@ def _feeds(block: Block, last: Block) -> bool:
     layer = last.layers[0]
     is_single = last.is_classifier and len(last.layers) == 1 and layer.kind == "dense" and layer.positions == 1
     return is_single and block is not last and layer.input == block.output
-
-
-def _drawn(seed: int, shape: tuple[int, int]) -> NDArray[np.float32]:
-    bits = np.random.PCG64(seed).random_raw(math.prod(shape))
-    unit = (bits >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-23) - np.float32(1.0)
-    # Uniform on +-sqrt(3) has the variance 1 of the hashed head; the gain of the operators does the rest.
-    return (unit * np.float32(math.sqrt(3.0))).reshape(shape)
 
 
 def _seen(context: BlockContext, view: HeadView, forward: ForwardPass) -> tuple[str, str]:

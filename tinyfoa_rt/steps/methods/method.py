@@ -83,11 +83,17 @@ class Method(Protocol):
         name: in the recipe, in options and in messages.
         reads_labels: steps read labels, classes or numbers: the tensor ``#target``.
         sends_slices: the gradient of the output is added for the channels of the active slice alone, where that is possible.
+        spans_model: all trained layers are one block, which the method trains up to the model's own loss.
+        passes_errors: a layer sends its error to the layers below it; else an error ends at the layer that it reaches first.
+        needs_ort: only onnxruntime runs its steps.
     """
 
     name: str
     reads_labels: bool = True
     sends_slices: bool = False
+    spans_model: bool = False
+    passes_errors: bool = True
+    needs_ort: bool = False
 
     def decide(self, options: PlanOptions, model: Partition, trained: frozenset[str]) -> PlanOptions:
         """Return ``options`` with what they leave open, or to ``auto``, of the method's own options decided.

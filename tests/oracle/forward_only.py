@@ -1,0 +1,87 @@
+"""Networks of dense layers that are trained without a backward pass, in float64, written from the methods' papers.
+
+Weights are (n_in, n_out), samples are rows. With ``is_binary`` hidden weights are signs times mean |W| of each output, hidden
+activations are 0 or 1, and the gradient takes 1/2 off them; the classifier's weights stay real.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Drtp", "Network", "Pass", "softmax"]
+
+Array = NDArray[Any]
+
+
+@dataclass
+class Pass:
+    """What a forward pass leaves: of each layer its input and z, and of each hidden layer h."""
+
+    inputs: list[Array]
+    z: list[Array]
+    h: list[Array]
+
+
+def softmax(logits: Array) -> Array:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+@dataclass
+class Network:
+    """Weights and biases of all layers, the classifier's last."""
+
+    weights: list[Array]
+    biases: list[Array]
+    is_binary: bool
+
+    def forward(self, x: Array) -> Pass:
+        found = Pass([], [], [])
+        last = len(self.weights) - 1
+        for k, (weight, bias) in enumerate(zip(self.weights, self.biases)):
+            found.inputs.append(x)
+            signs = np.where(weight >= 0, 1.0, -1.0) * np.abs(weight).mean(axis=0)
+            found.z.append(x @ (signs if self.is_binary and k < last else weight) + bias)
+            if k < last:
+                found.h.append((found.z[k] > 0) * (1.0 if self.is_binary else found.z[k]))
+                x = self.handed_on(found.h[k])
+        return found
+
+    def handed_on(self, h: Array) -> Array:
+        """What the next layer reads of a hidden layer's h."""
+        return h
+
+    def slope(self, z: Array) -> Array:
+        """The activation's derivative, or its straight-through window."""
+        return np.asarray(np.abs(z) < 1 if self.is_binary else z > 0)
+
+    def error(self, found: Pass, labels: Array) -> tuple[Array, float]:
+        """The classifier's error and the mean cross entropy."""
+        p, rows = softmax(found.z[-1]), np.arange(len(labels))
+        truth = np.eye(p.shape[1])[labels]
+        return (p - truth) / len(labels), float(-np.log(p[rows, labels]).mean())
+
+    def update(self, k: int, x: Array, delta: Array, rate: float) -> None:
+        is_binary = self.is_binary and k < len(self.weights) - 1
+        moved = self.weights[k] - rate * (x - 0.5 * (is_binary and k > 0)).T @ delta
+        self.weights[k] = moved.clip(-1, 1) if is_binary else moved
+        self.biases[k] = self.biases[k] - rate * delta.sum(axis=0)
+
+
+@dataclass
+class Drtp(Network):
+    """``projections`` are (classes, units)."""
+
+    projections: list[Array]
+
+    def step(self, x: Array, labels: Array, rate: float) -> float:
+        found = self.forward(x)
+        delta, loss = self.error(found, labels)
+        deltas = [b[labels] / len(x) * self.slope(z) for b, z in zip(self.projections, found.z)] + [delta]
+        for k, each in enumerate(deltas):
+            self.update(k, found.inputs[k], each, rate)
+        return loss

@@ -1,0 +1,150 @@
+"""Methods without a backward pass: every weight over 20 steps beside the oracle, refusals, training that stops and goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.oracle.forward_only import Drtp, Network
+from tests.small_models import conv_net, load_model, mlp, residual_net
+from tinyfoa_rt.artifact.folder import Artifact
+from tinyfoa_rt.errors import UnsupportedError, UsageError
+from tinyfoa_rt.pipeline import build, plan
+from tinyfoa_rt.run import Trainer
+from tinyfoa_rt.run.block_training import BlockTraining
+from tinyfoa_rt.run.model_state import ModelState
+from tinyfoa_rt.run.session import Runtime
+
+SIZES, BATCH, STEPS = (20, 24, 16, 4), 6, 20
+METHODS = ("drtp",)
+RATES = {"drtp": 0.3}
+# float32 against float64: 1e-7 a product, a few dozen products deep, over 20 steps; real inputs of binary layers have 16 bits,
+# 3e-5 of the largest. A wrong factor of 1 % gives 1e-3 and more.
+RELATIVE = 3e-4
+# The first of each from which no z of 20 steps lies so near to 0 or 1 that rounding decides a bit.
+SEEDS = {("drtp", "both"): 0}
+
+
+def artifact_of(folder: Path, method: str, **options: Any) -> Artifact:
+    graph = load_model(mlp(SIZES), folder)
+    return build(graph, plan(graph, "1MB", **{"method": method, "batch": BATCH, "optimizer": "sgd", **options}))
+
+
+def oracle_of(artifact: Artifact, method: str, binarize: str) -> Network:
+    initial = {name: array.astype(float) for name, array in artifact.initial.items()}
+    weights, biases = ([initial[f"fc{k + 1}#{kind}"] for k in range(len(SIZES) - 1)] for kind in ("weight", "bias"))
+    assert method == "drtp"
+    return Drtp(weights, biases, binarize == "both", [initial[f"fc1#projection{k}"] for k in (1, 2)])
+
+
+class Both:
+    """One training under both: the same weights, the same batches."""
+
+    def __init__(self, folder: Path, method: str, binarize: str) -> None:
+        artifact = artifact_of(folder, method, binarize=binarize)
+        self.state = ModelState(artifact.manifest, artifact.initial)
+        self.training = BlockTraining(artifact, 0, self.state, Runtime())
+        self.oracle = oracle_of(artifact, method, binarize)
+        self.rate = RATES[method]
+        self.rng = np.random.default_rng(SEEDS.get((method, binarize), 0))
+
+    def run(self) -> NDArray[Any]:
+        """Losses (steps, 2) of both."""
+        losses = []
+        self.training.begin_turn(0)
+        for _ in range(STEPS):
+            x, labels = self.rng.normal(size=(BATCH, SIZES[0])).astype(np.float32), self.rng.integers(0, SIZES[-1], BATCH)
+            self.training.inputs["input"][...], self.training.labels[...] = x, labels
+            ours = self.training.step(self.rate).loss
+            losses.append((ours, self.oracle.step(x.astype(float), labels, self.rate)))  # type: ignore[attr-defined]
+        return np.array(losses)
+
+    def check_equal(self, losses: NDArray[Any]) -> None:
+        np.testing.assert_allclose(losses[:, 0], losses[:, 1], rtol=RELATIVE)
+        arrays = self.state.arrays()
+        for k, (weight, bias) in enumerate(zip(self.oracle.weights, self.oracle.biases), 1):
+            np.testing.assert_allclose(arrays[f"fc{k}#weight"], weight, rtol=RELATIVE, atol=RELATIVE, err_msg=f"fc{k}")
+            np.testing.assert_allclose(arrays[f"fc{k}#bias"], bias, rtol=RELATIVE, atol=RELATIVE, err_msg=f"fc{k}")
+
+
+@pytest.mark.parametrize("binarize", ["none", "both"])
+@pytest.mark.parametrize("method", METHODS)
+def test_20_steps_are_those_of_the_oracle(tmp_path: Path, method: str, binarize: str) -> None:
+    both = Both(tmp_path, method, binarize)
+    begun = {name: array.copy() for name, array in both.state.arrays().items()}
+    both.check_equal(both.run())
+    for k in (1, 2, 3):  # far more than the tolerance
+        assert np.abs(both.state.arrays()[f"fc{k}#weight"] - begun[f"fc{k}#weight"]).max() > 30 * RELATIVE
+
+
+@pytest.mark.parametrize("wrong", ["rate", "fc1#weight", "fc2#bias"])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_one_percent_error_is_noticed(tmp_path: Path, method: str, wrong: str) -> None:
+    both = Both(tmp_path, method, "none")
+    if wrong == "rate":
+        both.oracle.weights[2] *= 1.01
+    else:
+        both.state.layers[wrong[:3]].arrays()[wrong][...] *= 1.01
+    with pytest.raises(AssertionError):
+        both.check_equal(both.run())
+
+
+@pytest.mark.parametrize("binarize", ["none", "both"])
+@pytest.mark.parametrize("method", METHODS)
+def test_it_learns_and_stops_and_goes_on_to_the_same_bits(tmp_path: Path, method: str, binarize: str) -> None:
+    artifact = artifact_of(tmp_path, method, binarize=binarize, optimizer="auto")
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, SIZES[-1], 120)
+    x = (rng.normal(size=(120, SIZES[0])) + 2 * rng.normal(size=(SIZES[-1], SIZES[0]))[y]).astype(np.float32)
+    settings: dict[str, Any] = {"epochs": 8, "rate": 10}  # for so few steps
+    whole = Trainer(artifact).fit(x, y, **settings)
+    halted = Trainer(artifact)
+    for number, _ in enumerate(halted.iterate(x, y, **settings)):
+        if number == 77:
+            break
+    halted.save(tmp_path / "halted")
+    resumed = Trainer.load(tmp_path / "halted").fit(x, y)
+    for name, array in whole.state.arrays().items():
+        np.testing.assert_array_equal(resumed.state.arrays()[name], array, err_msg=name)
+    accuracy = whole.evaluate(x, y).accuracy
+    assert accuracy is not None and accuracy > 0.8  # 4 classes, well apart
+
+
+def test_no_error_passes_a_layer(tmp_path: Path) -> None:
+    """What the first layer learns by DRTP does not depend on the weights behind it."""
+    first = []
+    for factor in (1, 3):
+        both = Both(tmp_path, "drtp", "none")
+        both.state.layers["fc3"].arrays()["fc3#weight"][...] *= factor
+        both.run()
+        first.append(both.state.arrays()["fc1#weight"])
+    np.testing.assert_array_equal(first[0], first[1])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_cannot_run_is_refused(tmp_path: Path, method: str) -> None:
+    graph = load_model(mlp(), tmp_path)
+    with pytest.raises(UnsupportedError, match=f"method {method}: has no C99; plan for ort-cpu"):
+        plan(graph, "1MB", method=method, target="c99")
+    with pytest.raises(UsageError, match=f"--block-layers 2: is no choice of the method {method}"):
+        plan(graph, "1MB", method=method, block_layers="2")
+    with pytest.raises(UnsupportedError, match=f"method {method}: needs one class a sample, but the loss is mean-squared-error"):
+        plan(graph, "1MB", method=method, loss="mean-squared-error")
+    with pytest.raises(
+        UnsupportedError,
+        match=f"node 'inner': stands beside a shortcut or another layer, where the method {method} needs a chain",
+    ):
+        plan(load_model(residual_net(), tmp_path), "10MB", method=method)
+
+
+def test_drtp_trains_convolutions(tmp_path: Path) -> None:
+    graph = load_model(conv_net(), tmp_path)
+    artifact = build(graph, plan(graph, "10MB", method="drtp", batch=BATCH, binarize="none"))
+    rng = np.random.default_rng(0)
+    trainer = Trainer(artifact).fit(rng.normal(size=(30, 3, 8, 8)), rng.integers(0, 5, 30), epochs=2)
+    for name in ("conv1", "conv2", "fc"):
+        assert not np.array_equal(trainer.state.arrays()[f"{name}#weight"], artifact.initial[f"{name}#weight"]), name
