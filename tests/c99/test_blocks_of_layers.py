@@ -18,11 +18,11 @@ CASES: dict[str, dict[str, Any]] = {
     "whole": {"batch": 1, "slices": "1x1", "binarize": "none", "optimizer": "momentum"},
     "adam": {"batch": 3, "slices": "2x3", "binarize": "none", "optimizer": "adam"},
     "full": {"batch": 2, "schedule": "full", "binarize": "none"},
-    "weights": {"batch": 2, "slices": "2x2", "binarize": "weights"},
+    "weights": {"batch": 2, "slices": "2x2", "binarize": "weights", "optimizer": "sgd"},
     "default": {"batch": 2, "slices": "2x2"},
     # One scale for each activation; of convolutions, the first has two channels and is cut less than the others.
     "paper": {"batch": 2, "slices": "3x2", "block_output": "scaled", "weight_scale": "tensor"},
-    "pairs": {"batch": 2, "slices": "2x2", "block_layers": "2"},
+    "pairs": {"batch": 2, "slices": "2x2", "block_layers": "2", "optimizer": "sgd"},
     "tail": {"batch": 2, "slices": "2x2", "train": "last:2"},
 }
 

@@ -67,15 +67,16 @@ def test_learns_as_on_this_computer_inside_256_kb(board: Board, source: ModelSou
     check_board(board.name, source, Firmware.build(source, RUN, board, folder), expected)
 
 
-def test_convolutions_learn_on_a_cortex_m7(tmp_path: Path) -> None:
-    """A network for spoken keywords, ten blocks of which nine are convolutions."""
-    source = planned("ds-cnn-kws", tmp_path)
+@pytest.mark.parametrize(("block_layers", "case"), [("1", "ds-cnn-kws"), ("all", "ds-cnn-kws end to end")])
+def test_convolutions_learn_on_a_cortex_m7(block_layers: str, case: str, tmp_path: Path) -> None:
+    """A network for spoken keywords, of whose ten layers nine are convolutions: layer by layer, and as one block."""
+    source = planned("ds-cnn-kws", tmp_path, block_layers=block_layers)
     rng = np.random.default_rng(0)
     for name, count in (("samples", 20), ("test", 3)):
         write_samples(tmp_path / f"{name}.bin", rng.integers(0, 256, (count, 490)), rng.integers(0, 12, count))
     run = Run(steps=(3,) * len(source.blocks), turn=2, calibration=2, tests=3, mean=127.5, deviation=74.0)
     expected = Firmware.build(source, run, replace(COMPUTER, variant="swar"), tmp_path).run()
-    check_board("cortex-m7, ds-cnn-kws", source, Firmware.build(source, run, CORTEX_M7, tmp_path), expected)
+    check_board(f"cortex-m7, {case}", source, Firmware.build(source, run, CORTEX_M7, tmp_path), expected)
 
 
 def check_board(name: str, source: ModelSource, firmware: Firmware, expected: Report) -> None:
