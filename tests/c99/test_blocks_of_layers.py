@@ -23,6 +23,7 @@ CASES: dict[str, dict[str, Any]] = {
     # One scale for each activation; of convolutions, the first has two channels and is cut less than the others.
     "paper": {"batch": 2, "slices": "3x2", "block_output": "scaled", "weight_scale": "tensor"},
     "pairs": {"batch": 2, "slices": "2x2", "block_layers": "2", "optimizer": "sgd"},
+    "learned": {"batch": 2, "slices": "2x2", "block_layers": "2", "head": "learned"},
     "tail": {"batch": 2, "slices": "2x2", "train": "last:2"},
 }
 

@@ -83,7 +83,7 @@ def test_two_layers_of_a_block(binarize: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("head", ["kaiming", "learned"])
-@pytest.mark.parametrize("optimizer", ["momentum", "adam"])
+@pytest.mark.parametrize("optimizer", ["momentum", "adam", "normalized"])
 def test_c_goes_on_with_what_onnxruntime_has_trained(optimizer: str, head: str, tmp_path: Path) -> None:
     """Weights, heads, optimizer state, step counts, scales and statistics cross over, slice by slice."""
     graph = load_model(conv_model(), tmp_path)
