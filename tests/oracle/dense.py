@@ -57,13 +57,16 @@ class DenseBlock:
         truth = np.eye(logits.shape[1])[target]
         loss = -(logarithms * truth).sum() / len(x)
         grad_logits = (np.exp(logarithms) - truth) / len(x)
-        grad_z = self._grad_z(grad_logits, z)
-        grad_w, grad_b = self._gradients(grad_z, x - self.input_center, part)
-        self._update(part, grad_w, grad_b, rate)
+        self.move(self._grad_z(grad_logits, z), x, rate, part)
         if self.head is not None and self.head_learns:
             grad_head = self.gain * grad_logits.T @ self._seen
             self.head = self.head - rate * self._change(self.head_state, "head", grad_head)
         return float(loss)
+
+    def move(self, grad_z: Array, x: Array, rate: float, part: Slice) -> None:
+        """Update slice ``part`` by the error at the output."""
+        grad_w, grad_b = self._gradients(grad_z, x - self.input_center, part)
+        self._update(part, grad_w, grad_b, rate)
 
     def _gradients(self, grad_z: Array, x: Array, part: Slice) -> tuple[Array, Array]:
         i0, i1, j0, j1 = part
@@ -117,6 +120,10 @@ class DenseBlock:
             return state[name]
         count = int(state.get(f"{name}.count", np.zeros(()))) + 1
         state[f"{name}.count"] = np.array(count)
+        if self.optimizer == "normalized":
+            power = state.get(f"{name}.power", np.zeros(()))
+            state[f"{name}.power"] = power + max(1 / 256, 1 / count) * ((grad**2).mean() - power)
+            return np.asarray(grad / (np.sqrt(power) + 1e-12) if count > 1 else 0 * grad)
         state[f"{name}.mean"] = 0.9 * state.get(f"{name}.mean", 0) + 0.1 * grad
         state[f"{name}.variance"] = 0.999 * state.get(f"{name}.variance", 0) + 0.001 * grad**2
         mean = state[f"{name}.mean"] / (1 - 0.9**count)

@@ -42,6 +42,8 @@ X, Y = blobs(600)
         {"block_layers": "2", "optimizer": "sgd"},
         {"block_layers": "all"},
         {"block_layers": "all", "binarize": "none"},
+        {"block_layers": "all", "block_output": "scaled", "slices": "1x1"},
+        {"block_layers": "2", "optimizer": "adam", "slices": "3x2"},
     ],
     ids=lambda options: "-".join(map(str, options.values())) or "plain",
 )

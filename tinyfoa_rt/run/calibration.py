@@ -6,7 +6,7 @@ nothing is, they are plain means.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -49,8 +49,8 @@ def calibrate(
     num_batches = max(1, CALIBRATION_SAMPLES // batch)
     for index in range(len(record.statistics) if is_new else 0):  # what lies behind another one is measured after it
         _measure_statistics(training, state, fill, (num_batches, index))
-    for value in record.binary if is_new else ():  # in their order too: what is scaled reads what was scaled before
-        _measure_scale(training, state, fill, (num_batches, value))
+    if is_new:
+        _measure_scales(training, state, fill, num_batches)
     powers = []
     for index in range(num_batches):
         fill(index)
@@ -59,16 +59,26 @@ def calibrate(
     return np.concatenate(powers)
 
 
-def _measure_scale(training: BlockTraining, state: ModelState, fill: Callable[[int], None], which: tuple[int, str]) -> None:
-    """Measure mean |z| of what becomes the bits of a value; from 0 a step leaves the new share of the batch's mean."""
-    num_batches, value = which
-    scale, scales = state.others[scale_of(value)], []
-    for index in range(num_batches):
-        fill(index)
-        scale[...] = 0
-        training.step(0.0)
-        scales.append(float(scale))
-    scale[...] = robust_mean(np.array(scales)) / (1 - training.record.scale_momentum)
+def _measure_scales(training: BlockTraining, state: ModelState, fill: Callable[[int], None], num_batches: int) -> None:
+    """Measure mean |z| of what becomes the bits of each value, in their order: what is scaled reads what was scaled before.
+
+    From 0 a step leaves the new share of the batch's mean; it moves the others too, which are put back.
+    """
+    measured: dict[str, float] = {}
+
+    def put(scales: Mapping[str, float]) -> None:
+        for name, scale in scales.items():
+            state.others[scale_of(name)][...] = scale
+
+    for value in training.record.binary:
+        scales = []
+        for index in range(num_batches):
+            fill(index)
+            put({**measured, value: 0.0})
+            training.step(0.0)
+            scales.append(float(state.others[scale_of(value)]))
+        measured[value] = robust_mean(np.array(scales)) / (1 - training.record.scale_momentum)
+    put(measured)
 
 
 def _measure_statistics(training: BlockTraining, state: ModelState, fill: Callable[[int], None], which: tuple[int, int]) -> None:

@@ -42,22 +42,31 @@ inline std::vector<double> calibrate(BlockTraining& training, ModelState& state,
     const std::size_t num_batches = std::max<std::size_t>(1, calibration_samples / batch);
     std::vector<double> powers;
     std::vector<float> before;
-    for (const std::string& value : record.binary) {
-        before.push_back(state.scale(names::own(value, "scale")));
+    const auto scale = [&](std::size_t i) -> float& { return state.scale(names::own(record.binary[i], "scale")); };
+    const auto put = [&](const std::vector<float>& scales) {
+        for (std::size_t i = 0; i < scales.size(); ++i) {
+            scale(i) = scales[i];
+        }
+    };
+    for (std::size_t i = 0; i < record.binary.size(); ++i) {
+        before.push_back(scale(i));
     }
     try {
-        for (std::size_t i = 0; i < (is_new ? record.binary.size() : 0); ++i) {
-            float& scale = state.scale(names::own(record.binary[i], "scale"));
+        std::vector<float> measured;
+        while (is_new && measured.size() < record.binary.size()) {
+            const std::size_t next = measured.size();
             std::vector<double> scales;
             for (std::size_t k = 0; k < num_batches; ++k) {
                 fill(k);
                 training.begin_turn(0);
-                scale = 0;
+                put(measured);  // a step moves them too
+                scale(next) = 0;
                 training.step(0.0, 0);
-                scales.push_back(static_cast<double>(scale));
+                scales.push_back(static_cast<double>(scale(next)));
             }
-            scale = static_cast<float>(robust_mean(scales) / (1 - record.scale_momentum));
+            measured.push_back(static_cast<float>(robust_mean(scales) / (1 - record.scale_momentum)));
         }
+        put(measured);
         for (std::size_t k = 0; k < num_batches; ++k) {
             fill(k);
             const std::vector<double> found = training.input_powers();
@@ -65,9 +74,7 @@ inline std::vector<double> calibrate(BlockTraining& training, ModelState& state,
         }
     } catch (...) {
         training.reset_optimizer();
-        for (std::size_t i = 0; i < before.size(); ++i) {
-            state.scale(names::own(record.binary[i], "scale")) = before[i];
-        }
+        put(before);
         throw;
     }
     training.reset_optimizer();
