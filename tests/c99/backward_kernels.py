@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tests.c99.drawn_shapes import window_of
 from tests.c99.forward_kernels import Channels, LrnShape, Normalization
 from tests.c99.kernel_library import call
+from tests.c99.kernel_operands import unpacked
 from tests.c99.packed_kernels import packed
 from tests.ops.body_cases import BodyCase
 from tinyfoa_rt.operators.signature import snake_case
@@ -129,6 +130,29 @@ def _max_pool_grad(library: ctypes.CDLL, case: BodyCase) -> Outputs:
     return (grad_x,)
 
 
+def _max_places(library: ctypes.CDLL, case: BodyCase) -> Outputs:
+    x, size = _real(case.inputs[0]), case.attributes["output_size"]
+    places = np.full((*x.shape[:2], *size), 0xFFFF, np.uint16)
+    call(library, _name(case), _window(case, x.shape[2:], size), prod(x.shape[:2]), x, places)
+    return (places,)
+
+
+def _max_places_grad(library: ctypes.CDLL, case: BodyCase) -> Outputs:
+    grad, places = _real(case.inputs[0]), np.ascontiguousarray(case.inputs[1])
+    grad_x = np.full(case.attributes["input_shape"], np.nan, np.float32)
+    areas = (prod(each.shape[2:]) for each in (grad_x, grad))
+    call(library, _name(case), prod(grad.shape[:2]), *areas, grad, places, grad_x)
+    return (grad_x,)
+
+
+def _pass_mask(library: ctypes.CDLL, case: BodyCase) -> Outputs:
+    y = _real(case.inputs[0])
+    units = prod(y.shape[1:])
+    mask = np.full((len(y), -(-units // 32)), 0xFFFFFFFF, np.uint32)
+    call(library, _name(case), y, len(y), units, float(case.attributes["min"]), float(case.attributes["max"]), mask)
+    return (unpacked(mask, units).reshape(y.shape),)
+
+
 def _average_pool_grad(library: ctypes.CDLL, case: BodyCase) -> Outputs:
     grad, size = _real(case.inputs[0]), tuple(case.attributes["input_shape"][2:])
     grad_x = np.full((*grad.shape[:2], *size), np.nan, np.float32)
@@ -201,6 +225,9 @@ OPERATORS: Mapping[str, Callable[[ctypes.CDLL, BodyCase], Outputs]] = {
     "ShiftSgdStep": _shift_sgd_step,
     "RunningBatchNormalization": _running_batch_normalization,
     "MaxPoolGrad": _max_pool_grad,
+    "MaxPlaces": _max_places,
+    "MaxPlacesGrad": _max_places_grad,
+    "PassMask": _pass_mask,
     "AveragePoolGrad": _average_pool_grad,
     "GlobalAveragePoolGrad": _global_average_pool_grad,
     "LRNGrad": _lrn_grad,

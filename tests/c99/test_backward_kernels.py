@@ -37,7 +37,8 @@ def test_every_operator_is_compared() -> None:
     assert pools == {"HeadLogits", "HeadGrad"}
 
 
-@pytest.mark.parametrize("name", OPERATORS)
+# Places and bits do not move with the size of what they are of: they are equal or not.
+@pytest.mark.parametrize("name", [name for name in OPERATORS if name not in ("MaxPlaces", "PassMask")])
 def test_a_kernel_that_is_given_an_input_one_percent_off_is_noticed(library: ctypes.CDLL, name: str) -> None:
     cases = [(case, REFERENCES[name](*case.inputs, **case.attributes)) for case in CASES if case.op_type == name]
     case, expected = max(cases, key=lambda each: float(np.abs(each[1][0]).sum()))

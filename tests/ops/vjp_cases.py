@@ -55,6 +55,8 @@ def _elementwise(rng: np.random.Generator, shape: tuple[int, ...]) -> Iterator[B
         whole = (real(rng, *shape), value.astype(np.float32), EVERYTHING)
         if op != "SavedChannels":
             yield BodyCase(f"{op}-whole-{label}", op, whole, attributes)
+    for bounds in ({"min": 0.0, "max": 3.4028234663852886e38}, {"min": -0.5, "max": 0.5}):
+        yield BodyCase(f"PassMask-{bounds['min']:g}-{label}", "PassMask", (z.clip(bounds["min"], bounds["max"]),), bounds)
     yield BodyCase(f"ClipGrad-upper-{label}", "ClipGrad", (real(rng, *shape), z.clip(None, 6), EVERYTHING), {"max": 6.0})
     for axis in (1, -1):
         powers = np.exp(z)
@@ -114,6 +116,10 @@ def _pools(rng: np.random.Generator, batch: int) -> Iterator[BodyCase]:
         whole_window = {**window, "ceil_mode": int(any(overhang))}
         y = real(rng, batch, 4, *out)  # is not read
         yield BodyCase(f"MaxPoolGrad-{label}", "MaxPoolGrad", (grad, x, y, PART), whole_window)
+        yield BodyCase(f"MaxPlaces-{label}", "MaxPlaces", (x,), {**whole_window, "output_size": out})
+        taken = rng.integers(0, np.prod(size), (batch, 4, *out)).astype(np.uint16)
+        whole_grad, image_shape = real(rng, batch, 4, *out), {"input_shape": (batch, 4, *size)}
+        yield BodyCase(f"MaxPlacesGrad-{label}", "MaxPlacesGrad", (whole_grad, taken), image_shape)
         for includes in (0, 1):
             mean = {**window, "overhang": overhang, "count_include_pad": includes, "input_shape": (batch, 2, *size)}
             given = (grad, PART)

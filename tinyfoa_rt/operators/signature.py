@@ -16,11 +16,11 @@ from tinyfoa_rt.ir.c_program import KernelFiles
 from tinyfoa_rt.ir.graph import Attribute, Graph, Node
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.operators.lowering import LowerRule
-from tinyfoa_rt.operators.vjp import VjpRule
+from tinyfoa_rt.operators.vjp import GradientBuilder, VjpRule
 
 __all__ = [
     "DOMAIN", "EITHER_IN_PLACE", "IN_PLACE",
-    "ChannelRule", "Memory", "Operator", "Port", "ScratchRule", "ShapeRule", "StandardOperator", "Types",
+    "ChannelRule", "CompactForm", "Memory", "Operator", "Port", "ScratchRule", "ShapeRule", "StandardOperator", "Types",
     "never", "no_scratch", "snake_case",
 ]  # fmt: skip
 
@@ -124,6 +124,22 @@ class Operator:
         assert set(attributes) <= set(self.attributes), f"{self.name} has no attribute {set(attributes) - set(self.attributes)}"
 
 
+@dataclass(frozen=True, slots=True)
+class CompactForm:
+    """How a gradient does without a value that the forward pass would have to keep for it.
+
+    Attributes:
+        gradient: the operator that reads the whole value.
+        keeps_input: the value is the operator's input, else its output.
+        save: adds the small form of the value, which is given with the tensor that holds it, to the forward pass; returns the
+            tensor, or the empty string where there is none.
+    """
+
+    gradient: str
+    keeps_input: bool
+    save: Callable[[GradientBuilder, Node, str], str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandardOperator:
     """An operator that models contain: one of ONNX's own, or of another domain.
@@ -135,6 +151,7 @@ class StandardOperator:
         scratch: bytes of working memory of the C kernel during the call.
         vjp: adds the gradient; ``None`` where a block that is trained cannot hold the operator behind its layers.
         lower: makes the calls of C kernels; ``None`` where generated C has no kernel.
+        compact: a smaller form of what the gradient reads, if there is one; the rule asks the pass for it.
         keeps_channels: whether the gradient can be taken for the channels of the active slice alone.
         is_mean: whether it gives the mean of positions.
         is_never_negative: whether its result says nothing by its sign.
@@ -151,6 +168,7 @@ class StandardOperator:
     scratch: ScratchRule = no_scratch
     vjp: VjpRule | None = None
     lower: LowerRule | None = None
+    compact: CompactForm | None = None
     keeps_channels: ChannelRule = never
     is_mean: bool = False
     is_never_negative: bool = False

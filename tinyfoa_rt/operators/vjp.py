@@ -71,6 +71,9 @@ class GradientPass(Protocol):
     def saved(self, value: str) -> str:
         """The tensor of a value from the forward pass."""
 
+    def compact(self, node: Node) -> str:
+        """What was saved of a node in place of a whole value; the empty string where the value itself is there."""
+
     def grad_type(self, value: str) -> TensorType:
         """Type and shape of the gradient of a value."""
 

@@ -16,7 +16,7 @@ from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.operators import standard_operator
 from tinyfoa_rt.operators.vjp import VjpRule, refuse
 from tinyfoa_rt.partition.layers import untrainable_products
-from tinyfoa_rt.steps.builder import StepBuilder
+from tinyfoa_rt.steps.forward import ForwardPass
 from tinyfoa_rt.steps.training_nodes import nodes_to_output, reached_by_layers
 
 __all__ = ["BackwardPass", "ChannelSlice", "channel_slice", "vjp_rule"]
@@ -45,9 +45,10 @@ class BackwardPass:
     """Gradients of values while the rules add nodes for them: a :class:`tinyfoa_rt.operators.vjp.GradientPass`."""
 
     def __init__(
-        self, builder: StepBuilder, names: Mapping[str, str], reached: frozenset[str], part: ChannelSlice | None
+        self, forward: ForwardPass, names: Mapping[str, str], reached: frozenset[str], part: ChannelSlice | None
     ) -> None:
-        self.builder = builder
+        self.builder = forward.builder
+        self._compact = forward.compact
         self.names = names
         self.reached = reached
         self.part = part
@@ -61,6 +62,10 @@ class BackwardPass:
     def saved(self, value: str) -> str:
         """The tensor of a value from the forward pass."""
         return self.names.get(value, value)
+
+    def compact(self, node: Node) -> str:
+        """What was saved of a node in place of a whole value; the empty string where the value itself is there."""
+        return self._compact.get(node.name, "")
 
     def grad_type(self, value: str) -> TensorType:
         """Type and shape of the gradient of a value."""

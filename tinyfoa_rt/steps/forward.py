@@ -6,7 +6,7 @@ other node runs as it is. A trailing Relu is absorbed by the binary activation: 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from tinyfoa_rt.ir.block import Block, Layer, Partition
 from tinyfoa_rt.ir.graph import Attribute, Graph, Node
@@ -14,7 +14,7 @@ from tinyfoa_rt.ir.names import own, scale_of, shift_of, statistics_of
 from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import StepGraph, TensorType
-from tinyfoa_rt.operators import DOMAIN
+from tinyfoa_rt.operators import DOMAIN, standard_operator
 from tinyfoa_rt.operators.geometry import explicit_window
 from tinyfoa_rt.operators.local import LOCAL_ATTRIBUTES
 from tinyfoa_rt.steps.block_context import binary_parts, recipe_of_layer
@@ -37,7 +37,8 @@ class ForwardPass:
 
     ``binary`` maps the values that are bits to their scales, or to nothing where they have none; ``renamed`` maps a value to the
     tensor that stands for it while its part of a block is computed; ``preactivations`` maps what has become bits to what these
-    are the signs of, and ``absorbed`` names the nodes that are left out for them.
+    are the signs of, and ``absorbed`` names the nodes that are left out for them. ``compact`` has by nodes what is saved of them
+    for the gradient in place of a whole value.
     """
 
     def __init__(self, builder: StepBuilder, recipe: Recipe, binary: dict[str, str]) -> None:
@@ -47,6 +48,7 @@ class ForwardPass:
         self.renamed: dict[str, str] = {}
         self.preactivations: dict[str, str] = {}
         self.absorbed: set[str] = set()
+        self.compact: dict[str, str] = {}
 
     def name(self, value: str) -> str:
         return self.renamed.get(value, value)
@@ -55,6 +57,15 @@ class ForwardPass:
         """Run a node of the model as it is, on real inputs."""
         inputs = [self.real_input(value) or self._signs(node, value) or self._structure(value) for value in node.inputs]
         self.builder.copy_node(node, inputs, [self.name(value) for value in node.outputs])
+
+    def save(self, node: Node, dropped: Container[str]) -> None:
+        """Save the small form of what a node's gradient reads, where the value is among those that are not kept."""
+        row = standard_operator(node.op_type, node.domain)
+        if row is not None and row.compact is not None:
+            value = node.inputs[0] if row.compact.keeps_input else node.outputs[0]
+            tensor = self.name(value)
+            if tensor in dropped:
+                self.compact[node.name] = row.compact.save(self.builder, node, tensor)
 
     def normalize(self, node: Node) -> None:
         """Run a batch normalization by the shift and the statistics that training has left, and that lie where parameters lie."""

@@ -21,6 +21,7 @@ from tinyfoa_rt.steps.layer_updates import LayerUpdates
 from tinyfoa_rt.steps.methods import method_of
 from tinyfoa_rt.steps.methods.supervised import declare_labels
 from tinyfoa_rt.steps.parameters import LayerTensors, declare_trained
+from tinyfoa_rt.steps.saved_values import needless_values
 from tinyfoa_rt.steps.training_nodes import nodes_to_output, reached_by_layers, running_statistics
 
 __all__ = ["assemble_step"]
@@ -35,8 +36,15 @@ def assemble_step(context: BlockContext, choice: StepChoice) -> StepGraph:
     """
     if context.disorder:
         raise refuse(context.block.layers[0].name, context.disorder)
+    step = _assemble(context, choice, frozenset())
+    dropped = needless_values(step) if context.block.parts and context.profile.packs_bits else frozenset()
+    return _assemble(context, choice, dropped) if dropped else step
+
+
+def _assemble(context: BlockContext, choice: StepChoice, dropped: frozenset[str]) -> StepGraph:
+    """A step that keeps the small form of the values ``dropped`` for its gradients."""
     builder = StepBuilder(context.graph, context.profile, choice.batch)
-    step = _StepAssembly(context, choice, builder)
+    step = _StepAssembly(context, choice, builder, dropped)
     step.declare()
     step.run_forward()
     step.run_backward()
@@ -46,7 +54,8 @@ def assemble_step(context: BlockContext, choice: StepChoice) -> StepGraph:
 class _StepAssembly:
     """The parts of one step while they are added to the builder."""
 
-    def __init__(self, context: BlockContext, choice: StepChoice, builder: StepBuilder) -> None:
+    def __init__(self, context: BlockContext, choice: StepChoice, builder: StepBuilder, dropped: frozenset[str]) -> None:
+        self.dropped = dropped
         self.context = context
         self.choice = choice
         self.builder = builder
@@ -102,6 +111,7 @@ class _StepAssembly:
                 self._normalize(node)
             elif layer is None and node.name not in self.forward.absorbed:
                 self.forward.run_node(node)
+                self.forward.save(node, self.dropped)
             for output in (name for name in node.outputs if name in self.binary):
                 self._binarize(output)
 
@@ -111,7 +121,7 @@ class _StepAssembly:
         part = channel_slice(self.context.graph, self.block, self.choice.slices, origin) if sends_slices else None
         reached = reached_by_layers(self.block)
         names = {**self.forward.renamed, **{name: self.builder.known_real(name) for name in self.binary}}
-        backward = BackwardPass(self.builder, names, reached, part)
+        backward = BackwardPass(self.forward, names, reached, part)
         self._add_error(backward)
         for node in reversed(nodes_to_output(self.block)):
             for output in (name for name in node.outputs if name in self.binary):

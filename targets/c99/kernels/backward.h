@@ -44,6 +44,10 @@ void tfoa_batch_normalization_grad(const tfoa_channel_part *part, float epsilon,
 void tfoa_shift_sgd_step(const tfoa_channel_part *part, float share, float rate, const float *grad, float *shift);
 
 /* MaxPool. x (all channels, in_size); grad_y (count channels, out_size) goes to the first largest element of each window. */
+/* The place of each window's largest element in its image, of at most 65,536 elements, and the gradient by it. */
+void tfoa_max_places(const tfoa_window *window, int32_t planes, const float *x, uint16_t *places);
+void tfoa_max_places_grad(int32_t planes, int32_t in_area, int32_t out_area, const float *grad_y, const uint16_t *places,
+                          float *grad_x);
 void tfoa_max_pool_grad(const tfoa_channel_part *part, const tfoa_window *window, const float *grad_y, const float *x,
                         float *grad_x);
 

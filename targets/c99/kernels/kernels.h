@@ -30,7 +30,7 @@ float tfoa_quantize(const float *x, int32_t n, int16_t *q);
 void tfoa_binary_activation(const float *z, int32_t rows, int32_t units, uint32_t *h);
 
 /* window = 1[floor < z < 1] as bits. */
-void tfoa_straight_through_window(const float *z, int32_t rows, int32_t units, float floor, uint32_t *window);
+void tfoa_pass_mask(const float *z, int32_t rows, int32_t units, float low, float high, uint32_t *mask);
 
 /* scale = momentum * scale + (1 - momentum) * mean |z|. */
 void tfoa_follow_scale(float *scale, const float *z, int32_t count, float momentum);

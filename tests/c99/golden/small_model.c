@@ -81,7 +81,7 @@ static tfoa_status step_0(tfoa_context *context)
         return TFOA_OK;
     }
     tfoa_binary_activation(AT(float, 152), 2, 4, AT(uint32_t, 184));
-    tfoa_straight_through_window(AT(float, 152), 2, 4, -0x1p+0f, AT(uint32_t, 192));
+    tfoa_pass_mask(AT(float, 152), 2, 4, -0x1p+0f, 0x1p+0f, AT(uint32_t, 192));
     { tfoa_head_logits_of_bits(&(const tfoa_head){NULL, 0, 3, 4, 0x1.6a09e6p-1f}, AT(const uint32_t, 184), 2, *AT(const float, 92), AT(float, 152)); }
     tfoa_softmax_cross_entropy(AT(float, 152), AT(const int32_t, 96), 2, 3, AT(float, 200), &context->correct);
     { tfoa_head_grad(&(const tfoa_head){NULL, 0, 3, 4, 0x1.6a09e6p-1f}, &(const tfoa_channel_part){{2, 4, 1}, *AT(const int32_t, 8), *AT(const int32_t, 16)}, AT(float, 152), AT(float, 176)); }

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-__all__ = ["binary_activation", "binary_to_real"]
+__all__ = ["binary_activation", "binary_to_real", "pass_mask"]
 
 
 def binary_activation(z: Array, scale: Array, *, momentum: float = 0.99, window_floor: float = 0.0) -> tuple[Array, ...]:
@@ -17,6 +17,10 @@ def binary_activation(z: Array, scale: Array, *, momentum: float = 0.99, window_
     window = ((z > window_floor) & (z < 1)).astype(np.uint8)
     scale_next = momentum * np.float64(scale) + (1 - momentum) * np.abs(z.astype(np.float64)).mean()
     return h, np.asarray(scale_next), window
+
+
+def pass_mask(y: Array, **bounds: float) -> tuple[Array, ...]:
+    return (((y > bounds["min"]) & (y < bounds["max"])).astype(np.uint8),)
 
 
 def binary_to_real(h: Array, scale: Array) -> tuple[Array, ...]:

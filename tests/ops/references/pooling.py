@@ -12,8 +12,8 @@ Array = NDArray[Any]
 Ints = Sequence[int]
 
 __all__ = [
-    "average_pool_grad", "global_average_pool_grad", "lrn_grad", "max_pool_grad", "running_batch_normalization",
-    "spread_channels", "sum_neighbours", "window_counts",
+    "average_pool_grad", "global_average_pool_grad", "lrn_grad", "max_places", "max_places_grad", "max_pool_grad",
+    "running_batch_normalization", "spread_channels", "sum_neighbours", "window_counts",
 ]  # fmt: skip
 
 
@@ -40,6 +40,28 @@ def max_pool_grad(
             place for place, is_inside in places(index[2:], image.shape, (kernel_shape, strides, dilations, pads)) if is_inside
         ]
         grad[max(seen, key=lambda place: image[place])] += grad_y[index]  # the first of equal ones
+    return (grad_x,)
+
+
+def max_places(
+    x: Array, *, kernel_shape: Ints, strides: Ints, dilations: Ints, pads: Ints, output_size: Ints, **_: object
+) -> tuple[Array, ...]:
+    """Places count along the image, row by row."""
+    found = np.zeros((*x.shape[:2], *output_size), dtype=np.uint16)
+    for index in np.ndindex(*found.shape):
+        image = x[index[:2]]
+        seen = [
+            place for place, is_inside in places(index[2:], image.shape, (kernel_shape, strides, dilations, pads)) if is_inside
+        ]
+        best = max(seen, key=lambda place: image[place])  # the first of equal ones
+        found[index] = np.ravel_multi_index(best, image.shape)
+    return (found,)
+
+
+def max_places_grad(grad_y: Array, places: Array, *, input_shape: Ints) -> tuple[Array, ...]:
+    grad_x = np.zeros(input_shape)
+    for index in np.ndindex(*grad_y.shape):
+        grad_x[index[:2]].reshape(-1)[int(places[index])] += grad_y[index]
     return (grad_x,)
 
 

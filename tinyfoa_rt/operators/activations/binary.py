@@ -42,10 +42,16 @@ def _lower_activation(lowering: Lowering, node: StepNode) -> list[Statement]:
     bits = lowering.at(h, "uint32_t")
     statements.append(Call("tfoa_binary_activation", (lowering.at(z), lowering.rows_of(z), units, bits)))
     if len(node.outputs) > 2 and node.outputs[2]:
-        floor = Real(real_attribute(node, "window_floor"))
+        bounds = Real(real_attribute(node, "window_floor")), Real(1.0)
         window = lowering.at(node.outputs[2], "uint32_t")
-        statements.append(Call("tfoa_straight_through_window", (lowering.at(z), lowering.rows_of(z), units, floor, window)))
+        statements.append(Call("tfoa_pass_mask", (lowering.at(z), lowering.rows_of(z), units, *bounds, window)))
     return statements
+
+
+def _lower_mask(lowering: Lowering, node: StepNode) -> list[Statement]:
+    y, mask = node.inputs[0], lowering.at(node.outputs[0], "uint32_t")
+    bounds = Real(real_attribute(node, "min")), Real(real_attribute(node, "max"))
+    return [Call("tfoa_pass_mask", (lowering.at(y), lowering.rows_of(y), Number(lowering.columns(y)), *bounds, mask))]
 
 
 def _lower_to_real(lowering: Lowering, node: StepNode) -> list[Statement]:
@@ -76,6 +82,16 @@ register(
         scratch=no_scratch,
         doc="x = scale * h in float32, or h itself: for operators that have no binary form.",
         lower=_lower_to_real,
+    ),
+    Operator(
+        name="PassMask",
+        inputs=(Port("y"),),
+        outputs=(Port("mask"),),
+        shape_rule=lambda inputs, attributes: (TensorType("bit", known(inputs[0]).shape),),
+        scratch=no_scratch,
+        doc="mask = 1[min < y < max] as bits: where an error passes, kept in place of y.",
+        attributes=("min", "max"),
+        lower=_lower_mask,
     ),
     Operator(
         name="StraightThroughGrad",

@@ -5,17 +5,18 @@ f' is written with y where that is enough, so that x may die.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from tinyfoa_rt.ir.c_program import Real, Statement
-from tinyfoa_rt.ir.graph import Attribute, Node
+from tinyfoa_rt.ir.graph import Attribute, Graph, Node
+from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.step import StepNode
 from tinyfoa_rt.operators.geometry import same_as_first
 from tinyfoa_rt.operators.lowering import Lowering, LowerRule, call_in_place
-from tinyfoa_rt.operators.signature import IN_PLACE, Operator, Port, no_scratch
-from tinyfoa_rt.operators.vjp import GradientPass, VjpRule, add_gradient
+from tinyfoa_rt.operators.signature import IN_PLACE, CompactForm, Operator, Port, no_scratch
+from tinyfoa_rt.operators.vjp import GradientBuilder, GradientPass, VjpRule, add_gradient
 
-__all__ = ["add_elementwise_gradient", "gradient_from_output", "gradient_row", "lower_gradient"]
+__all__ = ["add_elementwise_gradient", "gradient_from_output", "gradient_row", "lower_gradient", "saved_as_mask"]
 
 
 def gradient_row(name: str, saved: str, doc: str, attributes: tuple[str, ...], lower: LowerRule) -> Operator:
@@ -48,8 +49,22 @@ def add_elementwise_gradient(
 ) -> None:
     """Add ``call``, the gradient's operator, the gradient of the output, and the value that it is computed from."""
     operator, grad, value = call
+    mask = backward.compact(node)
+    if mask:
+        add_gradient(backward, node, "StraightThroughGrad", (grad, mask, backward.origin), backward.channel_size(node.inputs[0]))
+        return
     inputs = (grad, backward.saved(value), backward.origin)
     add_gradient(backward, node, operator, inputs, {**attributes, **backward.channel_size(node.inputs[0])})
+
+
+def saved_as_mask(gradient: str, bounds: Callable[[Graph, Node], tuple[float, float]]) -> CompactForm:
+    """Of an output whose gradient passes where it lies within ``bounds``, one bit an element is enough."""
+
+    def save(builder: GradientBuilder, node: Node, y: str) -> str:
+        low, high = bounds(builder.graph, node)
+        return builder.call("PassMask", (y,), (own(node.outputs[0], "mask"),), {"min": low, "max": high})[0]
+
+    return CompactForm(gradient, False, save)
 
 
 def lower_gradient(kernel: str, **parameters: float) -> LowerRule:

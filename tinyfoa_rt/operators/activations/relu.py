@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 
 from tinyfoa_rt.ir.c_program import Call, Real, Statement
-from tinyfoa_rt.ir.graph import Attribute, Node
+from tinyfoa_rt.ir.graph import Attribute, Graph, Node
 from tinyfoa_rt.ir.step import StepNode
 from tinyfoa_rt.operators.activations.gradient import (
     add_elementwise_gradient,
     gradient_from_output,
     gradient_row,
     lower_gradient,
+    saved_as_mask,
 )
 from tinyfoa_rt.operators.channels import elementwise
 from tinyfoa_rt.operators.elementwise.unary import lower_unary
@@ -23,6 +24,12 @@ from tinyfoa_rt.operators.vjp import GradientPass
 from tinyfoa_rt.operators.vjp import refuse as refuse_to_train
 
 __all__: list[str] = []
+
+
+def _bounds(graph: Graph, node: Node) -> tuple[float, float]:
+    """Where a Clip with constant limits passes the error; the largest float stands for no limit."""
+    limits = [float(graph.constants[name].read()) if name else None for name in (node.input(1), node.input(2))]
+    return -LARGEST if limits[0] is None else limits[0], LARGEST if limits[1] is None else limits[1]
 
 
 def _clip_vjp(backward: GradientPass, node: Node, grad: str) -> None:
@@ -54,6 +61,7 @@ register(
         name="Relu",
         memory=IN_PLACE,
         vjp=gradient_from_output("ReluGrad"),
+        compact=saved_as_mask("ReluGrad", lambda graph, node: (0.0, LARGEST)),
         lower=lower_unary("tfoa_relu"),
         keeps_channels=elementwise,
         is_never_negative=True,
@@ -65,7 +73,14 @@ register(
         lower=lower_unary("tfoa_leaky_relu", alpha=0.01),
         keeps_channels=elementwise,
     ),
-    StandardOperator(name="Clip", memory=IN_PLACE, vjp=_clip_vjp, lower=_lower_clip, keeps_channels=elementwise),
+    StandardOperator(
+        name="Clip",
+        memory=IN_PLACE,
+        vjp=_clip_vjp,
+        compact=saved_as_mask("ClipGrad", _bounds),
+        lower=_lower_clip,
+        keeps_channels=elementwise,
+    ),
     gradient_row("ReluGrad", "y", "grad_x = grad_y * (1[y > 0]).", ("channel_size",), lower_gradient("tfoa_relu_grad")),
     gradient_row(
         "ClipGrad",

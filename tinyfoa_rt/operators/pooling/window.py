@@ -13,7 +13,7 @@ from tinyfoa_rt.operators.signature import Operator, Port, Types, no_scratch
 from tinyfoa_rt.operators.vjp import GradientPass, add_gradient
 from tinyfoa_rt.operators.windows import window_of
 
-__all__ = ["add_pool_gradient", "gradient_window", "planes_of", "pool_gradient_row", "pool_window"]
+__all__ = ["add_pool_gradient", "gradient_window", "input_shape", "planes_of", "pool_gradient_row", "pool_window"]
 
 
 def pool_gradient_row(name: str, saved: tuple[str, ...], doc: str, attributes: tuple[str, ...], lower: LowerRule) -> Operator:
@@ -22,7 +22,7 @@ def pool_gradient_row(name: str, saved: tuple[str, ...], doc: str, attributes: t
         name=name,
         inputs=(Port("grad_y"), *(Port(port) for port in saved), Port("origin", is_optional=True)),
         outputs=(Port("grad_x"),),
-        shape_rule=_input_shape,
+        shape_rule=input_shape,
         scratch=no_scratch,
         doc=doc,
         attributes=attributes,
@@ -30,7 +30,8 @@ def pool_gradient_row(name: str, saved: tuple[str, ...], doc: str, attributes: t
     )
 
 
-def _input_shape(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
+def input_shape(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
+    """The shape rule of a pool's gradient: what the attribute ``input_shape`` says."""
     shape = attributes["input_shape"]
     assert isinstance(shape, tuple)
     return (TensorType(known(inputs[0]).dtype, tuple(int(length) for length in shape)),)

@@ -1,4 +1,4 @@
-/* Binary activations: h = 1[z > 0], and the window in which the error passes straight through. */
+/* Binary activations: h = 1[z > 0], and the window in which an error passes, low < z < high. */
 #include "../kernels.h"
 
 void tfoa_binary_activation(const float *z, int32_t rows, int32_t units, uint32_t *h)
@@ -16,16 +16,16 @@ void tfoa_binary_activation(const float *z, int32_t rows, int32_t units, uint32_
     }
 }
 
-void tfoa_straight_through_window(const float *z, int32_t rows, int32_t units, float floor, uint32_t *window)
+void tfoa_pass_mask(const float *z, int32_t rows, int32_t units, float low, float high, uint32_t *mask)
 {
     for (int32_t row = 0; row < rows; row++) {
         for (int32_t first = 0; first < units; first += 32) {
             const int32_t count = units - first < 32 ? units - first : 32;
             uint32_t word = 0;
             for (int32_t i = 0; i < count; i++) {
-                word |= (uint32_t)(z[first + i] > floor && z[first + i] < 1.0f) << i;
+                word |= (uint32_t)(z[first + i] > low && z[first + i] < high) << i;
             }
-            *window++ = word;
+            *mask++ = word;
         }
         z += units;
     }
