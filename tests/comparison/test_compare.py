@@ -93,7 +93,16 @@ def test_a_result_is_what_was_planned_and_measured(files: Path) -> None:
 
 
 def command_of(output: str) -> list[str]:
-    arguments = ["compare", "small.onnx", "--data", "data.npz", "--methods", "tinyfoa,tinyfoa:slices=2x2", "--budget", "32KB"]
+    arguments = [
+        "compare",
+        "small.onnx",
+        "--data",
+        "data.npz",
+        "--methods",
+        "backpropagation,tinyfoa:slices=2x2",
+        "--budget",
+        "32KB",
+    ]
     settings = ["--seeds", "2", "--batch", "6", "--epochs", "60", "--threads", "1", "--kernels", "none"]
     return [*arguments, *settings, "-o", output]
 
@@ -126,7 +135,7 @@ def test_a_comparison_that_was_killed_ends_in_the_same_table(
     _, err = process.communicate(timeout=60)
     assert process.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 128 + number), err
     assert ("the same command goes on" in err) == (number == signal.SIGTERM)
-    first = files / "broken" / "runs" / "tinyfoa" / "32768" / "seed-0" / "result.json"
+    first = files / "broken" / "runs" / "backpropagation" / "32768" / "seed-0" / "result.json"
     before = first.stat().st_mtime_ns
     assert not (second.parent / "result.json").exists()
     assert run(command_of("broken")) == 0

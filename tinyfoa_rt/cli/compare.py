@@ -59,7 +59,9 @@ def command(model: Path, data: str, output: Path, **asked: Any) -> None:
     from tinyfoa_rt.terminal import print_parts
 
     planning = given_planning(asked)
-    comparison = compare(model, data, output, _show, **asked, **planning)
+    line = _Line()
+    with line:
+        comparison = compare(model, data, output, line.show, **asked, **planning)
     if comparison.interrupted_by:
         click.echo("interrupted; the same command goes on", err=True)
         sys.exit(_INTERRUPTED + comparison.interrupted_by)
@@ -69,13 +71,26 @@ def command(model: Path, data: str, output: Path, **asked: Any) -> None:
         raise BudgetError(str(output), "no method was trained", "the report says what each one lacks")
 
 
-def _show(progress: Progress) -> None:
-    """A line a run, on stderr: what begins, and when it has ended, what it came to."""
-    from tinyfoa_rt.comparison.table import in_a_line
+class _Line:
+    """A line a run, on stderr: what begins, and what it came to. A context, which ends a line that was begun."""
 
-    if progress.result is None:
-        method, budget, seed = progress.run.method.text, progress.run.budget_bytes, progress.run.seed
-        place = "board" if budget is None else f"{budget:,} bytes"
-        click.echo(f"{progress.number}/{progress.count} {method}, {place}, seed {seed}: ", nl=False, err=True)
-    else:
-        click.echo(in_a_line(progress.result) + (" (from before)" if progress.was_there else ""), err=True)
+    def __init__(self) -> None:
+        self._is_open = False
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *raised: object) -> None:
+        if self._is_open:
+            click.echo(err=True)
+
+    def show(self, progress: Progress) -> None:
+        from tinyfoa_rt.comparison.table import in_a_line
+
+        self._is_open = progress.result is None
+        if progress.result is None:
+            method, budget, seed = progress.run.method.text, progress.run.budget_bytes, progress.run.seed
+            place = "board" if budget is None else f"{budget:,} bytes"
+            click.echo(f"{progress.number}/{progress.count} {method}, {place}, seed {seed}: ", nl=False, err=True)
+        else:
+            click.echo(in_a_line(progress.result) + (" (from before)" if progress.was_there else ""), err=True)
