@@ -28,6 +28,8 @@ CASES: dict[str, dict[str, Any]] = {
     "one": {"batch": 1, "slices": "1x1", "head": "kaiming", "optimizer": "momentum"},
     "uneven": {"batch": 3, "slices": "1x3", "head": "kaiming"},
     "adam": {"batch": 3, "slices": "2x2", "head": "kaiming", "optimizer": "adam"},
+    "normalized": {"batch": 2, "slices": "2x2", "head": "kaiming", "optimizer": "normalized"},
+    "normalized-float": {"batch": 1, "schedule": "full", "binarize": "none", "optimizer": "normalized"},
     "paper": {
         "batch": 2,
         "slices": "2x2",

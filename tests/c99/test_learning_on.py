@@ -15,7 +15,7 @@ from tests.c99.trained_pair import SIZES, export_small
 NUM_BLOCKS = len(SIZES) - 1
 
 
-@pytest.fixture(scope="module", params=["sgd", "adam", "learned"])
+@pytest.fixture(scope="module", params=["sgd", "adam", "normalized", "learned"])
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
     options = {"head": "learned"} if request.param == "learned" else {"optimizer": request.param}
     return export_small(tmp_path_factory.mktemp(request.param), **options)

@@ -22,6 +22,7 @@ CASES: dict[str, dict[str, Any]] = {
     "columns": {"batch": 2, "slices": "4x1"},  # cuts of 70 and 45 inputs that fall inside of words
     "momentum": {"batch": 3, "slices": "2x2", "optimizer": "momentum"},
     "adam": {"batch": 3, "slices": "2x3", "optimizer": "adam"},
+    "normalized": {"batch": 1, "slices": "2x3", "optimizer": "normalized"},
     "two-classes": {"batch": 2, "slices": "2x2", "optimizer": "adam", "sizes": (70, 45, 40, 2)},
     "three-classes": {"batch": 2, "slices": "2x2", "sizes": (70, 45, 40, 3)},
     "paper": {
@@ -40,6 +41,7 @@ CASES: dict[str, dict[str, Any]] = {
     "full": {"batch": 2, "schedule": "full"},
     "learned": {"batch": 1, "slices": "2x2", "head": "learned"},
     "learned-momentum": {"batch": 3, "slices": "1x5", "head": "learned", "optimizer": "momentum"},
+    "learned-normalized": {"batch": 2, "slices": "2x2", "head": "learned", "optimizer": "normalized"},
     "learned-adam": {"batch": 2, "slices": "3x2", "head": "learned", "optimizer": "adam"},
     "learned-weights": {"batch": 2, "slices": "2x2", "head": "learned", "binarize": "weights"},
     "learned-float": {"batch": 1, "slices": "2x2", "head": "learned", "binarize": "none"},

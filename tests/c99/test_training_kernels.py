@@ -193,12 +193,12 @@ def test_momentum_step(library: ctypes.CDLL, rows: int, units: int, is_binary: b
     check_signs(case, np.arange(case.outs))
 
 
-@given(count=st.sampled_from([0, 1, 2000]), **CASES)
+@given(count=st.sampled_from([0, 1, 2000]), power=st.sampled_from([0.0, 0.001, 0.4]), **CASES)
 def test_normalized_step(
-    library: ctypes.CDLL, count: int, rows: int, units: int, is_binary: bool, has_all_rows: bool, seed: int
+    library: ctypes.CDLL, count: int, power: float, rows: int, units: int, is_binary: bool, has_all_rows: bool, seed: int
 ) -> None:
     case = SliceCase(seed, rows, units, is_binary=is_binary, has_all_rows=has_all_rows)
-    rate, counts, powers = np.array(case.rate), np.full(2, count, dtype=np.int32), np.array([0.4, 0.9], dtype=np.float32)
+    rate, counts, powers = np.array(case.rate), np.full(2, count, dtype=np.int32), np.array([power, 2 * power], dtype=np.float32)
     steps = np.array(count)
     expected = updates.normalized_update(case.latent.T, case.grad_w, rate, powers[0].copy(), steps, None, limit=case.limit)
     expected_bias = updates.normalized_update(case.bias, case.grad_bias, rate, powers[1].copy(), steps, None, limit=3e38)

@@ -26,7 +26,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "binary-conv": {"batch": 2, "slices": "2x2"},
     "real-conv": {"batch": 1, "slices": "2x3", "optimizer": "adam", "binarize": "none", "head_pool": "average"},
     "learned": {"batch": 1, "slices": "2x2", "head": "learned"},
-    "learned-conv": {"batch": 2, "slices": "2x2", "optimizer": "adam", "head": "learned", "head_pool": "average"},
+    "learned-conv": {"batch": 2, "slices": "2x2", "optimizer": "normalized", "head": "learned", "head_pool": "average"},
     "deep": {"batch": 2, "slices": "2x2", "block_layers": "2", "block_output": "scaled", "weight_scale": "tensor"},
     "deep-real-conv": {"batch": 2, "slices": "2x2", "block_layers": "2", "binarize": "none"},
 }

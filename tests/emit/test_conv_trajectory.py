@@ -115,6 +115,7 @@ def _units(shape: tuple[int, ...], pool: str) -> int:
 
 
 COMBINATIONS = [("sgd", (1, 1)), ("sgd", (2, 2)), ("momentum", (2, 2)), ("adam", (1, 1)), ("adam", (2, 2))]
+COMBINATIONS += [("normalized", (1, 1)), ("normalized", (2, 2))]
 
 
 @pytest.mark.parametrize("name", WINDOWS)
@@ -148,7 +149,9 @@ def test_a_head_that_sees_means_of_each_channel(tmp_path: Path, name: str, binar
 
 
 @pytest.mark.parametrize("name", WINDOWS)
-@pytest.mark.parametrize(("binarize", "optimizer"), [("both", "momentum"), ("weights", "sgd"), ("none", "adam")])
+@pytest.mark.parametrize(
+    ("binarize", "optimizer"), [("both", "momentum"), ("weights", "sgd"), ("none", "adam"), ("both", "normalized")]
+)
 @pytest.mark.parametrize("pool", ["none", "average", "grid"])
 def test_a_head_that_learns(tmp_path: Path, name: str, binarize: str, optimizer: str, pool: str) -> None:
     if name == "residual" and pool != "none":

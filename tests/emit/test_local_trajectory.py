@@ -89,7 +89,7 @@ class LocalCase(Trajectory):
 @pytest.mark.parametrize("slices", [Slices(1, 1), Slices(2, 2)], ids=["whole", "2x2"])
 @pytest.mark.parametrize("index", range(2))
 @pytest.mark.parametrize("binarize", ["both", "weights", "none"])
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "normalized"])
 def test_20_steps(tmp_path: Path, index: int, binarize: str, optimizer: str, slices: Slices) -> None:
     case = LocalCase(tmp_path, index, {"binarize": binarize, "optimizer": optimizer}, slices)
     case.check_equal(case.run())

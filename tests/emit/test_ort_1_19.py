@@ -46,13 +46,14 @@ PAPER = {
 }
 BOTH = combinations("both sgd 1x1", "both momentum 1x1", "both adam 1x1", "both sgd 2x2", "both momentum 2x2", "both adam 2x2")
 DENSE = [*BOTH, *combinations("weights sgd 2x2", "weights adam 1x1", "none sgd 1x1", "none momentum 2x2"), PAPER]
+DENSE += combinations("both normalized 2x2", "none normalized 1x1")
 DENSE += [{"head": "kaiming", "order": "interleaved"}, {"loss": "mean-squared-error", "slices": "2x2"}]
-DENSE += [{"head": "learned", "optimizer": "adam", "slices": "2x2"}]
+DENSE += [{"head": "learned", "optimizer": each, "slices": "2x2"} for each in ("adam", "normalized")]
 LOCAL = [*BOTH, *combinations("weights sgd 2x2", "none adam 1x1"), PAPER, {"head_pool": "average", "slices": "2x2"}]
 CONV = [*BOTH[::2], *combinations("weights sgd 2x2", "none adam 1x1"), PAPER, {"head_pool": "average", "slices": "2x2"}]
 CONV += [{"head": "learned", "head_pool": pool, "binarize": "none"} for pool in ("average", "grid")]
 # In one block of all layers errors go back through each of them.
-BLOCKS = [{**each, "block_layers": "all"} for each in combinations("both sgd 2x2", "weights momentum 1x1", "none adam 2x2")]
+BLOCKS = [{**each, "block_layers": "all"} for each in combinations("both sgd 2x2", "weights momentum 1x1", "none normalized 2x2")]
 KINDS = {"dense": DENSE, "local": LOCAL, "conv": CONV}
 CASES = [(kind, options) for kind, each in KINDS.items() for options in (*each, *BLOCKS)]
 

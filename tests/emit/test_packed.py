@@ -48,7 +48,7 @@ def test_every_packed_operator_is_compared() -> None:
     assert {case.op_type for case in CASES} == PACKED_OPERATORS
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "normalized"])
 @pytest.mark.parametrize("index", range(3))
 def test_packed_steps_are_whole_models(tmp_path: Path, index: int, optimizer: str) -> None:
     step = step_of(load_model(mlp((40, 24, 20, 4)), tmp_path), index, ALLOCATOR, SLICED, optimizer=optimizer)
@@ -65,7 +65,7 @@ def test_packed_steps_are_whole_models(tmp_path: Path, index: int, optimizer: st
         assert "PackSigns" not in {node.op_type for node in model.graph.node}
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "normalized"])
 def test_layers_of_one_block_read_real_numbers_and_bits(tmp_path: Path, optimizer: str) -> None:
     artifact = artifact_of(tmp_path, block_layers="all", optimizer=optimizer)
     (path,) = (path for path in artifact.models if path.startswith("packed/steps/"))

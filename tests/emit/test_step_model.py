@@ -27,7 +27,7 @@ BODIES = sorted(resource_path("graphs/ops").glob("*.onnxtxt"))
 
 
 @pytest.mark.parametrize("choice", [SLICED, WHOLE], ids=["sliced", "whole"])
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "normalized"])
 @pytest.mark.parametrize("binarize", ["both", "weights", "none"])
 def test_the_full_checker_accepts_every_step(tmp_path: Path, choice: StepChoice, optimizer: str, binarize: str) -> None:
     graph = load_model(mlp((40, 24, 20, 4)), tmp_path)

@@ -87,7 +87,7 @@ class Case(Trajectory):
         return self.state.weight.T
 
 
-OPTIONS = [(b, o) for b in ("both", "weights", "none") for o in ("sgd", "momentum", "adam")]
+OPTIONS = [(b, o) for b in ("both", "weights", "none") for o in ("sgd", "momentum", "adam", "normalized")]
 
 
 @pytest.mark.parametrize("index", range(3))
@@ -100,7 +100,7 @@ def test_20_steps(tmp_path: Path, index: int, binarize: str, optimizer: str) -> 
 
 
 @pytest.mark.parametrize("slices", [Slices(1, 1), Slices(3, 2), Slices(1, 5)], ids=["whole", "uneven", "rows"])
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "normalized"])
 def test_any_grid(tmp_path: Path, slices: Slices, optimizer: str) -> None:
     case = Case(tmp_path, 1, {"binarize": "both", "optimizer": optimizer}, slices)
     case.check_equal(case.run())
@@ -134,7 +134,7 @@ def test_a_head_that_learns(tmp_path: Path, index: int, binarize: str, optimizer
 
 
 @pytest.mark.parametrize("wrong", ["rate", "head", "bias"])
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "normalized"])
 def test_a_one_percent_error_of_a_head_that_learns_is_noticed(tmp_path: Path, wrong: str, optimizer: str) -> None:
     case = Case(tmp_path, 0, {"binarize": "both", "optimizer": optimizer, "head": "learned"})
     case.learn_head()

@@ -20,7 +20,7 @@ __all__ = ["BATCH", "CLEARANCE", "RATES", "RELATIVE", "STEPS", "TURN", "Losses",
 Losses = list[tuple[float, float]]
 
 STEPS, BATCH, TURN = 20, 6, 3
-RATES = {"sgd": 0.5, "momentum": 0.2, "adam": 0.01}
+RATES = {"sgd": 0.5, "momentum": 0.2, "adam": 0.01, "normalized": 0.02}
 CLEARANCE = 3e-4  # ten times the quantization of real inputs
 
 # float32 against float64: 1e-7 a product, a few dozen products deep, over 20 steps. Real inputs of binary layers are quantized to
@@ -78,6 +78,7 @@ class Trajectory:
         head, optimizer = self.oracle.head.astype(np.float32), self.state.optimizer
         self.runtime.others["#head"] = head
         self.runtime.others |= {f"#head#{kept}": np.zeros_like(head) for kept in optimizer.states}
+        self.runtime.others |= {f"#head#{kept}": np.zeros((), dtype=np.float32) for kept in optimizer.scalars}
         self.runtime.others["#head#step_count"] = np.zeros((), dtype=np.int32)
 
     def clear_batch(self) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:

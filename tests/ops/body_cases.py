@@ -202,9 +202,11 @@ def _updates(rng: np.random.Generator) -> Iterator[BodyCase]:
             for steps in (0, 25):
                 states = (real(rng, *shape), real(rng, *shape) ** 2, np.array(steps, dtype=np.int32))
                 yield BodyCase(f"AdamUpdate-{label}-{steps}", "AdamUpdate", (*given, *states, None), kept)
-            for steps in (0, 3, 500):
-                numbers = (number(0.2), np.array(steps, dtype=np.int32))
-                yield BodyCase(f"NormalizedUpdate-{label}-{steps}", "NormalizedUpdate", (*given, *numbers, None), kept)
+            # Nothing has been measured at 0; what is far below the gradient's makes steps of the longest.
+            for steps, power in ((0, 0.0), (3, 0.0), (3, 0.2), (500, 0.2), (3, 0.005)):
+                numbers = (number(power), np.array(steps, dtype=np.int32))
+                name = f"NormalizedUpdate-{label}-{steps}-{power}"
+                yield BodyCase(name, "NormalizedUpdate", (*given, *numbers, None), kept)
             yield BodyCase(f"ClipTo-{label}", "ClipTo", (2 * w,), kept)
         if len(shape) > 1:
             w.reshape(-1)[:2] = (0, -0.0)

@@ -123,7 +123,7 @@ class DenseBlock:
         if self.optimizer == "normalized":
             power = state.get(f"{name}.power", np.zeros(()))
             state[f"{name}.power"] = power + max(1 / 256, 1 / count) * ((grad**2).mean() - power)
-            return np.asarray(grad / (np.sqrt(power) + 1e-12) if count > 1 else 0 * grad)
+            return np.clip(grad / (np.sqrt(power) + 1e-12), -10, 10) if power > 0 else 0 * grad
         state[f"{name}.mean"] = 0.9 * state.get(f"{name}.mean", 0) + 0.1 * grad
         state[f"{name}.variance"] = 0.999 * state.get(f"{name}.variance", 0) + 0.001 * grad**2
         mean = state[f"{name}.mean"] / (1 - 0.9**count)

@@ -33,10 +33,12 @@ def trajectory(artifact: Artifact, kernels: Path | None, classes: int = 4, **set
     [
         {},
         {"optimizer": "momentum"},
+        {"optimizer": "normalized"},
         {"slices": "1x1"},
         {"head": "kaiming"},
         {"head": "learned"},
         {"head": "learned", "optimizer": "momentum"},
+        {"head": "learned", "optimizer": "normalized"},
         {"schedule": "freeze-diagonal"},
         {"block_layers": "2"},
         {"block_layers": "all", "optimizer": "momentum", "slices": "1x1"},

@@ -42,6 +42,23 @@ def test_it_learns_with_any_binarization(tmp_path: Path, binarize: str) -> None:
     assert accuracy is not None and accuracy > 0.85
 
 
+@pytest.mark.parametrize("binarize", ["both", "none"])
+def test_no_step_of_one_length_is_long(tmp_path: Path, binarize: str) -> None:
+    """A slice of one unit, one sample a step: where the unit was off in the first steps, a power of 0 was measured."""
+    artifact = artifact_of(tmp_path, optimizer="normalized", batch=1, slices="1x16", binarize=binarize)
+    trainer = Trainer(artifact)
+    before = arrays_of(trainer)
+    rate, steps = artifact.blocks[0].rate.boost, 0
+    for report in trainer.iterate(X, Y, epochs=1, rate_schedule="constant"):
+        steps += report.block == "fc1"
+        if report.block != "fc1":
+            break
+    after = arrays_of(trainer)
+    for name in ("fc1#weight", "fc1#bias"):
+        moved = float(np.abs(after[name] - before[name]).max())
+        assert rate < moved <= 10 * rate * steps / 16, name  # each of 16 slices has its share of the steps
+
+
 @pytest.mark.parametrize("classes", [2, 3, 4, 5, 10])
 def test_every_unit_learns(tmp_path: Path, classes: int) -> None:
     """A unit whose entries in the head are the same for all classes gets no error: with two classes half of them would be."""

@@ -68,11 +68,11 @@ _ROWS = (
         name="normalized",
         update="NormalizedUpdate",
         base_rate=1e-4,
-        formula="w - rate g / sqrt(power), with power the running mean of g^2 over the slice up to the step before",
+        formula="w - rate clip(g / sqrt(power), reach), with power the running mean of g^2 over the slice up to the step before",
         scalars=("power",),
         counts_steps=True,
         follows_gradient=False,
-        hyper_parameters={"least_share": 1 / 256, "epsilon": 1e-12},
+        hyper_parameters={"least_share": 1 / 256, "epsilon": 1e-12, "reach": 10},
         kernels=("tfoa_weight_normalized_step", "tfoa_bias_normalized_step"),
     ),
     Optimizer(

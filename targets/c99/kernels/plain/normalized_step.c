@@ -1,11 +1,13 @@
-/* W <- clip(W - rate * g / sqrt(power)): as long as the rate says, whatever the gradient's size. `power` is the running mean of
- * g^2 over the slice in the steps before, so that gradient and update are one pass; the first step only measures it. */
+/* W <- clip(W - rate * clip(g / sqrt(power))): as long as the rate says, whatever the gradient's size. `power` is the running
+ * mean of g^2 over the slice in the steps before, so that gradient and update are one pass; until it is known, steps only measure
+ * it. A gradient that has grown since moves no weight further than REACH times the rate. */
 #include <math.h>
 
 #include "weight_steps.h"
 
 #define LEAST_SHARE 0.00390625f
 #define EPSILON 1e-12f
+#define REACH 10.0f
 
 /* What a gradient is multiplied by. */
 static float count_step(const float *power, int32_t *count, float rate)
@@ -13,7 +15,7 @@ static float count_step(const float *power, int32_t *count, float rate)
     if (*count < INT32_MAX) {
         *count += 1;
     }
-    return *count == 1 ? 0.0f : rate / (sqrtf(*power) + EPSILON);
+    return *power == 0.0f ? 0.0f : rate / (sqrtf(*power) + EPSILON);
 }
 
 static void follow(float *power, int32_t count, float mean)
@@ -25,7 +27,7 @@ static void follow(float *power, int32_t count, float mean)
 void tfoa_weight_normalized_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate,
                                  float *power, int32_t *count)
 {
-    const float factor = count_step(power, count, rate);
+    const float factor = count_step(power, count, rate), longest = REACH * rate;
     float sum = 0.0f;
     for (int32_t out = 0; out < slice->outs; out++) {
         float *latent = slice->latent + out * slice->ins;
@@ -33,7 +35,7 @@ void tfoa_weight_normalized_step(const tfoa_slice *slice, const float *grad_z, c
         for (int32_t in = 0; in < slice->ins; in++) {
             const float grad = tfoa_weight_grad(slice, grad_z, x, rows, out, in);
             row_sum += grad * grad;
-            latent[in] = tfoa_limited(latent[in] - factor * grad, slice->limit);
+            latent[in] = tfoa_limited(latent[in] - tfoa_limited(factor * grad, longest), slice->limit);
         }
         sum += row_sum;
         tfoa_follow_signs(slice, out);
@@ -44,12 +46,12 @@ void tfoa_weight_normalized_step(const tfoa_slice *slice, const float *grad_z, c
 void tfoa_bias_normalized_step(const tfoa_slice *slice, const float *grad_z, int32_t rows, float rate, float *power,
                                int32_t *count)
 {
-    const float factor = count_step(power, count, rate);
+    const float factor = count_step(power, count, rate), longest = REACH * rate;
     float sum = 0.0f;
     for (int32_t out = 0; out < slice->outs; out++) {
         const float grad = tfoa_bias_grad(slice, grad_z, rows, out);
         sum += grad * grad;
-        slice->bias[out] -= factor * grad;
+        slice->bias[out] -= tfoa_limited(factor * grad, longest);
     }
     follow(power, *count, sum / (float)slice->outs);
 }
