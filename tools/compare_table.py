@@ -33,6 +33,8 @@ METHODS = {
     "the same as TinyFoA, M = 1, float": "tinyfoa-float:slices=1x1:epochs=5",
     "backpropagation (BP)": "backpropagation:epochs=20",
     "BP + BW + BA": "backpropagation+bw+ba:epochs=20",
+    "DRTP": "drtp:epochs=20",
+    "DRTP + BW + BA": "drtp+bw+ba:epochs=20",
 }
 
 

@@ -20,6 +20,8 @@ LEARNERS: Mapping[str, Mapping[str, Any]] = {
     "freeze-diagonal": {"schedule": "freeze-diagonal"},
     "backpropagation": {"block_layers": "all", "binarize": "none", "schedule": "full"},
     "backpropagation+bw+ba": {"block_layers": "all", "binarize": "both", "schedule": "full"},
+    "drtp": {"method": "drtp", "binarize": "none", "schedule": "full"},
+    "drtp+bw+ba": {"method": "drtp", "binarize": "both", "schedule": "full"},
 }
 # The budget and the seeds are those of the comparison, the samples those of its data.
 PLANNING = frozenset(each.name for each in fields(PlanOptions)) - {"budget", "seed", "samples"}
