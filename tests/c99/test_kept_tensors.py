@@ -21,7 +21,7 @@ from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.pipeline import plan
 from tinyfoa_rt.steps.backward import BackwardPass
 from tinyfoa_rt.steps.block_context import BlockContext
-from tinyfoa_rt.steps.forward import ForwardPass
+from tinyfoa_rt.steps.block_pass import BlockPass
 from tinyfoa_rt.steps.methods import METHODS, KeptTensor, Signal
 from tinyfoa_rt.steps.methods.local_head import LocalHead
 
@@ -40,7 +40,7 @@ class Drifting(LocalHead):
     def initial(self, context: BlockContext, last: Block) -> Mapping[str, NDArray[Any]]:
         return {**super().initial(context, last), DRIFT: np.ones(context.recipe.num_outputs, np.float32)}
 
-    def add(self, context: BlockContext, forward: ForwardPass, backward: BackwardPass) -> Signal:
+    def add(self, context: BlockContext, forward: BlockPass, backward: BackwardPass) -> Signal:
         signal = super().add(context, forward, backward)
         forward.builder.phase = "update"
         forward.builder.call("ShiftSgdStep", (DRIFT, gradient(LOGITS), RATE), (successor(DRIFT),), {"share": 1.0})

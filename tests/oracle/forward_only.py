@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Drtp", "Network", "Pass", "softmax"]
+__all__ = ["Drtp", "Network", "Pass", "Pepita", "softmax"]
 
 Array = NDArray[Any]
 
@@ -59,6 +59,15 @@ class Network:
         """The activation's derivative, or its straight-through window."""
         return np.asarray(np.abs(z) < 1 if self.is_binary else z > 0)
 
+    def passes(self, x: Array, labels: Array) -> list[Pass]:
+        """The forward passes of a step."""
+        return [self.forward(x)]
+
+    def margin(self, x: Array, labels: Array) -> float:
+        """How near the hidden z of a step come to where an activation or its window jumps."""
+        z = np.concatenate([each.ravel() for found in self.passes(x, labels) for each in found.z[: len(self.weights) - 1]])
+        return float(min(np.abs(z - edge).min() for edge in ((-1, 0, 1) if self.is_binary else (0,))))
+
     def error(self, found: Pass, labels: Array) -> tuple[Array, float]:
         """The classifier's error and the mean cross entropy."""
         p, rows = softmax(found.z[-1]), np.arange(len(labels))
@@ -84,4 +93,24 @@ class Drtp(Network):
         deltas = [b[labels] / len(x) * self.slope(z) for b, z in zip(self.projections, found.z)] + [delta]
         for k, each in enumerate(deltas):
             self.update(k, found.inputs[k], each, rate)
+        return loss
+
+
+@dataclass
+class Pepita(Network):
+    """``projection`` is (classes, inputs)."""
+
+    projection: Array
+
+    def passes(self, x: Array, labels: Array) -> list[Pass]:
+        clean = self.forward(x)
+        delta, _ = self.error(clean, labels)
+        return [clean, self.forward(x + len(x) * delta @ self.projection)]
+
+    def step(self, x: Array, labels: Array, rate: float) -> float:
+        clean, modulated = self.passes(x, labels)
+        delta, loss = self.error(clean, labels)
+        deltas = [(h - other) / len(x) for h, other in zip(clean.h, modulated.h)] + [delta]
+        for k, each in enumerate(deltas):
+            self.update(k, modulated.inputs[k], each, rate)
         return loss

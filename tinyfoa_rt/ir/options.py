@@ -112,7 +112,9 @@ class PlanOptions:
     block_layers: str = _text(
         "1", "Where blocks end: after 1 layer, after K, all (backpropagation), or names of layers.", "1|K|all|NAMES"
     )
-    method: str = _text("local-head", "Where a block's error comes from: local-head, drtp, or one that was registered.", "NAME")
+    method: str = _text(
+        "local-head", "Where a block's error comes from: local-head, drtp, pepita, or one that was registered.", "NAME"
+    )
     head: str = _choice(
         AUTO,
         HEADS,

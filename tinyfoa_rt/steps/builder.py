@@ -154,13 +154,16 @@ class StepBuilder:
         shape[1:2] = [-1] * len(shape[1:2])
         return self.standard("Reshape", (x, self.integers(own(name, "shape"), shape)), output, category=category)
 
-    def copy_node(self, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-        """Add a node of the model as it is; outputs take the types of the graph's values."""
+    def copy_node(self, node: Node, inputs: Sequence[str], outputs: Sequence[str], role: str = "") -> None:
+        """Add a node of the model as it is, or once more in a ``role``; outputs take the types of its values."""
         for name, value in zip(outputs, node.outputs):
             if name:
                 self.tensor(name, self.value_type(value), "activation")
         self._nodes.append(
-            StepNode(node.name, node.op_type, node.domain, tuple(inputs), tuple(outputs), self.phase, node.attributes)
+            StepNode(
+                own(node.name, role) if role else node.name,
+                *(node.op_type, node.domain, tuple(inputs), tuple(outputs), self.phase, node.attributes),
+            )
         )
 
     def real(self, name: str, scale: str) -> str:

@@ -35,14 +35,16 @@ _PRODUCTS = {
 class ForwardPass:
     """Adds forward nodes to a builder.
 
-    ``binary`` maps the values that are bits to their scales, or to nothing where they have none; ``renamed`` maps a value to the
-    tensor that stands for it while its part of a block is computed; ``preactivations`` maps what has become bits to what these
-    are the signs of, and ``absorbed`` names the nodes that are left out for them. ``compact`` has by nodes what is saved of them
-    for the gradient in place of a whole value.
+    ``role`` tells the tensors of another pass over the same nodes from those of the first. ``binary`` maps the values that are
+    bits to their scales, or to nothing where they have none; ``renamed`` maps a value to the tensor that stands for it while its
+    part of a block is computed; ``preactivations`` maps what has become bits to what these are the signs of, and ``absorbed``
+    names the nodes that are left out for them. ``compact`` has by nodes what is saved of them for the gradient in place of a
+    whole value.
     """
 
-    def __init__(self, builder: StepBuilder, recipe: Recipe, binary: dict[str, str]) -> None:
+    def __init__(self, builder: StepBuilder, recipe: Recipe, binary: dict[str, str], role: str = "") -> None:
         self.builder = builder
+        self.role = role
         self.recipe = recipe
         self.binary = binary
         self.renamed: dict[str, str] = {}
@@ -51,12 +53,12 @@ class ForwardPass:
         self.compact: dict[str, str] = {}
 
     def name(self, value: str) -> str:
-        return self.renamed.get(value, value)
+        return self.renamed.get(value) or (own(value, self.role) if self.role else value)
 
     def run_node(self, node: Node) -> None:
         """Run a node of the model as it is, on real inputs."""
         inputs = [self.real_input(value) or self._signs(node, value) or self._structure(value) for value in node.inputs]
-        self.builder.copy_node(node, inputs, [self.name(value) for value in node.outputs])
+        self.builder.copy_node(node, inputs, [self.name(value) for value in node.outputs], self.role)
 
     def save(self, node: Node, dropped: Container[str]) -> None:
         """Save the small form of what a node's gradient reads, where the value is among those that are not kept."""
@@ -87,11 +89,12 @@ class ForwardPass:
             return ""
         if given is not None:
             return self.builder.constant(value)
-        return self.builder.real(value, self.binary[value]) if value in self.binary else value
+        return self.real_output(value)
 
     def real_output(self, value: str) -> str:
         """The tensor to read for a block's output h, unpacked if it is binary: {0, s} with its scale."""
-        return self.builder.real(value, self.binary[value]) if value in self.binary else value
+        name = self.name(value)
+        return self.builder.real(name, self.binary[value]) if value in self.binary else name
 
     def _signs(self, node: Node, value: str) -> str:
         """Signs that a frozen product of a model that was trained here reads; the empty string for anything else."""
@@ -112,7 +115,7 @@ class ForwardPass:
     def run_layer(self, layer: Layer, tensors: LayerTensors, recipe: Recipe) -> None:
         """Run a trained layer's product."""
         is_bit_input = self.reads_bits(layer, recipe)
-        x = layer.input if is_bit_input else self.real_input(layer.input)
+        x = self.name(layer.input) if is_bit_input else self.real_input(layer.input)
         precision = "real" if recipe.binarize == "none" else "binary" if is_bit_input else "sign"
         inputs = (
             *(x, tensors.w, tensors.bias, tensors.w_slice, tensors.bias_slice, tensors.origin),
@@ -128,7 +131,7 @@ class ForwardPass:
     def expect_bits(self, part: Block) -> None:
         """Compute a part's output in its real form, without the Relu that its bits make superfluous."""
         relu = absorbed_relu(self.builder.graph, part)
-        self.renamed[part.output] = own(part.output, "preactivation")
+        self.renamed[part.output] = own(self.name(part.output), "preactivation")
         if relu is not None:
             self.absorbed.add(relu.name)
             self.renamed[relu.outputs[0]] = self.name(relu.inputs[0])

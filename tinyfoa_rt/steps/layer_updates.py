@@ -82,7 +82,7 @@ class LayerUpdates:
     def _layer_input(self, layer: Layer) -> tuple[str, str]:
         """What a layer multiplies, and its scale where it is binary and has one."""
         if self.forward.reads_bits(layer, self.context.recipe_of(layer)):
-            return layer.input, self.forward.binary[layer.input]
+            return self.forward.name(layer.input), self.forward.binary[layer.input]
         return self.forward.real_input(layer.input), ""
 
     def _input_center(self, layer: Layer) -> dict[str, Attribute]:

@@ -5,22 +5,22 @@ Where the error comes from is the block's method (:mod:`tinyfoa_rt.steps.methods
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from tinyfoa_rt.ir.block import Layer
-from tinyfoa_rt.ir.graph import Attribute, Node
-from tinyfoa_rt.ir.names import LOSS, RATE, gradient, own, scale_of, shift_of, statistics_of, successor
+from tinyfoa_rt.ir.graph import Node
+from tinyfoa_rt.ir.names import LOSS, RATE, gradient, own, shift_of, successor
 from tinyfoa_rt.ir.step import StepGraph, TensorType
 from tinyfoa_rt.operators.vjp import refuse
 from tinyfoa_rt.steps.backward import BackwardPass, channel_slice, vjp_rule
 from tinyfoa_rt.steps.block_context import BlockContext, StepChoice
+from tinyfoa_rt.steps.block_pass import BlockPass
 from tinyfoa_rt.steps.builder import StepBuilder
-from tinyfoa_rt.steps.forward import ForwardPass
 from tinyfoa_rt.steps.input_gradients import add_input_gradient
 from tinyfoa_rt.steps.layer_updates import LayerUpdates
 from tinyfoa_rt.steps.methods import method_of
 from tinyfoa_rt.steps.methods.supervised import declare_labels
-from tinyfoa_rt.steps.parameters import LayerTensors, declare_trained
+from tinyfoa_rt.steps.parameters import declare_trained
 from tinyfoa_rt.steps.saved_values import needless_values
 from tinyfoa_rt.steps.training_nodes import nodes_to_output, reached_by_layers, running_statistics
 
@@ -46,7 +46,7 @@ def _assemble(context: BlockContext, choice: StepChoice, dropped: frozenset[str]
     builder = StepBuilder(context.graph, context.profile, choice.batch)
     step = _StepAssembly(context, choice, builder, dropped)
     step.declare()
-    step.run_forward()
+    step.forward.run(nodes_to_output(context.block))
     step.run_backward()
     return builder.finish(context.block.name, (LOSS, *step.reported), step.scores)
 
@@ -55,16 +55,14 @@ class _StepAssembly:
     """The parts of one step while they are added to the builder."""
 
     def __init__(self, context: BlockContext, choice: StepChoice, builder: StepBuilder, dropped: frozenset[str]) -> None:
-        self.dropped = dropped
         self.context = context
         self.choice = choice
         self.builder = builder
         self.block = context.block
-        self.forward = ForwardPass(builder, context.recipe, dict(context.binary_values))
-        self.updates = LayerUpdates(context, choice, self.forward)
+        self.forward = BlockPass(builder, context, choice, dropped=dropped)
+        self.passes: Mapping[str, BlockPass] = {}
         self.method = method_of(context.recipe.method)
         self.scores = ""
-        self.tensors: dict[str, LayerTensors] = {}
         self._shifted: list[tuple[Node, str]] = []
         self.layer_of = {node.name: layer for layer in self.block.layers for node in layer.nodes}
         self.part_of = {name: part for part in self.block.stages for node in part.nodes for name in node.outputs}
@@ -97,36 +95,23 @@ class _StepAssembly:
         for layer in self.block.layers:
             if layer.kind == "dense" and len(self.context.graph.shape(layer.input)) != 2:
                 raise refuse(layer.name, "is a dense layer at several positions, which cannot be trained yet")
-            self.tensors[layer.name] = declare_trained(self.builder, layer, self.context.recipe_of(layer), self.choice)
-
-    def run_forward(self) -> None:
-        for part in self.binary.values():
-            self.forward.expect_bits(part)
-        running = running_statistics(self.block)
-        for node in nodes_to_output(self.block):
-            layer = self.layer_of.get(node.name)
-            if layer is not None and node is layer.nodes[0]:
-                self.forward.run_layer(layer, self.tensors[layer.name], self.context.recipe_of(layer))
-            elif node in running:
-                self._normalize(node)
-            elif layer is None and node.name not in self.forward.absorbed:
-                self.forward.run_node(node)
-                self.forward.save(node, self.dropped)
-            for output in (name for name in node.outputs if name in self.binary):
-                self._binarize(output)
+            self.forward.tensors[layer.name] = declare_trained(self.builder, layer, self.context.recipe_of(layer), self.choice)
 
     def run_backward(self) -> None:
-        origin = self.tensors[self.block.layers[0].name].origin
+        origin = self.forward.tensors[self.block.layers[0].name].origin
         sends_slices = self.method.sends_slices and not self.block.parts  # layers below need the error of all channels
         part = channel_slice(self.context.graph, self.block, self.choice.slices, origin) if sends_slices else None
         reached = reached_by_layers(self.block)
         names = {**self.forward.renamed, **{name: self.builder.known_real(name) for name in self.binary}}
         backward = BackwardPass(self.forward, names, reached, part)
         self._add_error(backward)
+        for value, owner in self.part_of.items():
+            if owner.name in self.passes:
+                names[value] = self.builder.known_real(self.passes[owner.name].name(value))
         for node in reversed(nodes_to_output(self.block)):
             for output in (name for name in node.outputs if name in self.binary):
                 self._pass_window(output, backward)
-                names[output] = self.forward.preactivations[output]
+                names[output] = self._pass_of(output).preactivations[output]
             layer = self.layer_of.get(node.name)
             if layer is not None:
                 if node is layer.nodes[-1]:
@@ -148,16 +133,20 @@ class _StepAssembly:
             place = self.builder.parameter_place if each.is_fixed else "ram"
             self.builder.tensor(each.name, each.type, each.category, place=place, is_persistent=True)
         signal = self.method.add(self.context, self.forward, backward)
-        self.scores = signal.scores
+        self.scores, self.passes = signal.scores, signal.passes
         self.builder.phase = "gradient"
         for value, grad in signal.gradients.items():
             backward.add(value, grad)
+
+    def _pass_of(self, value: str) -> BlockPass:
+        """The forward pass from which a part of the block, which computes ``value``, learns."""
+        return self.passes.get(self.part_of[value].name, self.forward)
 
     def _pass_window(self, output: str, backward: BackwardPass) -> None:
         """The gradient by what a binary output is the sign of: the straight-through estimator."""
         grad = backward.of(output)
         if grad is not None:
-            windowed = (grad, own(output, "window"), backward.origin)
+            windowed = (grad, own(self._pass_of(output).name(output), "window"), backward.origin)
             name = gradient(own(output, "preactivation"))
             size = backward.channel_size(output)
             backward.replace(output, self.builder.call("StraightThroughGrad", windowed, (name,), size, "gradient")[0])
@@ -167,41 +156,14 @@ class _StepAssembly:
         grad_z = backward.of(layer.output)
         if grad_z is None:
             return
-        tensors, sent = self.tensors[layer.name], ""
+        tensors, sent = self.forward.tensors[layer.name], ""
+        updates = LayerUpdates(self.context, self.choice, self._pass_of(layer.output))
         if self.method.passes_errors and backward.needs(layer.input):
             sent = add_input_gradient(self.context, layer, tensors, backward, grad_z)
         if self.moves_last:
-            self._last.append(lambda: self.updates.add(layer, tensors, backward, grad_z, waits_for=sent))
+            self._last.append(lambda: updates.add(layer, tensors, backward, grad_z, waits_for=sent))
         else:
-            self.updates.add(layer, tensors, backward, grad_z)
-
-    def _normalize(self, node: Node) -> None:
-        """Batch normalization behind a layer keeps running statistics and a shift that is trained."""
-        statistics = [
-            self.builder.tensor(name, self.builder.value_type(value), "state", is_persistent=True)
-            for name, value in zip(statistics_of(node.outputs[0]), node.inputs[3:5])
-        ]
-        shift_type = self.builder.value_type(node.inputs[2])
-        shift = self.builder.tensor(shift_of(node.outputs[0]), shift_type, "weight", is_persistent=True)
-        inputs = (self.forward.real_input(node.inputs[0]), self.builder.constant(node.inputs[1]), shift, *statistics)
-        outputs = (self.forward.name(node.outputs[0]), *(successor(name) for name in statistics))
-        momentum = self.context.recipe.statistics_momentum(node.float("momentum", 0.9), self.choice.batch)
-        attributes = {"epsilon": node.float("epsilon", 1e-5), "momentum": momentum}
-        self.builder.call("RunningBatchNormalization", inputs, outputs, attributes)
-
-    def _binarize(self, output: str) -> None:
-        scale = scale_of(output)
-        self.builder.tensor(scale, TensorType("float32", ()), "state", is_persistent=True)
-        recipe = self.context.recipe
-        attributes: dict[str, Attribute] = {
-            "momentum": recipe.scale_momentum(self.choice.batch),
-            "window_floor": recipe.window_floor,
-        }
-        # What a head sees is scaled, and so is what the next layers read where the recipe hands on scales.
-        is_scaled = output == self.block.output or recipe.block_output == "scaled"
-        preactivation = self.forward.become_bits(output, successor(scale) if is_scaled else "")
-        outputs = (output, successor(scale), own(output, "window"))
-        self.builder.call("BinaryActivation", (preactivation, scale), outputs, attributes)
+            updates.add(layer, tensors, backward, grad_z)
 
     def _propagate(self, node: Node, backward: BackwardPass) -> None:
         grad = backward.of(node.outputs[0])

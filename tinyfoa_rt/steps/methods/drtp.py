@@ -22,7 +22,7 @@ from tinyfoa_rt.ir.names import LABELS, gradient, own
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.steps.backward import BackwardPass
 from tinyfoa_rt.steps.block_context import BlockContext
-from tinyfoa_rt.steps.forward import ForwardPass
+from tinyfoa_rt.steps.block_pass import BlockPass
 from tinyfoa_rt.steps.methods.drawn import draw
 from tinyfoa_rt.steps.methods.forward_only import ForwardOnly, hidden_parts
 from tinyfoa_rt.steps.methods.method import KeptTensor, Signal
@@ -48,7 +48,7 @@ class Drtp(ForwardOnly):
             found[name] = (rows - rows.mean(axis=0)) * np.float32(1 / math.sqrt(units))
         return found
 
-    def add(self, context: BlockContext, forward: ForwardPass, backward: BackwardPass) -> Signal:
+    def add(self, context: BlockContext, forward: BlockPass, backward: BackwardPass) -> Signal:
         signal, builder = OwnLoss().add(context, forward, backward), forward.builder
         gradients = dict(signal.gradients)
         builder.phase = "gradient"

@@ -28,8 +28,8 @@ from tinyfoa_rt.operators.head_hash import rademacher_head
 from tinyfoa_rt.operators.updates import LARGEST
 from tinyfoa_rt.steps.backward import BackwardPass
 from tinyfoa_rt.steps.block_context import BlockContext
+from tinyfoa_rt.steps.block_pass import BlockPass
 from tinyfoa_rt.steps.builder import StepBuilder
-from tinyfoa_rt.steps.forward import ForwardPass
 from tinyfoa_rt.steps.initial_weights import initial_weights
 from tinyfoa_rt.steps.methods.drawn import draw
 from tinyfoa_rt.steps.methods.head_view import HeadView, view_of
@@ -83,7 +83,7 @@ class LocalHead(Method):
             return {_HEAD: rademacher_head(recipe.seed, recipe.num_outputs, view.units)}
         return {_HEAD: draw((recipe.seed,), (recipe.num_outputs, view.units)), **states}
 
-    def add(self, context: BlockContext, forward: ForwardPass, backward: BackwardPass) -> Signal:
+    def add(self, context: BlockContext, forward: BlockPass, backward: BackwardPass) -> Signal:
         builder, output, view = forward.builder, context.block.output, view_of(context)
         head = _HEAD if builder.has(_HEAD) else ""  # computed from its hash
         seen, scale = _seen(context, view, forward)
@@ -124,7 +124,7 @@ def _feeds(block: Block, last: Block) -> bool:
     return is_single and block is not last and layer.input == block.output
 
 
-def _seen(context: BlockContext, view: HeadView, forward: ForwardPass) -> tuple[str, str]:
+def _seen(context: BlockContext, view: HeadView, forward: BlockPass) -> tuple[str, str]:
     """What the head reads, and its scale: the block's output, or the means of its cells, which are real numbers."""
     builder, output = forward.builder, context.block.output
     if view.pool != "grid":

@@ -10,7 +10,7 @@ The model predicts by its own output, whatever trains its blocks; what a single 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.steps.backward import BackwardPass
 from tinyfoa_rt.steps.block_context import BlockContext
-from tinyfoa_rt.steps.forward import ForwardPass
+from tinyfoa_rt.steps.block_pass import BlockPass
 
 __all__ = ["KeptTensor", "Method", "RateUnits", "Signal"]
 
@@ -59,10 +59,13 @@ class Signal:
         gradients: by values of the block, the tensors with the gradient of the loss by each, float32, in the shape that
             ``BackwardPass.grad_type`` gives. That of a binary output is by its real form h, before the straight-through window.
         scores: the tensor (N, outputs) by which the block predicts, as the model's output is read; empty where there is none.
+        passes: by names of parts of the block, the forward pass from which each learns, where that is not the first one: its
+            values are what layers have read and what activations have seen.
     """
 
     gradients: Mapping[str, str]
     scores: str = ""
+    passes: Mapping[str, BlockPass] = field(default_factory=dict)
 
 
 class RateUnits(NamedTuple):
@@ -123,7 +126,7 @@ class Method(Protocol):
         """What they begin with, by the names of :meth:`kept`; ``last`` is the model's last block."""
         return {}
 
-    def add(self, context: BlockContext, forward: ForwardPass, backward: BackwardPass) -> Signal:
+    def add(self, context: BlockContext, forward: BlockPass, backward: BackwardPass) -> Signal:
         """Add the loss and its gradients to a step, whose forward pass is complete.
 
         The labels, if they are read, and the kept tensors are declared. The loss is the tensor ``LOSS``, float32 without axes.

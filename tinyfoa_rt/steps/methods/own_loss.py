@@ -7,7 +7,7 @@ from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.operators.vjp import refuse
 from tinyfoa_rt.steps.backward import BackwardPass
 from tinyfoa_rt.steps.block_context import BlockContext
-from tinyfoa_rt.steps.forward import ForwardPass
+from tinyfoa_rt.steps.block_pass import BlockPass
 from tinyfoa_rt.steps.methods.method import Method, Signal
 from tinyfoa_rt.steps.methods.supervised import add_loss
 
@@ -19,7 +19,7 @@ class OwnLoss(Method):
 
     name = "own-loss"
 
-    def add(self, context: BlockContext, forward: ForwardPass, backward: BackwardPass) -> Signal:
+    def add(self, context: BlockContext, forward: BlockPass, backward: BackwardPass) -> Signal:
         """The output may have positions, of size 1, where a convolution classifies.
 
         Raises:
