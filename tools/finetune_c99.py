@@ -38,7 +38,8 @@ _RECIPE = {"binarize": "none", "head_pool": "average"}
 def main() -> None:
     arguments = _arguments()
     graph, data = load(arguments.model), load_data(arguments.data)
-    planned = plan(graph, arguments.budget, target="c99", train=arguments.train, batch=arguments.batch, **_RECIPE)
+    chosen = {"train": arguments.train, "block_layers": arguments.block_layers, "batch": arguments.batch, **_RECIPE}
+    planned = plan(graph, arguments.budget, target="c99", **chosen)
     artifact = build(graph, planned)
     order = np.random.default_rng(arguments.seed).permutation(len(data.y_train))
     shape = artifact.manifest.input_shape
@@ -64,6 +65,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("model", type=Path)
     parser.add_argument("--data", required=True)
     parser.add_argument("--train", default="last:2")
+    parser.add_argument("--block-layers", default="1", help="all: end to end, by the model's own loss")
     parser.add_argument("--budget", default="256KB")
     parser.add_argument("--batch", type=int, help="default: the most that fit")
     parser.add_argument("--epochs", type=float, default=1, help="of each block")
