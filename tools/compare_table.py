@@ -35,6 +35,10 @@ METHODS = {
     "BP + BW + BA": "backpropagation+bw+ba:epochs=20",
     "DRTP": "drtp:epochs=20",
     "DRTP + BW + BA": "drtp+bw+ba:epochs=20",
+    "PEPITA": "pepita:epochs=20",
+    "PEPITA + BW + BA": "pepita+bw+ba:epochs=20",
+    "forward-forward (FF)": "forward-forward:epochs=20",
+    "FF + BW + BA": "forward-forward+bw+ba:epochs=20",
 }
 
 

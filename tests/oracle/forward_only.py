@@ -6,13 +6,13 @@ activations are 0 or 1, and the gradient takes 1/2 off them; the classifier's we
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Drtp", "Network", "Pass", "Pepita", "softmax"]
+__all__ = ["Drtp", "ForwardForward", "Network", "Pass", "Pepita", "softmax"]
 
 Array = NDArray[Any]
 
@@ -39,7 +39,7 @@ class Network:
     biases: list[Array]
     is_binary: bool
 
-    def forward(self, x: Array) -> Pass:
+    def forward(self, x: Array, *, takes_out_length: bool = False) -> Pass:
         found = Pass([], [], [])
         last = len(self.weights) - 1
         for k, (weight, bias) in enumerate(zip(self.weights, self.biases)):
@@ -48,12 +48,10 @@ class Network:
             found.z.append(x @ (signs if self.is_binary and k < last else weight) + bias)
             if k < last:
                 found.h.append((found.z[k] > 0) * (1.0 if self.is_binary else found.z[k]))
-                x = self.handed_on(found.h[k])
+                x = found.h[k]
+                if takes_out_length:
+                    x = x / np.sqrt((x**2).mean(axis=1, keepdims=True) + 1e-6)
         return found
-
-    def handed_on(self, h: Array) -> Array:
-        """What the next layer reads of a hidden layer's h."""
-        return h
 
     def slope(self, z: Array) -> Array:
         """The activation's derivative, or its straight-through window."""
@@ -113,4 +111,42 @@ class Pepita(Network):
         deltas = [(h - other) / len(x) for h, other in zip(clean.h, modulated.h)] + [delta]
         for k, each in enumerate(deltas):
             self.update(k, modulated.inputs[k], each, rate)
+        return loss
+
+
+@dataclass
+class ForwardForward(Network):
+    """``count`` are the steps that were taken; label c adds ``strength`` (1 - 1 / C) to feature c and takes strength / C off the
+    other first ones.
+    """
+
+    strength: float
+    count: int = field(default=0)
+
+    def labelled(self, x: Array, labels: Array) -> tuple[Array, Array]:
+        """Samples with own and wrong labels in turn, and which are wrong (N)."""
+        classes, rows = self.weights[-1].shape[1], np.arange(len(x))
+        u = (self.count * 40503 + rows * 30011) % (2**31 - 1)
+        v = u * (u + 12345) % (2**31 - 1)
+        away = 1 + u * v % (2**31 - 1) % (classes - 1)
+        is_wrong = (rows + self.count) % 2
+        x = x.copy()
+        x[:, :classes] += self.strength * (np.eye(classes)[(labels + away * is_wrong) % classes] - 1 / classes)
+        return x, is_wrong
+
+    def passes(self, x: Array, labels: Array) -> list[Pass]:
+        return [self.forward(x), self.forward(self.labelled(x, labels)[0], takes_out_length=not self.is_binary)]
+
+    def step(self, x: Array, labels: Array, rate: float) -> float:
+        plain, second = self.passes(x, labels)
+        delta, loss = self.error(plain, labels)
+        t = 1 - 2 * self.labelled(x, labels)[1][:, None]
+        threshold, steepness = (0.5, 10) if self.is_binary else (2, 1)
+        for k, (h, z) in enumerate(zip(second.h, second.z)):
+            goodness = (h**2).mean(axis=1, keepdims=True)
+            doubt = 1 / (1 + np.exp(t * steepness * (goodness - threshold)))
+            slope = steepness * (np.ones_like(h) if self.is_binary else 2 * h) / h.shape[1]
+            self.update(k, second.inputs[k], -t * doubt * slope / len(x) * self.slope(z), rate)
+        self.update(len(second.h), plain.inputs[-1], delta, rate)
+        self.count += 1
         return loss

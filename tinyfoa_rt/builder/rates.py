@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tinyfoa_rt.artifact.records import RateRecord
 from tinyfoa_rt.ir.block import Block, Layer
@@ -63,7 +63,8 @@ def rate_of_block(task: PlanningTask, context: BlockContext, choice: StepChoice)
         averaged_outputs=averaged,
         is_behind_kernels=is_from_scratch and any(_is_of_kernels(each.block) for each in task.contexts),
     )
-    return rate_law(optimizer_of(recipe.optimizer), choice.batch, size)
+    law = rate_law(optimizer_of(recipe.optimizer), choice.batch, size)
+    return replace(law, boost=law.boost * seen.share)
 
 
 def rate_law(optimizer: Optimizer, batch: int, size: BlockSize) -> RateRecord:

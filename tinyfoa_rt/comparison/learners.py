@@ -22,6 +22,10 @@ LEARNERS: Mapping[str, Mapping[str, Any]] = {
     "backpropagation+bw+ba": {"block_layers": "all", "binarize": "both", "schedule": "full"},
     "drtp": {"method": "drtp", "binarize": "none", "schedule": "full"},
     "drtp+bw+ba": {"method": "drtp", "binarize": "both", "schedule": "full"},
+    "pepita": {"method": "pepita", "binarize": "none", "schedule": "full"},
+    "pepita+bw+ba": {"method": "pepita", "binarize": "both", "schedule": "full"},
+    "forward-forward": {"method": "forward-forward", "binarize": "none", "schedule": "full"},
+    "forward-forward+bw+ba": {"method": "forward-forward", "binarize": "both", "schedule": "full"},
 }
 # The budget and the seeds are those of the comparison, the samples those of its data.
 PLANNING = frozenset(each.name for each in fields(PlanOptions)) - {"budget", "seed", "samples"}

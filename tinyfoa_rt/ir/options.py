@@ -113,7 +113,9 @@ class PlanOptions:
         "1", "Where blocks end: after 1 layer, after K, all (backpropagation), or names of layers.", "1|K|all|NAMES"
     )
     method: str = _text(
-        "local-head", "Where a block's error comes from: local-head, drtp, pepita, or one that was registered.", "NAME"
+        "local-head",
+        "Where a block's error comes from: local-head, drtp, pepita, forward-forward, or one that was registered.",
+        "NAME",
     )
     head: str = _choice(
         AUTO,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from tinyfoa_rt.ir.block import Block
 from tinyfoa_rt.ir.graph import Attribute, Node
 from tinyfoa_rt.ir.names import own, scale_of, shift_of, statistics_of, successor
 from tinyfoa_rt.ir.step import TensorType
@@ -42,7 +43,8 @@ class BlockPass(ForwardPass):
     def run(self, nodes: Sequence[Node]) -> None:
         """Run ``nodes`` in their order."""
         block = self.context.block
-        binary = {part.output: part for part in self.context.binary_parts}
+        computed = {name for node in nodes for name in node.outputs}
+        binary = {part.output: part for part in self.context.binary_parts if part.output in computed}
         for part in binary.values():
             self.expect_bits(part)
         running = running_statistics(block)
@@ -60,7 +62,7 @@ class BlockPass(ForwardPass):
                 self._binarize(output)
 
     def again(self, role: str, given: Mapping[str, str]) -> BlockPass:
-        """Run all parts but the last once more, and return that pass.
+        """Return another pass over the block, which :meth:`run_part` runs part by part.
 
         Args:
             role: tells its tensors from those of other passes.
@@ -69,9 +71,12 @@ class BlockPass(ForwardPass):
         other = BlockPass(self.builder, self.context, self.choice, role)
         other.renamed.update(given)
         other.tensors = self.tensors
-        last = {node.name for node in self.context.block.stages[-1].nodes}
-        other.run([node for node in nodes_to_output(self.context.block) if node.name not in last])
         return other
+
+    def run_part(self, part: Block) -> None:
+        """Run one part of the block, behind all that it reads."""
+        inside = {node.name for node in part.nodes}
+        self.run([node for node in nodes_to_output(self.context.block) if node.name in inside])
 
     def _normalize(self, node: Node) -> None:
         """Batch normalization behind a layer keeps running statistics and a shift that is trained."""

@@ -9,7 +9,7 @@ from tinyfoa_rt.operators.vjp import refuse
 from tinyfoa_rt.steps.block_context import BlockContext
 from tinyfoa_rt.steps.methods.method import Method
 
-__all__ = ["ForwardOnly", "hidden_parts"]
+__all__ = ["ForwardOnly", "entry_of", "hidden_parts"]
 
 
 class ForwardOnly(Method):
@@ -41,3 +41,17 @@ def hidden_parts(context: BlockContext) -> tuple[Block, ...]:
             raise refuse(part.layers[0].name, problem)
     trained = {layer.name for layer in context.block.layers}
     return tuple(part for part in hidden if part.layers[0].name in trained)
+
+
+def entry_of(context: BlockContext) -> str:
+    """The one value that enters the block.
+
+    Raises:
+        UnsupportedError: there are several, or it is no array of real numbers.
+    """
+    entries = context.block.inputs
+    if len(entries) != 1 or context.graph.values[entries[0]].dtype != "float32":
+        raise refuse(
+            context.block.layers[0].name, "reads other than one array of real numbers, which the error could be added to"
+        )
+    return entries[0]

@@ -72,11 +72,12 @@ class RateUnits(NamedTuple):
     """What the law of rates (builder/rates.py) knows of a method.
 
     ``units`` are the numbers that share the error, 0 where the error is the loss's own; ``positions`` how many positions of the
-    output each is the mean of.
+    output each is the mean of. Steps are ``share`` as long as others of the same optimizer.
     """
 
     units: int = 0
     positions: int = 1
+    share: float = 1.0
 
 
 class Method(Protocol):

@@ -24,14 +24,16 @@ from tinyfoa_rt.steps.backward import BackwardPass
 from tinyfoa_rt.steps.block_context import BlockContext
 from tinyfoa_rt.steps.block_pass import BlockPass
 from tinyfoa_rt.steps.methods.drawn import draw
-from tinyfoa_rt.steps.methods.forward_only import ForwardOnly, hidden_parts
-from tinyfoa_rt.steps.methods.method import KeptTensor, Signal
+from tinyfoa_rt.steps.methods.forward_only import ForwardOnly, entry_of, hidden_parts
+from tinyfoa_rt.steps.methods.method import KeptTensor, RateUnits, Signal
 from tinyfoa_rt.steps.methods.own_loss import OwnLoss
 
 __all__ = ["Pepita"]
 
 _PROJECTION, _ROLE = own("", "projection"), "modulated"
 _LENGTH, _LENGTH_OF_BITS = 0.05, 0.5
+# Found on MNIST with 784-500-500-10: whole steps lose two points in two epochs, and bits half of what they learn.
+_SHARE = 0.3
 
 
 class Pepita(ForwardOnly):
@@ -41,7 +43,7 @@ class Pepita(ForwardOnly):
 
     def kept(self, context: BlockContext) -> tuple[KeptTensor, ...]:
         """``#projection`` (outputs, inputs): F transposed."""
-        shape = (context.recipe.num_outputs, context.graph.values[_entry(context)].size)
+        shape = (context.recipe.num_outputs, context.graph.values[entry_of(context)].size)
         return (KeptTensor(_PROJECTION, TensorType("float32", shape), "head", is_fixed=True),)
 
     def initial(self, context: BlockContext, last: Block) -> Mapping[str, NDArray[Any]]:
@@ -50,8 +52,11 @@ class Pepita(ForwardOnly):
         drawn = draw((context.recipe.seed,), projection.type.shape)  # the variance of +-sqrt(6 / n) is 2 / n
         return {_PROJECTION: drawn * np.float32(length * math.sqrt(2 / projection.type.shape[1]))}
 
+    def rate_units(self, context: BlockContext) -> RateUnits:
+        return RateUnits(share=_SHARE)
+
     def add(self, context: BlockContext, forward: BlockPass, backward: BackwardPass) -> Signal:
-        signal, builder, entry = OwnLoss().add(context, forward, backward), forward.builder, _entry(context)
+        signal, builder, entry = OwnLoss().add(context, forward, backward), forward.builder, entry_of(context)
         builder.phase = "forward"
         like, flat = builder.value_type(entry), TensorType("float32", (builder.batch, context.graph.values[entry].size))
         change = builder.standard("MatMul", (gradient(LOGITS), _PROJECTION), (own(entry, "share"), flat))
@@ -61,6 +66,8 @@ class Pepita(ForwardOnly):
             change = builder.reshape(change, (own(entry, "change", "shaped"), like))
         moved = builder.standard("Add", (forward.real_input(entry), change), (own(entry, _ROLE), like))
         second = forward.again(_ROLE, {entry: moved})
+        for part in context.block.stages[:-1]:
+            second.run_part(part)
         builder.phase = "gradient"
         gradients = dict(signal.gradients)
         share = builder.number(own("", "share"), 1 / builder.batch)
@@ -75,13 +82,3 @@ class Pepita(ForwardOnly):
             apart = builder.standard("Sub", h, (own(part.output, "apart"), whole), category="gradient")
             gradients[z] = builder.standard("Mul", (apart, share), (gradient(z), whole), category="gradient")
         return Signal(gradients, signal.scores, {part.name: second for part in context.block.stages})
-
-
-def _entry(context: BlockContext) -> str:
-    """The one value that enters the block."""
-    entries = context.block.inputs
-    if len(entries) != 1 or context.graph.values[entries[0]].dtype != "float32":
-        raise refuse(
-            context.block.layers[0].name, "reads other than one array of real numbers, which the error could be added to"
-        )
-    return entries[0]
