@@ -1,31 +1,36 @@
-"""Train an autoencoder end to end, here and in PyTorch, in equal steps from the same weights: what it reconstructs, and finds.
+"""Train an autoencoder from scratch, end to end, here and in PyTorch, in equal steps: what it reconstructs, and finds.
 
     python -m tools.autoencoder ad01.onnx [--epochs 20] [--batch 16] [--optimizer adam] [--rate 1] [--seed 0]
 
-The toy task: 4,000 sounds of a machine, frames of 640 numbers, are points of a 3-dimensional surface, x = 15 sin(A z + b), with z
+The toy task: 4,000 sounds of a machine, frames of 640 numbers, are points of a 3-dimensional surface, x = sin(A z + b), with z
 normal, and A and b drawn once; 1,000 others are held back. An anomaly is a sound of a machine that has changed: A is replaced by
 0.6 A + 0.8 B, with B drawn as A was. What is reconstructed badly is taken for an anomaly; AUC is the share of pairs, one normal
-and one not, in which the second is reconstructed worse. PyTorch trains by Adam; both let the rate fall along half a cosine. Needs
-torch beside the project's own dependencies.
+and one not, in which the second is reconstructed worse. Weights begin as He et al. (2015) draw them, biases at 0, the same on both
+sides. PyTorch trains by Adam; both let the rate fall along half a cosine. Needs torch beside the project's own dependencies.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
+from onnx import numpy_helper
 from torch.nn import functional
 
 import tinyfoa_rt
+from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.partition import partition
 from tinyfoa_rt.run.feed import order_of_samples
 from tools.backpropagation_accuracy import TorchModel
 
 Array = NDArray[np.float32]
-_LOUD = 15.0
 _LATENT, _TRAIN, _TEST = 3, 4000, 1000
 
 
@@ -36,10 +41,25 @@ def toy_sounds(num_inputs: int, seed: int) -> tuple[Array, Array, Array]:
     phase = rng.uniform(0, 2 * math.pi, num_inputs)
 
     def sounds(matrix: NDArray[Any], count: int) -> Array:
-        found: Array = (_LOUD * np.sin(rng.normal(size=(count, _LATENT)) @ matrix + phase)).astype(np.float32)
+        found: Array = np.sin(rng.normal(size=(count, _LATENT)) @ matrix + phase).astype(np.float32)
         return found
 
     return sounds(a, _TRAIN), sounds(a, _TEST), sounds(0.6 * a + 0.8 * b, _TEST)
+
+
+def redrawn(path: str, folder: Path, seed: int) -> Graph:
+    """The model of a file with new weights."""
+    rng = np.random.default_rng(seed)
+    model = onnx.load(path)
+    graph = tinyfoa_rt.load(path)
+    for layer in (layer for block in partition(graph).blocks for layer in block.layers):
+        weight = rng.normal(0, math.sqrt(2 / layer.in_features), graph.shape(layer.weight)).astype(np.float32)
+        for name, values in ((layer.weight, weight), (layer.bias, np.zeros(layer.out_features, np.float32))):
+            for each in model.graph.initializer:
+                if each.name == name:
+                    each.CopyFrom(numpy_helper.from_array(values.reshape(each.dims), name))
+    onnx.save(model, folder / "redrawn.onnx")
+    return tinyfoa_rt.load(folder / "redrawn.onnx")
 
 
 def areas(normal: NDArray[Any], anomalous: NDArray[Any]) -> float:
@@ -69,7 +89,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    graph = tinyfoa_rt.load(arguments.model)
+    with tempfile.TemporaryDirectory() as folder:
+        _compare(redrawn(arguments.model, Path(folder), arguments.seed), arguments)
+
+
+def _compare(graph: Graph, arguments: argparse.Namespace) -> None:
     train, test, anomalies = toy_sounds(graph.values[graph.inputs[0]].size, arguments.seed)
     chosen = {"binarize": "none", "block_layers": "all", "batch": arguments.batch, "optimizer": arguments.optimizer}
     planned = tinyfoa_rt.plan(graph, "16MB", **chosen)
