@@ -32,7 +32,7 @@ __all__ = ["Pepita"]
 
 _PROJECTION, _ROLE = own("", "projection"), "modulated"
 _LENGTH, _LENGTH_OF_BITS = 0.05, 0.5
-# Found on MNIST with 784-500-500-10: whole steps lose two points in two epochs, and bits half of what they learn.
+# Found on MNIST with 784-500-500-10: whole steps lose two points in two epochs of real weights.
 _SHARE = 0.3
 
 
