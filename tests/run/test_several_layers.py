@@ -78,7 +78,8 @@ def test_streams_go_on_to_the_bit(tmp_path: Path) -> None:
 def test_a_perceptron_learns_and_its_inference_model_agrees(tmp_path: Path, binarize: str) -> None:
     trainer = Trainer(deep(tmp_path, binarize=binarize, sizes=(12, 64, 64, 4)), threads=1).fit(X, Y, epochs=60)
     # Four clouds well apart, of which a guess gets a quarter right.
-    assert trainer.evaluate(X, Y).accuracy > 0.8
+    accuracy = trainer.evaluate(X, Y).accuracy
+    assert accuracy is not None and accuracy > 0.8
     trainer.save(tmp_path / "run")
     check_inference_model(tmp_path / "run" / "inference.onnx", trainer, X)
 
