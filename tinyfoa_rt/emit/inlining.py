@@ -139,19 +139,20 @@ def _value(attribute: AttributeProto) -> Any:
 
 
 def _without_double_casts(nodes: Sequence[InlinedNode], outputs: Sequence[str]) -> list[InlinedNode]:
-    """Truth values that become bytes and then real numbers become real numbers at once: this onnxruntime does always."""
+    """Truth values that become bytes, which only casts to real numbers read, become these at once: onnxruntime does so."""
     truths = {node.outputs[0] for node in nodes if node.op_type in _TRUTHS}
     of_bytes = {
         node.outputs[0]: node.inputs[0]
         for node in nodes
         if node.op_type == "Cast" and node.attributes["to"] == onnx.TensorProto.UINT8 and node.inputs[0] in truths
     }
-    found = [
-        replace(node, inputs=(of_bytes.get(node.inputs[0], node.inputs[0]),)) if node.op_type == "Cast" else node
-        for node in nodes
+    kept = {name for node in nodes if node.op_type != "Cast" for name in node.inputs} | {*outputs}
+    dropped = {name: truth for name, truth in of_bytes.items() if name not in kept}
+    found = [node for node in nodes if node.outputs[0] not in dropped]
+    return [
+        replace(node, inputs=(dropped[node.inputs[0]],)) if node.op_type == "Cast" and node.inputs[0] in dropped else node
+        for node in found
     ]
-    read = {name for node in found for name in node.inputs} | {*outputs}
-    return [node for node in found if node.outputs[0] not in of_bytes or node.outputs[0] in read]
 
 
 def _in_order(nodes: Sequence[InlinedNode]) -> list[InlinedNode]:

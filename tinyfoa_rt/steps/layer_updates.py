@@ -30,17 +30,19 @@ class LayerUpdates:
         self.builder = forward.builder
         self.optimizer = optimizer_of(context.recipe.optimizer)
 
-    def add(self, layer: Layer, tensors: LayerTensors, backward: BackwardPass, grad_z: str, waits_for: str = "") -> None:
+    def add(self, layer: Layer, tensors: LayerTensors, backward: BackwardPass, grad_z: str, waits_for: str | None = None) -> None:
         """Add the gradient of a layer's active slice, by the error ``grad_z`` at its output, and the step that follows it.
 
-        The weights move after the tensor ``waits_for`` has been computed from them.
+        In a block of several layers on onnxruntime the weights move after the tensor ``waits_for`` has been computed from them,
+        if there is one, and the bias after their signs. The bias is what onnxruntime goes for first: so it draws all that is to
+        move of the layer with it, and no error waits for the layers below.
         """
         self.builder.phase = "gradient"
         if waits_for:
             rate = own(layer.name, "rate")
             tensors = replace(tensors, rate=self.builder.call("RateAfter", (RATE, waits_for), (rate,), {}, "gradient")[0])
         if layer.kind == "dense" and self.optimizer.dense_step and self.context.profile.runtime == "ort":
-            self._step_down(layer, tensors, backward, grad_z)
+            self._step_down(layer, tensors, backward, grad_z, waits_for)
             return
         weight, bias = tensors.weight, tensors.bias_parameter
         assert weight is not None
@@ -57,16 +59,16 @@ class LayerUpdates:
         inputs = (grad_z, x, x_scale, tensors.origin)
         self.builder.call(_SLICE_GRADIENTS[layer.kind], inputs, outputs, attributes, "gradient")
         self.builder.phase = "update"
-        for parameter, grad in zip((weight, bias), outputs):
-            assert parameter is not None
-            self._update(layer, parameter, grad, (tensors.rate, "" if tensors.w_slice else tensors.origin))
-        self._pack(layer, tensors)
+        origin = "" if tensors.w_slice else tensors.origin
+        self._update(layer, weight, outputs[0], (tensors.rate, origin))
+        self._finish(layer, tensors, ("".join(outputs[1:]), origin), waits_for)
 
-    def _step_down(self, layer: Layer, tensors: LayerTensors, backward: BackwardPass, grad_z: str) -> None:
+    def _step_down(self, layer: Layer, tensors: LayerTensors, backward: BackwardPass, grad_z: str, waits_for: str | None) -> None:
         """Where gradients have a buffer of their own: gradient and update of the weights are one operator."""
         weight, bias = tensors.weight, tensors.bias_parameter
         assert weight is not None
         attributes: dict[str, Attribute] = {"has_all_rows": int(backward.part is None)}
+        grad = ""
         if bias is not None:
             size: dict[str, Attribute] = {"bias_size": bias.grad_type.size, **attributes}
             grad = self.builder.call("BiasSliceGrad", (grad_z, tensors.origin), (gradient(bias.latent),), size, "gradient")[0]
@@ -75,9 +77,29 @@ class LayerUpdates:
         inputs = (weight.latent, grad_z, *self._layer_input(layer), tensors.rate, tensors.origin)
         attributes |= {"limit": limit, **self._input_center(layer)}
         self.builder.call(self.optimizer.dense_step, inputs, (successor(weight.latent),), attributes)
+        self._finish(layer, tensors, (grad, ""), waits_for)
+
+    def _finish(self, layer: Layer, tensors: LayerTensors, given: tuple[str, str], waits_for: str | None) -> None:
+        """The step of the bias, by its gradient and where its slice begins, and the signs of the weights that have moved."""
+        bias, rate = tensors.bias_parameter, tensors.rate
+        moved = self._moved(layer, tensors) if waits_for is not None and bias is not None else {}
+        if moved:
+            self._pack(layer, tensors)
+            for role, name in moved.items():
+                given_rate = own(layer.name, "bias", "rate", role)
+                rate = self.builder.call("RateAfter", (rate, name), (given_rate,), {}, "gradient")[0]
+            self.builder.phase = "update"
         if bias is not None:
-            self._update(layer, bias, grad, (tensors.rate, ""))
-        self._pack(layer, tensors)
+            self._update(layer, bias, given[0], (rate, given[1]))
+        if not moved:
+            self._pack(layer, tensors)
+        self.builder.phase = "gradient"
+
+    def _moved(self, layer: Layer, tensors: LayerTensors) -> dict[str, str]:
+        """What is computed behind a step of the weights, or from their gradient beside it, by its role."""
+        assert tensors.weight is not None
+        scalars = {kept: successor(own(tensors.weight.latent, kept)) for kept in self.optimizer.scalars}
+        return scalars | ({"sums": successor(tensors.updated_signs[1])} if self._is_binary(layer) else {})
 
     def _layer_input(self, layer: Layer) -> tuple[str, str]:
         """What a layer multiplies, and its scale where it is binary and has one."""
