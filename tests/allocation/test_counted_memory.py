@@ -25,13 +25,15 @@ from tinyfoa_rt.run.counted_memory import measure_peak
         {"batch": 1, "optimizer": "adam"},
         {"batch": 32, "schedule": "full", "binarize": "none"},
         {"batch": 16, "schedule": "full", "block_layers": "all", "binarize": "none"},
+        {"sizes": (64, 400, 400, 10), "slices": "1x1", "block_layers": "all", "binarize": "none", "optimizer": "adam"},
+        {"sizes": (64, 400, 400, 10), "slices": "1x1", "block_layers": "all", "binarize": "none", "optimizer": "momentum"},
     ],
     ids=str,
 )
 def test_what_is_measured_is_what_is_planned(options: dict[str, Any], tmp_path: Path) -> None:
     """To the byte: a plan for onnxruntime is the sum of what it allocates."""
     required_tool("gcc")
-    artifact = artifact_of(tmp_path, sizes=(64, 48, 48, 10), **options)
+    artifact = artifact_of(tmp_path, budget="8MB", **{"sizes": (64, 48, 48, 10), **options})
     artifact.save(tmp_path / "artifact")
     planned = parse_plan(PLAN, artifact.models[PLAN]).peak_bytes
     assert measure_peak(tmp_path / "artifact", "none") == planned

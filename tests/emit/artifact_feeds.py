@@ -21,10 +21,10 @@ Array = NDArray[Any]
 
 
 def artifact_of(folder: Path, kind: str, options: Mapping[str, str]) -> Artifact:
-    models = {"dense": lambda: mlp((12, 9, 8, 4)), "local": local_net, "conv": conv_model}
+    models = {"dense": lambda: mlp((12, 9, 8, 4)), "wide": lambda: mlp((12, 400, 400, 4)), "local": local_net, "conv": conv_model}
     graph = load_model(models[kind](), folder)
     planning: dict[str, Any] = {"batch": 6, **options}
-    return build(graph, plan(graph, "1MB", **planning))
+    return build(graph, plan(graph, "8MB", **planning))
 
 
 def targets(rng: np.random.Generator, artifact: Artifact, count: int) -> Array:

@@ -54,8 +54,11 @@ CONV = [*BOTH[::2], *combinations("weights sgd 2x2", "none adam 1x1"), PAPER, {"
 CONV += [{"head": "learned", "head_pool": pool, "binarize": "none"} for pool in ("average", "grid")]
 # In one block of all layers errors go back through each of them.
 BLOCKS = [{**each, "block_layers": "all"} for each in combinations("both sgd 2x2", "weights momentum 1x1", "none normalized 2x2")]
+# Layers that are updated in blocks of rows.
+WIDE = [{**each, "block_layers": "all"} for each in combinations("none adam 1x1", "none momentum 1x1")]
 KINDS = {"dense": DENSE, "local": LOCAL, "conv": CONV}
 CASES = [(kind, options) for kind, each in KINDS.items() for options in (*each, *BLOCKS)]
+CASES += [("wide", options) for options in WIDE]
 
 
 @pytest.mark.parametrize(

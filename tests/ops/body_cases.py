@@ -227,6 +227,8 @@ def _arithmetic(rng: np.random.Generator) -> Iterator[BodyCase]:
         for start in (0, 2, 6):
             sums = (rng.integers(-9, 9, whole).astype(np.int32), rng.integers(-9, 9, part).astype(np.int32))
             yield BodyCase(f"PlaceColumns-{len(whole)}d-{start}", "PlaceColumns", (*sums, np.array([start])))
+    yield BodyCase("SplitRows", "SplitRows", (real(rng, 12, 5),), {"shape": [3, 4, -1]})
+    yield BodyCase("SplitColumns", "SplitColumns", (real(rng, 7, 12),), {"shape": [3, 4, -1]})
     for shape in ((1, 40), (7, 3, 5, 5)):
         yield BodyCase(f"SplitSixteenBits-{len(shape)}d", "SplitSixteenBits", (real(rng, *shape),))
     yield BodyCase("SplitSixteenBits-zeros", "SplitSixteenBits", (np.zeros((2, 3), dtype=np.float32),))

@@ -44,11 +44,12 @@ X, Y = blobs(600)
         {"block_layers": "all", "binarize": "none"},
         {"block_layers": "all", "block_output": "scaled", "slices": "1x1"},
         {"block_layers": "2", "optimizer": "adam", "slices": "3x2"},
+        {"block_layers": "all", "binarize": "none", "optimizer": "adam", "slices": "1x1", "sizes": (12, 400, 400, 4)},
     ],
     ids=lambda options: "-".join(map(str, options.values())) or "plain",
 )
 def test_the_trajectories_agree(options: dict[str, Any], driver: Driver, tmp_path: Path) -> None:
-    artifact = artifact_of(tmp_path, **options)
+    artifact = artifact_of(tmp_path, budget="8MB", **options)
     artifact.save(tmp_path / "artifact")
     python, expected = in_python(artifact, X, Y, 201)
     words = [*commands(len(artifact.blocks), 201), f"save:{tmp_path / 'saved'}"]

@@ -33,7 +33,7 @@ def run_program(step: StepGraph, graph: InlinedGraph, known: Mapping[str, Value]
     taken = allocations(graph, known, graph.outputs)
     phases = {node.name: node.phase for node in step.nodes}
     names = [name for name, _ in groupby(node.source for node in graph.nodes)]
-    steps = tuple(Step(name, phases.get(name, "forward")) for name in names)
+    steps = tuple(Step(name, phases.get(name) or phases.get(parts(name)[0], "forward")) for name in names)
     bounds = [0]
     for _, stretch in groupby(node.source for node in graph.nodes):
         bounds.append(bounds[-1] + len(list(stretch)))

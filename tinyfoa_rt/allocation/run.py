@@ -50,7 +50,7 @@ def allocations(graph: InlinedGraph, known: Mapping[str, Value], held: Collectio
     for place, node in enumerate(graph.nodes):
         inputs = [values[name] if name else None for name in node.inputs]
         outputs = _outputs(node, inputs, known)
-        for nbytes in working_blocks(node.op_type, inputs, outputs, node.attributes):
+        for nbytes in _working_blocks(node, inputs, outputs):
             found.append(Allocation("", _rounded(nbytes), place, place + 1))
         for name, value in zip(node.outputs, outputs):
             if not name:
@@ -68,6 +68,29 @@ def allocations(graph: InlinedGraph, known: Mapping[str, Value], held: Collectio
                 stored[name] = Allocation(name, _rounded(value.nbytes), place, end)
                 found.append(stored[name])
     return found
+
+
+def _working_blocks(node: InlinedNode, inputs: Sequence[Value | None], outputs: Sequence[Value]) -> list[int]:
+    body = node.attributes.get("body")
+    if not isinstance(body, InlinedGraph):
+        return working_blocks(node.op_type, inputs, outputs, node.attributes)
+    return [_turn_nbytes(node, body, inputs)]
+
+
+def _turn_nbytes(node: InlinedNode, body: InlinedGraph, inputs: Sequence[Value | None]) -> int:
+    """What a turn of a loop over blocks of rows takes at most, and what is carried: two of each value, one if turns are two."""
+    num_carried: int = len(body.inputs) - node.attributes["num_scan_inputs"]
+    known: dict[str, Value] = {}
+    for place, (name, value) in enumerate(zip((*body.inputs, *node.inputs[len(body.inputs) :]), inputs)):
+        assert value is not None
+        is_block = num_carried <= place < len(body.inputs)
+        known[name] = Value(value.shape[1:], value.item_nbytes) if is_block else value
+    taken = allocations(body, known, body.outputs)
+    live = [sum(each.nbytes for each in taken if each.start <= place < each.end) for place in range(len(body.nodes))]
+    scanned = inputs[num_carried]
+    assert scanned is not None
+    carried = sum(_rounded(known[name].nbytes) for name in body.inputs[:num_carried])
+    return max(live) + min(2, scanned.shape[0] - 1) * carried
 
 
 def _rounded(nbytes: int) -> int:

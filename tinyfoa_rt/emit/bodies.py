@@ -42,7 +42,8 @@ def load_functions(
         variants: bodies to take where an operator has them: ``forward`` ones compute no state, ``sliced`` ones read the active
             slice apart, ``tensor_alpha`` ones scale by the mean of the whole tensor, ``centered`` ones take
             the center off an input of bits, ``pooled`` ones are of a head that sees the mean of each channel, ``grouped``
-            ones are of convolutions of more than one group.
+            ones are of convolutions of more than one group; with ``unclipped``, for limits that clip nothing, updates
+            leave what they would clip.
         domain: ``tinyfoa``, or that of operators that were registered with a body.
 
     Raises:
@@ -62,6 +63,8 @@ def _collect(key: tuple[str, str], variants: frozenset[str], found: dict[tuple[s
     row = find_operator(op_type, domain)
     registered = row.body if row is not None else None
     function = _read(op_type, variants) if registered is None else _read_registered(domain, op_type, registered)
+    if "unclipped" in variants:
+        function = _without_clip(function)
     for node in function.node:
         if node.domain == DOMAIN:
             _collect((DOMAIN, node.op_type), variants, found)
@@ -89,6 +92,21 @@ def _read_registered(domain: str, op_type: str, body: Path | str) -> onnx.Functi
         problem = f"is that of {function.name} in the domain '{function.domain}', not in '{domain}'"
         raise InputError(place, problem, "register the operator by the name and domain of its body")
     return function
+
+
+def _without_clip(function: onnx.FunctionProto) -> onnx.FunctionProto:
+    """A body without ClipTo, so that what it would clip is the result and no copy is made of it."""
+    clipped = {node.input[0]: node.output[0] for node in function.node if node.op_type == "ClipTo"}
+    if not clipped:
+        return function
+    found = onnx.FunctionProto()
+    found.CopyFrom(function)
+    del found.node[:]
+    for node in function.node:
+        if node.op_type != "ClipTo":
+            found.node.add().CopyFrom(node)
+            found.node[-1].output[:] = [clipped.get(name, name) for name in node.output]
+    return found
 
 
 def _parsed(text: str) -> onnx.FunctionProto:

@@ -50,17 +50,32 @@ def inline_functions(model: onnx.ModelProto, kernels: Collection[str] = ()) -> I
     """Return the standard operators of a model in order of execution; operators that a library has ``kernels`` of stay."""
     ours = (each.SerializeToString() for each in model.functions if each.name not in kernels)
     functions = (*ours, _HARD_SWISH)
-    constants = {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
+    return _inline(model.graph, functions)
+
+
+def _inline(graph: onnx.GraphProto, functions: tuple[bytes, ...]) -> InlinedGraph:
+    constants = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
     levels: list[list[InlinedNode]] = []
-    for node in model.graph.node:
+    for node in graph.node:
         parts = _inlined(node.SerializeToString(), functions)
         constants.update(parts.constants)
         levels += [[] for _ in parts.levels[len(levels) :]]
         for level, part in zip(levels, parts.levels):
             level.extend(part)
-    outputs = [each.name for each in model.graph.output]
-    nodes = _without_double_casts([node for level in levels for node in level], outputs)
-    return InlinedGraph(_in_order(nodes), constants, [each.name for each in model.graph.input], outputs)
+    outputs = [each.name for each in graph.output]
+    nodes = _without_double_casts([_with_turn(node, functions) for level in levels for node in level], outputs)
+    return InlinedGraph(_in_order(nodes), constants, [each.name for each in graph.input], outputs)
+
+
+def _with_turn(node: InlinedNode, functions: tuple[bytes, ...]) -> InlinedNode:
+    """A loop over blocks of rows (emit/row_blocks.py) with its body inlined; what that reads from outside are inputs too."""
+    body = node.attributes.get("body") if node.op_type == "Scan" else None
+    if body is None or not any(inner.domain == DOMAIN for inner in body.node):
+        return node
+    turn = _inline(body, functions)
+    inside = {*turn.inputs, *turn.constants, *(name for inner in turn.nodes for name in inner.outputs)}
+    captured = dict.fromkeys(name for inner in turn.nodes for name in inner.inputs if name and name not in inside)
+    return replace(node, inputs=(*node.inputs, *captured), attributes={**node.attributes, "body": turn})
 
 
 class _Inlined(NamedTuple):

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tinyfoa_rt.emit.bodies import has_function, load_functions
 from tinyfoa_rt.emit.rewrites import rewrite_function
+from tinyfoa_rt.emit.row_blocks import join_in_row_blocks
 from tinyfoa_rt.emit.sized import SizedEmission, plain_attribute
 from tinyfoa_rt.emit.subgraphs import read_subgraph
 from tinyfoa_rt.ir.graph import Attribute, Subgraph
@@ -20,6 +21,7 @@ from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.step import StepGraph, StepNode, StepTensor
 from tinyfoa_rt.operators import DOMAIN, operator
 from tinyfoa_rt.operators.geometry import explicit_window
+from tinyfoa_rt.operators.updates import LARGEST
 
 __all__ = [
     "BATCH", "ByteForm", "NodeEmission",
@@ -63,11 +65,14 @@ class ByteForm:
     def __init__(self, step: StepGraph, rewrites: Collection[str] = ()) -> None:
         self.step = step
         self._rewrites = rewrites
+        self._blocks: dict[str, tuple[int, int, int]] = {}
         self.variants = frozenset(variants_of(step))
 
     def value_info(self, name: str, *, is_open: bool = False) -> onnx.ValueInfoProto:
         """Name, element type and shape of a tensor of the step, for its own batch or for any."""
         tensor = self.step.tensors[name]
+        if name in self._blocks:
+            return helper.make_tensor_value_info(name, element_type(tensor), self._blocks[name])
         rows = tensor.type.shape[:1]  # what is no value of the model begins with samples; here that is one
         return value_info(tensor, self.step.growth.get(name, rows) if is_open else None)
 
@@ -76,13 +81,16 @@ class ByteForm:
         return proto
 
     def finish(self, nodes: Sequence[onnx.NodeProto]) -> list[onnx.NodeProto]:
-        """All nodes of a graph as this form has them."""
-        return list(nodes)
+        """All nodes of a graph as this form has them; shapes of outputs may follow from that."""
+        if self._rewrites:  # other execution providers run whole layers
+            return list(nodes)
+        found, self._blocks = join_in_row_blocks(self.step, nodes)
+        return found
 
     def functions(self, nodes: Iterable[onnx.NodeProto]) -> list[onnx.FunctionProto]:
         """The bodies of a graph's nodes and of all that they call, callees first."""
         called: dict[str, dict[str, None]] = {}
-        for node in nodes:
+        for node in (inner for each in nodes for inner in (each, *_turn(each))):
             if has_function(node.op_type, node.domain):
                 called.setdefault(node.domain, {})[node.op_type] = None
         bodies: dict[tuple[str, str], onnx.FunctionProto] = {}
@@ -218,6 +226,12 @@ class NodeEmission:
         return name
 
 
+def _turn(node: onnx.NodeProto) -> list[onnx.NodeProto]:
+    """Our operators in the body of a loop over blocks of rows."""
+    bodies = [each.g for each in node.attribute if each.type == onnx.AttributeProto.GRAPH]
+    return [inner for body in bodies for inner in body.node if inner.domain == DOMAIN]
+
+
 def emit_nodes(form: ByteForm, *, keeps_batch: bool) -> tuple[list[onnx.NodeProto], NodeEmission]:
     """Return the nodes of a step, or where the batch is left open of a forward pass, and the emission that made them."""
     if not keeps_batch:
@@ -267,5 +281,7 @@ def variants_of(step: StepGraph) -> set[str]:
     found = {"sliced"} if any(len(node.inputs) > 3 and node.inputs[3] for node in products) else set()
     found |= {"tensor_alpha"} if any(node.attributes["alpha"] == "tensor" for node in products) else set()
     found |= {"centered"} if any("input_center" in node.attributes for node in step.nodes) else set()
+    limits = {node.float("limit", 0.0) for node in step.nodes if "limit" in node.attributes}
+    found |= {"unclipped"} if limits == {LARGEST} else set()
     found |= {"grouped"} if any(node.int("group", 1) > 1 for node in step.nodes if node.domain == DOMAIN) else set()
     return found | ({"pooled"} if any(node.attributes.get("pools") for node in step.nodes) else set())

@@ -32,6 +32,8 @@ class Optimizer:
             there is none.
         base_rate: what the rates of blocks are multiples of (builder/rates.py).
         follows_gradient: whether a step is as long as the gradient; else its length is the rate alone.
+        is_elementwise: whether the step of a weight depends on its own gradient and state alone, so that weights may be updated a
+            part at a time.
         formula: of a step, in words; ``g`` is the gradient.
         hyper_parameters: the constants of that formula, which function bodies and kernels repeat.
         kernels: the C99 kernels that take a step of weights and of biases; ``None`` where generated C cannot train with it.
@@ -46,6 +48,7 @@ class Optimizer:
     counts_steps: bool = False
     dense_step: str = ""
     follows_gradient: bool = True
+    is_elementwise: bool = False
     hyper_parameters: Mapping[str, float] = field(default_factory=dict)
     kernels: tuple[str, str] | None = None
 
@@ -81,6 +84,7 @@ _ROWS = (
         base_rate=0.005,
         formula="w - rate velocity, with velocity = decay velocity + g",
         states=("velocity",),
+        is_elementwise=True,
         hyper_parameters={"decay": 0.9},
         kernels=("tfoa_weight_momentum_step", "tfoa_bias_momentum_step"),
     ),
@@ -92,6 +96,7 @@ _ROWS = (
         states=("mean", "variance"),
         counts_steps=True,
         follows_gradient=False,
+        is_elementwise=True,
         hyper_parameters={"decay_mean": 0.9, "decay_variance": 0.999, "epsilon": 1e-8},
         kernels=("tfoa_weight_adam_step", "tfoa_bias_adam_step"),
     ),

@@ -168,7 +168,7 @@ class Session:
         for name in self.outputs:
             source = name if name in tensors else self._next_of.get(name, "")
             if source in tensors:
-                self._bind(name, tensors[source], self._binding.bind_output)
+                self._bind(name, self._in_blocks(name, tensors[source]), self._binding.bind_output)
 
     def run(self) -> None:
         """Run once, from bound inputs into bound outputs.
@@ -194,6 +194,12 @@ class Session:
         with failing_as(self._place):
             results = self._session.run(list(names), {name: feeds[name] for name in self.inputs})
         return dict(zip(names, results))
+
+    def _in_blocks(self, name: str, array: Array) -> Array:
+        """A matrix as blocks of its rows, where the model writes it so (emit/row_blocks.py)."""
+        shape = self._shapes[name]
+        is_split = len(shape) == 3 and array.ndim == 2 and all(isinstance(size, int) for size in shape)
+        return array.reshape(shape) if is_split and math.prod(shape) == array.size else array
 
     def _bind(self, name: str, array: Array, bind: Any) -> None:
         shape = self._shapes[name]

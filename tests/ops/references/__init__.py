@@ -117,6 +117,8 @@ REFERENCES: Mapping[str, Reference] = {
     "SplitPart": arithmetic.split_part,
     "SliceColumns": arithmetic.slice_columns,
     "PlaceColumns": arithmetic.place_columns,
+    "SplitRows": arithmetic.split_rows,
+    "SplitColumns": arithmetic.split_columns,
     "SplitSixteenBits": arithmetic.split_sixteen_bits,
     "JoinSixteenBits": arithmetic.join_sixteen_bits,
     "PackBits": packed.pack_bits,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,10 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-__all__ = ["join_sixteen_bits", "place_columns", "slice_columns", "split_origin", "split_part", "split_sixteen_bits"]
+__all__ = [
+    "join_sixteen_bits", "place_columns", "slice_columns", "split_columns", "split_origin", "split_part", "split_rows",
+    "split_sixteen_bits",
+]  # fmt: skip
 
 
 def split_origin(origin: Array) -> tuple[Array, ...]:
@@ -29,6 +33,14 @@ def place_columns(whole: Array, part: Array, start: Array) -> tuple[Array, ...]:
     result = whole.copy()
     result[..., int(start[0]) : int(start[0]) + part.shape[-1]] += part
     return (result,)
+
+
+def split_rows(x: Array, shape: Sequence[int]) -> tuple[Array, ...]:
+    return (np.stack(np.split(x, shape[0])),)
+
+
+def split_columns(x: Array, shape: Sequence[int]) -> tuple[Array, ...]:
+    return (np.stack([part.T for part in np.split(x, shape[0], axis=1)]),)
 
 
 def split_sixteen_bits(x: Array) -> tuple[Array, ...]:

@@ -86,7 +86,7 @@ public:
                     throw input_error(place_ + ", '" + port.name + "'", "is written, but only read by design",
                                       "build the artifact again");
                 }
-                const Value value = as_value(port, found->second, found->second.write);
+                const Value value = as_value(port, in_blocks(port, found->second), found->second.write);
                 check(ort().BindOutput(binding_.get(), port.name.c_str(), value.get()), place_);
                 port.is_bound = true;
             }
@@ -239,6 +239,16 @@ private:
                         "the application has registered another allocator with onnxruntime's environment",
                         "open the trainer before, or without a budget (no_budget)");
         }
+    }
+
+    // A matrix as blocks of its rows, where the model writes it so (tinyfoa_rt/emit/row_blocks.py).
+    static TensorRef in_blocks(const Port& port, TensorRef tensor) {
+        const Shape& shape = port.type.shape;
+        const bool is_split = shape.size() == 3 && tensor.shape.size() == 2 && shape[0] > 0 && shape[1] > 0;
+        if (is_split && shape[0] * shape[1] == tensor.shape[0] && shape[2] == tensor.shape[1]) {
+            tensor.shape = shape;
+        }
+        return tensor;
     }
 
     // The caller's tensor at `data` as the model takes it.

@@ -1,0 +1,146 @@
+"""Gradient and update of a whole dense layer, one block of its rows after the other, so that no gradient is stored.
+
+An update is a dozen operators, and each of them would walk through as many numbers as the layer has weights. What a block of
+rows needs stays in the processor's cache instead, and its memory is used again for the next one. The loop is a Scan, which reads
+blocks where they lie and writes each where it belongs; the step's outputs are declared as (blocks, rows, outputs) for that, of
+the same bytes as (inputs, outputs).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import onnx
+from onnx import TensorProto, helper
+
+from tinyfoa_rt.ir.names import own
+from tinyfoa_rt.ir.optimizers import OPTIMIZERS, Optimizer
+from tinyfoa_rt.ir.step import StepGraph, StepNode
+from tinyfoa_rt.operators import DOMAIN
+
+__all__ = ["block_shape", "join_in_row_blocks"]
+
+_BLOCK = 2**17  # elements: half a megabyte for each of some five values, which second-level caches hold
+_LEAST = 2**14  # elements of a block for which the 30 microseconds of a turn of the loop are few
+
+
+def block_shape(rows: int, columns: int) -> tuple[int, int, int] | None:
+    """Return (blocks, rows a block, columns) of equal blocks of a matrix; ``None`` where it is small or has no such blocks."""
+    height = max((n for n in range(1, rows) if rows % n == 0 and n * columns <= _BLOCK), default=0)
+    return (rows // height, height, columns) if height * columns >= _LEAST and rows * columns > _BLOCK else None
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A gradient, the update that alone reads it, its optimizer, and the blocks of the weights."""
+
+    gradient: StepNode
+    update: StepNode
+    optimizer: Optimizer
+    shape: tuple[int, int, int]
+
+
+def join_in_row_blocks(
+    step: StepGraph, nodes: Sequence[onnx.NodeProto]
+) -> tuple[list[onnx.NodeProto], dict[str, tuple[int, int, int]]]:
+    """Join gradients and updates of layers that are large enough, and are updated as a whole by an elementwise optimizer.
+
+    Args:
+        step: the step.
+        nodes: its nodes as they are emitted, with their names.
+
+    Returns:
+        The nodes, and the shapes of the outputs that are in blocks.
+    """
+    pairs = {pair.update.name: pair for pair in _pairs(step)}
+    gradients = {pair.gradient.name for pair in pairs.values()}
+    protos = {node.name: node for node in nodes}
+    found: list[onnx.NodeProto] = []
+    shapes: dict[str, tuple[int, int, int]] = {}
+    for node in nodes:
+        if node.name in gradients:
+            found += _bias_gradient(node)
+        elif node.name in pairs:
+            loop = _Loop(pairs[node.name], protos[pairs[node.name].gradient.name], node)
+            found += loop.nodes()
+            shapes.update(dict.fromkeys(loop.moved, loop.pair.shape))
+        else:
+            found.append(node)
+    return found, shapes
+
+
+def _pairs(step: StepGraph) -> Iterator[_Pair]:
+    optimizers = {each.update: each for each in OPTIMIZERS.values() if each.is_elementwise}
+    readers = Counter(name for node in step.nodes for name in node.inputs)
+    gradients = {node.outputs[0]: node for node in step.nodes if node.op_type == "DenseSliceGrad"}
+    for update in step.nodes:
+        gradient = gradients.get(update.inputs[1]) if update.op_type in optimizers else None
+        if gradient is None or readers[update.inputs[1]] > 1 or readers[update.outputs[0]]:
+            continue
+        weight, (_, x, scale, origin) = step.tensors[update.inputs[0]], map(gradient.input, range(4))
+        is_real = step.tensors[x].type.dtype == "float32" and len(step.tensors[x].type.shape) == 2 and not scale
+        shape = None if weight.depends_on_slice or origin else block_shape(*weight.type.shape)
+        if is_real and shape is not None:
+            yield _Pair(gradient, update, optimizers[update.op_type], shape)
+
+
+def _bias_gradient(gradient: onnx.NodeProto) -> list[onnx.NodeProto]:
+    """What is left of a layer's gradient: that of its biases."""
+    if len(gradient.output) < 2 or not gradient.output[1]:
+        return []
+    given, found = [gradient.input[0], gradient.input[3]], gradient.output[1]
+    node = helper.make_node("BiasSliceGrad", given, [found], name=gradient.name, domain=DOMAIN)
+    node.attribute.extend(each for each in gradient.attribute if each.name in ("bias_size", "has_all_rows"))
+    return [node]
+
+
+class _Loop:
+    """The Scan over blocks of weights, states and turned inputs; a count of steps is carried along, each turn gives the same."""
+
+    def __init__(self, pair: _Pair, gradient: onnx.NodeProto, update: onnx.NodeProto) -> None:
+        num_states = len(pair.optimizer.states)
+        self.pair = pair
+        self._errors, self._x = gradient.input[:2]
+        self._update = update
+        self._matrices = [update.input[0], *update.input[3 : 3 + num_states]]
+        self._counts = list(update.input[3 + num_states : 3 + len(pair.optimizer.kept)])
+        self.moved = list(update.output[: 1 + num_states])
+
+    def nodes(self) -> list[onnx.NodeProto]:
+        """Those that split rows, and the loop."""
+        num_blocks, height, _ = self.pair.shape
+        splits = [
+            helper.make_node(op_type, [source], [self._own(op_type, source)], name=self._own(op_type, source), domain=DOMAIN)
+            for op_type, source in (*(("SplitRows", each) for each in self._matrices), ("SplitColumns", self._x))
+        ]
+        for node in splits:
+            node.attribute.append(helper.make_attribute("shape", [num_blocks, height, -1]))
+        given = [node.output[0] for node in splits]
+        results = [*self._update.output[len(self.moved) :], *self.moved]
+        loop = helper.make_node("Scan", [*self._counts, *given], results, name=self._update.name, body=self._turn())
+        loop.attribute.append(helper.make_attribute("num_scan_inputs", len(given)))
+        return [*splits, loop]
+
+    def _turn(self) -> onnx.GraphProto:
+        """One block's gradient and update; the errors, the rate and the count of steps are read from outside."""
+        block = self.pair.shape[1:]
+        inside = {name: self._own("block", name) for name in (*self._matrices, self._x)}
+        grad = self._own("block", self._update.input[1])
+        step = onnx.NodeProto()
+        step.CopyFrom(self._update)
+        step.name, step.input[1] = self._own("turn", step.op_type), grad
+        step.input[:] = [inside.get(name, name) for name in step.input]
+        step.output[:] = [self._own("block", name) for name in step.output]
+        product = helper.make_node("Gemm", [inside[self._x], self._errors], [grad], name=self._own("turn", "Gemm"))
+        inputs = [helper.make_tensor_value_info(self._own("carried", name), TensorProto.INT32, ()) for name in self._counts]
+        inputs += [helper.make_tensor_value_info(inside[name], TensorProto.FLOAT, block) for name in self._matrices]
+        inputs.append(helper.make_tensor_value_info(inside[self._x], TensorProto.FLOAT, (block[0], None)))
+        carried, moved = step.output[len(self.moved) :], step.output[: len(self.moved)]
+        outputs = [helper.make_tensor_value_info(name, TensorProto.INT32, ()) for name in carried]
+        outputs += [helper.make_tensor_value_info(name, TensorProto.FLOAT, block) for name in moved]
+        return helper.make_graph([product, step], self._own("turn", "graph"), inputs, outputs)
+
+    def _own(self, role: str, name: str) -> str:
+        return own(self._update.name, role, name)
