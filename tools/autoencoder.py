@@ -5,8 +5,8 @@
 The toy task: 4,000 sounds of a machine, frames of 640 numbers, are points of a 3-dimensional surface, x = sin(A z + b), with z
 normal, and A and b drawn once; 1,000 others are held back. An anomaly is a sound of a machine that has changed: A is replaced by
 0.6 A + 0.8 B, with B drawn as A was. What is reconstructed badly is taken for an anomaly; AUC is the share of pairs, one normal
-and one not, in which the second is reconstructed worse. Weights begin as He et al. (2015) draw them, biases at 0, the same on both
-sides. PyTorch trains by Adam; both let the rate fall along half a cosine. Needs torch beside the project's own dependencies.
+and one not, in which the second is reconstructed worse. Weights begin as He et al. (2015) draw them, biases at 0, on both
+sides alike. PyTorch trains by Adam; both let the rate fall along half a cosine. Needs torch beside what the project needs.
 """
 
 from __future__ import annotations
