@@ -10,7 +10,7 @@ import pytest
 from tinyfoa_rt.artifact.records import Manifest
 from tinyfoa_rt.artifact.settings import TrainSettings
 from tinyfoa_rt.cli import main
-from tinyfoa_rt.comparison.learners import LEARNERS
+from tinyfoa_rt.ir.learners import LEARNERS
 from tinyfoa_rt.run.progress import Progress
 from tools.operator_table import operator_page
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinyfoa_rt.errors import InputError, UsageError
 from tinyfoa_rt.ir.graph import Graph
-from tinyfoa_rt.ir.options import options_of
+from tinyfoa_rt.ir.options import AUTO, options_of
 from tinyfoa_rt.ir.plan import Plan
 from tinyfoa_rt.ir.verify import verify_plan
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tinyfoa_rt.artifact.folder import Artifact
+    from tinyfoa_rt.planner.costs import BlockCosts
 
 __all__ = ["EXPORT_FORMATS", "build", "export", "plan"]
 
@@ -49,23 +50,35 @@ def plan(model: Model, budget: str | int | None = None, *, labels: Any = None, *
         UsageError: an option is wrong.
         InputError: the model cannot be read or trained.
     """
-    from tinyfoa_rt.planner.assemble import assemble_plan, search_space
-    from tinyfoa_rt.planner.backpropagation import backpropagation_peaks
+    from tinyfoa_rt.planner.choosing import choose
     from tinyfoa_rt.planner.costs import BlockCosts
     from tinyfoa_rt.planner.loss import with_loss_of
+    from tinyfoa_rt.planner.task import resolve_options
+    from tinyfoa_rt.report.choice import explain_choice
+
+    asked = options_of(budget=budget, **options)
+    graph = _loaded(model)
+    if labels is not None:
+        asked = with_loss_of(graph, asked, labels)
+    if asked.method != AUTO:
+        return _planned(graph, BlockCosts(resolve_options(graph, asked)))
+    choice = choose(graph, asked, options, lambda costs: _planned(graph, costs))
+    return replace(choice.plan, reason=f"{explain_choice(choice)} {choice.plan.reason}")
+
+
+def _planned(graph: Graph, costs: BlockCosts) -> Plan:
+    """The best plan of a task."""
+    from tinyfoa_rt.planner.assemble import assemble_plan, search_space
+    from tinyfoa_rt.planner.backpropagation import backpropagation_peaks
     from tinyfoa_rt.planner.nonvolatile import Flash
     from tinyfoa_rt.planner.refusal import check_model, check_plan, naming_a_way_out
     from tinyfoa_rt.planner.runnable import check_runnable
     from tinyfoa_rt.planner.search import find_choice, find_fitting, find_floor, find_smallest
-    from tinyfoa_rt.planner.task import resolve_options
     from tinyfoa_rt.report.reason import explain
     from tinyfoa_rt.steps.rows import check_borders
 
-    asked = options_of(budget=budget, **options)
-    graph = _loaded(model)
-    task = resolve_options(graph, asked if labels is None else with_loss_of(graph, asked, labels))
+    task = costs.task
     check_runnable(task)
-    costs = BlockCosts(task)
     space, flash = search_space(costs), Flash(costs)
     with naming_a_way_out(task):
         if task.profile.runtime == "ort":

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tinyfoa_rt.comparison.experiment import Experiment, remember
-from tinyfoa_rt.comparison.learners import LEARNERS, Method, method_of_text
+from tinyfoa_rt.comparison.learners import Method, method_of_text
 from tinyfoa_rt.errors import InputError, UsageError
+from tinyfoa_rt.ir.learners import LEARNERS
 
 
 def test_a_method_is_a_learner_with_options() -> None:

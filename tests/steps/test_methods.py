@@ -190,7 +190,8 @@ def test_c99_refuses_what_it_cannot_train(tmp_path: Path) -> None:
 
 
 def test_a_name_must_be_known_and_is_taken_once(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--method other: is not known; use local-head, own-loss, .*mean-square, moving-anchor"):
+    known = "use tinyfoa, .*, auto, local-head, own-loss, .*mean-square, moving-anchor"
+    with pytest.raises(UsageError, match=f"--method other: is not known; {known}"):
         plan(load_model(mlp(), tmp_path), "1MB", method="other")
     with pytest.raises(UsageError, match="method mean-square: is there already"):
         register_method(MeanSquare())

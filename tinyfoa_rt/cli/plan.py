@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from tinyfoa_rt.cli.arguments import model_argument, shape_option
-from tinyfoa_rt.cli.planning_options import planning_options, pop_planning
+from tinyfoa_rt.cli.planning_options import given_planning, planning_options
 from tinyfoa_rt.errors import BudgetError
 from tinyfoa_rt.files import write_whole
 
@@ -34,18 +34,22 @@ def command(
 ) -> None:
     """Plan the training of MODEL (an ONNX file) inside a memory budget.
 
-    The plan takes the largest update fraction that fits, then the largest batch. If nothing fits, it says what the smallest
-    budget would be and ends with status 3.
+    The plan takes the largest update fraction that fits, then the largest batch; with --method auto it first takes the way to
+    train that is expected to learn best. If nothing fits, it says what the smallest budget would be and ends with status 3.
     """
     from tinyfoa_rt.artifact.plan_file import dumps
-    from tinyfoa_rt.ir.options import PlanOptions
+    from tinyfoa_rt.ir.options import options_of
     from tinyfoa_rt.model import load
     from tinyfoa_rt.pipeline import plan
-    from tinyfoa_rt.report import print_plan, render_chart
+    from tinyfoa_rt.planner.choosing import first_choice
+    from tinyfoa_rt.planner.ranking import FIXING
+    from tinyfoa_rt.report import print_plan, render_chart, suggest
+    from tinyfoa_rt.terminal import print_parts
 
-    options = pop_planning(options)
-    PlanOptions(**options)  # refuse wrong use before the model is read
-    result = plan(load(model, shapes=shapes), **options)
+    options = given_planning(options)
+    options_of(**options)  # refuse wrong use before the model is read
+    graph = load(model, shapes=shapes)
+    result = plan(graph, **options)
     if output is not None:
         write_whole(output, (dumps(result) + "\n").encode())
     if chart is not None:
@@ -54,6 +58,8 @@ def command(
         click.echo(dumps(result))
     else:
         print_plan(result)
+        if FIXING.isdisjoint(options):
+            print_parts([suggest(result, first_choice(graph, options_of(**options)))])
     if not result.feasible:
         if as_json:
             click.echo(f"tinyfoa-rt: {result.reason}", err=True)

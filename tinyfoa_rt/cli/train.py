@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tinyfoa_rt.cli.arguments import data_option, runtime_options, shape_option
-from tinyfoa_rt.cli.planning_options import planning_options, pop_planning, refuse_given
+from tinyfoa_rt.cli.planning_options import given_planning, planning_options, refuse_given
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +62,7 @@ def command(
     DIR learns on from its checkpoint, if it has one.
     """
     from tinyfoa_rt.artifact.settings import TrainSettings
-    from tinyfoa_rt.ir.options import PlanOptions
+    from tinyfoa_rt.ir.options import options_of
     from tinyfoa_rt.report.evaluation import evaluation_line
     from tinyfoa_rt.report.training_bar import TrainingBar
     from tinyfoa_rt.run.data import load_data
@@ -74,8 +74,8 @@ def command(
     check_normalization(normalization)
     settings = {name: options[name] for name in _SETTINGS} | {"blocks": options["blocks"] or None}
     TrainSettings(**settings)  # refuse wrong use before anything is read
-    planning = {**pop_planning(options), "rotate_every": settings["rotate_every"]}
-    PlanOptions(**planning)
+    planning = {**given_planning(options), "rotate_every": settings["rotate_every"]}
+    options_of(**planning)
     runtime = {name: options[name] for name in _RUNTIME}
     with lock_folder(output):
         check_output(output, resumes=resume)

@@ -1,4 +1,4 @@
-"""Learners: named sets of options, and how a user writes one, with options of its own: ``tinyfoa:slices=2x2:epochs=20``."""
+"""Methods as a comparison names them: a learner (ir/learners.py), with options of its own: ``tinyfoa:slices=2x2:epochs=20``."""
 
 from __future__ import annotations
 
@@ -9,24 +9,11 @@ from typing import Any, get_type_hints
 
 from tinyfoa_rt.artifact.settings import TrainSettings
 from tinyfoa_rt.errors import UsageError
+from tinyfoa_rt.ir.learners import LEARNERS
 from tinyfoa_rt.ir.options import PlanOptions, refuse_renamed
 
-__all__ = ["LEARNERS", "PLANNING", "SETTINGS", "Method", "method_of_text"]
+__all__ = ["PLANNING", "SETTINGS", "Method", "method_of_text"]
 
-# What a learner differs in from the defaults of `tinyfoa-rt train`: layer-wise, local heads, weights and activations of a bit.
-LEARNERS: Mapping[str, Mapping[str, Any]] = {
-    "tinyfoa": {},
-    "tinyfoa-float": {"binarize": "none"},
-    "freeze-diagonal": {"schedule": "freeze-diagonal"},
-    "backpropagation": {"block_layers": "all", "binarize": "none", "schedule": "full"},
-    "backpropagation+bw+ba": {"block_layers": "all", "binarize": "both", "schedule": "full"},
-    "drtp": {"method": "drtp", "binarize": "none", "schedule": "full"},
-    "drtp+bw+ba": {"method": "drtp", "binarize": "both", "schedule": "full"},
-    "pepita": {"method": "pepita", "binarize": "none", "schedule": "full"},
-    "pepita+bw+ba": {"method": "pepita", "binarize": "both", "schedule": "full"},
-    "forward-forward": {"method": "forward-forward", "binarize": "none", "schedule": "full"},
-    "forward-forward+bw+ba": {"method": "forward-forward", "binarize": "both", "schedule": "full"},
-}
 # The budget and the seeds are those of the comparison, the samples those of its data.
 PLANNING = frozenset(each.name for each in fields(PlanOptions)) - {"budget", "seed", "samples"}
 _NEXT_OPTION = re.compile(r":(?=[a-z_-]+=)")

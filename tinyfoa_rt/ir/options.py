@@ -12,6 +12,7 @@ from typing import Any
 
 from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.block import Slices
+from tinyfoa_rt.ir.learners import LEARNERS, with_learner
 from tinyfoa_rt.ir.losses import LOSSES
 from tinyfoa_rt.ir.optimizers import OPTIMIZERS
 from tinyfoa_rt.ir.recipe import (
@@ -62,14 +63,14 @@ def refuse_renamed(name: str) -> None:
 
 
 def options_of(**given: Any) -> PlanOptions:
-    """Return the options that keywords give.
+    """Return the options that keywords give; ``method`` may name a learner.
 
     Raises:
         UsageError: one has an old name, or a value that its field does not take.
     """
     for name in given:
         refuse_renamed(name)
-    return PlanOptions(**given)
+    return PlanOptions(**with_learner(given))
 
 
 def _flag(name: str) -> str:
@@ -114,7 +115,8 @@ class PlanOptions:
     )
     method: str = _text(
         "local-head",
-        "Where a block's error comes from: local-head, drtp, pepita, forward-forward, or one that was registered.",
+        f"A learner: {_any_of(LEARNERS)}; auto: the best that fits (docs/choosing.md); or where a block's error comes from: "
+        "local-head, or a method that was registered.",
         "NAME",
     )
     head: str = _choice(
@@ -128,7 +130,9 @@ class PlanOptions:
     )
     schedule: str = _choice("slice", SCHEDULES, "slice, freeze-diagonal or full.")
     train: str | tuple[str, ...] = _text(
-        "all", "What to train; the rest is frozen. In Python also a tuple of names.", "all|last:K|NAMES"
+        "all",
+        "What to train; the rest is frozen. auto, with --method auto: as much as fits. In Python also a tuple of names.",
+        "all|last:K|NAMES",
     )
     binarize: str = _choice("both", BINARIZE, "both (weights and activations), weights or none.")
     loss: str = _choice(
@@ -166,6 +170,8 @@ class PlanOptions:
                 raise UsageError(f"{flag} {value}", f"is not between {limits[0]:,} and {limits[1]:,}", "give a number in between")
         if self.schedule == "full" and self.slices not in (AUTO, "1x1"):
             raise UsageError(f"--slices {self.slices}", "the schedule 'full' has no slices", "leave one of the two out")
+        if self.train == AUTO and self.method != AUTO:
+            raise UsageError("--train auto", "is for --method auto", "name what to train, such as last:2, or add --method auto")
         self.grid()
 
     def refuse_others(self, given: Mapping[str, Any]) -> None:
@@ -175,8 +181,9 @@ class PlanOptions:
             UsageError: names the first.
         """
         known = {each.name: getattr(self, each.name) for each in fields(self)}
-        for name, value in given.items():
+        for name in given:
             refuse_renamed(name)
+        for name, value in with_learner(given).items():
             if known.get(name, known) != value:
                 problem = f"is not what the plan says ({known[name]})" if name in known else "is no option of planning"
                 raise UsageError(f"{_flag(name)} {value}", problem, "plan again with it")

@@ -27,13 +27,11 @@ class Vocabulary(dict[str, Row]):
     Args:
         kind: what messages call a row, such as ``optimizer``.
         rows: those of the package.
-        asked_as: what messages call a name that is looked up; ``kind`` by default.
     """
 
-    def __init__(self, kind: str, rows: Iterable[Row], asked_as: str = "") -> None:
+    def __init__(self, kind: str, rows: Iterable[Row]) -> None:
         super().__init__((row.name, row) for row in rows)
         self._kind = kind
-        self._asked_as = asked_as or kind
 
     def register(self, row: Row) -> None:
         """Add a row, for the rest of the process.
@@ -61,5 +59,5 @@ class Vocabulary(dict[str, Row]):
             UsageError: there is none.
         """
         if name not in self:
-            raise UsageError(f"{self._asked_as} {name}", "is not known", f"use {', '.join(self)}")
+            raise UsageError(f"{self._kind} {name}", "is not known", f"use {', '.join(self)}")
         return self[name]

@@ -1,0 +1,176 @@
+"""What ``--method auto`` chooses, against plans of every learner there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+
+from tests.small_models import ModelBuilder, conv_net, load_model, mlp, residual_net
+from tinyfoa_rt import plan
+from tinyfoa_rt.errors import UnsupportedError, UsageError
+from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.options import PlanOptions, options_of
+from tinyfoa_rt.ir.plan import Plan
+from tinyfoa_rt.planner.choosing import Choice, choose, most_slices
+from tinyfoa_rt.planner.costs import BlockCosts
+from tinyfoa_rt.planner.ranking import AXES, learners, level_of, points_of
+
+TARGETS = ("ort-cpu", "c99")
+CASES = [(mlp, "ort-cpu"), (mlp, "c99"), (residual_net, "ort-cpu"), (residual_net, "c99")]
+
+Make = Callable[[], onnx.ModelProto]
+
+
+def chosen(graph: Graph, budget: int, **given: Any) -> Choice:
+    """The choice; it is planned by the options that it resolves to, as a user would repeat them."""
+
+    def finish(costs: BlockCosts) -> Plan:
+        return plan(graph, **{each.name: getattr(costs.task.options, each.name) for each in fields(PlanOptions)})
+
+    return choose(graph, options_of(method="auto", budget=budget, **given), given, finish)
+
+
+def plans_of_learners(graph: Graph, budget: int, **given: Any) -> list[tuple[float, Plan]]:
+    """Every learner's plan and its points."""
+    found = []
+    for learner in learners(AXES, given):
+        planned = plan(graph, budget, **given, **learner.options)
+        found.append((learner.points + level_of(most_slices(planned)), planned))
+    return found
+
+
+def budgets(graph: Graph, target: str, count: int) -> list[int]:
+    """So many, from too little for anything to enough for all."""
+    low = plan(graph, 1, method="auto", target=target).floor_bytes - 1
+    high = plan(graph, "1GB", batch=1, block_layers="all", binarize="none", target=target).peak_bytes
+    return [round(low * (high / low) ** (place / (count - 1))) for place in range(count)]
+
+
+@pytest.mark.parametrize(("make", "target"), [(mlp, "ort-cpu"), (mlp, "c99"), (residual_net, "c99")])
+def test_the_choice_is_the_best_of_all_learners_that_fit(tmp_path: Path, make: Make, target: str) -> None:
+    graph = load_model(make(), tmp_path)
+    seen = set()
+    for budget in budgets(graph, target, 4):
+        choice = chosen(graph, budget, target=target)
+        fitting = [points for points, planned in plans_of_learners(graph, budget, target=target) if planned.feasible]
+        assert choice.plan.feasible == bool(fitting)
+        if fitting:
+            assert choice.points == min(fitting) == points_of(choice.plan.options, most_slices(choice.plan))
+            assert choice.plan.peak_bytes <= budget
+        seen.add((choice.plan.feasible, choice.title))
+    assert len(seen) > 1
+
+
+@pytest.mark.parametrize(("make", "target"), CASES)
+def test_more_ram_never_makes_the_choice_worse(tmp_path: Path, make: Make, target: str) -> None:
+    graph = load_model(make(), tmp_path)
+    choices = [chosen(graph, budget, target=target) for budget in budgets(graph, target, 12)]
+    points = [choice.points for choice in choices if choice.plan.feasible]
+    assert points == sorted(points, reverse=True)
+    assert points[0] > points[-1] == 0
+    assert choices[-1].title == "end to end in float" and choices[-1].next_better is None
+    assert not choices[0].plan.feasible and choices[0].next_better is None
+
+
+@pytest.mark.parametrize(("make", "target"), CASES)
+def test_the_next_better_way_needs_what_is_said(tmp_path: Path, make: Make, target: str) -> None:
+    graph = load_model(make(), tmp_path)
+    offers = 0
+    for budget in budgets(graph, target, 6)[1:]:
+        choice = chosen(graph, budget, target=target)
+        offer = choice.next_better
+        if offer is None:
+            continue
+        offers += 1
+        paid = plan(graph, offer.nbytes, target=target, **offer.options)
+        now = plan(graph, budget, target=target, **offer.options)
+        assert budget < offer.nbytes
+        assert paid.feasible and most_slices(paid) <= offer.num_slices
+        assert points_of(paid.options, most_slices(paid)) < choice.points
+        assert not now.feasible or most_slices(now) > offer.num_slices
+        assert chosen(graph, offer.nbytes, target=target).points < choice.points
+    assert offers > 2
+
+
+def test_the_same_model_and_budget_give_the_same_plan(tmp_path: Path) -> None:
+    graph = load_model(residual_net(), tmp_path)
+    assert plan(graph, "12KB", method="auto") == plan(graph, "12KB", method="auto")
+
+
+def test_where_nothing_fits_the_least_is_planned(tmp_path: Path) -> None:
+    graph = load_model(conv_net(), tmp_path)
+    result = plan(graph, 1000, method="auto")
+    floors = [planned.floor_bytes for _, planned in plans_of_learners(graph, 1000)]
+    assert not result.feasible
+    assert result.floor_bytes == min(floors) < max(floors)
+    assert f"The smallest budget that would do is {min(floors):,} bytes" in result.reason
+    assert plan(graph, min(floors), method="auto").feasible
+    assert not plan(graph, min(floors) - 1, method="auto").feasible
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"binarize": "both"}, {"head": "kaiming", "block_layers": "1"}, {"block_layers": "3"}, {"slices": "2x2"}, {"batch": 3}],
+)
+def test_what_is_given_is_kept(tmp_path: Path, given: dict[str, Any]) -> None:
+    graph = load_model(mlp(), tmp_path)
+    for budget in ("4KB", "64KB"):
+        options = plan(graph, budget, method="auto", **given).options
+        assert {name: getattr(options, name) for name in given} == given
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_as_long_a_tail_as_fits_is_trained_end_to_end(tmp_path: Path, target: str) -> None:
+    graph = load_model(residual_net(), tmp_path)
+    lengths = []
+    for budget in (int(1500 * 1.3**power) for power in range(18)):
+        result = plan(graph, budget, method="auto", train="auto", target=target, batch=1, binarize="none", slices="1x1")
+        if result.feasible:
+            assert result.options.block_layers == "all" and len(result.blocks) == 1
+            lengths.append(len(result.options.train))
+    assert lengths == sorted(lengths)
+    assert lengths[0] < lengths[-1] == len(plan(graph, "1MB").blocks)
+
+
+def test_a_tail_is_chosen_by_auto_alone() -> None:
+    with pytest.raises(UsageError, match="--train auto: is for --method auto"):
+        PlanOptions(train="auto")
+
+
+def test_flash_counts_too(tmp_path: Path) -> None:
+    """What is trained is stored more than once: where there is RAM for all layers, and no flash, the last ones are trained."""
+    graph = load_model(mlp((64, 48, 10)), tmp_path)
+    options: dict[str, Any] = {"method": "auto", "train": "auto", "target": "c99"}
+    plans = [plan(graph, "64KB", **options, nonvolatile=str(nbytes)) for nbytes in range(8_000, 40_000, 4_000)]
+    trained = [len(each.options.train) if each.feasible else 0 for each in plans]
+    assert trained == sorted(trained) and {*trained} == {0, 1, 2}
+
+
+def test_a_model_that_nothing_trains_is_refused_as_ever(tmp_path: Path) -> None:
+    builder = ModelBuilder((6,))
+    hidden = builder.node("Floor", (builder.dense("input", 6, 5),))
+    graph = builder.load(tmp_path, builder.node("Floor", (builder.dense(hidden, 5, 3),)))
+    with pytest.raises(UnsupportedError, match="Floor has no gradient rule"):
+        plan(graph, "64KB", method="auto")
+
+
+def test_the_sentence_says_what_and_what_next(tmp_path: Path) -> None:
+    graph = load_model(mlp((64, 48, 10)), tmp_path)
+    assert plan(graph, "1MB", method="auto").reason.startswith(
+        "Chosen: to train end to end in float, whole layers in every step. Nothing is expected to learn better"
+    )
+    needed = chosen(graph, 24_000, batch=1).next_better
+    assert needed is not None
+    reason = plan(graph, 24_000, method="auto", batch=1).reason
+    assert f"The next better way, {needed.title}, " in reason and f"needs {needed.nbytes:,} bytes." in reason
+
+
+def test_the_page_has_every_way_with_its_points() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "choosing.md").read_text(encoding="utf-8")
+    for way in (way for axis in AXES for way in axis.ways):
+        assert f"| {way.title} | {way.points:g} | " in text

@@ -1,0 +1,127 @@
+"""The order in which ``--method auto`` prefers ways to train: the points of accuracy that each choice is expected to cost.
+
+The points of a learner are the sum of those of its choices, and of the slices that it must be cut into. They come from
+measurements of small networks (docs/choosing.md) and are rough: what counts is the order that they give. A further choice is a
+further entry of :data:`AXES`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from tinyfoa_rt.ir.options import PlanOptions
+
+__all__ = ["AXES", "FIXING", "POINTS_A_HALVING", "Axis", "Learner", "Way", "learners", "level_of", "points_of", "tails"]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to choose.
+
+    Attributes:
+        options: fields of :class:`tinyfoa_rt.ir.options.PlanOptions`.
+        points: of accuracy, expected to be lost against the best way.
+        title: for reports.
+        why: where the points come from.
+    """
+
+    options: Mapping[str, str]
+    points: float
+    title: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """What is chosen, the best way first; of a model that is trained end to end only where ``is_of_heads`` is false."""
+
+    name: str
+    ways: tuple[Way, ...]
+    is_of_heads: bool = False
+
+
+_DEPTHS = Axis(
+    "block layers",
+    (
+        Way({"block_layers": "all"}, 0, "end to end", "the loss decides what every layer keeps; fine-tuning resnet8: 78.1 %"),
+        Way({"block_layers": "4"}, 1, "in blocks of 4 layers", "between the two beside it"),
+        Way({"block_layers": "2"}, 1.5, "in blocks of 2 layers", "between the two beside it"),
+        Way({"block_layers": "1"}, 2, "layer by layer", "fine-tuning resnet8: 73.1 %; from scratch about equal to end to end"),
+    ),
+)
+_HEADS = Axis(
+    "heads",
+    (
+        Way({"head": "learned"}, 0, "with learned heads", "62.4 % on 20,000 images of CIFAR-10, backpropagation 60.9 %"),
+        Way({}, 5, "with fixed heads", "55.8 % there"),
+    ),
+    is_of_heads=True,
+)
+_PRECISION = Axis(
+    "precision",
+    (
+        Way({"binarize": "none"}, 0, "in float", "56.7 % on 10,000 images of CIFAR-10"),
+        Way({"binarize": "weights"}, 3, "with binary weights", "53.8 % there"),
+        Way({"binarize": "both"}, 8, "with binary weights and activations", "48.9 % there"),
+    ),
+)
+AXES: tuple[Axis, ...] = (_DEPTHS, _HEADS, _PRECISION)
+# Options that fix a part of what is chosen.
+FIXING = frozenset({"method", "slices", "schedule", *(name for axis in AXES for way in axis.ways for name in way.options)})
+# True gradients of perceptrons lose 0.2, 0.5, 1 and 1.6 points at 2, 4, 8 and 16 slices; small convolutions 1.4 to 6.5.
+POINTS_A_HALVING = 1.0
+# resnet8 loses 12, 3.7, 2.6 and 1.3 points where its last 1, 2, 3 and 4 layers are trained: 12 / K^1.5.
+_POINTS_OF_ONE_LAYER = 12.0
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """A way to train: the options that make it up, their points, and what reports call it."""
+
+    options: Mapping[str, Any]
+    points: float
+    title: str
+
+
+def learners(axes: Sequence[Axis], given: Mapping[str, Any]) -> list[Learner]:
+    """Return the ways to train, the best first, that do not contradict the options ``given``."""
+    found: dict[tuple[tuple[str, str], ...], Learner] = {}
+    for ways in product(*(_open(axis, given) for axis in axes)):
+        is_whole = any(way.options.get("block_layers") == "all" for way in ways)
+        made_of = [way for axis, way in zip(axes, ways) if not (axis.is_of_heads and is_whole)]
+        options = {name: value for way in made_of for name, value in way.options.items()}
+        title = " ".join(way.title for way in made_of if way.title)
+        found.setdefault(tuple(options.items()), Learner(options, sum(way.points for way in made_of), title))
+    return sorted(found.values(), key=lambda learner: learner.points)
+
+
+def _open(axis: Axis, given: Mapping[str, Any]) -> Sequence[Way]:
+    """The ways that what is given leaves; where it is none of them, it is a way of its own."""
+    ways = [way for way in axis.ways if all(given.get(name, value) == value for name, value in way.options.items())]
+    return ways or [Way({}, 0, "")]
+
+
+def tails(num_parts: int) -> Axis:
+    """Return what ``--train auto`` chooses from: how many of a model's ``num_parts`` last parts of one depth are trained."""
+    counts = sorted({int(base * 2**power) for base in (1, 1.5) for power in range(10)} & {*range(1, num_parts)}, reverse=True)
+    last = [Way({"train": f"last:{count}"}, _POINTS_OF_ONE_LAYER / count**1.5, _last(count)) for count in counts]
+    return Axis("trained", (Way({"train": "all"}, 0, "all layers"), *last))
+
+
+def _last(count: int) -> str:
+    return f"the last {count} layers" if count > 1 else "the last layer"
+
+
+def level_of(num_slices: int) -> int:
+    """Return how often a layer was halved to get so many slices."""
+    return math.ceil(math.log2(num_slices))
+
+
+def points_of(options: PlanOptions, num_slices: int) -> float:
+    """Return the points of a plan by its options, where its finest block has ``num_slices``."""
+    fixed = {name: getattr(options, name) for axis in AXES for way in axis.ways for name in way.options}
+    return learners(AXES, fixed)[0].points + POINTS_A_HALVING * level_of(num_slices)
