@@ -220,6 +220,20 @@ def test_a_loss_that_is_not_finite_leaves_the_state_as_it_was(driver: Driver, tm
     assert Trainer.load(tmp_path / "run").progress.step == info["step"]
 
 
+@pytest.mark.parametrize("optimizer", ["momentum", "adam", "normalized"])
+def test_what_a_failed_step_has_written_is_forgotten(optimizer: str, driver: Driver, tmp_path: Path) -> None:
+    """The run that stops before the step leaves the same bytes: weights, what the optimizer keeps, and numbers of slices."""
+    options: dict[str, Any] = {"loss": "mean-squared-error", "binarize": "none", "slices": "1x1", "optimizer": optimizer}
+    artifact_of(tmp_path, **options).save(tmp_path / "artifact")
+    y = np.eye(4, dtype=np.float32)[Y]
+    words = ("--threads", "1", "settings:1:1e25:0")
+    *_, failure, info = driver.run(tmp_path / "artifact", X, y, *words, "fit", "info", f"save:{tmp_path / 'failed'}")
+    assert failure["status"] == 4 and info["step"] >= 1
+    driver.run(tmp_path / "artifact", X, y, *words, f"fit:{info['step']}", f"save:{tmp_path / 'stopped'}")
+    states = [(tmp_path / run / "checkpoint" / "state-000001.safetensors").read_bytes() for run in ("failed", "stopped")]
+    assert states[0] == states[1]
+
+
 def test_saving_replaces_what_a_killed_save_has_left(driver: Driver, tmp_path: Path) -> None:
     artifact_of(tmp_path).save(tmp_path / "run")
     folder = tmp_path / "run" / "checkpoint"

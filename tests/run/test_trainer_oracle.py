@@ -93,6 +93,7 @@ def check_equal(trainer: Trainer, oracle: Oracle, ours: list[float], expected: l
 
 # The oracle keeps no optimizer state of a frozen slice apart, so the authors' schedule is compared with plain SGD.
 CASES = [("slice", "sgd"), ("full", "sgd"), ("freeze-diagonal", "sgd"), ("slice", "momentum"), ("full", "momentum")]
+CASES += [("slice", "normalized")]
 
 
 @pytest.mark.parametrize(("schedule", "optimizer"), CASES)
