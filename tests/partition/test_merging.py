@@ -15,6 +15,7 @@ from tests.small_models import ModelBuilder, conv_net, load_model, mlp, residual
 from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.block import Block, Partition, Slices
 from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.options import options_of
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.partition import merge_parts, partition, select_blocks
 from tinyfoa_rt.steps import StepChoice, assemble_step, block_contexts
@@ -170,3 +171,7 @@ def test_blocks_of_any_model(tmp_path: Path, model: onnx.ModelProto, count: int,
     for context in block_contexts(graph, whole, Recipe(num_outputs=6), ALLOCATOR):
         step = assemble_step(context, StepChoice(Slices(1, 1), 2, holds_slice=False))
         assert all(f"{layer.name}#w#next" in step.tensors for layer in context.block.layers)
+
+
+def test_a_number_of_layers_may_be_a_number() -> None:
+    assert options_of(block_layers=2).block_layers == "2"

@@ -108,7 +108,8 @@ class LocalHead(Method):
         return RateUnits(view.units, view.positions)
 
     def title(self, options: PlanOptions) -> str:
-        return f"{options.head} heads"
+        """One block that ends where the model does has the model's own loss."""
+        return "the model's own loss" if options.block_layers == "all" else f"{options.head} heads"
 
     def advice(self, context: BlockContext, largest: PlannedBuffer) -> str:
         """What fills the memory may be a head over every position of a block's output."""
