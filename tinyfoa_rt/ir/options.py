@@ -70,6 +70,8 @@ def options_of(**given: Any) -> PlanOptions:
     """
     for name in given:
         refuse_renamed(name)
+    if isinstance(given.get("block_layers"), int):
+        given["block_layers"] = str(given["block_layers"])
     return PlanOptions(**with_learner(given))
 
 
@@ -161,8 +163,6 @@ class PlanOptions:
     rotate_every: int | None = _count(None, "Steps that a slice stays. Default: 1, or on a board an equal part of an epoch.")
 
     def __post_init__(self) -> None:
-        if isinstance(self.block_layers, int):  # a number of layers, as users give it
-            object.__setattr__(self, "block_layers", str(self.block_layers))
         for each in fields(self):
             value, flag = getattr(self, each.name), _flag(each.name)
             allowed, limits = choices_of(each), each.metadata.get("range")
