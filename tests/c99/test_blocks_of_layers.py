@@ -24,6 +24,7 @@ CASES: dict[str, dict[str, Any]] = {
     "paper": {"batch": 2, "slices": "3x2", "block_output": "scaled", "weight_scale": "tensor"},
     "pairs": {"batch": 2, "slices": "2x2", "block_layers": "2", "optimizer": "sgd"},
     "learned": {"batch": 2, "slices": "2x2", "block_layers": "2", "head": "learned"},
+    "shares": {"batch": 2, "train": "last:2[:3/8]"},
     "tail": {"batch": 2, "slices": "2x2", "train": "last:2"},
 }
 

@@ -157,7 +157,8 @@ class DrawnStep:
             min(case.slices.m_in, furthest(layer.in_features for layer in block.layers)),
             min(case.slices.m_out, furthest(layer.out_features for layer in block.layers)),
         )
-        choice = StepChoice(slices, case.batch, holds_slice=slices.count > 1)
+        in_part = any(layer.trained_inputs is not None for layer in block.layers)
+        choice = StepChoice(slices, case.batch, holds_slice=slices.count > 1 or in_part)
         self.step = assemble_step(context, choice)
         self.model = emit_step(self.step)
         self.rng = rng = np.random.default_rng(case.seed)
@@ -200,7 +201,7 @@ def _tensors(layer: Layer, parameters: Parameters, grid: SliceGrid, turn: int, o
     assert weight is not None
     kind = {"dense": LayerState, "conv": ConvState, "local": LocalState}[layer.kind]
     state = kind(layer.name, weight, bias, grid, OptimizerRecord.of(optimizer), False)
-    return state.begin_turn(turn % grid.count)
+    return state.begin_turn(turn % grid.turns)
 
 
 def _drawn(rng: np.random.Generator, info: onnx.ValueInfoProto, classes: int) -> Array:

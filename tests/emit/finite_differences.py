@@ -62,6 +62,7 @@ def check_equal(of: Mapping[str, Array], slopes: list[tuple[Mapping[str, Array],
         assert abs(slope - expected) <= ABSOLUTE * max(1, length), (slope, expected)
 
 
-def check(case: StepCase, folder: Path) -> None:
+def check(case: StepCase, folder: Path) -> Gradient:
     gradient = Gradient(case, folder)
     check_equal(gradient.of, [(each, gradient.slope(each)) for each in gradient.directions()])
+    return gradient

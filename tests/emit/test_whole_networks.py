@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from tests.emit.autograd_jobs import Job, differentiated, expected_gradients, job_of, own_gradients
 from tests.emit.drawn_networks import KINDS, draw_network
 from tests.emit.finite_differences import Gradient, check, check_equal
+from tinyfoa_rt.ir.block import Slices
 
 Array = NDArray[Any]
 NETWORKS = [(kind, seed) for kind in KINDS for seed in range(8)]
@@ -39,6 +41,21 @@ def test_a_gradient_that_is_one_percent_wrong_is_noticed(tmp_path: Path, kind: s
         assert np.abs(right).max() > 1e-5, f"{name} has no gradient to compare"
         with pytest.raises(AssertionError):
             check_equal({**gradient.of, name: 1.01 * right}, slopes)
+
+
+@pytest.mark.parametrize(("kind", "seed"), [(kind, seed) for kind in KINDS for seed in range(4)])
+def test_a_step_that_trains_shares_takes_the_slope_of_its_loss(tmp_path: Path, kind: str, seed: int) -> None:
+    """Half of the inputs of one layer beside the whole last one; nothing else of it moves."""
+    case = draw_network(kind, seed)
+    inputs = {each.name: each.dims[1] for each in case.model.graph.initializer if len(each.dims) > 1}
+    products = [node for node in case.model.graph.node if node.op_type in ("Gemm", "Conv", "LocallyConnected")]
+    first = next(node.name for node in products if node.op_type != "Conv" or inputs[node.input[1]] > 1)  # not depthwise
+    between = "" if kind != "local" else f"{products[1].name}[:1/2],"  # a frozen locally connected layer hands no error back
+    train = f"{first}[:1/2],{between}{products[-1].name}"
+    case = replace(case, block_layers="all", index=0, slices=Slices(1, 1), train=train)
+    moved = {name for name in check(case, tmp_path).trained if "#w" in name}
+    assert moved >= {f"{first}#w_slice"} and f"{first}#w" not in moved
+    assert first == products[-1].name or f"{products[-1].name}#w" in moved
 
 
 @pytest.fixture(scope="module", name="jobs")

@@ -45,6 +45,8 @@ X, Y = blobs(600)
         {"block_layers": "all", "block_output": "scaled", "slices": "1x1"},
         {"block_layers": "2", "optimizer": "adam", "slices": "3x2"},
         {"block_layers": "all", "binarize": "none", "optimizer": "adam", "slices": "1x1", "sizes": (12, 400, 400, 4)},
+        {"block_layers": "all", "train": "fc1[:1/4],fc3", "slices": "1x1"},
+        {"train": "fc2[:2/3],fc3", "slices": "1x1", "optimizer": "momentum"},
     ],
     ids=lambda options: "-".join(map(str, options.values())) or "plain",
 )

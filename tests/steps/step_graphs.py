@@ -7,7 +7,7 @@ from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import StepGraph
-from tinyfoa_rt.partition import merge_parts, partition, select_blocks
+from tinyfoa_rt.partition import merge_parts, partition, select_blocks, select_shares, with_shares
 from tinyfoa_rt.steps import BlockContext, StepChoice, assemble_step, block_contexts
 
 __all__ = ["all_steps", "blocks_of", "contexts_of", "step_of"]
@@ -17,6 +17,7 @@ def blocks_of(graph: Graph, block_layers: str = "1", train: str = "all") -> tupl
     """The trained blocks, which end where ``block_layers`` says."""
     parts = partition(graph)
     trained = select_blocks(parts.blocks, train)
+    parts = with_shares(parts, select_shares(parts.blocks, train))
     return tuple(block for block in merge_parts(graph, parts, trained, block_layers).blocks if block.name in trained)
 
 

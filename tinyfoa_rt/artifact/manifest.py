@@ -85,6 +85,8 @@ def _check(place: str, manifest: Manifest) -> None:
             for bounds in (layer.ins, layer.outs):
                 if len(bounds) < 2 or bounds[0] != 0 or any(a >= b for a, b in zip(bounds, bounds[1:])):
                     raise InputError(f"{place}, layer '{layer.name}'", f"its slices have the bounds {bounds}", _MEND)
+            if not 1 <= layer.turns <= layer.grid.count:
+                raise InputError(f"{place}, layer '{layer.name}'", f"{layer.turns} of its slices take turns", _MEND)
             rank = _RANKS.get(layer.kind)
             if len(layer.shape) != rank or layer.shape[-2:] != (layer.ins[-1], layer.outs[-1]) or min(layer.shape) < 1:
                 raise InputError(f"{place}, layer '{layer.name}'", f"is {layer.kind} of the shape {layer.shape}", _MEND)

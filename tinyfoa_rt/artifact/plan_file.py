@@ -89,7 +89,7 @@ def _check(place: str, plan: Plan) -> None:
     options = plan.options
     if not isinstance(options.budget, int) or options.batch is None or isinstance(options.train, str) or not plan.blocks:
         raise InputError(place, "has no budget, no batch or no blocks", _MEND)
-    if not {block.name for block in plan.blocks} <= {*options.train}:
+    if not all(block.name in options.train or plan.shares_of(block) for block in plan.blocks):
         raise InputError(f"{place}, train", "does not name the blocks", _MEND)
     if plan.profile.alignment not in (1, 2, 4, 8, 16, 32, 64):
         raise InputError(f"{place}, profile, alignment", f"is {plan.profile.alignment}", _MEND)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tinyfoa_rt.ir.losses import loss_of
 from tinyfoa_rt.ir.optimizers import optimizer_of
@@ -27,6 +27,7 @@ class LayerRecord:
         shape: of its weights: (inputs, outputs); (taps, inputs of a group, outputs); (positions, taps, inputs, outputs).
         ins: bounds of its slices along the inputs.
         outs: bounds of its slices along the outputs.
+        turns: how many of its slices are trained, from the first on; the others stay as they are.
         has_bias: whether it has biases: (outputs,), or (outputs, positions) of a local layer.
         is_binary: products use the signs of its weights.
     """
@@ -36,12 +37,14 @@ class LayerRecord:
     shape: tuple[int, ...]
     ins: tuple[int, ...]
     outs: tuple[int, ...]
+    turns: int
     has_bias: bool
     is_binary: bool
 
     @property
     def grid(self) -> SliceGrid:
-        return SliceGrid(self.ins, self.outs)
+        grid = SliceGrid(self.ins, self.outs)
+        return replace(grid, num_frozen=grid.count - self.turns)
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ class ArtifactBuilder:
         is_binary = context.recipe_of(layer).binarize != "none"
         leading = {"dense": (), "conv": (layer.taps,), "local": (layer.positions, layer.taps)}[layer.kind]
         shape = (*leading, layer.in_features, layer.out_features)
-        return LayerRecord(layer.name, layer.kind, shape, grid.ins, grid.outs, layer.bias is not None, is_binary)
+        return LayerRecord(layer.name, layer.kind, shape, grid.ins, grid.outs, grid.turns, layer.bias is not None, is_binary)
 
     def _tensors(self) -> tuple[TensorRecord, ...]:
         """What steps and stages are given or hand out and is no value of the model."""

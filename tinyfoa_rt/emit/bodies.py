@@ -14,11 +14,13 @@ from tinyfoa_rt.operators import DOMAIN, OPERATORS, find_operator, standard_oper
 from tinyfoa_rt.operators.signature import snake_case
 from tinyfoa_rt.resources import resource_path
 
-__all__ = ["has_body", "has_function", "load_functions"]
+__all__ = ["WHOLE", "has_body", "has_function", "load_functions"]
 
 _FOLDER = "graphs/ops"
 # A body with a variant in its name stands for the plain one where that variant is asked for.
 VARIANTS = ("forward", "sliced", "tensor_alpha", "centered", "pooled", "grouped")
+# Behind the name of a product whose layer is trained whole, in a step that reads other layers in slices.
+WHOLE = "Whole"
 
 
 def has_body(op_type: str) -> bool:
@@ -38,7 +40,7 @@ def load_functions(
     """Return the bodies of operators and of all that they call, callees first.
 
     Args:
-        op_types: operators of the domain.
+        op_types: operators of the domain, also with :data:`WHOLE` behind the name.
         variants: bodies to take where an operator has them: ``forward`` ones compute no state, ``sliced`` ones read the active
             slice apart, ``tensor_alpha`` ones scale by the mean of the whole tensor, ``centered`` ones take
             the center off an input of bits, ``pooled`` ones are of a head that sees the mean of each channel, ``grouped``
@@ -73,12 +75,25 @@ def _collect(key: tuple[str, str], variants: frozenset[str], found: dict[tuple[s
 
 @cache
 def _read(op_type: str, variants: frozenset[str]) -> onnx.FunctionProto:
+    if op_type.endswith(WHOLE):
+        return _whole(_read(op_type.removesuffix(WHOLE), variants - {"sliced"}))
     folder, stem = resource_path(_FOLDER), snake_case(op_type)
     named = [folder / f"{stem}.{variant}.onnxtxt" for variant in VARIANTS if variant in variants]
     path = next((path for path in named if path.exists()), folder / f"{stem}.onnxtxt")
     if not path.exists():
         raise UnsupportedError(f"operator {op_type}", "cannot run on onnxruntime yet", "plan it for c99, or train other blocks")
     return _parsed(path.read_text(encoding="utf-8"))
+
+
+def _whole(function: onnx.FunctionProto) -> onnx.FunctionProto:
+    """A body that reads no slice, under a name of its own; so are those that it calls."""
+    whole = onnx.FunctionProto()
+    whole.CopyFrom(function)
+    whole.name += WHOLE
+    for node in whole.node:
+        if (resource_path(_FOLDER) / f"{snake_case(node.op_type)}.sliced.onnxtxt").exists():
+            node.op_type += WHOLE
+    return whole
 
 
 @cache

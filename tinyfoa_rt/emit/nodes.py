@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from tinyfoa_rt.emit.bodies import has_function, load_functions
+from tinyfoa_rt.emit.bodies import WHOLE, has_function, load_functions
 from tinyfoa_rt.emit.rewrites import rewrite_function
 from tinyfoa_rt.emit.row_blocks import join_in_row_blocks
 from tinyfoa_rt.emit.sized import SizedEmission, plain_attribute
@@ -78,6 +78,8 @@ class ByteForm:
 
     def node(self, node: StepNode, proto: onnx.NodeProto) -> onnx.NodeProto:
         """The node as this form has it, of what :class:`NodeEmission` made."""
+        if "sliced" in self.variants and is_product(node) and not reads_slice(node):
+            proto.op_type += WHOLE
         return proto
 
     def finish(self, nodes: Sequence[onnx.NodeProto]) -> list[onnx.NodeProto]:
@@ -275,10 +277,21 @@ def finish_model(
     return model
 
 
+def is_product(node: StepNode) -> bool:
+    """Whether a node is a layer's product, or the gradient of its input."""
+    return node.domain == DOMAIN and "alpha" in node.attributes
+
+
+def reads_slice(node: StepNode) -> bool:
+    """Whether a product reads the active slice apart from the rest."""
+    ports = [port.name for port in operator(node.op_type).inputs]
+    return bool(node.input(ports.index("w_slice")))
+
+
 def variants_of(step: StepGraph) -> set[str]:
     """Which variants of bodies a step needs: see :func:`tinyfoa_rt.emit.bodies.load_functions`."""
-    products = [node for node in step.nodes if node.domain == DOMAIN and "alpha" in node.attributes]
-    found = {"sliced"} if any(len(node.inputs) > 3 and node.inputs[3] for node in products) else set()
+    products = [node for node in step.nodes if is_product(node)]
+    found = {"sliced"} if any(map(reads_slice, products)) else set()
     found |= {"tensor_alpha"} if any(node.attributes["alpha"] == "tensor" for node in products) else set()
     found |= {"centered"} if any("input_center" in node.attributes for node in step.nodes) else set()
     limits = {node.float("limit", 0.0) for node in step.nodes if "limit" in node.attributes}

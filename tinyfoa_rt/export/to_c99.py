@@ -22,6 +22,7 @@ from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.c_program import CProgram
 from tinyfoa_rt.ir.names import scale_of
 from tinyfoa_rt.ir.plan import Nonvolatile
+from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.model import load
 from tinyfoa_rt.planner.c99_source import model_source
 from tinyfoa_rt.planner.nonvolatile import with_first_state
@@ -89,7 +90,8 @@ def c_source(artifact: Artifact, state: Mapping[str, NDArray[Any]], progress: Pr
     manifest = artifact.manifest
     candidates = []
     for block in manifest.blocks:
-        grids = [layer.grid for layer in block.layers]  # small layers are cut less
+        # Small layers are cut less; what has one turn is not cut, though it may be a share of a layer.
+        grids = [layer.grid if layer.turns > 1 else SliceGrid((0, 1), (0, 1)) for layer in block.layers]
         slices = Slices(max(grid.num_bands for grid in grids), max(grid.num_rows for grid in grids))
         candidates.append(Candidate(slices, manifest.batch))
     for context in task.contexts:

@@ -19,7 +19,8 @@ class Layer:
     The weight is seen as ``groups`` independent matrices over ``taps`` kernel positions: ``out_features`` rows of
     ``in_features * taps`` elements, where ``in_features`` counts the inputs *of one group*. A locally connected layer has
     one such matrix for each of its ``positions``. The model multiplies the stored weight and bias by their factors (Gemm's alpha
-    and beta); what is trained has them inside.
+    and beta); what is trained has them inside. Of a layer that is trained in part the weights of the first ``trained_inputs``
+    are, and all biases.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Layer:
     positions: int = 1
     weight_factor: float = 1.0
     bias_factor: float = 1.0
+    trained_inputs: int | None = None
 
     @property
     def row_size(self) -> int:

@@ -133,6 +133,11 @@ class Plan:
         assert self.options.batch is not None
         return self.options.batch
 
+    def shares_of(self, block: BlockPlan) -> tuple[str, ...]:
+        """What the option ``train`` says of layers of a block that are trained in part: a name and a share, ``conv5[:1/4]``."""
+        starts = tuple(f"{name}[:" for name in block.layers)
+        return tuple(entry for entry in self.options.train if entry.startswith(starts))
+
     @property
     def nonvolatile_bytes(self) -> int:
         """All that the plan takes of nonvolatile memory."""

@@ -37,15 +37,24 @@ class Part(NamedTuple):
 class SliceGrid:
     """Bounds of slices, from 0 on: ``ins`` along the inputs, of a convolution those of a group, ``outs`` along the outputs.
 
-    Slices are counted along the inputs first. A band is a column of them: those that share their inputs.
+    Slices are counted along the inputs first. A band is a column of them: those that share their inputs. The last ``num_frozen``
+    slices never take a turn.
     """
 
     ins: tuple[int, ...]
     outs: tuple[int, ...]
+    num_frozen: int = 0
 
     @classmethod
     def of(cls, layer: Layer, slices: Slices) -> SliceGrid:
-        """The grid of ``layer`` cut into ``slices``, or as far as a layer of fewer inputs or outputs can be cut."""
+        """The grid of ``layer`` cut into ``slices``, or as far as a layer of fewer inputs or outputs can be cut.
+
+        Of a layer that is trained in part the first slice is that part. The others are no larger, so that what reads one slice
+        after the other does so in the memory of the one that is trained.
+        """
+        if layer.trained_inputs is not None:
+            bounds = (*range(0, layer.in_features, layer.trained_inputs), layer.in_features)
+            return cls(bounds, (0, layer.out_features), num_frozen=len(bounds) - 2)
         m_in, m_out = min(slices.m_in, layer.in_features), min(slices.m_out, layer.out_features)
         granule = WORD_BITS if layer.taps == 1 and layer.in_features >= WORD_BITS * m_in else 1
         return cls(split(layer.in_features, m_in, granule), split(layer.out_features, m_out))
@@ -62,6 +71,11 @@ class SliceGrid:
     @property
     def count(self) -> int:
         return self.num_bands * self.num_rows
+
+    @property
+    def turns(self) -> int:
+        """Slices that are trained, one after the other, from the first on."""
+        return self.count - self.num_frozen
 
     @property
     def bands(self) -> list[slice]:
@@ -88,8 +102,8 @@ class SliceGrid:
 
     @property
     def is_even(self) -> bool:
-        """Whether all slices have one size."""
-        return len(set(_lengths(self.ins))) == len(set(_lengths(self.outs))) == 1
+        """Whether all slices that are trained have one size."""
+        return self.turns == 1 or len(set(_lengths(self.ins))) == len(set(_lengths(self.outs))) == 1
 
     def most_groups(self, group_outputs: int) -> int:
         """Of how many groups of a convolution, each with so many outputs, a slice has outputs, at most."""

@@ -1,38 +1,51 @@
-"""Which blocks are trained: ``all``, ``last:K`` or a list of block and layer names."""
+"""What is trained: ``all``, ``last:K`` or a list of block and layer names, each with a share of its inputs (``conv5[:1/4]``)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from fractions import Fraction
 
 from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.block import Block
 from tinyfoa_rt.names import elide
 
-__all__ = ["named_blocks", "select_blocks"]
+__all__ = ["named_blocks", "select_blocks", "select_shares"]
 
 _MOST_SHOWN = 4
 _LAST = re.compile(r"last:(\d{1,9})")
+_SUFFIX = re.compile(r"(.+)\[([^\[\]]*)\]", re.DOTALL)
+_SHARE = re.compile(r":(\d{1,9})/(\d{1,9})")
 
 
 def select_blocks(blocks: Sequence[Block], train: str | Sequence[str]) -> frozenset[str]:
     """Return the names of the blocks that ``train`` selects.
 
     Args:
-        blocks: all blocks, in execution order.
+        blocks: all blocks of one depth, in execution order.
         train: ``all``, ``last:K`` (the last K blocks) or names of blocks or layers, separated by commas; or a sequence of names.
+            A share may stand behind each.
 
     Raises:
         UsageError: K is not between 1 and the number of blocks, or a name is not there.
     """
-    if train == "all":
-        return frozenset(block.name for block in blocks)
-    if isinstance(train, str) and (last := _LAST.fullmatch(train)):
-        count = int(last[1])
-        if not 1 <= count <= len(blocks):
-            raise UsageError(f"--train {train}", f"the model has {len(blocks)} blocks", f"use last:1 to last:{len(blocks)}")
-        return frozenset(block.name for block in blocks[-count:])
-    return named_blocks(blocks, train, "--train", "all, last:K")
+    return frozenset(block.name for name, _ in _entries(blocks, train) for block in _blocks_of(blocks, name))
+
+
+def select_shares(blocks: Sequence[Block], train: str | Sequence[str]) -> dict[str, Fraction]:
+    """Return, by the names of layers, the share of their inputs that ``train`` selects, where that is not all.
+
+    A share behind the name of a block, behind ``all`` or ``last:K`` is that of all layers which it selects.
+
+    Raises:
+        UsageError: as :func:`select_blocks`; or what stands behind a name is no share, or not between 0 and 1.
+    """
+    shares: dict[str, Fraction] = {}
+    for name, suffix in _entries(blocks, train):
+        if suffix:
+            layers = [layer.name for block in _blocks_of(blocks, name) for layer in block.layers]
+            shares.update(dict.fromkeys([name] if name in layers else layers, _share(name, suffix)))
+    return shares
 
 
 def named_blocks(blocks: Sequence[Block], given: str | Sequence[str], flag: str, others: str) -> frozenset[str]:
@@ -47,21 +60,67 @@ def named_blocks(blocks: Sequence[Block], given: str | Sequence[str], flag: str,
     Raises:
         UsageError: a name is not there.
     """
-    block_of = {name: block.name for block in reversed(blocks) for name in (*(layer.name for layer in block.layers), block.name)}
+    block_of = _block_of(blocks)
     names = _split(given, block_of) if isinstance(given, str) else given
     if unknown := [name for name in names if name not in block_of]:
         raise _unknown(blocks, f"{flag} {unknown[0]}", others)
     return frozenset(block_of[name] for name in names)
 
 
-def _split(given: str, known: Container[str]) -> list[str]:
+def _entries(blocks: Sequence[Block], train: str | Sequence[str]) -> Iterator[tuple[str, str]]:
+    """What ``train`` lists: names, ``all`` or ``last:K``, and what stands in brackets behind each."""
+    known = _block_of(blocks)
+    if isinstance(train, str):
+        whole = _with_suffix(train, known)
+        train = [train] if whole[0] == "all" or _LAST.fullmatch(whole[0]) else _split(train, known)
+    return (_with_suffix(each, known) for each in train)
+
+
+def _with_suffix(entry: str, known: Collection[str]) -> tuple[str, str]:
+    """The name and what stands in brackets behind it, where that is not a part of the name."""
+    match = _SUFFIX.fullmatch(entry)
+    return (entry, "") if match is None or entry in known else (match[1], match[2])
+
+
+def _blocks_of(blocks: Sequence[Block], name: str) -> list[Block]:
+    if name == "all":
+        return list(blocks)
+    if last := _LAST.fullmatch(name):
+        count = int(last[1])
+        if not 1 <= count <= len(blocks):
+            raise UsageError(f"--train {name}", f"the model has {len(blocks)} blocks", f"use last:1 to last:{len(blocks)}")
+        return list(blocks[-count:])
+    selected = named_blocks(blocks, (name,), "--train", "all, last:K")
+    return [block for block in blocks if block.name in selected]
+
+
+def _share(name: str, suffix: str) -> Fraction:
+    place, mend = f"--train {name}[{suffix}]", f"write {name}[:1/4] for the first quarter of its inputs"
+    match = _SHARE.fullmatch(suffix)
+    if match is None:
+        raise UsageError(place, "what stands in brackets is no share", mend)
+    if not 0 < int(match[1]) < int(match[2]):
+        raise UsageError(place, "a share is between 0 and 1", mend)
+    return Fraction(int(match[1]), int(match[2]))
+
+
+def _block_of(blocks: Sequence[Block]) -> dict[str, str]:
+    """The name of its block, by each name of a layer or block."""
+    return {name: block.name for block in reversed(blocks) for name in (*(layer.name for layer in block.layers), block.name)}
+
+
+def _split(given: str, known: Collection[str]) -> list[str]:
     """Cut a list at its commas, but for those that belong to a name: of all that could be meant the longest is taken."""
     parts = given.split(",")
     names = []
     while parts:
         ends = range(len(parts), 0, -1)
         found = (
-            (end, name) for end in ends for text in [",".join(parts[:end])] for name in (text, text.strip()) if name in known
+            (end, name)
+            for end in ends
+            for text in [",".join(parts[:end])]
+            for name in (text, text.strip())
+            if _with_suffix(name, known)[0] in known
         )
         end, name = next(found, (1, parts[0].strip()))
         names.append(name)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from tinyfoa_rt.ir.block import Slices
+from tinyfoa_rt.ir.block import Block, Slices
 from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.plan import Account, BlockPlan, Plan
 from tinyfoa_rt.ir.slices import SliceGrid
@@ -78,7 +78,7 @@ def _block_plan(costs: BlockCosts, index: int, candidate: Candidate, header_nbyt
         layers=tuple(layer.name for layer in block.layers),
         parameters=block.parameters,
         slices=(candidate.slices.m_in, candidate.slices.m_out),
-        update_fraction=update_fraction(task.options.schedule, candidate.slices),
+        update_fraction=update_fraction(task.options.schedule, candidate.slices) * _trained_share(block),
         forward_bytes=need.phase_nbytes["forward"],
         gradient_bytes=need.phase_nbytes["gradient"],
         update_bytes=need.phase_nbytes["update"],
@@ -87,6 +87,12 @@ def _block_plan(costs: BlockCosts, index: int, candidate: Candidate, header_nbyt
         buffers=need.buffers,
         steps=need.steps,
     )
+
+
+def _trained_share(block: Block) -> float:
+    """The share of the weights of a block's layers that is trained at all."""
+    trained = sum(layer.weight_size * (layer.trained_inputs or layer.in_features) // layer.in_features for layer in block.layers)
+    return trained / sum(layer.weight_size for layer in block.layers)
 
 
 def _written(costs: BlockCosts, index: int, candidate: Candidate, header_nbytes: int) -> int:

@@ -92,7 +92,8 @@ class BlockCosts:
         if self.task.profile.nonvolatile_bytes == 0:
             return 0
         context, slices = self.task.contexts[index], candidate.slices
-        if self.task.profile.runtime == "ort" and not self.task.holds_slice(slices):
+        is_cut = self.task.holds_slice(slices) or any(layer.trained_inputs is not None for layer in context.block.layers)
+        if self.task.profile.runtime == "ort" and not is_cut:
             return self._kept[index]
         whole, rest = divmod(self.turns(index, candidate, samples), slices.count)
         total = 0
@@ -163,7 +164,9 @@ def _signature(context: BlockContext) -> Hashable:
         names = (*node.inputs, *node.outputs)
         operands = tuple((number.setdefault(name, len(number)), _operand(context, name)) for name in names)
         nodes.append((node.op_type, node.domain, len(node.inputs), operands, _frozen_attributes(node.attributes)))
-    layers = tuple((number[layer.output], layer.kind, layer.groups, layer.bias is None) for layer in block.layers)
+    layers = tuple(
+        (number[layer.output], layer.kind, layer.groups, layer.bias is None, layer.trained_inputs) for layer in block.layers
+    )
     parts = tuple((number[part.output], part.keeps_reals, part.layers[0] in block.layers) for part in block.parts)
     inputs = tuple(number[name] for name in block.inputs)
     exports = tuple(number[name] for name in block.exports if name in number)

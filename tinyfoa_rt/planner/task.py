@@ -17,8 +17,11 @@ from tinyfoa_rt.partition import (
     is_own,
     merge_parts,
     partition,
+    resolved_names,
     select_blocks,
+    select_shares,
     with_classes,
+    with_shares,
     with_standard_operators,
     without_rounding,
 )
@@ -78,7 +81,7 @@ class PlanningTask:
         all of its layers in slices, or none.
 
         Raises:
-            UsageError: a layer of such a block cannot be cut by the grid that was asked for.
+            UsageError: a layer of such a block cannot be cut by the grid that was asked for, or is trained in part.
         """
         furthest = max if block.parts else min
         largest_in = furthest(layer.in_features for layer in block.layers)
@@ -87,6 +90,13 @@ class PlanningTask:
         if asked is None and self.options.schedule == "freeze-diagonal":
             asked = _DIAGONAL
         if self.options.schedule == "full":
+            return (Slices(1, 1),)
+        if shared := next((layer for layer in block.layers if layer.trained_inputs is not None), None):
+            if asked is not None and (asked.count > 1 or self.options.schedule != "slice"):
+                schedule, sliced = f"--schedule {self.options.schedule}", f"--slices {self.options.slices}"
+                given = sliced if self.options.schedule == "slice" else schedule
+                problem = "trains a share of its inputs (--train), which is not cut further"
+                raise UsageError(f"{given}, layer '{shared.name}'", problem, "leave one of the two out")
             return (Slices(1, 1),)
         if asked is None:
             grids = grid_candidates(largest_in, largest_out)
@@ -107,7 +117,13 @@ class PlanningTask:
         """The sizes of a step: where what is updated is not one slice, nothing is saved by cutting. C99 trains block by block."""
         slices = candidate.slices if self.options.schedule == "slice" else Slices(1, 1)
         hands_on = self.options.order == "interleaved" and self.profile.runtime == "ort"
-        return StepChoice(slices, candidate.batch, self.holds_slice(slices), hands_on=hands_on)
+        holds_slice = self.holds_slice(slices) or self.has_shares
+        return StepChoice(slices, candidate.batch, holds_slice, hands_on=hands_on)
+
+    @property
+    def has_shares(self) -> bool:
+        """Whether a layer is trained in part."""
+        return any(layer.trained_inputs is not None for context in self.contexts for layer in context.block.layers)
 
     def holds_slice(self, slices: Slices) -> bool:
         """Whether only the active slice is in RAM: it is cut, one slice trains at a time, and the others have a place to lie."""
@@ -141,6 +157,7 @@ def resolve_options(graph: Graph, options: PlanOptions, profile: Profile | None 
     loss = options.loss if options.loss != AUTO else auto_loss(graph, score, options.classes)
     parts = partition(graph, score.value(loss) if score is not None else None)
     selected = select_blocks(parts.blocks, options.train)
+    shares = select_shares(parts.blocks, options.train)
     merged = merge_parts(graph, parts, selected, options.block_layers)
     to_train = {node.name for block in merged.blocks if block.name in selected for node in block.nodes}
     graph = with_standard_operators(without_rounding(graph, to_train), to_train)
@@ -148,10 +165,10 @@ def resolve_options(graph: Graph, options: PlanOptions, profile: Profile | None 
     if options.classes is not None:
         graph = with_classes(graph, options.classes)
     score = find_score(graph, options.loss_at)  # the logits of a quantized model have another name without rounding
-    parts = partition(graph, score.value(loss) if score is not None else None)
+    parts = with_shares(partition(graph, score.value(loss) if score is not None else None), shares)
     if score is not None:
         check_loss(graph, parts.blocks[-1].output, loss)
-    train = tuple(block.name for block in parts.blocks if block.name in selected)
+    train = tuple(name for block in parts.blocks if block.name in selected for name in resolved_names(block, shares))
     parts = merge_parts(graph, parts, selected, options.block_layers)
     trained = [block for block in parts.blocks if block.name in selected]
     num_outputs = graph.values[parts.blocks[-1].output].size

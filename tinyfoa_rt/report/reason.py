@@ -98,7 +98,7 @@ def _why_chosen(task: PlanningTask, costs: BlockCosts, blocks: Sequence[BlockPla
         if task.profile.nonvolatile_bytes == 0
         else "weights that are not being updated are read from nonvolatile memory"
     )
-    if task.options.schedule != "slice" or task.options.slices != "auto":
+    if task.options.schedule != "slice" or task.options.slices != "auto" or task.has_shares:
         return f"The update fractions are as asked for; {where}."
     cut = [(index, block) for index, block in enumerate(blocks) if block.slices != (1, 1)]
     if not cut:

@@ -48,7 +48,7 @@ class BlockTraining:
             self.record.step, artifact.model(self.record.step, is_packed=state.is_packed), artifact.manifest.next_of
         )
         self.has_scaled_inputs = artifact.manifest.block_output == "scaled"
-        self.num_slices = max(layer.grid.count for layer in self._layers)
+        self.num_slices = max(layer.grid.turns for layer in self._layers)
         self.inputs = {name: (given or {}).get(name, self._session.empty(name)) for name in self.record.inputs}
         self.labels = self._session.empty(LABELS) if LABELS in self._session.inputs else _unread_labels(artifact.manifest)
         self.rate: Array = np.zeros((), dtype=np.float32)
@@ -76,11 +76,11 @@ class BlockTraining:
 
     def begin_turn(self, turn: int) -> None:
         """Let slice ``turn`` be trained; nothing happens where it is active already."""
-        if all(layer.active == turn % layer.grid.count for layer in self._layers):
+        if all(layer.active == turn % layer.grid.turns for layer in self._layers):
             return
         tensors: dict[str, Array] = {}
         for layer in self._layers:
-            tensors.update(layer.begin_turn(turn % layer.grid.count))
+            tensors.update(layer.begin_turn(turn % layer.grid.turns))
         self._session.bind(tensors)
 
     def freeze(self, frozen: Sequence[FrozenSlice]) -> None:

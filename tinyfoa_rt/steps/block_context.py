@@ -71,8 +71,8 @@ class BlockContext:
 class StepChoice:
     """Sizes of a training step.
 
-    ``holds_slice`` is true where only the active slice is in RAM, false where all is; ``hands_on`` where the block's output is
-    kept for the next block, which trains on the same batch.
+    ``holds_slice`` is true where of a layer that is cut only the active slice is in RAM, else all is; ``hands_on`` where the
+    block's output is kept for the next block, which trains on the same batch.
     """
 
     slices: Slices

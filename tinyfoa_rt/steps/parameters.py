@@ -93,7 +93,7 @@ def declare_trained(builder: StepBuilder, layer: Layer, recipe: Recipe, choice: 
     ins, outs = grid.largest
     weight = matrix_type(layer, builder.profile, "float32", (ins, outs))
     part = _Part(weight, outs, grid.count > 1, grid.is_even)
-    declare = _sliced if choice.holds_slice else _resident
+    declare = _sliced if choice.holds_slice and part.is_slice else _resident
     return declare(builder, layer, recipe, part)
 
 

@@ -136,7 +136,7 @@ class _Assembly:
             name=block.name,
             layers=tuple(self._layer(layer, number, offsets) for layer in block.layers),
             step=function,
-            num_slices=max(layer.stored.grid.count for layer in block.layers),
+            num_slices=max(layer.stored.grid.turns for layer in block.layers),
             base=block.base,
             end=block.end,
             planned=block.peak_nbytes,

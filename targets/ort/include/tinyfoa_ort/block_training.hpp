@@ -50,14 +50,14 @@ public:
     std::int64_t num_slices() const {
         std::size_t most = 0;
         for (const Layer* layer : layers_) {
-            most = std::max(most, layer->grid().count());
+            most = std::max(most, layer->grid().turns());
         }
         return static_cast<std::int64_t>(most);
     }
 
     // Let slice `turn` be trained; nothing happens where it is active already.
     void begin_turn(std::int64_t turn) {
-        const auto slice = [turn](const Layer& layer) { return static_cast<std::size_t>(turn) % layer.grid().count(); };
+        const auto slice = [turn](const Layer& layer) { return static_cast<std::size_t>(turn) % layer.grid().turns(); };
         if (std::all_of(layers_.begin(), layers_.end(), [&](const Layer* layer) { return layer->active() == slice(*layer); })) {
             return;
         }

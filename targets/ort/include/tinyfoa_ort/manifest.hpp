@@ -23,6 +23,7 @@ struct LayerRecord {
     Shape shape;                     // of its weights: ([[positions,] taps,] inputs, outputs)
     std::vector<std::int64_t> ins;   // bounds of its slices along the inputs
     std::vector<std::int64_t> outs;  // and along the outputs
+    std::int64_t turns = 1;          // how many of its slices are trained, from the first on
     bool has_bias = false;
     bool is_binary = true;
 };
@@ -144,6 +145,7 @@ inline LayerRecord read_layer(RecordReader& reader) {
     layer.shape = reader.integers("shape", 1);
     layer.ins = reader.integers("ins");
     layer.outs = reader.integers("outs");
+    layer.turns = reader.integer("turns", 1);
     layer.has_bias = reader.boolean("has_bias");
     layer.is_binary = reader.boolean("is_binary");
     for (const std::vector<std::int64_t>& bounds : {layer.ins, layer.outs}) {
@@ -151,6 +153,9 @@ inline LayerRecord read_layer(RecordReader& reader) {
         if (bounds.size() < 2 || bounds[0] != 0 || !is_rising) {
             throw reader.refused("slices have the bounds " + to_text(bounds));
         }
+    }
+    if (static_cast<std::size_t>(layer.turns) > (layer.ins.size() - 1) * (layer.outs.size() - 1)) {
+        throw reader.refused("more of its slices take turns than there are");
     }
     const std::size_t rank = layer.kind == "dense" ? 2 : layer.kind == "conv" ? 3 : 4;
     if (layer.shape.size() != rank || layer.shape[rank - 2] != layer.ins.back() || layer.shape[rank - 1] != layer.outs.back()) {

@@ -22,10 +22,12 @@ struct Part {
 class Grid {
 public:
     explicit Grid(const LayerRecord& layer)
-        : ins_(layer.ins.begin(), layer.ins.end()), outs_(layer.outs.begin(), layer.outs.end()) {}
+        : ins_(layer.ins.begin(), layer.ins.end()), outs_(layer.outs.begin(), layer.outs.end()),
+          turns_(static_cast<std::size_t>(layer.turns)) {}
 
     std::size_t num_bands() const { return ins_.size() - 1; }
     std::size_t count() const { return num_bands() * (outs_.size() - 1); }
+    std::size_t turns() const { return turns_; }  // slices that are trained, from the first on
     std::size_t num_ins() const { return ins_.back(); }
     std::size_t num_outs() const { return outs_.back(); }
     std::size_t first_in(std::size_t band) const { return ins_[band]; }
@@ -37,6 +39,7 @@ public:
 
 private:
     std::vector<std::size_t> ins_, outs_;
+    std::size_t turns_;
 };
 
 // Real numbers (rows, inputs, outputs); `rows` are the positions and taps of a locally connected layer, 1 for a dense one.
