@@ -79,10 +79,11 @@ def _planned(graph: Graph, costs: BlockCosts) -> Plan:
 
     task = costs.task
     check_runnable(task)
-    space, flash = search_space(costs), Flash(costs)
+    flash = Flash(costs)
     with naming_a_way_out(task):
         if task.profile.runtime == "ort":
             check_model(task)  # its memory is that of the emitted model
+        space = search_space(costs)
         floor = find_floor(space)
         fits = floor <= task.budget_bytes
         check_borders(task.graph, task.parts, task.trained, task.score)

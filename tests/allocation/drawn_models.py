@@ -9,10 +9,11 @@ import onnx
 
 from tests.small_models import ModelBuilder, mlp
 
-__all__ = ["BLOCKS_FROM", "LEARNED_FROM", "draw_case"]
+__all__ = ["BLOCKS_FROM", "LEARNED_FROM", "REPEATED_FROM", "draw_case"]
 
-# Networks from this number on have heads that learn, and those from this one on blocks of several layers.
-LEARNED_FROM, BLOCKS_FROM = 1000, 2000
+# Networks from this number on have heads that learn, from this one on blocks of several layers, and from this one on one block,
+# which may compute activations again.
+LEARNED_FROM, BLOCKS_FROM, REPEATED_FROM = 1000, 2000, 3000
 _ACTIVATIONS = ("Relu", "Relu", "LeakyRelu", "Sigmoid", "Tanh", "HardSwish")
 
 
@@ -33,6 +34,8 @@ def draw_case(seed: int) -> tuple[onnx.ModelProto, dict[str, Any]]:
     }
     if seed >= BLOCKS_FROM:
         options["block_layers"] = rng.choice(("2", "3", "all"))
+    if seed >= REPEATED_FROM:
+        options.update(block_layers="all", binarize=rng.choice(("none", "weights")), recompute=rng.choice(("auto", "always")))
     return model, options
 
 

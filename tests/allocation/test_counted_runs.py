@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.allocation.drawn_models import BLOCKS_FROM, LEARNED_FROM
+from tests.allocation.drawn_models import BLOCKS_FROM, LEARNED_FROM, REPEATED_FROM
 from tests.ort_ops.conftest import library
 
 __all__ = ["library"]
@@ -65,6 +65,10 @@ def test_with_a_head_that_learns_no_run_takes_more_than_its_plan(counter: Path, 
 def test_with_blocks_of_several_layers_no_run_takes_more_than_its_plan(counter: Path, library: Path) -> None:
     for kernels in ("none", str(library)):
         check(counted(counter, range(BLOCKS_FROM, BLOCKS_FROM + 12), kernels, most_refused=0.5))
+
+
+def test_where_activations_are_computed_again_no_run_takes_more_than_its_plan(counter: Path) -> None:
+    check(counted(counter, range(REPEATED_FROM, REPEATED_FROM + 12)))
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from ctypes import c_float, c_int32, c_void_p
 from math import prod
 from typing import Any
@@ -113,10 +113,19 @@ def _running_batch_normalization(library: ctypes.CDLL, case: BodyCase) -> Output
     x, gain, shift, mean, variance = (_real(each).copy() for each in case.inputs)
     shape = _channels(x)
     call(library, "tfoa_follow_statistics", shape, float(case.attributes["momentum"]), x, mean, variance)
-    places = [each.ctypes.data for each in (gain, shift, mean, variance)]
-    by = Normalization(*places, float(case.attributes["epsilon"]))
-    call(library, "tfoa_batch_normalization", shape, by, x, x)  # in place
-    return x, mean, variance
+    return *_normalized(library, case, (x, gain, shift, mean, variance)), mean, variance
+
+
+def _followed_batch_normalization(library: ctypes.CDLL, case: BodyCase) -> Outputs:
+    return _normalized(library, case, [_real(each).copy() for each in case.inputs])
+
+
+def _normalized(library: ctypes.CDLL, case: BodyCase, given: Sequence[Array]) -> Outputs:
+    """The first of the arrays, normalized in place."""
+    x = given[0]
+    by = Normalization(*(each.ctypes.data for each in given[1:]), float(case.attributes["epsilon"]))
+    call(library, "tfoa_batch_normalization", _channels(x), by, x, x)
+    return (x,)
 
 
 def _window(case: BodyCase, size: tuple[int, ...], out_size: tuple[int, ...]) -> Any:
@@ -223,6 +232,7 @@ OPERATORS: Mapping[str, Callable[[ctypes.CDLL, BodyCase], Outputs]] = {
     "SoftmaxGrad": _softmax_grad,
     "BatchNormalizationGrad": _batch_normalization_grad,
     "ShiftSgdStep": _shift_sgd_step,
+    "FollowedBatchNormalization": _followed_batch_normalization,
     "RunningBatchNormalization": _running_batch_normalization,
     "MaxPoolGrad": _max_pool_grad,
     "MaxPlaces": _max_places,

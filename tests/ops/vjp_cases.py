@@ -93,6 +93,8 @@ def _channels(rng: np.random.Generator, shape: tuple[int, ...]) -> Iterator[Body
         op = "RunningBatchNormalization"
         if momentum or len(shape) > 2:  # one sample alone has no variance
             yield BodyCase(f"{op}-{momentum:g}-{label}", op, given_norm, attributes, tolerance=MOMENTS)
+    followed = (real(rng, *shape) + 1, gain, shift, mean, variance)
+    yield BodyCase(f"FollowedBatchNormalization-{label}", "FollowedBatchNormalization", followed, {"epsilon": 1e-3})
     for size in (1, 3, 4):
         yield BodyCase(f"SumNeighbours-{size}-{label}", "SumNeighbours", (grad, np.array((size - 1) // 2), np.array(size // 2)))
         x = real(rng, *shape)

@@ -35,6 +35,7 @@ OTHER: dict[str, Any] = {
     "slices": "3x2",
     "optimizer": "momentum",
     "block_layers": "all",
+    "recompute": "always",
     "method": "own-loss",
     "head": "kaiming",
     "head_pool": "average",

@@ -48,6 +48,7 @@ def block(name: str, size: int = 1024, *, is_arena: bool = True) -> BlockPlan:
         layers=(f"{name}.dense",),
         parameters=size * 4,
         slices=(2, 2),
+        segments=(),
         update_fraction=0.25,
         forward_bytes=10 * size,
         gradient_bytes=11 * size,

@@ -103,6 +103,7 @@ def test_a_block_and_its_buffers() -> None:
         "layers": ("hidden.dense",),
         "parameters": 8192,
         "slices": (2, 2),
+        "segments": (),
         "update_fraction": 0.25,
         "forward_bytes": 20_480,
         "gradient_bytes": 22_528,

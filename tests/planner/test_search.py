@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -12,29 +13,39 @@ BATCHES = (1, 2, 4, 8)
 
 
 def random_space(rng: random.Random) -> SearchSpace:
-    """Blocks whose peak grows with the batch and shrinks, not strictly, with the number of slices; writing is arbitrary."""
+    """Blocks whose peak grows with the batch and shrinks, not strictly, with the number of slices; writing is arbitrary.
+
+    The first block may compute something twice.
+    """
     grids = [grid_candidates(rng.choice([1, 2, 4]), rng.choice([1, 4, 8])) for _ in range(rng.randint(1, 3))]
     fixed = [rng.randint(1, 40) for _ in grids]
     weight = [rng.randint(1, 200) for _ in grids]
     written = {(b, g): rng.randint(0, 5) for b, block in enumerate(grids) for g in block}
     extra = {(b, g): rng.randint(0, 6) for b, block in enumerate(grids) for g in block}
 
+    segments: list[list[tuple[int, ...]]] = [[()] for _ in grids]
+    segments[0] = rng.choice([[()], [(), (2,), (1, 2)], [(1,), (2,)]])  # each needs less than those before it
+
     def peak(block: int, candidate: Candidate) -> int:
-        grid = candidate.slices
-        return fixed[block] * candidate.batch + weight[block] // grid.count + extra[block, grid]
+        grid, cut = candidate.slices, segments[block].index(candidate.segments)
+        return fixed[block] * candidate.batch // (cut + 1) + weight[block] // grid.count + extra[block, grid]
 
     def least(block: int, candidate: Candidate) -> int:
         return peak(block, candidate) - extra[block, candidate.slices]
 
-    return SearchSpace(grids, BATCHES, peak, least, lambda block, candidate: written[block, candidate.slices])
+    def bytes_written(block: int, candidate: Candidate) -> int:
+        return written[block, candidate.slices]
+
+    return SearchSpace(grids, BATCHES, peak, least, bytes_written, segments=segments)
 
 
 def best(space: SearchSpace, budget: int) -> tuple[object, ...] | None:
     """What the best choice is worth, found by trying every choice that has one batch for all blocks."""
     worths = []
     for batch in space.batches:
-        for grids in itertools.product(*space.slices):
-            chosen = [Candidate(grid, batch) for grid in grids]
+        sizes = [itertools.product(grids, cuts) for grids, cuts in zip(space.slices, space.segments)]
+        for each in itertools.product(*sizes):
+            chosen = [Candidate(grid, batch, cut) for grid, cut in each]
             if all(space.peak(block, candidate) <= budget for block, candidate in enumerate(chosen)):
                 worths.append(worth(space, chosen))
     return max(worths, default=None)
@@ -56,6 +67,9 @@ def test_the_choice_is_the_best_of_all(seed: int) -> None:
         chosen = list(find_choice(space, budget))
         assert all(space.peak(block, candidate) <= budget for block, candidate in enumerate(chosen))
         assert worth(space, chosen) == best(space, budget)
+        cuts = space.segments[0]
+        repeating_less = [replace(chosen[0], segments=each) for each in cuts[: cuts.index(chosen[0].segments)]]
+        assert all(space.peak(0, candidate) > budget for candidate in repeating_less)
 
 
 def test_the_batch_is_the_same_for_all_blocks() -> None:

@@ -95,3 +95,5 @@ def _check(place: str, plan: Plan) -> None:
         raise InputError(f"{place}, profile, alignment", f"is {plan.profile.alignment}", _MEND)
     if any(not 1 <= parts < 2**20 for block in plan.blocks for parts in block.slices):
         raise InputError(f"{place}, blocks", "have slices that are not between 1 and 2^20", _MEND)
+    if any(list(block.segments) != sorted({*block.segments}) for block in plan.blocks):
+        raise InputError(f"{place}, blocks", "have segments that are not in ascending order", _MEND)

@@ -50,7 +50,9 @@ def chosen_sizes(costs: BlockCosts, plan: Plan) -> tuple[Sequence[Candidate], Se
     task = costs.task
     candidates, choices = [], []
     for index, (context, block) in enumerate(zip(task.contexts, plan.blocks)):
-        candidate = Candidate(Slices(*block.slices), plan.batch)
+        if not all(0 < cut < len(context.block.parts) for cut in block.segments):
+            raise _wrong_plan(task, block)
+        candidate = Candidate(Slices(*block.slices), plan.batch, block.segments)
         if context.block.parameters != block.parameters or costs.peak(index, candidate) != block.peak_bytes:
             raise _wrong_plan(task, block)
         candidates.append(candidate)

@@ -21,7 +21,7 @@ from tinyfoa_rt.export.c99.project import write_project
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.c_program import CProgram
 from tinyfoa_rt.ir.names import scale_of
-from tinyfoa_rt.ir.plan import Nonvolatile
+from tinyfoa_rt.ir.plan import Nonvolatile, Plan
 from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.model import load
 from tinyfoa_rt.planner.c99_source import model_source
@@ -84,16 +84,16 @@ def c_source(artifact: Artifact, state: Mapping[str, NDArray[Any]], progress: Pr
         InputError: the artifact is of a plan for onnxruntime.
         UnsupportedError: the schedule, the order or a layer has no form in C99, or the device has no nonvolatile memory.
     """
-    task = _task(artifact)
+    task, plan = _task(artifact)
     done = progress if progress is not None else Progress(TrainSettings())
     _refuse(artifact.manifest, task, done)
     manifest = artifact.manifest
     candidates = []
-    for block in manifest.blocks:
+    for block, planned in zip(manifest.blocks, plan.blocks):
         # Small layers are cut less; what has one turn is not cut, though it may be a share of a layer.
         grids = [layer.grid if layer.turns > 1 else SliceGrid((0, 1), (0, 1)) for layer in block.layers]
         slices = Slices(max(grid.num_bands for grid in grids), max(grid.num_rows for grid in grids))
-        candidates.append(Candidate(slices, manifest.batch))
+        candidates.append(Candidate(slices, manifest.batch, planned.segments))
     for context in task.contexts:
         name = context.block.name
         if any(scale_of(part.output) not in state for part in context.binary_parts):
@@ -112,7 +112,7 @@ def _refuse(manifest: Manifest, task: PlanningTask, progress: Progress) -> None:
         raise UnsupportedError("order 'interleaved'", "cannot be gone on with block by block", mend)
 
 
-def _task(artifact: Artifact) -> PlanningTask:
+def _task(artifact: Artifact) -> tuple[PlanningTask, Plan]:
     if SOURCE_MODEL not in artifact.models or PLAN not in artifact.models:
         mend = "export with --format ort, or plan for c99 or a board ('plan --target ... -o plan.json') and build that"
         raise InputError("artifact", "was planned for onnxruntime", mend)
@@ -121,7 +121,7 @@ def _task(artifact: Artifact) -> PlanningTask:
         path = Path(folder) / "model.onnx"
         path.write_bytes(artifact.models[SOURCE_MODEL])
         graph = load(path, shapes=plan.shapes)
-    return resolve_options(replace(graph, name=plan.model), plan.options, plan.profile)
+    return resolve_options(replace(graph, name=plan.model), plan.options, plan.profile), plan
 
 
 def _rates(manifest: Manifest, task: PlanningTask) -> dict[str, float]:

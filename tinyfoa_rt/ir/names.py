@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 __all__ = [
-    "LABELS", "LOGITS", "LOSS", "MARK", "NEXT", "RATE", "SIZED",
+    "AGAIN", "LABELS", "LOGITS", "LOSS", "MARK", "NEXT", "RATE", "SIZED",
     "contribution", "gradient", "kept_by", "own", "parts", "scale_of", "shift_of", "split", "statistics_of", "successor",
     "unmarked",
 ]  # fmt: skip
@@ -21,6 +21,8 @@ MARK = "#"
 RATE, LABELS, LOSS, LOGITS = (f"{MARK}{role}" for role in ("rate", "target", "loss", "logits"))
 # The role of what a tensor becomes.
 NEXT = "next"
+# The role of what is computed a second time.
+AGAIN = "again"
 # The role of what is computed from the number of samples.
 SIZED = "sized"
 

@@ -31,6 +31,7 @@ __all__ = ["AUTO", "RENAMED", "PlanOptions", "choices_of", "options_of", "refuse
 AUTO = "auto"
 SCHEDULES = ("slice", "freeze-diagonal", "full")
 ORDERS = ("layerwise", "interleaved")
+RECOMPUTE = ("never", "auto", "always")
 # What options were called, and what they are called now.
 RENAMED: Mapping[str, str] = {"alpha": "weight_scale", "window": "ste_window", "handover": "block_output"}
 _GRID = re.compile(r"(\d{1,6})x(\d{1,6})")
@@ -114,6 +115,11 @@ class PlanOptions:
     )
     block_layers: str = _text(
         "1", "Where blocks end: after 1 layer, after K, all (backpropagation), or names of layers.", "1|K|all|NAMES"
+    )
+    recompute: str = _choice(
+        "never",
+        RECOMPUTE,
+        "Activations of blocks of several layers are computed again, not kept: never, auto (as needed) or always.",
     )
     method: str = _text(
         "local-head",

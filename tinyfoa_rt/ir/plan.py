@@ -38,6 +38,8 @@ class PlannedBuffer:
 class BlockPlan:
     """The plan of one block: its slices and what its training step needs, in bytes.
 
+    ``segments`` are the parts of a block of several layers, counted from 0, before which its forward pass is cut: in front of the
+    last cut activations are computed again instead of being kept. It is empty where all are kept.
     ``forward_bytes``, ``gradient_bytes`` and ``update_bytes`` are the most RAM that is live in any step of that phase;
     ``peak_bytes`` is the arena that holds them all. ``steps`` names the program, one entry a step.
     """
@@ -46,6 +48,7 @@ class BlockPlan:
     layers: tuple[str, ...]
     parameters: int
     slices: tuple[int, int]
+    segments: tuple[int, ...]
     update_fraction: float
     forward_bytes: int
     gradient_bytes: int

@@ -28,6 +28,7 @@ def search_space(costs: BlockCosts) -> SearchSpace:
     return SearchSpace(
         slices=[task.grids(context.block) for context in task.contexts],
         batches=task.batches,
+        segments=[costs.segments(index) for index in range(len(task.contexts))],
         peak=costs.peak,
         least=costs.least,
         written=lambda index, candidate: costs.written(index, candidate, samples),
@@ -78,6 +79,7 @@ def _block_plan(costs: BlockCosts, index: int, candidate: Candidate, header_nbyt
         layers=tuple(layer.name for layer in block.layers),
         parameters=block.parameters,
         slices=(candidate.slices.m_in, candidate.slices.m_out),
+        segments=candidate.segments,
         update_fraction=update_fraction(task.options.schedule, candidate.slices) * _trained_share(block),
         forward_bytes=need.phase_nbytes["forward"],
         gradient_bytes=need.phase_nbytes["gradient"],

@@ -83,4 +83,4 @@ class Contestant:
     def _finest(self, block: int, level: int) -> Sequence[Candidate]:
         grids = self._space.slices[block]
         allowed = [grid.count for grid in grids if level_of(grid.count) <= level] or [min(grid.count for grid in grids)]
-        return [Candidate(grid, self._space.batches[0]) for grid in grids if grid.count == max(allowed)]
+        return self._space.extremes(block, [grid for grid in grids if grid.count == max(allowed)])

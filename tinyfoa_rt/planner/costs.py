@@ -14,6 +14,7 @@ from tinyfoa_rt.partition.schedule import rotations
 from tinyfoa_rt.planner.footprint import Before, Footprint, before_each, footprint, peak_nbytes, transient_base
 from tinyfoa_rt.planner.ort_memory import StageMemory, forward_stages, step_held_nbytes, step_program
 from tinyfoa_rt.planner.search import Candidate
+from tinyfoa_rt.planner.segments import Segments, segments_of
 from tinyfoa_rt.planner.storage_layout import turn_nbytes
 from tinyfoa_rt.planner.stored import block_model
 from tinyfoa_rt.planner.task import PlanningTask
@@ -36,6 +37,7 @@ class BlockCosts:
         self._frozen = _frozen_nbytes(task)
         self._before: dict[int, Mapping[str, Before]] = {}
         self._signature = [_signature(context) for context in task.contexts]
+        self._segments: dict[Hashable, tuple[Segments, ...]] = {}
         self._held: dict[Hashable, int] = {}
         self._peaks: dict[Hashable, int] = {}
         self._stages = StageMemory(task.profile)
@@ -45,6 +47,16 @@ class BlockCosts:
     def kept_of_blocks(self) -> Sequence[int]:
         """Bytes that each trained block keeps between steps: tensors, as onnxruntime holds them."""
         return self._kept
+
+    def segments(self, index: int) -> tuple[Segments, ...]:
+        """The ways to cut the forward pass of block ``index`` that are tried; see :func:`segments_of`."""
+        key = self._signature[index]
+        if key not in self._segments:
+            task, context = self.task, self.task.contexts[index]
+            finest = task.grids(context.block)[-1]
+            largest = task.choice(Candidate(finest, task.batches[-1]))
+            self._segments[key] = segments_of(context, largest, task.options.recompute)
+        return self._segments[key]
 
     @property
     def frozen_nbytes(self) -> int:

@@ -21,10 +21,11 @@ _NEVER = 2**63  # bytes: more than there are
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Sizes that are tried for one block."""
+    """Sizes that are tried for one block, and the parts of it before which its forward pass is cut (planner/segments.py)."""
 
     slices: Slices
     batch: int
+    segments: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class SearchSpace:
         least: a lower bound of the peak that is known at once: what is held all the time.
         written: nonvolatile bytes written an epoch by a block under a candidate.
         stored: nonvolatile bytes of a block under a candidate, where they depend on that: free slots shrink with the slices.
+        segments: the cuts of the forward pass of each block, the fewest repeated operations first and the least memory last.
+            Where neither the first nor the last fits, none does.
     """
 
     slices: Sequence[Sequence[Slices]]
@@ -46,10 +49,28 @@ class SearchSpace:
     least: Callable[[int, Candidate], int]
     written: Callable[[int, Candidate], int]
     stored: Callable[[int, Candidate], int] = lambda index, candidate: 0
+    segments: Sequence[Sequence[tuple[int, ...]]] = ()
 
     def fits(self, block: int, candidate: Candidate, budget: int) -> bool:
         """Whether a block can be trained within ``budget`` bytes."""
         return self.least(block, candidate) <= budget and self.peak(block, candidate) <= budget
+
+    def fitting(self, block: int, slices: Slices, batch: int, budget: int) -> Candidate | None:
+        """The candidate of these sizes that fits ``budget`` bytes and repeats the fewest operations, if there is one."""
+        first, *others = (Candidate(slices, batch, cuts) for cuts in self.cuts(block))
+        if self.fits(block, first, budget):
+            return first
+        if not others or not self.fits(block, others[-1], budget):
+            return None
+        return next(each for each in others if self.fits(block, each, budget))
+
+    def extremes(self, block: int, grids: Sequence[Slices] | None = None) -> list[Candidate]:
+        """The candidates of all or some grids at the smallest batch that repeat least and most: if any fits, one of them does."""
+        cuts = dict.fromkeys((self.cuts(block)[0], self.cuts(block)[-1]))
+        return [Candidate(each, self.batches[0], cut) for each in grids or self.slices[block] for cut in cuts]
+
+    def cuts(self, block: int) -> Sequence[tuple[int, ...]]:
+        return self.segments[block] if self.segments else ((),)
 
 
 def grid_candidates(largest_in: int, largest_out: int) -> tuple[Slices, ...]:
@@ -76,7 +97,7 @@ def find_floor(space: SearchSpace) -> int:
     """Return the least RAM in bytes with which all blocks can be trained."""
     blocks = range(len(space.slices))
     floor = 0
-    for block in sorted(blocks, key=lambda block: -min(space.least(block, each) for each in _at_smallest_batch(space, block))):
+    for block in sorted(blocks, key=lambda block: -min(space.least(block, each) for each in space.extremes(block))):
         floor = max(floor, _smallest(space, block, enough=floor)[0])
     return floor
 
@@ -119,9 +140,7 @@ def find_fitting(space: SearchSpace, budget: int, fits: Callable[[Sequence[Candi
 def _counts(space: SearchSpace, budget: int) -> list[int]:
     """The least number of slices of each block that fits at the smallest batch."""
     batch = space.batches[0]
-    return [
-        next(g.count for g in grids if space.fits(block, Candidate(g, batch), budget)) for block, grids in enumerate(space.slices)
-    ]
+    return [next(g.count for g in grids if space.fitting(block, g, batch, budget)) for block, grids in enumerate(space.slices)]
 
 
 def _finer(space: SearchSpace, budget: int, counts: Sequence[int]) -> tuple[int, int] | None:
@@ -129,9 +148,8 @@ def _finer(space: SearchSpace, budget: int, counts: Sequence[int]) -> tuple[int,
 
     def stored(block: int, count: int) -> int:
         """At the smallest batch, in RAM."""
-        candidates = [Candidate(g, space.batches[0]) for g in space.slices[block] if g.count == count]
-        fitting = [each for each in candidates if space.fits(block, each, budget)]
-        return min((space.stored(block, each) for each in fitting), default=_NEVER)
+        tried = [space.fitting(block, g, space.batches[0], budget) for g in space.slices[block] if g.count == count]
+        return min((space.stored(block, each) for each in tried if each), default=_NEVER)
 
     found: list[tuple[int, int, int]] = []
     for block, count in enumerate(counts):
@@ -160,7 +178,7 @@ def _preference(slices: Slices) -> tuple[int, float, int]:
 
 def _smallest(space: SearchSpace, block: int, *, enough: int = -1) -> tuple[int, Candidate]:
     """The least peak of a block and where it is reached; no less than ``enough`` is searched for."""
-    candidates = _at_smallest_batch(space, block)
+    candidates = space.extremes(block)
     bounds = [space.least(block, candidate) for candidate in candidates]
     best: tuple[int, int] | None = None
     for place in sorted(range(len(candidates)), key=bounds.__getitem__):
@@ -172,16 +190,12 @@ def _smallest(space: SearchSpace, block: int, *, enough: int = -1) -> tuple[int,
     return best[0], candidates[best[1]]
 
 
-def _at_smallest_batch(space: SearchSpace, block: int) -> list[Candidate]:
-    return [Candidate(slices, space.batches[0]) for slices in space.slices[block]]
-
-
 def _at_batch(space: SearchSpace, budget: int, counts: Sequence[int], batch: int) -> tuple[Candidate, ...] | None:
     """Every block with its number of slices at one batch, each in the grid that writes least; ``None`` if one does not fit."""
     chosen = []
     for block, grids in enumerate(space.slices):
-        candidates = [Candidate(g, batch) for g in grids if g.count == counts[block]]
-        fitting = [candidate for candidate in candidates if space.fits(block, candidate, budget)]
+        tried = [space.fitting(block, g, batch, budget) for g in grids if g.count == counts[block]]
+        fitting = [each for each in tried if each]
         if not fitting:
             return None
         chosen.append(min(fitting, key=lambda candidate: space.written(block, candidate)))

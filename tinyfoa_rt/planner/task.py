@@ -118,7 +118,7 @@ class PlanningTask:
         slices = candidate.slices if self.options.schedule == "slice" else Slices(1, 1)
         hands_on = self.options.order == "interleaved" and self.profile.runtime == "ort"
         holds_slice = self.holds_slice(slices) or self.has_shares
-        return StepChoice(slices, candidate.batch, holds_slice, hands_on=hands_on)
+        return StepChoice(slices, candidate.batch, holds_slice, hands_on, candidate.segments)
 
     @property
     def has_shares(self) -> bool:

@@ -9,10 +9,13 @@ from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.plan import BlockPlan, Nonvolatile, Plan, PlannedBuffer
 from tinyfoa_rt.names import elide
 from tinyfoa_rt.partition.layers import untrainable_products
+from tinyfoa_rt.planner.assemble import search_space
 from tinyfoa_rt.planner.costs import BlockCosts
 from tinyfoa_rt.planner.nonvolatile import Flash
 from tinyfoa_rt.planner.search import Candidate
+from tinyfoa_rt.planner.segments import repeated_share
 from tinyfoa_rt.planner.task import PlanningTask
+from tinyfoa_rt.steps import assemble_step
 from tinyfoa_rt.steps.methods import method_of
 from tinyfoa_rt.units import format_nbytes
 
@@ -22,7 +25,9 @@ __all__ = ["explain"]
 def explain(costs: BlockCosts, flash: Flash, plan: Plan) -> str:
     """Return why the blocks of ``plan`` are planned as they are, or what stands in the way."""
     task, blocks = costs.task, plan.blocks
-    return (_why_chosen(task, costs, blocks) if plan.feasible else _why_not(task, flash, blocks)) + _why_frozen(task.graph)
+    why = _why_chosen(task, costs, blocks) if plan.feasible else _why_not(task, flash, blocks)
+    repeated = [_why_repeated(costs, index, block, plan.batch) for index, block in enumerate(blocks) if block.segments]
+    return " ".join([why, *repeated]) + _why_frozen(task.graph)
 
 
 def _why_frozen(graph: Graph) -> str:
@@ -34,6 +39,18 @@ def _why_frozen(graph: Graph) -> str:
     others = f" and {len(names) - 1} more" if len(names) > 1 else ""
     verb = "stay" if others else "stays"
     return f" {elide(names[0])}{others} {verb} frozen: {reasons[names[0]]}."
+
+
+def _why_repeated(costs: BlockCosts, index: int, block: BlockPlan, batch: int) -> str:
+    """What it costs to compute activations again, and what it saves."""
+    context, slices = costs.task.contexts[index], Slices(*block.slices)
+    step = assemble_step(context, costs.task.choice(Candidate(slices, batch, block.segments)))
+    cuts = " and ".join(elide(context.block.parts[cut].name) for cut in block.segments)
+    kept = costs.peak(index, Candidate(slices, batch))
+    return (
+        f"Block {elide(block.name)} computes {100 * repeated_share(context, step):.0f} % of its forward pass twice (cut before "
+        f"{cuts}), by multiply-accumulates: in these sizes it would need {kept:,} bytes if all activations were kept."
+    )
 
 
 def _why_not(task: PlanningTask, flash: Flash, blocks: Sequence[BlockPlan]) -> str:
@@ -61,6 +78,8 @@ def _too_little_ram(task: PlanningTask, worst: BlockPlan) -> str:
     context = next(context for context in task.contexts if context.block.name == worst.name)
     advice = method_of(context.recipe.method).advice(context, largest)
     mend = f" {advice}" if advice else ""
+    if task.options.recompute == "never" and context.block.parts:
+        mend += " Activations need not all be kept: --recompute auto."
     return (
         f"Block {elide(worst.name)} needs at least {worst.peak_bytes:,} bytes; its largest buffer is {elide(largest.name)} "
         f"({format_nbytes(largest.bytes)}). The smallest budget that would do is {worst.peak_bytes:,} bytes.{mend} {where}"
@@ -120,4 +139,5 @@ def _next_larger(task: PlanningTask, costs: BlockCosts, index: int, block: Block
     if not grids:
         return None
     next_count = max(g.count for g in grids)
-    return min(costs.peak(index, Candidate(g, task.batches[0])) for g in grids if g.count == next_count)
+    tried = search_space(costs).extremes(index, [g for g in grids if g.count == next_count])
+    return min(costs.peak(index, each) for each in tried)

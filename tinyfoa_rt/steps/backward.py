@@ -17,6 +17,7 @@ from tinyfoa_rt.operators import standard_operator
 from tinyfoa_rt.operators.vjp import VjpRule, refuse
 from tinyfoa_rt.partition.layers import untrainable_products
 from tinyfoa_rt.steps.forward import ForwardPass
+from tinyfoa_rt.steps.recomputation import Recomputation
 from tinyfoa_rt.steps.training_nodes import nodes_to_output, reached_by_layers
 
 __all__ = ["BackwardPass", "ChannelSlice", "channel_slice", "vjp_rule"]
@@ -45,10 +46,16 @@ class BackwardPass:
     """Gradients of values while the rules add nodes for them: a :class:`tinyfoa_rt.operators.vjp.GradientPass`."""
 
     def __init__(
-        self, forward: ForwardPass, names: Mapping[str, str], reached: frozenset[str], part: ChannelSlice | None
+        self,
+        forward: ForwardPass,
+        again: Recomputation,
+        names: Mapping[str, str],
+        reached: frozenset[str],
+        part: ChannelSlice | None,
     ) -> None:
         self.builder = forward.builder
         self._compact = forward.compact
+        self._again = again
         self.names = names
         self.reached = reached
         self.part = part
@@ -60,8 +67,8 @@ class BackwardPass:
         return self.part.origin if self.part else ""
 
     def saved(self, value: str) -> str:
-        """The tensor of a value from the forward pass."""
-        return self.names.get(value, value)
+        """The tensor of a value from the forward pass, or what is computed again in its place."""
+        return self._again.saved(self.names.get(value, value))
 
     def compact(self, node: Node) -> str:
         """What was saved of a node in place of a whole value; the empty string where the value itself is there."""

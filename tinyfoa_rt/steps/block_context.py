@@ -72,13 +72,15 @@ class StepChoice:
     """Sizes of a training step.
 
     ``holds_slice`` is true where of a layer that is cut only the active slice is in RAM, else all is; ``hands_on`` where the
-    block's output is kept for the next block, which trains on the same batch.
+    block's output is kept for the next block, which trains on the same batch. ``segments`` are the parts of the block, counted
+    from 0, before which the forward pass is cut: in front of the last cut activations are computed again instead of being kept.
     """
 
     slices: Slices
     batch: int
     holds_slice: bool
     hands_on: bool = False
+    segments: tuple[int, ...] = ()
 
 
 def block_contexts(graph: Graph, blocks: Sequence[Block], recipe: Recipe, profile: Profile) -> tuple[BlockContext, ...]:

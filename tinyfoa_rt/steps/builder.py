@@ -10,7 +10,7 @@ import numpy as np
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.buffer import Place
 from tinyfoa_rt.ir.graph import Attribute, Constant, Graph, Node
-from tinyfoa_rt.ir.names import own
+from tinyfoa_rt.ir.names import AGAIN, own
 from tinyfoa_rt.ir.plan import Category
 from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.step import Phase, StepGraph, StepNode, StepTensor, TensorType
@@ -180,8 +180,23 @@ class StepBuilder:
     def num_nodes(self) -> int:
         return len(self._nodes)
 
+    @property
+    def nodes(self) -> Sequence[StepNode]:
+        """The nodes so far."""
+        return self._nodes
+
+    def repeat(self, node: StepNode, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+        """Add a node once more: it reads other tensors and computes copies of its outputs."""
+        for copy, name in zip(outputs, node.outputs):
+            if name:
+                self._tensors[copy] = replace(self._tensors[name], name=copy)
+        name = own(node.name, AGAIN)
+        self._nodes.append(replace(node, name=name, inputs=tuple(inputs), outputs=tuple(outputs), phase=self.phase))
+
     def finish(self, name: str, outputs: Sequence[str], scores: str = "") -> StepGraph:
-        growth = {name: self.graph.values[name].growth for name in self._tensors if name in self.graph.values}
+        values = self.graph.values
+        of_value = {each.name: each.owner for each in self._tensors.values() if each.role in ("value", AGAIN)}
+        growth = {name: values[value].growth for name, value in of_value.items() if value in values}
         nodes, inputs = tuple(self._nodes), tuple(self._inputs)
         graph = StepGraph(name, nodes, self._tensors, inputs, tuple(outputs), self._constants, self.graph.opset, growth, scores)
         verify_step(graph)

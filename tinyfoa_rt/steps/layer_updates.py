@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tinyfoa_rt.ir.block import Layer
@@ -12,35 +13,47 @@ from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.operators.updates import LARGEST
 from tinyfoa_rt.steps.backward import BackwardPass
 from tinyfoa_rt.steps.block_context import BlockContext, StepChoice
+from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.forward import ForwardPass, window_attributes
 from tinyfoa_rt.steps.parameters import LayerTensors, Parameter
+from tinyfoa_rt.steps.recomputation import Recomputation
 
-__all__ = ["LayerUpdates"]
+__all__ = ["LayerUpdates", "rate_after"]
 
 _SLICE_GRADIENTS = {"dense": "DenseSliceGrad", "conv": "ConvSliceGrad", "local": "LocallyConnectedSliceGrad"}
+
+
+def rate_after(builder: StepBuilder, computed: Sequence[str], owner: str) -> str:
+    """Return the rate of a step; where ``computed`` names tensors, as one of ``owner`` that is there once all of them are."""
+    rate = RATE
+    for name in computed:
+        owner = own(owner, "rate")
+        rate = builder.call("RateAfter", (rate, name), (owner,), {}, "gradient")[0]
+    return rate
 
 
 class LayerUpdates:
     """Adds the updates of a block's layers to a step."""
 
-    def __init__(self, context: BlockContext, choice: StepChoice, forward: ForwardPass) -> None:
+    def __init__(self, context: BlockContext, choice: StepChoice, forward: ForwardPass, again: Recomputation) -> None:
         self.context = context
         self.choice = choice
         self.forward = forward
+        self.again = again
         self.builder = forward.builder
         self.optimizer = optimizer_of(context.recipe.optimizer)
 
-    def add(self, layer: Layer, tensors: LayerTensors, backward: BackwardPass, grad_z: str, waits_for: str | None = None) -> None:
+    def add(
+        self, layer: Layer, tensors: LayerTensors, backward: BackwardPass, grad_z: str, waits_for: Sequence[str] | None = None
+    ) -> None:
         """Add the gradient of a layer's active slice, by the error ``grad_z`` at its output, and the step that follows it.
 
-        In a block of several layers on onnxruntime the weights move after the tensor ``waits_for`` has been computed from them,
-        if there is one, and the bias after their signs. The bias is what onnxruntime goes for first: so it draws all that is to
-        move of the layer with it, and no error waits for the layers below.
+        In a block of several layers on onnxruntime the weights move after the tensors ``waits_for`` have been computed, and the
+        bias after their signs. The bias is what onnxruntime goes for first: so it draws all that is to move of the layer with it,
+        and no error waits for the layers below.
         """
         self.builder.phase = "gradient"
-        if waits_for:
-            rate = own(layer.name, "rate")
-            tensors = replace(tensors, rate=self.builder.call("RateAfter", (RATE, waits_for), (rate,), {}, "gradient")[0])
+        tensors = replace(tensors, rate=rate_after(self.builder, waits_for or (), layer.name))
         if layer.kind == "dense" and self.optimizer.dense_step and self.context.profile.runtime == "ort":
             self._step_down(layer, tensors, backward, grad_z, waits_for)
             return
@@ -54,7 +67,7 @@ class LayerUpdates:
         attributes["bias_size"] = bias.grad_type.size if bias else 0
         attributes["has_all_rows"] = int(backward.part is None)
         attributes |= self._input_center(layer)
-        x, x_scale = self._layer_input(layer)
+        x, x_scale = self.input_of(layer)
         outputs = tuple(gradient(parameter.latent) for parameter in (weight, bias) if parameter)
         inputs = (grad_z, x, x_scale, tensors.origin)
         self.builder.call(_SLICE_GRADIENTS[layer.kind], inputs, outputs, attributes, "gradient")
@@ -63,7 +76,15 @@ class LayerUpdates:
         self._update(layer, weight, outputs[0], (tensors.rate, origin))
         self._finish(layer, tensors, ("".join(outputs[1:]), origin), waits_for)
 
-    def _step_down(self, layer: Layer, tensors: LayerTensors, backward: BackwardPass, grad_z: str, waits_for: str | None) -> None:
+    def input_of(self, layer: Layer) -> tuple[str, str]:
+        """What a layer has multiplied, or what is computed again in its place; and its scale where it is binary and has one."""
+        if self.forward.reads_bits(layer, self.context.recipe_of(layer)):
+            return self.forward.name(layer.input), self.forward.binary[layer.input]
+        return self.again.saved(self.forward.real_input(layer.input)), ""
+
+    def _step_down(
+        self, layer: Layer, tensors: LayerTensors, backward: BackwardPass, grad_z: str, waits_for: Sequence[str] | None
+    ) -> None:
         """Where gradients have a buffer of their own: gradient and update of the weights are one operator."""
         weight, bias = tensors.weight, tensors.bias_parameter
         assert weight is not None
@@ -74,12 +95,12 @@ class LayerUpdates:
             grad = self.builder.call("BiasSliceGrad", (grad_z, tensors.origin), (gradient(bias.latent),), size, "gradient")[0]
         self.builder.phase = "update"
         limit = 1.0 if self._is_binary(layer) else LARGEST
-        inputs = (weight.latent, grad_z, *self._layer_input(layer), tensors.rate, tensors.origin)
+        inputs = (weight.latent, grad_z, *self.input_of(layer), tensors.rate, tensors.origin)
         attributes |= {"limit": limit, **self._input_center(layer)}
         self.builder.call(self.optimizer.dense_step, inputs, (successor(weight.latent),), attributes)
         self._finish(layer, tensors, (grad, ""), waits_for)
 
-    def _finish(self, layer: Layer, tensors: LayerTensors, given: tuple[str, str], waits_for: str | None) -> None:
+    def _finish(self, layer: Layer, tensors: LayerTensors, given: tuple[str, str], waits_for: Sequence[str] | None) -> None:
         """The step of the bias, by its gradient and where its slice begins, and the signs of the weights that have moved."""
         bias, rate = tensors.bias_parameter, tensors.rate
         moved = self._moved(layer, tensors) if waits_for is not None and bias is not None else {}
@@ -100,12 +121,6 @@ class LayerUpdates:
         assert tensors.weight is not None
         scalars = {kept: successor(own(tensors.weight.latent, kept)) for kept in self.optimizer.scalars}
         return scalars | ({"sums": successor(tensors.updated_signs[1])} if self._is_binary(layer) else {})
-
-    def _layer_input(self, layer: Layer) -> tuple[str, str]:
-        """What a layer multiplies, and its scale where it is binary and has one."""
-        if self.forward.reads_bits(layer, self.context.recipe_of(layer)):
-            return self.forward.name(layer.input), self.forward.binary[layer.input]
-        return self.forward.real_input(layer.input), ""
 
     def _input_center(self, layer: Layer) -> dict[str, Attribute]:
         """The attribute that says what the gradient takes off the input of binary weights; none where that is nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tinyfoa_rt.ir.names import AGAIN, own, split
 from tinyfoa_rt.ir.step import StepGraph
 from tinyfoa_rt.operators import is_view, standard_operator
 
@@ -24,7 +25,8 @@ def needless_values(step: StepGraph) -> frozenset[str]:
         if is_view(node.op_type, node.domain):
             source[node.outputs[0]] = source.get(node.inputs[0], node.inputs[0])
     read: dict[str, set[str]] = {}
-    for node in (each for each in step.nodes if each.phase != "forward"):
+    for node in (each for each in step.nodes if each.phase != "forward" and split(each.name)[1] != AGAIN):
         for name in node.inputs:
-            read.setdefault(source.get(name, name), set()).add(node.op_type)
+            source_name = source.get(name, name)
+            read.setdefault(source_name.removesuffix(own("", AGAIN)), set()).add(node.op_type)
     return frozenset(name for name, gradients in smaller.items() if name in read and read[name] <= gradients)

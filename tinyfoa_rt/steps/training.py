@@ -5,7 +5,9 @@ Where the error comes from is the block's method (:mod:`tinyfoa_rt.steps.methods
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
+from itertools import groupby
 
 from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.graph import Node
@@ -17,10 +19,11 @@ from tinyfoa_rt.steps.block_context import BlockContext, StepChoice
 from tinyfoa_rt.steps.block_pass import BlockPass
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.input_gradients import add_input_gradient
-from tinyfoa_rt.steps.layer_updates import LayerUpdates
+from tinyfoa_rt.steps.layer_updates import LayerUpdates, rate_after
 from tinyfoa_rt.steps.methods import method_of
 from tinyfoa_rt.steps.methods.supervised import declare_labels
 from tinyfoa_rt.steps.parameters import declare_trained
+from tinyfoa_rt.steps.recomputation import Recomputation
 from tinyfoa_rt.steps.saved_values import needless_values
 from tinyfoa_rt.steps.training_nodes import nodes_to_output, reached_by_layers, running_statistics
 
@@ -46,7 +49,7 @@ def _assemble(context: BlockContext, choice: StepChoice, dropped: frozenset[str]
     builder = StepBuilder(context.graph, context.profile, choice.batch)
     step = _StepAssembly(context, choice, builder, dropped)
     step.declare()
-    step.forward.run(nodes_to_output(context.block))
+    step.run_forward()
     step.run_backward()
     return builder.finish(context.block.name, (LOSS, *step.reported), step.scores)
 
@@ -61,6 +64,7 @@ class _StepAssembly:
         self.block = context.block
         self.forward = BlockPass(builder, context, choice, dropped=dropped)
         self.passes: Mapping[str, BlockPass] = {}
+        self.again = Recomputation(builder)
         self.method = method_of(context.recipe.method)
         self.scores = ""
         self._shifted: list[tuple[Node, str]] = []
@@ -71,6 +75,8 @@ class _StepAssembly:
         # those of the last layer last, and each is taken as soon as its error has passed.
         self.moves_last = bool(self.block.parts) and context.profile.runtime == "ort"
         self._last: list[Callable[[], None]] = []
+        # The next layer's update waits for these shifts, or the errors that they read would be held to the end.
+        self._moved: list[str] = []
 
     @property
     def reported(self) -> tuple[str, ...]:
@@ -97,13 +103,25 @@ class _StepAssembly:
                 raise refuse(layer.name, "is a dense layer at several positions, which cannot be trained yet")
             self.forward.tensors[layer.name] = declare_trained(self.builder, layer, self.context.recipe_of(layer), self.choice)
 
+    def run_forward(self) -> None:
+        part_of = {node.name: number for number, part in enumerate(self.block.stages) for node in part.nodes}
+
+        def segment(node: Node) -> int:
+            return bisect_right(self.choice.segments, part_of[node.name])
+
+        for number, (_, nodes) in enumerate(groupby(nodes_to_output(self.block), segment)):
+            if number:
+                self.again.cut()
+            self.forward.run(list(nodes))
+        self.again.end_forward()
+
     def run_backward(self) -> None:
         origin = self.forward.tensors[self.block.layers[0].name].origin
         sends_slices = self.method.sends_slices and not self.block.parts  # layers below need the error of all channels
         part = channel_slice(self.context.graph, self.block, self.choice.slices, origin) if sends_slices else None
         reached = reached_by_layers(self.block)
         names = {**self.forward.renamed, **{name: self.builder.known_real(name) for name in self.binary}}
-        backward = BackwardPass(self.forward, names, reached, part)
+        backward = BackwardPass(self.forward, self.again, names, reached, part)
         self._add_error(backward)
         for value, owner in self.part_of.items():
             if owner.name in self.passes:
@@ -157,13 +175,16 @@ class _StepAssembly:
         if grad_z is None:
             return
         tensors, sent = self.forward.tensors[layer.name], ""
-        updates = LayerUpdates(self.context, self.choice, self._pass_of(layer.output))
+        updates = LayerUpdates(self.context, self.choice, self._pass_of(layer.output), self.again)
         if self.method.passes_errors and backward.needs(layer.input):
             sent = add_input_gradient(self.context, layer, tensors, backward, grad_z)
-        if self.moves_last:
-            self._last.append(lambda: updates.add(layer, tensors, backward, grad_z, waits_for=sent))
-        else:
+        if not self.moves_last:
             updates.add(layer, tensors, backward, grad_z)
+            return
+        done = [name for name in (sent, grad_z, updates.input_of(layer)[0]) if name]
+        waits_for = [*done[: bool(sent)], *self.again.unfinished(tensors.w, done), *self._moved]
+        self._moved.clear()
+        self._last.append(lambda: updates.add(layer, tensors, backward, grad_z, waits_for))
 
     def _propagate(self, node: Node, backward: BackwardPass) -> None:
         grad = backward.of(node.outputs[0])
@@ -175,9 +196,7 @@ class _StepAssembly:
         rule = vjp_rule(self.context.graph, node)
         if node in running_statistics(self.block):
             self._shifted.append((node, grad))
-            if self.moves_last:
-                self._last.append(lambda: self._move_shifts(backward))
-            elif self.context.profile.runtime != "ort":  # where the gradient may take the place of what both read
+            if self.moves_last or self.context.profile.runtime != "ort":  # the gradient may take the place of what both read
                 self._move_shifts(backward)
         rule(backward, node, grad)
 
@@ -189,6 +208,9 @@ class _StepAssembly:
             share = self.context.recipe.shift_share(max(layer.row_size for layer in layers))
             attributes = {"share": share, **backward.channel_size(node.inputs[0])}
             shift = shift_of(node.outputs[0])
-            self.builder.call("ShiftSgdStep", (shift, grad, RATE, backward.origin), (successor(shift),), attributes)
+            rate = rate_after(self.builder, self.again.unfinished(shift, [grad]) if self.moves_last else (), shift)
+            self._moved += self.builder.call(
+                "ShiftSgdStep", (shift, grad, rate, backward.origin), (successor(shift),), attributes
+            )
         self._shifted.clear()
         self.builder.phase = "gradient"

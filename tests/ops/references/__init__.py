@@ -52,6 +52,7 @@ REFERENCES: Mapping[str, Reference] = {
     "SoftmaxGrad": elementwise.softmax_grad,
     "ChannelScaleGrad": elementwise.channel_scale_grad,
     "BatchNormalizationGrad": elementwise.batch_normalization_grad,
+    "FollowedBatchNormalization": pooling.followed_batch_normalization,
     "RunningBatchNormalization": pooling.running_batch_normalization,
     "ShiftSgdStep": pooling.shift_sgd_step,
     "MaxPoolGrad": pooling.max_pool_grad,

@@ -12,8 +12,17 @@ Array = NDArray[Any]
 Ints = Sequence[int]
 
 __all__ = [
-    "average_pool_grad", "global_average_pool_grad", "lrn_grad", "max_places", "max_places_grad", "max_pool_grad",
-    "running_batch_normalization", "spread_channels", "sum_neighbours", "window_counts",
+    "average_pool_grad",
+    "followed_batch_normalization",
+    "global_average_pool_grad",
+    "lrn_grad",
+    "max_places",
+    "max_places_grad",
+    "max_pool_grad",
+    "running_batch_normalization",
+    "spread_channels",
+    "sum_neighbours",
+    "window_counts",
 ]  # fmt: skip
 
 
@@ -145,6 +154,12 @@ def running_batch_normalization(
     mean_next = momentum * mean + new * wide.mean(axis=axes)
     square = momentum * (variance + mean.astype(np.float64) ** 2) + new * (wide**2).mean(axis=axes)
     variance_next = square - mean_next**2
+    return *followed_batch_normalization(x, gain, shift, mean_next, variance_next, epsilon=epsilon), mean_next, variance_next
+
+
+def followed_batch_normalization(
+    x: Array, gain: Array, shift: Array, mean: Array, variance: Array, *, epsilon: float = 1e-5
+) -> tuple[Array, ...]:
     column = (-1, *[1] * (x.ndim - 2))
-    normal = (wide - mean_next.reshape(column)) / np.sqrt(variance_next + epsilon).reshape(column)
-    return normal * gain.reshape(column) + shift.reshape(column), mean_next, variance_next
+    normal = (x.astype(np.float64) - mean.reshape(column)) / np.sqrt(variance.astype(np.float64) + epsilon).reshape(column)
+    return (normal * gain.reshape(column) + shift.reshape(column),)

@@ -77,6 +77,14 @@ def _lower_running(lowering: Lowering, node: StepNode) -> list[Statement]:
     ]
 
 
+def _lower_followed(lowering: Lowering, node: StepNode) -> list[Statement]:
+    """What :func:`_lower_running` ends with."""
+    x, gain, shift, mean, variance = node.inputs
+    kept = lowering.at(mean), lowering.at(variance)
+    by = Fields("tfoa_normalization", (*map(lowering.real, (gain, shift)), *kept, Real(node.float("epsilon", 1e-5))))
+    return [Call("tfoa_batch_normalization", (lowering.channel_fields(x), by, lowering.real(x), lowering.at(node.outputs[0])))]
+
+
 def _lower_gradient(lowering: Lowering, node: StepNode) -> list[Statement]:
     grad, gain, variance = node.inputs[:3]
     given = Real(node.float("epsilon", 1e-5)), lowering.real(gain), lowering.real(variance)
@@ -113,6 +121,17 @@ register(
         memory=Memory(reuses={0: (0,)}, updates={1: 3, 2: 4}),
         attributes=("epsilon", "momentum"),
         lower=_lower_running,
+    ),
+    Operator(
+        name="FollowedBatchNormalization",
+        inputs=(Port("x"), Port("gain"), Port("shift"), Port("mean"), Port("variance")),
+        outputs=(Port("y"),),
+        shape_rule=same_as_first,
+        scratch=no_scratch,
+        doc="Batch normalization by running statistics that have followed x already: the same y again.",
+        memory=IN_PLACE,
+        attributes=("epsilon",),
+        lower=_lower_followed,
     ),
     Operator(
         name="ShiftSgdStep",
