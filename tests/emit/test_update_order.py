@@ -13,7 +13,7 @@ import pytest
 
 from tests.emit.drawn_networks import KINDS, draw_network
 from tests.emit.drawn_steps import DrawnStep
-from tests.small_models import load_model, mlp
+from tests.small_models import ModelBuilder, load_model, mlp
 from tinyfoa_rt.emit.inlining import inline_functions
 from tinyfoa_rt.ir.inlined import InlinedGraph
 from tinyfoa_rt.operators import is_view
@@ -106,3 +106,19 @@ def test_onnxruntime_runs_nodes_in_the_order_that_is_planned(tmp_path: Path, opt
     events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
     ran = [event["args"]["op_name"] for event in events if event["name"].endswith("_kernel_time")]
     assert ran == [node.op_type for node in inline_functions(model).nodes]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "normalized", "adam"])
+def test_convolutions_without_a_bias_move_as_early(tmp_path: Path, optimizer: str) -> None:
+    """Their gradient computes no sum that nothing reads, which onnxruntime would go for first."""
+    builder, x = ModelBuilder((2, 6, 6)), "input"
+    for number in range(1, 5):
+        x = builder.node("Conv", (x, builder.weight(2, 2, 3, 3)), f"conv{number}", pads=[1] * 4)
+    graph = load_model(builder.model(builder.dense(builder.node("Flatten", (x,)), 72, 3, "fc")), tmp_path)
+    options = {"block_layers": "all", "batch": 1, "slices": "1x1", "binarize": "none", "optimizer": optimizer}
+    artifact = build(graph, plan(graph, "1MB", **options))
+    nodes = inline_functions(onnx.load_from_string(artifact.model(artifact.blocks[0].step, is_packed=False))).nodes
+    made = {name: place for place, node in enumerate(nodes) for name in node.outputs}
+    moved = [made[f"conv{number}#w{NEXT}"] for number in (4, 3, 2, 1)]
+    sent = [made[f"conv{number - 1}_out#by#conv{number}#grad"] for number in (4, 3, 2)]
+    assert sent[0] < moved[0] < sent[1] < moved[1] < sent[2] < moved[2] < moved[3]

@@ -14,13 +14,16 @@ from tinyfoa_rt.operators import DOMAIN, OPERATORS, find_operator, standard_oper
 from tinyfoa_rt.operators.signature import snake_case
 from tinyfoa_rt.resources import resource_path
 
-__all__ = ["WHOLE", "has_body", "has_function", "load_functions"]
+__all__ = ["UNBIASED", "WHOLE", "has_body", "has_function", "load_functions"]
 
 _FOLDER = "graphs/ops"
 # A body with a variant in its name stands for the plain one where that variant is asked for.
 VARIANTS = ("forward", "sliced", "tensor_alpha", "centered", "pooled", "grouped")
 # Behind the name of a product whose layer is trained whole, in a step that reads other layers in slices.
 WHOLE = "Whole"
+# Behind the name of the gradient of a layer that has no bias. In the body what nothing reads would be computed nevertheless, and
+# onnxruntime goes first for what nothing reads, with all that it needs: the errors of all layers above their updates.
+UNBIASED = "Unbiased"
 
 
 def has_body(op_type: str) -> bool:
@@ -75,6 +78,8 @@ def _collect(key: tuple[str, str], variants: frozenset[str], found: dict[tuple[s
 
 @cache
 def _read(op_type: str, variants: frozenset[str]) -> onnx.FunctionProto:
+    if op_type.endswith(UNBIASED):
+        return _unbiased(_read(op_type.removesuffix(UNBIASED), variants))
     if op_type.endswith(WHOLE):
         return _whole(_read(op_type.removesuffix(WHOLE), variants - {"sliced"}))
     folder, stem = resource_path(_FOLDER), snake_case(op_type)
@@ -94,6 +99,22 @@ def _whole(function: onnx.FunctionProto) -> onnx.FunctionProto:
         if (resource_path(_FOLDER) / f"{snake_case(node.op_type)}.sliced.onnxtxt").exists():
             node.op_type += WHOLE
     return whole
+
+
+def _unbiased(function: onnx.FunctionProto) -> onnx.FunctionProto:
+    """A gradient's body without its last output, that of the bias, and what computes it alone."""
+    found = onnx.FunctionProto()
+    found.CopyFrom(function)
+    found.name += UNBIASED
+    del found.output[-1:], found.node[:]
+    needed = set(found.output)
+    kept = []
+    for node in reversed(function.node):
+        if needed.intersection(node.output):
+            needed.update(node.input)
+            kept.append(node)
+    found.node.extend(reversed(kept))
+    return found
 
 
 @cache

@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from tinyfoa_rt.emit.bodies import WHOLE, has_function, load_functions
+from tinyfoa_rt.emit.bodies import UNBIASED, WHOLE, has_function, load_functions
 from tinyfoa_rt.emit.rewrites import rewrite_function
 from tinyfoa_rt.emit.row_blocks import join_in_row_blocks
 from tinyfoa_rt.emit.sized import SizedEmission, plain_attribute
@@ -239,7 +239,12 @@ def emit_nodes(form: ByteForm, *, keeps_batch: bool) -> tuple[list[onnx.NodeProt
     if not keeps_batch:
         form.variants |= {"forward"}
     emission = NodeEmission(form.step, keeps_batch=keeps_batch)
-    return form.finish([form.node(node, emission.node(node)) for node in form.step.nodes]), emission
+    nodes = form.finish([form.node(node, emission.node(node)) for node in form.step.nodes])
+    for node in nodes:
+        if node.op_type in _SLICE_GRADIENTS and not node.output[1]:
+            node.op_type += UNBIASED
+            del node.output[1:]
+    return nodes, emission
 
 
 def check_emission(graph: StepGraph, *, keeps_batch: bool) -> None:
