@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,11 @@ from tinyfoa_rt.artifact.plan_file import parse_plan
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.run.counted_memory import measure_peak
+
+
+def mostly_slow(cases: Iterable[tuple[Any, ...]], fast: Collection[tuple[Any, ...]]) -> list[Any]:
+    """Each case starts a process or two, which take a second each."""
+    return [pytest.param(*case, marks=() if case in fast else pytest.mark.slow) for case in cases]
 
 
 @pytest.mark.parametrize(
@@ -41,9 +48,12 @@ def test_what_is_measured_is_what_is_planned(options: dict[str, Any], tmp_path: 
     assert measure_peak(tmp_path / "artifact", "none") == planned
 
 
-@pytest.mark.parametrize("batch", [1, 16])
-@pytest.mark.parametrize("optimizer", ["sgd", "normalized", "adam"])
-@pytest.mark.parametrize("binarize", ["none", "both"])
+@pytest.mark.parametrize(
+    ("binarize", "optimizer", "batch"),
+    mostly_slow(
+        itertools.product(("none", "both"), ("sgd", "normalized", "adam"), (1, 16)), [("none", "adam", 1), ("both", "sgd", 16)]
+    ),
+)
 def test_of_a_convolutional_network_as_one_block(binarize: str, optimizer: str, batch: int, tmp_path: Path) -> None:
     required_tool("gcc")
     graph = load_model(conv_net(), tmp_path)
@@ -56,8 +66,12 @@ def test_of_a_convolutional_network_as_one_block(binarize: str, optimizer: str, 
     assert 0.99 * planned.peak_bytes <= measured <= planned.peak_bytes
 
 
-@pytest.mark.parametrize("binarize", ["none", "weights", "both"])
-@pytest.mark.parametrize("optimizer", ["sgd", "normalized", "momentum"])
+@pytest.mark.parametrize(
+    ("binarize", "optimizer"),
+    mostly_slow(
+        itertools.product(("none", "weights", "both"), ("sgd", "normalized", "momentum")), [("none", "sgd"), ("both", "momentum")]
+    ),
+)
 def test_gradients_of_a_deep_perceptron_are_not_in_memory_together(binarize: str, optimizer: str, tmp_path: Path) -> None:
     """Beside what a step keeps, eight layers of 64 x 64 take no gradient (16,384 bytes) more than four, planned and measured."""
     required_tool("gcc")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,4 +29,9 @@ def compile_library(folder: Path, *options: str) -> Path:
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compile_library(tmp_path_factory.mktemp("ops"), "-DCMAKE_C_FLAGS=-Werror -Wpedantic -Wconversion")
+    return _library_of_session(tmp_path_factory)
+
+
+@cache  # a fixture that several modules import runs once in each
+def _library_of_session(folders: pytest.TempPathFactory) -> Path:
+    return compile_library(folders.mktemp("ops"), "-DCMAKE_C_FLAGS=-Werror -Wpedantic -Wconversion")

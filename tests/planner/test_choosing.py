@@ -21,7 +21,13 @@ from tinyfoa_rt.planner.costs import BlockCosts
 from tinyfoa_rt.planner.ranking import AXES, learners, level_of, points_of
 
 TARGETS = ("ort-cpu", "c99")
-CASES = [(mlp, "ort-cpu"), (mlp, "c99"), (residual_net, "ort-cpu"), (residual_net, "c99")]
+# Plans of every learner, or of many budgets, take a second each.
+CASES = [
+    (mlp, "c99"),
+    pytest.param(mlp, "ort-cpu", marks=pytest.mark.slow),
+    pytest.param(residual_net, "c99", marks=pytest.mark.slow),
+    pytest.param(residual_net, "ort-cpu", marks=pytest.mark.slow),
+]
 
 Make = Callable[[], onnx.ModelProto]
 
@@ -51,7 +57,7 @@ def budgets(graph: Graph, target: str, count: int) -> list[int]:
     return [round(low * (high / low) ** (place / (count - 1))) for place in range(count)]
 
 
-@pytest.mark.parametrize(("make", "target"), [(mlp, "ort-cpu"), (mlp, "c99"), (residual_net, "c99")])
+@pytest.mark.parametrize(("make", "target"), CASES[:3])
 def test_the_choice_is_the_best_of_all_learners_that_fit(tmp_path: Path, make: Make, target: str) -> None:
     graph = load_model(make(), tmp_path)
     seen = set()
