@@ -119,6 +119,7 @@ def tables_without_times(folder: Path) -> list[list[str]]:
     return [line.split("|")[:-3] for line in lines]
 
 
+@pytest.mark.usefixtures("uncounted")
 @pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_comparison_that_was_killed_ends_in_the_same_table(
     number: signal.Signals, files: Path, capsys: pytest.CaptureFixture[str]
@@ -133,7 +134,7 @@ def test_a_comparison_that_was_killed_ends_in_the_same_table(
         "--checkpoint-every",
         "0.3",
     ]
-    environment = {**os.environ, "PYTHONPATH": str(Path(tinyfoa_rt.__file__).parents[1])}
+    environment = {**os.environ, "PATH": "", "PYTHONPATH": str(Path(tinyfoa_rt.__file__).parents[1])}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment)
     second = files / "broken" / "runs" / "tinyfoa_slices=2x2" / "32768" / "seed-0" / "metrics.jsonl"
     while process.poll() is None and not (second.exists() and second.stat().st_size > 2000):

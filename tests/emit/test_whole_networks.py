@@ -28,7 +28,9 @@ RELATIVE = 1e-6
 FLOAT_RELATIVE = 1e-5
 
 
-@pytest.mark.parametrize(("kind", "seed"), NETWORKS)
+@pytest.mark.parametrize(
+    ("kind", "seed"), [pytest.param(*each, marks=() if each[1] < 4 else pytest.mark.slow) for each in NETWORKS]
+)
 def test_a_step_takes_the_slope_of_its_loss(tmp_path: Path, kind: str, seed: int) -> None:
     check(draw_network(kind, seed), tmp_path)
 

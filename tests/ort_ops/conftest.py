@@ -29,9 +29,9 @@ def compile_library(folder: Path, *options: str) -> Path:
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _library_of_session(tmp_path_factory)
+    return _library_in(tmp_path_factory.getbasetemp() / "ops")
 
 
 @cache  # a fixture that several modules import runs once in each
-def _library_of_session(folders: pytest.TempPathFactory) -> Path:
-    return compile_library(folders.mktemp("ops"), "-DCMAKE_C_FLAGS=-Werror -Wpedantic -Wconversion")
+def _library_in(folder: Path) -> Path:
+    return compile_library(folder, "-DCMAKE_C_FLAGS=-Werror -Wpedantic -Wconversion")

@@ -108,15 +108,16 @@ def test_the_same_model_and_budget_give_the_same_plan(tmp_path: Path) -> None:
     assert plan(graph, "12KB", method="auto") == plan(graph, "12KB", method="auto")
 
 
-def test_where_nothing_fits_the_least_is_planned(tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", ["c99", pytest.param("ort-cpu", marks=pytest.mark.slow)])
+def test_where_nothing_fits_the_least_is_planned(tmp_path: Path, target: str) -> None:
     graph = load_model(conv_net(), tmp_path)
-    result = plan(graph, 1000, method="auto")
-    floors = [planned.floor_bytes for _, planned in plans_of_learners(graph, 1000)]
+    result = plan(graph, 1000, method="auto", target=target)
+    floors = [planned.floor_bytes for _, planned in plans_of_learners(graph, 1000, target=target)]
     assert not result.feasible
     assert result.floor_bytes == min(floors) < max(floors)
     assert f"The smallest budget that would do is {min(floors):,} bytes" in result.reason
-    assert plan(graph, min(floors), method="auto").feasible
-    assert not plan(graph, min(floors) - 1, method="auto").feasible
+    assert plan(graph, min(floors), method="auto", target=target).feasible
+    assert not plan(graph, min(floors) - 1, method="auto", target=target).feasible
 
 
 @pytest.mark.parametrize(

@@ -164,8 +164,15 @@ OPTIONS = [(precision, optimizer, "2x2") for precision in PRECISIONS for optimiz
 OPTIONS += [(precision, "sgd", "1x1") for precision in PRECISIONS]
 
 
-@pytest.mark.parametrize(("binarize", "optimizer", "slices"), OPTIONS)
-@pytest.mark.parametrize("kind", KINDS)
+# Convolutions take a second each: every precision and every optimizer once, all pairs among the slow tests.
+CONVOLUTIONAL = [("none", "adam", "2x2"), ("weights", "normalized", "2x2"), ("both", "momentum", "2x2"), ("both", "sgd", "1x1")]
+CASES = [("perceptron", *option) for option in OPTIONS] + [("convolutional", *option) for option in CONVOLUTIONAL]
+SLOW = [("convolutional", *option) for option in OPTIONS if option not in CONVOLUTIONAL]
+
+
+@pytest.mark.parametrize(
+    ("kind", "binarize", "optimizer", "slices"), [*CASES, *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW)]
+)
 def test_40_steps(tmp_path: Path, kind: str, binarize: str, optimizer: str, slices: str) -> None:
     case = Case(tmp_path, kind, {"binarize": binarize, "optimizer": optimizer, "slices": slices})
     case.check_equal(case.ours(), case.expected())

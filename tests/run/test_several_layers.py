@@ -35,7 +35,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("stop", [1, 7, 29])
+# Within a turn, behind one, and in the second epoch; all of each are slow together.
+STOPS = [pytest.param(1, marks=pytest.mark.slow), 7, pytest.param(29, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("stop", STOPS)
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 def test_what_goes_on_ends_in_the_weights_of_what_was_not_stopped(tmp_path: Path, options: dict[str, Any], stop: int) -> None:
     artifact = deep(tmp_path, **options)
@@ -75,7 +79,7 @@ def test_streams_go_on_to_the_bit(tmp_path: Path) -> None:
     assert_equal_weights(arrays_of(resumed), arrays_of(alone))
 
 
-@pytest.mark.parametrize("binarize", ["both", "weights", "none"])
+@pytest.mark.parametrize("binarize", ["both", *(pytest.param(each, marks=pytest.mark.slow) for each in ("weights", "none"))])
 def test_a_perceptron_learns_and_its_inference_model_agrees(tmp_path: Path, binarize: str) -> None:
     trainer = Trainer(deep(tmp_path, binarize=binarize, sizes=(12, 64, 64, 4)), threads=1).fit(X, Y, epochs=60)
     # Four clouds well apart, of which a guess gets a quarter right.
