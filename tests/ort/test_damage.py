@@ -76,6 +76,7 @@ def change_layer(folder: Path, key: str, value: Any) -> None:
 def enlarge_layer(folder: Path) -> None:
     change_layer(folder, "outs", [0, 2**62])
     change_layer(folder, "shape", [12, 2**62])
+    change_layer(folder, "turns", 1)
 
 
 MANIFESTS: dict[str, tuple[Damage, str]] = {

@@ -284,7 +284,7 @@ def finish_model(
 
 def is_product(node: StepNode) -> bool:
     """Whether a node is a layer's product, or the gradient of its input."""
-    return node.domain == DOMAIN and "alpha" in node.attributes
+    return node.domain == DOMAIN and any(port.name == "w_slice" for port in operator(node.op_type).inputs)
 
 
 def reads_slice(node: StepNode) -> bool:

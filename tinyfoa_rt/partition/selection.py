@@ -29,7 +29,8 @@ def select_blocks(blocks: Sequence[Block], train: str | Sequence[str]) -> frozen
     Raises:
         UsageError: K is not between 1 and the number of blocks, or a name is not there.
     """
-    return frozenset(block.name for name, _ in _entries(blocks, train) for block in _blocks_of(blocks, name))
+    is_text = isinstance(train, str)
+    return frozenset(block.name for name, _ in _entries(blocks, train) for block in _blocks_of(blocks, name, is_text=is_text))
 
 
 def select_shares(blocks: Sequence[Block], train: str | Sequence[str]) -> dict[str, Fraction]:
@@ -43,7 +44,8 @@ def select_shares(blocks: Sequence[Block], train: str | Sequence[str]) -> dict[s
     shares: dict[str, Fraction] = {}
     for name, suffix in _entries(blocks, train):
         if suffix:
-            layers = [layer.name for block in _blocks_of(blocks, name) for layer in block.layers]
+            selected = _blocks_of(blocks, name, is_text=isinstance(train, str))
+            layers = [layer.name for block in selected for layer in block.layers]
             shares.update(dict.fromkeys([name] if name in layers else layers, _share(name, suffix)))
     return shares
 
@@ -82,10 +84,12 @@ def _with_suffix(entry: str, known: Collection[str]) -> tuple[str, str]:
     return (entry, "") if match is None or entry in known else (match[1], match[2])
 
 
-def _blocks_of(blocks: Sequence[Block], name: str) -> list[Block]:
-    if name == "all":
+def _blocks_of(blocks: Sequence[Block], name: str, *, is_text: bool) -> list[Block]:
+    """The blocks that an entry means; in a sequence it is a name first, for a layer may be called ``all``."""
+    is_name = not is_text and name in _block_of(blocks)
+    if name == "all" and not is_name:
         return list(blocks)
-    if last := _LAST.fullmatch(name):
+    if (last := _LAST.fullmatch(name)) and not is_name:
         count = int(last[1])
         if not 1 <= count <= len(blocks):
             raise UsageError(f"--train {name}", f"the model has {len(blocks)} blocks", f"use last:1 to last:{len(blocks)}")

@@ -10,7 +10,7 @@
 #define REACH 10.0f
 
 /* What a gradient is multiplied by. */
-static float count_step(const float *power, int32_t *count, float rate)
+static float normalized_factor(const float *power, int32_t *count, float rate)
 {
     if (*count < INT32_MAX) {
         *count += 1;
@@ -18,7 +18,7 @@ static float count_step(const float *power, int32_t *count, float rate)
     return *power == 0.0f ? 0.0f : rate / (sqrtf(*power) + EPSILON);
 }
 
-static void follow(float *power, int32_t count, float mean)
+static void follow_power(float *power, int32_t count, float mean)
 {
     const float share = 1.0f / (float)count;
     *power += (mean - *power) * (share > LEAST_SHARE ? share : LEAST_SHARE);
@@ -27,7 +27,7 @@ static void follow(float *power, int32_t count, float mean)
 void tfoa_weight_normalized_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate,
                                  float *power, int32_t *count)
 {
-    const float factor = count_step(power, count, rate), longest = REACH * rate;
+    const float factor = normalized_factor(power, count, rate), longest = REACH * rate;
     float sum = 0.0f;
     for (int32_t out = 0; out < slice->outs; out++) {
         float *latent = slice->latent + out * slice->ins;
@@ -40,18 +40,18 @@ void tfoa_weight_normalized_step(const tfoa_slice *slice, const float *grad_z, c
         sum += row_sum;
         tfoa_follow_signs(slice, out);
     }
-    follow(power, *count, sum / (float)(slice->outs * slice->ins));
+    follow_power(power, *count, sum / (float)(slice->outs * slice->ins));
 }
 
 void tfoa_bias_normalized_step(const tfoa_slice *slice, const float *grad_z, int32_t rows, float rate, float *power,
                                int32_t *count)
 {
-    const float factor = count_step(power, count, rate), longest = REACH * rate;
+    const float factor = normalized_factor(power, count, rate), longest = REACH * rate;
     float sum = 0.0f;
     for (int32_t out = 0; out < slice->outs; out++) {
         const float grad = tfoa_bias_grad(slice, grad_z, rows, out);
         sum += grad * grad;
         slice->bias[out] -= tfoa_limited(factor * grad, longest);
     }
-    follow(power, *count, sum / (float)slice->outs);
+    follow_power(power, *count, sum / (float)slice->outs);
 }
