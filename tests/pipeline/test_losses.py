@@ -207,7 +207,7 @@ def test_other_outputs_keep_their_numbers(tmp_path: Path) -> None:
     graph = two_outputs(tmp_path)
     task = job_of(graph)
     assert [block.name for block in task.parts.blocks] == ["hidden", "classes"]
-    assert not any(context.is_binary for context in task.contexts)
+    assert not any(context.binary_parts for context in task.contexts)
     assert [node.name for node in task.parts.behind] == ["numbers"]
     trainer = Trainer(build(graph, plan(graph, "1MB", batch=4, train="last:1")))
     trainer.fit(X, np.arange(80) % 3, epochs=2).save(tmp_path / "run")

@@ -57,11 +57,6 @@ class BlockContext:
         """The parts of the block whose outputs are bits, in execution order."""
         return binary_parts(self.graph, self.block, self.recipe)
 
-    @property
-    def is_binary(self) -> bool:
-        """Whether the block's output is binarized."""
-        return any(part.output == self.block.output for part in self.binary_parts)
-
     def recipe_of(self, layer: Layer) -> Recipe:
         """The recipe of one of the block's layers."""
         return recipe_of_layer(self.block, layer, self.recipe)

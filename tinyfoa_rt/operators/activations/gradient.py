@@ -14,6 +14,7 @@ from tinyfoa_rt.ir.step import StepNode
 from tinyfoa_rt.operators.geometry import same_as_first
 from tinyfoa_rt.operators.lowering import Lowering, LowerRule, call_in_place
 from tinyfoa_rt.operators.signature import IN_PLACE, CompactForm, Operator, Port, no_scratch
+from tinyfoa_rt.operators.updates import LARGEST
 from tinyfoa_rt.operators.vjp import GradientBuilder, GradientPass, VjpRule, add_gradient
 
 __all__ = ["add_elementwise_gradient", "gradient_from_output", "gradient_row", "lower_gradient", "saved_as_mask"]
@@ -57,12 +58,12 @@ def add_elementwise_gradient(
     add_gradient(backward, node, operator, inputs, {**attributes, **backward.channel_size(node.inputs[0])})
 
 
-def saved_as_mask(gradient: str, bounds: Callable[[Graph, Node], tuple[float, float]]) -> CompactForm:
-    """Of an output whose gradient passes where it lies within ``bounds``, one bit an element is enough."""
+def saved_as_mask(gradient: str, limits: Callable[[Graph, Node], Mapping[str, Attribute]]) -> CompactForm:
+    """One bit an element is enough of an output whose gradient passes between the limits ``min`` and ``max`` that it has."""
 
     def save(builder: GradientBuilder, node: Node, y: str) -> str:
-        low, high = bounds(builder.graph, node)
-        return builder.call("PassMask", (y,), (own(node.outputs[0], "mask"),), {"min": low, "max": high})[0]
+        attributes = {"min": -LARGEST, "max": LARGEST, **limits(builder.graph, node)}
+        return builder.call("PassMask", (y,), (own(node.outputs[0], "mask"),), attributes)[0]
 
     return CompactForm(gradient, False, save)
 

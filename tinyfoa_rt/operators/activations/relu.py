@@ -26,21 +26,25 @@ from tinyfoa_rt.operators.vjp import refuse as refuse_to_train
 __all__: list[str] = []
 
 
-def _bounds(graph: Graph, node: Node) -> tuple[float, float]:
-    """Where a Clip with constant limits passes the error; the largest float stands for no limit."""
-    limits = [float(graph.constants[name].read()) if name else None for name in (node.input(1), node.input(2))]
-    return -LARGEST if limits[0] is None else limits[0], LARGEST if limits[1] is None else limits[1]
+def _limits(graph: Graph, node: Node) -> dict[str, Attribute]:
+    """The constant limits of a Clip that it has, as its gradient takes them.
+
+    Raises:
+        UnsupportedError: one is computed.
+    """
+    limits: dict[str, Attribute] = {}
+    for position, name in ((1, "min"), (2, "max")):
+        value = node.input(position)
+        if value and not graph.is_constant(value):
+            raise refuse_to_train(node.name, f"its {name} is computed, but only a constant one has a gradient rule")
+        if value:
+            limits[name] = float(graph.constants[value].read())
+    return limits
 
 
 def _clip_vjp(backward: GradientPass, node: Node, grad: str) -> None:
-    bounds: dict[str, Attribute] = {}
-    for position, name in ((1, "min"), (2, "max")):
-        value = node.input(position)
-        if value and not backward.builder.graph.is_constant(value):
-            raise refuse_to_train(node.name, f"its {name} is computed, but only a constant one has a gradient rule")
-        if value:
-            bounds[name] = float(backward.builder.graph.constants[value].read())
-    add_elementwise_gradient(backward, node, ("ClipGrad", grad, node.outputs[0]), bounds)
+    limits = _limits(backward.builder.graph, node)
+    add_elementwise_gradient(backward, node, ("ClipGrad", grad, node.outputs[0]), limits)
 
 
 def _lower_clip(lowering: Lowering, node: StepNode) -> list[Statement]:
@@ -61,7 +65,7 @@ register(
         name="Relu",
         memory=IN_PLACE,
         vjp=gradient_from_output("ReluGrad"),
-        compact=saved_as_mask("ReluGrad", lambda graph, node: (0.0, LARGEST)),
+        compact=saved_as_mask("ReluGrad", lambda graph, node: {"min": 0.0}),
         lower=lower_unary("tfoa_relu"),
         keeps_channels=elementwise,
         is_never_negative=True,
@@ -77,7 +81,7 @@ register(
         name="Clip",
         memory=IN_PLACE,
         vjp=_clip_vjp,
-        compact=saved_as_mask("ClipGrad", _bounds),
+        compact=saved_as_mask("ClipGrad", _limits),
         lower=_lower_clip,
         keeps_channels=elementwise,
     ),
