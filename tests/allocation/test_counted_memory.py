@@ -34,6 +34,7 @@ def mostly_slow(cases: Iterable[tuple[Any, ...]], fast: Collection[tuple[Any, ..
         {"batch": 16, "schedule": "full", "block_layers": "all", "binarize": "none"},
         {"sizes": (64, 400, 400, 10), "slices": "1x1", "block_layers": "all", "binarize": "none", "optimizer": "adam"},
         {"sizes": (64, 400, 400, 10), "slices": "1x1", "block_layers": "all", "binarize": "none", "optimizer": "momentum"},
+        {"sizes": (64, 400, 400, 10), "slices": "1x1", "block_layers": "all", "binarize": "none", "optimizer": "normalized"},
         {"batch": 6, "slices": "1x1", "train": "fc2[:1/4],fc3"},
         {"batch": 4, "slices": "1x1", "block_layers": "all", "train": "fc1[:3/8],fc2,fc3[:1/2]", "optimizer": "momentum"},
     ],

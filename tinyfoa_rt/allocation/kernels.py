@@ -12,10 +12,12 @@ from typing import Any
 from tinyfoa_rt.allocation.packed_kernels import PACKED_KERNELS
 from tinyfoa_rt.allocation.shapes import Value, broadcast
 
-__all__ = ["ALIASES", "working_blocks"]
+__all__ = ["ALIASES", "IN_PLACE", "working_blocks"]
 
 # Their result is their first input under another shape.
 ALIASES = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
+# Their result, of the same shape, is written over their first input where onnxruntime knows shapes before it runs.
+IN_PLACE = frozenset({"Clip"})
 _REAL = 4  # bytes of float32
 _CONV_BUFFER = 4 * 128 * 128
 

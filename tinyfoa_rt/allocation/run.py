@@ -1,7 +1,8 @@
 """A graph and the shapes of its inputs -> what a run allocates and frees, node by node.
 
 onnxruntime allocates a node's results when it comes to the node, each in whole units of 64 bytes, and frees a value after its
-last reader. What nothing reads stays to the end. It writes no result over an input, since it knows no sizes inside of functions.
+last reader. What nothing reads stays to the end. It writes no result over an input, since it knows no sizes inside of functions;
+in a loop over blocks of rows it knows them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from tinyfoa_rt.allocation.kernels import ALIASES, working_blocks
+from tinyfoa_rt.allocation.kernels import ALIASES, IN_PLACE, working_blocks
 from tinyfoa_rt.allocation.shapes import Value, has_rule, infer
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.inlined import InlinedGraph, InlinedNode
@@ -18,6 +19,7 @@ from tinyfoa_rt.ir.names import MARK, SIZED, parts
 __all__ = ["Allocation", "allocations"]
 
 _UNIT = 64  # bytes
+_NUMBER = 4  # bytes of a float32
 _NOTHING = Value((0,), 1)
 
 
@@ -31,13 +33,16 @@ class Allocation:
     end: int
 
 
-def allocations(graph: InlinedGraph, known: Mapping[str, Value], held: Collection[str]) -> list[Allocation]:
+def allocations(
+    graph: InlinedGraph, known: Mapping[str, Value], held: Collection[str], *, knows_sizes: bool = False
+) -> list[Allocation]:
     """Return what a run allocates.
 
     Args:
         graph: in order of execution.
         known: the inputs of the graph, and all that has no rule of shapes.
         held: outputs that the caller has bound to memory, so that nothing is allocated for them.
+        knows_sizes: whether onnxruntime knows all sizes before it runs.
     """
     values = {name: Value.of(array) for name, array in graph.constants.items()}
     values.update(known)
@@ -59,15 +64,20 @@ def allocations(graph: InlinedGraph, known: Mapping[str, Value], held: Collectio
             end = last.get(name, num_nodes - 1) + 1
             if name in bound:
                 continue
-            if node.op_type in ALIASES:
-                source = stored.get(node.inputs[0])
-                if source is not None:
-                    source.end = max(source.end, end)
-                    stored[name] = source
-            else:
+            is_over = node.op_type in ALIASES or (knows_sizes and _is_in_place(node, place, last))
+            source = stored.get(node.inputs[0]) if is_over else None
+            if source is not None:
+                source.end = max(source.end, end)
+                stored[name] = source
+            elif node.op_type not in ALIASES:
                 stored[name] = Allocation(name, _rounded(value.nbytes), place, end)
                 found.append(stored[name])
     return found
+
+
+def _is_in_place(node: InlinedNode, place: int, last: Mapping[str, int]) -> bool:
+    """Whether a node writes its result over its first input, which nothing reads behind it."""
+    return node.op_type in IN_PLACE and last[node.inputs[0]] == place
 
 
 def _working_blocks(node: InlinedNode, inputs: Sequence[Value | None], outputs: Sequence[Value]) -> list[int]:
@@ -85,7 +95,7 @@ def _turn_nbytes(node: InlinedNode, body: InlinedGraph, inputs: Sequence[Value |
         assert value is not None
         is_block = num_carried <= place < len(body.inputs)
         known[name] = Value(value.shape[1:], value.item_nbytes) if is_block else value
-    taken = allocations(body, known, body.outputs)
+    taken = allocations(body, known, body.outputs, knows_sizes=True)
     live = [sum(each.nbytes for each in taken if each.start <= place < each.end) for place in range(len(body.nodes))]
     scanned = inputs[num_carried]
     assert scanned is not None
@@ -102,6 +112,11 @@ def _outputs(node: InlinedNode, inputs: Sequence[Value | None], known: Mapping[s
     whole = [value for value in given if value is not None]
     if len(whole) == len(given):
         return whole
+    body = node.attributes.get("body")
+    if isinstance(body, InlinedGraph):  # of each turn of the loop a number, what is no tensor of the step
+        scanned = inputs[len(body.inputs) - node.attributes["num_scan_inputs"]]
+        assert scanned is not None
+        return [Value(scanned.shape[:1], _NUMBER) if value is None else value for value in given]
     if not has_rule(node.op_type):
         if any(MARK in name and parts(name)[-1] != SIZED for name in node.outputs):  # on the way to sizes there are few numbers
             problem = f"calls {node.op_type}, of whose result the size is not known"

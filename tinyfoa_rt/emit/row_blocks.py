@@ -3,7 +3,7 @@
 An update is a dozen operators, and each of them would walk through as many numbers as the layer has weights. What a block of
 rows needs stays in the processor's cache instead, and its memory is used again for the next one. The loop is a Scan, which reads
 blocks where they lie and writes each where it belongs; the step's outputs are declared as (blocks, rows, outputs) for that, of
-the same bytes as (inputs, outputs).
+the same bytes as (inputs, outputs). A number that the optimizer keeps of the whole is the mean of those of its blocks.
 """
 
 from __future__ import annotations
@@ -100,16 +100,17 @@ class _Loop:
     """The Scan over blocks of weights, states and turned inputs; a count of steps is carried along, each turn gives the same."""
 
     def __init__(self, pair: _Pair, gradient: onnx.NodeProto, update: onnx.NodeProto) -> None:
-        num_states = len(pair.optimizer.states)
+        num_states, num_scalars = len(pair.optimizer.states), len(pair.optimizer.scalars)
         self.pair = pair
         self._errors, self._x = gradient.input[:2]
         self._update = update
         self._matrices = [update.input[0], *update.input[3 : 3 + num_states]]
-        self._counts = list(update.input[3 + num_states : 3 + len(pair.optimizer.kept)])
+        self._counts = list(update.input[3 + num_states + num_scalars : 3 + len(pair.optimizer.kept)])
         self.moved = list(update.output[: 1 + num_states])
+        self._scalars = list(update.output[1 + num_states : 1 + num_states + num_scalars])
 
     def nodes(self) -> list[onnx.NodeProto]:
-        """Those that split rows, and the loop."""
+        """Those that split rows, the loop, and the means of what its turns have found."""
         num_blocks, height, _ = self.pair.shape
         splits = [
             helper.make_node(op_type, [source], [self._own(op_type, source)], name=self._own(op_type, source), domain=DOMAIN)
@@ -118,10 +119,15 @@ class _Loop:
         for node in splits:
             node.attribute.append(helper.make_attribute("shape", [num_blocks, height, -1]))
         given = [node.output[0] for node in splits]
-        results = [*self._update.output[len(self.moved) :], *self.moved]
+        found = {name: self._own("turns", name) for name in self._scalars}
+        results = [*self._update.output[len(self.moved) + len(found) :], *self.moved, *found.values()]
         loop = helper.make_node("Scan", [*self._counts, *given], results, name=self._update.name, body=self._turn())
         loop.attribute.append(helper.make_attribute("num_scan_inputs", len(given)))
-        return [*splits, loop]
+        means = [
+            helper.make_node("ReduceMean", [turns], [name], name=self._own("mean", name), keepdims=0)
+            for name, turns in found.items()
+        ]
+        return [*splits, loop, *means]
 
     def _turn(self) -> onnx.GraphProto:
         """One block's gradient and update; the errors, the rate and the count of steps are read from outside."""
@@ -137,9 +143,11 @@ class _Loop:
         inputs = [helper.make_tensor_value_info(self._own("carried", name), TensorProto.INT32, ()) for name in self._counts]
         inputs += [helper.make_tensor_value_info(inside[name], TensorProto.FLOAT, block) for name in self._matrices]
         inputs.append(helper.make_tensor_value_info(inside[self._x], TensorProto.FLOAT, (block[0], None)))
-        carried, moved = step.output[len(self.moved) :], step.output[: len(self.moved)]
+        num_moved, num_found = len(self.moved), len(self.moved) + len(self._scalars)
+        moved, found, carried = step.output[:num_moved], step.output[num_moved:num_found], step.output[num_found:]
         outputs = [helper.make_tensor_value_info(name, TensorProto.INT32, ()) for name in carried]
         outputs += [helper.make_tensor_value_info(name, TensorProto.FLOAT, block) for name in moved]
+        outputs += [helper.make_tensor_value_info(name, TensorProto.FLOAT, ()) for name in found]
         return helper.make_graph([product, step], self._own("turn", "graph"), inputs, outputs)
 
     def _own(self, role: str, name: str) -> str:

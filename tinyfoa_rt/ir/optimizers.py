@@ -32,8 +32,8 @@ class Optimizer:
             there is none.
         base_rate: what the rates of blocks are multiples of (builder/rates.py).
         follows_gradient: whether a step is as long as the gradient; else its length is the rate alone.
-        is_elementwise: whether the step of a weight depends on its own gradient and state alone, so that weights may be updated a
-            part at a time.
+        is_elementwise: whether the step of a weight depends on its own gradient and on what was kept before alone, so that
+            weights may be updated a part at a time; the scalars of equal parts have those of the whole as their mean.
         formula: of a step, in words; ``g`` is the gradient.
         hyper_parameters: the constants of that formula, which function bodies and kernels repeat.
         kernels: the C99 kernels that take a step of weights and of biases; ``None`` where generated C cannot train with it.
@@ -75,6 +75,7 @@ _ROWS = (
         scalars=("power",),
         counts_steps=True,
         follows_gradient=False,
+        is_elementwise=True,
         hyper_parameters={"least_share": 1 / 256, "epsilon": 1e-12, "reach": 10},
         kernels=("tfoa_weight_normalized_step", "tfoa_bias_normalized_step"),
     ),
