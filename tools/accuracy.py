@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--samples", type=int, help="train on the first so many samples only")
+    parser.add_argument("--sampling", default="uniform", help="uniform, sqrt or balanced")
     parser.add_argument("--threads", type=int)
     parser.add_argument("options", nargs="*", metavar="name=value")
     arguments = parser.parse_intermixed_args()
@@ -37,7 +38,8 @@ def main() -> None:
     runs = [_train(arguments, data, options, int(seed)) for seed in arguments.seeds.split(",")]
     accuracies, balanced, seconds, peaks = zip(*runs)
     spread = f" (spread {max(accuracies) - min(accuracies):.2%})" if len(runs) > 1 else ""
-    print(f"{arguments.model} {' '.join(arguments.options)}, {arguments.epochs} epochs, seeds {arguments.seeds}: ", end="")
+    options_of_run = " ".join([f"--sampling {arguments.sampling}", *arguments.options])
+    print(f"{arguments.model} {options_of_run}, {arguments.epochs} epochs, seeds {arguments.seeds}: ", end="")
     print(
         f"accuracy {statistics.mean(accuracies):.2%}{spread}, balanced {statistics.mean(balanced):.2%}, {peaks[0]:,} bytes, ",
         end="",
@@ -51,11 +53,12 @@ def _train(arguments: Any, data: DataSet, options: dict[str, str], seed: int) ->
         write_model(arguments.model, path)
         model = tinyfoa_rt.load(path)
     planning: dict[str, Any] = {**options, **({"batch": int(options["batch"])} if "batch" in options else {})}
-    plan = tinyfoa_rt.plan(model, arguments.budget, seed=seed, **planning)
+    x, y = (each[: arguments.samples] for each in (data.x_train, data.y_train))
+    plan = tinyfoa_rt.plan(model, arguments.budget, labels=y, seed=seed, **planning)
     trainer = tinyfoa_rt.Trainer(tinyfoa_rt.build(model, plan), threads=arguments.threads)
     start = time.perf_counter()
-    x, y = (each[: arguments.samples] for each in (data.x_train, data.y_train))
-    trainer.fit(x, y, normalization=data.normalization, epochs=arguments.epochs, seed=seed)
+    settings = {"epochs": arguments.epochs, "seed": seed, "sampling": arguments.sampling}
+    trainer.fit(x, y, normalization=data.normalization, **settings)
     seconds = time.perf_counter() - start
     result = trainer.evaluate(data.x_test, data.y_test)
     assert result.accuracy is not None and result.balanced_accuracy is not None

@@ -27,7 +27,7 @@ from torch.nn import functional
 import tinyfoa_rt
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.partition import partition
-from tinyfoa_rt.run.feed import order_of_samples
+from tinyfoa_rt.run.sample_order import SampleOrder
 from tools.backpropagation_accuracy import TorchModel
 
 Array = NDArray[np.float32]
@@ -118,10 +118,10 @@ def _compare(graph: Graph, arguments: argparse.Namespace) -> None:
 def _train(model: TorchModel, x: Array, arguments: argparse.Namespace) -> None:
     """The same samples in the same order."""
     optimizer = torch.optim.Adam(model.parameters, lr=arguments.torch_rate)
-    steps = len(order_of_samples(len(x), arguments.batch, (arguments.seed, 0, 0)))
+    order = SampleOrder(x, arguments.batch, (arguments.seed, 0))
     for epoch in range(arguments.epochs):
-        for step, rows in enumerate(order_of_samples(len(x), arguments.batch, (arguments.seed, 0, epoch))):
-            done = (epoch * steps + step) / (arguments.epochs * steps)
+        for step, rows in enumerate(order.epoch(epoch)):
+            done = (epoch * order.num_batches + step) / (arguments.epochs * order.num_batches)
             for group in optimizer.param_groups:
                 group["lr"] = arguments.torch_rate * (1 + math.cos(math.pi * done)) / 2
             optimizer.zero_grad()

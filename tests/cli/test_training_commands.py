@@ -167,7 +167,13 @@ def test_a_run_that_goes_on_keeps_its_plan_and_its_settings(
 ) -> None:
     command = ["train", model, "--data", data, "-o", str(tmp_path / "out")]
     assert run([*command, *OPTIONS, "--epochs", "2"]) == 0
-    for options in (["--epochs", "40"], ["--seed", "1"], ["--optimizer", "adam"], ["--normalization", "none"]):
+    for options in (
+        ["--epochs", "40"],
+        ["--seed", "1"],
+        ["--sampling", "sqrt"],
+        ["--optimizer", "adam"],
+        ["--normalization", "none"],
+    ):
         capsys.readouterr()
         assert run([*command, "--resume", *options]) == 2
         assert f"{options[0]}: cannot be changed by --resume" in capsys.readouterr().err

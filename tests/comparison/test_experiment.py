@@ -16,9 +16,10 @@ from tinyfoa_rt.ir.learners import LEARNERS
 
 def test_a_method_is_a_learner_with_options() -> None:
     assert method_of_text("tinyfoa") == Method("tinyfoa", LEARNERS["tinyfoa"], {})
-    text = "tinyfoa-float:slices=2x2:batch=8:train=last:2:epochs=20:rate=0.5:rate-schedule=constant"
+    text = "tinyfoa-float:slices=2x2:batch=8:train=last:2:epochs=20:rate=0.5:rate-schedule=constant:sampling=sqrt"
     planning = {"binarize": "none", "slices": "2x2", "batch": 8, "train": "last:2"}
-    assert method_of_text(text) == Method(text, planning, {"epochs": 20, "rate": 0.5, "rate_schedule": "constant"})
+    settings = {"epochs": 20, "rate": 0.5, "rate_schedule": "constant", "sampling": "sqrt"}
+    assert method_of_text(text) == Method(text, planning, settings)
 
 
 @pytest.mark.parametrize("name", LEARNERS)

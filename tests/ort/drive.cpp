@@ -4,8 +4,8 @@
 //           COMMAND...
 //
 // Commands: steps:FIRST:LAST (batches of the data, LAST not included), next, block:I, fit[:STOP], restart,
-// settings:EPOCHS:RATE:ROTATE[:BLOCK], normalize:MEAN:STD, save:DIR, scores, predict, evaluate, info. One that fails prints its
-// status and message, and the rest goes on.
+// settings:EPOCHS:RATE:ROTATE[:[BLOCK][:SAMPLING]], normalize:MEAN:STD, save:DIR, scores, predict, evaluate, info. One that fails
+// prints its status and message, and the rest goes on.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -68,10 +68,15 @@ public:
             return tinyfoa_ort_fit(trainer_, &all, on_step, this);
         }
         if (name == "settings") {
-            const char* const block = words.size() > 4 ? words[4].c_str() : nullptr;
-            const tinyfoa_ort_settings settings = {
-                std::atol(words[1].c_str()), std::atof(words[2].c_str()), 0, std::atol(words[3].c_str()), 0, &block,
-                words.size() > 4 ? 1u : 0u};
+            words.resize(std::max<std::size_t>(words.size(), 5));
+            const char* const block = words[4].c_str();
+            tinyfoa_ort_settings settings = {};
+            settings.epochs = std::atol(words[1].c_str());
+            settings.rate = std::atof(words[2].c_str());
+            settings.rotate_every = std::atol(words[3].c_str());
+            settings.blocks = &block;
+            settings.num_blocks = words[4].empty() ? 0 : 1;
+            settings.sampling = words.size() > 5 ? words[5].c_str() : nullptr;
             return tinyfoa_ort_set_settings(trainer_, &settings);
         }
         if (name == "normalize") {

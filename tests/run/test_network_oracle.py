@@ -25,7 +25,7 @@ from tinyfoa_rt.artifact.records import BlockRecord
 from tinyfoa_rt.ir.names import scale_of
 from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.run import Trainer
-from tinyfoa_rt.run.feed import order_of_samples
+from tinyfoa_rt.run.sample_order import SampleOrder
 
 __all__ = ["library"]
 
@@ -119,13 +119,13 @@ class Case:
         """The oracle's losses, at the rate that the trainer has measured."""
         self._calibrate()
         rate, found = self.trainer.progress.rates[self.record.name], []
-        for step, rows in enumerate(order_of_samples(len(self.x), BATCH, (0, 0, 0))):
+        for step, rows in enumerate(SampleOrder(self.y, BATCH, (0, 0)).epoch(0)):
             parts = _parts(self.record, step // TURN)
             found.append(self.network.step(self.x[rows].astype(float), self.y[rows], rate, parts))
         return found
 
     def _calibrate(self) -> None:
-        calibration = order_of_samples(len(self.x), BATCH, (0, 0, 1))
+        calibration = SampleOrder(self.y, BATCH, (0, 0)).epoch(1)
         for stage in self.network.stages:
             if stage.has_bits:
                 sizes = []

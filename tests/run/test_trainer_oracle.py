@@ -17,7 +17,7 @@ from tests.oracle.dense import DenseBlock
 from tests.run.trained_models import artifact_of, blobs
 from tinyfoa_rt.ir.names import scale_of
 from tinyfoa_rt.run import Artifact, Trainer
-from tinyfoa_rt.run.feed import order_of_samples
+from tinyfoa_rt.run.sample_order import SampleOrder
 
 STEPS, BATCH = 20, 6
 X, Y = blobs(BATCH * STEPS, seed=4)  # with some, a z lies so near to 0 that rounding decides a bit
@@ -55,12 +55,12 @@ class Oracle:
         x: NDArray[Any] = X.astype(float)
         found = []
         for index, (record, block) in enumerate(zip(self.artifact.blocks, self.blocks)):
-            calibration = order_of_samples(len(X), BATCH, (0, index, 1))
+            calibration = SampleOrder(Y, BATCH, (0, index)).epoch(1)
             if block.head is not None:
                 z = [np.abs(block.forward(x[rows])).mean() for rows in (calibration[k % STEPS] for k in range(500 // BATCH))]
                 block.scale = float(np.mean(z))
             layer = record.layers[0]
-            for step, rows in enumerate(order_of_samples(len(X), BATCH, (0, index, 0))):
+            for step, rows in enumerate(SampleOrder(Y, BATCH, (0, index)).epoch(0)):
                 j, i = divmod(step // 8 % layer.grid.count, layer.grid.num_bands)
                 part = (layer.ins[i], layer.ins[i + 1], layer.outs[j], layer.outs[j + 1])
                 frozen = block.weight[: block.weight.shape[0] // 2, : block.weight.shape[1] // 2].copy()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tinyfoa_rt.errors import UsageError
 
-__all__ = ["TrainSettings", "rate_at"]
+__all__ = ["SAMPLING", "TrainSettings", "rate_at"]
 
 _STEPS_A_TURN = 1
 # The rate rises over the first tenth of a block's steps.
 _WARM_UPS = 10
+# How samples are drawn: in proportion to 1 / count ** power of their class; 0 takes each once.
+SAMPLING: Mapping[str, float] = {"uniform": 0.0, "sqrt": 0.5, "balanced": 1.0}
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class TrainSettings:
         rate_schedule: ``cosine`` (up in the first tenth of a block's steps, then down to zero) or ``constant``.
         rotate_every: steps that a slice stays; ``None`` for the recipe's own.
         seed: of the order of samples.
+        sampling: ``uniform`` takes each sample once an epoch; ``sqrt`` and ``balanced`` draw as many of them, in proportion to
+            1 / sqrt(count) and 1 / count of their class.
         blocks: names of the blocks that are trained, ``None`` for all; the others stay as they are.
 
     Raises:
@@ -35,6 +40,7 @@ class TrainSettings:
     rate_schedule: str = "cosine"
     rotate_every: int | None = None
     seed: int = 0
+    sampling: str = "uniform"
     blocks: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -44,6 +50,8 @@ class TrainSettings:
             raise UsageError(f"--rate {self.rate}", "is not above 0", "it multiplies the recipe's rate: begin with 1")
         if self.rate_schedule not in ("cosine", "constant"):
             raise UsageError(f"--rate-schedule {self.rate_schedule}", "is not known", "use cosine or constant")
+        if self.sampling not in SAMPLING:
+            raise UsageError(f"--sampling {self.sampling}", "is not known", f"use {', '.join(SAMPLING)}")
         if self.seed < 0:
             raise UsageError(f"--seed {self.seed}", "is below 0", "give a whole number from 0")
         if self.rotate_every is not None and self.rotate_every < 1:

@@ -10,7 +10,7 @@ import click
 
 from tinyfoa_rt.errors import UsageError
 
-__all__ = ["data_option", "model_argument", "renamed_option", "runtime_options", "shape_option"]
+__all__ = ["data_option", "model_argument", "renamed_option", "runtime_options", "sampling_option", "shape_option"]
 
 
 def model_argument(command: Any) -> Any:
@@ -34,6 +34,16 @@ def data_option(command: Any) -> Any:
         required=True,
         metavar="SPEC",
         help="A folder of idx or CIFAR binary files, an .npz, a .csv (label last), or digits.",
+    )(command)
+
+
+def sampling_option(command: Any) -> Any:
+    return click.option(
+        "--sampling",
+        default="uniform",
+        show_default=True,
+        metavar="uniform|sqrt|balanced",
+        help="Each sample once an epoch; or drawn, those of rare classes more often: by 1/sqrt(count) or 1/count of their class.",
     )(command)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tinyfoa_rt.cli.arguments import data_option, model_argument, runtime_options, shape_option
+from tinyfoa_rt.cli.arguments import data_option, model_argument, runtime_options, sampling_option, shape_option
 from tinyfoa_rt.cli.planning_options import given_planning, planning_options
 from tinyfoa_rt.errors import BudgetError
 
@@ -43,6 +43,7 @@ _INTERRUPTED = 128
 @click.option("--epochs", default=10, show_default=True, help="Passes over the data for each block.")
 @click.option("--rate", default=1.0, show_default=True, help="Factor on the recipe's rate.")
 @click.option("--rate-schedule", default="cosine", show_default=True, help="cosine or constant.")
+@sampling_option
 @click.option("--normalization", default="auto", show_default=True, help="Of samples: data, none or auto, as 'train' takes it.")
 @click.option("--checkpoint-every", default=30.0, show_default=True, metavar="SECONDS", help="Time between two checkpoints.")
 @planning_options(without=("budget", "seed", "samples"))

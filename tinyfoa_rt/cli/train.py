@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tinyfoa_rt.cli.arguments import data_option, runtime_options, shape_option
+from tinyfoa_rt.cli.arguments import data_option, runtime_options, sampling_option, shape_option
 from tinyfoa_rt.cli.planning_options import given_planning, planning_options, refuse_given
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_SETTINGS = ("epochs", "rate", "rate_schedule", "rotate_every", "seed")
+_SETTINGS = ("epochs", "rate", "rate_schedule", "rotate_every", "seed", "sampling")
 _RUNTIME = ("providers", "threads", "storage", "kernels")
 _GOING_ON = ("data", "output", "resume", "checkpoint_every", *_RUNTIME)
 _NOT_PLANNING = (*_GOING_ON, *_SETTINGS, "normalization", "from_scratch", "blocks")
@@ -48,6 +48,7 @@ _INTERRUPTED = 128
 @click.option("--rate-schedule", default="cosine", show_default=True, help="cosine or constant.")
 @click.option("--rotate-every", type=int, metavar="STEPS", help="Steps that a slice stays.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the order of samples.")
+@sampling_option
 @click.option("--block", "blocks", multiple=True, metavar="NAME", help="Train this block only; may be given more than once.")
 @click.option(
     "--storage", type=click.Path(path_type=Path, file_okay=False, exists=True), help="Folder for mapped files of latent weights."

@@ -17,7 +17,7 @@ __all__ = ["PLANNING", "SETTINGS", "Method", "method_of_text"]
 # The budget and the seeds are those of the comparison, the samples those of its data.
 PLANNING = frozenset(each.name for each in fields(PlanOptions)) - {"budget", "seed", "samples"}
 _NEXT_OPTION = re.compile(r":(?=[a-z_-]+=)")
-SETTINGS = ("epochs", "rate", "rate_schedule")
+SETTINGS = ("epochs", "rate", "rate_schedule", "sampling")
 
 
 @dataclass(frozen=True)

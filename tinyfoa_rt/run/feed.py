@@ -14,7 +14,7 @@ from tinyfoa_rt.errors import InputError, UsageError
 from tinyfoa_rt.run.cache import ActivationCache
 from tinyfoa_rt.run.data import Normalization, check_classes, chunks, fit_to_shape
 
-__all__ = ["InputSamples", "Samples", "as_step_labels", "fill_batch", "order_of_samples", "put_values", "samples_of"]
+__all__ = ["InputSamples", "Samples", "as_step_labels", "fill_batch", "put_values", "samples_of"]
 
 Array = NDArray[Any]
 
@@ -169,15 +169,3 @@ def as_step_labels(manifest: Manifest, samples: Samples, y: Array) -> Array:
         row = int(((flat < 0) | (flat > 1)).any(axis=1).argmax())
         raise InputError(f"data, row {row}", "has a label that is not between 0 and 1", "plan with --loss mean-squared-error")
     return flat
-
-
-def order_of_samples(num_samples: int, batch: int, seed: tuple[int, ...]) -> Array:
-    """Return the rows of an epoch as (steps, batch); ``seed`` names data set, block and epoch, so any epoch can be made again.
-
-    What does not fill a batch is left out; fewer samples than a batch are repeated.
-    """
-    order = np.random.default_rng(seed).permutation(num_samples)
-    if num_samples < batch:
-        return np.resize(order, (1, batch))
-    steps = num_samples // batch
-    return order[: steps * batch].reshape(steps, batch)

@@ -17,10 +17,11 @@ from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.run.block_training import BlockTraining, StepResult
 from tinyfoa_rt.run.calibration import CALIBRATION_SAMPLES, calibrate, input_powers, robust_mean
 from tinyfoa_rt.run.divergence import check_loss, check_tensors
-from tinyfoa_rt.run.feed import Samples, order_of_samples
+from tinyfoa_rt.run.feed import Samples
 from tinyfoa_rt.run.forward import ForwardPass
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.progress import Progress
+from tinyfoa_rt.run.sample_order import SampleOrder
 from tinyfoa_rt.run.session import Runtime
 from tinyfoa_rt.run.step_report import Report
 
@@ -55,12 +56,12 @@ class InterleavedLoop:
     def epochs(self, samples: Samples, labels: Array) -> Iterator[Report]:
         """Train all blocks together for the epochs of one, and report the last block's steps."""
         settings, batch = self._progress.settings, self._artifact.manifest.batch
-        per_epoch = len(order_of_samples(len(labels), batch, (settings.seed, 0, 0)))
-        num_steps = settings.epochs * per_epoch
+        order = SampleOrder(labels, batch, (settings.seed, 0), settings.sampling)
+        num_steps = settings.epochs * order.num_batches
         name = self._blocks[-1].record.name
         while not self._progress.block and self._progress.step < num_steps:
-            epoch, within = divmod(self._progress.step, per_epoch)
-            for rows in order_of_samples(len(labels), batch, (settings.seed, 0, epoch))[within:]:
+            epoch, within = divmod(self._progress.step, order.num_batches)
+            for rows in order.epoch(epoch)[within:]:
                 step = self._progress.step
                 factor = rate_at(settings.rate, settings.rate_schedule, step, num_steps)
                 result = self._step(samples, labels, rows, factor)

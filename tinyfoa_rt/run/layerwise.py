@@ -14,11 +14,12 @@ from tinyfoa_rt.run.block_training import BlockTraining
 from tinyfoa_rt.run.cache import ActivationCache
 from tinyfoa_rt.run.calibration import CALIBRATION_SAMPLES, calibrate, input_powers, robust_mean
 from tinyfoa_rt.run.divergence import check_loss, check_tensors
-from tinyfoa_rt.run.feed import Samples, fill_batch, order_of_samples
+from tinyfoa_rt.run.feed import Samples, fill_batch
 from tinyfoa_rt.run.forward import ForwardPass
 from tinyfoa_rt.run.frozen_slice import FrozenSlice
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.progress import Progress
+from tinyfoa_rt.run.sample_order import SampleOrder
 from tinyfoa_rt.run.session import Runtime
 from tinyfoa_rt.run.step_report import Report
 
@@ -73,16 +74,16 @@ class LayerwiseLoop:
         settings, batch = self._progress.settings, self._artifact.manifest.batch
         training = BlockTraining(self._artifact, index, self._state, self._runtime)
         name = training.record.name
-        steps_per_epoch = len(order_of_samples(len(labels), batch, (settings.seed, index, 0)))
+        order = SampleOrder(labels, batch, (settings.seed, index), settings.sampling)
+        steps_per_epoch = order.num_batches
         num_steps = settings.epochs * steps_per_epoch
         if self._progress.step == 0:
-            first = order_of_samples(len(labels), batch, (settings.seed, index, settings.epochs))
+            first = order.epoch(settings.epochs)
             self._begin(training, lambda k: self._fill(training, feed, (first[k % len(first)], labels)))
         while self._progress.step < num_steps:
             epoch, within = divmod(self._progress.step, steps_per_epoch)
-            order = order_of_samples(len(labels), batch, (settings.seed, index, epoch))
             self._freeze(training, epoch)
-            for rows in order[within:]:
+            for rows in order.epoch(epoch)[within:]:
                 self._fill(training, feed, (rows, labels))
                 training.begin_turn(self._turn(training))
                 step = self._progress.step

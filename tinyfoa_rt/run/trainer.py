@@ -32,6 +32,7 @@ from tinyfoa_rt.run.kernels import find_kernels
 from tinyfoa_rt.run.layerwise import LayerwiseLoop
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.progress import Progress
+from tinyfoa_rt.run.sample_order import check_sampling
 from tinyfoa_rt.run.session import Runtime
 from tinyfoa_rt.run.step_report import Report
 
@@ -236,6 +237,7 @@ class Trainer:
                 raise UsageError(f"block {name}", "is not trained in this artifact", f"name some of {', '.join(names)}")
         if settings.blocks is not None and self.artifact.manifest.order == "interleaved":
             raise UsageError("blocks", "are all trained together in the order interleaved", "leave it out")
+        check_sampling(self.artifact.manifest, settings.sampling)
         self._stream = None
         self.state.end_turns()
         for block in self.artifact.blocks:

@@ -67,6 +67,7 @@ typedef struct tinyfoa_ort_settings {
     int64_t seed;              /* of the order of samples */
     const char *const *blocks; /* names of the blocks that are trained, num_blocks of them */
     size_t num_blocks;         /* 0: all */
+    const char *sampling;      /* NULL, "uniform": each sample once an epoch; "sqrt", "balanced": drawn by their class */
 } tinyfoa_ort_settings;
 
 typedef struct tinyfoa_ort_result {

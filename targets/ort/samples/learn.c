@@ -47,7 +47,7 @@ static int print_report(void *context, const tinyfoa_ort_report *report)
 static tinyfoa_ort_status learn(tinyfoa_ort_trainer *trainer, const tinyfoa_ort_samples *samples, int64_t epochs,
                                 const char *folder)
 {
-    const tinyfoa_ort_settings settings = {epochs, 1.0, 0, 0, 0, NULL, 0};
+    const tinyfoa_ort_settings settings = {.epochs = epochs, .rate = 1.0};
     tinyfoa_ort_evaluation evaluation = {0, 0, 0};
     tinyfoa_ort_status status = tinyfoa_ort_set_settings(trainer, &settings);
     if (status == TINYFOA_ORT_OK) {

@@ -113,6 +113,7 @@ tinyfoa_ort_status tinyfoa_ort_set_settings(tinyfoa_ort_trainer* trainer, const 
         wanted.rate_schedule = settings->is_constant != 0 ? "constant" : "cosine";
         wanted.rotate_every = settings->rotate_every;
         wanted.seed = settings->seed;
+        wanted.sampling = settings->sampling == nullptr ? wanted.sampling : settings->sampling;
         wanted.blocks.assign(settings->blocks, settings->blocks + settings->num_blocks);
         trainer->trainer.set_settings(wanted);
     });

@@ -72,6 +72,7 @@ struct Progress {
         saved.add("epochs", Json::integer(settings.epochs)).add("rate", Json::real(settings.rate));
         saved.add("rate_schedule", Json::string(settings.rate_schedule)).add("rotate_every", turn);
         saved.add("seed", Json::integer(settings.seed))
+            .add("sampling", Json::string(settings.sampling))
             .add("blocks", settings.blocks.empty() ? Json() : Json::list(settings.blocks, Json::string));
         for (const auto& [name, rate] : rates) {
             each.add(name, Json::real(rate));
@@ -98,6 +99,7 @@ struct Progress {
         progress.settings.rate_schedule = settings.text("rate_schedule");
         progress.settings.rotate_every = settings.is_null("rotate_every") ? 0 : settings.integer("rotate_every", 1);
         progress.settings.seed = settings.integer("seed");
+        progress.settings.sampling = settings.text("sampling");
         if (!settings.is_null("blocks")) {
             progress.settings.blocks = settings.texts("blocks");
         }

@@ -126,6 +126,16 @@ public:
         }
     }
 
+    // The class of each sample, where it has one label.
+    std::vector<std::int64_t> classes(const Samples& samples) const {
+        std::vector<std::int64_t> found(samples.count);
+        for (std::size_t row = 0; row < samples.count; ++row) {
+            const Target from = target(samples, row);
+            found[row] = from.label != nullptr ? *from.label : *from.values > 0.5F;
+        }
+        return found;
+    }
+
     Target target(const Samples& samples, std::size_t row) const {
         return manifest_.has_labels() ? Target{samples.labels + row, nullptr} : Target{nullptr, samples.targets + row * width()};
     }

@@ -19,11 +19,13 @@ struct TrainSettings {
     std::string rate_schedule = "cosine";  // up, then down to zero over a block's epochs, or constant
     std::int64_t rotate_every = 0;         // steps that a slice stays; 0: the recipe's own
     std::int64_t seed = 0;                 // of the order of samples
+    std::string sampling = "uniform";      // each sample once an epoch; or drawn by their class: sqrt or balanced
     std::vector<std::string> blocks;       // names of the blocks that are trained; none: all
 
     bool operator==(const TrainSettings& other) const {
-        return std::tie(epochs, rate, rate_schedule, rotate_every, seed, blocks) ==
-               std::tie(other.epochs, other.rate, other.rate_schedule, other.rotate_every, other.seed, other.blocks);
+        return std::tie(epochs, rate, rate_schedule, rotate_every, seed, sampling, blocks) ==
+               std::tie(other.epochs, other.rate, other.rate_schedule, other.rotate_every, other.seed, other.sampling,
+                        other.blocks);
     }
 
     bool trains(const std::string& block) const {
@@ -41,6 +43,9 @@ struct TrainSettings {
         }
         if (rate_schedule != "cosine" && rate_schedule != "constant") {
             throw usage_error("rate_schedule " + rate_schedule, "is not known", "use cosine or constant");
+        }
+        if (sampling != "uniform" && sampling != "sqrt" && sampling != "balanced") {
+            throw usage_error("sampling " + sampling, "is not known", "use uniform, sqrt or balanced");
         }
         if (rotate_every < 0 || seed < 0) {
             throw usage_error(rotate_every < 0 ? "rotate_every" : "seed", "is below 0", "give a whole number from 0");

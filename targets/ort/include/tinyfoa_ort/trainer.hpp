@@ -73,6 +73,11 @@ public:
                 throw usage_error("block " + name, "is not trained in this artifact", "name a block of its manifest");
             }
         }
+        if (settings.sampling != "uniform" && manifest().labels_per_sample() != 1) {
+            throw usage_error("sampling " + settings.sampling,
+                              "needs one class a sample, and the loss is " + manifest().loss.name,
+                              "leave it out, and repeat rare samples in the data");
+        }
         refuse_other(!(settings == progress().settings), "settings");
         parts_->progress.settings = settings;
     }
@@ -335,7 +340,9 @@ private:
     bool fit_block(const Samples& samples, const OnStep& on_step) {
         BlockTraining& training = begin_block();
         const TrainSettings settings = progress().settings;
-        const SampleOrder order(samples.count, manifest().batch, settings.seed, as_size(progress().block));
+        const bool draws = settings.sampling != "uniform";
+        const SampleOrder order(samples.count, manifest().batch, settings.seed, as_size(progress().block),
+                                draws ? reader().classes(samples) : std::vector<std::int64_t>(), settings.sampling == "balanced");
         const auto steps_per_epoch = static_cast<std::int64_t>(order.num_batches());
         const std::int64_t num_steps = settings.epochs * steps_per_epoch;
         feed().open(progress().block, samples);
