@@ -70,6 +70,26 @@ def _conv(node: TorchNode, operands: Sequence[Any]) -> Tensor:
     return function(functional.pad(x, pads), weight, bias[0] if bias else None, strides, 0, dilations, group)
 
 
+def _conv_transpose(node: TorchNode, operands: Sequence[Any]) -> Tensor:
+    """Torch pads both sides alike: without pads it computes all that windows reach; the output is part of that, or goes on."""
+    x, weight, *bias = operands
+    rank, attributes = len(weight.shape) - 2, node.attributes
+    strides, dilations, more = (
+        list(attributes.get(name, [default] * rank))
+        for name, default in (("strides", 1), ("dilations", 1), ("output_padding", 0))
+    )
+    function = functional.conv_transpose1d if rank == 1 else functional.conv_transpose2d
+    full = function(x, weight, bias[0] if bias else None, strides, 0, 0, attributes.get("group", 1), dilations)
+    auto, pads, edges = attributes.get("auto_pad", "NOTSET"), list(attributes.get("pads", [0] * 2 * rank)), []
+    for axis in reversed(range(rank)):
+        size, reach = node.shape[2 + axis], full.shape[2 + axis]
+        lacking = max(0, reach + more[axis] - size)
+        begin = {"SAME_UPPER": lacking // 2, "SAME_LOWER": lacking - lacking // 2, "VALID": 0}.get(auto, pads[axis])
+        edges += [-begin, size + begin - reach]
+    assert not bias or max(edges) <= 0, "where no window reaches, the bias alone is there"
+    return functional.pad(full, edges)
+
+
 def _max_pool(node: TorchNode, operands: Sequence[Any]) -> Tensor:
     (x,) = operands
     kernel = node.attributes["kernel_shape"]
@@ -148,6 +168,7 @@ _OPERATORS: Mapping[str, Callable[[TorchNode, Sequence[Any]], Tensor]] = {
     "Clip": _clip,
     "Concat": lambda node, x: torch.cat(list(x), dim=node.attributes["axis"]),
     "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
     "Div": lambda node, x: x[0] / x[1],
     "Dropout": _with_batch,
     "Flatten": _with_batch,

@@ -11,7 +11,7 @@ import pytest
 from tests.c99.trained_pair import Pair, pair_of, pair_of_graph
 from tests.c99.training_checks import TOLERANCE, check_block, data_of
 from tests.emit.conv_models import conv_model
-from tests.small_models import load_model
+from tests.small_models import ModelBuilder, load_model
 
 CASES: dict[str, dict[str, Any]] = {
     "real": {"batch": 2, "slices": "2x2", "binarize": "none"},
@@ -57,6 +57,18 @@ def test_errors_pass_layers_that_stay_as_they_are(train: str, binarize: str, tmp
     pair = pair_of_graph(graph, tmp_path, batch=2, slices="2x2", block_layers="all", train=train, binarize=binarize)
     assert any(node.op_type == "ConvTranspose" for node in pair.device.model.source.blocks[0].step.nodes)
     check(pair, graph.shape(graph.inputs[0])[1:])
+
+
+@pytest.mark.parametrize("binarize", ["both", "none"])
+def test_errors_pass_a_transposed_convolution(binarize: str, tmp_path: Path) -> None:
+    """One of two groups, with strides, dilations, uneven pads and a position behind the last window."""
+    builder = ModelBuilder((2, 4, 5))
+    x = builder.node("Relu", (builder.conv("input", (2, 4), name="first"),))
+    window: dict[str, Any] = {"strides": [2, 1], "dilations": [1, 2], "pads": [1, 0, 0, 1], "output_padding": [1, 0], "group": 2}
+    y = builder.node("Tanh", (builder.node("ConvTranspose", (x, builder.weight(4, 3, 3, 3), builder.weight(6)), **window),))
+    graph = builder.load(tmp_path, builder.dense(builder.node("Flatten", (y,)), 6 * 9 * 8, 3, "last"))
+    pair = pair_of_graph(graph, tmp_path, batch=2, slices="2x2", block_layers="all", binarize=binarize)
+    check(pair, (2, 4, 5))
 
 
 def test_predictions_see_the_scales_of_a_turn(tmp_path: Path) -> None:

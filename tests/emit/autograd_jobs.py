@@ -49,10 +49,13 @@ def autograd_cases() -> Iterator[tuple[str, StepCase]]:
         window = {"strides": list(conv.strides), "dilations": list(conv.dilations), "pads": list(conv.pads), "group": conv.group}
         yield from _windows(f"Conv-{conv.label}-{number}", conv.image, conv.channels, (conv.kernel, window))
         yield f"frozen-Conv-{conv.label}-{number}", _frozen(conv.image, conv.channels, conv.kernel, window)
+        back = {**window, "output_padding": list(conv.output_padding)}
+        yield f"frozen-ConvTranspose-{conv.label}-{number}", _transposed(conv.size, conv.channels[::-1], conv.kernel, back)
     for padding in PADDINGS:
         window = {**padding, "strides": [2, 2]}
         yield from _windows(f"Conv-{padding['auto_pad']}", (7, 6), (2, 4), ((3, 3), window))
         yield f"frozen-Conv-{padding['auto_pad']}", _frozen((7, 6), (2, 4), (3, 3), window)
+        yield f"frozen-ConvTranspose-{padding['auto_pad']}", _transposed((4, 3), (4, 2), (3, 3), window)
     for number, pool in enumerate(POOLS):
         yield from _pools(number, *pool)
     for padding in PADDINGS:
@@ -80,6 +83,15 @@ def _frozen(image: tuple[int, ...], channels: tuple[int, int], kernel: tuple[int
     weight = builder.weight(channels[1], channels[0] // int(window.get("group", 1)), *kernel)
     left, right = (builder.node("Conv", (each, weight), **window) for each in (x, builder.node("Tanh", (x,))))
     return _case(_with_classifier(builder, builder.node("Add", (left, right)), channels[1], len(image)), Slices(1, 1))
+
+
+def _transposed(image: tuple[int, ...], channels: tuple[int, int], kernel: tuple[int, ...], window: dict[str, Any]) -> StepCase:
+    """A trained convolution before a transposed one, which is no layer."""
+    builder = ModelBuilder((channels[0], *image))
+    x = builder.node("Conv", ("input", builder.weight(channels[0], channels[0], *[1] * len(image))), "conv")
+    weight = builder.weight(channels[0], channels[1] // int(window.get("group", 1)), *kernel)
+    y = builder.node("Tanh", (builder.node("ConvTranspose", (x, weight), **window),))
+    return _case(_with_classifier(builder, y, channels[1], len(image)), Slices(1, 1))
 
 
 def _pools(

@@ -76,8 +76,10 @@ class ConvTranspose(OpRun):
 
     op_domain = ""
 
-    def _run(self, x: Array, w: Array, *, group: int, **given: Any) -> tuple[Array]:
-        parts = zip(np.split(x, group, axis=1), np.split(w, group))
+    def _run(self, x: Array, w: Array, bias: Array | None = None, *, group: int | None = None, **given: Any) -> tuple[Array]:
+        group = group or 1
+        biases = [None] * group if bias is None else np.split(bias, group)
+        parts = zip(np.split(x, group, axis=1), np.split(w, group), biases)
         known = {name: value for name, value in given.items() if value is not None}
         return (np.concatenate([OneGroup.eval(*part, group=1, **known) for part in parts], axis=1),)  # type: ignore[arg-type]
 

@@ -74,6 +74,15 @@ COMPUTED = "is computed, not constant; but a trained block needs its gradient"
 REFUSED: dict[str, tuple[Insert, str]] = {
     "two computed values": (lambda b, x: b.node("MatMul", (x, x), "tested"), f"its weight {COMPUTED}"),
     "a computed bias": (lambda b, x: b.node("Conv", (x, b.weight(8, 8, 1, 1), bias_of(b, x)), "tested"), f"its bias {COMPUTED}"),
+    "an output that no window reaches": (
+        lambda b, x: b.node(
+            "ConvTranspose",
+            (b.node("AveragePool", (x,), kernel_shape=[2, 2]), b.weight(8, 8, 1, 1)),
+            "tested",
+            output_shape=[6, 6],
+        ),
+        "its output goes on behind its last window; but a trained block needs its gradient",
+    ),
     "a transposed input": (
         lambda b, x: b.node(
             "Gemm", (b.node("Transpose", (b.node("Flatten", (x,)),), perm=[1, 0]), b.weight(288, 288)), "tested", transA=1

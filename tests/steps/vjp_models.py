@@ -46,6 +46,7 @@ CASES: dict[str, Insert] = {
     "Clip": lambda b, x: b.node("Clip", (x, b.scalar(-1.0), b.scalar(1.0)), "tested"),
     "Concat": lambda b, x: b.node("Concat", ("input", x), "tested", axis=1),
     "Conv": frozen("Conv", 8, 4, 2, 3, group=2, pads=[2, 0, 0, 2], dilations=[2, 1]),
+    "ConvTranspose": frozen("ConvTranspose", 8, 4, 2, 3, group=2, pads=[2, 0, 0, 2], dilations=[2, 1]),
     "Div": lambda b, x: b.node("Div", (x, b.scalar(2.0)), "tested"),
     "Dropout": unary("Dropout"),
     "Flatten": unary("Flatten"),

@@ -9,7 +9,14 @@ from tinyfoa_rt.ir.c_program import Argument, Braces, Call, Fields, Name, Number
 from tinyfoa_rt.ir.graph import Attribute, Node
 from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.step import StepNode, TensorType
-from tinyfoa_rt.operators.geometry import POOL_ATTRIBUTES, explicit_window, known, left_over, spatial_shape
+from tinyfoa_rt.operators.geometry import (
+    POOL_ATTRIBUTES,
+    explicit_window,
+    known,
+    left_over,
+    spatial_shape,
+    transposed_window,
+)  # fmt: skip
 from tinyfoa_rt.operators.lowering import CONTEXT, NULL, Lowering, LowerRule, scale_of, whole_attribute
 from tinyfoa_rt.operators.products import (
     frozen_weight,
@@ -22,6 +29,7 @@ from tinyfoa_rt.operators.products import (
 from tinyfoa_rt.operators.registry import register
 from tinyfoa_rt.operators.signature import Operator, Port, ScratchRule, StandardOperator, Types, no_scratch
 from tinyfoa_rt.operators.vjp import GradientPass, grad_name
+from tinyfoa_rt.operators.vjp import refuse as refuse_to_train
 from tinyfoa_rt.operators.windows import transposed_window_of, window_of
 
 __all__: list[str] = []
@@ -112,6 +120,19 @@ def _vjp(backward: GradientPass, node: Node, grad: str) -> None:
     backward.add(x, backward.builder.standard("ConvTranspose", (grad, weight), result, back, "gradient"))
 
 
+def _transposed_vjp(backward: GradientPass, node: Node, grad: str) -> None:
+    """Each position collects the errors of the window that it was spread over, through a kernel that stays as it is."""
+    weight, x = frozen_weight(backward, node), node.inputs[0]
+    graph = backward.builder.graph
+    size, output_size = graph.shape(x)[2:], graph.shape(node.outputs[0])[2:]
+    window = transposed_window(size, output_size, {**node.attributes, "kernel_shape": graph.shape(weight)[2:]})
+    if spatial_shape(output_size, window) != size:
+        raise refuse_to_train(node.name, "its output goes on behind its last window; but a trained block needs its gradient")
+    result = grad_name(node, x), backward.grad_type(x)
+    attributes = {"group": node.int("group", 1), **window}
+    backward.add(x, backward.builder.standard("Conv", (grad, weight), result, attributes, "gradient"))
+
+
 def _lower_frozen(lowering: Lowering, node: StepNode) -> list[Statement]:
     x_shape, y_shape = lowering.shape(node.inputs[0]), lowering.shape(node.outputs[0])
     window = window_of(node, x_shape[2:], y_shape[2:], lowering.shape(node.inputs[1])[2:])
@@ -141,5 +162,5 @@ register(
     input_gradient_row("RealConvInputGrad", "real", _INPUT, _lower_input_gradient("tfoa_real_conv_input_grad")),
     input_gradient_row("SignConvInputGrad", "sign", _INPUT, _lower_input_gradient("tfoa_sign_conv_input_grad")),
     StandardOperator(name="Conv", vjp=_vjp, lower=_lower_frozen),
-    StandardOperator(name="ConvTranspose", lower=_lower_transposed),
+    StandardOperator(name="ConvTranspose", vjp=_transposed_vjp, lower=_lower_transposed),
 )

@@ -9,6 +9,7 @@ from tinyfoa_rt.ir.step import TensorType
 
 __all__ = [
     "POOL_ATTRIBUTES", "explicit_window", "known", "left_over", "num_scalars", "same_as_first", "scalar", "spatial_shape",
+    "transposed_window",
 ]  # fmt: skip
 
 # What a window of a domain operator is given; ``auto_pad`` has become pads.
@@ -59,6 +60,24 @@ def explicit_window(size: tuple[int, ...], attributes: Mapping[str, Attribute]) 
         total = [max(0, (out[a] - 1) * strides[a] + (kernel[a] - 1) * dilations[a] + 1 - size[a]) for a in range(rank)]
         smaller, larger = tuple(each // 2 for each in total), tuple(each - each // 2 for each in total)
         pads = (*smaller, *larger) if auto_pad == "SAME_UPPER" else (*larger, *smaller)
+    elif auto_pad == "VALID":
+        pads = (0,) * (2 * rank)
+    return {"kernel_shape": kernel, "strides": strides, "dilations": dilations, "pads": pads}
+
+
+def transposed_window(
+    size: tuple[int, ...], output_size: tuple[int, ...], attributes: Mapping[str, Attribute]
+) -> dict[str, Attribute]:
+    """Kernel, strides, dilations and pads of a ConvTranspose: those of the convolution from ``output_size`` back to ``size``."""
+    rank = len(size)
+    kernel, strides, dilations, pads = _window(rank, attributes)
+    auto_pad = attributes.get("auto_pad", "NOTSET")
+    if auto_pad in ("SAME_UPPER", "SAME_LOWER") or attributes.get("output_shape"):
+        more = _ints(attributes, "output_padding", (0,) * rank)
+        reach = [(size[a] - 1) * strides[a] + dilations[a] * (kernel[a] - 1) + 1 for a in range(rank)]
+        total = [max(0, reach[a] - output_size[a] + more[a]) for a in range(rank)]
+        begins = [pad // 2 if auto_pad == "SAME_UPPER" else pad - pad // 2 for pad in total]
+        pads = (*begins, *(pad - first for pad, first in zip(total, begins)))
     elif auto_pad == "VALID":
         pads = (0,) * (2 * rank)
     return {"kernel_shape": kernel, "strides": strides, "dilations": dilations, "pads": pads}

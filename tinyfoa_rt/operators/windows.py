@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from tinyfoa_rt.ir.c_program import Braces, Number
 from tinyfoa_rt.ir.step import StepNode
+from tinyfoa_rt.operators.geometry import transposed_window
 from tinyfoa_rt.operators.lowering import refuse
 
 __all__ = ["transposed_window_of", "window_of"]
@@ -33,15 +34,8 @@ def transposed_window_of(node: StepNode, x_size: Sequence[int], y_size: Sequence
     Raises:
         UnsupportedError: the window has three axes.
     """
-    rank, auto = len(x_size), node.string("auto_pad", "NOTSET")
-    if auto in ("SAME_UPPER", "SAME_LOWER") or node.ints("output_shape", ()):
-        ones, zeros = (1,) * rank, (0,) * rank
-        moves = zip(x_size, y_size, kernel, *(node.ints(name, ones) for name in ("strides", "dilations")))
-        reach = [(x - 1) * stride + (k - 1) * dilation + 1 - y for x, y, k, stride, dilation in moves]
-        total = [max(0, n + extra) for n, extra in zip(reach, node.ints("output_padding", zeros))]
-        begins = [pad // 2 if auto == "SAME_UPPER" else pad - pad // 2 for pad in total]
-        pads = (*begins, *(pad - first for pad, first in zip(total, begins)))
-        node = replace(node, attributes={**node.attributes, "auto_pad": "NOTSET", "pads": pads})
+    explicit = transposed_window(tuple(x_size), tuple(y_size), {**node.attributes, "kernel_shape": tuple(kernel)})
+    node = replace(node, attributes={**node.attributes, **explicit, "auto_pad": "NOTSET"})
     return window_of(node, y_size, x_size, kernel)
 
 
