@@ -76,6 +76,7 @@ def dense_cases() -> Iterator[BodyCase]:
         yield from _gradients(rng, batch)
     rng = np.random.default_rng(0)
     yield from _updates(rng)
+    yield from _integers(rng)
     yield from _arithmetic(rng)
     yield from _packing(rng)
 
@@ -249,3 +250,19 @@ def _packing(rng: np.random.Generator) -> Iterator[BodyCase]:
         words = rng.integers(0, 2**32, (rows, -(-count // 32)), dtype=np.uint32)
         for name in ("UnpackBits", "UnpackHead", "UnpackSigns", "UnpackSlice"):
             yield BodyCase(f"{name}-{rows}x{count}", name, (words, np.array([count])))
+
+
+def _integers(rng: np.random.Generator) -> Iterator[BodyCase]:
+    yield BodyCase("MixBits", "MixBits", (rng.integers(0, 2**32, (3, 50), dtype=np.uint32),))
+    for dtype, most, code in ((np.int8, 127, 3), (np.int16, 32767, 5)):
+        w = rng.integers(-most, most + 1, (24, 7)).astype(dtype)
+        label, step = np.dtype(dtype).name, np.array(rng.integers(0, 2**31), dtype=np.int64)
+        drawn: dict[str, Any] = {"key": int(rng.integers(0, 2**32)), "taps": 4}
+        yield BodyCase(f"DrawUniform-{label}", "DrawUniform", (w, step), drawn)
+        for size in (0.01, 2.0, 1e6):  # the largest moves all to the ends of the range
+            change = (size * real(rng, *w.shape)).astype(np.float32)
+            kept = {**drawn, "most": most, "dtype": code}
+            yield BodyCase(f"MoveIntegers-{label}-{size}", "MoveIntegers", (w, change, step), kept)
+        yield BodyCase(f"Dequantize-{label}", "Dequantize", (w, number(0.3)))
+        packed = (w, signs(w), np.zeros(7, dtype=np.float32), number(0.3), None)
+        yield BodyCase(f"PackSignsOfIntegers-{label}", "PackSignsOfIntegers", packed)

@@ -279,7 +279,9 @@ def _max_pool(inputs: Inputs, attributes: Attributes, num_outputs: int) -> list[
 
 
 _RULES: Mapping[str, Callable[[Inputs, Attributes, int], list[Value]]] = {
-    **dict.fromkeys(("Add", "Sub", "Mul", "Div", "Mod", "Min", "Max", "BitwiseAnd", "BitShift", "Where"), _elementwise(None)),
+    **dict.fromkeys(
+        ("Add", "Sub", "Mul", "Div", "Mod", "Min", "Max", "BitwiseAnd", "BitwiseXor", "BitShift", "Where"), _elementwise(None)
+    ),
     **dict.fromkeys(("Less", "Greater", "And", "Or", "Equal", "GreaterOrEqual", "LessOrEqual", "Not"), _elementwise(1)),
     "Pow": _like_first,
     **dict.fromkeys(("Neg", "Abs", "Exp", "Sqrt", "Clip", "LogSoftmax", "Softmax", "Log", "Identity", "Relu"), _like_first),

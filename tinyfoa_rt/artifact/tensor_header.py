@@ -32,6 +32,7 @@ _DTYPES = {
     "BOOL": np.dtype(np.bool_),
     "I8": np.dtype(np.int8),
     "U8": np.dtype(np.uint8),
+    "I16": np.dtype("<i2"),
     "I32": np.dtype("<i4"),
     "I64": np.dtype("<i8"),
     "F16": np.dtype("<f2"),

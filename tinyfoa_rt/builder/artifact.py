@@ -23,6 +23,7 @@ from tinyfoa_rt.builder.initial_tensors import initial_tensors
 from tinyfoa_rt.builder.rates import rate_of_block
 from tinyfoa_rt.emit import can_pack, emit_forward, emit_inference, emit_step
 from tinyfoa_rt.ir.block import Layer, Slices
+from tinyfoa_rt.ir.latents import FLOAT
 from tinyfoa_rt.ir.plan import Plan
 from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.ir.step import StepGraph
@@ -56,7 +57,8 @@ class ArtifactBuilder:
         """
         task = self._task
         blocks = tuple(self._block(n, context, choice) for n, (context, choice) in enumerate(zip(task.contexts, choices), 1))
-        forward, _ = assemble_forward(task.graph, task.parts, task.trained, task.profile, 1)
+        real = {name: replace(recipe, latent=FLOAT) for name, recipe in task.trained.items()}  # the trained model is of these
+        forward, _ = assemble_forward(task.graph, task.parts, real, task.profile, 1)
         stages = []
         for number, stage in enumerate(forward_stages(task, 1)):
             stages.append(f"forward/{number}.onnx" if stage.nodes else "")

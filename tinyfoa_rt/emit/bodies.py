@@ -9,9 +9,11 @@ from pathlib import Path
 import onnx
 import onnx.parser
 
+from tinyfoa_rt.emit.integer_updates import on_integers
 from tinyfoa_rt.errors import InputError, UnsupportedError
 from tinyfoa_rt.operators import DOMAIN, OPERATORS, find_operator, standard_operator
 from tinyfoa_rt.operators.signature import snake_case
+from tinyfoa_rt.operators.updates import ON_INTEGERS
 from tinyfoa_rt.resources import resource_path
 
 __all__ = ["UNBIASED", "WHOLE", "has_body", "has_function", "load_functions"]
@@ -65,15 +67,22 @@ def _collect(key: tuple[str, str], variants: frozenset[str], found: dict[tuple[s
     if key in found:
         return
     domain, op_type = key
-    row = find_operator(op_type, domain)
-    registered = row.body if row is not None else None
-    function = _read(op_type, variants) if registered is None else _read_registered(domain, op_type, registered)
+    if op_type.endswith(ON_INTEGERS):
+        function = on_integers(_of(domain, op_type.removesuffix(ON_INTEGERS), variants))
+    else:
+        function = _of(domain, op_type, variants)
     if "unclipped" in variants:
         function = _without_clip(function)
     for node in function.node:
         if node.domain == DOMAIN:
             _collect((DOMAIN, node.op_type), variants, found)
     found[key] = function
+
+
+def _of(domain: str, op_type: str, variants: frozenset[str]) -> onnx.FunctionProto:
+    row = find_operator(op_type, domain)
+    registered = row.body if row is not None else None
+    return _read(op_type, variants) if registered is None else _read_registered(domain, op_type, registered)
 
 
 @cache

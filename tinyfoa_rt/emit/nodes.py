@@ -21,7 +21,7 @@ from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.step import StepGraph, StepNode, StepTensor
 from tinyfoa_rt.operators import DOMAIN, operator
 from tinyfoa_rt.operators.geometry import explicit_window
-from tinyfoa_rt.operators.updates import LARGEST
+from tinyfoa_rt.operators.updates import LARGEST, ON_INTEGERS
 
 __all__ = [
     "BATCH", "ByteForm", "NodeEmission",
@@ -148,7 +148,12 @@ class NodeEmission:
         return helper.make_node(node.op_type, inputs[:own], outputs, name=node.name, domain=node.domain, **attributes)
 
     def _attributes(self, node: StepNode) -> Mapping[str, Attribute]:
-        """Those of the node; a convolution says its pads, for onnxruntime works none out where there are dilations."""
+        """Those of the node; an update of whole numbers says their type.
+
+        A convolution says its pads, for onnxruntime works none out where there are dilations.
+        """
+        if node.op_type.endswith(ON_INTEGERS):
+            return {**node.attributes, "dtype": element_type(self._step.tensors[node.inputs[0]])}
         if node.op_type != "Conv" or node.domain or not node.string("auto_pad", "").startswith("SAME"):
             return node.attributes
         image, kernel = (self._step.tensors[name].type.shape[2:] for name in node.inputs[:2])

@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 __all__ = [
-    "AGAIN", "LABELS", "LOGITS", "LOSS", "MARK", "NEXT", "RATE", "SIZED",
-    "contribution", "gradient", "kept_by", "own", "parts", "scale_of", "shift_of", "split", "statistics_of", "successor",
-    "unmarked",
+    "AGAIN", "LABELS", "LOGITS", "LOSS", "MARK", "NEXT", "RATE", "SIZED", "STEP",
+    "contribution", "gradient", "kept_by", "own", "parts", "quantum_of", "scale_of", "shift_of", "split", "statistics_of",
+    "successor", "unmarked",
 ]  # fmt: skip
 
 MARK = "#"
-# What belongs to a step as a whole: the factor of its updates, what the model should have said, how far off it was and what the
-# block says by itself.
-RATE, LABELS, LOSS, LOGITS = (f"{MARK}{role}" for role in ("rate", "target", "loss", "logits"))
+# What belongs to a step as a whole: the factor of its updates, what the model should have said, how far off it was, what the
+# block says by itself, and how many steps have been taken before.
+RATE, LABELS, LOSS, LOGITS, STEP = (f"{MARK}{role}" for role in ("rate", "target", "loss", "logits", "step"))
 # The role of what a tensor becomes.
 NEXT = "next"
 # The role of what is computed a second time.
@@ -56,6 +56,11 @@ def contribution(value: str, node: str, position: int = 0) -> str:
 def kept_by(block: str, name: str) -> str:
     """The name in the state of a tensor that belongs to the step of ``block`` as a whole: ``BLOCK#ROLE`` of ``#ROLE``."""
     return f"{block}{name}"
+
+
+def quantum_of(weight: str) -> str:
+    """The name of what one unit of a weight that is a whole number is worth."""
+    return own(weight, "quantum")
 
 
 def scale_of(value: str) -> str:

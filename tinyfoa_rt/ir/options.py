@@ -12,6 +12,7 @@ from typing import Any
 
 from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.block import Slices
+from tinyfoa_rt.ir.latents import FLOAT, FORMATS
 from tinyfoa_rt.ir.learners import LEARNERS, with_learner
 from tinyfoa_rt.ir.losses import LOSSES
 from tinyfoa_rt.ir.optimizers import OPTIMIZERS
@@ -163,6 +164,11 @@ class PlanOptions:
     )
     block_output: str = _choice("bits", BLOCK_OUTPUTS, "The next block reads 0 or 1: bits; 0 or s: scaled (paper).")
     classifier: str = _choice("real", CLASSIFIERS, "Weights of the model's classifier: real or binary.")
+    latent: str = _choice(
+        FLOAT,
+        FORMATS,
+        "What trained weights are kept as: float32, or int16 or int8, whole numbers that steps round by chance.",
+    )
     classes: int | None = _count(None, "A new classifier, for so many classes.", 2, _MOST_CLASSES)
     order: str = _choice("layerwise", ORDERS, "layerwise, or interleaved: all blocks take a step on each batch.")
     seed: int = _count(0, "Seed of the local heads.", 0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from tinyfoa_rt.ir.latents import FLOAT
+
 __all__ = [
     "BINARIZE", "BLOCK_OUTPUTS", "CLASSIFIERS", "HEADS", "HEAD_POOLS", "SCALES", "STE_WINDOWS", "WEIGHT_SCALES",
     "Recipe",
@@ -44,6 +46,7 @@ class Recipe:
         ste_window: where the straight-through estimator lets the error pass: |z| < 1, or 0 < z < 1 as in the paper.
         block_output: the next block reads h in {0, 1}, whose gradient takes h - 1/2, or h in {0, s} as in the paper.
         classifier: weights of the model's own classifier stay real, or are binarized as all others.
+        latent: what latent weights are: real numbers, or whole ones of few bits (ir/latents.py).
         method: where the error comes from, a name of :data:`tinyfoa_rt.steps.methods.METHODS`.
     """
 
@@ -59,6 +62,7 @@ class Recipe:
     ste_window: str = "symmetric"
     block_output: str = "bits"
     classifier: str = "real"
+    latent: str = FLOAT
     method: str = "local-head"
 
     def scale_momentum(self, batch: int) -> float:

@@ -7,25 +7,33 @@ Where parameter and state are whole matrices of which a slice is updated, ``orig
 an optimizer belongs to the slice, its step count too. Biases and stored heads use the same updates without the
 clip (``limit`` is the largest float).
 
+Latent weights of few bits (ir/latents.py) have operators of their own, ``...OnIntegers``: the step of the same optimizer, whose
+change is rounded by chance to whole quanta. Their bodies follow from those of the real ones (emit/bodies.py). ``Dequantize`` is
+where a runtime reads them as real numbers; generated C reads the integers where they lie.
+
 What generated C streams is one call there: a gradient and its update become ``tfoa_weight_sgd_step`` and its like, which also
 pack the signs.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tinyfoa_rt.ir.c_program import Argument, Call, Fields, Name, Number, Real, Statement, Value
 from tinyfoa_rt.ir.names import split
 from tinyfoa_rt.ir.optimizers import OPTIMIZERS, STEP_COUNT, Optimizer
-from tinyfoa_rt.ir.step import StepNode
+from tinyfoa_rt.ir.step import StepNode, TensorType
 from tinyfoa_rt.operators.geometry import known, num_scalars, same_as_first
 from tinyfoa_rt.operators.lowering import CONTEXT, Lowering, LowerRule, real_attribute
 from tinyfoa_rt.operators.registry import register
 from tinyfoa_rt.operators.signature import Memory, Operator, Port, no_scratch
 
-__all__ = ["LARGEST", "update_operator"]
+__all__ = ["LARGEST", "ON_INTEGERS", "integer_update_operator", "update_operator"]
 
 # A limit that clips nothing.
 LARGEST = 3.4028234663852886e38
+# Behind the name of an update whose weights are whole numbers.
+ON_INTEGERS = "OnIntegers"
 
 
 def update_operator(optimizer: Optimizer) -> Operator:
@@ -44,19 +52,35 @@ def update_operator(optimizer: Optimizer) -> Operator:
     )
 
 
+def integer_update_operator(optimizer: Optimizer) -> Operator:
+    """Return the operator that takes a step of ``optimizer`` on latent weights that are whole numbers."""
+    real = update_operator(optimizer)
+    *given, origin = real.inputs
+    return replace(
+        real,
+        name=optimizer.update + ON_INTEGERS,
+        inputs=(*given, Port("quantum"), Port("step", is_optional=True), origin),
+        doc=f"One {optimizer.name} step on a slice of whole numbers, in place, rounded by chance to [-most, most].",
+        attributes=("key", "taps", "most"),
+    )
+
+
 def _lower_update(optimizer: Optimizer, weight_kernel: str, bias_kernel: str) -> LowerRule:
     def rule(lowering: Lowering, node: StepNode) -> list[Statement]:
         latent, grad, rate = node.inputs[:3]
         source = lowering.gradients[grad]
         grad_z, is_weight = source.node.inputs[0], grad == source.node.outputs[0]
-        states = [lowering.at(name, "int32_t" if split(name)[1] == STEP_COUNT else "float") for name in node.inputs[3:] if name]
+        states = [
+            lowering.at(name, "int32_t" if split(name)[1] == STEP_COUNT else "float")
+            for name in node.inputs[3 : 3 + len(optimizer.kept)]
+        ]
         are_moments = optimizer.counts_steps and optimizer.states
         extra: tuple[Argument, ...] = (Fields("tfoa_moments", tuple(states)),) if are_moments else tuple(states)
         end = (lowering.rows_of(grad_z), Value("float", lowering.offsets[rate]), *extra)
         begin = (Name("&slice"), lowering.at(grad_z))
         if not is_weight:
             return [Call(bias_kernel, (*begin, *end))]
-        limit = Real(real_attribute(node, "limit"))
+        limit = Real(real_attribute(node, "limit") if "limit" in node.attributes else LARGEST)
         arguments = (CONTEXT, lowering.layers[latent], Number(source.node.int("has_all_rows", 0)), limit)
         lowering.locals["slice"] = "tfoa_slice slice"
         load, operand = source.operand()
@@ -73,6 +97,15 @@ def _no_call(lowering: Lowering, node: StepNode) -> list[Statement]:
 
 register(
     *map(update_operator, OPTIMIZERS.values()),
+    *map(integer_update_operator, OPTIMIZERS.values()),
+    Operator(
+        name="Dequantize",
+        inputs=(Port("q"), Port("quantum")),
+        outputs=(Port("w"),),
+        shape_rule=lambda inputs, attributes: (TensorType("float32", known(inputs[0]).shape),),
+        scratch=no_scratch,
+        doc="w = q * quantum, as real numbers; only where a runtime has no products of whole numbers.",
+    ),
     Operator(
         name="BiasSliceGrad",
         inputs=(Port("grad_z"), Port("origin", is_optional=True)),
@@ -98,6 +131,16 @@ register(
         shape_rule=lambda inputs, attributes: (known(inputs[1]), known(inputs[2])),
         scratch=no_scratch,
         doc="signs = sign(w) with sign(0) = +1, and abs_sum = sum |w| of each output, both of what is given.",
+        memory=Memory(updates={0: 1, 1: 2}),
+        lower=_no_call,
+    ),
+    Operator(
+        name="PackSignsOfIntegers",
+        inputs=(Port("w"), Port("signs"), Port("abs_sum"), Port("quantum"), Port("origin", is_optional=True)),
+        outputs=(Port("signs_next"), Port("abs_sum_next")),
+        shape_rule=lambda inputs, attributes: (known(inputs[1]), known(inputs[2])),
+        scratch=no_scratch,
+        doc="PackSigns of whole numbers: their sums are exact, and then times the quantum.",
         memory=Memory(updates={0: 1, 1: 2}),
         lower=_no_call,
     ),

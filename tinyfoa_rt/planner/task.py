@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from tinyfoa_rt.errors import UnsupportedError, UsageError
 from tinyfoa_rt.ir.block import Block, Layer, Partition, Slices
 from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.latents import FLOAT
 from tinyfoa_rt.ir.options import AUTO, PlanOptions
 from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.recipe import Recipe
@@ -152,6 +153,7 @@ def resolve_options(graph: Graph, options: PlanOptions, profile: Profile | None 
         UnsupportedError: the model has no trainable layer.
     """
     profile = profile or _profile(options)
+    _check_latent(options, profile)
     options = _of_method(options, profile)
     score = find_score(graph, options.loss_at)
     loss = options.loss if options.loss != AUTO else auto_loss(graph, score, options.classes)
@@ -185,6 +187,15 @@ def resolve_options(graph: Graph, options: PlanOptions, profile: Profile | None 
     contexts = block_contexts(graph, trained, recipe, profile)
     contexts = tuple(_with_own_recipe(each, parts.blocks[-1], options.method) for each in contexts)
     return PlanningTask(graph, parts, options, profile, recipe, contexts)
+
+
+def _check_latent(options: PlanOptions, profile: Profile) -> None:
+    """Kernels of whole numbers are not there for every runtime yet."""
+    if options.latent != FLOAT and (profile.runtime != "ort" or profile.has_kernels):
+        runtime = "the library of kernels" if profile.has_kernels else "C99"
+        raise UnsupportedError(
+            f"--latent {options.latent}", f"is not there yet for {runtime}", "plan for ort-cpu, or leave it out"
+        )
 
 
 def _optimizer(options: PlanOptions) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.artifact.records import Manifest
 from tinyfoa_rt.errors import InputError
-from tinyfoa_rt.ir.names import LABELS, LOSS, RATE, kept_by, split
+from tinyfoa_rt.ir.names import LABELS, LOSS, RATE, STEP, kept_by, split
 from tinyfoa_rt.run.evaluation import accuracy_of
 from tinyfoa_rt.run.frozen_slice import FrozenSlice
 from tinyfoa_rt.run.model_state import ModelState
@@ -52,11 +52,13 @@ class BlockTraining:
         self.inputs = {name: (given or {}).get(name, self._session.empty(name)) for name in self.record.inputs}
         self.labels = self._session.empty(LABELS) if LABELS in self._session.inputs else _unread_labels(artifact.manifest)
         self.rate: Array = np.zeros((), dtype=np.float32)
+        self._number: Array = np.zeros((), dtype=np.int64)
         self.outputs = {
             name: self._session.empty(name) for name in self._session.outputs if name not in artifact.manifest.next_of
         }
         self._scores = self._checked_scores(artifact.manifest)
-        self._session.bind({**self.inputs, **self.outputs, LABELS: self.labels, RATE: self.rate, **self._others()})
+        given = {LABELS: self.labels, RATE: self.rate, STEP: self._number}
+        self._session.bind({**self.inputs, **self.outputs, **given, **self._others()})
         self._frozen: Sequence[FrozenSlice] = ()
 
     def input_bits(self, name: str) -> int:
@@ -92,10 +94,11 @@ class BlockTraining:
         for layer in self._layers:
             layer.end_turn()
 
-    def step(self, rate: float) -> StepResult:
-        """Take one step on the batch in ``inputs`` and ``labels``."""
+    def step(self, rate: float, number: int = 0) -> StepResult:
+        """Take one step on the batch in ``inputs`` and ``labels``; ``number`` is that of the steps of all blocks before it."""
         assert all(layer.active is not None for layer in self._layers), "a slice must be active"
         self.rate[...] = rate
+        self._number[...] = number
         self._session.run()
         for frozen in self._frozen:
             frozen.restore()

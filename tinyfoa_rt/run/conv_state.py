@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from tinyfoa_rt.run.layer_state import Array, LayerState
 
 __all__ = ["ConvState"]
@@ -20,7 +18,7 @@ class ConvState(LayerState):
 
     def sum_inputs(self, weight: Array) -> Array:
         """Sum |W| over taps and inputs: (outputs,)."""
-        return np.asarray(np.abs(weight).sum(axis=(0, 1), dtype=np.float32))
+        return self._sum(weight, (0, 1))
 
     def forward_tensors(self, *, as_bytes: bool = False) -> Mapping[str, Array]:
         """What a forward pass or the inference model reads; no slice may be active."""

@@ -91,7 +91,7 @@ class InterleavedLoop:
             training.begin_turn(self._progress.step // self._progress.settings.steps_a_turn % training.num_slices)
             # The blocks before change, and with them what this one reads: its rate follows.
             rate = training.record.rate.at(robust_mean(input_powers(training, self._state)))
-            result = training.step(rate * factor)
+            result = training.step(rate * factor, self._progress.total_steps)
             check_loss(training.record.name, self._progress.step, result.loss)
         self._progress.step += 1
         self._progress.total_steps += 1

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyfoa_rt.artifact.records import OptimizerRecord
-from tinyfoa_rt.ir.names import own
+from tinyfoa_rt.ir.names import own, quantum_of
 from tinyfoa_rt.ir.optimizers import STEP_COUNT
 from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.run.sliced_tensor import Allocate, SlicedTensor
@@ -30,8 +30,8 @@ __all__ = ["LayerState"]
 Array = NDArray[Any]
 
 
-def _in_ram(size: int) -> NDArray[np.float32]:
-    return np.empty(size, dtype=np.float32)
+def _in_ram(size: int, dtype: np.dtype[Any]) -> Array:
+    return np.empty(size, dtype=dtype)
 
 
 @dataclass
@@ -40,13 +40,14 @@ class LayerState:
 
     Attributes:
         name: prefix of its tensors in the step graph.
-        initial: latent weights (n_in, n_out) to begin with, float32; they are copied.
+        initial: latent weights (n_in, n_out) to begin with, float32 or whole numbers; they are copied.
         bias: (n_out,), float32, or ``None``.
         grid: its slices; one slice means that the whole layer is trained.
         optimizer: each slice has a state and a step count of its own.
         is_binary: whether products use signs; else the latent weights.
-        allocate: gives memory for latent weights and what the optimizer keeps of each, by the number of elements.
+        allocate: gives memory for latent weights and what the optimizer keeps of each, by number and type of the elements.
         is_packed: whether signs are bits in words, as kernels read them; else a byte each.
+        quantum: what one unit is worth where latent weights are whole numbers, (), float32; else ``None``.
         abs_sums: sum |W| of each output within each band of inputs, (m_in, n_out), float32.
     """
 
@@ -58,6 +59,7 @@ class LayerState:
     is_binary: bool = True
     is_packed: bool = False
     allocate: Allocate = _in_ram
+    quantum: Array | None = None
     abs_sums: Array = field(init=False)
     whole: WholeWeights = field(init=False)
     _latent: SlicedTensor = field(init=False)
@@ -70,7 +72,7 @@ class LayerState:
     _tensors: dict[str, Array] = field(default_factory=dict, init=False)
 
     def __post_init__(self, initial: Array) -> None:
-        self._latent = SlicedTensor(initial.shape, self.grid, self.allocate)
+        self._latent = SlicedTensor(initial.shape, self.grid, self.allocate, initial.dtype)
         self._latent.assign(initial)
         self.abs_sums = np.stack([self.sum_inputs(initial[..., band, :]) for band in self.grid.bands])
         for kind in self.optimizer.states:
@@ -87,7 +89,13 @@ class LayerState:
 
     def sum_inputs(self, weight: Array) -> Array:
         """Sum |W| over the inputs of each output, given the weights or a part of them."""
-        return np.asarray(np.abs(weight).sum(axis=0, dtype=np.float32))
+        return self._sum(weight, (0,))
+
+    def _sum(self, weight: Array, axes: tuple[int, ...]) -> Array:
+        """Sums of whole numbers are exact, and then times the quantum."""
+        if self.quantum is None:
+            return np.asarray(np.abs(weight).sum(axis=axes, dtype=np.float32))
+        return np.asarray(np.abs(weight.astype(np.int32)).sum(axis=axes).astype(np.float32) * self.quantum)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -117,6 +125,8 @@ class LayerState:
         found = {own(self.name, "weight"): self.weight, own(self.name, "abs_sums"): self.abs_sums}
         if self.bias is not None:
             found[own(self.name, "bias")] = self.bias
+        if self.quantum is not None:
+            found[quantum_of(own(self.name, "weight"))] = self.quantum
         return {**found, **{own(self.name, key): value for key, value in self.states.items()}}
 
     def restore(self, tensors: Mapping[str, Array]) -> None:
@@ -137,6 +147,10 @@ class LayerState:
         tensors = {own(self.name, "w"): self.whole.as_bytes() if as_bytes else self.whole.array}
         if self.is_binary:
             tensors[own(self.name, "abs_sum")] = self._abs_sum
+        elif self.quantum is not None and as_bytes:  # the trained model has real weights
+            tensors = {own(self.name, "w"): self.whole.array * self.quantum}
+        elif self.quantum is not None:
+            tensors[quantum_of(own(self.name, "w"))] = self.quantum
         if self.bias is not None:
             tensors[own(self.name, "bias")] = self.bias
         return tensors
@@ -162,6 +176,8 @@ class LayerState:
         self.end_turn()
         self._active = index
         self._tensors = self._whole() if self.grid.count == 1 else self._slice(index)
+        if self.quantum is not None:
+            self._tensors[quantum_of(own(self.name, "w"))] = self.quantum
         return self._tensors
 
     def end_turn(self) -> None:

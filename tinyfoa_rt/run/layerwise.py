@@ -64,7 +64,8 @@ class LayerwiseLoop:
             training.labels[...] = labels[rows]
             self._follow_power(training)
             training.begin_turn(self._turn(training))
-            losses.append(training.step(self._progress.rates[training.record.name] * self._progress.settings.rate).loss)
+            rate = self._progress.rates[training.record.name] * self._progress.settings.rate
+            losses.append(training.step(rate, self._progress.total_steps).loss)
             check_loss(training.record.name, self._progress.step, losses[-1])
             self._count_step()
         training.end_turn()
@@ -88,7 +89,7 @@ class LayerwiseLoop:
                 training.begin_turn(self._turn(training))
                 step = self._progress.step
                 rate = rate_at(self._progress.rates[name] * settings.rate, settings.rate_schedule, step, num_steps)
-                result = training.step(rate)
+                result = training.step(rate, self._progress.total_steps)
                 check_loss(name, step, result.loss)
                 self._count_step()
                 yield Report(name, epoch, step, num_steps, self._progress.total_steps, *result)

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.run.layer_state import Array, LayerState
 
@@ -25,7 +23,7 @@ class LocalState(LayerState):
 
     def sum_inputs(self, weight: Array) -> Array:
         """Sum |W| over taps and inputs: (positions, outputs)."""
-        return np.asarray(np.abs(weight).sum(axis=(1, 2), dtype=np.float32))
+        return self._sum(weight, (1, 2))
 
     def forward_tensors(self, *, as_bytes: bool = False) -> Mapping[str, Array]:
         """What a forward pass or the inference model reads; no slice may be active."""

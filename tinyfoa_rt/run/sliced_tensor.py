@@ -13,23 +13,26 @@ from tinyfoa_rt.ir.slices import SliceGrid
 __all__ = ["Allocate", "SlicedTensor"]
 
 Array = NDArray[Any]
-Allocate = Callable[[int], NDArray[np.float32]]
+_REAL = np.dtype(np.float32)
+Allocate = Callable[[int, "np.dtype[Any]"], Array]
 
 
 class SlicedTensor:
-    """Real numbers (..., inputs, outputs) of a layer, float32.
+    """Numbers (..., inputs, outputs) of a layer.
 
     Args:
         shape: of the whole.
         grid: how its last two axes are cut.
-        allocate: gives the memory for a number of elements.
+        allocate: gives the memory for a number of elements of a type.
+        dtype: their type.
     """
 
-    def __init__(self, shape: tuple[int, ...], grid: SliceGrid, allocate: Allocate) -> None:
+    def __init__(self, shape: tuple[int, ...], grid: SliceGrid, allocate: Allocate, dtype: np.dtype[Any] = _REAL) -> None:
         self.shape = shape
+        self._dtype = dtype
         self.grid = grid
         self.parts: list[Array] = []
-        flat, start = allocate(int(np.prod(shape))), 0
+        flat, start = allocate(int(np.prod(shape)), dtype), 0
         for part in grid:
             part_shape = (*shape[:-2], part.num_ins, part.num_outs)
             stop = start + int(np.prod(part_shape))
@@ -40,7 +43,7 @@ class SlicedTensor:
         """The tensor in one piece: a copy, where there is more than one slice."""
         if self.grid.count == 1:
             return self.parts[0]
-        whole = np.empty(self.shape, dtype=np.float32)
+        whole = np.empty(self.shape, dtype=self._dtype)
         for (_, ins, outs), part in zip(self.grid, self.parts):
             whole[..., ins, outs] = part
         return whole

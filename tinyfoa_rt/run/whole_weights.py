@@ -58,7 +58,7 @@ class WholeWeights:
 
 
 class RealWeights(WholeWeights):
-    """The latent weights, float32."""
+    """The latent weights themselves."""
 
     def derive(self, weight: Array) -> None:
         self.array = weight

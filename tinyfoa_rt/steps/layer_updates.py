@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.graph import Attribute
-from tinyfoa_rt.ir.names import RATE, gradient, own, successor
+from tinyfoa_rt.ir.latents import draw_key, latent_of
+from tinyfoa_rt.ir.names import RATE, STEP, gradient, own, successor
 from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.slices import SliceGrid
-from tinyfoa_rt.operators.updates import LARGEST
+from tinyfoa_rt.operators import DOMAIN, find_operator
+from tinyfoa_rt.operators.updates import LARGEST, ON_INTEGERS
 from tinyfoa_rt.steps.backward import BackwardPass
 from tinyfoa_rt.steps.block_context import BlockContext, StepChoice
 from tinyfoa_rt.steps.builder import StepBuilder
@@ -54,11 +57,11 @@ class LayerUpdates:
         """
         self.builder.phase = "gradient"
         tensors = replace(tensors, rate=rate_after(self.builder, waits_for or (), layer.name))
-        if layer.kind == "dense" and self.optimizer.dense_step and self.context.profile.runtime == "ort":
-            self._step_down(layer, tensors, backward, grad_z, waits_for)
-            return
         weight, bias = tensors.weight, tensors.bias_parameter
         assert weight is not None
+        if self._is_one_operator(layer, weight):
+            self._step_down(layer, tensors, backward, grad_z, waits_for)
+            return
         attributes = dict(window_attributes(self.context.graph, layer))
         if layer.kind == "conv":
             attributes["group_outputs"] = group_outputs = layer.out_features // layer.groups
@@ -75,6 +78,11 @@ class LayerUpdates:
         origin = "" if tensors.w_slice else tensors.origin
         self._update(layer, weight, outputs[0], (tensors.rate, origin))
         self._finish(layer, tensors, ("".join(outputs[1:]), origin), waits_for)
+
+    def _is_one_operator(self, layer: Layer, weight: Parameter) -> bool:
+        """Whether gradient and update of the weights are one operator."""
+        has_one = layer.kind == "dense" and bool(self.optimizer.dense_step) and not weight.quantum
+        return has_one and self.context.profile.runtime == "ort"
 
     def input_of(self, layer: Layer) -> tuple[str, str]:
         """What a layer has multiplied, or what is computed again in its place; and its scale where it is binary and has one."""
@@ -137,14 +145,37 @@ class LayerUpdates:
         assert tensors.weight is not None
         if self._is_binary(layer):
             signs, sums = tensors.updated_signs
-            latent = successor(tensors.weight.latent)
-            self.builder.call("PackSigns", (latent, signs, sums, tensors.origin), (successor(signs), successor(sums)))
+            latent, quantum = successor(tensors.weight.latent), tensors.weight.quantum
+            op_type, given = ("PackSignsOfIntegers", (quantum,)) if quantum else ("PackSigns", ())
+            inputs = (latent, signs, sums, *given, tensors.origin)
+            self.builder.call(op_type, inputs, (successor(signs), successor(sums)))
         self.builder.phase = "gradient"
 
     def _update(self, layer: Layer, parameter: Parameter, grad: str, given: tuple[str, str]) -> None:
         """One step of a weight or a bias; ``given`` are the rate, and where the slice begins."""
         rate, origin = given
+        if parameter.quantum:
+            self._move_integers(layer, parameter, grad, given)
+            return
         is_clipped = self._is_binary(layer) and self.builder.type_of(parameter.latent).shape[1:] != ()
         inputs = (parameter.latent, grad, rate, *parameter.states, origin)
         outputs = tuple(successor(name) for name in (parameter.latent, *parameter.states))
         self.builder.call(self.optimizer.update, inputs, outputs, {"limit": 1.0 if is_clipped else LARGEST})
+
+    def _move_integers(self, layer: Layer, parameter: Parameter, grad: str, given: tuple[str, str]) -> None:
+        """One step of weights that are whole numbers."""
+        op_type = self.optimizer.update + ON_INTEGERS
+        if find_operator(op_type, DOMAIN) is None:
+            problem = "has no step of whole numbers"
+            raise UnsupportedError(f"optimizer {self.optimizer.name}", problem, "plan with --latent float32")
+        recipe, (rate, origin) = self.context.recipe, given
+        latent = latent_of(recipe.latent)
+        attributes: dict[str, Attribute] = {
+            "key": draw_key(recipe.seed, layer.name),
+            "taps": layer.taps,
+            "most": latent.most,
+        }
+        step = STEP if self.builder.has(STEP) else ""
+        inputs = (parameter.latent, grad, rate, *parameter.states, parameter.quantum, step, origin)
+        outputs = tuple(successor(name) for name in (parameter.latent, *parameter.states))
+        self.builder.call(op_type, inputs, outputs, attributes)

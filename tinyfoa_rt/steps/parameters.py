@@ -9,11 +9,12 @@ Three cases, by what the profile and the choice allow:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from tinyfoa_rt.ir.block import Layer
-from tinyfoa_rt.ir.names import RATE, own
+from tinyfoa_rt.ir.latents import latent_of
+from tinyfoa_rt.ir.names import RATE, STEP, own, quantum_of
 from tinyfoa_rt.ir.optimizers import STEP_COUNT, optimizer_of
 from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.recipe import Recipe
@@ -27,16 +28,20 @@ __all__ = ["LayerTensors", "Parameter", "declare_read_only", "declare_states", "
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A trained tensor: its latent values, and the optimizer state of the same shape. ``grad_type`` is what one step updates."""
+    """A trained tensor: its latent values, and the optimizer state of the same shape. ``grad_type`` is what one step updates.
+
+    ``quantum`` is what one unit is worth of latent values that are whole numbers.
+    """
 
     latent: str
     states: tuple[str, ...]
     grad_type: TensorType
+    quantum: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LayerTensors:
-    """Names of a layer's tensors; the empty string where there is none."""
+    """Names of a layer's tensors; the empty string where there is none. ``w`` and ``w_slice`` are what products read."""
 
     w: str
     bias: str = ""
@@ -75,8 +80,10 @@ def declare_read_only(builder: StepBuilder, layer: Layer, recipe: Recipe) -> Lay
     """Declare a layer that an earlier stage of training has finished."""
     is_binary = recipe.binarize != "none"
     place = builder.parameter_place
-    w_type = matrix_type(layer, builder.profile, "bit" if is_binary else "float32")
+    w_type = matrix_type(layer, builder.profile, "bit" if is_binary else recipe.latent)
     w = builder.tensor(own(layer.name, "w"), w_type, "weight", place=place, is_persistent=True)
+    if not is_binary:
+        w = _read(builder, w, _quantum(builder, layer, recipe))
     bias = abs_sum = ""
     if layer.bias is not None:
         bias_type = TensorType("float32", (layer.bias_size,))
@@ -91,8 +98,10 @@ def declare_trained(builder: StepBuilder, layer: Layer, recipe: Recipe, choice: 
     """Declare a layer that this step trains."""
     grid = SliceGrid.of(layer, choice.slices)
     ins, outs = grid.largest
-    weight = matrix_type(layer, builder.profile, "float32", (ins, outs))
+    weight = matrix_type(layer, builder.profile, recipe.latent, (ins, outs))
     part = _Part(weight, outs, grid.count > 1, grid.is_even)
+    if latent_of(recipe.latent).is_integer and builder.profile.runtime == "ort":
+        builder.tensor(STEP, TensorType("int64", ()), "state", is_persistent=True)
     declare = _sliced if choice.holds_slice and part.is_slice else _resident
     return declare(builder, layer, recipe, part)
 
@@ -111,13 +120,16 @@ def _sliced(builder: StepBuilder, layer: Layer, recipe: Recipe, part: _Part) -> 
     name = layer.name
     vector = TensorType("float32", (part.num_outputs * layer.weight_copies,))
     origin = builder.tensor(own(name, "origin"), TensorType("int32", (4,)), "state", is_persistent=True)
-    weight = _parameter(builder, own(name, "w_slice"), part.weight, recipe)
+    quantum = _quantum(builder, layer, recipe)
+    weight = _parameter(builder, own(name, "w_slice"), part.weight, recipe, quantum)
     w_slice, abs_sum_slice = weight.latent, ""
     if recipe.binarize != "none":
         bits = TensorType("bit", part.weight.shape)
         w_slice = builder.tensor(own(name, "w_slice", "bits"), bits, "weight", is_persistent=True)
         sums = sum_type(layer, builder.profile, part.num_outputs)
         abs_sum_slice = builder.tensor(own(name, "abs_sum_slice"), sums, "state", is_persistent=True)
+    else:
+        w_slice = _read(builder, w_slice, quantum)
     bias_parameter = None
     if layer.bias is not None:
         bias_parameter = _parameter(builder, own(name, "bias_slice"), vector, recipe)
@@ -140,18 +152,21 @@ def _sliced(builder: StepBuilder, layer: Layer, recipe: Recipe, part: _Part) -> 
 
 def _resident(builder: StepBuilder, layer: Layer, recipe: Recipe, part: _Part) -> LayerTensors:
     name = layer.name
-    whole = matrix_type(layer, builder.profile, "float32")
+    whole = matrix_type(layer, builder.profile, recipe.latent)
     vector = TensorType("float32", (layer.out_features * layer.weight_copies,))
     origin = ""
     if part.is_slice:
         origin = builder.tensor(own(name, "origin"), TensorType("int32", (4,)), "state", is_persistent=True)
-    weight = _parameter(builder, own(name, "w"), whole, recipe)
-    weight = Parameter(weight.latent, weight.states, part.weight)
+    quantum = _quantum(builder, layer, recipe)
+    weight = _parameter(builder, own(name, "w"), whole, recipe, quantum)
+    weight = replace(weight, grad_type=_real(part.weight))
     w, abs_sum = weight.latent, ""
     if recipe.binarize != "none":
         w = builder.tensor(own(name, "w", "bits"), TensorType("bit", whole.shape), "weight", is_persistent=True)
         sums = sum_type(layer, builder.profile, layer.out_features)
         abs_sum = builder.tensor(own(name, "abs_sum"), sums, "state", is_persistent=True)
+    else:
+        w = _read(builder, w, quantum)
     bias_parameter = None
     if layer.bias is not None:
         declared = _parameter(builder, own(name, "bias"), vector, recipe)
@@ -161,10 +176,32 @@ def _resident(builder: StepBuilder, layer: Layer, recipe: Recipe, part: _Part) -
     return LayerTensors(w, bias, origin=origin, abs_sum=abs_sum, weight=weight, bias_parameter=bias_parameter)
 
 
-def _parameter(builder: StepBuilder, name: str, tensor_type: TensorType, recipe: Recipe) -> Parameter:
+def _parameter(builder: StepBuilder, name: str, tensor_type: TensorType, recipe: Recipe, quantum: str = "") -> Parameter:
     """Declare latent values and optimizer state in RAM."""
     latent = builder.tensor(name, tensor_type, "weight", is_persistent=True)
-    return Parameter(latent, declare_states(builder, latent, recipe.optimizer), tensor_type)
+    return Parameter(latent, declare_states(builder, latent, recipe.optimizer), _real(tensor_type), quantum)
+
+
+def _quantum(builder: StepBuilder, layer: Layer, recipe: Recipe) -> str:
+    """What one unit of a layer's latent weights is worth; the empty string where they are real numbers."""
+    if not latent_of(recipe.latent).is_integer:
+        return ""
+    name = quantum_of(own(layer.name, "w"))
+    if not builder.has(name):
+        builder.tensor(name, TensorType("float32", ()), "weight", place=builder.parameter_place, is_persistent=True)
+    return name
+
+
+def _read(builder: StepBuilder, latent: str, quantum: str) -> str:
+    """What products read of latent weights: on onnxruntime whole numbers become real ones in front of them."""
+    if not quantum or builder.profile.runtime != "ort":
+        return latent
+    return builder.call("Dequantize", (latent, quantum), (own(latent, "real"),))[0]
+
+
+def _real(tensor_type: TensorType) -> TensorType:
+    """What gradients and optimizers keep of a tensor."""
+    return TensorType("float32", tensor_type.shape)
 
 
 def declare_states(builder: StepBuilder, latent: str, optimizer: str) -> tuple[str, ...]:
@@ -177,4 +214,4 @@ def kept_types(optimizer: str, like: TensorType) -> dict[str, TensorType]:
     """Types of what an optimizer keeps of a trained tensor like ``like``, by name, in the order in which the update takes it."""
     row = optimizer_of(optimizer)
     types = {STEP_COUNT: TensorType("int32", ()), **dict.fromkeys(row.scalars, TensorType("float32", ()))}
-    return {kept: types.get(kept, like) for kept in row.kept}
+    return {kept: types.get(kept, _real(like)) for kept in row.kept}

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from tinyfoa_rt.ir.block import Layer, Slices
 from tinyfoa_rt.ir.graph import Graph, Node
+from tinyfoa_rt.ir.latents import latent_of
 from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.recipe import Recipe
@@ -52,13 +53,16 @@ def slice_nbytes(layer: Layer, recipe: Recipe, profile: Profile, at: tuple[Slice
 
 
 def _layer_nbytes(layer: Layer, recipe: Recipe, profile: Profile) -> int:
-    return _rows_nbytes((layer.out_features * layer.weight_copies, layer.row_size), layer.bias is not None, recipe, profile)
+    quantum = _FLOAT32 * latent_of(recipe.latent).is_integer
+    shape = layer.out_features * layer.weight_copies, layer.row_size
+    return quantum + _rows_nbytes(shape, layer.bias is not None, recipe, profile)
 
 
 def _rows_nbytes(shape: tuple[int, int], has_bias: bool, recipe: Recipe, profile: Profile) -> int:
     rows, columns = shape
-    copies = 1 + len(optimizer_of(recipe.optimizer).states)
-    total = _FLOAT32 * copies * (rows * columns + (rows if has_bias else 0))
+    num_states, latent = len(optimizer_of(recipe.optimizer).states), latent_of(recipe.latent)
+    total = (latent.item_nbytes + _FLOAT32 * num_states) * rows * columns
+    total += _FLOAT32 * (1 + num_states) * (rows if has_bias else 0)
     if recipe.binarize != "none":
         bits = TensorType("bit", shape).nbytes(packs_bits=profile.packs_bits)
         total += bits + _FLOAT32 * rows

@@ -19,6 +19,7 @@ from tests.ops.references import (
     elementwise,
     gradients,
     heads,
+    integers,
     local,
     packed,
     pooling,
@@ -128,4 +129,9 @@ REFERENCES: Mapping[str, Reference] = {
     "UnpackHead": packed.unpack_head,
     "UnpackSigns": packed.unpack_signs,
     "UnpackSlice": packed.unpack_slice,
+    "MixBits": integers.mix_bits,
+    "DrawUniform": integers.draw_uniform,
+    "MoveIntegers": integers.move_integers,
+    "Dequantize": integers.dequantize,
+    "PackSignsOfIntegers": integers.pack_signs_of_integers,
 }
