@@ -184,13 +184,13 @@ def _on_lattice(rng: np.random.Generator, layer: Layer) -> Parameters:
 def _parameters(rng: np.random.Generator, layer: Layer) -> Parameters:
     """Weights and a bias of a layer among others."""
     weight, bias = _shapes(layer)
-    spread = np.sqrt(2 / layer.row_size)
+    spread = np.sqrt(2 / layer.fan_in)
     return rng.normal(0, spread, weight), None if bias is None else rng.normal(0, 0.2, bias)
 
 
 def _shapes(layer: Layer) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
     """The shapes of a layer's weights and bias in its state."""
-    before = {"dense": (), "conv": (layer.taps,), "local": (layer.positions, layer.taps)}[layer.kind]
+    before = {"dense": (), "bias": (), "conv": (layer.taps,), "local": (layer.positions, layer.taps)}[layer.kind]
     bias = (layer.out_features, *((layer.positions,) if layer.kind == "local" else ()))
     return (*before, layer.in_features, layer.out_features), bias if layer.bias is not None else None
 
@@ -199,7 +199,7 @@ def _tensors(layer: Layer, parameters: Parameters, grid: SliceGrid, turn: int, o
     """What a step reads of a layer while slice ``turn`` is active."""
     weight, bias = (None if each is None else each.astype(np.float32) for each in parameters)
     assert weight is not None
-    kind = {"dense": LayerState, "conv": ConvState, "local": LocalState}[layer.kind]
+    kind = {"dense": LayerState, "bias": LayerState, "conv": ConvState, "local": LocalState}[layer.kind]
     state = kind(layer.name, weight, bias, grid, OptimizerRecord.of(optimizer), False)
     return state.begin_turn(turn % grid.turns)
 

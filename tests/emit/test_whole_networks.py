@@ -60,6 +60,17 @@ def test_a_step_that_trains_shares_takes_the_slope_of_its_loss(tmp_path: Path, k
     assert first == products[-1].name or f"{products[-1].name}#w" in moved
 
 
+@pytest.mark.parametrize(("kind", "seed"), [(kind, seed) for kind in KINDS if kind != "local" for seed in range(4)])
+def test_a_step_that_trains_biases_alone_takes_the_slope_of_its_loss(tmp_path: Path, kind: str, seed: int) -> None:
+    """Of the first layer, which has errors of all others, and beside the whole last one; no weight of it moves."""
+    case = draw_network(kind, seed)
+    products = [node for node in case.model.graph.node if node.op_type in ("Gemm", "Conv", "LocallyConnected")]
+    first = next(node.name for node in products if len(node.input) > 2)
+    train = f"{first}[bias],{products[-1].name}"
+    gradient = check(replace(case, block_layers="all", index=0, slices=Slices(1, 1), train=train), tmp_path)
+    assert gradient.of[f"{first}#w"].shape[0] == 1 and f"{first}#bias" not in gradient.of
+
+
 @pytest.fixture(scope="module", name="jobs")
 def make_jobs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[tuple[str, int], Job]:
     folder = tmp_path_factory.mktemp("networks")

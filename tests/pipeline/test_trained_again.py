@@ -71,6 +71,15 @@ def test_a_perceptron(train: str, options: dict[str, Any], tmp_path: Path) -> No
     check_trains_again(tmp_path / "run", X, Y, train, **options)
 
 
+@pytest.mark.parametrize("train", ["last:1", "last:2", "all[bias]"])
+def test_a_network_whose_biases_were_trained_alone(train: str, tmp_path: Path) -> None:
+    """They are biases of their products again; frozen they run as they are."""
+    graph = residual(tmp_path)
+    trained = Trainer(build(graph, plan(graph, "4MB", batch=6, train="conv3[bias],fc1[bias]", binarize="none")), kernels=None)
+    trained.fit(IMAGES, LABELS, epochs=2).save(tmp_path / "run")
+    check_trains_again(tmp_path / "run", IMAGES, LABELS, train, binarize="none")
+
+
 @pytest.mark.parametrize("options", [{}, {"binarize": "weights"}], ids=str)
 def test_a_residual_network(options: dict[str, Any], tmp_path: Path) -> None:
     graph = residual(tmp_path)

@@ -1,4 +1,4 @@
-"""A step that trains a share of a layer is the step that trains all of it, but for the weights that are not of the share."""
+"""A step that trains a share of a layer, or its biases alone, is the step that trains all of it, but for what stays as it is."""
 
 from __future__ import annotations
 
@@ -70,3 +70,20 @@ def test_a_step_is_that_of_the_whole_layer_in_its_share(tmp_path: Path, kind: st
         moved = np.abs(whole[key] - before[key]).max()
         np.testing.assert_allclose(ours[key], expected[key], rtol=1e-6, atol=RELATIVE * moved, err_msg=key)
     np.testing.assert_array_equal(ours[weight][..., trained:, :], before[weight][..., trained:, :])
+
+
+@pytest.mark.parametrize("block_layers", ["1", "all"])
+@pytest.mark.parametrize("kind", ["dense", "conv", "grouped"])
+def test_biases_alone_move_as_those_of_the_whole_layer(tmp_path: Path, kind: str, block_layers: str) -> None:
+    """Of real numbers: what is trained in its biases alone keeps the model's own weights, and so is not binarized."""
+    draw, name, _, others = SHARED[kind]
+    model, options = draw(), {"block_layers": block_layers, "binarize": "none"}
+    artifact, whole = after_a_step(model, tmp_path, train=f"{name},{others}", **options)
+    _, ours = after_a_step(model, tmp_path, train=f"{name}[bias],{others}", **options)
+    expected = {key: array for key, array in whole.items() if key not in (f"{name}#bias", f"{name}#abs_sums")}
+    expected[f"{name}#weight"], before = (each[f"{name}#bias"].reshape(1, -1) for each in (whole, artifact.initial))
+    assert (expected[f"{name}#weight"] != before).any()
+    assert ours.keys() == {*expected, f"{name}#abs_sums"}
+    for key, array in expected.items():
+        moved = np.abs(array - (before if key == f"{name}#weight" else artifact.initial[key])).max() if "#abs" not in key else 1
+        np.testing.assert_allclose(ours[key], array, rtol=1e-6, atol=RELATIVE * moved, err_msg=key)

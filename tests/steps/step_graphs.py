@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinyfoa_rt.ir.block import Block, Slices
+from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.recipe import Recipe
@@ -10,22 +10,18 @@ from tinyfoa_rt.ir.step import StepGraph
 from tinyfoa_rt.partition import merge_parts, partition, select_blocks, select_shares, with_shares
 from tinyfoa_rt.steps import BlockContext, StepChoice, assemble_step, block_contexts
 
-__all__ = ["all_steps", "blocks_of", "contexts_of", "step_of"]
-
-
-def blocks_of(graph: Graph, block_layers: str = "1", train: str = "all") -> tuple[Block, ...]:
-    """The trained blocks, which end where ``block_layers`` says."""
-    parts = partition(graph)
-    trained = select_blocks(parts.blocks, train)
-    parts = with_shares(parts, select_shares(parts.blocks, train))
-    return tuple(block for block in merge_parts(graph, parts, trained, block_layers).blocks if block.name in trained)
+__all__ = ["all_steps", "contexts_of", "step_of"]
 
 
 def contexts_of(
     graph: Graph, profile: Profile, recipe: Recipe, block_layers: str = "1", train: str = "all"
 ) -> list[BlockContext]:
-    """The contexts of the trained blocks."""
-    return [*block_contexts(graph, blocks_of(graph, block_layers, train), recipe, profile)]
+    """The contexts of the trained blocks, which end where ``block_layers`` says."""
+    parts = partition(graph)
+    trained = select_blocks(parts.blocks, train)
+    graph, parts = with_shares(graph, parts, select_shares(parts.blocks, train))
+    blocks = [block for block in merge_parts(graph, parts, trained, block_layers).blocks if block.name in trained]
+    return [*block_contexts(graph, blocks, recipe, profile)]
 
 
 def step_of(graph: Graph, index: int, profile: Profile, choice: StepChoice, **recipe: object) -> StepGraph:

@@ -24,7 +24,7 @@ _CHOICES = {
     "order": ("layerwise", "interleaved"),
 }
 # Axes of the weights of a layer.
-_RANKS = {"dense": 2, "conv": 3, "local": 4}
+_RANKS = {"dense": 2, "bias": 2, "conv": 3, "local": 4}
 # Element types that a sample may have.
 _DTYPES = frozenset(
     ("float16", "float32", "float64", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")

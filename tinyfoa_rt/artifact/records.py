@@ -23,8 +23,9 @@ class LayerRecord:
 
     Attributes:
         name: prefix of its tensors.
-        kind: ``dense``, ``conv`` or ``local``.
+        kind: ``dense``, ``conv`` or ``local``; ``bias`` where biases alone are trained, as weights of one input.
         shape: of its weights: (inputs, outputs); (taps, inputs of a group, outputs); (positions, taps, inputs, outputs).
+            Of biases alone it is (1, biases).
         ins: bounds of its slices along the inputs.
         outs: bounds of its slices along the outputs.
         turns: how many of its slices are trained, from the first on; the others stay as they are.

@@ -108,7 +108,7 @@ class ArtifactBuilder:
     def _layer(self, context: BlockContext, layer: Layer, slices: Slices) -> LayerRecord:
         grid = SliceGrid.of(layer, slices)
         is_binary = context.recipe_of(layer).binarize != "none"
-        leading = {"dense": (), "conv": (layer.taps,), "local": (layer.positions, layer.taps)}[layer.kind]
+        leading = {"dense": (), "bias": (), "conv": (layer.taps,), "local": (layer.positions, layer.taps)}[layer.kind]
         shape = (*leading, layer.in_features, layer.out_features)
         return LayerRecord(layer.name, layer.kind, shape, grid.ins, grid.outs, grid.turns, layer.bias is not None, is_binary)
 

@@ -57,7 +57,7 @@ def rate_of_block(task: PlanningTask, context: BlockContext, choice: StepChoice)
     size = BlockSize(
         units=seen.units,
         unit_positions=seen.positions,
-        fan_in=max(layer.row_size for layer in block.layers),
+        fan_in=max(layer.fan_in for layer in block.layers),
         num_slices=choice.slices.count,
         weight_positions=max(_positions(context, layer) for layer in block.layers),
         averaged_outputs=averaged,
@@ -98,7 +98,7 @@ def rate_law(optimizer: Optimizer, batch: int, size: BlockSize) -> RateRecord:
 def _positions(context: BlockContext, layer: Layer) -> int:
     """At how many places with an error of their own a weight is used; behind a mean over positions they share one."""
     output = context.graph.values[context.block.output].size
-    return max(1, output // layer.out_features) if layer.kind == "conv" else 1
+    return max(1, output // layer.out_features) if layer.kind in ("conv", "bias") else 1
 
 
 def _is_of_kernels(block: Block) -> bool:

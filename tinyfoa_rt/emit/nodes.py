@@ -16,10 +16,11 @@ from tinyfoa_rt.emit.rewrites import rewrite_function
 from tinyfoa_rt.emit.row_blocks import join_in_row_blocks
 from tinyfoa_rt.emit.sized import SizedEmission, plain_attribute
 from tinyfoa_rt.emit.subgraphs import read_subgraph
+from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.graph import Attribute, Subgraph
 from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.step import StepGraph, StepNode, StepTensor
-from tinyfoa_rt.operators import DOMAIN, operator
+from tinyfoa_rt.operators import DOMAIN, Operator, find_operator, operator
 from tinyfoa_rt.operators.geometry import explicit_window
 from tinyfoa_rt.operators.updates import LARGEST, ON_INTEGERS
 
@@ -161,7 +162,10 @@ class NodeEmission:
         return {**kept, **explicit_window(image, {**node.attributes, "kernel_shape": kernel})}
 
     def _domain_inputs(self, node: StepNode) -> list[str]:
-        ports = operator(node.op_type).inputs
+        row = find_operator(node.op_type, node.domain)
+        if not isinstance(row, Operator):
+            raise UnsupportedError(f"node '{node.name}'", f"{node.op_type} cannot run frozen", "train it too, all of it")
+        ports = row.inputs
         given = [*node.inputs, *[""] * (len(ports) - len(node.inputs))]
         if node.op_type == "ChannelScaleGrad":
             given[1] = self._widened(node)
@@ -289,7 +293,8 @@ def finish_model(
 
 def is_product(node: StepNode) -> bool:
     """Whether a node is a layer's product, or the gradient of its input."""
-    return node.domain == DOMAIN and any(port.name == "w_slice" for port in operator(node.op_type).inputs)
+    row = find_operator(node.op_type, node.domain)
+    return isinstance(row, Operator) and any(port.name == "w_slice" for port in row.inputs)
 
 
 def reads_slice(node: StepNode) -> bool:

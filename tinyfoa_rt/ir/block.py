@@ -9,18 +9,21 @@ from tinyfoa_rt.ir.graph import Node
 
 __all__ = ["Block", "Layer", "LayerKind", "Partition", "Slices"]
 
-LayerKind = Literal["dense", "conv", "local"]
+LayerKind = Literal["dense", "conv", "local", "bias"]
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One trainable layer: a dense, convolutional or locally connected product with a constant weight.
+    """One trainable layer: a dense, convolutional or locally connected product with a constant weight, or its biases alone.
 
     The weight is seen as ``groups`` independent matrices over ``taps`` kernel positions: ``out_features`` rows of
     ``in_features * taps`` elements, where ``in_features`` counts the inputs *of one group*. A locally connected layer has
     one such matrix for each of its ``positions``. The model multiplies the stored weight and bias by their factors (Gemm's alpha
     and beta); what is trained has them inside. Of a layer that is trained in part the weights of the first ``trained_inputs``
     are, and all biases.
+
+    Biases that alone are trained (``bias``) are the weights of one input that is always 1, behind a product that stays as it is;
+    ``positions`` is then how many elements of a sample share one, and ``fixed_row`` the size of a row of that product.
     """
 
     name: str
@@ -38,6 +41,17 @@ class Layer:
     weight_factor: float = 1.0
     bias_factor: float = 1.0
     trained_inputs: int | None = None
+    fixed_row: int = 0
+
+    @property
+    def is_in_part(self) -> bool:
+        """Whether some of its weights stay as they are."""
+        return self.trained_inputs is not None or self.kind == "bias"
+
+    @property
+    def fan_in(self) -> int:
+        """Weights that an output is the sum over, those that stay as they are included."""
+        return self.fixed_row or self.row_size
 
     @property
     def row_size(self) -> int:

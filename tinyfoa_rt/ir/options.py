@@ -140,8 +140,8 @@ class PlanOptions:
     schedule: str = _choice("slice", SCHEDULES, "slice, freeze-diagonal or full.")
     train: str | tuple[str, ...] = _text(
         "all",
-        "What to train; the rest is frozen. NAME[:1/4]: a quarter of its inputs. auto, with --method auto: as much as fits. "
-        "In Python also a tuple of names.",
+        "What to train; the rest is frozen. NAME[:1/4]: a quarter of its inputs; NAME[bias]: its biases alone. "
+        "auto, with --method auto: as much as fits. In Python also a tuple of names.",
         "all|last:K|NAMES",
     )
     binarize: str = _choice("both", BINARIZE, "both (weights and activations), weights or none.")

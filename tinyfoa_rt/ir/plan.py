@@ -137,8 +137,8 @@ class Plan:
         return self.options.batch
 
     def shares_of(self, block: BlockPlan) -> tuple[str, ...]:
-        """What the option ``train`` says of layers of a block that are trained in part: a name and a share, ``conv5[:1/4]``."""
-        starts = tuple(f"{name}[:" for name in block.layers)
+        """What the option ``train`` says of layers of a block that are trained in part: ``conv5[:1/4]`` or ``conv5[bias]``."""
+        starts = tuple(f"{name}[{part}" for name in block.layers for part in (":", "bias]"))
         return tuple(entry for entry in self.options.train if entry.startswith(starts))
 
     @property

@@ -52,6 +52,8 @@ class SliceGrid:
         Of a layer that is trained in part the first slice is that part. The others are no larger, so that what reads one slice
         after the other does so in the memory of the one that is trained.
         """
+        if layer.kind == "bias":
+            slices = Slices(1, 1)  # they are few
         if layer.trained_inputs is not None:
             bounds = (*range(0, layer.in_features, layer.trained_inputs), layer.in_features)
             return cls(bounds, (0, layer.out_features), num_frozen=len(bounds) - 2)

@@ -6,6 +6,7 @@
 from tinyfoa_rt.ir.c_program import KernelFiles
 from tinyfoa_rt.operators import (
     activations,
+    biases,
     conv,
     dense,
     elementwise,
@@ -30,7 +31,7 @@ from tinyfoa_rt.operators.registry import (
 )
 from tinyfoa_rt.operators.signature import DOMAIN, IN_PLACE, Memory, Operator, Port, StandardOperator, no_scratch
 
-FAMILIES = (activations, conv, dense, elementwise, heads, local, losses, normalization, pooling, shape, updates)
+FAMILIES = (activations, biases, conv, dense, elementwise, heads, local, losses, normalization, pooling, shape, updates)
 
 __all__ = [
     "DOMAIN", "FAMILIES", "IN_PLACE", "OPERATORS", "STANDARD_OPERATORS",

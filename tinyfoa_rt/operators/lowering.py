@@ -36,10 +36,13 @@ NULL = Name("NULL")
 
 @dataclass(frozen=True)
 class StreamedGradient:
-    """A gradient that no call computes: what makes it, and what its update multiplies errors with, behind what loads that."""
+    """A gradient that no call computes: what makes it, and what its update multiplies errors with, behind what loads that.
+
+    Biases that alone are trained multiply errors with nothing.
+    """
 
     node: StepNode
-    operand: Callable[[], tuple[list[Statement], Fields]]
+    operand: Callable[[], tuple[list[Statement], Fields]] | None
 
 
 @dataclass

@@ -39,7 +39,7 @@ from tinyfoa_rt.operators.vjp import GradientPass, refuse
 
 __all__ = [
     "frozen_weight", "input_gradient_call", "input_gradient_row", "keep_gradient", "product_operand", "product_ports",
-    "slice_gradient_row",
+    "slice_gradient_row", "slice_shape",
 ]  # fmt: skip
 
 
@@ -107,9 +107,16 @@ def _input_gradient_shape(inputs: Types, attributes: Mapping[str, Attribute]) ->
 
 
 def _slice_gradient_shapes(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
-    shape, bias_size = attributes["slice_shape"], attributes["bias_size"]
-    assert isinstance(shape, tuple) and isinstance(bias_size, int)
-    return TensorType("float32", tuple(int(length) for length in shape)), num_scalars(bias_size)
+    bias_size = attributes["bias_size"]
+    assert isinstance(bias_size, int)
+    return slice_shape(attributes), num_scalars(bias_size)
+
+
+def slice_shape(attributes: Mapping[str, Attribute]) -> TensorType:
+    """The type of the gradient of a slice."""
+    shape = attributes["slice_shape"]
+    assert isinstance(shape, tuple)
+    return TensorType("float32", tuple(int(length) for length in shape))
 
 
 def product_operand(

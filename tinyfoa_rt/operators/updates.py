@@ -78,6 +78,10 @@ def _lower_update(optimizer: Optimizer, weight_kernel: str, bias_kernel: str) ->
         extra: tuple[Argument, ...] = (Fields("tfoa_moments", tuple(states)),) if are_moments else tuple(states)
         end = (lowering.rows_of(grad_z), Value("float", lowering.offsets[rate]), *extra)
         begin = (Name("&slice"), lowering.at(grad_z))
+        if source.operand is None:
+            lowering.locals["slice"] = "tfoa_slice slice"
+            biases = Call("tfoa_active_biases", (CONTEXT, lowering.layers[latent]), result="slice")
+            return [biases, Call(bias_kernel, (*begin, *end))]
         if not is_weight:
             return [Call(bias_kernel, (*begin, *end))]
         limit = Real(real_attribute(node, "limit") if "limit" in node.attributes else LARGEST)

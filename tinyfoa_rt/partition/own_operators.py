@@ -2,7 +2,8 @@
 
 ``inference.onnx`` holds signs and the mean magnitude of weights, no latent weights. These begin anew as alpha * sign(W), from
 which the same signs and the same alpha follow; so the model computes what it did until it is trained. A binary activation becomes
-the Relu that it stood for. What stays frozen runs as it is, to the bit, and hands on bits.
+the Relu that it stood for, and biases that were trained alone are their product's again. What stays frozen runs as it is, to the
+bit, and hands on bits.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ __all__ = ["DOMAIN", "is_own", "is_own_product", "own_name", "with_standard_oper
 DOMAIN = "tinyfoa"
 _PRODUCTS = frozenset({"RealDense", "SignDense", "BinaryDense", "RealConv", "SignConv", "BinaryConv"})
 # What the others become, and how many of their inputs it reads.
-_OURS = {**dict.fromkeys(_PRODUCTS, ("", 0)), "BinaryActivation": ("Relu", 1), "BinaryToReal": ("Mul", 2)}
+_OURS = {**dict.fromkeys(_PRODUCTS, ("", 0)), "BinaryActivation": ("Relu", 1), "BinaryToReal": ("Mul", 2), "AddBias": ("Add", 1)}
 _BITS = "uint8"
 _FLOAT = 1  # ONNX's element type
 # Inputs of a product (operators/products.py).
@@ -87,6 +88,8 @@ class _Rewriting:
                 self._real[name] = name
         if is_own_product(node):
             self._product(node)
+        elif is_own(node) and node.op_type == "AddBias":
+            self._add_bias(node)
         elif is_own(node) and node.op_type == "BinaryToReal" and self._is_one(node.inputs[1]):
             self._same[node.outputs[0]] = node.inputs[0]
         elif is_own(node):
@@ -119,6 +122,17 @@ class _Rewriting:
         name = self._add(wish, Value(wish, "float32", shape))
         self._constants[name] = Constant(name, "float32", shape, read)
         return name
+
+    def _add_bias(self, node: Node) -> None:
+        """The bias of the product before, where that takes one, else an Add."""
+        product, weights = self._nodes[-1], self._graph.constants[node.inputs[1]]
+        takes_bias = product.op_type in ("Conv", "Gemm") and product.outputs == node.inputs[:1] and not product.input(2)
+        shape = (weights.size,) if takes_bias else node.ints("bias_shape", ())
+        bias = self._constant(f"{node.outputs[0]}.bias", shape, lambda: weights.read().reshape(shape))
+        if takes_bias:
+            self._nodes[-1] = replace(product, inputs=(*product.inputs[:2], bias), outputs=node.outputs)
+        else:
+            self._nodes.append(replace(node, op_type="Add", domain="", inputs=(node.inputs[0], bias), attributes={}))
 
     def _product(self, node: Node) -> None:
         """Gemm or Conv with real weights, and a factor behind it where alpha is beyond what latent weights may be."""

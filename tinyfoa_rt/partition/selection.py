@@ -1,4 +1,7 @@
-"""What is trained: ``all``, ``last:K`` or a list of block and layer names, each with a share of its inputs (``conv5[:1/4]``)."""
+"""What is trained: ``all``, ``last:K`` or a list of block and layer names.
+
+Behind each may stand a share of its inputs (``conv5[:1/4]``), or that its biases alone are trained (``conv5[bias]``).
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ __all__ = ["named_blocks", "select_blocks", "select_shares"]
 _MOST_SHOWN = 4
 _LAST = re.compile(r"last:(\d{1,9})")
 _SUFFIX = re.compile(r"(.+)\[([^\[\]]*)\]", re.DOTALL)
+_BIASES = "bias"
+_ALL = Fraction(1)
 _SHARE = re.compile(r":(\d{1,9})/(\d{1,9})")
 
 
@@ -36,18 +41,19 @@ def select_blocks(blocks: Sequence[Block], train: str | Sequence[str]) -> frozen
 def select_shares(blocks: Sequence[Block], train: str | Sequence[str]) -> dict[str, Fraction]:
     """Return, by the names of layers, the share of their inputs that ``train`` selects, where that is not all.
 
-    A share behind the name of a block, behind ``all`` or ``last:K`` is that of all layers which it selects.
+    It is 0 where biases alone are trained. A share behind the name of a block, behind ``all`` or ``last:K`` is that of all layers
+    which it selects; of two entries that mean a layer the later one decides.
 
     Raises:
-        UsageError: as :func:`select_blocks`; or what stands behind a name is no share, or not between 0 and 1.
+        UsageError: as :func:`select_blocks`; or what stands behind a name is not ``bias`` and no share between 0 and 1.
     """
     shares: dict[str, Fraction] = {}
     for name, suffix in _entries(blocks, train):
-        if suffix:
-            selected = _blocks_of(blocks, name, is_text=isinstance(train, str))
-            layers = [layer.name for block in selected for layer in block.layers]
-            shares.update(dict.fromkeys([name] if name in layers else layers, _share(name, suffix)))
-    return shares
+        selected = _blocks_of(blocks, name, is_text=isinstance(train, str))
+        layers = [layer.name for block in selected for layer in block.layers]
+        share = _share(name, suffix) if suffix else _ALL
+        shares.update(dict.fromkeys([name] if name in layers else layers, share))
+    return {name: share for name, share in shares.items() if share != _ALL}
 
 
 def named_blocks(blocks: Sequence[Block], given: str | Sequence[str], flag: str, others: str) -> frozenset[str]:
@@ -99,7 +105,10 @@ def _blocks_of(blocks: Sequence[Block], name: str, *, is_text: bool) -> list[Blo
 
 
 def _share(name: str, suffix: str) -> Fraction:
-    place, mend = f"--train {name}[{suffix}]", f"write {name}[:1/4] for the first quarter of its inputs"
+    if suffix == _BIASES:
+        return Fraction(0)
+    place = f"--train {name}[{suffix}]"
+    mend = f"write {name}[:1/4] for the first quarter of its inputs, {name}[bias] for its biases"
     match = _SHARE.fullmatch(suffix)
     if match is None:
         raise UsageError(place, "what stands in brackets is no share", mend)

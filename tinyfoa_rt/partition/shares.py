@@ -1,6 +1,7 @@
 """Shares of layers: ``--train NAME[:p/q]`` trains the weights of the first p/q of a layer's inputs, and its biases.
 
-This is the sparse update that MIT's tiny training engine searches: what is trained of a layer is decided once, not in turns.
+This is the sparse update that MIT's tiny training engine searches: what is trained of a layer is decided once, not in turns. A
+share of 0 stands for ``[bias]``.
 """
 
 from __future__ import annotations
@@ -11,23 +12,32 @@ from fractions import Fraction
 
 from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.block import Block, Layer, Partition
+from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.partition.biases import with_bias_layers
 
 __all__ = ["resolved_names", "with_shares"]
 
 
-def with_shares(parts: Partition, shares: Mapping[str, Fraction]) -> Partition:
-    """Return the partition with its layers trained as far as ``shares`` say, by their names.
+def with_shares(graph: Graph, parts: Partition, shares: Mapping[str, Fraction]) -> tuple[Graph, Partition]:
+    """Return graph and partition with its layers trained as far as ``shares`` say, by their names.
 
     Raises:
-        UsageError: a share is less than one input.
+        UsageError: a share is less than one input; or a layer has no biases, which are all that is to be trained of it.
     """
-    return replace(parts, blocks=tuple(_with_shares(block, shares) for block in parts.blocks)) if shares else parts
+    if not shares:
+        return graph, parts
+    parts = replace(parts, blocks=tuple(_with_shares(block, shares) for block in parts.blocks))
+    return with_bias_layers(graph, parts, {name for name, share in shares.items() if not share})
 
 
 def resolved_names(block: Block, shares: Mapping[str, Fraction]) -> tuple[str, ...]:
     """Return what a plan's ``train`` says of a block of one depth: its name, or those of the layers that are trained in part."""
-    in_part = tuple(f"{layer.name}[:{shares[layer.name]}]" for layer in block.layers if layer.name in shares)
+    in_part = tuple(f"{layer.name}[{_suffix(shares[layer.name])}]" for layer in block.layers if layer.name in shares)
     return in_part or (block.name,)
+
+
+def _suffix(share: Fraction) -> str:
+    return f":{share}" if share else "bias"
 
 
 def _with_shares(block: Block, shares: Mapping[str, Fraction]) -> Block:
@@ -35,7 +45,7 @@ def _with_shares(block: Block, shares: Mapping[str, Fraction]) -> Block:
 
 
 def _trained_in_part(layer: Layer, share: Fraction | None) -> Layer:
-    if share is None:
+    if not share:
         return layer
     trained = int(share * layer.in_features)
     if not trained:

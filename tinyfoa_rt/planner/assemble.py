@@ -92,9 +92,9 @@ def _block_plan(costs: BlockCosts, index: int, candidate: Candidate, header_nbyt
 
 
 def _trained_share(block: Block) -> float:
-    """The share of the weights of a block's layers that is trained at all."""
+    """The share of the weights of a block's layers that is trained at all; where biases alone are, they count as such."""
     trained = sum(layer.weight_size * (layer.trained_inputs or layer.in_features) // layer.in_features for layer in block.layers)
-    return trained / sum(layer.weight_size for layer in block.layers)
+    return trained / sum(layer.weight_size * (1 + layer.fixed_row) for layer in block.layers)
 
 
 def _written(costs: BlockCosts, index: int, candidate: Candidate, header_nbytes: int) -> int:

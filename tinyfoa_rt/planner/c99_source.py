@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -74,7 +73,7 @@ def _block(costs: BlockCosts, index: int, context: BlockContext, candidate: Cand
     step = assemble_step(context, task.choice(candidate))
     before = costs.before(index, candidate.batch)
     layers = [
-        LayerSource(stored, math.prod(task.graph.shape(layer.output)[2:]) if layer.kind == "conv" else 1)
+        LayerSource(stored, layer.positions if layer.kind in ("conv", "bias") else 1)
         for layer, stored in zip(context.block.layers, stored_layers(context, candidate))
     ]
     layers += [LayerSource(stored, tensor=name) for name, stored in kept_by_block(context).items()]

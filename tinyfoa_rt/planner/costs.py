@@ -104,7 +104,7 @@ class BlockCosts:
         if self.task.profile.nonvolatile_bytes == 0:
             return 0
         context, slices = self.task.contexts[index], candidate.slices
-        is_cut = self.task.holds_slice(slices) or any(layer.trained_inputs is not None for layer in context.block.layers)
+        is_cut = self.task.holds_slice(slices) or any(layer.is_in_part for layer in context.block.layers)
         if self.task.profile.runtime == "ort" and not is_cut:
             return self._kept[index]
         whole, rest = divmod(self.turns(index, candidate, samples), slices.count)

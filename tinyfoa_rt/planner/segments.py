@@ -62,7 +62,7 @@ def repeated_share(context: BlockContext, step: StepGraph) -> float:
     again = {name for node in step.nodes if split(node.name)[1] == AGAIN for name in node.inputs}
 
     def operations(layer: Layer) -> int:
-        return math.prod(context.graph.shape(layer.output)) * layer.row_size
+        return math.prod(context.graph.shape(layer.output)) * layer.fan_in
 
     layers = [layer for part in context.block.stages for layer in part.layers]
     repeated = [layer for layer in layers if not again.isdisjoint((own(layer.name, "w"), layer.weight))]

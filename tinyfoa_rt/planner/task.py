@@ -82,22 +82,25 @@ class PlanningTask:
         all of its layers in slices, or none.
 
         Raises:
-            UsageError: a layer of such a block cannot be cut by the grid that was asked for, or is trained in part.
+            UsageError: a layer cannot be cut by the grid or the schedule that was asked for.
         """
         furthest = max if block.parts else min
-        largest_in = furthest(layer.in_features for layer in block.layers)
-        largest_out = furthest(layer.out_features for layer in block.layers)
+        cut = [layer for layer in block.layers if layer.kind != "bias"]
+        largest_in = furthest((layer.in_features for layer in cut), default=1)
+        largest_out = furthest((layer.out_features for layer in cut), default=1)
         asked = self.options.grid()
         if asked is None and self.options.schedule == "freeze-diagonal":
             asked = _DIAGONAL
         if self.options.schedule == "full":
             return (Slices(1, 1),)
+        in_part = next((layer for layer in block.layers if layer.is_in_part), None)
+        if in_part is not None and self.options.schedule == "freeze-diagonal":
+            place = f"--schedule freeze-diagonal, layer '{in_part.name}'"
+            raise UsageError(place, "is trained in part (--train) and has no diagonal to freeze", "leave one of the two out")
         if shared := next((layer for layer in block.layers if layer.trained_inputs is not None), None):
-            if asked is not None and (asked.count > 1 or self.options.schedule != "slice"):
-                schedule, sliced = f"--schedule {self.options.schedule}", f"--slices {self.options.slices}"
-                given = sliced if self.options.schedule == "slice" else schedule
+            if asked is not None and asked.count > 1:
                 problem = "trains a share of its inputs (--train), which is not cut further"
-                raise UsageError(f"{given}, layer '{shared.name}'", problem, "leave one of the two out")
+                raise UsageError(f"--slices {self.options.slices}, layer '{shared.name}'", problem, "leave one of the two out")
             return (Slices(1, 1),)
         if asked is None:
             grids = grid_candidates(largest_in, largest_out)
@@ -133,7 +136,7 @@ class PlanningTask:
 
 def _uncut(block: Block, grid: Slices) -> Layer | None:
     """The first layer of a block that a grid leaves in one piece."""
-    return next((layer for layer in block.layers if SliceGrid.of(layer, grid).count == 1), None)
+    return next((layer for layer in block.layers if layer.kind != "bias" and SliceGrid.of(layer, grid).count == 1), None)
 
 
 def _count(number: int, noun: str) -> str:
@@ -167,7 +170,7 @@ def resolve_options(graph: Graph, options: PlanOptions, profile: Profile | None 
     if options.classes is not None:
         graph = with_classes(graph, options.classes)
     score = find_score(graph, options.loss_at)  # the logits of a quantized model have another name without rounding
-    parts = with_shares(partition(graph, score.value(loss) if score is not None else None), shares)
+    graph, parts = with_shares(graph, partition(graph, score.value(loss) if score is not None else None), shares)
     if score is not None:
         check_loss(graph, parts.blocks[-1].output, loss)
     train = tuple(name for block in parts.blocks if block.name in selected for name in resolved_names(block, shares))

@@ -22,7 +22,7 @@ from tinyfoa_rt.run.mapped_memory import mapped_array
 __all__ = ["ModelState"]
 
 Array = NDArray[Any]
-_KINDS: Mapping[str, type[LayerState]] = {"dense": LayerState, "conv": ConvState, "local": LocalState}
+_KINDS: Mapping[str, type[LayerState]] = {"dense": LayerState, "bias": LayerState, "conv": ConvState, "local": LocalState}
 
 
 class ModelState:

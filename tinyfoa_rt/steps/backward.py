@@ -108,7 +108,7 @@ class BackwardPass:
 def channel_slice(graph: Graph, block: Block, slices: Slices, origin: str) -> ChannelSlice | None:
     """The part of the channels that the active slice needs, or ``None`` where all are needed."""
     sizes = {(layer.out_features, layer.kind == "dense") for layer in block.layers}
-    if slices.m_out == 1 or len(sizes) != 1 or not origin:
+    if slices.m_out == 1 or len(sizes) != 1 or not origin or any(layer.kind == "bias" for layer in block.layers):
         return None
     ((channels, is_dense),) = sizes
     layer = block.layers[0]

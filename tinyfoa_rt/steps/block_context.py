@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from tinyfoa_rt.ir.block import Block, Layer, Slices
 from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.latents import FLOAT
 from tinyfoa_rt.ir.names import scale_of
 from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.recipe import Recipe
@@ -19,7 +20,7 @@ __all__ = ["BlockContext", "StepChoice", "binary_parts", "block_contexts", "reci
 def binary_parts(graph: Graph, block: Block, recipe: Recipe) -> tuple[Block, ...]:
     """The parts of a block whose outputs are bits.
 
-    A classifier's never is, nor one that is never negative or is read as it is, nor that of a part whose layers are frozen.
+    A classifier's never is, nor one that is never negative or is read as it is, nor that of a part whose weights are frozen.
     """
     if recipe.binarize != "both":
         return ()
@@ -27,12 +28,22 @@ def binary_parts(graph: Graph, block: Block, recipe: Recipe) -> tuple[Block, ...
     return tuple(
         part
         for part in block.stages
-        if part.layers[0].name in trained and not (part.is_classifier or part.keeps_reals) and has_sign(graph, part)
+        if _learns_weights(part, trained) and not (part.is_classifier or part.keeps_reals) and has_sign(graph, part)
     )
 
 
+def _learns_weights(part: Block, trained: Collection[str]) -> bool:
+    """Whether a part is trained, and more of it than biases."""
+    return part.layers[0].name in trained and any(layer.kind != "bias" for layer in part.layers)
+
+
 def recipe_of_layer(block: Block, layer: Layer, recipe: Recipe) -> Recipe:
-    """The recipe of one layer of a block that is trained by ``recipe``: the model's classifier has a precision of its own."""
+    """The recipe of one layer of a block that is trained by ``recipe``.
+
+    The model's classifier has a precision of its own, and biases are real numbers.
+    """
+    if layer.kind == "bias":
+        return replace(recipe, binarize="none", latent=FLOAT)
     is_last = block.is_classifier and any(layer is each for each in block.stages[-1].layers)
     return recipe.of_classifier() if is_last else recipe
 

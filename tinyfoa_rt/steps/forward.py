@@ -6,6 +6,7 @@ other node runs as it is. A trailing Relu is absorbed by the binary activation: 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Mapping, Sequence
 
 from tinyfoa_rt.ir.block import Block, Layer, Partition
@@ -113,7 +114,12 @@ class ForwardPass:
         return recipe.binarize == "both" or (layer.kind == "dense" and not self.binary[layer.input])
 
     def run_layer(self, layer: Layer, tensors: LayerTensors, recipe: Recipe) -> None:
-        """Run a trained layer's product."""
+        """Run a trained layer's product, or add its biases where they alone are trained."""
+        output = self.name(layer.output)
+        if layer.kind == "bias":
+            shape = _shape_of_biases(layer, self.builder.graph.shape(layer.output)[1:])
+            self.builder.call("AddBias", (self.real_input(layer.input), tensors.w), (output,), {"bias_shape": shape})
+            return
         is_bit_input = self.reads_bits(layer, recipe)
         x = self.name(layer.input) if is_bit_input else self.real_input(layer.input)
         precision = "real" if recipe.binarize == "none" else "binary" if is_bit_input else "sign"
@@ -121,7 +127,6 @@ class ForwardPass:
             *(x, tensors.w, tensors.bias, tensors.w_slice, tensors.bias_slice, tensors.origin),
             *(tensors.abs_sum, tensors.abs_sum_slice, self.binary[layer.input] if is_bit_input else ""),
         )
-        output = self.name(layer.output)
         attributes = {**window_attributes(self.builder.graph, layer), "alpha": self.recipe.weight_scale}
         self.builder.call(_PRODUCTS[layer.kind][precision], inputs, (output,), attributes)
         shape = self.builder.type_of(output).shape
@@ -152,6 +157,13 @@ def window_attributes(graph: Graph, layer: Layer) -> Mapping[str, Attribute]:
         return {name: value for name, value in node.attributes.items() if name in LOCAL_ATTRIBUTES}
     known: dict[str, Attribute] = {**node.attributes, "kernel_shape": graph.shape(layer.weight)[2:]}
     return {**explicit_window(graph.shape(layer.input)[2:], known), "group": layer.groups}
+
+
+def _shape_of_biases(layer: Layer, sample: tuple[int, ...]) -> tuple[int, ...]:
+    """How biases lie beside a sample of the output: one a channel, one an element, or one an element of the last axis."""
+    if layer.positions > 1:
+        return (layer.out_features, *(1 for _ in sample[1:]))
+    return sample if math.prod(sample) == layer.out_features else (layer.out_features,)
 
 
 def assemble_forward(

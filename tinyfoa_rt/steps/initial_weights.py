@@ -20,12 +20,14 @@ def initial_weights(graph: Graph, layer: Layer, *, is_binary: bool) -> dict[str,
     """Return ``LAYER#weight`` and, where there is one, ``LAYER#bias``, float32.
 
     Weights are inputs x outputs; of a convolution, taps x inputs of a group x outputs; of a locally connected layer, positions x
-    taps x inputs x outputs, and its biases outputs x positions.
+    taps x inputs x outputs, and its biases outputs x positions. Where biases alone are trained, they are weights of one input.
     """
     weight = _scaled(graph.constants[layer.weight], layer.weight_factor)
     node = layer.nodes[0]
     if node.op_type == "Gemm" and node.int("transB", 0):
         weight = weight.T
+    if layer.kind == "bias":
+        weight = np.broadcast_to(weight.reshape(-1), (1, layer.out_features))
     if layer.kind == "conv":
         weight = weight.reshape(layer.out_features, layer.in_features, layer.taps).transpose(2, 1, 0)
     if layer.kind == "local":  # the model has a row's inputs channel by channel, and tap by tap within a channel

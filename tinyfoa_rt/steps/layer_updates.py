@@ -57,6 +57,9 @@ class LayerUpdates:
         """
         self.builder.phase = "gradient"
         tensors = replace(tensors, rate=rate_after(self.builder, waits_for or (), layer.name))
+        if layer.kind == "bias":
+            self._move_biases(layer, tensors, grad_z)
+            return
         weight, bias = tensors.weight, tensors.bias_parameter
         assert weight is not None
         if self._is_one_operator(layer, weight):
@@ -83,6 +86,18 @@ class LayerUpdates:
         """Whether gradient and update of the weights are one operator."""
         has_one = layer.kind == "dense" and bool(self.optimizer.dense_step) and not weight.quantum
         return has_one and self.context.profile.runtime == "ort"
+
+    def _move_biases(self, layer: Layer, tensors: LayerTensors, grad_z: str) -> None:
+        """The step of biases that alone are trained: their gradient reads the error and nothing else."""
+        assert tensors.weight is not None
+        shapes: dict[str, Attribute] = {
+            "slice_shape": tensors.weight.grad_type.shape,
+            "split": (-1, layer.out_features, layer.positions),
+        }
+        grad = self.builder.call("BiasGrad", (grad_z,), (gradient(tensors.weight.latent),), shapes, "gradient")[0]
+        self.builder.phase = "update"
+        self._update(layer, tensors.weight, grad, (tensors.rate, ""))
+        self.builder.phase = "gradient"
 
     def input_of(self, layer: Layer) -> tuple[str, str]:
         """What a layer has multiplied, or what is computed again in its place; and its scale where it is binary and has one."""

@@ -176,12 +176,15 @@ class _StepAssembly:
             return
         tensors, sent = self.forward.tensors[layer.name], ""
         updates = LayerUpdates(self.context, self.choice, self._pass_of(layer.output), self.again)
-        if self.method.passes_errors and backward.needs(layer.input):
+        if layer.kind == "bias":
+            backward.add(layer.input, grad_z)
+        elif self.method.passes_errors and backward.needs(layer.input):
             sent = add_input_gradient(self.context, layer, tensors, backward, grad_z)
         if not self.moves_last:
             updates.add(layer, tensors, backward, grad_z)
             return
-        done = [name for name in (sent, grad_z, updates.input_of(layer)[0]) if name]
+        read = "" if layer.kind == "bias" else updates.input_of(layer)[0]
+        done = [name for name in (sent, grad_z, read) if name]
         waits_for = [*done[: bool(sent)], *self.again.unfinished(tensors.w, done), *self._moved]
         self._moved.clear()
         self._last.append(lambda: updates.add(layer, tensors, backward, grad_z, waits_for))
@@ -205,7 +208,7 @@ class _StepAssembly:
         self.builder.phase = "update"
         for node, grad in self._shifted:
             layers = self.part_of[node.outputs[0]].layers
-            share = self.context.recipe.shift_share(max(layer.row_size for layer in layers))
+            share = self.context.recipe.shift_share(max(layer.fan_in for layer in layers))
             attributes = {"share": share, **backward.channel_size(node.inputs[0])}
             shift = shift_of(node.outputs[0])
             rate = rate_after(self.builder, self.again.unfinished(shift, [grad]) if self.moves_last else (), shift)

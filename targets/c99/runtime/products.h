@@ -25,6 +25,9 @@ tfoa_status tfoa_sign_conv(const tfoa_context *context, const tfoa_layer *layer,
 tfoa_status tfoa_real_conv(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape, const float *x,
                            float *z);
 
+/* z += b, in place, of a layer whose biases alone are trained, as weights of one input. z (rows, biases, positions). */
+tfoa_status tfoa_add_biases(const tfoa_context *context, const tfoa_layer *layer, int32_t rows, float *z);
+
 /* grad_x = grad_z W, with all weights: the active slice as it is in RAM. Of signs, grad_x = (alpha grad_z) sign(W). */
 tfoa_status tfoa_real_dense_input_grad(const tfoa_context *context, const tfoa_layer *layer, int32_t rows, const float *grad_z,
                                        float *grad_x);
@@ -37,6 +40,9 @@ tfoa_status tfoa_sign_conv_input_grad(const tfoa_context *context, const tfoa_la
 
 /* The active slice of a layer, as an update takes it. grad_z holds the slice's outputs alone, or with `has_all_rows` all. */
 tfoa_slice tfoa_active_slice(const tfoa_context *context, const tfoa_layer *layer, int has_all_rows, float limit);
+
+/* The same of a layer whose biases alone are trained, for the update of biases. */
+tfoa_slice tfoa_active_biases(const tfoa_context *context, const tfoa_layer *layer);
 
 /* The scale of an activation: in RAM while its block has a slice there, else in the storage. */
 tfoa_status tfoa_scale(const tfoa_context *context, uint32_t number, float *scale);

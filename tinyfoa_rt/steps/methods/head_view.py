@@ -62,7 +62,7 @@ def _pool(context: BlockContext) -> str:
     """Only an output with positions has means, and a grid is for kernels, which many positions share."""
     pool, size = context.recipe.head_pool, context.graph.shape(context.block.output)[2:]
     is_coarse = all(length <= _GRID for length in size)
-    if not size or (pool == "grid" and (is_coarse or any(layer.kind != "conv" for layer in context.block.layers))):
+    if not size or (pool == "grid" and (is_coarse or any(layer.kind not in ("conv", "bias") for layer in context.block.layers))):
         return "none"
     return pool
 

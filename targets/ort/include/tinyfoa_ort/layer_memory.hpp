@@ -19,7 +19,7 @@ struct LayerMemory {
     LayerMemory(const LayerRecord& record, const OptimizerRecord& optimizer, const std::string& folder)
         : name(record.name), weight_shape(record.shape), is_local(record.kind == "local"), is_binary(record.is_binary),
           grid(record), positions(is_local ? static_cast<std::size_t>(record.shape[0]) : 1),
-          taps(record.kind == "dense" ? 1 : static_cast<std::size_t>(record.shape[is_local])),
+          taps(record.shape.size() == 2 ? 1 : static_cast<std::size_t>(record.shape[is_local])),
           latent(positions * taps, grid, folder), abs_sums(grid.num_bands() * positions * grid.num_outs()),
           bias(record.has_bias ? grid.num_outs() * positions : 0), states(optimizer.states), scalars(optimizer.scalars),
           weight_scalars(scalars.size(), std::vector<float>(grid.count())),

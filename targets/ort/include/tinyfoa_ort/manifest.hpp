@@ -19,7 +19,7 @@ namespace tinyfoa {
 
 struct LayerRecord {
     std::string name;
-    std::string kind;                // dense, conv or local
+    std::string kind;                // dense, conv or local; bias: biases alone, as weights of one input
     Shape shape;                     // of its weights: ([[positions,] taps,] inputs, outputs)
     std::vector<std::int64_t> ins;   // bounds of its slices along the inputs
     std::vector<std::int64_t> outs;  // and along the outputs
@@ -141,7 +141,7 @@ inline LossRecord read_loss(RecordReader& reader) {
 inline LayerRecord read_layer(RecordReader& reader) {
     LayerRecord layer;
     layer.name = reader.text("name");
-    layer.kind = reader.choice("kind", {"dense", "conv", "local"});
+    layer.kind = reader.choice("kind", {"dense", "bias", "conv", "local"});
     layer.shape = reader.integers("shape", 1);
     layer.ins = reader.integers("ins");
     layer.outs = reader.integers("outs");
@@ -157,7 +157,7 @@ inline LayerRecord read_layer(RecordReader& reader) {
     if (static_cast<std::size_t>(layer.turns) > (layer.ins.size() - 1) * (layer.outs.size() - 1)) {
         throw reader.refused("more of its slices take turns than there are");
     }
-    const std::size_t rank = layer.kind == "dense" ? 2 : layer.kind == "conv" ? 3 : 4;
+    const std::size_t rank = layer.kind == "dense" || layer.kind == "bias" ? 2 : layer.kind == "conv" ? 3 : 4;
     if (layer.shape.size() != rank || layer.shape[rank - 2] != layer.ins.back() || layer.shape[rank - 1] != layer.outs.back()) {
         throw reader.refused("is " + layer.kind + " of the shape " + to_text(layer.shape));
     }

@@ -30,7 +30,7 @@ public:
         };
         for (const BlockRecord& block : manifest.blocks) {
             for (const LayerRecord& layer : block.layers) {
-                if (is_packed && layer.kind != "dense") {
+                if (is_packed && layer.shape.size() != 2) {
                     throw input_error("layer '" + layer.name + "'", "has no packed form", "use kernels \"none\"");
                 }
                 // No memory is taken before the file is known to fill it.
