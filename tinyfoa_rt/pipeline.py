@@ -87,7 +87,7 @@ def _planned(graph: Graph, costs: BlockCosts) -> Plan:
         floor = find_floor(space)
         fits = floor <= task.budget_bytes
         check_borders(task.graph, task.parts, task.trained, task.score)
-        check_plan(graph, task, find_choice(space, task.budget_bytes) if fits else find_smallest(space))
+        check_plan(graph, costs, find_choice(space, task.budget_bytes) if fits else find_smallest(space))
     chosen = find_fitting(space, task.budget_bytes, flash.fits) if fits else None
     chosen = chosen or find_smallest(space)
     others = backpropagation_peaks(graph, task, chosen[0].batch)

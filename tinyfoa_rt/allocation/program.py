@@ -8,7 +8,8 @@ sum stays what the stretch needs at most, else as part of its scratch: so the su
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
+from itertools import accumulate, groupby
+from operator import attrgetter
 
 from tinyfoa_rt.allocation.run import Allocation, allocations
 from tinyfoa_rt.allocation.shapes import Value
@@ -32,11 +33,10 @@ def run_program(step: StepGraph, graph: InlinedGraph, known: Mapping[str, Value]
     """
     taken = allocations(graph, known, graph.outputs)
     phases = {node.name: node.phase for node in step.nodes}
-    names = [name for name, _ in groupby(node.source for node in graph.nodes)]
+    stretches = [(name, len(list(nodes))) for name, nodes in groupby(graph.nodes, key=attrgetter("source"))]
+    names = [name for name, _ in stretches]
     steps = tuple(Step(name, phases.get(name) or phases.get(parts(name)[0], "forward")) for name in names)
-    bounds = [0]
-    for _, stretch in groupby(node.source for node in graph.nodes):
-        bounds.append(bounds[-1] + len(list(stretch)))
+    bounds = [0, *accumulate(count for _, count in stretches)]
     buffers = [*_held(step, known, len(steps)), *_Stretches(step, names, bounds).buffers(taken)]
     return Program(step.name, steps, tuple(buffers))
 

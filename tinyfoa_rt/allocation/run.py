@@ -81,10 +81,10 @@ def _is_in_place(node: InlinedNode, place: int, last: Mapping[str, int]) -> bool
 
 
 def _working_blocks(node: InlinedNode, inputs: Sequence[Value | None], outputs: Sequence[Value]) -> list[int]:
-    body = node.attributes.get("body")
-    if not isinstance(body, InlinedGraph):
+    if node.op_type != "Scan":
         return working_blocks(node.op_type, inputs, outputs, node.attributes)
-    return [_turn_nbytes(node, body, inputs)]
+    body = node.attributes["body"]
+    return [_turn_nbytes(node, body, inputs)] if isinstance(body, InlinedGraph) else []
 
 
 def _turn_nbytes(node: InlinedNode, body: InlinedGraph, inputs: Sequence[Value | None]) -> int:
@@ -108,6 +108,8 @@ def _rounded(nbytes: int) -> int:
 
 
 def _outputs(node: InlinedNode, inputs: Sequence[Value | None], known: Mapping[str, Value]) -> list[Value]:
+    if known.keys().isdisjoint(node.outputs) and has_rule(node.op_type):  # as most are, inside of bodies
+        return infer(node.op_type, inputs, node.attributes, len(node.outputs))
     given = [known.get(name) if name else _NOTHING for name in node.outputs]
     whole = [value for value in given if value is not None]
     if len(whole) == len(given):

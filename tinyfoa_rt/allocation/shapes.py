@@ -68,7 +68,7 @@ def infer(op_type: str, inputs: Inputs, attributes: Attributes, num_outputs: int
     Raises:
         KeyError: there is no rule for the operator.
     """
-    if op_type in COMPUTED and all(each is None or each.content is not None for each in inputs):
+    if op_type in COMPUTED and not [each for each in inputs if each is not None and each.content is None]:
         contents = [None if each is None else each.content for each in inputs]
         return [Value.of(np.asarray(each)) for each in COMPUTED[op_type](contents, attributes)]
     if op_type in ("Shape", "Size"):

@@ -33,7 +33,6 @@ from tinyfoa_rt.providers import rewrites_for
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.steps import BlockContext, StepChoice, assemble_forward, assemble_step
 from tinyfoa_rt.steps.methods import method_of
-from tinyfoa_rt.steps.training_nodes import running_statistics
 
 __all__ = ["ArtifactBuilder"]
 
@@ -93,10 +92,9 @@ class ArtifactBuilder:
             output=block.output,
             binary=tuple(part.output for part in context.binary_parts),
             scale_momentum=context.recipe.scale_momentum(choice.batch),
-            statistics=tuple(node.outputs[0] for node in running_statistics(block)),
+            statistics=tuple(node.outputs[0] for node in context.running),
             statistics_momentum=tuple(
-                context.recipe.statistics_momentum(node.float("momentum", 0.9), choice.batch)
-                for node in running_statistics(block)
+                context.recipe.statistics_momentum(node.float("momentum", 0.9), choice.batch) for node in context.running
             ),
             scores=step.scores,
             kept=tuple(each.name for each in method.kept(context)),

@@ -16,7 +16,6 @@ from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.planner.task import PlanningTask
 from tinyfoa_rt.steps.initial_weights import initial_weights
 from tinyfoa_rt.steps.methods import method_of
-from tinyfoa_rt.steps.training_nodes import running_statistics
 
 __all__ = ["initial_tensors"]
 
@@ -34,7 +33,7 @@ def initial_tensors(task: PlanningTask, blocks: Iterable[BlockRecord]) -> dict[s
         kept = method_of(context.recipe.method).initial(context, task.parts.blocks[-1])
         tensors.update({kept_by(record.name, name): array for name, array in kept.items()})
         tensors.update({scale_of(value): np.zeros((), dtype=np.float32) for value in record.binary})
-        for node in running_statistics(context.block):
+        for node in context.running:
             for name, value in zip((shift_of(node.outputs[0]), *statistics_of(node.outputs[0])), node.inputs[2:5]):
                 tensors[name] = np.array(task.graph.constants[value].read(), dtype=np.float32)
     return tensors

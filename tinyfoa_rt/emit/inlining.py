@@ -63,13 +63,15 @@ def _inline(graph: onnx.GraphProto, functions: tuple[bytes, ...]) -> InlinedGrap
         for level, part in zip(levels, parts.levels):
             level.extend(part)
     outputs = [each.name for each in graph.output]
-    nodes = _without_double_casts([_with_turn(node, functions) for level in levels for node in level], outputs)
-    return InlinedGraph(_in_order(nodes), constants, [each.name for each in graph.input], outputs)
+    nodes = [_with_turn(node, functions) if node.op_type == "Scan" else node for level in levels for node in level]
+    nodes = _without_double_casts(nodes, outputs)
+    order = _order(tuple([(node.inputs, node.outputs) for node in nodes]))
+    return InlinedGraph([nodes[place] for place in order], constants, [each.name for each in graph.input], outputs)
 
 
 def _with_turn(node: InlinedNode, functions: tuple[bytes, ...]) -> InlinedNode:
     """A loop over blocks of rows (emit/row_blocks.py) with its body inlined; what that reads from outside are inputs too."""
-    body = node.attributes.get("body") if node.op_type == "Scan" else None
+    body = node.attributes.get("body")
     if body is None or not any(inner.domain == DOMAIN for inner in body.node):
         return node
     turn = _inline(body, functions)
@@ -170,9 +172,11 @@ def _without_double_casts(nodes: Sequence[InlinedNode], outputs: Sequence[str]) 
     ]
 
 
-def _in_order(nodes: Sequence[InlinedNode]) -> list[InlinedNode]:
-    maker = {name: place for place, node in enumerate(nodes) for name in node.outputs if name}
-    before = [sorted({maker[name] for name in node.inputs if name in maker}) for node in nodes]
+@lru_cache(maxsize=64)  # steps of one block in other sizes have the same order
+def _order(nodes: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]) -> list[int]:
+    """The places of nodes, given as their inputs and outputs, in the order in which they run."""
+    maker = {name: place for place, (_, outputs) in enumerate(nodes) for name in outputs if name}
+    before = [sorted({maker[name] for name in inputs if name in maker}) for inputs, _ in nodes]
     read = {place for places in before for place in places}
     stack = [(place, False) for place in range(len(nodes)) if place not in read]
     is_visited = [False] * len(nodes)
@@ -180,7 +184,7 @@ def _in_order(nodes: Sequence[InlinedNode]) -> list[InlinedNode]:
     while stack:
         place, is_left = stack.pop()
         if is_left:
-            order.append(nodes[place])
+            order.append(place)
         elif not is_visited[place]:
             is_visited[place] = True
             stack.append((place, True))

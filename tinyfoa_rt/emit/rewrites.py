@@ -21,7 +21,7 @@ _FLOAT = TensorProto.FLOAT
 
 def rewrite_function(function: onnx.FunctionProto, op_types: Collection[str]) -> onnx.FunctionProto:
     """Return a body in which standard operators ``op_types`` are said in other words; one without them as it is."""
-    if not any(_is_meant(node, op_types) for node in function.node):
+    if not op_types or not any(_is_meant(node, op_types) for node in function.node):
         return function
     found = onnx.FunctionProto()
     found.CopyFrom(function)

@@ -25,6 +25,7 @@ from tinyfoa_rt.ir.plan import Nonvolatile, Plan
 from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.model import load
 from tinyfoa_rt.planner.c99_source import model_source
+from tinyfoa_rt.planner.costs import BlockCosts
 from tinyfoa_rt.planner.nonvolatile import with_first_state
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.planner.task import PlanningTask, resolve_options
@@ -99,7 +100,7 @@ def c_source(artifact: Artifact, state: Mapping[str, NDArray[Any]], progress: Pr
         if any(scale_of(part.output) not in state for part in context.binary_parts):
             raise InputError(f"state, block {name}", "has no scale", "build the artifact again")
     rates = {**_rates(manifest, task), **done.rates}
-    source = model_source(task, candidates, rates, state, manifest.score)
+    source = model_source(BlockCosts(task), candidates, rates, state, manifest.score)
     return replace(source, progress=(done.block, done.step, done.total_steps))
 
 

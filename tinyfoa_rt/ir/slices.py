@@ -103,6 +103,12 @@ class SliceGrid:
         return max(_lengths(self.ins)), max(_lengths(self.outs))
 
     @property
+    def index_of_largest(self) -> int:
+        """A slice that is as large as any."""
+        band, row = (lengths.index(max(lengths)) for lengths in (_lengths(self.ins), _lengths(self.outs)))
+        return row * self.num_bands + band
+
+    @property
     def is_even(self) -> bool:
         """Whether all slices that are trained have one size."""
         return self.turns == 1 or len(set(_lengths(self.ins))) == len(set(_lengths(self.outs))) == 1

@@ -16,8 +16,7 @@ from tinyfoa_rt.planner.footprint import place_forward, transient_base
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.planner.storage_layout import lay_out
 from tinyfoa_rt.planner.stored import followed_by, kept_by_block, stored_layers, stored_model
-from tinyfoa_rt.planner.task import PlanningTask
-from tinyfoa_rt.steps import BlockContext, assemble_forward, assemble_step, to_program
+from tinyfoa_rt.steps import BlockContext, assemble_forward, to_program
 from tinyfoa_rt.steps.methods import method_of
 
 __all__ = ["model_source"]
@@ -27,19 +26,18 @@ _STEPS_A_TURN = 10
 
 
 def model_source(
-    task: PlanningTask, candidates: Sequence[Candidate], rates: Mapping[str, float], state: Mapping[str, NDArray[Any]], score: str
+    costs: BlockCosts, candidates: Sequence[Candidate], rates: Mapping[str, float], state: Mapping[str, NDArray[Any]], score: str
 ) -> ModelSource:
     """Return what :func:`tinyfoa_rt.export.c99.lower` needs.
 
     Args:
-        task: for a profile that runs generated C.
+        costs: of a task for a profile that runs generated C.
         candidates: the sizes of each trained block.
         rates: at which each block starts, by its name.
         state: tensors of a checkpoint, or of the state that training begins with.
         score: the value whose largest element is the class.
     """
-    costs = BlockCosts(task)
-    batch = candidates[0].batch
+    task, batch = costs.task, candidates[0].batch
     forward, starts = assemble_forward(task.graph, task.parts, task.trained, task.profile, batch)
     inputs_of = {block.name: block.inputs for block in task.parts.blocks}
     program = to_program(forward, task.profile)
@@ -70,25 +68,24 @@ def model_source(
 
 def _block(costs: BlockCosts, index: int, context: BlockContext, candidate: Candidate, rate: float) -> BlockSource:
     task = costs.task
-    step = assemble_step(context, task.choice(candidate))
     before = costs.before(index, candidate.batch)
     layers = [
         LayerSource(stored, layer.positions if layer.kind in ("conv", "bias") else 1)
         for layer, stored in zip(context.block.layers, stored_layers(context, candidate))
     ]
     layers += [LayerSource(stored, tensor=name) for name, stored in kept_by_block(context).items()]
-    program = to_program(step, task.profile)
+    program, need = costs.program(index, candidate), costs.footprint(index, candidate)
     base = transient_base(program, before, task.profile.alignment)
-    planned = {buffer.name: buffer.offset for buffer in costs.footprint(index, candidate).buffers}
+    planned = {buffer.name: buffer.offset for buffer in need.buffers}
     offsets = _offsets(program, planned, {name: base + offset for name, offset in before.offsets.items()})
     return BlockSource(
         name=context.block.name,
         layers=tuple(layers),
-        step=step,
+        step=costs.step(index, candidate),
         offsets=offsets,
         base=base,
         end=_end(program, offsets),
-        peak_nbytes=costs.peak(index, candidate),
+        peak_nbytes=need.peak_nbytes,
         scales=tuple(scale_of(part.output) for part in context.binary_parts),
         starting_rate=rate,
         statistics=followed_by(context),

@@ -13,7 +13,7 @@ from tinyfoa_rt.planner.costs import BlockCosts
 from tinyfoa_rt.planner.nonvolatile import Flash
 from tinyfoa_rt.planner.ranking import POINTS_A_HALVING, Learner, level_of
 from tinyfoa_rt.planner.refusal import check_plan
-from tinyfoa_rt.planner.search import Candidate, find_fitting
+from tinyfoa_rt.planner.search import Candidate, find_fitting, smallest_of
 from tinyfoa_rt.planner.task import resolve_options
 
 __all__ = ["Contestant"]
@@ -59,7 +59,7 @@ class Contestant:
             for candidates in (self._finest(block, level), self._finest(block, self.finest_level)):
                 if max(found, self._least(block, level)) >= most:
                     return most
-                found = max(found, min(self._space.peak(block, each) for each in candidates))
+                found = max(found, smallest_of(self._space, block, candidates, enough=found)[0])
         return min(found, most)
 
     def _least(self, block: int, level: int) -> int:
@@ -75,7 +75,7 @@ class Contestant:
         if chosen is None or max(level_of(each.slices.count) for each in chosen) > level:
             return None
         try:
-            check_plan(self._model, self.costs.task, chosen)
+            check_plan(self._model, self.costs, chosen)
         except UnsupportedError:
             return None
         return max(each.slices.count for each in chosen)

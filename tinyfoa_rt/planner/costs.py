@@ -5,11 +5,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from tinyfoa_rt.ir.block import Layer, Slices
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.program import Program
 from tinyfoa_rt.ir.slices import SliceGrid
+from tinyfoa_rt.ir.step import StepGraph
 from tinyfoa_rt.partition.schedule import rotations
 from tinyfoa_rt.planner.footprint import Before, Footprint, before_each, footprint, peak_nbytes, transient_base
 from tinyfoa_rt.planner.ort_memory import StageMemory, forward_stages, step_held_nbytes, step_program
@@ -23,8 +25,8 @@ from tinyfoa_rt.steps.storage import constant_nbytes, slice_nbytes, trained_nbyt
 
 __all__ = ["MOST_ROWS", "BlockCosts"]
 
-
 MOST_ROWS = 250
+_MOST_STEPS = 64  # that are kept at a time; of a large network each takes a few hundred kilobytes
 
 
 class BlockCosts:
@@ -42,6 +44,9 @@ class BlockCosts:
         self._peaks: dict[Hashable, int] = {}
         self._stages = StageMemory(task.profile)
         self._passes: dict[int, int] = {}
+        # The step of a block by its position and a candidate, and its program; of many that are asked for, the last.
+        self.step = lru_cache(_MOST_STEPS)(self._step)
+        self.program = lru_cache(_MOST_STEPS)(self._program)
 
     @property
     def kept_of_blocks(self) -> Sequence[int]:
@@ -75,13 +80,15 @@ class BlockCosts:
         return self._peaks[key]
 
     def least(self, index: int, candidate: Candidate) -> int:
-        """A lower bound of :meth:`peak` in no time: what a step on onnxruntime holds throughout. Arenas are counted quickly."""
-        if self._is_arena:
-            return 0
-        key = (self._signature[index], candidate)
+        """A lower bound of :meth:`peak`: other blocks' parameters, passes, and what a step on onnxruntime holds throughout."""
+        before = self.before(index, candidate.batch)
+        known = before.resident_nbytes + max(before.peak_nbytes, before.whole_nbytes)
+        if self._is_arena:  # its steps are counted quickly
+            return known
+        key = (self._signature[index], candidate.slices, candidate.batch)  # what is computed again is not held
         if key not in self._held:
-            self._held[key] = step_held_nbytes(self.task.contexts[index], self.task.choice(candidate))
-        return self._held[key] + self.before(index, candidate.batch).resident_nbytes
+            self._held[key] = step_held_nbytes(self.step(index, candidate), self.task.profile)
+        return self._held[key] + known
 
     def footprint(self, index: int, candidate: Candidate) -> Footprint:
         """The buffers of block ``index``."""
@@ -89,9 +96,12 @@ class BlockCosts:
         program = self.program(index, candidate)
         return footprint(program, before, is_arena=self._is_arena, alignment=self.task.profile.alignment)
 
-    def program(self, index: int, candidate: Candidate) -> Program:
-        context, choice = self.task.contexts[index], self.task.choice(candidate)
-        return to_program(assemble_step(context, choice), self.task.profile) if self._is_arena else step_program(context, choice)
+    def _step(self, index: int, candidate: Candidate) -> StepGraph:
+        return assemble_step(self.task.contexts[index], self.task.choice(candidate))
+
+    def _program(self, index: int, candidate: Candidate) -> Program:
+        step, context = self.step(index, candidate), self.task.contexts[index]
+        return to_program(step, context.profile) if self._is_arena else step_program(step, context, self.task.choice(candidate))
 
     def turns(self, index: int, candidate: Candidate, samples: int) -> int:
         """Turns of slices that end in an epoch of ``samples`` which trains block ``index``; one where nothing takes turns."""

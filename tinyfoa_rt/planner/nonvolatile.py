@@ -40,7 +40,7 @@ class Flash:
         if profile.runtime != "c99":
             return Nonvolatile(sum(costs.kept_of_blocks), costs.frozen_nbytes, code_bytes=profile.code_bytes)
         if self._constants_nbytes is None:
-            source = model_source(self._task, candidates, {}, {}, self._task.score)
+            source = model_source(self._costs, candidates, {}, {}, self._task.score)
             self._constants_nbytes = constants_nbytes(source)
         stored = stored_model(self._task, candidates)
         layout = lay_out(stored, profile.page_bytes)

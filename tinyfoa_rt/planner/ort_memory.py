@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,19 +22,18 @@ from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.ir.step import WORD_BITS, StepGraph, TensorType
 from tinyfoa_rt.planner.task import PlanningTask
 from tinyfoa_rt.providers import rewrites_for
-from tinyfoa_rt.steps import BlockContext, StepChoice, assemble_forward, assemble_step
+from tinyfoa_rt.steps import BlockContext, StepChoice, assemble_forward
 from tinyfoa_rt.steps.stages import cut_stages
 
 __all__ = ["StageMemory", "forward_stages", "step_held_nbytes", "step_program"]
 
 
-def step_program(context: BlockContext, choice: StepChoice) -> Program:
-    """Return the program of a block's training step as onnxruntime runs it.
+def step_program(step: StepGraph, context: BlockContext, choice: StepChoice) -> Program:
+    """Return the program of the training step of a block, in its sizes, as onnxruntime runs it.
 
     Raises:
         UnsupportedError: an operator cannot run there.
     """
-    step = assemble_step(context, choice)
     graph = _inlined(step, emit_step, context.profile)
     known = _known(step, context.profile)
     for layer in context.block.layers:
@@ -43,10 +43,9 @@ def step_program(context: BlockContext, choice: StepChoice) -> Program:
     return run_program(step, graph, known)
 
 
-def step_held_nbytes(context: BlockContext, choice: StepChoice) -> int:
+def step_held_nbytes(step: StepGraph, profile: Profile) -> int:
     """Return the bytes of RAM that a step's caller holds throughout: a part of what :func:`step_program` says, in no time."""
-    step = assemble_step(context, choice)
-    return held_nbytes(step, _known(step, context.profile))
+    return held_nbytes(step, _known(step, profile))
 
 
 def _inlined(graph: StepGraph, emit: Callable[..., Any], profile: Profile) -> InlinedGraph:
@@ -115,5 +114,6 @@ def _known(step: StepGraph, profile: Profile) -> dict[str, Value]:
     return known
 
 
+@lru_cache(maxsize=1024)
 def _value(of: TensorType) -> Value:
     return Value(of.shape, of.nbytes(packs_bits=False) // of.size if of.size else 1)

@@ -14,6 +14,7 @@ from tinyfoa_rt.export.c99 import check_lowering
 from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.planner.c99_source import model_source
+from tinyfoa_rt.planner.costs import BlockCosts
 from tinyfoa_rt.planner.runnable import check_runnable
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.planner.task import PlanningTask, resolve_options
@@ -43,18 +44,18 @@ def check_model(task: PlanningTask) -> None:
     check_emission(assemble_forward(task.graph, task.parts, task.trained, task.profile, 1)[0], keeps_batch=False)
 
 
-def check_plan(model: Graph, task: PlanningTask, chosen: Sequence[Candidate]) -> None:
+def check_plan(model: Graph, costs: BlockCosts, chosen: Sequence[Candidate]) -> None:
     """Refuse what building the plan, training it here or exporting it would refuse.
 
     Args:
         model: as it was loaded.
-        task: what is planned.
+        costs: of what is planned.
         chosen: the sizes of each trained block.
 
     Raises:
         UnsupportedError: onnxruntime cannot run a step or the forward pass; or, for a profile that runs generated C, C99 cannot.
     """
-    here = task
+    here = task = costs.task
     if task.profile.runtime == "c99":
         here = resolve_options(model, task.options, load_profile("ort-cpu"))
         check_runnable(here)
@@ -62,17 +63,18 @@ def check_plan(model: Graph, task: PlanningTask, chosen: Sequence[Candidate]) ->
     for context, candidate in zip(here.contexts, chosen):
         check_emission(assemble_step(context, here.choice(candidate)), keeps_batch=True)
     if task.profile.runtime == "c99":
-        _check_c99(task, chosen)
+        _check_c99(costs, chosen)
 
 
-def _check_c99(task: PlanningTask, chosen: Sequence[Candidate]) -> None:
+def _check_c99(costs: BlockCosts, chosen: Sequence[Candidate]) -> None:
+    task = costs.task
     if task.options.schedule == "freeze-diagonal":
         raise UnsupportedError("schedule 'freeze-diagonal'", "trains all slices at once", "plan with --schedule slice or full")
     for layer in (layer for context in task.contexts for layer in context.block.layers):
         if layer.kind == "local":
             problem = "is locally connected; C99 trains dense layers and convolutions"
             raise UnsupportedError(f"layer '{layer.name}'", problem, "train only what is behind it: --train last:1")
-    check_lowering(model_source(task, chosen, {}, {}, task.score))
+    check_lowering(model_source(costs, chosen, {}, {}, task.score))
 
 
 @contextlib.contextmanager

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 from tinyfoa_rt.ir.block import Slices
 
-__all__ = ["Candidate", "SearchSpace", "find_choice", "find_fitting", "find_floor", "find_smallest", "grid_candidates"]
+__all__ = [
+    "Candidate", "SearchSpace", "find_choice", "find_fitting", "find_floor", "find_smallest", "grid_candidates", "smallest_of",
+]  # fmt: skip
 
 _MOST_SLICES = 256
 _MOST_UNEVEN = 4
@@ -36,7 +38,7 @@ class SearchSpace:
         slices: the grids of each block, in order of preference.
         batches: ascending.
         peak: RAM in bytes of a block (by position) under a candidate.
-        least: a lower bound of the peak that is known at once: what is held all the time.
+        least: a lower bound of the peak that takes little time: what is held throughout, and what passes need.
         written: nonvolatile bytes written an epoch by a block under a candidate.
         stored: nonvolatile bytes of a block under a candidate, where they depend on that: free slots shrink with the slices.
         segments: the cuts of the forward pass of each block, the fewest repeated operations first and the least memory last.
@@ -98,13 +100,33 @@ def find_floor(space: SearchSpace) -> int:
     blocks = range(len(space.slices))
     floor = 0
     for block in sorted(blocks, key=lambda block: -min(space.least(block, each) for each in space.extremes(block))):
-        floor = max(floor, _smallest(space, block, enough=floor)[0])
+        floor = max(floor, smallest_of(space, block, space.extremes(block), enough=floor)[0])
     return floor
 
 
 def find_smallest(space: SearchSpace) -> tuple[Candidate, ...]:
     """Return the candidate of each block that needs least."""
-    return tuple(_smallest(space, block)[1] for block in range(len(space.slices)))
+    return tuple(smallest_of(space, block, space.extremes(block))[1] for block in range(len(space.slices)))
+
+
+def smallest_of(space: SearchSpace, block: int, candidates: Sequence[Candidate], *, enough: int = -1) -> tuple[int, Candidate]:
+    """Return the least peak of a block under some candidates, and which of them reaches it first.
+
+    Args:
+        space: has the bytes.
+        block: by its position.
+        candidates: at least one.
+        enough: bytes; no less is searched for.
+    """
+    bounds = [space.least(block, candidate) for candidate in candidates]
+    best: tuple[int, int] | None = None
+    for place in sorted(range(len(candidates)), key=bounds.__getitem__):
+        if best is not None and (bounds[place] > best[0] or best[0] <= enough):
+            break
+        here = space.peak(block, candidates[place]), place
+        best = here if best is None else min(best, here)
+    assert best is not None, "a block has at least one grid"
+    return best[0], candidates[best[1]]
 
 
 def find_choice(space: SearchSpace, budget: int) -> tuple[Candidate, ...]:
@@ -174,20 +196,6 @@ def _with_largest_batch(space: SearchSpace, budget: int, counts: Sequence[int]) 
 
 def _preference(slices: Slices) -> tuple[int, float, int]:
     return slices.count, max(slices.m_in, slices.m_out) / min(slices.m_in, slices.m_out), slices.m_in
-
-
-def _smallest(space: SearchSpace, block: int, *, enough: int = -1) -> tuple[int, Candidate]:
-    """The least peak of a block and where it is reached; no less than ``enough`` is searched for."""
-    candidates = space.extremes(block)
-    bounds = [space.least(block, candidate) for candidate in candidates]
-    best: tuple[int, int] | None = None
-    for place in sorted(range(len(candidates)), key=bounds.__getitem__):
-        if best is not None and (bounds[place] > best[0] or best[0] <= enough):
-            break
-        here = space.peak(block, candidates[place]), place
-        best = here if best is None else min(best, here)
-    assert best is not None, "a block has at least one grid"
-    return best[0], candidates[best[1]]
 
 
 def _at_batch(space: SearchSpace, budget: int, counts: Sequence[int], batch: int) -> tuple[Candidate, ...] | None:

@@ -26,7 +26,7 @@ def lay_out(model: StoredModel, page_nbytes: int = 0) -> StorageLayout:
     step_nbytes = offset
     kept = {}
     for layer, (bits, sums, bias, _) in zip(model.layers, read):
-        slot_nbytes = 4 * max(model.record_words(layer, index) for index in range(layer.grid.count))
+        slot_nbytes = 4 * model.record_words(layer, layer.grid.index_of_largest)
         checks = word + _map_words(layer)
         kept[layer.name] = KeptLayer(offset, slot_nbytes, word, checks, bits, sums, bias)
         word = checks + _check_words(layer)

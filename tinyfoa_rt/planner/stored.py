@@ -14,7 +14,6 @@ from tinyfoa_rt.planner.storage_layout import lay_out
 from tinyfoa_rt.planner.task import PlanningTask
 from tinyfoa_rt.steps import BlockContext
 from tinyfoa_rt.steps.methods import KeptTensor, method_of
-from tinyfoa_rt.steps.training_nodes import running_statistics
 
 __all__ = ["block_model", "followed_by", "header_of", "kept_by_block", "stored_layers", "stored_model", "stored_of"]
 
@@ -95,6 +94,6 @@ def followed_by(context: BlockContext) -> dict[str, int]:
     """Return running mean, variance and trained shift of a block's batch normalizations, each with its length."""
     return {
         name: context.graph.values[node.inputs[3]].size
-        for node in running_statistics(context.block)
+        for node in context.running
         for name in (*statistics_of(node.outputs[0]), shift_of(node.outputs[0]))
     }

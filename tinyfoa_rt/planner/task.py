@@ -12,7 +12,6 @@ from tinyfoa_rt.ir.latents import FLOAT
 from tinyfoa_rt.ir.options import AUTO, PlanOptions
 from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.recipe import Recipe
-from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.partition import (
     find_score,
     is_own,
@@ -136,7 +135,10 @@ class PlanningTask:
 
 def _uncut(block: Block, grid: Slices) -> Layer | None:
     """The first layer of a block that a grid leaves in one piece."""
-    return next((layer for layer in block.layers if layer.kind != "bias" and SliceGrid.of(layer, grid).count == 1), None)
+    for layer in block.layers:
+        if layer.kind != "bias" and min(grid.m_in, layer.in_features) * min(grid.m_out, layer.out_features) == 1:
+            return layer
+    return None
 
 
 def _count(number: int, noun: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tinyfoa_rt.ir.block import Block, Slices
+from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.graph import Attribute, Graph, Node
 from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.slices import SliceGrid
@@ -16,9 +16,9 @@ from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.operators import standard_operator
 from tinyfoa_rt.operators.vjp import VjpRule, refuse
 from tinyfoa_rt.partition.layers import untrainable_products
+from tinyfoa_rt.steps.block_context import BlockContext
 from tinyfoa_rt.steps.forward import ForwardPass
 from tinyfoa_rt.steps.recomputation import Recomputation
-from tinyfoa_rt.steps.training_nodes import nodes_to_output, reached_by_layers
 
 __all__ = ["BackwardPass", "ChannelSlice", "channel_slice", "vjp_rule"]
 
@@ -105,20 +105,19 @@ class BackwardPass:
         self._gradient[value] = gradient
 
 
-def channel_slice(graph: Graph, block: Block, slices: Slices, origin: str) -> ChannelSlice | None:
+def channel_slice(context: BlockContext, slices: Slices, origin: str) -> ChannelSlice | None:
     """The part of the channels that the active slice needs, or ``None`` where all are needed."""
-    sizes = {(layer.out_features, layer.kind == "dense") for layer in block.layers}
-    if slices.m_out == 1 or len(sizes) != 1 or not origin or any(layer.kind == "bias" for layer in block.layers):
+    layers = context.block.layers
+    sizes = {(layer.out_features, layer.kind == "dense") for layer in layers}
+    if slices.m_out == 1 or len(sizes) != 1 or not origin or any(layer.kind == "bias" for layer in layers):
         return None
     ((channels, is_dense),) = sizes
-    layer = block.layers[0]
     axis = -1 if is_dense else 1
-    inside = {node.name for each in block.layers for node in each.nodes}
-    reached = reached_by_layers(block)
-    on_the_way = [n for n in nodes_to_output(block) if n.name not in inside and any(x in reached for x in n.inputs)]
-    if not all(_keeps_channels(graph, node, axis) for node in on_the_way):
+    inside = {node.name for each in layers for node in each.nodes}
+    on_the_way = [n for n in context.nodes if n.name not in inside and not context.reached.isdisjoint(n.inputs)]
+    if not all(_keeps_channels(context.graph, node, axis) for node in on_the_way):
         return None
-    return ChannelSlice(SliceGrid.of(layer, slices).largest[1], channels, axis, origin)
+    return ChannelSlice(SliceGrid.of(layers[0], slices).largest[1], channels, axis, origin)
 
 
 def _keeps_channels(graph: Graph, node: Node, axis: int) -> bool:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from tinyfoa_rt.ir.block import Block, Layer, Slices
-from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.graph import Graph, Node
 from tinyfoa_rt.ir.latents import FLOAT
 from tinyfoa_rt.ir.names import scale_of
 from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.steps.rows import disordered, rows_in_order
-from tinyfoa_rt.steps.training_nodes import has_sign
+from tinyfoa_rt.steps.training_nodes import has_sign, nodes_to_output, reached_by_layers, running_statistics
 
 __all__ = ["BlockContext", "StepChoice", "binary_parts", "block_contexts", "recipe_of_layer"]
 
@@ -54,6 +55,7 @@ class BlockContext:
 
     ``binary_values`` names the inputs that trained blocks hand over as bits, with the tensor of their scale; the empty string
     where they hand over none. ``disorder`` says why the block cannot be trained on single samples, if it cannot.
+    ``needless`` has by the cuts of its forward pass what steps need not keep, for those of which one has been assembled.
     """
 
     graph: Graph
@@ -62,11 +64,27 @@ class BlockContext:
     profile: Profile
     binary_values: Mapping[str, str]
     disorder: str = ""
+    needless: dict[tuple[int, ...], frozenset[str]] = field(default_factory=dict, init=False, compare=False, repr=False)
 
-    @property
+    @cached_property
     def binary_parts(self) -> tuple[Block, ...]:
         """The parts of the block whose outputs are bits, in execution order."""
         return binary_parts(self.graph, self.block, self.recipe)
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes that the block's output is computed from, in execution order."""
+        return nodes_to_output(self.block)
+
+    @cached_property
+    def reached(self) -> frozenset[str]:
+        """The values through which a gradient passes on its way to a layer, the layers' outputs included."""
+        return reached_by_layers(self.block)
+
+    @cached_property
+    def running(self) -> tuple[Node, ...]:
+        """The batch normalizations that keep running statistics."""
+        return running_statistics(self.block)
 
     def recipe_of(self, layer: Layer) -> Recipe:
         """The recipe of one of the block's layers."""

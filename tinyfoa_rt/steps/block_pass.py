@@ -15,7 +15,6 @@ from tinyfoa_rt.steps.block_context import BlockContext, StepChoice
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.forward import ForwardPass
 from tinyfoa_rt.steps.parameters import LayerTensors
-from tinyfoa_rt.steps.training_nodes import nodes_to_output, running_statistics
 
 __all__ = ["BlockPass"]
 
@@ -47,7 +46,7 @@ class BlockPass(ForwardPass):
         binary = {part.output: part for part in self.context.binary_parts if part.output in computed}
         for part in binary.values():
             self.expect_bits(part)
-        running = running_statistics(block)
+        running = self.context.running
         layer_of = {node.name: layer for layer in block.layers for node in layer.nodes}
         for node in nodes:
             layer = layer_of.get(node.name)
@@ -76,7 +75,7 @@ class BlockPass(ForwardPass):
     def run_part(self, part: Block) -> None:
         """Run one part of the block, behind all that it reads."""
         inside = {node.name for node in part.nodes}
-        self.run([node for node in nodes_to_output(self.context.block) if node.name in inside])
+        self.run([node for node in self.context.nodes if node.name in inside])
 
     def _normalize(self, node: Node) -> None:
         """Batch normalization behind a layer keeps running statistics and a shift that is trained."""

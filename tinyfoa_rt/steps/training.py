@@ -25,7 +25,6 @@ from tinyfoa_rt.steps.methods.supervised import declare_labels
 from tinyfoa_rt.steps.parameters import declare_trained
 from tinyfoa_rt.steps.recomputation import Recomputation
 from tinyfoa_rt.steps.saved_values import needless_values
-from tinyfoa_rt.steps.training_nodes import nodes_to_output, reached_by_layers, running_statistics
 
 __all__ = ["assemble_step"]
 
@@ -39,9 +38,14 @@ def assemble_step(context: BlockContext, choice: StepChoice) -> StepGraph:
     """
     if context.disorder:
         raise refuse(context.block.layers[0].name, context.disorder)
-    step = _assemble(context, choice, frozenset())
-    dropped = needless_values(step) if context.block.parts and context.profile.packs_bits else frozenset()
-    return _assemble(context, choice, dropped) if dropped else step
+    dropped = context.needless.get(choice.segments)
+    if dropped is None:
+        step = _assemble(context, choice, frozenset())
+        dropped = needless_values(step) if context.block.parts and context.profile.packs_bits else frozenset()
+        context.needless[choice.segments] = dropped
+        if not dropped:
+            return step
+    return _assemble(context, choice, dropped)
 
 
 def _assemble(context: BlockContext, choice: StepChoice, dropped: frozenset[str]) -> StepGraph:
@@ -109,7 +113,7 @@ class _StepAssembly:
         def segment(node: Node) -> int:
             return bisect_right(self.choice.segments, part_of[node.name])
 
-        for number, (_, nodes) in enumerate(groupby(nodes_to_output(self.block), segment)):
+        for number, (_, nodes) in enumerate(groupby(self.context.nodes, segment)):
             if number:
                 self.again.cut()
             self.forward.run(list(nodes))
@@ -118,15 +122,15 @@ class _StepAssembly:
     def run_backward(self) -> None:
         origin = self.forward.tensors[self.block.layers[0].name].origin
         sends_slices = self.method.sends_slices and not self.block.parts  # layers below need the error of all channels
-        part = channel_slice(self.context.graph, self.block, self.choice.slices, origin) if sends_slices else None
-        reached = reached_by_layers(self.block)
+        part = channel_slice(self.context, self.choice.slices, origin) if sends_slices else None
+        reached = self.context.reached
         names = {**self.forward.renamed, **{name: self.builder.known_real(name) for name in self.binary}}
         backward = BackwardPass(self.forward, self.again, names, reached, part)
         self._add_error(backward)
         for value, owner in self.part_of.items():
             if owner.name in self.passes:
                 names[value] = self.builder.known_real(self.passes[owner.name].name(value))
-        for node in reversed(nodes_to_output(self.block)):
+        for node in reversed(self.context.nodes):
             for output in (name for name in node.outputs if name in self.binary):
                 self._pass_window(output, backward)
                 names[output] = self._pass_of(output).preactivations[output]
@@ -197,7 +201,7 @@ class _StepAssembly:
             backward.add(node.inputs[0], grad)
             return
         rule = vjp_rule(self.context.graph, node)
-        if node in running_statistics(self.block):
+        if node in self.context.running:
             self._shifted.append((node, grad))
             if self.moves_last or self.context.profile.runtime != "ort":  # the gradient may take the place of what both read
                 self._move_shifts(backward)
