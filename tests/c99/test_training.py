@@ -39,6 +39,8 @@ CASES: dict[str, dict[str, Any]] = {
     "float": {"batch": 2, "slices": "3x2", "binarize": "none"},
     "float-kaiming": {"batch": 1, "slices": "2x2", "binarize": "none", "head": "kaiming", "optimizer": "momentum"},
     "full": {"batch": 2, "schedule": "full"},
+    "class-weights": {"batch": 3, "slices": "2x2", "class_weights": "0.25,1,2.5,4"},
+    "class-weights-deep": {"batch": 2, "block_layers": "all", "binarize": "none", "class_weights": "0.25,1,2.5,4"},
     "learned": {"batch": 1, "slices": "2x2", "head": "learned"},
     "learned-momentum": {"batch": 3, "slices": "1x5", "head": "learned", "optimizer": "momentum"},
     "learned-normalized": {"batch": 2, "slices": "2x2", "head": "learned", "optimizer": "normalized"},

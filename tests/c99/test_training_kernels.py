@@ -105,6 +105,12 @@ def test_losses(library: ctypes.CDLL, rows: int, classes: int, spread: float, se
     np.testing.assert_allclose(grad, expected[0], rtol=1e-5, atol=1e-6)  # a quotient of sums of a dozen, exp to an ulp
     np.testing.assert_allclose(loss[0], expected[1], rtol=1e-5, atol=1e-6)
     assert correct[0] == (logits.argmax(axis=1) == target).sum()
+    weights, grad = rng.uniform(0.1, 10, classes).astype(np.float32), logits.copy()
+    call(library, "tfoa_weighted_softmax_cross_entropy", grad, target, weights, rows, classes, loss, correct)
+    expected = heads.weighted_softmax_cross_entropy(logits, target, weights)
+    np.testing.assert_allclose(grad, expected[0], rtol=1e-5, atol=1e-6 * weights.max())  # the same, times a weight
+    np.testing.assert_allclose(loss[0], expected[1], rtol=1e-5, atol=1e-6 * weights.max())
+    assert correct[0] == (logits.argmax(axis=1) == target).sum()
     labels, error = rng.integers(0, 2, (rows, classes)).astype(np.float32), logits.copy()
     call(library, "tfoa_binary_cross_entropy", error, labels, rows, classes, loss)
     expected = heads.binary_cross_entropy(logits, labels)

@@ -159,6 +159,9 @@ def _heads(rng: np.random.Generator, batch: int) -> Iterator[BodyCase]:
     yield BodyCase(f"SoftmaxCrossEntropy-{batch}", "SoftmaxCrossEntropy", (3 * real(rng, batch, classes), target))
     far = np.array([[40, -40, 0, 1]] * batch, dtype=np.float32)
     yield BodyCase(f"SoftmaxCrossEntropy-far-{batch}", "SoftmaxCrossEntropy", (far, target))
+    factors = np.array([0.25, 3, 1, 12.5], dtype=np.float32)
+    weighted = (3 * real(rng, batch, classes), target, factors)
+    yield BodyCase(f"WeightedSoftmaxCrossEntropy-{batch}", "WeightedSoftmaxCrossEntropy", weighted)
     for columns, z in ((classes, 3 * real(rng, batch, classes)), (1, real(rng, batch, 1)), (4, far)):
         labels = rng.integers(0, 2, (batch, columns)).astype(np.float32)
         yield BodyCase(f"BinaryCrossEntropy-{columns}-{np.abs(z).max():.0f}-{batch}", "BinaryCrossEntropy", (z, labels))

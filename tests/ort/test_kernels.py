@@ -36,6 +36,7 @@ OPTIONS: list[dict[str, Any]] = [
     {"block_output": "scaled"},
     {"head": "kaiming"},
     {"head": "learned", "optimizer": "adam"},
+    {"class_weights": "0.25,1,2.5,4"},
 ]
 
 

@@ -39,6 +39,7 @@ X, Y = blobs(600)
         {"head": "learned", "optimizer": "momentum", "binarize": "none"},
         {"head": "learned", "optimizer": "adam"},
         {"head": "learned", "optimizer": "normalized"},
+        {"class_weights": "0.25,1,2.5,4"},
         {"block_layers": "2", "optimizer": "sgd"},
         {"block_layers": "all"},
         {"block_layers": "all", "binarize": "none"},

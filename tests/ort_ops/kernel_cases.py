@@ -19,6 +19,7 @@ Array = NDArray[Any]
 
 PLAIN = (
     "SoftmaxCrossEntropy",
+    "WeightedSoftmaxCrossEntropy",
     "BinaryCrossEntropy",
     "MeanSquaredError",
     "BiasSliceGrad",

@@ -75,7 +75,7 @@ PACKED_KERNELS: Mapping[str, Rule] = {
     "PackedStraightThroughGrad": _nothing,
     "PackedHeadLogits": _head_logits,
     "PackedHeadGrad": _nothing,
-    "SoftmaxCrossEntropy": _number_a_row,
+    **dict.fromkeys(("SoftmaxCrossEntropy", "WeightedSoftmaxCrossEntropy"), _number_a_row),
     **dict.fromkeys(("PackedDenseSgdStep", "PackedDenseSgdStepOfReals"), _turned(2)),
     **dict.fromkeys(("PackedDenseSignStep", "PackedDenseSignStepOfReals"), _turned(2)),
     **dict.fromkeys(("PackedDenseSliceGrad", "PackedDenseSliceGradOfReals"), _turned(1)),

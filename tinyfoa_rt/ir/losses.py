@@ -36,6 +36,8 @@ class Loss:
         prediction: one of :data:`PREDICTIONS`.
         measure: the mean loss over samples of scores (N, outputs), float32, and their labels, in float64.
         takes_logits: whether it holds the Softmax or Sigmoid at the model's end, and so attaches before it.
+        weighted: the operator (scores, labels, factors of classes) -> the same, where the loss of a sample is multiplied by the
+            factor of its class; empty where there is none.
         averages_outputs: whether it is a mean over outputs, so that each one's error is a share of the mean of all.
     """
 
@@ -46,6 +48,7 @@ class Loss:
     measure: Callable[[Array, Array], float]
     takes_logits: bool = True
     averages_outputs: bool = False
+    weighted: str = ""
 
     def __post_init__(self) -> None:
         assert self.labels in LABEL_KINDS and self.prediction in PREDICTIONS, self.name
@@ -69,7 +72,14 @@ def _mean_squared_error(scores: Array, labels: Array) -> float:
 
 
 _ROWS = (
-    Loss("cross-entropy", "SoftmaxCrossEntropy", "class", "largest", _cross_entropy),
+    Loss(
+        "cross-entropy",
+        "SoftmaxCrossEntropy",
+        "class",
+        "largest",
+        _cross_entropy,
+        weighted="WeightedSoftmaxCrossEntropy",
+    ),
     # The sum over the outputs.
     Loss("binary-cross-entropy", "BinaryCrossEntropy", "probabilities", "sign", _binary_cross_entropy),
     # Half of it.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 __all__ = [
-    "AGAIN", "LABELS", "LOGITS", "LOSS", "MARK", "NEXT", "RATE", "SIZED", "STEP",
+    "AGAIN", "CLASS_WEIGHTS", "LABELS", "LOGITS", "LOSS", "MARK", "NEXT", "RATE", "SIZED", "STEP",
     "contribution", "gradient", "kept_by", "own", "parts", "quantum_of", "scale_of", "shift_of", "split", "statistics_of",
     "successor", "unmarked",
 ]  # fmt: skip
@@ -19,6 +19,8 @@ MARK = "#"
 # What belongs to a step as a whole: the factor of its updates, what the model should have said, how far off it was, what the
 # block says by itself, and how many steps have been taken before.
 RATE, LABELS, LOSS, LOGITS, STEP = (f"{MARK}{role}" for role in ("rate", "target", "loss", "logits", "step"))
+# What the loss of a sample is multiplied by, one number a class.
+CLASS_WEIGHTS = f"{MARK}class_weights"
 # The role of what a tensor becomes.
 NEXT = "next"
 # The role of what is computed a second time.

@@ -12,6 +12,7 @@ from typing import Any
 
 from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.block import Slices
+from tinyfoa_rt.ir.class_weights import NO_CLASS_WEIGHTS, parse_class_weights
 from tinyfoa_rt.ir.latents import FLOAT, FORMATS
 from tinyfoa_rt.ir.learners import LEARNERS, with_learner
 from tinyfoa_rt.ir.losses import LOSSES
@@ -151,6 +152,12 @@ class PlanOptions:
         "cross-entropy, binary-cross-entropy (outputs are 0 or 1) or mean-squared-error. auto: as the data of 'train' ask, "
         "else by the model's last function, its number of outputs, and whether the output is as large as the input.",
     )
+    class_weights: str = _text(
+        NO_CLASS_WEIGHTS,
+        "Factors of the loss of a sample by its class: none, a number for each class, or balanced (1 / count, where the data are "
+        "known, as in 'train').",
+        "none|balanced|LIST",
+    )
     loss_at: str | None = _text(
         None, "The output, or another value, that the loss attaches at. Default: the output that most layers are before.", "NAME"
     )
@@ -188,6 +195,7 @@ class PlanOptions:
         if self.train == AUTO and self.method != AUTO:
             raise UsageError("--train auto", "is for --method auto", "name what to train, such as last:2, or add --method auto")
         self.grid()
+        parse_class_weights(self.class_weights)
 
     def refuse_others(self, given: Mapping[str, Any]) -> None:
         """Refuse options, by the names of fields, that do not repeat what these say.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from tinyfoa_rt.ir.class_weights import NO_CLASS_WEIGHTS
 from tinyfoa_rt.ir.latents import FLOAT
 
 __all__ = [
@@ -37,6 +38,7 @@ class Recipe:
             the model's own weights, and both are stored; ``learned`` is trained.
         binarize: weights and activations, weights only, or nothing.
         loss: of the model's output and of the local heads (ir/losses.py).
+        class_weights: factors of the loss of each class, as :func:`tinyfoa_rt.ir.class_weights.parse_class_weights` takes them.
         num_outputs: classes, or the numbers of a label of a regression.
         seed: of the hashed head.
         head_pool: a local head sees the mean of each channel over all positions (``average``), or over each cell of a grid where
@@ -54,6 +56,7 @@ class Recipe:
     head: str = "rademacher"
     binarize: str = "both"
     loss: str = "cross-entropy"
+    class_weights: str = NO_CLASS_WEIGHTS
     num_outputs: int = 10
     seed: int = 0
     head_pool: str = "none"

@@ -1,6 +1,7 @@
 """Losses of what a head or a classifier says (design, section 2)::
 
 p = softmax(a), loss = -log p_y, delta_a = (p - y) / N               SoftmaxCrossEntropy
+the same, each times the factor of the sample's class                WeightedSoftmaxCrossEntropy
 p = sigmoid(a), loss = -log p or -log (1 - p), delta_a = (p - y) / N BinaryCrossEntropy, summed over outputs
 loss = mean (a - y)^2 / 2, delta_a = (a - y) / (N T)                 MeanSquaredError
 """
@@ -27,12 +28,13 @@ def _shapes(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorT
 
 
 def _lower_of_classes(lowering: Lowering, node: StepNode) -> list[Statement]:
-    logits, target = node.inputs
+    logits, target, *factors = node.inputs
     classes = Number(lowering.columns(logits))
     loss, correct = lowering.at(node.outputs[1]), Name("&context->correct")
     moved = lowering.in_place(logits, node.outputs[0])
-    arguments = (lowering.at(node.outputs[0]), lowering.at(target, "const int32_t"), lowering.rows, classes, loss, correct)
-    return [*moved, Call("tfoa_softmax_cross_entropy", arguments)]
+    read = (lowering.at(target, "const int32_t"), *map(lowering.real, factors))
+    kernel = "tfoa_weighted_softmax_cross_entropy" if factors else "tfoa_softmax_cross_entropy"
+    return [*moved, Call(kernel, (lowering.at(node.outputs[0]), *read, lowering.rows, classes, loss, correct))]
 
 
 def lower_of_vectors(kernel: str) -> LowerRule:
@@ -78,5 +80,15 @@ register(
         LOSSES["mean-squared-error"],
         "Half the mean squared error against a real target, and its gradient.",
         lower=lower_of_vectors("tfoa_mean_squared_error"),
+    ),
+    Operator(
+        name=LOSSES["cross-entropy"].weighted,
+        inputs=(Port("logits"), Port("target"), Port("weights")),
+        outputs=(Port("grad_logits"), Port("loss")),
+        shape_rule=_shapes,
+        scratch=no_scratch,
+        doc="SoftmaxCrossEntropy, where loss and gradient of a sample are multiplied by the weight of its class.",
+        memory=IN_PLACE,
+        lower=_lower_of_classes,
     ),
 )

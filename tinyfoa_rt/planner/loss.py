@@ -1,4 +1,4 @@
-"""Which loss trains a model: what the labels are decides, and without them what the model ends in."""
+"""Which loss trains a model, and how it weighs classes: the labels decide, and without them what the model ends in."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import UnsupportedError, UsageError
+from tinyfoa_rt.ir.class_weights import BALANCED, NO_CLASS_WEIGHTS, balanced_class_weights, parse_class_weights
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.losses import loss_of
 from tinyfoa_rt.ir.options import AUTO, PlanOptions
 from tinyfoa_rt.partition import Score, find_score
 
-__all__ = ["auto_loss", "check_loss", "loss_of_labels", "with_loss_of"]
+__all__ = ["auto_loss", "check_class_weights", "check_loss", "loss_of_labels", "with_loss_of"]
 
 
 def auto_loss(graph: Graph, score: Score | None, classes: int | None) -> str:
@@ -56,7 +57,14 @@ def loss_of_labels(graph: Graph, loss_at: str | None, labels: NDArray[Any]) -> s
 
 
 def with_loss_of(graph: Graph, options: PlanOptions, labels: NDArray[Any]) -> PlanOptions:
-    """Return options whose ``auto`` loss is the one that ``labels`` ask for; a new classifier has the loss of classes."""
+    """Return options whose ``auto`` loss is the one that ``labels`` ask for, and whose class weights balance them if they should.
+
+    A new classifier has the loss of classes.
+    """
+    score = find_score(graph, options.loss_at)
+    if options.class_weights == BALANCED and labels.ndim == 1 and score is not None:
+        weights = balanced_class_weights(labels, options.classes or graph.values[score.logits].size)
+        options = replace(options, class_weights=weights)
     if options.loss != AUTO or options.classes is not None:
         return options
     return replace(options, loss=loss_of_labels(graph, options.loss_at, labels) or AUTO)
@@ -79,6 +87,25 @@ def check_loss(graph: Graph, output: str, loss: str) -> None:
     if loss_of(loss).labels == "class" and graph.values[output].size == 1:
         mend = "use --loss binary-cross-entropy (labels 0 and 1) or --loss mean-squared-error (numbers)"
         raise UsageError(f"--loss {loss}", f"has one output to choose from, '{output}'", mend)
+
+
+def check_class_weights(options: PlanOptions, loss: str, num_outputs: int) -> None:
+    """Refuse weights of classes that the loss does not take, or that do not fit the model.
+
+    Raises:
+        UsageError: says which.
+    """
+    text, factors = f"--class-weights {options.class_weights}", parse_class_weights(options.class_weights)
+    if options.class_weights == NO_CLASS_WEIGHTS:
+        return
+    if not loss_of(loss).weighted:
+        mend = "leave it out; of one output of 0 and 1, train with --sampling balanced"
+        raise UsageError(text, f"is for a loss of classes, and the loss is {loss}", mend)
+    if not factors:
+        mend = "plan with 'train MODEL --data', in Python with plan(labels=...), or write a number for each class"
+        raise UsageError(text, "follows from the data, which are not known here", mend)
+    if len(factors) != num_outputs:
+        raise UsageError(text, f"has {len(factors)} numbers, and the model {num_outputs} classes", "write one for each class")
 
 
 def _input_size(graph: Graph) -> int:

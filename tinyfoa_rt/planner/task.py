@@ -25,7 +25,7 @@ from tinyfoa_rt.partition import (
     with_standard_operators,
     without_rounding,
 )
-from tinyfoa_rt.planner.loss import auto_loss, check_loss
+from tinyfoa_rt.planner.loss import auto_loss, check_class_weights, check_loss
 from tinyfoa_rt.planner.search import Candidate, grid_candidates
 from tinyfoa_rt.profiles import load_profile
 from tinyfoa_rt.steps import BlockContext, StepChoice, block_contexts
@@ -179,6 +179,7 @@ def resolve_options(graph: Graph, options: PlanOptions, profile: Profile | None 
     parts = merge_parts(graph, parts, selected, options.block_layers)
     trained = [block for block in parts.blocks if block.name in selected]
     num_outputs = graph.values[parts.blocks[-1].output].size
+    check_class_weights(options, loss, num_outputs)
     options = replace(
         options,
         budget=_budget(options, profile),

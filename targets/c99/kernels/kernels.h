@@ -64,6 +64,10 @@ void tfoa_pooled_head_grad(const tfoa_head *head, const tfoa_channel_part *part,
 void tfoa_softmax_cross_entropy(float *logits, const int32_t *target, int32_t rows, int32_t classes, float *loss,
                                 int32_t *correct);
 
+/* The same, where the loss and the gradient of a sample are multiplied by the weight of its class. */
+void tfoa_weighted_softmax_cross_entropy(float *logits, const int32_t *target, const float *weights, int32_t rows,
+                                         int32_t classes, float *loss, int32_t *correct);
+
 /* Cross entropy of sigmoid(logits) against targets from 0 to 1, summed over a row and averaged over rows; its gradient in their
  * place. */
 void tfoa_binary_cross_entropy(float *logits, const float *target, int32_t rows, int32_t size, float *loss);

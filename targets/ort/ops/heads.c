@@ -83,10 +83,14 @@ void tfoa_packed_head_grad(tfoa_call *call)
     }
 }
 
-void tfoa_softmax_cross_entropy_op(tfoa_call *call)
+enum { LOGITS, TARGET, WEIGHTS };
+
+/* The cross entropy of classes; samples of classes with weights are multiplied by them. */
+static void run_cross_entropy(tfoa_call *call, int has_weights)
 {
-    const tfoa_tensor logits = tfoa_matrix_input(call, 0), target = tfoa_input(call, 1);
+    const tfoa_tensor logits = tfoa_matrix_input(call, LOGITS), target = tfoa_input(call, TARGET);
     const int32_t rows = logits.dims[0], classes = logits.dims[1];
+    const float *weights = has_weights ? tfoa_floats_input(call, WEIGHTS, classes) : NULL;
     int32_t correct;
     float *grad = (float *)tfoa_output(call, 0, logits.dims, 2), *loss = (float *)tfoa_output(call, 1, NULL, 0);
     int32_t *numbers = (int32_t *)tfoa_scratch(call, sizeof *numbers * (size_t)rows);
@@ -104,7 +108,21 @@ void tfoa_softmax_cross_entropy_op(tfoa_call *call)
     if (grad != (float *)logits.data) {
         memcpy(grad, logits.data, sizeof *grad * (size_t)logits.size);
     }
-    tfoa_softmax_cross_entropy(grad, numbers, rows, classes, loss, &correct);
+    if (has_weights) {
+        tfoa_weighted_softmax_cross_entropy(grad, numbers, weights, rows, classes, loss, &correct);
+    } else {
+        tfoa_softmax_cross_entropy(grad, numbers, rows, classes, loss, &correct);
+    }
+}
+
+void tfoa_softmax_cross_entropy_op(tfoa_call *call)
+{
+    run_cross_entropy(call, 0);
+}
+
+void tfoa_weighted_softmax_cross_entropy_op(tfoa_call *call)
+{
+    run_cross_entropy(call, 1);
 }
 
 typedef void loss_of_vectors(float *output, const float *target, int32_t rows, int32_t size, float *loss);

@@ -28,6 +28,8 @@ const tfoa_operator tfoa_operators[] = {
     {"BinaryCrossEntropy", "ff", "ff", 1, tfoa_binary_cross_entropy_op}, /* logits, target */
     {"MeanSquaredError", "ff", "ff", 1, tfoa_mean_squared_error_op},     /* logits, target */
     {"PackedPackSigns", "fufI", "uf", 0, tfoa_packed_pack_signs},        /* w, signs, abs_sum, origin */
+    /* logits, target, weights of classes */
+    {"WeightedSoftmaxCrossEntropy", "flf", "ff", 1, tfoa_weighted_softmax_cross_entropy_op},
 };
 
 const size_t tfoa_num_operators = sizeof tfoa_operators / sizeof tfoa_operators[0];

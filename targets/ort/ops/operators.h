@@ -29,6 +29,7 @@ void tfoa_packed_straight_through_grad(tfoa_call *call);
 void tfoa_packed_head_logits(tfoa_call *call);
 void tfoa_packed_head_grad(tfoa_call *call);
 void tfoa_softmax_cross_entropy_op(tfoa_call *call);
+void tfoa_weighted_softmax_cross_entropy_op(tfoa_call *call);
 void tfoa_packed_dense_sgd_step(tfoa_call *call);
 void tfoa_packed_dense_sign_step(tfoa_call *call);
 void tfoa_packed_dense_slice_grad(tfoa_call *call);

@@ -70,6 +70,7 @@ REFERENCES: Mapping[str, Reference] = {
     "HeadGrad": heads.head_grad,
     "HeadWeightGrad": heads.head_weight_grad,
     "SoftmaxCrossEntropy": heads.softmax_cross_entropy,
+    "WeightedSoftmaxCrossEntropy": heads.weighted_softmax_cross_entropy,
     "BinaryCrossEntropy": heads.binary_cross_entropy,
     "MeanSquaredError": heads.mean_squared_error,
     "DenseSliceGrad": gradients.dense_slice_grad,

@@ -14,6 +14,7 @@ Array = NDArray[Any]
 
 __all__ = [
     "binary_cross_entropy", "head_grad", "head_logits", "head_weight_grad", "mean_squared_error", "softmax_cross_entropy",
+    "weighted_softmax_cross_entropy",
 ]  # fmt: skip
 
 
@@ -53,6 +54,13 @@ def softmax_cross_entropy(logits: Array, target: Array) -> tuple[Array, ...]:
     loss = -np.log(probabilities[rows, target]).mean()
     probabilities[rows, target] -= 1
     return probabilities / len(logits), np.asarray(loss)
+
+
+def weighted_softmax_cross_entropy(logits: Array, target: Array, weights: Array) -> tuple[Array, ...]:
+    """Sample by sample: L = sum_n w_y(n) L_n / N."""
+    grads, losses = zip(*(softmax_cross_entropy(logits[n : n + 1], target[n : n + 1]) for n in range(len(logits))))
+    factors = weights[target].astype(np.float64) / len(logits)
+    return np.concatenate(grads) * factors[:, None], np.asarray(np.dot(factors, losses))
 
 
 def binary_cross_entropy(logits: Array, target: Array) -> tuple[Array, ...]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from tinyfoa_rt.errors import UnsupportedError
-from tinyfoa_rt.ir.block import Block
+from tinyfoa_rt.errors import UnsupportedError, UsageError
+from tinyfoa_rt.ir.block import Block, Partition
+from tinyfoa_rt.ir.class_weights import NO_CLASS_WEIGHTS
+from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.operators.vjp import refuse
 from tinyfoa_rt.steps.block_context import BlockContext
@@ -18,6 +20,14 @@ class ForwardOnly(Method):
     spans_model = True
     passes_errors = False
     needs_ort = True
+
+    def decide(self, options: PlanOptions, model: Partition, trained: frozenset[str]) -> PlanOptions:
+        """Refuse classes with weights: hidden layers do not learn from the loss."""
+        if options.class_weights != NO_CLASS_WEIGHTS:
+            problem = f"is for methods whose layers all learn from the loss, and {self.name} is none"
+            mend = "train with --sampling balanced, or another --method"
+            raise UsageError(f"--class-weights {options.class_weights}", problem, mend)
+        return options
 
     def check(self, recipe: Recipe) -> None:
         """Refuse labels that are no classes."""

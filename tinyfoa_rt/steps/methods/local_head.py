@@ -34,7 +34,7 @@ from tinyfoa_rt.steps.initial_weights import initial_weights
 from tinyfoa_rt.steps.methods.drawn import draw
 from tinyfoa_rt.steps.methods.head_view import HeadView, view_of
 from tinyfoa_rt.steps.methods.method import KeptTensor, Method, RateUnits, Signal
-from tinyfoa_rt.steps.methods.supervised import add_loss
+from tinyfoa_rt.steps.methods.supervised import add_loss, class_weights, kept_class_weights
 from tinyfoa_rt.steps.parameters import kept_types
 
 __all__ = ["LocalHead"]
@@ -64,24 +64,10 @@ class LocalHead(Method):
         return replace(recipe, head="rademacher") if recipe.head == "classifier" and not _feeds(block, last) else recipe
 
     def kept(self, context: BlockContext) -> tuple[KeptTensor, ...]:
-        recipe, shape = context.recipe, (context.recipe.num_outputs, view_of(context).units)
-        if recipe.head == "rademacher":
-            signs = KeptTensor(_HEAD, TensorType("int8", shape), "head", is_derived=True)
-            return () if context.profile.computes_head else (signs,)
-        real = TensorType("float32", shape)
-        head = KeptTensor(_HEAD, real, "head", is_fixed=recipe.head != "learned")
-        return (head, *_states(recipe, real)) if recipe.head == "learned" else (head,)
+        return (*_kept_head(context), *kept_class_weights(context))
 
     def initial(self, context: BlockContext, last: Block) -> Mapping[str, NDArray[Any]]:
-        """Hashed signs, the classifier's weights, or Kaiming's uniform distribution as in the authors' code."""
-        recipe, view = context.recipe, view_of(context)
-        states = {state.name: np.zeros(state.type.shape, state.type.dtype) for state in self.kept(context)[1:]}
-        if recipe.head == "classifier":
-            weight = initial_weights(context.graph, last.layers[0], is_binary=False)[own(last.layers[0].name, "weight")]
-            return {_HEAD: np.array(weight.T / np.float32(view.gain), order="C")}
-        if recipe.head == "rademacher":
-            return {_HEAD: rademacher_head(recipe.seed, recipe.num_outputs, view.units)}
-        return {_HEAD: draw((recipe.seed,), (recipe.num_outputs, view.units)), **states}
+        return {**_initial_head(context, last), **class_weights(context)}
 
     def add(self, context: BlockContext, forward: BlockPass, backward: BackwardPass) -> Signal:
         builder, output, view = forward.builder, context.block.output, view_of(context)
@@ -116,6 +102,28 @@ class LocalHead(Method):
         is_of_head = largest.category == "head" or not {"HeadLogits", "HeadGrad"}.isdisjoint(parts(largest.name))
         helps = is_of_head and view_of(context).pool == "none" and len(context.graph.shape(context.block.output)) > 2
         return "Pooled heads are smaller: --head-pool average." if helps else ""
+
+
+def _kept_head(context: BlockContext) -> tuple[KeptTensor, ...]:
+    recipe, shape = context.recipe, (context.recipe.num_outputs, view_of(context).units)
+    if recipe.head == "rademacher":
+        signs = KeptTensor(_HEAD, TensorType("int8", shape), "head", is_derived=True)
+        return () if context.profile.computes_head else (signs,)
+    real = TensorType("float32", shape)
+    head = KeptTensor(_HEAD, real, "head", is_fixed=recipe.head != "learned")
+    return (head, *_states(recipe, real)) if recipe.head == "learned" else (head,)
+
+
+def _initial_head(context: BlockContext, last: Block) -> Mapping[str, NDArray[Any]]:
+    """Hashed signs, the classifier's weights, or Kaiming's uniform distribution as in the authors' code."""
+    recipe, view = context.recipe, view_of(context)
+    if recipe.head == "classifier":
+        weight = initial_weights(context.graph, last.layers[0], is_binary=False)[own(last.layers[0].name, "weight")]
+        return {_HEAD: np.array(weight.T / np.float32(view.gain), order="C")}
+    if recipe.head == "rademacher":
+        return {_HEAD: rademacher_head(recipe.seed, recipe.num_outputs, view.units)}
+    states = {state.name: np.zeros(state.type.shape, state.type.dtype) for state in _kept_head(context)[1:]}
+    return {_HEAD: draw((recipe.seed,), (recipe.num_outputs, view.units)), **states}
 
 
 def _feeds(block: Block, last: Block) -> bool:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from tinyfoa_rt.ir.block import Block
 from tinyfoa_rt.ir.names import gradient, own
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.operators.vjp import refuse
 from tinyfoa_rt.steps.backward import BackwardPass
 from tinyfoa_rt.steps.block_context import BlockContext
 from tinyfoa_rt.steps.block_pass import BlockPass
-from tinyfoa_rt.steps.methods.method import Method, Signal
-from tinyfoa_rt.steps.methods.supervised import add_loss
+from tinyfoa_rt.steps.methods.method import KeptTensor, Method, Signal
+from tinyfoa_rt.steps.methods.supervised import add_loss, class_weights, kept_class_weights
 
 __all__ = ["OwnLoss"]
 
@@ -18,6 +24,12 @@ class OwnLoss(Method):
     """The gradient of the loss by the block's output, for all outputs at once."""
 
     name = "own-loss"
+
+    def kept(self, context: BlockContext) -> tuple[KeptTensor, ...]:
+        return kept_class_weights(context)
+
+    def initial(self, context: BlockContext, last: Block) -> Mapping[str, NDArray[Any]]:
+        return class_weights(context)
 
     def add(self, context: BlockContext, forward: BlockPass, backward: BackwardPass) -> Signal:
         """The output may have positions, of size 1, where a convolution classifies.

@@ -31,6 +31,25 @@ void tfoa_softmax_cross_entropy(float *logits, const int32_t *target, int32_t ro
     *loss = total / (float)rows;
 }
 
+void tfoa_weighted_softmax_cross_entropy(float *logits, const int32_t *target, const float *weights, int32_t rows,
+                                         int32_t classes, float *loss, int32_t *correct)
+{
+    float total = 0.0f;
+    int32_t all_correct = 0;
+    for (int32_t row = 0; row < rows; row++) {
+        const float factor = weights[target[row]] / (float)rows;
+        tfoa_softmax_cross_entropy(logits, target + row, 1, classes, loss, correct);
+        for (int32_t c = 0; c < classes; c++) {
+            logits[c] *= factor;
+        }
+        total += *loss * factor;
+        all_correct += *correct;
+        logits += classes;
+    }
+    *loss = total;
+    *correct = all_correct;
+}
+
 void tfoa_binary_cross_entropy(float *logits, const float *target, int32_t rows, int32_t size, float *loss)
 {
     float total = 0.0f;
