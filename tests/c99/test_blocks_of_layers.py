@@ -25,6 +25,7 @@ CASES: dict[str, dict[str, Any]] = {
     "pairs": {"batch": 2, "slices": "2x2", "block_layers": "2", "optimizer": "sgd"},
     "learned": {"batch": 2, "slices": "2x2", "block_layers": "2", "head": "learned"},
     "shares": {"batch": 2, "train": "last:2[:3/8]"},
+    "shares in slices": {"batch": 2, "slices": "2x2", "train": "all,last:2[:1/2]"},
     "biases": {"batch": 2, "train": "last:2[bias]", "optimizer": "momentum"},
     "biases beside": {"batch": 2, "slices": "2x2", "train": "all[bias],last:1"},
     "tail": {"batch": 2, "slices": "2x2", "train": "last:2"},

@@ -47,6 +47,7 @@ X, Y = blobs(600)
         {"block_layers": "2", "optimizer": "adam", "slices": "3x2"},
         {"block_layers": "all", "binarize": "none", "optimizer": "adam", "slices": "1x1", "sizes": (12, 400, 400, 4)},
         {"block_layers": "all", "train": "fc1[:1/4],fc3", "slices": "1x1"},
+        {"block_layers": "all", "train": "fc1[:2/3],fc2,fc3[:3/8]", "slices": "2x2", "optimizer": "adam"},
         {"train": "fc1[bias],fc2,fc3[bias]", "optimizer": "adam"},
         {"block_layers": "all", "train": "all[bias],fc3", "optimizer": "normalized"},
         {"train": "fc2[:2/3],fc3", "slices": "1x1", "optimizer": "momentum"},

@@ -53,14 +53,18 @@ def test_a_name_may_end_in_brackets(tmp_path: Path) -> None:
     assert select_blocks(found, "b,c[0][:1/3],a[:1/2]") == {"a[:1/2]", "b,c[0]"}
 
 
-@given(st.integers(2, 300), st.data())
-def test_the_first_slice_is_the_share_and_no_other_is_larger(inputs: int, data: st.DataObject) -> None:
+@given(st.integers(2, 300), st.sampled_from(["1x1", "2x1", "2x2", "3x2"]), st.data())
+def test_the_first_slices_are_the_share_and_no_other_is_larger(inputs: int, grid: str, data: st.DataObject) -> None:
     trained = data.draw(st.integers(1, inputs - 1))
-    layer = replace(_dense("fc"), in_features=inputs, trained_inputs=trained)
-    grid = SliceGrid.of(layer, Slices(1, 1))
-    assert grid.part(0).ins == slice(0, trained) and grid.part(0).outs == slice(0, 9)
-    assert grid.turns == 1 and grid.largest == (trained, 9)
-    assert [part.ins.start for part in grid] + [inputs] == [0, *(part.ins.stop for part in grid)]
+    m_in, m_out = map(int, grid.split("x"))
+    found = SliceGrid.of(replace(_dense("fc"), in_features=inputs, trained_inputs=trained), Slices(m_in, m_out))
+    parts = list(found)
+    assert found.turns == min(m_in * m_out, trained)
+    assert parts[0].ins.start == 0 and parts[found.turns - 1].ins.stop == trained
+    assert all(part.outs == slice(0, 9) for part in parts)
+    assert [part.ins.start for part in parts] + [inputs] == [0, *(part.ins.stop for part in parts)]
+    assert found.largest[0] == max(part.num_ins for part in parts[: found.turns]) <= -(-trained // found.turns) + 31
+    assert found.is_even == (len({part.num_ins for part in parts[: found.turns]}) == 1)
 
 
 def test_a_plan_says_what_is_trained(tmp_path: Path) -> None:
@@ -147,10 +151,18 @@ def test_a_layer_without_biases_is_refused(tmp_path: Path, train: str) -> None:
         plan(load_model(builder.model(builder.dense(hidden, 6, 3, "fc3")), tmp_path), "1MB", train=train)
 
 
-def test_a_share_is_not_cut_further(tmp_path: Path) -> None:
-    words = r"^--slices 2x2, layer 'fc2': trains a share of its inputs.*leave one of the two out"
-    with pytest.raises(UsageError, match=words):
+def test_a_share_of_too_few_inputs_is_not_cut(tmp_path: Path) -> None:
+    words = "--slices 2x2, layer 'fc2': trains 3 inputs (--train), and a share is cut along its inputs, into 4; use another grid"
+    with pytest.raises(UsageError, match=re.escape(words)):
         plan(load_model(mlp((8, 7, 6, 5)), tmp_path), "1MB", train="fc1,fc2[:1/2]", slices="2x2")
+
+
+def test_a_share_is_cut_where_the_whole_of_it_does_not_fit(tmp_path: Path) -> None:
+    graph = load_model(mlp((80, 64, 40, 4)), tmp_path)
+    whole, cut = (plan(graph, "1MB", train="fc2[:1/2]", batch=2, slices=slices) for slices in ("1x1", "2x2"))
+    planned = plan(graph, cut.peak_bytes, train="fc2[:1/2]", batch=2)
+    assert cut.peak_bytes < 0.6 * whole.peak_bytes and planned.blocks[0].slices == (2, 2)
+    assert planned.blocks[0].update_fraction == whole.blocks[0].update_fraction / 4 == 0.125
 
 
 @pytest.mark.parametrize("suffix", ["[:1/2]", "[bias]"])

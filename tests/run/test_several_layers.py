@@ -31,6 +31,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "interleaved": {"optimizer": "momentum", "order": "interleaved", "block_layers": "2"},
     "a frozen layer between": {"optimizer": "adam", "train": "fc1,fc3"},
     "a share": {"optimizer": "adam", "train": "fc1[:1/4],fc3", "slices": "1x1"},
+    "a share in slices": {"optimizer": "adam", "train": "fc1[:2/3],fc3", "slices": "2x2"},
     "biases": {"optimizer": "adam", "train": "fc1[bias],fc3", "slices": "2x2"},
     "scaled": {"optimizer": "momentum", "block_output": "scaled"},
 }

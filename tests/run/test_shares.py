@@ -43,7 +43,7 @@ RELATIVE = 1e-4
 def after_a_step(model: onnx.ModelProto, folder: Path, **options: Any) -> tuple[Artifact, dict[str, Any]]:
     """An artifact, and the state after one step of the block that is trained first."""
     graph = load_model(model, folder)
-    artifact = build(graph, plan(graph, "1MB", batch=5, slices="1x1", optimizer="sgd", **options))
+    artifact = build(graph, plan(graph, "1MB", **{"batch": 5, "slices": "1x1", "optimizer": "sgd", **options}))
     trainer = Trainer(artifact, threads=1, kernels=None)
     rng = np.random.default_rng(3)
     x = rng.normal(size=(5, *graph.shape("input")[1:])).astype(np.float32)
@@ -70,6 +70,26 @@ def test_a_step_is_that_of_the_whole_layer_in_its_share(tmp_path: Path, kind: st
         moved = np.abs(whole[key] - before[key]).max()
         np.testing.assert_allclose(ours[key], expected[key], rtol=1e-6, atol=RELATIVE * moved, err_msg=key)
     np.testing.assert_array_equal(ours[weight][..., trained:, :], before[weight][..., trained:, :])
+
+
+@pytest.mark.parametrize("block_layers", ["1", "all"])
+@pytest.mark.parametrize("kind", [each for each in SHARED if SHARED[each][2] > 2])
+def test_a_slice_of_a_share_is_that_part_of_a_step_of_it(tmp_path: Path, kind: str, block_layers: str) -> None:
+    """Of real numbers, whose moves are as the rates: that of slices is higher. Biases move with each slice."""
+    draw, name, inputs, others = SHARED[kind]
+    model, trained = draw(), inputs // 2
+    options = {"block_layers": block_layers, "binarize": "none", "train": f"{name}[:1/2],{others}"}
+    (artifact, whole), (cut, ours) = (after_a_step(model, tmp_path, slices=slices, **options) for slices in ("1x1", "2x1"))
+    bounds = cut.blocks[0].layers[[each.name for each in cut.blocks[0].layers].index(name)].grid.ins
+    assert bounds[:3:2] == (0, trained) and cut.blocks[0].layers[0].turns == 2
+    faster = cut.blocks[0].rate.boost / artifact.blocks[0].rate.boost
+    for key in (f"{name}#weight", f"{name}#bias"):
+        before = artifact.initial[key]
+        expected = faster * (whole[key] - before)
+        if key.endswith("#weight"):
+            expected[..., bounds[1] :, :] = 0
+        np.testing.assert_allclose(ours[key] - before, expected, rtol=0, atol=RELATIVE * np.abs(expected).max(), err_msg=key)
+        assert np.abs(expected).max() > 0
 
 
 @pytest.mark.parametrize("block_layers", ["1", "all"])

@@ -22,7 +22,6 @@ from tinyfoa_rt.ir.block import Slices
 from tinyfoa_rt.ir.c_program import CProgram
 from tinyfoa_rt.ir.names import scale_of
 from tinyfoa_rt.ir.plan import Nonvolatile, Plan
-from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.model import load
 from tinyfoa_rt.planner.c99_source import model_source
 from tinyfoa_rt.planner.costs import BlockCosts
@@ -89,12 +88,7 @@ def c_source(artifact: Artifact, state: Mapping[str, NDArray[Any]], progress: Pr
     done = progress if progress is not None else Progress(TrainSettings())
     _refuse(artifact.manifest, task, done)
     manifest = artifact.manifest
-    candidates = []
-    for block, planned in zip(manifest.blocks, plan.blocks):
-        # Small layers are cut less; what has one turn is not cut, though it may be a share of a layer.
-        grids = [layer.grid if layer.turns > 1 else SliceGrid((0, 1), (0, 1)) for layer in block.layers]
-        slices = Slices(max(grid.num_bands for grid in grids), max(grid.num_rows for grid in grids))
-        candidates.append(Candidate(slices, manifest.batch, planned.segments))
+    candidates = [Candidate(Slices(*block.slices), manifest.batch, block.segments) for block in plan.blocks]
     for context in task.contexts:
         name = context.block.name
         if any(scale_of(part.output) not in state for part in context.binary_parts):

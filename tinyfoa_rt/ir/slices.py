@@ -49,17 +49,17 @@ class SliceGrid:
     def of(cls, layer: Layer, slices: Slices) -> SliceGrid:
         """The grid of ``layer`` cut into ``slices``, or as far as a layer of fewer inputs or outputs can be cut.
 
-        Of a layer that is trained in part the first slice is that part. The others are no larger, so that what reads one slice
-        after the other does so in the memory of the one that is trained.
+        Of a layer that is trained in part the first slices are that part, cut along its inputs alone so that they come first. The
+        others are no larger, so that what reads one slice after the other does so in the memory of the one that is trained.
         """
         if layer.kind == "bias":
             slices = Slices(1, 1)  # they are few
         if layer.trained_inputs is not None:
-            bounds = (*range(0, layer.in_features, layer.trained_inputs), layer.in_features)
-            return cls(bounds, (0, layer.out_features), num_frozen=len(bounds) - 2)
+            trained = _split_inputs(layer, layer.trained_inputs, min(slices.count, layer.trained_inputs))
+            frozen = (*range(layer.trained_inputs, layer.in_features, max(_lengths(trained)))[1:], layer.in_features)
+            return cls((*trained, *frozen), (0, layer.out_features), num_frozen=len(frozen))
         m_in, m_out = min(slices.m_in, layer.in_features), min(slices.m_out, layer.out_features)
-        granule = WORD_BITS if layer.taps == 1 and layer.in_features >= WORD_BITS * m_in else 1
-        return cls(split(layer.in_features, m_in, granule), split(layer.out_features, m_out))
+        return cls(_split_inputs(layer, layer.in_features, m_in), split(layer.out_features, m_out))
 
     @property
     def num_bands(self) -> int:
@@ -111,7 +111,8 @@ class SliceGrid:
     @property
     def is_even(self) -> bool:
         """Whether all slices that are trained have one size."""
-        return self.turns == 1 or len(set(_lengths(self.ins))) == len(set(_lengths(self.outs))) == 1
+        trained = self.ins[: self.num_bands + 1 - self.num_frozen]  # slices are frozen where outputs are not cut
+        return self.turns == 1 or len(set(_lengths(trained))) == len(set(_lengths(self.outs))) == 1
 
     def most_groups(self, group_outputs: int) -> int:
         """Of how many groups of a convolution, each with so many outputs, a slice has outputs, at most."""
@@ -127,6 +128,11 @@ def split(length: int, parts: int, granule: int = 1) -> tuple[int, ...]:
     if units < parts:
         granule, units = 1, length
     return tuple(min(length, units * i // parts * granule) for i in range(parts + 1))
+
+
+def _split_inputs(layer: Layer, length: int, parts: int) -> tuple[int, ...]:
+    """Split the first ``length`` inputs of a layer, so that bits begin at a word where there are enough of them."""
+    return split(length, parts, WORD_BITS if layer.taps == 1 and length >= WORD_BITS * parts else 1)
 
 
 def _lengths(bounds: tuple[int, ...]) -> list[int]:

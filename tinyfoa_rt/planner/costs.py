@@ -129,11 +129,11 @@ class BlockCosts:
         if self.task.profile.runtime == "ort":
             return [self._slice_nbytes(context, layer, candidate.slices) for layer in context.block.layers]
         model = block_model(self.task, index, candidate)
-        return [[turn_nbytes(model, layer, i % layer.grid.count) for i in numbers] for layer in model.layers]
+        return [[turn_nbytes(model, layer, i % layer.grid.turns) for i in numbers] for layer in model.layers]
 
     def _slice_nbytes(self, context: BlockContext, layer: Layer, slices: Slices) -> list[int]:
         """Bytes that the end of each turn writes of a layer, whose own slices may be fewer."""
-        count = SliceGrid.of(layer, slices).count
+        count = SliceGrid.of(layer, slices).turns
         own = [slice_nbytes(layer, context.recipe_of(layer), context.profile, (slices, i)) for i in range(count)]
         return [own[i % count] for i in range(slices.count)]
 

@@ -77,8 +77,8 @@ class PlanningTask:
     def grids(self, block: Block) -> tuple[Slices, ...]:
         """The grids a block may be cut into, in order of preference.
 
-        Layers of one depth are cut alike. Of a block of several parts each is cut as far as it can be, but each is: a step reads
-        all of its layers in slices, or none.
+        Layers of one depth are cut alike. Of a block of several parts each is cut as far as it can be, but each is. A share has
+        as many slices as the grid, so that no turn falls on what stays as it is.
 
         Raises:
             UsageError: a layer cannot be cut by the grid or the schedule that was asked for.
@@ -96,18 +96,13 @@ class PlanningTask:
         if in_part is not None and self.options.schedule == "freeze-diagonal":
             place = f"--schedule freeze-diagonal, layer '{in_part.name}'"
             raise UsageError(place, "is trained in part (--train) and has no diagonal to freeze", "leave one of the two out")
-        if shared := next((layer for layer in block.layers if layer.trained_inputs is not None), None):
-            if asked is not None and asked.count > 1:
-                problem = "trains a share of its inputs (--train), which is not cut further"
-                raise UsageError(f"--slices {self.options.slices}, layer '{shared.name}'", problem, "leave one of the two out")
-            return (Slices(1, 1),)
         if asked is None:
             grids = grid_candidates(largest_in, largest_out)
-            return tuple(grid for grid in grids if grid.count == 1 or _uncut(block, grid) is None)
+            return tuple(grid for grid in grids if not any(_too_small(layer, grid) for layer in cut))
         grid = Slices(min(asked.m_in, largest_in), min(asked.m_out, largest_out))
-        if self.options.schedule == "slice" and grid.count > 1 and (layer := _uncut(block, grid)) is not None:
-            sizes = f"has {_count(layer.in_features, 'input')} and {_count(layer.out_features, 'output')}: it is not cut by it"
-            raise UsageError(f"--slices {self.options.slices}, layer '{layer.name}'", sizes, "use another grid, or auto")
+        for layer in cut if self.options.schedule == "slice" else ():
+            if problem := _too_small(layer, grid):
+                raise UsageError(f"--slices {self.options.slices}, layer '{layer.name}'", problem, "use another grid, or auto")
         return (grid,)
 
     @property
@@ -133,12 +128,13 @@ class PlanningTask:
         return slices.count > 1 and self.options.schedule == "slice" and self.profile.nonvolatile_bytes != 0
 
 
-def _uncut(block: Block, grid: Slices) -> Layer | None:
-    """The first layer of a block that a grid leaves in one piece."""
-    for layer in block.layers:
-        if layer.kind != "bias" and min(grid.m_in, layer.in_features) * min(grid.m_out, layer.out_features) == 1:
-            return layer
-    return None
+def _too_small(layer: Layer, grid: Slices) -> str:
+    """Why a grid leaves a layer in one piece, or a share of it in fewer pieces than it has; empty where it does not."""
+    if layer.trained_inputs is not None and layer.trained_inputs < grid.count:
+        return f"trains {_count(layer.trained_inputs, 'input')} (--train), and a share is cut along its inputs, into {grid.count}"
+    if grid.count > 1 == min(grid.m_in, layer.in_features) * min(grid.m_out, layer.out_features):
+        return f"has {_count(layer.in_features, 'input')} and {_count(layer.out_features, 'output')}: it is not cut by it"
+    return ""
 
 
 def _count(number: int, noun: str) -> str:

@@ -108,16 +108,19 @@ class BackwardPass:
 def channel_slice(context: BlockContext, slices: Slices, origin: str) -> ChannelSlice | None:
     """The part of the channels that the active slice needs, or ``None`` where all are needed."""
     layers = context.block.layers
-    sizes = {(layer.out_features, layer.kind == "dense") for layer in layers}
-    if slices.m_out == 1 or len(sizes) != 1 or not origin or any(layer.kind == "bias" for layer in layers):
+    sizes = {(SliceGrid.of(layer, slices).outs, layer.kind == "dense") for layer in layers}
+    if slices.m_out == 1 or len(sizes) != 1 or not origin:
         return None
-    ((channels, is_dense),) = sizes
+    ((outs, is_dense),) = sizes
+    rows, channels = SliceGrid.of(layers[0], slices).largest[1], outs[-1]
+    if rows == channels:
+        return None
     axis = -1 if is_dense else 1
     inside = {node.name for each in layers for node in each.nodes}
     on_the_way = [n for n in context.nodes if n.name not in inside and not context.reached.isdisjoint(n.inputs)]
     if not all(_keeps_channels(context.graph, node, axis) for node in on_the_way):
         return None
-    return ChannelSlice(SliceGrid.of(layers[0], slices).largest[1], channels, axis, origin)
+    return ChannelSlice(rows, channels, axis, origin)
 
 
 def _keeps_channels(graph: Graph, node: Node, axis: int) -> bool:
