@@ -12,8 +12,10 @@ import pytest
 from tests.run.trained_models import artifact_of, blobs
 from tinyfoa_rt.artifact.folder import PLAN, Artifact
 from tinyfoa_rt.artifact.plan_file import parse_plan
-from tinyfoa_rt.emit import row_blocks
+from tinyfoa_rt.emit import load_functions, row_blocks
 from tinyfoa_rt.emit.row_blocks import block_shape
+from tinyfoa_rt.emit.update_halves import split_update
+from tinyfoa_rt.ir.optimizers import OPTIMIZERS, Optimizer
 from tinyfoa_rt.run import Trainer
 
 X, Y = blobs(60)
@@ -27,7 +29,7 @@ RELATIVE = 1e-5
 @pytest.mark.parametrize(
     ("rows", "columns", "shape"),
     [
-        (2000, 2000, (40, 50, 2000)),
+        (2000, 2000, (25, 80, 2000)),
         (784, 2000, (14, 56, 2000)),
         (400, 400, (2, 200, 400)),
         (362, 362, None),  # one block would do
@@ -74,6 +76,19 @@ def test_a_plan_in_blocks_has_no_gradient(tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setattr(row_blocks, "block_shape", lambda rows, columns: None)
     turned_inputs = 4 * 6 * 400
     assert peaks[1] - peaks[0] == pytest.approx(4 * 400 * 400 - turned_inputs, abs=1000)  # and a few numbers, of 64 bytes each
+
+
+@pytest.mark.parametrize("optimizer", [each for each in OPTIMIZERS.values() if each.is_elementwise], ids=lambda each: each.name)
+def test_a_turn_computes_what_depends_on_its_block_alone(optimizer: Optimizer) -> None:
+    body = load_functions([optimizer.update])[-1]
+    once, of_block = split_update(body, ("w", "grad", *optimizer.states))
+    computed = [node for node in body.node if node.op_type != "Constant"]
+    assert {*once.output}.isdisjoint(of_block.output)
+    assert sum(node.op_type != "Constant" for half in (once, of_block) for node in half.node) == len(computed)
+    moving = {"w", "grad", *optimizer.states}
+    for node in (node for node in of_block.node if node.op_type != "Constant"):
+        assert moving.intersection(node.input), node.output
+        moving.update(node.output)
 
 
 @pytest.mark.parametrize(

@@ -84,23 +84,17 @@ def _working_blocks(node: InlinedNode, inputs: Sequence[Value | None], outputs: 
     if node.op_type != "Scan":
         return working_blocks(node.op_type, inputs, outputs, node.attributes)
     body = node.attributes["body"]
-    return [_turn_nbytes(node, body, inputs)] if isinstance(body, InlinedGraph) else []
+    return [_turn_nbytes(body, node.inputs[len(body.inputs) :], inputs)] if isinstance(body, InlinedGraph) else []
 
 
-def _turn_nbytes(node: InlinedNode, body: InlinedGraph, inputs: Sequence[Value | None]) -> int:
-    """What a turn of a loop over blocks of rows takes at most, and what is carried: two of each value, one if turns are two."""
-    num_carried: int = len(body.inputs) - node.attributes["num_scan_inputs"]
+def _turn_nbytes(body: InlinedGraph, outside: Sequence[str], inputs: Sequence[Value | None]) -> int:
+    """What a turn of a loop over blocks of rows takes at most; behind the blocks stands what it reads from outside."""
     known: dict[str, Value] = {}
-    for place, (name, value) in enumerate(zip((*body.inputs, *node.inputs[len(body.inputs) :]), inputs)):
+    for place, (name, value) in enumerate(zip((*body.inputs, *outside), inputs)):
         assert value is not None
-        is_block = num_carried <= place < len(body.inputs)
-        known[name] = Value(value.shape[1:], value.item_nbytes) if is_block else value
+        known[name] = Value(value.shape[1:], value.item_nbytes) if place < len(body.inputs) else value
     taken = allocations(body, known, body.outputs, knows_sizes=True)
-    live = [sum(each.nbytes for each in taken if each.start <= place < each.end) for place in range(len(body.nodes))]
-    scanned = inputs[num_carried]
-    assert scanned is not None
-    carried = sum(_rounded(known[name].nbytes) for name in body.inputs[:num_carried])
-    return max(live) + min(2, scanned.shape[0] - 1) * carried
+    return max(sum(each.nbytes for each in taken if each.start <= place < each.end) for place in range(len(body.nodes)))
 
 
 def _rounded(nbytes: int) -> int:
@@ -116,9 +110,8 @@ def _outputs(node: InlinedNode, inputs: Sequence[Value | None], known: Mapping[s
         return whole
     body = node.attributes.get("body")
     if isinstance(body, InlinedGraph):  # of each turn of the loop a number, what is no tensor of the step
-        scanned = inputs[len(body.inputs) - node.attributes["num_scan_inputs"]]
-        assert scanned is not None
-        return [Value(scanned.shape[:1], _NUMBER) if value is None else value for value in given]
+        assert inputs[0] is not None
+        return [Value(inputs[0].shape[:1], _NUMBER) if value is None else value for value in given]
     if not has_rule(node.op_type):
         if any(MARK in name and parts(name)[-1] != SIZED for name in node.outputs):  # on the way to sizes there are few numbers
             problem = f"calls {node.op_type}, of whose result the size is not known"

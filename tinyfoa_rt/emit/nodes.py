@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tinyfoa_rt.emit.bodies import UNBIASED, WHOLE, has_function, load_functions
 from tinyfoa_rt.emit.rewrites import rewrite_function
-from tinyfoa_rt.emit.row_blocks import join_in_row_blocks
+from tinyfoa_rt.emit.row_blocks import RowBlocks, join_in_row_blocks
 from tinyfoa_rt.emit.sized import SizedEmission, plain_attribute
 from tinyfoa_rt.emit.subgraphs import read_subgraph
 from tinyfoa_rt.errors import UnsupportedError
@@ -66,14 +66,14 @@ class ByteForm:
     def __init__(self, step: StepGraph, rewrites: Collection[str] = ()) -> None:
         self.step = step
         self._rewrites = rewrites
-        self._blocks: dict[str, tuple[int, int, int]] = {}
+        self._joined = RowBlocks([], {}, {})
         self.variants = frozenset(variants_of(step))
 
     def value_info(self, name: str, *, is_open: bool = False) -> onnx.ValueInfoProto:
         """Name, element type and shape of a tensor of the step, for its own batch or for any."""
         tensor = self.step.tensors[name]
-        if name in self._blocks:
-            return helper.make_tensor_value_info(name, element_type(tensor), self._blocks[name])
+        if name in self._joined.shapes:
+            return helper.make_tensor_value_info(name, element_type(tensor), self._joined.shapes[name])
         rows = tensor.type.shape[:1]  # what is no value of the model begins with samples; here that is one
         return value_info(tensor, self.step.growth.get(name, rows) if is_open else None)
 
@@ -87,20 +87,22 @@ class ByteForm:
         """All nodes of a graph as this form has them; shapes of outputs may follow from that."""
         if self._rewrites:  # other execution providers run whole layers
             return list(nodes)
-        found, self._blocks = join_in_row_blocks(self.step, nodes)
-        return found
+        self._joined = join_in_row_blocks(self.step, nodes, self.variants)
+        return self._joined.nodes
 
     def functions(self, nodes: Iterable[onnx.NodeProto]) -> list[onnx.FunctionProto]:
         """The bodies of a graph's nodes and of all that they call, callees first."""
         called: dict[str, dict[str, None]] = {}
-        for node in (inner for each in nodes for inner in (each, *_turn(each))):
-            if has_function(node.op_type, node.domain):
+        halves = self._joined.bodies.values()
+        inside = (inner for each in nodes for inner in (each, *_turn(each)))
+        for node in (*inside, *(node for half in halves for node in half.node)):
+            if has_function(node.op_type, node.domain) and node.op_type not in self._joined.bodies:
                 called.setdefault(node.domain, {})[node.op_type] = None
         bodies: dict[tuple[str, str], onnx.FunctionProto] = {}
         for domain, names in called.items():
             for body in load_functions(names, variants=self.variants, domain=domain):
                 bodies[body.domain, body.name] = rewrite_function(body, self._rewrites)
-        return list(bodies.values())
+        return [*bodies.values(), *halves]
 
     def properties(self, names: Iterable[str]) -> dict[str, str]:
         """Metadata of a graph with these inputs and outputs."""

@@ -9,27 +9,31 @@ the same bytes as (inputs, outputs). A number that the optimizer keeps of the wh
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import onnx
 from onnx import TensorProto, helper
 
+from tinyfoa_rt.emit.bodies import load_functions
+from tinyfoa_rt.emit.update_halves import split_update
 from tinyfoa_rt.ir.names import own
 from tinyfoa_rt.ir.optimizers import OPTIMIZERS, Optimizer
 from tinyfoa_rt.ir.step import StepGraph, StepNode
 from tinyfoa_rt.operators import DOMAIN
 
-__all__ = ["block_shape", "join_in_row_blocks"]
+__all__ = ["RowBlocks", "block_shape", "join_in_row_blocks"]
 
-_BLOCK = 2**17  # elements: half a megabyte for each of some five values, which second-level caches hold
+_LARGE = 2**17  # elements of a layer that is worth a loop
+_BLOCK = 5 * 2**15  # elements: 640 KB for each of some five values, which the second-level caches of two processors hold
 _LEAST = 2**14  # elements of a block for which the 30 microseconds of a turn of the loop are few
 
 
 def block_shape(rows: int, columns: int) -> tuple[int, int, int] | None:
     """Return (blocks, rows a block, columns) of equal blocks of a matrix; ``None`` where it is small or has no such blocks."""
     height = max((n for n in range(1, rows) if rows % n == 0 and n * columns <= _BLOCK), default=0)
-    return (rows // height, height, columns) if height * columns >= _LEAST and rows * columns > _BLOCK else None
+    return (rows // height, height, columns) if height * columns >= _LEAST and rows * columns > _LARGE else None
 
 
 @dataclass(frozen=True)
@@ -42,33 +46,37 @@ class _Pair:
     shape: tuple[int, int, int]
 
 
-def join_in_row_blocks(
-    step: StepGraph, nodes: Sequence[onnx.NodeProto]
-) -> tuple[list[onnx.NodeProto], dict[str, tuple[int, int, int]]]:
+class RowBlocks(NamedTuple):
+    """The nodes of a step, the shapes of its outputs that are in blocks, and the bodies of what only loops call, by name."""
+
+    nodes: list[onnx.NodeProto]
+    shapes: dict[str, tuple[int, int, int]]
+    bodies: dict[str, onnx.FunctionProto]
+
+
+def join_in_row_blocks(step: StepGraph, nodes: Sequence[onnx.NodeProto], variants: frozenset[str]) -> RowBlocks:
     """Join gradients and updates of layers that are large enough, and are updated as a whole by an elementwise optimizer.
 
     Args:
         step: the step.
         nodes: its nodes as they are emitted, with their names.
-
-    Returns:
-        The nodes, and the shapes of the outputs that are in blocks.
+        variants: of the bodies of updates (emit/bodies.py).
     """
     pairs = {pair.update.name: pair for pair in _pairs(step)}
     gradients = {pair.gradient.name for pair in pairs.values()}
     protos = {node.name: node for node in nodes}
-    found: list[onnx.NodeProto] = []
-    shapes: dict[str, tuple[int, int, int]] = {}
+    found = RowBlocks([], {}, {})
     for node in nodes:
         if node.name in gradients:
-            found += _bias_gradient(node)
+            found.nodes.extend(_bias_gradient(node))
         elif node.name in pairs:
-            loop = _Loop(pairs[node.name], protos[pairs[node.name].gradient.name], node)
-            found += loop.nodes()
-            shapes.update(dict.fromkeys(loop.moved, loop.pair.shape))
+            loop = _Loop(pairs[node.name], protos[pairs[node.name].gradient.name], node, variants)
+            found.nodes.extend(loop.nodes())
+            found.shapes.update(dict.fromkeys(loop.moved, loop.pair.shape))
+            found.bodies.update({body.name: body for body in loop.halves if body.node})
         else:
-            found.append(node)
-    return found, shapes
+            found.nodes.append(node)
+    return found
 
 
 def _pairs(step: StepGraph) -> Iterator[_Pair]:
@@ -97,20 +105,21 @@ def _bias_gradient(gradient: onnx.NodeProto) -> list[onnx.NodeProto]:
 
 
 class _Loop:
-    """The Scan over blocks of weights, states and turned inputs; a count of steps is carried along, each turn gives the same."""
+    """The Scan over blocks of weights, states and turned inputs, behind what is the same for all of them."""
 
-    def __init__(self, pair: _Pair, gradient: onnx.NodeProto, update: onnx.NodeProto) -> None:
-        num_states, num_scalars = len(pair.optimizer.states), len(pair.optimizer.scalars)
+    def __init__(self, pair: _Pair, gradient: onnx.NodeProto, update: onnx.NodeProto, variants: frozenset[str]) -> None:
+        num_states = len(pair.optimizer.states)
         self.pair = pair
         self._errors, self._x = gradient.input[:2]
         self._update = update
         self._matrices = [update.input[0], *update.input[3 : 3 + num_states]]
-        self._counts = list(update.input[3 + num_states + num_scalars : 3 + len(pair.optimizer.kept)])
         self.moved = list(update.output[: 1 + num_states])
-        self._scalars = list(update.output[1 + num_states : 1 + num_states + num_scalars])
+        body = load_functions([update.op_type], variants=variants)[-1]
+        self.halves = split_update(body, ("w", "grad", *pair.optimizer.states))
+        self._names = dict(zip((*body.input, *body.output), (*update.input, *update.output)))
 
     def nodes(self) -> list[onnx.NodeProto]:
-        """Those that split rows, the loop, and the means of what its turns have found."""
+        """Those that split rows, what is computed once, the loop, and the means of what its turns have found."""
         num_blocks, height, _ = self.pair.shape
         splits = [
             helper.make_node(op_type, [source], [self._own(op_type, source)], name=self._own(op_type, source), domain=DOMAIN)
@@ -118,37 +127,39 @@ class _Loop:
         ]
         for node in splits:
             node.attribute.append(helper.make_attribute("shape", [num_blocks, height, -1]))
-        given = [node.output[0] for node in splits]
-        found = {name: self._own("turns", name) for name in self._scalars}
-        results = [*self._update.output[len(self.moved) + len(found) :], *self.moved, *found.values()]
-        loop = helper.make_node("Scan", [*self._counts, *given], results, name=self._update.name, body=self._turn())
+        once, of_block = self.halves
+        first = [self._call(once, {})] if once.node else []
+        outputs = [self._names[name] for name in of_block.output]
+        found = {name: self._own("turns", name) for name in outputs if name not in self.moved}
+        given, results = [node.output[0] for node in splits], [found.get(name, name) for name in outputs]
+        loop = helper.make_node("Scan", given, results, name=self._update.name, body=self._turn(of_block, outputs))
         loop.attribute.append(helper.make_attribute("num_scan_inputs", len(given)))
         means = [
             helper.make_node("ReduceMean", [turns], [name], name=self._own("mean", name), keepdims=0)
             for name, turns in found.items()
         ]
-        return [*splits, loop, *means]
+        return [*splits, *first, loop, *means]
 
-    def _turn(self) -> onnx.GraphProto:
-        """One block's gradient and update; the errors, the rate and the count of steps are read from outside."""
+    def _turn(self, body: onnx.FunctionProto, results: Sequence[str]) -> onnx.GraphProto:
+        """One block's gradient and update; the errors, and what was computed once, are read from outside."""
         block = self.pair.shape[1:]
-        inside = {name: self._own("block", name) for name in (*self._matrices, self._x)}
-        grad = self._own("block", self._update.input[1])
-        step = onnx.NodeProto()
-        step.CopyFrom(self._update)
-        step.name, step.input[1] = self._own("turn", step.op_type), grad
-        step.input[:] = [inside.get(name, name) for name in step.input]
-        step.output[:] = [self._own("block", name) for name in step.output]
-        product = helper.make_node("Gemm", [inside[self._x], self._errors], [grad], name=self._own("turn", "Gemm"))
-        inputs = [helper.make_tensor_value_info(self._own("carried", name), TensorProto.INT32, ()) for name in self._counts]
-        inputs += [helper.make_tensor_value_info(inside[name], TensorProto.FLOAT, block) for name in self._matrices]
+        inside = {name: self._own("block", name) for name in (*self._matrices, self._x, self._update.input[1], *results)}
+        given = [inside[self._x], self._errors]
+        product = helper.make_node("Gemm", given, [inside[self._update.input[1]]], name=self._own("turn", "Gemm"))
+        inputs = [helper.make_tensor_value_info(inside[name], TensorProto.FLOAT, block) for name in self._matrices]
         inputs.append(helper.make_tensor_value_info(inside[self._x], TensorProto.FLOAT, (block[0], None)))
-        num_moved, num_found = len(self.moved), len(self.moved) + len(self._scalars)
-        moved, found, carried = step.output[:num_moved], step.output[num_moved:num_found], step.output[num_found:]
-        outputs = [helper.make_tensor_value_info(name, TensorProto.INT32, ()) for name in carried]
-        outputs += [helper.make_tensor_value_info(name, TensorProto.FLOAT, block) for name in moved]
-        outputs += [helper.make_tensor_value_info(name, TensorProto.FLOAT, ()) for name in found]
-        return helper.make_graph([product, step], self._own("turn", "graph"), inputs, outputs)
+        shapes = [block if name in self.moved else () for name in results]
+        outputs = [helper.make_tensor_value_info(inside[name], TensorProto.FLOAT, shape) for name, shape in zip(results, shapes)]
+        return helper.make_graph([product, self._call(body, inside)], self._own("turn", "graph"), inputs, outputs)
+
+    def _call(self, half: onnx.FunctionProto, inside: Mapping[str, str]) -> onnx.NodeProto:
+        """A half of the update; ``inside`` are the names that a turn has for what it takes a block of."""
+        names = {name: self._names.get(name, self._own("once", name)) for name in (*half.input, *half.output)}
+        inputs, outputs = ([inside.get(names[name], names[name]) for name in ports] for ports in (half.input, half.output))
+        node = helper.make_node(half.name, inputs, outputs, name=self._own("call", half.name), domain=half.domain)
+        known = {each.name for each in half.attribute_proto}
+        node.attribute.extend(each for each in self._update.attribute if each.name in known)
+        return node
 
     def _own(self, role: str, name: str) -> str:
         return own(self._update.name, role, name)
