@@ -1,4 +1,4 @@
-"""What ``--method auto`` chooses, against plans of every learner there is."""
+"""What ``--method auto`` chooses, against plans of every approach there is."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tinyfoa_rt.ir.options import PlanOptions, options_of
 from tinyfoa_rt.ir.plan import Plan
 from tinyfoa_rt.planner.choosing import Choice, choose, most_slices
 from tinyfoa_rt.planner.costs import BlockCosts
-from tinyfoa_rt.planner.ranking import AXES, learners, level_of, points_of
+from tinyfoa_rt.planner.ranking import AXES, approaches, level_of, points_of
 
 TARGETS = ("ort-cpu", "c99")
-# Plans of every learner, or of many budgets, take a second each.
+# Plans of every approach, or of many budgets, take a second each.
 CASES = [
     (mlp, "c99"),
     pytest.param(mlp, "ort-cpu", marks=pytest.mark.slow),
@@ -41,12 +41,12 @@ def chosen(graph: Graph, budget: int, **given: Any) -> Choice:
     return choose(graph, options_of(method="auto", budget=budget, **given), given, finish)
 
 
-def plans_of_learners(graph: Graph, budget: int, **given: Any) -> list[tuple[float, Plan]]:
-    """Every learner's plan and its points."""
+def plans_of_approaches(graph: Graph, budget: int, **given: Any) -> list[tuple[float, Plan]]:
+    """Every approach's plan and its points."""
     found = []
-    for learner in learners(AXES, given):
-        planned = plan(graph, budget, **given, **learner.options)
-        found.append((learner.points + level_of(most_slices(planned)), planned))
+    for approach in approaches(AXES, given):
+        planned = plan(graph, budget, **given, **approach.options)
+        found.append((approach.points + level_of(most_slices(planned)), planned))
     return found
 
 
@@ -58,12 +58,12 @@ def budgets(graph: Graph, target: str, count: int) -> list[int]:
 
 
 @pytest.mark.parametrize(("make", "target"), CASES[:3])
-def test_the_choice_is_the_best_of_all_learners_that_fit(tmp_path: Path, make: Make, target: str) -> None:
+def test_the_choice_is_the_best_of_all_approaches_that_fit(tmp_path: Path, make: Make, target: str) -> None:
     graph = load_model(make(), tmp_path)
     seen = set()
     for budget in budgets(graph, target, 4):
         choice = chosen(graph, budget, target=target)
-        fitting = [points for points, planned in plans_of_learners(graph, budget, target=target) if planned.feasible]
+        fitting = [points for points, planned in plans_of_approaches(graph, budget, target=target) if planned.feasible]
         assert choice.plan.feasible == bool(fitting)
         if fitting:
             assert choice.points == min(fitting) == points_of(choice.plan.options, most_slices(choice.plan))
@@ -112,7 +112,7 @@ def test_the_same_model_and_budget_give_the_same_plan(tmp_path: Path) -> None:
 def test_where_nothing_fits_the_least_is_planned(tmp_path: Path, target: str) -> None:
     graph = load_model(conv_net(), tmp_path)
     result = plan(graph, 1000, method="auto", target=target)
-    floors = [planned.floor_bytes for _, planned in plans_of_learners(graph, 1000, target=target)]
+    floors = [planned.floor_bytes for _, planned in plans_of_approaches(graph, 1000, target=target)]
     assert not result.feasible
     assert result.floor_bytes == min(floors) < max(floors)
     assert f"The smallest budget that would do is {min(floors):,} bytes" in result.reason

@@ -1,6 +1,6 @@
-"""Chooses how to train: of all learners the one with the fewest points (ranking.py) that fits in RAM and in nonvolatile memory.
+"""Chooses how to train: of all approaches the one with the fewest points (ranking.py) that fits in RAM and in nonvolatile memory.
 
-Learners are tried in the order of points, each with ever more slices, until one fits: whatever would be tried later is worth
+Approaches are tried in the order of points, each with ever more slices, until one fits: whatever would be tried later is worth
 less. One that does not fit in its finest grids is not tried with others. What fits also fits a larger budget, so that more RAM
 never makes the choice worse.
 """
@@ -19,7 +19,7 @@ from tinyfoa_rt.ir.options import AUTO, PlanOptions
 from tinyfoa_rt.ir.plan import Plan
 from tinyfoa_rt.planner.contestant import Contestant
 from tinyfoa_rt.planner.costs import BlockCosts
-from tinyfoa_rt.planner.ranking import AXES, POINTS_A_HALVING, learners, level_of, tails
+from tinyfoa_rt.planner.ranking import AXES, POINTS_A_HALVING, approaches, level_of, tails
 from tinyfoa_rt.planner.task import resolve_options
 
 __all__ = ["Choice", "Offer", "choose", "first_choice", "most_slices"]
@@ -30,7 +30,7 @@ _NEVER = 2**63  # bytes: more than there are
 class Offer(NamedTuple):
     """A better way to train, which a larger budget pays for.
 
-    ``options`` are those of the learner; ``num_slices`` is the most that a block is cut into; ``nbytes`` is the RAM it needs.
+    ``options`` are those of the approach; ``num_slices`` is the most that a block is cut into; ``nbytes`` is the RAM it needs.
     """
 
     title: str
@@ -44,8 +44,8 @@ class Choice:
     """What was chosen.
 
     Attributes:
-        plan: of the learner; where none fits, one that does not.
-        title: of the learner.
+        plan: of the approach; where none fits, one that does not.
+        title: of the approach.
         points: that it is expected to cost, with its slices.
         next_better: of all ways with fewer points that which needs the least RAM; ``None`` where there is none.
     """
@@ -74,22 +74,22 @@ def choose(model: Graph, asked: PlanOptions, given: Collection[str], finish: Cal
 
 
 def first_choice(model: Graph, asked: PlanOptions) -> str | None:
-    """Return the title of the learner with the fewest points, where it fits with whole layers; it costs hardly any time.
+    """Return the title of the approach with the fewest points, where it fits with whole layers; it costs hardly any time.
 
     Args:
         model: as it was loaded.
         asked: the options, which fix nothing that :data:`AXES` choose.
     """
     try:
-        contestant = Contestant(model, learners(AXES, {})[0], asked)
+        contestant = Contestant(model, approaches(AXES, {})[0], asked)
         fits = contestant.fits(0) and contestant.slices_within(0, contestant.costs.task.budget_bytes) is not None
     except (UnsupportedError, UsageError):
         return None
-    return contestant.learner.title if fits else None
+    return contestant.approach.title if fits else None
 
 
 class _Field:
-    """All learners of a model, by their places in the order."""
+    """All approaches of a model, by their places in the order."""
 
     def __init__(self, model: Graph, asked: PlanOptions, given: Collection[str], finish: Callable[[BlockCosts], Plan]) -> None:
         self._model, self._finish = model, finish
@@ -99,14 +99,14 @@ class _Field:
         if asked.train == AUTO:
             num_parts = len(resolve_options(model, self._asked).parts.blocks)
             axes, fixed = (tails(num_parts), *AXES), {"block_layers": "all", **fixed}
-        self._learners = learners(axes, fixed)
+        self._approaches = approaches(axes, fixed)
         self._running: dict[int, Contestant] = {}
         self._unstorable: list[Choice] = []
         self._refusals: list[UnsupportedError | UsageError] = []
 
     def best(self) -> Choice | None:
-        """The learner with the fewest points that fits; of several the first."""
-        waiting = [(learner.points, place, 0) for place, learner in enumerate(self._learners)]
+        """The approach with the fewest points that fits; of several the first."""
+        waiting = [(approach.points, place, 0) for place, approach in enumerate(self._approaches)]
         plans: dict[int, Plan] = {}
         while waiting:
             points, place, level = heapq.heappop(waiting)
@@ -144,9 +144,9 @@ class _Field:
         raise self._refusals[-1]
 
     def _enters(self, place: int) -> bool:
-        """Whether a learner can train the model, and fits if it is cut as finely as can be."""
+        """Whether an approach can train the model, and fits if it is cut as finely as can be."""
         try:
-            contestant = Contestant(self._model, self._learners[place], self._asked)
+            contestant = Contestant(self._model, self._approaches[place], self._asked)
             fits = contestant.fits(contestant.finest_level)
         except (UnsupportedError, UsageError) as refusal:
             self._refusals.append(refusal)
@@ -155,7 +155,7 @@ class _Field:
         return fits
 
     def _planned(self, place: int) -> Plan | None:
-        """The plan of a learner; ``None`` where building would refuse it."""
+        """The plan of an approach; ``None`` where building would refuse it."""
         try:
             return self._finish(self._running[place].costs)
         except (UnsupportedError, UsageError) as refusal:
@@ -165,22 +165,22 @@ class _Field:
 
     def _choice(self, place: int, plan: Plan, next_better: Offer | None = None) -> Choice:
         contestant = self._running[place]
-        return Choice(plan, contestant.learner.title, contestant.points(level_of(most_slices(plan))), next_better)
+        return Choice(plan, contestant.approach.title, contestant.points(level_of(most_slices(plan))), next_better)
 
     def _next_better(self, points: float) -> Offer | None:
         """Of all that have fewer points that which needs the least RAM."""
-        halvings = {place: (points - each.learner.points) / POINTS_A_HALVING for place, each in self._running.items()}
+        halvings = {place: (points - each.approach.points) / POINTS_A_HALVING for place, each in self._running.items()}
         levels = {place: math.ceil(count) - 1 for place, count in halvings.items() if count > 0}
         while (found := self._least(levels)) is not None:
             place, nbytes = found
             contestant, level = self._running[place], levels.pop(place)
             num_slices = contestant.slices_within(level, nbytes)
             if num_slices is not None:
-                return Offer(contestant.learner.title, contestant.learner.options, num_slices, nbytes)
+                return Offer(contestant.approach.title, contestant.approach.options, num_slices, nbytes)
         return None
 
     def _least(self, levels: Mapping[int, int]) -> tuple[int, int] | None:
-        """The place of the learner that needs the least RAM, each at its level, and how many bytes that is."""
+        """The place of the approach that needs the least RAM, each at its level, and how many bytes that is."""
         least, nearest = _NEVER, None
         for place in sorted(levels, key=lambda place: self._running[place].bound(levels[place])):
             need = self._running[place].need(levels[place], least)

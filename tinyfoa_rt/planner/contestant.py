@@ -11,7 +11,7 @@ from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.planner.assemble import search_space
 from tinyfoa_rt.planner.costs import BlockCosts
 from tinyfoa_rt.planner.nonvolatile import Flash
-from tinyfoa_rt.planner.ranking import POINTS_A_HALVING, Learner, level_of
+from tinyfoa_rt.planner.ranking import POINTS_A_HALVING, Approach, level_of
 from tinyfoa_rt.planner.refusal import check_plan
 from tinyfoa_rt.planner.search import Candidate, find_fitting, smallest_of
 from tinyfoa_rt.planner.task import resolve_options
@@ -20,16 +20,16 @@ __all__ = ["Contestant"]
 
 
 class Contestant:
-    """A learner of one model. A block's *level* says how often it may be halved: it is cut into at most 2^level slices.
+    """An approach of one model. A block's *level* says how often it may be halved: it is cut into at most 2^level slices.
 
     Raises:
-        UnsupportedError: the learner cannot train the model.
+        UnsupportedError: the approach cannot train the model.
         UsageError: an option does not fit the model or the profile.
     """
 
-    def __init__(self, model: Graph, learner: Learner, asked: PlanOptions) -> None:
-        self.learner = learner
-        self.costs = BlockCosts(resolve_options(model, replace(asked, **learner.options)))
+    def __init__(self, model: Graph, approach: Approach, asked: PlanOptions) -> None:
+        self.approach = approach
+        self.costs = BlockCosts(resolve_options(model, replace(asked, **approach.options)))
         self._model = model
         self._space = search_space(self.costs)
         self._budget = self.costs.task.budget_bytes
@@ -37,8 +37,8 @@ class Contestant:
         self.finest_level = max(level_of(grid.count) for grids in self._space.slices for grid in grids)
 
     def points(self, level: int) -> float:
-        """Points of accuracy that the learner is expected to cost."""
-        return self.learner.points + POINTS_A_HALVING * level
+        """Points of accuracy that the approach is expected to cost."""
+        return self.approach.points + POINTS_A_HALVING * level
 
     def fits(self, level: int) -> bool:
         """Whether every block can be trained within the budget, at the smallest batch, in one of its finest grids of a level."""

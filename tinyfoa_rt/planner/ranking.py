@@ -1,6 +1,6 @@
 """The order in which ``--method auto`` prefers ways to train: the points of accuracy that each choice is expected to cost.
 
-The points of a learner are the sum of those of its choices, and of the slices that it must be cut into. They come from
+The points of an approach are the sum of those of its choices, and of the slices that it must be cut into. They come from
 measurements of small networks (docs/choosing.md) and are rough: what counts is the order that they give. A further choice is a
 further entry of :data:`AXES`.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 from tinyfoa_rt.ir.options import PlanOptions
 
-__all__ = ["AXES", "FIXING", "POINTS_A_HALVING", "Axis", "Learner", "Way", "learners", "level_of", "points_of", "tails"]
+__all__ = ["AXES", "FIXING", "POINTS_A_HALVING", "Approach", "Axis", "Way", "approaches", "level_of", "points_of", "tails"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ _POINTS_OF_ONE_LAYER = 12.0
 
 
 @dataclass(frozen=True, slots=True)
-class Learner:
+class Approach:
     """A way to train: the options that make it up, their points, and what reports call it."""
 
     options: Mapping[str, Any]
@@ -87,16 +87,16 @@ class Learner:
     title: str
 
 
-def learners(axes: Sequence[Axis], given: Mapping[str, Any]) -> list[Learner]:
+def approaches(axes: Sequence[Axis], given: Mapping[str, Any]) -> list[Approach]:
     """Return the ways to train, the best first, that do not contradict the options ``given``."""
-    found: dict[tuple[tuple[str, str], ...], Learner] = {}
+    found: dict[tuple[tuple[str, str], ...], Approach] = {}
     for ways in product(*(_open(axis, given) for axis in axes)):
         is_whole = any(way.options.get("block_layers") == "all" for way in ways)
         made_of = [way for axis, way in zip(axes, ways) if not (axis.is_of_heads and is_whole)]
         options = {name: value for way in made_of for name, value in way.options.items()}
         title = " ".join(way.title for way in made_of if way.title)
-        found.setdefault(tuple(options.items()), Learner(options, sum(way.points for way in made_of), title))
-    return sorted(found.values(), key=lambda learner: learner.points)
+        found.setdefault(tuple(options.items()), Approach(options, sum(way.points for way in made_of), title))
+    return sorted(found.values(), key=lambda approach: approach.points)
 
 
 def _open(axis: Axis, given: Mapping[str, Any]) -> Sequence[Way]:
@@ -124,4 +124,4 @@ def level_of(num_slices: int) -> int:
 def points_of(options: PlanOptions, num_slices: int) -> float:
     """Return the points of a plan by its options, where its finest block has ``num_slices``."""
     fixed = {name: getattr(options, name) for axis in AXES for way in axis.ways for name in way.options}
-    return learners(AXES, fixed)[0].points + POINTS_A_HALVING * level_of(num_slices)
+    return approaches(AXES, fixed)[0].points + POINTS_A_HALVING * level_of(num_slices)
