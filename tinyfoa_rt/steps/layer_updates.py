@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tinyfoa_rt.errors import UnsupportedError
@@ -28,10 +28,13 @@ _SLICE_GRADIENTS = {"dense": "DenseSliceGrad", "conv": "ConvSliceGrad", "local":
 
 def rate_after(builder: StepBuilder, computed: Sequence[str], owner: str) -> str:
     """Return the rate of a step; where ``computed`` names tensors, as one of ``owner`` that is there once all of them are."""
-    rate = RATE
-    for name in computed:
-        owner = own(owner, "rate")
-        rate = builder.call("RateAfter", (rate, name), (owner,), {}, "gradient")[0]
+    return _after(builder, RATE, {own(owner, *["rate"] * count): name for count, name in enumerate(computed, 1)})
+
+
+def _after(builder: StepBuilder, rate: str, computed: Mapping[str, str]) -> str:
+    """A rate that is there once all of ``computed`` are: tensors by the names of the rates that wait for them."""
+    for waiting, name in computed.items():
+        rate = builder.call("RateAfter", (rate, name), (waiting,), {}, "gradient")[0]
     return rate
 
 
@@ -129,9 +132,7 @@ class LayerUpdates:
         moved = self._moved(layer, tensors) if waits_for is not None and bias is not None else {}
         if moved:
             self._pack(layer, tensors)
-            for role, name in moved.items():
-                given_rate = own(layer.name, "bias", "rate", role)
-                rate = self.builder.call("RateAfter", (rate, name), (given_rate,), {}, "gradient")[0]
+            rate = _after(self.builder, rate, {own(layer.name, "bias", "rate", role): name for role, name in moved.items()})
             self.builder.phase = "update"
         if bias is not None:
             self._update(layer, bias, given[0], (rate, given[1]))
