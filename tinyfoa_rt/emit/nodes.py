@@ -145,10 +145,7 @@ class NodeEmission:
         inputs = self._domain_inputs(node) if node.domain == DOMAIN else self._standard_inputs(node)
         own, captured = len(inputs) - len(node.captured), dict(zip(node.captured, inputs[len(inputs) - len(node.captured) :]))
         attributes = {name: _plain(value, captured) for name, value in self._attributes(node).items()}
-        outputs = list(node.outputs)
-        if node.op_type in _SLICE_GRADIENTS:  # onnxruntime wants a name for every output of a body, also without a bias
-            outputs += [""] * (len(operator(node.op_type).outputs) - len(outputs))
-        return helper.make_node(node.op_type, inputs[:own], outputs, name=node.name, domain=node.domain, **attributes)
+        return helper.make_node(node.op_type, inputs[:own], node.outputs, name=node.name, domain=node.domain, **attributes)
 
     def _attributes(self, node: StepNode) -> Mapping[str, Attribute]:
         """Those of the node; an update of whole numbers says their type.
@@ -252,9 +249,8 @@ def emit_nodes(form: ByteForm, *, keeps_batch: bool) -> tuple[list[onnx.NodeProt
     emission = NodeEmission(form.step, keeps_batch=keeps_batch)
     nodes = form.finish([form.node(node, emission.node(node)) for node in form.step.nodes])
     for node in nodes:
-        if node.op_type in _SLICE_GRADIENTS and not node.output[1]:
+        if node.op_type in _SLICE_GRADIENTS and len(node.output) == 1:  # a call names every output of its body
             node.op_type += UNBIASED
-            del node.output[1:]
     return nodes, emission
 
 

@@ -96,7 +96,7 @@ def _pairs(step: StepGraph) -> Iterator[_Pair]:
 
 def _bias_gradient(gradient: onnx.NodeProto) -> list[onnx.NodeProto]:
     """What is left of a layer's gradient: that of its biases."""
-    if len(gradient.output) < 2 or not gradient.output[1]:
+    if len(gradient.output) < 2:
         return []
     given, found = [gradient.input[0], gradient.input[3]], gradient.output[1]
     node = helper.make_node("BiasSliceGrad", given, [found], name=gradient.name, domain=DOMAIN)
