@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.emit.conv_models import NORMALIZED, WINDOWS, conv_model
-from tests.emit.trajectory import BATCH, CLEARANCE, RELATIVE, Losses, Onnxruntime, Trajectory, balanced_head
+from tests.emit.trajectory import BATCH, CLEARANCE, RELATIVE, Losses, Onnxruntime, Trajectory, balanced_head, length_of
 from tests.oracle.conv import ConvBlock, Normalization
 from tests.profiles_for_tests import ALLOCATOR
 from tests.small_models import load_model
@@ -57,6 +57,7 @@ class ConvCase(Trajectory):
             alpha=options.get("weight_scale", "row"),
             input_center=0.5 if binarize == "both" and index > 0 else 0.0,
             head_pool=pool,
+            length=length_of(graph, self.layer, optimizer),
             **window,
         )
         self.slices = Slices(min(slices.m_in, layer.in_features), slices.m_out)

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.emit.local_models import WINDOWS, local_net
-from tests.emit.trajectory import BATCH, Onnxruntime, Trajectory, balanced_head
+from tests.emit.trajectory import BATCH, Onnxruntime, Trajectory, balanced_head, length_of
 from tests.oracle.local import LocalBlock
 from tests.profiles_for_tests import ALLOCATOR
 from tests.small_models import load_model
@@ -58,6 +58,7 @@ class LocalCase(Trajectory):
             pads=tuple(window.get("pads", (0, 0, 0, 0))),
             input_center=0.5 if binarize == "both" and index > 0 else 0.0,
             head_pool=pools,
+            length=length_of(graph, self.layer, optimizer),
         )
         self.slices = slices
         kept = np.ascontiguousarray(weight.transpose(2, 3, 1, 0))

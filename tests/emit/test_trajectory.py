@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.emit.trajectory import BATCH, Onnxruntime, Trajectory, balanced_head
+from tests.emit.trajectory import BATCH, Onnxruntime, Trajectory, balanced_head, length_of
 from tests.oracle.dense import DenseBlock
 from tests.profiles_for_tests import ALLOCATOR
 from tests.small_models import load_model, mlp
@@ -52,6 +52,7 @@ class Case(Trajectory):
             momentum=0.0 if options.get("scale") == "batch" else 0.9 ** (BATCH / 100),
             window_floor=0.0 if options.get("ste_window") == "relu" else -1.0,
             alpha=options.get("weight_scale", "row"),
+            length=length_of(graph, self.layer, optimizer),
         )
         self.is_bits = binarize == "both" and index > 0
         self.scale = 0.7 if options.get("block_output") == "scaled" else 1.0

@@ -10,22 +10,40 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from tests.oracle.dense import DenseBlock
+from tests.oracle.dense import DenseBlock, size_of
 from tinyfoa_rt.ir.block import Layer, Slices
+from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.run.layer_state import LayerState
 
-__all__ = ["BATCH", "CLEARANCE", "RATES", "RELATIVE", "STEPS", "TURN", "Losses", "Onnxruntime", "Trajectory", "balanced_head"]
+__all__ = [
+    "BATCH",
+    "CLEARANCE",
+    "RATES",
+    "RELATIVE",
+    "STEPS",
+    "TURN",
+    "Losses",
+    "Onnxruntime",
+    "Trajectory",
+    "balanced_head",
+    "length_of",
+]
 
 Losses = list[tuple[float, float]]
 
 STEPS, BATCH, TURN = 20, 6, 3
-RATES = {"sgd": 0.5, "momentum": 0.2, "adam": 0.01, "normalized": 0.02}
+RATES = {"sgd": 0.5, "momentum": 0.2, "adam": 0.01, "normalized": 0.1}
 CLEARANCE = 3e-4  # ten times the quantization of real inputs
 
 # float32 against float64: 1e-7 a product, a few dozen products deep, over 20 steps. Real inputs of binary layers are quantized to
 # 16 bits (3e-5 of the largest). A wrong factor of 1 % anywhere gives 1e-3 and more.
 RELATIVE = 2e-4
+
+
+def length_of(graph: Graph, layer: Layer, optimizer: str) -> float:
+    """What steps of a layer are in units of: the size of the model's own weights, where they are normalized."""
+    return size_of(np.asarray(graph.constants[layer.weight].read())) if optimizer == "normalized" else 1.0
 
 
 class Onnxruntime:

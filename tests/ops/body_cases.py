@@ -210,7 +210,7 @@ def _updates(rng: np.random.Generator) -> Iterator[BodyCase]:
             for steps, power in ((0, 0.0), (3, 0.0), (3, 0.2), (500, 0.2), (3, 0.005)):
                 numbers = (number(power), np.array(steps, dtype=np.int32))
                 name = f"NormalizedUpdate-{label}-{steps}-{power}"
-                yield BodyCase(name, "NormalizedUpdate", (*given, *numbers, None), kept)
+                yield BodyCase(name, "NormalizedUpdate", (*given, *numbers, None), kept | {"length": 0.37})
             yield BodyCase(f"ClipTo-{label}", "ClipTo", (2 * w,), kept)
         if len(shape) > 1:
             w.reshape(-1)[:2] = (0, -0.0)

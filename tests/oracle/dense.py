@@ -11,10 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DenseBlock", "Slice"]
+__all__ = ["DenseBlock", "Slice", "size_of"]
 
 Array = NDArray[Any]
 Slice = tuple[int, int, int, int]
+
+
+def size_of(weight: NDArray[Any]) -> float:
+    """The root of the mean square, to three digits."""
+    return float(f"{np.sqrt(np.square(weight.astype(float)).mean()):.3g}")
 
 
 @dataclass
@@ -22,7 +27,8 @@ class DenseBlock:
     """Latent weights, bias, local head and the running scale; state of the optimizer for each slice.
 
     ``input_center`` is what the gradient takes off the input: 1/2 where that is bits that carry no scale. With ``head_learns``
-    the head takes a step of the optimizer too, after it has sent its error.
+    the head takes a step of the optimizer too, after it has sent its error. Normalized steps of weights and biases
+    are in units of ``length``, the size of the weights at the start.
     """
 
     weight: Array
@@ -36,6 +42,7 @@ class DenseBlock:
     alpha: str = "row"
     input_center: float = 0.0
     head_learns: bool = False
+    length: float = 1.0
     states: dict[Slice, dict[str, Array]] = field(default_factory=dict)
     head_state: dict[str, Array] = field(default_factory=dict)
     _seen: Array = field(default_factory=lambda: np.zeros(0))
@@ -106,6 +113,7 @@ class DenseBlock:
     def _update(self, part: Slice, grad_w: Array, grad_b: Array, rate: float) -> None:
         i0, i1, j0, j1 = part
         state = self.states.setdefault(part, {})
+        rate = rate * self.length
         change_w = self._change(state, "w", grad_w)
         change_b = self._change(state, "b", grad_b)
         moved = self.weight[j0:j1, i0:i1] - rate * change_w

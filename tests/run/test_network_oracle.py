@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.oracle.conv import ConvBlock
-from tests.oracle.dense import DenseBlock, Slice
+from tests.oracle.dense import DenseBlock, Slice, size_of
 from tests.oracle.network import Mean, Network, Pool, Relu, Stage
 from tests.ort_ops.conftest import library
 from tests.run.trained_models import SIZES, artifact_of, blobs
@@ -98,7 +98,8 @@ class Case:
             given: dict[str, Any] = {
                 "bias": self.artifact.initial[f"{layer.name}#bias"].astype(float),
                 "head": None,
-                "optimizer": self.artifact.manifest.optimizer.name,
+                "optimizer": (optimizer := self.artifact.manifest.optimizer.name),
+                "length": size_of(kept) if optimizer == "normalized" else 1.0,
                 "momentum": 0.9 ** (BATCH / 100),
                 "window_floor": -1.0,
                 "alpha": options.get("weight_scale", "row"),

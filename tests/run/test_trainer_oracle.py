@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.oracle.dense import DenseBlock
+from tests.oracle.dense import DenseBlock, size_of
 from tests.run.trained_models import artifact_of, blobs
 from tinyfoa_rt.ir.names import scale_of
 from tinyfoa_rt.run import Artifact, Trainer
@@ -41,7 +41,8 @@ class Oracle:
                     weight=artifact.initial[f"{name}#weight"].T.astype(float),
                     bias=artifact.initial[f"{name}#bias"].astype(float),
                     head=None if head is None else head.astype(float),
-                    optimizer=artifact.manifest.optimizer.name,
+                    optimizer=(optimizer := artifact.manifest.optimizer.name),
+                    length=size_of(artifact.initial[f"{name}#weight"]) if optimizer == "normalized" else 1.0,
                     momentum=0.0 if options.get("scale") == "batch" else 0.9 ** (BATCH / 100),
                     window_floor=-1.0,
                     alpha=options.get("weight_scale", "row"),

@@ -32,6 +32,8 @@ class Optimizer:
             there is none.
         base_rate: what the rates of blocks are multiples of (builder/rates.py).
         follows_gradient: whether a step is as long as the gradient; else its length is the rate alone.
+        follows_weights: whether rates are shares of the weights: the update takes an attribute ``length``, the deviation of a
+            layer's weights at the start, in units of which its steps are.
         is_elementwise: whether the step of a weight depends on its own gradient and on what was kept before alone, so that
             weights may be updated a part at a time; the scalars of equal parts have those of the whole as their mean.
         formula: of a step, in words; ``g`` is the gradient.
@@ -48,6 +50,7 @@ class Optimizer:
     counts_steps: bool = False
     dense_step: str = ""
     follows_gradient: bool = True
+    follows_weights: bool = False
     is_elementwise: bool = False
     hyper_parameters: Mapping[str, float] = field(default_factory=dict)
     kernels: tuple[str, str] | None = None
@@ -70,11 +73,12 @@ _ROWS = (
     Optimizer(
         name="normalized",
         update="NormalizedUpdate",
-        base_rate=1e-4,
-        formula="w - rate clip(g / sqrt(power), reach), with power the running mean of g^2 over the slice up to the step before",
+        base_rate=0.005,
+        formula="w - rate length clip(g / sqrt(power), reach), power the running mean of g^2 over the slice till the step before",
         scalars=("power",),
         counts_steps=True,
         follows_gradient=False,
+        follows_weights=True,
         is_elementwise=True,
         hyper_parameters={"least_share": 1 / 256, "epsilon": 1e-12, "reach": 10},
         kernels=("tfoa_weight_normalized_step", "tfoa_bias_normalized_step"),

@@ -47,7 +47,7 @@ def update_operator(optimizer: Optimizer) -> Operator:
         scratch=no_scratch,
         doc=f"One {optimizer.name} step on a slice, in place; the result is clipped to [-limit, limit].",
         memory=Memory(updates={0: 0, **{1 + i: 3 + i for i in range(len(kept))}}),
-        attributes=("limit",),
+        attributes=("limit", *_length(optimizer)),
         lower=None if optimizer.kernels is None else _lower_update(optimizer, *optimizer.kernels),
     )
 
@@ -61,8 +61,12 @@ def integer_update_operator(optimizer: Optimizer) -> Operator:
         name=optimizer.update + ON_INTEGERS,
         inputs=(*given, Port("quantum"), Port("step", is_optional=True), origin),
         doc=f"One {optimizer.name} step on a slice of whole numbers, in place, rounded by chance to [-most, most].",
-        attributes=("key", "taps", "most"),
+        attributes=("key", "taps", "most", *_length(optimizer)),
     )
+
+
+def _length(optimizer: Optimizer) -> tuple[str, ...]:
+    return ("length",) if optimizer.follows_weights else ()
 
 
 def _lower_update(optimizer: Optimizer, weight_kernel: str, bias_kernel: str) -> LowerRule:
@@ -76,7 +80,7 @@ def _lower_update(optimizer: Optimizer, weight_kernel: str, bias_kernel: str) ->
         ]
         are_moments = optimizer.counts_steps and optimizer.states
         extra: tuple[Argument, ...] = (Fields("tfoa_moments", tuple(states)),) if are_moments else tuple(states)
-        end = (lowering.rows_of(grad_z), Value("float", lowering.offsets[rate]), *extra)
+        end = (lowering.rows_of(grad_z), Value("float", lowering.offsets[rate], node.float("length", 1.0)), *extra)
         begin = (Name("&slice"), lowering.at(grad_z))
         if source.operand is None:
             lowering.locals["slice"] = "tfoa_slice slice"

@@ -12,6 +12,7 @@ from tinyfoa_rt.ir.latents import FLOAT
 from tinyfoa_rt.ir.names import scale_of
 from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.recipe import Recipe
+from tinyfoa_rt.steps.initial_weights import deviation
 from tinyfoa_rt.steps.rows import disordered, rows_in_order
 from tinyfoa_rt.steps.training_nodes import has_sign, nodes_to_output, reached_by_layers, running_statistics
 
@@ -89,6 +90,12 @@ class BlockContext:
     def recipe_of(self, layer: Layer) -> Recipe:
         """The recipe of one of the block's layers."""
         return recipe_of_layer(self.block, layer, self.recipe)
+
+    @cached_property
+    def deviations(self) -> Mapping[str, float]:
+        """How large the weights of each layer are when training begins, by the layer's name."""
+        is_binary = {layer.name: self.recipe_of(layer).binarize != "none" for layer in self.block.layers}
+        return {layer.name: deviation(self.graph, layer, is_binary=is_binary[layer.name]) for layer in self.block.layers}
 
 
 @dataclass(frozen=True, slots=True)

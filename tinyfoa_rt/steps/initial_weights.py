@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.graph import Constant, Graph
 from tinyfoa_rt.ir.names import own
 
-__all__ = ["initial_weights"]
+__all__ = ["deviation", "initial_weights"]
 
 Array = NDArray[Any]
 
@@ -42,6 +43,17 @@ def initial_weights(graph: Graph, layer: Layer, *, is_binary: bool) -> dict[str,
         shape = (layer.out_features, layer.positions) if layer.kind == "local" else (layer.out_features,)
         tensors[own(layer.name, "bias")] = np.array(flat.reshape(shape))
     return tensors
+
+
+def deviation(graph: Graph, layer: Layer, *, is_binary: bool) -> float:
+    """How large the weights of a layer are when training begins: the root of their mean square.
+
+    Of zeros, and of biases that are trained alone, it is what random weights of an output of as many inputs would have. It has
+    three digits, since sums differ between machines in the last ones.
+    """
+    weight = initial_weights(graph, layer, is_binary=is_binary)[own(layer.name, "weight")]
+    root = 0.0 if layer.kind == "bias" else math.sqrt(float(np.mean(np.square(weight, dtype=np.float64))))
+    return float(f"{root or 1 / math.sqrt(layer.fan_in):.3g}")
 
 
 def _scaled(stored: Constant, factor: float) -> Array:

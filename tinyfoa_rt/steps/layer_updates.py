@@ -176,7 +176,12 @@ class LayerUpdates:
         is_clipped = self._is_binary(layer) and self.builder.type_of(parameter.latent).shape[1:] != ()
         inputs = (parameter.latent, grad, rate, *parameter.states, origin)
         outputs = tuple(successor(name) for name in (parameter.latent, *parameter.states))
-        self.builder.call(self.optimizer.update, inputs, outputs, {"limit": 1.0 if is_clipped else LARGEST})
+        attributes: dict[str, Attribute] = {"limit": 1.0 if is_clipped else LARGEST, **self._length(layer)}
+        self.builder.call(self.optimizer.update, inputs, outputs, attributes)
+
+    def _length(self, layer: Layer) -> dict[str, Attribute]:
+        """The attribute that says how large the weights are, where steps are a share of that."""
+        return {"length": self.context.deviations[layer.name]} if self.optimizer.follows_weights else {}
 
     def _move_integers(self, layer: Layer, parameter: Parameter, grad: str, given: tuple[str, str]) -> None:
         """One step of weights that are whole numbers."""
@@ -190,6 +195,7 @@ class LayerUpdates:
             "key": draw_key(recipe.seed, layer.name),
             "taps": layer.taps,
             "most": latent.most,
+            **self._length(layer),
         }
         step = STEP if self.builder.has(STEP) else ""
         inputs = (parameter.latent, grad, rate, *parameter.states, parameter.quantum, step, origin)

@@ -53,13 +53,21 @@ def adam_update(
 
 
 def normalized_update(
-    w: Array, grad: Array, rate: Array, power: Array, step_count: Array, origin: Array | None, *, limit: float = 1.0
+    w: Array,
+    grad: Array,
+    rate: Array,
+    power: Array,
+    step_count: Array,
+    origin: Array | None,
+    *,
+    limit: float = 1.0,
+    length: float = 1.0,
 ) -> tuple[Array, ...]:
     """By the power of the steps before; until there is one, steps only measure."""
     count, before = int(step_count) + 1, float(power)
     lengths = grad.astype(np.float64) / (np.sqrt(before) + 1e-12) if before else np.zeros(grad.shape)
     power_next = before + max(1 / 256, 1 / count) * (np.square(grad, dtype=np.float64).mean() - before)
-    w_next = np.clip(w - float(rate) * np.clip(lengths, -10, 10), -limit, limit)
+    w_next = np.clip(w - float(rate) * length * np.clip(lengths, -10, 10), -limit, limit)
     return w_next, np.array(power_next), np.array(count, dtype=np.int32)
 
 
