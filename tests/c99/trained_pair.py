@@ -61,7 +61,7 @@ class Pair:
             for name, array in training.inputs.items():
                 array[...] = values[name].reshape(array.shape)
             training.labels[...] = target
-            training.begin_turn(step // self.rotate_every % training.num_slices)
+            training.begin_turn(step // self.rotate_every % training.num_turns)
             losses.append((training.step(rates[0]).loss, self.device.step(batch, target, rates[1])[0]))
         training.end_turn()
         self.device.save()

@@ -53,6 +53,6 @@ def test_update_fraction(schedule: str, fraction: float) -> None:
 
 
 def test_an_epoch_writes_each_slice_once_unless_told_otherwise() -> None:
-    assert rotations(1000, Slices(2, 2), None) == 4
-    assert rotations(1000, Slices(2, 2), 300) == 4
-    assert rotations(10, Slices(2, 2), 300) == 1
+    assert rotations(1000, 4, None) == 4
+    assert rotations(1000, 4, 300) == 4
+    assert rotations(10, 4, 300) == 1

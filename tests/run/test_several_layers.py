@@ -32,6 +32,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "a frozen layer between": {"optimizer": "adam", "train": "fc1,fc3"},
     "a share": {"optimizer": "adam", "train": "fc1[:1/4],fc3", "slices": "1x1"},
     "a share in slices": {"optimizer": "adam", "train": "fc1[:2/3],fc3", "slices": "2x2"},
+    "layers in turn": {"optimizer": "adam", "slices": "2x2", "slices_at": "one"},
     "biases": {"optimizer": "adam", "train": "fc1[bias],fc3", "slices": "2x2"},
     "scaled": {"optimizer": "momentum", "block_output": "scaled"},
 }

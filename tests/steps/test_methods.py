@@ -107,7 +107,7 @@ def test_a_step_is_that_of_numpy(tmp_path: Path, slices: str) -> None:
     x = np.random.default_rng(1).normal(size=(5, 8)).astype(np.float32)
     training.inputs["input"][...] = x
     begun = {name: array.astype(np.float64) for name, array in state.arrays().items()}
-    training.begin_turn(training.num_slices - 1)
+    training.begin_turn(training.num_turns - 1)
     result = training.step(0.25)
     training.end_turn()
     z = x @ begun["fc1#weight"] + begun["fc1#bias"]

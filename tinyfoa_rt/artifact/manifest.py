@@ -9,7 +9,7 @@ from typing import Any
 
 from tinyfoa_rt.artifact.digest import Digest
 from tinyfoa_rt.artifact.paths import INFERENCE, check_model_path, check_path
-from tinyfoa_rt.artifact.records import ARTIFACT_FORMAT, InputRecord, Manifest
+from tinyfoa_rt.artifact.records import ARTIFACT_FORMAT, InputRecord, LayerRecord, Manifest
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.ir.losses import LABEL_KINDS, PREDICTIONS
 from tinyfoa_rt.strict_json import read_record
@@ -81,17 +81,23 @@ def _check(place: str, manifest: Manifest) -> None:
     for path in manifest.model_paths:
         check_model_path(place, path)
     for block in manifest.blocks:
+        if block.layer_steps and (len(block.layer_steps) != len(block.layers) or block.step != block.layer_steps[0]):
+            raise InputError(f"{place}, block '{block.name}'", "does not have a step for each layer", _MEND)
         for layer in block.layers:
-            for bounds in (layer.ins, layer.outs):
-                if len(bounds) < 2 or bounds[0] != 0 or any(a >= b for a, b in zip(bounds, bounds[1:])):
-                    raise InputError(f"{place}, layer '{layer.name}'", f"its slices have the bounds {bounds}", _MEND)
-            if not 1 <= layer.turns <= layer.grid.count:
-                raise InputError(f"{place}, layer '{layer.name}'", f"{layer.turns} of its slices take turns", _MEND)
-            rank = _RANKS.get(layer.kind)
-            if len(layer.shape) != rank or layer.shape[-2:] != (layer.ins[-1], layer.outs[-1]) or min(layer.shape) < 1:
-                raise InputError(f"{place}, layer '{layer.name}'", f"is {layer.kind} of the shape {layer.shape}", _MEND)
+            _check_layer(f"{place}, layer '{layer.name}'", layer)
         if block.rate.numerator is not None and not block.rate.fan_in * block.rate.least_power:
             raise InputError(f"{place}, block '{block.name}', rate", "has a fan-in or a least power of 0", _MEND)
+
+
+def _check_layer(place: str, layer: LayerRecord) -> None:
+    for bounds in (layer.ins, layer.outs):
+        if len(bounds) < 2 or bounds[0] != 0 or any(a >= b for a, b in zip(bounds, bounds[1:])):
+            raise InputError(place, f"its slices have the bounds {bounds}", _MEND)
+    if not 1 <= layer.turns <= layer.grid.count:
+        raise InputError(place, f"{layer.turns} of its slices take turns", _MEND)
+    rank = _RANKS.get(layer.kind)
+    if len(layer.shape) != rank or layer.shape[-2:] != (layer.ins[-1], layer.outs[-1]) or min(layer.shape) < 1:
+        raise InputError(place, f"is {layer.kind} of the shape {layer.shape}", _MEND)
 
 
 def _check_inputs(place: str, inputs: Sequence[InputRecord]) -> None:

@@ -144,7 +144,8 @@ class BlockRecord:
 
     Attributes:
         name: as in the plan.
-        step: path of its training step.
+        step: path of its training step; the first of ``layer_steps`` where there are any.
+        layer_steps: paths of the steps in which one layer alone moves, where layers take turns; empty where all move in one step.
         inputs: values that enter it: names in the step and in the stages of the forward pass.
         output: the value where its loss attaches.
         binary: the values that it computes as bits, in the order of execution; see :func:`tinyfoa_rt.ir.names.scale_of`.
@@ -161,6 +162,7 @@ class BlockRecord:
 
     name: str
     step: str
+    layer_steps: tuple[str, ...]
     inputs: tuple[str, ...]
     output: str
     binary: tuple[str, ...]
@@ -172,6 +174,11 @@ class BlockRecord:
     rate: RateRecord
     is_classifier: bool
     layers: tuple[LayerRecord, ...]
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The paths of its training steps."""
+        return self.layer_steps or (self.step,)
 
 
 @dataclass(frozen=True)
@@ -263,4 +270,4 @@ class Manifest:
     @property
     def model_paths(self) -> tuple[str, ...]:
         """All models that the manifest names."""
-        return (*(path for path in self.stages if path), *(block.step for block in self.blocks))
+        return (*(path for path in self.stages if path), *(path for block in self.blocks for path in block.steps))

@@ -55,7 +55,7 @@ class ArtifactBuilder:
             rows: how many samples a forward pass takes at once.
         """
         task = self._task
-        blocks = tuple(self._block(n, context, choice) for n, (context, choice) in enumerate(zip(task.contexts, choices), 1))
+        blocks = tuple(self._block(context, choice) for context, choice in zip(task.contexts, choices))
         real = {name: replace(recipe, latent=FLOAT) for name, recipe in task.trained.items()}  # the trained model is of these
         forward, _ = assemble_forward(task.graph, task.parts, real, task.profile, 1)
         stages = []
@@ -79,15 +79,19 @@ class ArtifactBuilder:
         self._models[path] = emit(graph, rewrites=self._rewrites).SerializeToString(deterministic=True)
         self._graphs[path] = (graph, emit)
 
-    def _block(self, number: int, context: BlockContext, choice: StepChoice) -> BlockRecord:
+    def _block(self, context: BlockContext, choice: StepChoice) -> BlockRecord:
         block, method = context.block, method_of(context.recipe.method)
-        step = assemble_step(context, choice)
-        path = f"steps/{number}.onnx"
-        self._add(path, step, emit_step)
+        moving = self._task.moving(block)
+        paths = [f"steps/{len(self._graphs) + number}.onnx" for number in range(1, 1 + len(moving))]  # steps come first
+        steps = [assemble_step(context, replace(choice, moving=each)) for each in moving]
+        for path, each in zip(paths, steps):
+            self._add(path, each, emit_step)
+        step = steps[0]
         layers = tuple(self._layer(context, layer, choice.slices) for layer in block.layers)
         return BlockRecord(
             name=block.name,
-            step=path,
+            step=paths[0],
+            layer_steps=tuple(paths) if len(paths) > 1 else (),
             inputs=tuple(name for name in step.inputs if name not in step.constants),
             output=block.output,
             binary=tuple(part.output for part in context.binary_parts),

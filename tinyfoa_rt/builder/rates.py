@@ -58,7 +58,7 @@ def rate_of_block(task: PlanningTask, context: BlockContext, choice: StepChoice)
         units=seen.units,
         unit_positions=seen.positions,
         fan_in=max(layer.fan_in for layer in block.layers),
-        num_slices=choice.slices.count,
+        num_slices=choice.slices.count * len(task.moving(block)),
         weight_positions=max(_positions(context, layer) for layer in block.layers),
         averaged_outputs=averaged,
         is_behind_kernels=is_from_scratch and any(_is_of_kernels(each.block) for each in task.contexts),

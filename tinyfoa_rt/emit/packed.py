@@ -111,9 +111,9 @@ class PackedForm(ByteForm):
         return {f"bits.{each.name}": str(each.type.shape[1]) for each in found if each.category == "activation"}
 
     def node(self, node: StepNode, proto: onnx.NodeProto) -> onnx.NodeProto:
-        """The packed operator of a node, where it has one; other nodes as they are."""
+        """The packed operator of a node, where it has one; other nodes as in the other form."""
         if not self.has_packed_operator(node):
-            return proto
+            return super().node(node, proto)
         name = self.packed_operator(node)
         if name not in self._bodies:
             packed = frozenset(self.packed_names(node))

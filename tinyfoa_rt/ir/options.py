@@ -33,6 +33,7 @@ __all__ = ["AUTO", "RENAMED", "PlanOptions", "choices_of", "options_of", "refuse
 AUTO = "auto"
 SCHEDULES = ("slice", "freeze-diagonal", "full")
 ORDERS = ("layerwise", "interleaved")
+SLICES_AT = ("each", "one")
 RECOMPUTE = ("never", "auto", "always")
 # What options were called, and what they are called now.
 RENAMED: Mapping[str, str] = {"alpha": "weight_scale", "window": "ste_window", "handover": "block_output"}
@@ -111,6 +112,11 @@ class PlanOptions:
     batch: int | None = _count(None, "Samples a step. Default: the most that fit, up to 128.")
     slices: str = _text(
         AUTO, "Grid of slices for all layers, such as 2x2 (inputs x outputs); auto lets the plan choose.", "INxOUT"
+    )
+    slices_at: str = _choice(
+        "each",
+        SLICES_AT,
+        "Where blocks have several layers, a step updates the active slice of each layer, or of one layer after the other.",
     )
     optimizer: str = _choice(
         AUTO, OPTIMIZERS, f"{_any_of(OPTIMIZERS)}; auto: sgd, or normalized where blocks have several layers."
@@ -192,6 +198,8 @@ class PlanOptions:
                 raise UsageError(f"{flag} {value}", f"is not between {limits[0]:,} and {limits[1]:,}", "give a number in between")
         if self.schedule == "full" and self.slices not in (AUTO, "1x1"):
             raise UsageError(f"--slices {self.slices}", "the schedule 'full' has no slices", "leave one of the two out")
+        if self.slices_at == "one" and self.schedule != "slice":
+            raise UsageError("--slices-at one", f"the schedule '{self.schedule}' moves all layers", "leave one of the two out")
         if self.train == AUTO and self.method != AUTO:
             raise UsageError("--train auto", "is for --method auto", "name what to train, such as last:2, or add --method auto")
         self.grid()

@@ -113,7 +113,8 @@ def _verify_fraction(plan: Plan, block: BlockPlan) -> None:
     """Written so that NaN, which compares false with everything, is refused."""
     m_in, m_out = block.slices
     fraction = block.update_fraction
-    follows = plan.options.schedule != "slice" or plan.shares_of(block) or abs(fraction * m_in * m_out - 1) <= 1e-9
+    count = m_in * m_out * (len(block.layers) if plan.options.slices_at == "one" else 1)
+    follows = plan.options.schedule != "slice" or plan.shares_of(block) or abs(fraction * count - 1) <= 1e-9
     if min(m_in, m_out) < 1 or not 0 < fraction <= 1 or not follows:
         raise LayoutFault(f"block {block.name}: {m_in} x {m_out} slices do not give an update fraction of {fraction}")
 

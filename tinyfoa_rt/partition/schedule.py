@@ -21,11 +21,11 @@ def update_fraction(schedule: str, slices: Slices) -> float:
     return 1.0 if schedule == "full" or slices.count == 1 else 1 - slices.update_fraction
 
 
-def rotations(steps_per_epoch: int, slices: Slices, rotate_every: int | None) -> int:
+def rotations(steps_per_epoch: int, num_turns: int, rotate_every: int | None) -> int:
     """Return how often an epoch ends a slice's turn and so writes it back; at least once.
 
-    ``rotate_every`` is in steps; ``None`` spreads the slices evenly over an epoch, so that each is written once.
+    ``rotate_every`` is in steps; ``None`` spreads the slices, ``num_turns``, evenly over an epoch, so that each is written once.
     """
     if rotate_every is None:
-        return slices.count
+        return num_turns
     return max(1, -(-steps_per_epoch // rotate_every))

@@ -74,13 +74,14 @@ def _block_plan(costs: BlockCosts, index: int, candidate: Candidate, header_nbyt
     block = task.contexts[index].block
     need = costs.footprint(index, candidate)
     samples = task.options.samples
+    fraction = update_fraction(task.options.schedule, candidate.slices)
     return BlockPlan(
         name=block.name,
         layers=tuple(layer.name for layer in block.layers),
         parameters=block.parameters,
         slices=(candidate.slices.m_in, candidate.slices.m_out),
         segments=candidate.segments,
-        update_fraction=update_fraction(task.options.schedule, candidate.slices) * _trained_share(block),
+        update_fraction=fraction * _trained_share(block) / len(task.moving(block)),
         forward_bytes=need.phase_nbytes["forward"],
         gradient_bytes=need.phase_nbytes["gradient"],
         update_bytes=need.phase_nbytes["update"],

@@ -29,7 +29,7 @@ def backpropagation_peaks(model: Graph, task: PlanningTask, batch: int) -> Mappi
     # onnxruntime's kernels of packed bits are for blocks of one layer.
     profile = replace(task.profile, packs_bits=False) if task.profile.has_kernels else task.profile
     for way, binarize in _BINARIZE.items():
-        options = replace(task.options, block_layers="all", binarize=binarize, batch=batch)
+        options = replace(task.options, block_layers="all", slices_at="each", binarize=binarize, batch=batch)
         try:
             costs = BlockCosts(resolve_options(model, options, profile))
             whole = Candidate(Slices(1, 1), batch)

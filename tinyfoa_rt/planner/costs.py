@@ -69,7 +69,18 @@ class BlockCosts:
         return self._frozen
 
     def peak(self, index: int, candidate: Candidate) -> int:
-        """RAM in bytes that training block ``index`` needs."""
+        """RAM in bytes that training block ``index`` needs: that of its largest step."""
+        return max(self._peak(index, each) for each in self.steps(index, candidate))
+
+    def steps(self, index: int, candidate: Candidate) -> list[Candidate]:
+        """The steps of block ``index``: one, or one for each layer where they take turns."""
+        return [replace(candidate, moving=each) for each in self.task.moving(self.task.contexts[index].block)]
+
+    def largest(self, index: int, candidate: Candidate) -> Candidate:
+        """The step of block ``index`` that needs most RAM."""
+        return max(self.steps(index, candidate), key=lambda each: self._peak(index, each))
+
+    def _peak(self, index: int, candidate: Candidate) -> int:
         before = self.before(index, candidate.batch)
         pins = tuple(before.offsets.get(name) for name in self.task.contexts[index].block.inputs)
         key = (self._signature[index], candidate, before.peak_nbytes, before.whole_nbytes, before.resident_nbytes, pins)
@@ -87,13 +98,14 @@ class BlockCosts:
             return known
         key = (self._signature[index], candidate.slices, candidate.batch)  # what is computed again is not held
         if key not in self._held:
-            self._held[key] = step_held_nbytes(self.step(index, candidate), self.task.profile)
+            steps = [self.step(index, each) for each in self.steps(index, candidate)]
+            self._held[key] = max(step_held_nbytes(each, self.task.profile) for each in steps)
         return self._held[key] + known
 
     def footprint(self, index: int, candidate: Candidate) -> Footprint:
-        """The buffers of block ``index``."""
+        """The buffers of block ``index``, in its largest step."""
         before = self.before(index, candidate.batch)
-        program = self.program(index, candidate)
+        program = self.program(index, self.largest(index, candidate))
         return footprint(program, before, is_arena=self._is_arena, alignment=self.task.profile.alignment)
 
     def _step(self, index: int, candidate: Candidate) -> StepGraph:
@@ -107,7 +119,8 @@ class BlockCosts:
         """Turns of slices that end in an epoch of ``samples`` which trains block ``index``; one where nothing takes turns."""
         if not self.task.holds_slice(candidate.slices):
             return 1
-        return rotations(-(-samples // candidate.batch), candidate.slices, self.task.steps_a_turn)
+        layers = len(self.task.moving(self.task.contexts[index].block))
+        return rotations(-(-samples // candidate.batch), layers * candidate.slices.count, self.task.steps_a_turn)
 
     def written(self, index: int, candidate: Candidate, samples: int) -> int:
         """Nonvolatile bytes written in an epoch of ``samples`` that trains block ``index``, beside headers."""
@@ -117,9 +130,10 @@ class BlockCosts:
         is_cut = self.task.holds_slice(slices) or any(layer.is_in_part for layer in context.block.layers)
         if self.task.profile.runtime == "ort" and not is_cut:
             return self._kept[index]
-        whole, rest = divmod(self.turns(index, candidate, samples), slices.count)
+        turns, layers = self.turns(index, candidate, samples), len(self.task.moving(context.block))
         total = 0
-        for each in self._turn_nbytes(context, index, candidate):
+        for place, each in enumerate(self._turn_nbytes(context, index, candidate)):
+            whole, rest = divmod(-(-(turns - place % layers) // layers), slices.count)
             total += whole * sum(each) + sum(each[:rest])
         return total
 
@@ -165,7 +179,7 @@ class BlockCosts:
         """How many samples, 250 at most, a pass takes at once in ``nbytes`` of RAM, while any of the blocks is in training."""
         alignment = self.task.profile.alignment
         held = max(
-            transient_base(self.program(index, each), self.before(index, each.batch), alignment)
+            transient_base(self.program(index, self.largest(index, each)), self.before(index, each.batch), alignment)
             for index, each in enumerate(candidates)
         )
         return max(1, bisect_right(range(1, MOST_ROWS + 1), nbytes - held, key=self.pass_nbytes))

@@ -23,11 +23,15 @@ _NEVER = 2**63  # bytes: more than there are
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Sizes that are tried for one block, and the parts of it before which its forward pass is cut (planner/segments.py)."""
+    """Sizes that are tried for one block, and the parts of it before which its forward pass is cut (planner/segments.py).
+
+    ``moving`` tells the steps of a block apart whose layers take turns: the layer, counted from 0, that moves.
+    """
 
     slices: Slices
     batch: int
     segments: tuple[int, ...] = ()
+    moving: int | None = None
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,12 @@ class PlanningTask:
         slices = candidate.slices if self.options.schedule == "slice" else Slices(1, 1)
         hands_on = self.options.order == "interleaved" and self.profile.runtime == "ort"
         holds_slice = self.holds_slice(slices) or self.has_shares
-        return StepChoice(slices, candidate.batch, holds_slice, hands_on, candidate.segments)
+        return StepChoice(slices, candidate.batch, holds_slice, hands_on, candidate.segments, candidate.moving)
+
+    def moving(self, block: Block) -> tuple[int | None, ...]:
+        """What moves in each of a block's steps: all of its layers in one, or one after the other in steps of their own."""
+        takes_turns = self.options.slices_at == "one" and len(block.layers) > 1
+        return tuple(range(len(block.layers))) if takes_turns else (None,)
 
     @property
     def has_shares(self) -> bool:
@@ -155,6 +160,7 @@ def resolve_options(graph: Graph, options: PlanOptions, profile: Profile | None 
     """
     profile = profile or _profile(options)
     _check_latent(options, profile)
+    _check_slices_at(options, profile)
     options = _of_method(options, profile)
     score = find_score(graph, options.loss_at)
     loss = options.loss if options.loss != AUTO else auto_loss(graph, score, options.classes)
@@ -189,6 +195,15 @@ def resolve_options(graph: Graph, options: PlanOptions, profile: Profile | None 
     contexts = block_contexts(graph, trained, recipe, profile)
     contexts = tuple(_with_own_recipe(each, parts.blocks[-1], options.method) for each in contexts)
     return PlanningTask(graph, parts, options, profile, recipe, contexts)
+
+
+def _check_slices_at(options: PlanOptions, profile: Profile) -> None:
+    """Layers that do not move are read where the profile keeps them."""
+    if options.slices_at == "one" and profile.runtime != "ort":
+        raise UnsupportedError("--slices-at one", "is not there yet for generated C", "plan for ort-cpu, or leave it out")
+    if options.slices_at == "one" and profile.nonvolatile_bytes == 0:
+        mend = "leave it out, or plan with --nonvolatile"
+        raise UsageError("--slices-at one", f"saves nothing where all layers are in RAM (target {profile.name})", mend)
 
 
 def _check_latent(options: PlanOptions, profile: Profile) -> None:

@@ -15,7 +15,7 @@ from tinyfoa_rt.ir.names import LABELS, LOSS, RATE, STEP, kept_by, split
 from tinyfoa_rt.run.evaluation import accuracy_of
 from tinyfoa_rt.run.frozen_slice import FrozenSlice
 from tinyfoa_rt.run.model_state import ModelState
-from tinyfoa_rt.run.session import Runtime
+from tinyfoa_rt.run.session import Runtime, Session
 from tinyfoa_rt.run.whole_weights import pack_rows
 
 __all__ = ["BlockTraining", "StepResult"]
@@ -44,11 +44,13 @@ class BlockTraining:
         self._prediction = artifact.manifest.loss.prediction
         self._state = state
         self._layers = [state.layers[layer.name] for layer in self.record.layers]
-        self._session = runtime.open(
-            self.record.step, artifact.model(self.record.step, is_packed=state.is_packed), artifact.manifest.next_of
-        )
+        self._sessions = [
+            runtime.open(path, artifact.model(path, is_packed=state.is_packed), artifact.manifest.next_of)
+            for path in self.record.steps
+        ]
+        self._session = self._sessions[0]
         self.has_scaled_inputs = artifact.manifest.block_output == "scaled"
-        self.num_slices = max(layer.grid.turns for layer in self._layers)
+        self.num_turns = len(self._sessions) * max(layer.grid.turns for layer in self._layers)
         self.inputs = {name: (given or {}).get(name, self._session.empty(name)) for name in self.record.inputs}
         self.labels = self._session.empty(LABELS) if LABELS in self._session.inputs else _unread_labels(artifact.manifest)
         self.rate: Array = np.zeros((), dtype=np.float32)
@@ -58,7 +60,8 @@ class BlockTraining:
         }
         self._scores = self._checked_scores(artifact.manifest)
         given = {LABELS: self.labels, RATE: self.rate, STEP: self._number}
-        self._session.bind({**self.inputs, **self.outputs, **given, **self._others()})
+        for session in self._sessions:
+            session.bind({**self.inputs, **self.outputs, **given, **self._others(session)})
         self._frozen: Sequence[FrozenSlice] = ()
 
     def input_bits(self, name: str) -> int:
@@ -77,12 +80,20 @@ class BlockTraining:
         return self.outputs[self.record.output]
 
     def begin_turn(self, turn: int) -> None:
-        """Let slice ``turn`` be trained; nothing happens where it is active already."""
-        if all(layer.active == turn % layer.grid.turns for layer in self._layers):
+        """Let slice ``turn`` of each layer be trained, or where layers take turns the next slice of the next layer.
+
+        Nothing happens where it is active already.
+        """
+        slice_turn, place = divmod(turn, len(self._sessions))
+        moved = range(place, place + 1) if self.record.layer_steps else range(len(self._layers))
+        if all(self._layers[each].active == slice_turn % self._layers[each].grid.turns for each in moved):
             return
         tensors: dict[str, Array] = {}
-        for layer in self._layers:
-            tensors.update(layer.begin_turn(turn % layer.grid.turns))
+        self.end_turn()
+        for number, layer in enumerate(self._layers):
+            is_moved = number in moved
+            tensors.update(layer.begin_turn(slice_turn % layer.grid.turns) if is_moved else layer.forward_tensors())
+        self._session = self._sessions[place]
         self._session.bind(tensors)
 
     def freeze(self, frozen: Sequence[FrozenSlice]) -> None:
@@ -96,7 +107,7 @@ class BlockTraining:
 
     def step(self, rate: float, number: int = 0) -> StepResult:
         """Take one step on the batch in ``inputs`` and ``labels``; ``number`` is that of the steps of all blocks before it."""
-        assert all(layer.active is not None for layer in self._layers), "a slice must be active"
+        assert any(layer.active is not None for layer in self._layers), "a slice must be active"
         self.rate[...] = rate
         self._number[...] = number
         self._session.run()
@@ -132,12 +143,12 @@ class BlockTraining:
             raise InputError(self.record.step, "has other inputs or outputs than the manifest says", "build the artifact again")
         return scores
 
-    def _others(self) -> dict[str, Array]:
-        """Scales, running statistics and what the method keeps, by their names in the step."""
+    def _others(self, session: Session) -> dict[str, Array]:
+        """Scales, running statistics and what the method keeps, by their names in a step."""
         others = dict(self._state.others)
         for name in self.record.kept:
             kept = others[kept_by(self.record.name, name)]
-            others[name] = pack_rows(kept > 0) if self._session.dtype(name) == np.uint32 else kept
+            others[name] = pack_rows(kept > 0) if session.dtype(name) == np.uint32 else kept
         return others
 
 

@@ -108,7 +108,7 @@ def needed_by_blocks(artifact: Artifact, counter: Counter, kernels: str) -> Iter
         training.begin_turn(0)
         training.step(0.0)
         most = 0
-        for turn in range(training.num_slices):
+        for turn in range(training.num_turns):
             training.begin_turn(turn)
             _, taken = counter.count(partial(training.step, 0.0))
             held = {array.ctypes.data: (name, array.nbytes) for name, array in training.bound.items()}

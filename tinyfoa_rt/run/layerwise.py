@@ -98,7 +98,7 @@ class LayerwiseLoop:
             check_tensors(name, self._progress.step, self._state.layers[layer.name].arrays())
 
     def _turn(self, training: BlockTraining) -> int:
-        return self._progress.step // self._progress.settings.steps_a_turn % training.num_slices
+        return self._progress.step // self._progress.settings.steps_a_turn % training.num_turns
 
     def _begin(self, training: BlockTraining, fill: Any) -> None:
         """Measure the block's rate, and its scale where it trains for the first time; forget what the optimizer has gathered."""

@@ -105,6 +105,7 @@ class StepChoice:
     ``holds_slice`` is true where of a layer that is cut only the active slice is in RAM, else all is; ``hands_on`` where the
     block's output is kept for the next block, which trains on the same batch. ``segments`` are the parts of the block, counted
     from 0, before which the forward pass is cut: in front of the last cut activations are computed again instead of being kept.
+    ``moving`` is the layer of the block, counted from 0, that alone moves; ``None`` where all do.
     """
 
     slices: Slices
@@ -112,6 +113,11 @@ class StepChoice:
     holds_slice: bool
     hands_on: bool = False
     segments: tuple[int, ...] = ()
+    moving: int | None = None
+
+    def moved(self, block: Block) -> tuple[Layer, ...]:
+        """The layers that a step moves; the others are read where they lie."""
+        return block.layers if self.moving is None else (block.layers[self.moving],)
 
 
 def block_contexts(graph: Graph, blocks: Sequence[Block], recipe: Recipe, profile: Profile) -> tuple[BlockContext, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import groupby
 
 from tinyfoa_rt.ir.block import Layer
@@ -22,9 +23,10 @@ from tinyfoa_rt.steps.input_gradients import add_input_gradient
 from tinyfoa_rt.steps.layer_updates import LayerUpdates, rate_after
 from tinyfoa_rt.steps.methods import method_of
 from tinyfoa_rt.steps.methods.supervised import declare_labels
-from tinyfoa_rt.steps.parameters import declare_trained
+from tinyfoa_rt.steps.parameters import LayerTensors, declare_read_only, declare_trained
 from tinyfoa_rt.steps.recomputation import Recomputation
 from tinyfoa_rt.steps.saved_values import needless_values
+from tinyfoa_rt.steps.training_nodes import reached_by_layers
 
 __all__ = ["assemble_step"]
 
@@ -72,6 +74,7 @@ class _StepAssembly:
         self.method = method_of(context.recipe.method)
         self.scores = ""
         self._shifted: list[tuple[Node, str]] = []
+        self.moved = choice.moved(context.block)
         self.layer_of = {node.name: layer for layer in self.block.layers for node in layer.nodes}
         self.part_of = {name: part for part in self.block.stages for node in part.nodes for name in node.outputs}
         self.binary = {part.output: part for part in context.binary_parts}
@@ -105,7 +108,14 @@ class _StepAssembly:
         for layer in self.block.layers:
             if layer.kind == "dense" and len(self.context.graph.shape(layer.input)) != 2:
                 raise refuse(layer.name, "is a dense layer at several positions, which cannot be trained yet")
-            self.forward.tensors[layer.name] = declare_trained(self.builder, layer, self.context.recipe_of(layer), self.choice)
+            self.forward.tensors[layer.name] = self._declared(layer)
+
+    def _declared(self, layer: Layer) -> LayerTensors:
+        """A layer that moves, or one that waits for its turn."""
+        recipe = self.context.recipe_of(layer)
+        if layer in self.moved:
+            return declare_trained(self.builder, layer, recipe, self.choice)
+        return declare_read_only(self.builder, layer, recipe)
 
     def run_forward(self) -> None:
         part_of = {node.name: number for number, part in enumerate(self.block.stages) for node in part.nodes}
@@ -123,7 +133,8 @@ class _StepAssembly:
         origin = self.forward.tensors[self.block.layers[0].name].origin
         sends_slices = self.method.sends_slices and not self.block.parts  # layers below need the error of all channels
         part = channel_slice(self.context, self.choice.slices, origin) if sends_slices else None
-        reached = self.context.reached
+        whole = self.choice.moving is None
+        reached = self.context.reached if whole else reached_by_layers(replace(self.block, layers=self.moved))
         names = {**self.forward.renamed, **{name: self.builder.known_real(name) for name in self.binary}}
         backward = BackwardPass(self.forward, self.again, names, reached, part)
         self._add_error(backward)
@@ -143,7 +154,7 @@ class _StepAssembly:
         for update in reversed(self._last):
             update()
         self._move_shifts(backward)  # onnxruntime takes these steps last, and keeps what they read until then
-        missing = [layer.name for layer in self.block.layers if backward.of(layer.output) is None]
+        missing = [layer.name for layer in self.moved if backward.of(layer.output) is None]
         if missing:
             raise refuse(missing[0], f"it does not reach its block's output '{self.block.output}', so no error reaches it")
 
@@ -184,6 +195,8 @@ class _StepAssembly:
             backward.add(layer.input, grad_z)
         elif self.method.passes_errors and backward.needs(layer.input):
             sent = add_input_gradient(self.context, layer, tensors, backward, grad_z)
+        if layer not in self.moved:
+            return
         if not self.moves_last:
             updates.add(layer, tensors, backward, grad_z)
             return

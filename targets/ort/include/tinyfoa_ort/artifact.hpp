@@ -25,7 +25,9 @@ public:
             require(path);
         }
         for (const BlockRecord& block : manifest_.blocks) {
-            require(block.step);
+            for (const std::string& path : block.steps()) {
+                require(path);
+            }
         }
         for (const auto& [path, record] : manifest_.files) {
             if (detail::ends_with(path, ".onnx")) {
@@ -44,9 +46,12 @@ public:
         const auto is_there = [this](const std::string& path) {
             return path.empty() || manifest_.files.count(detail::packed_folder + path) > 0;
         };
+        const auto has_steps = [&](const BlockRecord& block) {
+            const std::vector<std::string> steps = block.steps();
+            return std::all_of(steps.begin(), steps.end(), is_there);
+        };
         return std::all_of(manifest_.stages.begin(), manifest_.stages.end(), is_there) &&
-               std::all_of(manifest_.blocks.begin(), manifest_.blocks.end(),
-                           [&](const BlockRecord& block) { return is_there(block.step); });
+               std::all_of(manifest_.blocks.begin(), manifest_.blocks.end(), has_steps);
     }
 
     // The bytes of a step or a stage, in its packed form or with a byte for each binary value.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <string>
 #include <vector>
@@ -23,10 +24,11 @@ struct StepResult {
 
 class BlockTraining {
 public:
-    // `session` is that of the block's step.
-    BlockTraining(const Artifact& artifact, std::size_t index, ModelState& state, MemoryUse& memory, Session session)
+    // `sessions` are those of the block's steps: one, or one for each layer where layers take turns.
+    BlockTraining(const Artifact& artifact, std::size_t index, ModelState& state, MemoryUse& memory,
+                  std::vector<Session> sessions)
         : manifest_(artifact.manifest()), record_(artifact.block(index)), state_(state), memory_(memory),
-          session_(std::move(session)), rate_(Dtype::float32, {}) {
+          sessions_(std::move(sessions)), rate_(Dtype::float32, {}) {
         for (const LayerRecord& layer : record_.layers) {
             layers_.push_back(&state.layer(layer.name));
         }
@@ -34,7 +36,7 @@ public:
             inputs_[name] = batch_tensor(name);
         }
         target_ = batch_tensor(names::target);
-        for (const Port& port : session_.outputs()) {
+        for (const Port& port : sessions_.front().outputs()) {
             if (manifest_.next_of.count(port.name) == 0) {
                 outputs_[port.name] = Tensor(port.type.dtype, port.type.shape);
             }
@@ -47,25 +49,35 @@ public:
     std::map<std::string, Tensor>& inputs() { return inputs_; }
     Tensor& target() { return target_; }
 
-    std::int64_t num_slices() const {
+    std::int64_t num_turns() const {
         std::size_t most = 0;
         for (const Layer* layer : layers_) {
             most = std::max(most, layer->grid().turns());
         }
-        return static_cast<std::int64_t>(most);
+        return static_cast<std::int64_t>(most * sessions_.size());
     }
 
-    // Let slice `turn` be trained; nothing happens where it is active already.
+    // Let slice `turn` of each layer be trained, or where layers take turns the next slice of the next layer; nothing happens
+    // where it is active already.
     void begin_turn(std::int64_t turn) {
-        const auto slice = [turn](const Layer& layer) { return static_cast<std::size_t>(turn) % layer.grid().turns(); };
-        if (std::all_of(layers_.begin(), layers_.end(), [&](const Layer* layer) { return layer->active() == slice(*layer); })) {
+        const std::size_t place = static_cast<std::size_t>(turn) % sessions_.size();
+        const std::size_t number = static_cast<std::size_t>(turn) / sessions_.size();
+        const auto slice = [&](std::size_t i) {
+            return sessions_.size() == 1 || i == place ? number % layers_[i]->grid().turns() : Layer::none;
+        };
+        bool is_active = true;
+        for (std::size_t i = 0; i < layers_.size(); ++i) {
+            is_active = is_active && layers_[i]->active() == slice(i);
+        }
+        if (is_active) {
             return;
         }
         TensorRefs tensors;
-        for (Layer* layer : layers_) {
-            tensors.merge(layer->begin_turn(slice(*layer)));
+        for (std::size_t i = 0; i < layers_.size(); ++i) {
+            tensors.merge(slice(i) == Layer::none ? layers_[i]->forward_tensors() : layers_[i]->begin_turn(slice(i)));
         }
-        session_.bind(tensors, manifest_.next_of);
+        place_ = place;
+        sessions_[place_].bind(tensors, manifest_.next_of);
     }
 
     // Take step `number` on the batch in `inputs` and `target`. When it throws, the state is as it was.
@@ -77,13 +89,13 @@ public:
             scales.push_back(state_.scale(names::own(value, "scale")));
         }
         try {
-            memory_.run(held_nbytes(), [this] { session_.run(); });
+            memory_.run(held_nbytes(), [this] { sessions_[place_].run(); });
             const float loss = *outputs_.at(names::loss).data<float>();
             if (!std::isfinite(loss)) {
                 throw divergence_error(record_.name, number, std::isnan(loss) ? "the loss is NaN" : "the loss is infinite");
             }
         } catch (...) {
-            for (Layer* layer : layers_) {
+            for (Layer* layer : active_layers()) {
                 layer->roll_back();
             }
             for (std::size_t i = 0; i < scales.size(); ++i) {
@@ -91,7 +103,7 @@ public:
             }
             throw;
         }
-        for (Layer* layer : layers_) {
+        for (Layer* layer : active_layers()) {
             layer->commit();
         }
         for (const auto& [name, next] : next_kept_) {
@@ -155,7 +167,7 @@ private:
         const std::size_t size = tensor.size() / manifest_.batch, start = sample * size;
         if (tensor.dtype() == Dtype::uint32) {
             return static_cast<double>(count_ones(tensor.data<Word>() + start, size)) /
-                   static_cast<double>(session_.input(name)->bits);
+                   static_cast<double>(sessions_.front().input(name)->bits);
         }
         double sum = 0;
         for (std::size_t i = start; i < start + size; ++i) {
@@ -165,8 +177,15 @@ private:
         return sum / static_cast<double>(size);
     }
 
+    std::vector<Layer*> active_layers() const {
+        std::vector<Layer*> found;
+        std::copy_if(layers_.begin(), layers_.end(), std::back_inserter(found),
+                     [](const Layer* layer) { return layer->active() != Layer::none; });
+        return found;
+    }
+
     Tensor batch_tensor(const std::string& name) const {
-        const Port* port = session_.input(name);
+        const Port* port = sessions_.front().input(name);
         const Shape shape = port == nullptr ? Shape() : port->type.shape;
         const bool has_batch = !shape.empty() && static_cast<std::size_t>(shape[0]) % manifest_.batch == 0;
         if (!has_batch || std::any_of(shape.begin(), shape.end(), [](std::int64_t size) { return size < 1; })) {
@@ -190,7 +209,7 @@ private:
         };
         const auto is_known = [this](const auto& input) {
             const Tensor& tensor = input.second;
-            const std::size_t bits = session_.input(input.first)->bits;
+            const std::size_t bits = sessions_.front().input(input.first)->bits;
             const bool is_packed = tensor.dtype() == Dtype::uint32 && bits > 0 && tensor.shape().size() == 2 &&
                                    count_words(bits) == static_cast<std::size_t>(tensor.shape()[1]);
             return is_packed || tensor.dtype() == Dtype::uint8 || tensor.dtype() == Dtype::float32;
@@ -216,7 +235,7 @@ private:
         for (const std::string& name : record_.kept) {
             tensors[name] = state_.kept(record_.name + name).tensor();
         }
-        for (const Port& output : session_.outputs()) {
+        for (const Port& output : sessions_.front().outputs()) {
             const auto next = manifest_.next_of.find(output.name);
             const auto kept = next == manifest_.next_of.end() ? record_.kept.end()
                                                               : std::find(record_.kept.begin(), record_.kept.end(), next->second);
@@ -225,7 +244,9 @@ private:
                 learning.write = next_kept_.emplace(*kept, Tensor(learning.dtype, learning.shape)).first->second.data();
             }
         }
-        session_.bind(tensors, manifest_.next_of);
+        for (Session& session : sessions_) {
+            session.bind(tensors, manifest_.next_of);
+        }
     }
 
     float accuracy() const {
@@ -243,7 +264,8 @@ private:
     const BlockRecord& record_;
     ModelState& state_;
     MemoryUse& memory_;
-    Session session_;
+    std::vector<Session> sessions_;
+    std::size_t place_ = 0;  // of the session whose layers move
     std::vector<Layer*> layers_;
     std::map<std::string, Tensor> inputs_, outputs_;
     Tensor target_, rate_;

@@ -44,16 +44,19 @@ struct RateRecord {
 
 struct BlockRecord {
     std::string name;
-    std::string step;                 // path of its training step
-    std::vector<std::string> inputs;  // values that enter it
-    std::string output;               // where its loss attaches
-    std::vector<std::string> binary;  // the values that it computes as bits, in order; each has a scale
+    std::string step;                      // path of its training step; the first where there are several
+    std::vector<std::string> layer_steps;  // paths of steps in which one layer alone moves; none where all move in one
+    std::vector<std::string> inputs;       // values that enter it
+    std::string output;                    // where its loss attaches
+    std::vector<std::string> binary;       // the values that it computes as bits, in order; each has a scale
     double scale_momentum = 0;
     std::string scores;             // output of the step by which the block predicts
     std::vector<std::string> kept;  // what the step reads of its method's, such as a stored head: #ROLE; BLOCK#ROLE in the state
     RateRecord rate;
     bool is_classifier = false;
     std::vector<LayerRecord> layers;
+
+    std::vector<std::string> steps() const { return layer_steps.empty() ? std::vector<std::string>{step} : layer_steps; }
 };
 
 // A model file: its size and SHA-256.
@@ -181,7 +184,10 @@ inline BlockRecord read_block(RecordReader& reader) {
     BlockRecord block;
     block.name = reader.text("name");
     block.step = reader.text("step");
-    check_model_path(reader.place(), block.step);
+    block.layer_steps = reader.texts("layer_steps");
+    for (const std::string& path : block.steps()) {
+        check_model_path(reader.place(), path);
+    }
     block.inputs = reader.texts("inputs");
     block.output = reader.text("output");
     block.binary = reader.texts("binary");
@@ -195,6 +201,9 @@ inline BlockRecord read_block(RecordReader& reader) {
     block.layers = reader.records("layers", read_layer);
     if (block.layers.empty() || block.inputs.empty()) {
         throw reader.refused("has no layers or no inputs");
+    }
+    if (!block.layer_steps.empty() && (block.layer_steps.size() != block.layers.size() || block.layer_steps[0] != block.step)) {
+        throw reader.refused("does not have a step for each layer");
     }
     if (block.scores.empty()) {
         throw reader.refused("is trained without scores, which needs Python's trainer: tinyfoa-rt train");

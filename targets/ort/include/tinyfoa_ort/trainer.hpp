@@ -273,17 +273,19 @@ private:
         parts_->progress.begin(data);
     }
 
-    // The block in training, its session open.
+    // The block in training, its sessions open.
     BlockTraining& begin_block() {
         if (is_done()) {
             throw usage_error("training", "has ended: all blocks are trained", "go back with train_block");
         }
         if (!parts_->training) {
             const std::size_t index = progress().block;
-            const std::string& path = parts_->artifact.block(index).step;
-            Session session(path, parts_->artifact.model(path, has_kernels()), parts_->options, parts_->kernels);
+            std::vector<Session> sessions;
+            for (const std::string& path : parts_->artifact.block(index).steps()) {
+                sessions.emplace_back(path, parts_->artifact.model(path, has_kernels()), parts_->options, parts_->kernels);
+            }
             parts_->training =
-                std::make_unique<BlockTraining>(parts_->artifact, index, parts_->state, parts_->memory, std::move(session));
+                std::make_unique<BlockTraining>(parts_->artifact, index, parts_->state, parts_->memory, std::move(sessions));
         }
         return *parts_->training;
     }
@@ -329,7 +331,7 @@ private:
     }
 
     StepResult step(BlockTraining& training, double rate) {
-        training.begin_turn(progress().step / progress().settings.steps_a_turn() % training.num_slices());
+        training.begin_turn(progress().step / progress().settings.steps_a_turn() % training.num_turns());
         const StepResult result = training.step(rate, progress().step);
         ++parts_->progress.step;
         ++parts_->progress.total_steps;
