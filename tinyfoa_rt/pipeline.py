@@ -61,9 +61,10 @@ def plan(model: Model, budget: str | int | None = None, *, labels: Any = None, *
     if labels is not None:
         asked = with_loss_of(graph, asked, labels)
     if asked.method != AUTO:
-        return _planned(graph, BlockCosts(resolve_options(graph, asked)))
+        return _naming_smaller_input(graph, _planned(graph, BlockCosts(resolve_options(graph, asked))))
     choice = choose(graph, asked, options, lambda costs: _planned(graph, costs))
-    return replace(choice.plan, reason=f"{explain_choice(choice)} {choice.plan.reason}")
+    found = replace(choice.plan, reason=f"{explain_choice(choice)} {choice.plan.reason}")
+    return _naming_smaller_input(graph, found)
 
 
 def _planned(graph: Graph, costs: BlockCosts) -> Plan:
@@ -97,6 +98,20 @@ def _planned(graph: Graph, costs: BlockCosts) -> Plan:
     return planned
 
 
+def _naming_smaller_input(graph: Graph, planned: Plan) -> Plan:
+    """A plan that does not fit, with the smallest reduction of the input that would make it fit, if there is one."""
+    from tinyfoa_rt.planner.smaller_input import find_smaller_input
+
+    source = graph.source
+    if planned.feasible or not source.path or source.pool_input != 1:
+        return planned
+    found = find_smaller_input(planned, lambda size: _loaded(source.path, source.shapes, size))
+    if found is None:
+        return planned
+    size, nbytes = found
+    return replace(planned, reason=f"{planned.reason} With means in front, --pool-input {size}, it needs {nbytes:,} bytes.")
+
+
 def build(model: Model, plan: Plan, **repeated: Any) -> Artifact:
     """Build what ``plan`` plans.
 
@@ -119,7 +134,7 @@ def build(model: Model, plan: Plan, **repeated: Any) -> Artifact:
     from tinyfoa_rt.profiles import load_profile
 
     plan.options.refuse_others(repeated)
-    graph = _loaded(model, plan.shapes)
+    graph = _loaded(model, plan.shapes, plan.pool_input)
     if not plan.feasible:
         raise InputError("plan", f"does not fit its budget of {plan.budget_bytes:,} bytes", "plan with a larger budget")
     task = planned_task(graph, plan)
@@ -175,10 +190,10 @@ def export(folder: str | Path, output: str | Path, *, format: str = "c99", state
     return f"artifact, artifact-ort, {len(artifact.blocks)} blocks, {artifact.manifest.peak_bytes:,} bytes of RAM by the plan"
 
 
-def _loaded(model: Model, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Graph:
+def _loaded(model: Model, shapes: Mapping[str, tuple[int, ...]] | None = None, pool_input: int = 1) -> Graph:
     """A model that was loaded, or a file's."""
     if isinstance(model, Graph):
         return model
     from tinyfoa_rt.model import load
 
-    return load(model, shapes=shapes)
+    return load(model, shapes=shapes, pool_input=pool_input)

@@ -12,10 +12,11 @@ from tests.c99.exported import Device, ExportedModel
 from tests.c99.trained_pair import Pair, pair_of_graph
 from tests.c99.training_checks import TOLERANCE, check_block, data_of
 from tests.emit.conv_models import conv_model
-from tests.small_models import ModelBuilder, load_model, residual_net
+from tests.small_models import ModelBuilder, conv_net, load_model, residual_net
 from tinyfoa_rt.export.to_c99 import c_source
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.names import statistics_of
+from tinyfoa_rt.model import load
 from tinyfoa_rt.run.block_training import BlockTraining
 from tinyfoa_rt.run.calibration import calibrate
 from tinyfoa_rt.run.forward import ForwardPass
@@ -130,3 +131,12 @@ def test_a_one_percent_error_is_noticed(tmp_path: Path) -> None:
     rate = pair.device.model.source.blocks[0].starting_rate
     with pytest.raises(AssertionError):
         check_block(pair, 0, (rate, 1.01 * rate), graph.shape(graph.inputs[0])[1:])
+
+
+@pytest.mark.parametrize("options", [{"batch": 2, "head": "kaiming"}, {"batch": 1, "binarize": "none", "block_layers": "all"}])
+def test_means_in_front_of_the_model(options: dict[str, Any], tmp_path: Path) -> None:
+    """Raw samples go in; means of 3 x 3 pixels, at the end of fewer, are the first call of the forward pass."""
+    path = tmp_path / "conv.onnx"
+    path.write_bytes(conv_net().SerializeToString())
+    graph = load(path, pool_input=3)
+    check(pair_of_graph(graph, tmp_path, **options), graph)

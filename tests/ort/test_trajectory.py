@@ -12,7 +12,8 @@ from tests.ort.driver import Driver
 from tests.ort.trajectories import LOSS_TOLERANCE, assert_same, commands, in_python, wide_layers
 from tests.run import picture_models
 from tests.run.trained_models import artifact_of, blobs
-from tests.small_models import ModelBuilder, load_model
+from tests.small_models import ModelBuilder, conv_net, load_model
+from tinyfoa_rt.model import load
 from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.run import Trainer
 
@@ -90,6 +91,19 @@ def test_convolutions(driver: Driver, tmp_path: Path) -> None:
     )
     np.testing.assert_allclose(losses, expected, rtol=LOSS_TOLERANCE)
     assert_same(python, tmp_path / "saved")
+
+
+def test_means_in_front_of_the_model(driver: Driver, tmp_path: Path) -> None:
+    (tmp_path / "conv.onnx").write_bytes(conv_net().SerializeToString())
+    graph = load(tmp_path / "conv.onnx", pool_input=2)
+    artifact = build(graph, plan(graph, "1MB", batch=6, binarize="none"))
+    artifact.save(tmp_path / "artifact")
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(0, 1, (120, 3, 8, 8)).astype(np.float32), rng.integers(0, 5, 120)
+    python, expected = in_python(artifact, x, y, 60)
+    *losses, scores = driver.run(tmp_path / "artifact", x, y, *commands(3, 60), "scores")
+    np.testing.assert_allclose([line["loss"] for line in losses], expected, rtol=LOSS_TOLERANCE)
+    np.testing.assert_allclose(np.reshape(scores, (120, 5)), python.scores(x), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("loss", ["mean-squared-error", "binary-cross-entropy"])

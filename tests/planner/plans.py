@@ -66,6 +66,7 @@ def plan_of(blocks: tuple[BlockPlan, ...], budget: int, **changes: object) -> Pl
         model="mlp.onnx",
         model_sha256="00ff" * 16,
         shapes={},
+        pool_input=1,
         profile=replace(ARENA, name="c99"),
         options=OPTIONS,
         feasible=peak <= budget,

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCHEMA: dict[str, Any] = json.loads((ROOT / "tinyfoa_rt/artifact/plan.schema.json").read_text("utf-8"))
 OPTIONS = [each for each in fields(PlanOptions) if each.name not in ("budget", "target")]
 FIELDS = (
-    *("format", "model", "model_sha256", "shapes", "target", "profile", "budget_bytes"),
+    *("format", "model", "model_sha256", "shapes", "pool_input", "target", "profile", "budget_bytes"),
     *(each.name for each in OPTIONS),
     *("feasible", "peak_bytes", "floor_bytes", "nonvolatile_bytes", "nonvolatile_parts", "written_bytes_per_epoch"),
     *("baselines", "reason", "blocks"),

@@ -2,11 +2,13 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from tinyfoa_rt.errors import InputError, UsageError
@@ -150,3 +152,32 @@ def test_an_unknown_name_lists_the_known_ones(name: str, tmp_path: Path) -> None
         write_model(name, tmp_path / "model.onnx")
     with pytest.raises(UsageError):
         describe(name)
+
+
+def test_means_in_front_make_the_layers_behind_smaller() -> None:
+    model = build_model("cnn-1x28x28-10", pool_input=2)
+    onnx.checker.check_model(model, full_check=True)
+    shapes = {each.name: tuple(each.dims) for each in model.graph.initializer}
+    assert shapes["classifier.weight"] == (10, 512)  # 4 x 4 positions of 32 channels; of 28 x 28 pixels 8 x 8 of them
+    assert [node.op_type for node in model.graph.node][:2] == ["AveragePool", "Conv"]
+    x = np.random.default_rng(0).normal(0, 1, (2, 1, 28, 28)).astype(np.float32)
+    means = x.reshape(2, 1, 14, 2, 14, 2).mean(axis=(3, 5))
+    (whole,) = _scores(model, {"input": x})
+    del model.graph.node[0]
+    entry = model.graph.input[0]
+    entry.name = "input_pooled"
+    for dim in entry.type.tensor_type.shape.dim[2:]:
+        dim.dim_value = 14
+    (behind,) = _scores(model, {"input_pooled": means})
+    np.testing.assert_allclose(whole, behind, rtol=1e-4, atol=1e-5)  # means of four, summed in another order
+
+
+def _scores(model: onnx.ModelProto, given: dict[str, NDArray[np.float32]]) -> Any:
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, given)
+
+
+@pytest.mark.parametrize(("name", "size"), [("fc-784-10", 2), ("ds-cnn-kws", 2)])
+def test_means_need_an_image_that_they_divide(name: str, size: int) -> None:
+    with pytest.raises(UsageError, match=f"--pool-input {size}: is for images whose height and width it divides, .* of {name}"):
+        build_model(name, pool_input=size)

@@ -26,7 +26,7 @@ def to_json(plan: Plan) -> Mapping[str, object]:
     """Return the plan as values that :mod:`json` writes; nothing is lost."""
     content = asdict(plan)
     options, profile, blocks = (content.pop(name) for name in ("options", "profile", "blocks"))
-    head = {name: content.pop(name) for name in ("model", "model_sha256", "shapes")}
+    head = {name: content.pop(name) for name in ("model", "model_sha256", "shapes", "pool_input")}
     memory = {name: content.pop(name) for name in ("feasible", "peak_bytes", "floor_bytes")}
     return {
         "format": PLAN_FORMAT,
@@ -93,6 +93,8 @@ def _check(place: str, plan: Plan) -> None:
         raise InputError(f"{place}, train", "does not name the blocks", _MEND)
     if plan.profile.alignment not in (1, 2, 4, 8, 16, 32, 64):
         raise InputError(f"{place}, profile, alignment", f"is {plan.profile.alignment}", _MEND)
+    if not 1 <= plan.pool_input <= 64:
+        raise InputError(f"{place}, pool_input", f"is {plan.pool_input}", _MEND)
     if any(not 1 <= parts < 2**20 for block in plan.blocks for parts in block.slices):
         raise InputError(f"{place}, blocks", "have slices that are not between 1 and 2^20", _MEND)
     if any(list(block.segments) != sorted({*block.segments}) for block in plan.blocks):

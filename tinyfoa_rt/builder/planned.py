@@ -36,6 +36,9 @@ def planned_task(graph: Graph, plan: Plan) -> PlanningTask:
     if source.shapes != plan.shapes:
         problem = f"is for inputs of the shapes {plan.shapes or 'of the model'}, not {source.shapes or 'those'}"
         raise InputError("plan", problem, _PLAN_AGAIN)
+    if source.pool_input != plan.pool_input:
+        problem = f"is for --pool-input {plan.pool_input}, and the model was loaded with {source.pool_input}"
+        raise InputError("plan", problem, _PLAN_AGAIN)
     task = resolve_options(graph, plan.options, plan.profile)
     check_model(task)
     return task

@@ -10,22 +10,31 @@ import click
 
 from tinyfoa_rt.errors import UsageError
 
-__all__ = ["data_option", "model_argument", "renamed_option", "runtime_options", "sampling_option", "shape_option"]
+__all__ = ["data_option", "input_options", "model_argument", "renamed_option", "runtime_options", "sampling_option"]
 
 
 def model_argument(command: Any) -> Any:
     return click.argument("model", type=click.Path(path_type=Path))(command)
 
 
-def shape_option(command: Any) -> Any:
-    return click.option(
+def input_options(command: Any) -> Any:
+    """What the model is given: the size of its inputs, and whether means of it come first."""
+    shapes = click.option(
         "--shape",
         "shapes",
         multiple=True,
         metavar="NAME=1x3x224x224",
         callback=lambda context, parameter, texts: _parse_shapes(texts),
         help="Shape of an input whose size the model leaves open; the first number is the batch.",
-    )(command)
+    )
+    pool_input = click.option(
+        "--pool-input",
+        type=click.IntRange(1, 64),
+        default=1,
+        metavar="K",
+        help="Means of KxK pixels, or of K positions of a signal, in front of the model, which then has a smaller input.",
+    )
+    return shapes(pool_input(command))
 
 
 def data_option(command: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from tinyfoa_rt.cli.arguments import model_argument, shape_option
+from tinyfoa_rt.cli.arguments import input_options, model_argument
 from tinyfoa_rt.cli.planning_options import PLANNING, given_planning, planning_options, refuse_given
 from tinyfoa_rt.errors import InputError
 
@@ -21,7 +21,7 @@ _OWN = ("plan_path", "output")
 @click.option("--plan", "plan_path", required=True, type=click.Path(path_type=Path), help="What 'plan -o' has written.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the artifact.")
 @planning_options(hidden=True)
-@shape_option
+@input_options
 def command(model: Path, plan_path: Path, output: Path, **planning: Any) -> None:
     """Build step graphs, inference graph and initial state of MODEL as planned: an artifact that trains without onnx.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tinyfoa_rt.cli.arguments import data_option, model_argument, runtime_options, sampling_option, shape_option
+from tinyfoa_rt.cli.arguments import data_option, input_options, model_argument, runtime_options, sampling_option
 from tinyfoa_rt.cli.planning_options import given_planning, planning_options
 from tinyfoa_rt.errors import BudgetError
 
@@ -47,7 +47,7 @@ _INTERRUPTED = 128
 @click.option("--normalization", default="auto", show_default=True, help="Of samples: data, none or auto, as 'train' takes it.")
 @click.option("--checkpoint-every", default=30.0, show_default=True, metavar="SECONDS", help="Time between two checkpoints.")
 @planning_options(without=("budget", "seed", "samples"))
-@shape_option
+@input_options
 @runtime_options
 def command(model: Path, data: str, output: Path, **asked: Any) -> None:
     """Compare methods of training MODEL (an ONNX file) on data: plan, train and measure each in each budget with each seed.

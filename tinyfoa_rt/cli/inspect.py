@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from tinyfoa_rt.cli.arguments import model_argument, shape_option
+from tinyfoa_rt.cli.arguments import input_options, model_argument
 from tinyfoa_rt.errors import UsageError
 
 __all__ = ["command"]
@@ -15,10 +15,10 @@ __all__ = ["command"]
 
 @click.command("inspect")
 @model_argument
-@shape_option
+@input_options
 @click.option("--loss-at", metavar="NAME", help="The output, or another value, that the loss attaches at.")
 @click.option("--providers", is_flag=True, help="Of a built artifact: which execution provider takes which nodes of the steps.")
-def command(model: Path, shapes: Mapping[str, tuple[int, ...]], loss_at: str | None, providers: bool) -> None:
+def command(model: Path, shapes: Mapping[str, tuple[int, ...]], pool_input: int, loss_at: str | None, providers: bool) -> None:
     """Show the layers, shapes and blocks of MODEL: what can be trained and what not, and why."""
     if providers:
         from tinyfoa_rt.artifact.folder import Artifact
@@ -32,4 +32,4 @@ def command(model: Path, shapes: Mapping[str, tuple[int, ...]], loss_at: str | N
     from tinyfoa_rt.model import load
     from tinyfoa_rt.report.inspection import print_inspection
 
-    print_inspection(load(model, shapes=shapes), loss_at=loss_at)
+    print_inspection(load(model, shapes=shapes, pool_input=pool_input), loss_at=loss_at)

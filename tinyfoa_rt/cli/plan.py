@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from tinyfoa_rt.cli.arguments import model_argument, shape_option
+from tinyfoa_rt.cli.arguments import input_options, model_argument
 from tinyfoa_rt.cli.planning_options import given_planning, planning_options
 from tinyfoa_rt.errors import BudgetError
 from tinyfoa_rt.files import write_whole
@@ -20,13 +20,14 @@ __all__ = ["command"]
 @click.command("plan")
 @model_argument
 @planning_options()
-@shape_option
+@input_options
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON in place of the table.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the plan as JSON to a file.")
 @click.option("--chart", type=click.Path(path_type=Path), help="Write a chart of the memory over the steps, as SVG.")
 def command(
     model: Path,
     shapes: Mapping[str, tuple[int, ...]],
+    pool_input: int,
     as_json: bool,
     output: Path | None,
     chart: Path | None,
@@ -48,7 +49,7 @@ def command(
 
     options = given_planning(options)
     options_of(**options)  # refuse wrong use before the model is read
-    graph = load(model, shapes=shapes)
+    graph = load(model, shapes=shapes, pool_input=pool_input)
     result = plan(graph, **options)
     if output is not None:
         write_whole(output, (dumps(result) + "\n").encode())

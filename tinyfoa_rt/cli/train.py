@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tinyfoa_rt.cli.arguments import data_option, runtime_options, sampling_option, shape_option
+from tinyfoa_rt.cli.arguments import data_option, input_options, runtime_options, sampling_option
 from tinyfoa_rt.cli.planning_options import given_planning, planning_options, refuse_given
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from tinyfoa_rt.artifact.folder import Artifact
@@ -36,7 +34,7 @@ _INTERRUPTED = 128
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the output folder.")
 @click.option("--from-scratch", is_flag=True, help="Begin with DIR's initial state, though it has a checkpoint to learn on from.")
 @planning_options(without=("samples", "rotate_every"))
-@shape_option
+@input_options
 @click.option(
     "--normalization",
     default="auto",
@@ -88,7 +86,8 @@ def command(
             refuse_given(_NOT_PLANNING, f"is for planning, and {source} is planned already", "leave it out, or train the model")
             trainer = open_trainer(source, from_scratch=options["from_scratch"], **runtime)
         else:
-            trainer = Trainer(_planned_and_built(source, options["shapes"], planning, data_set.y_train), **runtime)
+            inputs = {name: options[name] for name in ("shapes", "pool_input")}
+            trainer = Trainer(_planned_and_built(source, inputs, planning, data_set.y_train), **runtime)
         training = RecordedTraining(trainer, data_set, output, checkpoint_every)
         reports = training.resume() if resume else training.begin(normalization, **settings)
         with TrainingBar(has_accuracy=bool(data_set.num_classes)) as bar:
@@ -110,14 +109,12 @@ def _refuse_changes(trainer: Trainer, settings: dict[str, Any]) -> None:
     refuse_given((*_GOING_ON, *same), "cannot be changed by --resume: the run goes on as it was begun", mend)
 
 
-def _planned_and_built(
-    model: Path, shapes: Mapping[str, tuple[int, ...]], planning: dict[str, Any], labels: NDArray[Any]
-) -> Artifact:
+def _planned_and_built(model: Path, inputs: dict[str, Any], planning: dict[str, Any], labels: NDArray[Any]) -> Artifact:
     from tinyfoa_rt.errors import BudgetError
     from tinyfoa_rt.model import load
     from tinyfoa_rt.pipeline import build, plan
 
-    graph = load(model, shapes=shapes)
+    graph = load(model, **inputs)
     planned = plan(graph, labels=labels, **planning)
     if not planned.feasible:
         raise BudgetError(f"budget {planned.budget_bytes:,} bytes", planned.reason)

@@ -14,7 +14,8 @@ __all__ = ["command"]
 @click.command("zoo")
 @click.argument("name", required=False)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The ONNX file to write. Default: NAME.onnx.")
-def command(name: str | None, output: Path | None) -> None:
+@click.option("--pool-input", type=click.IntRange(1, 64), default=1, metavar="K", help="Means of KxK pixels come first.")
+def command(name: str | None, output: Path | None, pool_input: int) -> None:
     """List the models that come along, or write the model NAME as an ONNX file."""
     from tinyfoa_rt.zoo import describe, write_model, zoo_names
 
@@ -25,5 +26,5 @@ def command(name: str | None, output: Path | None) -> None:
             click.echo(f"{known:24}{describe(known)}")
         return
     path = output or Path(f"{name}.onnx")
-    write_model(name, path)
+    write_model(name, path, pool_input=pool_input)
     click.echo(f"wrote {path}")

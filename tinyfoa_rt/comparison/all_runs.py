@@ -72,21 +72,24 @@ def compare(
         output: the folder: report.html, table.md, table.csv, chart.svg, and a folder a run.
         watch: is told of each run as it begins and as it ends.
         **asked: ``methods``, ``budgets``, ``seeds`` and ``normalization`` (:class:`Experiment`); ``shapes`` of inputs that the
-            model leaves open; ``providers``, ``threads`` and ``kernels`` of the trainer; ``checkpoint_every``, seconds; options
-            of planning and training for all methods, such as ``batch=100`` and ``epochs=5``.
+            model leaves open, ``pool_input`` (:func:`tinyfoa_rt.load`); ``providers``, ``threads`` and ``kernels`` of the
+            trainer; ``checkpoint_every``, seconds; options of planning and training for all methods, such as ``batch=100`` and
+            ``epochs=5``.
 
     Raises:
         UsageError: something is asked that is not known, or contradicts itself.
         InputError: the model or the data cannot be used; or the folder holds a comparison that was begun otherwise.
     """
     runtime = {name: asked.pop(name, default) for name, default in _RUNTIME.items()}
-    checkpoint_every, shapes = asked.pop("checkpoint_every", 30.0), asked.pop("shapes", {})
+    checkpoint_every = asked.pop("checkpoint_every", 30.0)
+    shapes, pool_input = asked.pop("shapes", {}), asked.pop("pool_input", 1)
     of_experiment = {name: asked.pop(name) for name in ("methods", "budgets", "seeds", "normalization") if name in asked}
     experiment = Experiment(**of_experiment, options=asked)
     output = Path(output)
     with lock_folder(output):
-        graph, data_set = load(model, shapes=shapes), load_data(data)
-        given = {"model": graph.source.sha256, "shapes": {name: list(shape) for name, shape in shapes.items()}}
+        graph, data_set = load(model, shapes=shapes, pool_input=pool_input), load_data(data)
+        given_shapes = {name: list(shape) for name, shape in shapes.items()}
+        given = {"model": graph.source.sha256, "shapes": given_shapes, "pool_input": pool_input}
         remembered = {"format": _FORMAT, **given, "data": _digest(data_set), **experiment.to_json(), **_as_json(runtime)}
         remember(output, remembered)
         workshop = Workshop(experiment, graph, data_set, output, runtime, checkpoint_every)

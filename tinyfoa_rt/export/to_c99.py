@@ -115,7 +115,7 @@ def _task(artifact: Artifact) -> tuple[PlanningTask, Plan]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         path.write_bytes(artifact.models[SOURCE_MODEL])
-        graph = load(path, shapes=plan.shapes)
+        graph = load(path, shapes=plan.shapes, pool_input=plan.pool_input)
     return resolve_options(replace(graph, name=plan.model), plan.options, plan.profile), plan
 
 

@@ -186,11 +186,13 @@ class Source:
         path: of the file.
         sha256: of its bytes, and of its external data behind them.
         shapes: of inputs, as they were given to the loader.
+        pool_input: the loader put means of so many positions along each axis of the input in front; 1 where it did not.
     """
 
     path: str = ""
     sha256: str = ""
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    pool_input: int = 1
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,7 @@ class Plan:
         model: its name.
         model_sha256: of its file and its external data; empty for a graph that was made in memory.
         shapes: of inputs, as they were given for sizes that the model leaves open.
+        pool_input: means of so many positions along each axis of the input stand in front of the model; 1 for none.
         profile: what it is for, with the nonvolatile memory that was asked for.
         options: resolved; see :class:`tinyfoa_rt.ir.options.PlanOptions`.
     """
@@ -113,6 +114,7 @@ class Plan:
     model: str
     model_sha256: str
     shapes: Mapping[str, tuple[int, ...]]
+    pool_input: int
     profile: Profile
     options: PlanOptions
     feasible: bool

@@ -11,7 +11,7 @@ from tinyfoa_rt.files import write_whole
 from tinyfoa_rt.resources import resource_path
 from tinyfoa_rt.zoo.build import assemble, lay_out
 from tinyfoa_rt.zoo.network import Network
-from tinyfoa_rt.zoo.spec import ModelSpec, read_spec
+from tinyfoa_rt.zoo.spec import ModelSpec, read_spec, with_pooled_input
 
 __all__ = ["build_model", "describe", "write_model", "zoo_names"]
 
@@ -31,28 +31,32 @@ def describe(name: str) -> str:
     return f"{spec.title} ({shape}, {count:,} parameters)"
 
 
-def build_model(name: str) -> onnx.ModelProto:
+def build_model(name: str, *, pool_input: int = 1) -> onnx.ModelProto:
     """Build the model ``name``: float32, He-initialised by the seed of its specification, the same on every build.
 
+    With ``pool_input`` means of so many pixels along each axis come first, and the layers behind are made for a smaller image.
+
     Raises:
-        UsageError: there is no such model.
+        UsageError: there is no such model, or its input is not reduced so.
     """
-    return assemble(*_load(name))
+    return assemble(*_load(name, pool_input))
 
 
-def write_model(name: str, path: str | Path) -> None:
-    """Write the model ``name`` to ``path``, which is either complete or as it was before.
+def write_model(name: str, path: str | Path, *, pool_input: int = 1) -> None:
+    """Write the model ``name`` to ``path``, which is either complete or as it was before; see :func:`build_model`.
 
     Raises:
-        UsageError: there is no such model.
+        UsageError: there is no such model, or its input is not reduced so.
         InputError: the file cannot be written.
     """
-    write_whole(Path(path), build_model(name).SerializeToString(deterministic=True))
+    write_whole(Path(path), build_model(name, pool_input=pool_input).SerializeToString(deterministic=True))
 
 
-def _load(name: str) -> tuple[ModelSpec, Network]:
+def _load(name: str, pool_input: int = 1) -> tuple[ModelSpec, Network]:
     if name not in zoo_names():
         raise UsageError(f"model '{name}'", "is not in the zoo", f"use {', '.join(zoo_names())}")
     path = resource_path(_FOLDER) / f"{name}.toml"
     spec = read_spec(path)
+    if pool_input != 1:
+        spec = with_pooled_input(spec, pool_input)
     return spec, lay_out(spec, path.name)

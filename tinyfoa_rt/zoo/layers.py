@@ -72,6 +72,11 @@ def _add(network: Network, layer: LayerSpec, x: str) -> None:
     network.node(layer, "Add", [x, other], shape)
 
 
+def _average_pool(network: Network, layer: LayerSpec, x: str) -> None:
+    channels, *_ = _shape(network, layer, x, rank=3)
+    network.node(layer, "AveragePool", [x], (channels, *_output_size(network, layer, x)), **_window(layer))
+
+
 def _global_average_pool(network: Network, layer: LayerSpec, x: str) -> None:
     channels, *_ = _shape(network, layer, x, rank=3)
     network.node(layer, "GlobalAveragePool", [x], (channels, 1, 1))
@@ -88,6 +93,7 @@ _BUILDERS: Mapping[str, Callable[[Network, LayerSpec, str], None]] = {
     "batch_norm": _batch_norm,
     "relu": _relu,
     "add": _add,
+    "average_pool": _average_pool,
     "global_average_pool": _global_average_pool,
     "flatten": _flatten,
 }

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tinyfoa_rt.errors import InputError
+from tinyfoa_rt.errors import InputError, UsageError
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-__all__ = ["LAYER_KEYS", "LayerSpec", "ModelSpec", "read_spec"]
+__all__ = ["LAYER_KEYS", "LayerSpec", "ModelSpec", "read_spec", "with_pooled_input"]
 
 _KEYS = {"name": str, "title": str, "input": list, "seed": int, "layers": list}
 _MEND = "see graphs/models for examples"
@@ -32,6 +32,7 @@ LAYER_KEYS: Mapping[str, Mapping[str, bool]] = {
     "locally_connected": _WINDOW,
     "batch_norm": {},
     "relu": {},
+    "average_pool": {"kernel": True, "strides": False, "pads": False},
     "add": {"with": True},
     "global_average_pool": {},
     "flatten": {},
@@ -88,6 +89,22 @@ def read_spec(path: Path) -> ModelSpec:
     layers = tuple(_layer(str(path), number, row) for number, row in enumerate(table["layers"], 1))
     _check_order(str(path), layers)
     return ModelSpec(table["name"], table["title"], tuple(table["input"]), table["seed"], layers)
+
+
+def with_pooled_input(spec: ModelSpec, size: int) -> ModelSpec:
+    """Return the specification with means of ``size`` x ``size`` pixels in front: its layers are those of a smaller input.
+
+    Raises:
+        UsageError: its input is no image, or does not divide evenly.
+    """
+    positions = spec.input_shape[1:]
+    if len(positions) != 2 or any(length % size for length in positions):
+        shape = "x".join(map(str, spec.input_shape))
+        problem = f"is for images whose height and width it divides, and the input of {spec.name} is {shape}"
+        raise UsageError(f"--pool-input {size}", problem, "name another model, such as cnn-1x28x28-10")
+    means = LayerSpec("average_pool", "input_pooled", None, {"kernel": [size, size], "strides": [size, size]})
+    layers = (replace(each, source=means.name if each.source == "input" else each.source) for each in spec.layers)
+    return replace(spec, name=f"{spec.name}-pooled{size}", layers=(means, *layers))
 
 
 def _layer(path: str, number: int, row: Any) -> LayerSpec:
