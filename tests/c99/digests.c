@@ -222,6 +222,37 @@ static void report_block(void)
     report("lrn_grad", shape, digest_of_floats(image, size));
 }
 
+/* A step on weights that are whole numbers, their signs, and what they stand for. */
+static void report_integers(uint32_t num_bits)
+{
+    enum { INS = 37, OUTS = 9 };
+    static uint32_t q[(OUTS * INS + 1) / 2], bits[OUTS * 2];
+    static float sums[OUTS], reals[OUTS * INS], errors[2 * OUTS], x[2 * INS];
+    const int32_t shape[3] = {OUTS, INS, (int32_t)num_bits};
+    const tfoa_integers integers = {num_bits, 0.0125f, 0x89ABCDEFu, tfoa_read_weights, tfoa_pack_weights};
+    const tfoa_operand operand = {NULL, x, INS, 1.0f, 0.0f, NULL, NULL};
+    const tfoa_slice slice = {(float *)(void *)q, NULL, bits, sums, INS, OUTS, 0, 0, 0, OUTS, 1.0f, 1, &integers, 12345u};
+    for (size_t i = 0; i < sizeof q / sizeof q[0]; i++) {
+        q[i] = next_random();
+    }
+    for (int32_t i = 0; i < 2 * OUTS; i++) {
+        errors[i] = next_float();
+    }
+    for (int32_t i = 0; i < 2 * INS; i++) {
+        x[i] = next_float();
+    }
+    tfoa_weight_sgd_step_on_integers(&slice, errors, &operand, 2, 0.01f);
+    integers.read(&integers, q, 0u, OUTS * INS, reals);
+    uint32_t digest = digest_of_floats(reals, OUTS * INS) ^ digest_of_floats(sums, OUTS);
+    for (size_t i = 0; i < sizeof bits / sizeof bits[0]; i++) {
+        digest = digest_of(digest, bits[i]);
+    }
+    for (int32_t i = 0; i < OUTS * INS * (int32_t)num_bits / 32; i++) {
+        digest = digest_of(digest, q[i]);
+    }
+    report("integers", shape, digest);
+}
+
 int main(void)
 {
     static const int32_t shapes[][3] = {{1, 1, 1},    {1, 3, 31},   {2, 4, 32},   {3, 5, 33},   {2, 9, 64},        {1, 4, 100},
@@ -235,5 +266,8 @@ int main(void)
     report_function("logf", tfoa_logf);
     report_forward();
     report_block();
+    report_integers(8u);
+    report_integers(12u);
+    report_integers(16u);
     return 0;
 }

@@ -21,6 +21,7 @@ from tests.optional_tools import required_tool
 from tinyfoa_rt.export.c99 import ModelSource, lower, render
 from tinyfoa_rt.export.c99.project import added_files
 from tinyfoa_rt.ir.c_program import CProgram
+from tinyfoa_rt.ir.latents import latent_of
 from tinyfoa_rt.ir.names import own
 
 __all__ = ["LIBRARY", "Device", "ExportedModel", "PowerCut", "library_sources", "write_sources"]
@@ -199,10 +200,10 @@ class Device:
         """Latent weights of a layer, ([taps], inputs, outputs), or a tensor that a block keeps for its method."""
         state = self.model.source.state
         layer = next(each for each in self.model.source.stored.layers if each.name == name)
-        weight = np.zeros((layer.grid.outs[-1], layer.grid.ins[-1], layer.taps), dtype=np.float32)
+        weight = np.zeros((layer.grid.outs[-1], layer.grid.ins[-1], layer.taps), dtype=latent_of(layer.latent).dtype)
         for index, (_, ins, outs) in enumerate(layer.grid):
             part = weight[outs, ins]
-            part[...] = self.record(name, index)[: part.size].view("<f4").reshape(part.shape)
+            part[...] = _numbers(self.record(name, index), part.size, layer.latent).reshape(part.shape)
         if name in state:
             return weight.reshape(state[name].shape)
         return np.ascontiguousarray(weight.transpose(2, 1, 0)).reshape(state[own(name, "weight")].shape)
@@ -246,3 +247,13 @@ class Device:
                 return 1
         ctypes.memmove(self.words.ctypes.data + offset, source, nbytes)
         return 0
+
+
+def _numbers(words: Array, count: int, latent: str) -> Array:
+    """The first numbers of a record: float32, or whole ones of so many bits, the first in the lowest bits."""
+    bits = latent_of(latent).bits
+    if bits == 32:
+        return words.view("<f4")[:count]
+    places = np.unpackbits(words.view(np.uint8), bitorder="little")[: count * bits].reshape(count, bits)
+    unsigned = places @ (1 << np.arange(bits))
+    return np.where(unsigned >> (bits - 1), unsigned - (1 << bits), unsigned)

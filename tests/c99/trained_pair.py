@@ -62,7 +62,8 @@ class Pair:
                 array[...] = values[name].reshape(array.shape)
             training.labels[...] = target
             training.begin_turn(step // self.rotate_every % training.num_turns)
-            losses.append((training.step(rates[0]).loss, self.device.step(batch, target, rates[1])[0]))
+            here = training.step(rates[0], self.device.progress().total_steps).loss
+            losses.append((here, self.device.step(batch, target, rates[1])[0]))
         training.end_turn()
         self.device.save()
         return np.array(losses)

@@ -262,6 +262,7 @@ def _integers(rng: np.random.Generator) -> Iterator[BodyCase]:
         label, step = np.dtype(dtype).name, np.array(rng.integers(0, 2**31), dtype=np.int64)
         drawn: dict[str, Any] = {"key": int(rng.integers(0, 2**32)), "taps": 4}
         yield BodyCase(f"DrawUniform-{label}", "DrawUniform", (w, step), drawn)
+        yield BodyCase(f"DrawUniform-{label}-positions", "DrawUniform", (w.reshape(2, 12, 7), step), drawn)
         for size in (0.01, 2.0, 1e6):  # the largest moves all to the ends of the range
             change = (size * real(rng, *w.shape)).astype(np.float32)
             kept = {**drawn, "most": most, "dtype": code}

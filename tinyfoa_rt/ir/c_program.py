@@ -10,9 +10,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 __all__ = [
-    "Address", "Argument", "CBlock", "CFunction", "CLayer", "CProgram", "Call", "Fields", "KernelFiles", "LayerRef", "Name",
-    "Number", "Piece",
-    "Real", "RealArray", "Shifted", "Statement", "StopIf", "Value",
+    "Address", "Argument", "CBlock", "CFunction", "CIntegers", "CLayer", "CProgram", "Call", "Fields",
+    "KernelFiles", "LayerRef", "Name", "Number", "Piece", "Real", "RealArray", "Shifted", "Statement",
+    "StopIf", "Value",
 ]  # fmt: skip
 
 
@@ -115,9 +115,22 @@ class CFunction:
     locals: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class CIntegers:
+    """The format of latent values that are whole numbers; the field ``integers`` of a layer in C."""
+
+    bits: int
+    quantum: float
+    key: int
+    is_binary: bool
+
+
 @dataclass(frozen=True)
 class CLayer:
-    """A trained layer; ``resident`` and ``kept`` are the fields of the C structures of these names, ``None`` for what is not."""
+    """A trained layer; ``resident`` and ``kept`` are the fields of the C structures of these names, ``None`` for what is not.
+
+    ``integers`` is ``None`` where its latent values are real.
+    """
 
     name: str
     ins: tuple[int, ...]
@@ -129,6 +142,7 @@ class CLayer:
     block: int
     resident: dict[str, int | tuple[int | None, ...] | None]
     kept: dict[str, int | None]
+    integers: CIntegers | None = None
 
 
 @dataclass(frozen=True)

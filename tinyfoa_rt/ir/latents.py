@@ -39,6 +39,7 @@ FLOAT = "float32"
 _OF_STEP, _OF_PLACE = 0x2C9277B5, 0x5BD1E995
 _FIRST, _SECOND = 0x21F0AAAD, 0x735A2D97
 _MASK = 0xFFFFFFFF
+_WORD_BITS = 32
 # Weights that come from a trained model grow a little on.
 _ROOM_OF_TRAINED = 1.15
 # Of weights whose signs multiply, in units of 1 / sqrt(inputs of an output).
@@ -50,14 +51,16 @@ class Latent:
     """A format.
 
     Attributes:
-        name: as options and recipes have it; of formats that are whole numbers also their NumPy type.
+        name: as options and recipes have it.
         bits: of one weight.
+        dtype: the NumPy type in which trainers hold it.
         dense_range: the largest weight of a dense layer, in standard deviations of those that training begins with.
         conv_range: that of kernels, which are used at many positions.
     """
 
     name: str
     bits: int
+    dtype: str
     dense_range: float = 0.0
     conv_range: float = 0.0
 
@@ -71,19 +74,20 @@ class Latent:
         """The largest whole number."""
         return (1 << (self.bits - 1)) - 1
 
-    @property
-    def item_nbytes(self) -> int:
-        """Bytes of one weight."""
-        return self.bits // 8
+    def num_words(self, count: int) -> int:
+        """Words of 32 bits that so many weights take in generated C: groups of them fill words without a gap."""
+        group_words = math.lcm(self.bits, _WORD_BITS) // _WORD_BITS
+        return -(-count * self.bits // (_WORD_BITS * group_words)) * group_words
 
 
 # By name, in the order in which options list them.
 FORMATS = Vocabulary(
     "latent",
     (
-        Latent(FLOAT, 32),
-        Latent("int16", 16, dense_range=12.0, conv_range=8.0),
-        Latent("int8", 8, dense_range=3.0, conv_range=3.5),
+        Latent(FLOAT, 32, FLOAT),
+        Latent("int16", 16, "int16", dense_range=12.0, conv_range=8.0),
+        Latent("int12", 12, "int16", dense_range=5.0, conv_range=5.0),
+        Latent("int8", 8, "int8", dense_range=3.0, conv_range=3.5),
     ),
 )
 latent_of = FORMATS.find
@@ -112,7 +116,7 @@ def quantum_of_signs(latent: Latent, fan_in: int) -> float:
 
 def quantized(latent: Latent, weight: NDArray[Any], quantum: float) -> NDArray[Any]:
     """Return the whole numbers that are nearest to ``weight``."""
-    return np.clip(np.rint(weight / np.float32(quantum)), -latent.most, latent.most).astype(latent.name)
+    return np.clip(np.rint(weight / np.float32(quantum)), -latent.most, latent.most).astype(latent.dtype)
 
 
 def draw_key(seed: int, layer: str) -> int:

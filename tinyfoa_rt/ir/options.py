@@ -180,7 +180,7 @@ class PlanOptions:
     latent: str = _choice(
         FLOAT,
         FORMATS,
-        "What trained weights are kept as: float32, or int16 or int8, whole numbers that steps round by chance.",
+        "What trained weights are kept as: float32, or int16, int12 or int8, whole numbers that steps round by chance.",
     )
     classes: int | None = _count(None, "A new classifier, for so many classes.", 2, _MOST_CLASSES)
     order: str = _choice("layerwise", ORDERS, "layerwise, or interleaved: all blocks take a step on each batch.")

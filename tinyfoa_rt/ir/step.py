@@ -9,6 +9,7 @@ from typing import Literal
 
 from tinyfoa_rt.ir.buffer import Place
 from tinyfoa_rt.ir.graph import Attribute, Call, Constant
+from tinyfoa_rt.ir.latents import FLOAT, FORMATS, latent_of
 from tinyfoa_rt.ir.names import NEXT, split
 from tinyfoa_rt.ir.plan import Category
 
@@ -25,7 +26,10 @@ _ELEMENT_BYTES = {
 
 @dataclass(frozen=True, slots=True)
 class TensorType:
-    """Element type and shape, batch included. The type ``bit`` is binary: one bit where the profile packs bits, else a byte."""
+    """Element type and shape, batch included. The type ``bit`` is binary: one bit where the profile packs bits, else a byte.
+
+    Where it packs bits, types also are those of latent weights (ir/latents.py).
+    """
 
     dtype: str
     shape: tuple[int, ...]
@@ -35,7 +39,12 @@ class TensorType:
         return math.prod(self.shape)
 
     def nbytes(self, *, packs_bits: bool) -> int:
-        """Bytes in storage. Packed bits fill whole 32-bit words per row, a row being all but the first dimension."""
+        """Bytes in storage. Packed bits fill whole 32-bit words per row, a row being all but the first dimension.
+
+        Where bits are packed, latent weights of few bits are too, and fill whole words all together.
+        """
+        if packs_bits and self.dtype in FORMATS and self.dtype != FLOAT:
+            return latent_of(self.dtype).num_words(self.size) * (WORD_BITS // 8)
         if self.dtype != "bit":
             return self.size * _ELEMENT_BYTES.get(self.dtype, 4)
         if not packs_bits:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tinyfoa_rt.ir.latents import FLOAT, latent_of
 from tinyfoa_rt.ir.optimizers import Optimizer
 from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.ir.step import WORD_BITS
@@ -23,6 +24,7 @@ class StoredLayer:
         is_binary: whether products use signs, which are kept packed beside the latent values.
         has_bias: whether it has biases.
         has_states: whether the optimizer's states of it are part of its records.
+        latent: the format of its latent values.
     """
 
     name: str
@@ -31,11 +33,16 @@ class StoredLayer:
     is_binary: bool
     has_bias: bool
     has_states: bool = True
+    latent: str = FLOAT
 
     def num_weights(self, index: int) -> int:
         """Latent values of a slice."""
         part = self.grid.part(index)
         return part.num_outs * part.num_ins * self.taps
+
+    def latent_words(self, index: int) -> int:
+        """Words that the latent values of a slice take."""
+        return latent_of(self.latent).num_words(self.num_weights(index))
 
     def num_biases(self, index: int) -> int:
         """Biases that a slice trains."""
@@ -65,10 +72,11 @@ class StoredModel:
     def record_words(self, layer: StoredLayer, index: int) -> int:
         """Words of the record of a slice: latent values, states, biases, their states, and numbers of both."""
         if not layer.has_states:
-            return layer.num_weights(index)
-        copies = 1 + len(self.optimizer.states)
+            return layer.latent_words(index)
+        num_states = len(self.optimizer.states)
+        states = num_states * layer.num_weights(index) + (1 + num_states) * layer.num_biases(index)
         numbers = (1 + int(layer.has_bias)) * (len(self.optimizer.scalars) + int(self.optimizer.counts_steps))
-        return copies * (layer.num_weights(index) + layer.num_biases(index)) + numbers
+        return layer.latent_words(index) + states + numbers
 
 
 @dataclass(frozen=True)

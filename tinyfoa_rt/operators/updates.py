@@ -92,7 +92,8 @@ def _lower_update(optimizer: Optimizer, weight_kernel: str, bias_kernel: str) ->
         arguments = (CONTEXT, lowering.layers[latent], Number(source.node.int("has_all_rows", 0)), limit)
         lowering.locals["slice"] = "tfoa_slice slice"
         load, operand = source.operand()
-        step = Call(weight_kernel, (*begin, operand, *end))
+        kernel = weight_kernel + ("_on_integers" if node.op_type.endswith(ON_INTEGERS) else "")
+        step = Call(kernel, (*begin, operand, *end))
         return [Call("tfoa_active_slice", arguments, result="slice"), *load, step]
 
     return rule

@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tinyfoa_rt.export.c99 import BlockSource, LayerSource, ModelSource
+from tinyfoa_rt.ir.latents import draw_key
 from tinyfoa_rt.ir.names import scale_of
 from tinyfoa_rt.ir.program import Program
 from tinyfoa_rt.planner.costs import BlockCosts
@@ -70,7 +71,11 @@ def _block(costs: BlockCosts, index: int, context: BlockContext, candidate: Cand
     task = costs.task
     before = costs.before(index, candidate.batch)
     layers = [
-        LayerSource(stored, layer.positions if layer.kind in ("conv", "bias") else 1)
+        LayerSource(
+            stored,
+            layer.positions if layer.kind in ("conv", "bias") else 1,
+            key=draw_key(task.recipe.seed, layer.name),
+        )
         for layer, stored in zip(context.block.layers, stored_layers(context, candidate))
     ]
     layers += [LayerSource(stored, tensor=name) for name, stored in kept_by_block(context).items()]

@@ -45,7 +45,7 @@ def turn_nbytes(model: StoredModel, layer: StoredLayer, index: int) -> int:
 def first_state_nbytes(model: StoredModel, layout: StorageLayout) -> int:
     """Bytes of constant data that the state takes before any training: optimizer states are zero, and left out."""
     latent = sum(
-        layer.num_weights(index) + layer.num_biases(index) for layer in model.layers for index in range(layer.grid.count)
+        layer.latent_words(index) + layer.num_biases(index) for layer in model.layers for index in range(layer.grid.count)
     )
     return 4 * (layout.header_words + latent) + layout.step_nbytes - layout.headers_nbytes
 

@@ -54,6 +54,7 @@ def stored_layers(context: BlockContext, candidate: Candidate) -> tuple[StoredLa
             taps=layer.taps,
             is_binary=context.recipe_of(layer).binarize != "none",
             has_bias=layer.bias is not None,
+            latent=context.recipe_of(layer).latent,
         )
         for layer in context.block.layers
     )

@@ -207,12 +207,10 @@ def _check_slices_at(options: PlanOptions, profile: Profile) -> None:
 
 
 def _check_latent(options: PlanOptions, profile: Profile) -> None:
-    """Kernels of whole numbers are not there for every runtime yet."""
-    if options.latent != FLOAT and (profile.runtime != "ort" or profile.has_kernels):
-        runtime = "the library of kernels" if profile.has_kernels else "C99"
-        raise UnsupportedError(
-            f"--latent {options.latent}", f"is not there yet for {runtime}", "plan for ort-cpu, or leave it out"
-        )
+    """The library of kernels has none of whole numbers yet."""
+    if options.latent != FLOAT and profile.has_kernels:
+        mend = "plan for ort-cpu, or leave it out"
+        raise UnsupportedError(f"--latent {options.latent}", "is not there yet for the library of kernels", mend)
 
 
 def _optimizer(options: PlanOptions) -> str:

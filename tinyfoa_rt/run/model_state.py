@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt.artifact.records import BlockRecord, LayerRecord, Manifest, OptimizerRecord
 from tinyfoa_rt.errors import InputError
-from tinyfoa_rt.ir.latents import FORMATS, latent_of
+from tinyfoa_rt.ir.latents import FORMATS
 from tinyfoa_rt.ir.names import kept_by, own, quantum_of, scale_of, shift_of, statistics_of
 from tinyfoa_rt.run.conv_state import ConvState
 from tinyfoa_rt.run.layer_state import LayerState
@@ -103,11 +103,12 @@ def _layer_state(
     """The state of a layer, but for its form."""
     weight = np.asarray(_required(initial, own(layer.name, "weight")))
     bias = np.array(_required(initial, own(layer.name, "bias"))) if layer.has_bias else None
-    if weight.shape != layer.shape or str(weight.dtype) not in FORMATS:
-        problem = f"is {weight.dtype}{list(weight.shape)}, expected {' or '.join(FORMATS)}, {list(layer.shape)}"
+    known = dict.fromkeys(latent.dtype for latent in FORMATS.values())
+    if weight.shape != layer.shape or str(weight.dtype) not in known:
+        problem = f"is {weight.dtype}{list(weight.shape)}, expected {' or '.join(known)}, {list(layer.shape)}"
         raise InputError(f"initial state, tensor '{own(layer.name, 'weight')}'", problem, "build the artifact again")
     state = partial(_KINDS[layer.kind], layer.name, weight, bias, layer.grid, optimizer, layer.is_binary)
-    if latent_of(str(weight.dtype)).is_integer:
+    if weight.dtype.kind == "i":
         state = partial(state, quantum=np.array(_required(initial, quantum_of(own(layer.name, "weight")))))
     if storage is None:
         return state

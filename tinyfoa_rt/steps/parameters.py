@@ -80,7 +80,7 @@ def declare_read_only(builder: StepBuilder, layer: Layer, recipe: Recipe) -> Lay
     """Declare a layer that an earlier stage of training has finished."""
     is_binary = recipe.binarize != "none"
     place = builder.parameter_place
-    w_type = matrix_type(layer, builder.profile, "bit" if is_binary else recipe.latent)
+    w_type = matrix_type(layer, builder.profile, "bit" if is_binary else _latent_dtype(builder, recipe))
     w = builder.tensor(own(layer.name, "w"), w_type, "weight", place=place, is_persistent=True)
     if not is_binary:
         w = _read(builder, w, _quantum(builder, layer, recipe))
@@ -98,7 +98,7 @@ def declare_trained(builder: StepBuilder, layer: Layer, recipe: Recipe, choice: 
     """Declare a layer that this step trains."""
     grid = SliceGrid.of(layer, choice.slices)
     ins, outs = grid.largest
-    weight = matrix_type(layer, builder.profile, recipe.latent, (ins, outs))
+    weight = matrix_type(layer, builder.profile, _latent_dtype(builder, recipe), (ins, outs))
     part = _Part(weight, outs, grid.count > 1, grid.is_even)
     if latent_of(recipe.latent).is_integer and builder.profile.runtime == "ort":
         builder.tensor(STEP, TensorType("int64", ()), "state", is_persistent=True)
@@ -152,7 +152,7 @@ def _sliced(builder: StepBuilder, layer: Layer, recipe: Recipe, part: _Part) -> 
 
 def _resident(builder: StepBuilder, layer: Layer, recipe: Recipe, part: _Part) -> LayerTensors:
     name = layer.name
-    whole = matrix_type(layer, builder.profile, recipe.latent)
+    whole = matrix_type(layer, builder.profile, _latent_dtype(builder, recipe))
     vector = TensorType("float32", (layer.out_features * layer.weight_copies,))
     origin = ""
     if part.is_slice:
@@ -180,6 +180,12 @@ def _parameter(builder: StepBuilder, name: str, tensor_type: TensorType, recipe:
     """Declare latent values and optimizer state in RAM."""
     latent = builder.tensor(name, tensor_type, "weight", is_persistent=True)
     return Parameter(latent, declare_states(builder, latent, recipe.optimizer), _real(tensor_type), quantum)
+
+
+def _latent_dtype(builder: StepBuilder, recipe: Recipe) -> str:
+    """The type of latent weights: generated C packs those of few bits, onnxruntime has types of its own."""
+    latent = latent_of(recipe.latent)
+    return latent.name if builder.profile.runtime == "c99" else latent.dtype
 
 
 def _quantum(builder: StepBuilder, layer: Layer, recipe: Recipe) -> str:

@@ -61,7 +61,8 @@ def _layer_nbytes(layer: Layer, recipe: Recipe, profile: Profile) -> int:
 def _rows_nbytes(shape: tuple[int, int], has_bias: bool, recipe: Recipe, profile: Profile) -> int:
     rows, columns = shape
     num_states, latent = len(optimizer_of(recipe.optimizer).states), latent_of(recipe.latent)
-    total = (latent.item_nbytes + _FLOAT32 * num_states) * rows * columns
+    held = TensorType(latent.dtype, shape).nbytes(packs_bits=False)
+    total = held + _FLOAT32 * num_states * rows * columns
     total += _FLOAT32 * (1 + num_states) * (rows if has_bias else 0)
     if recipe.binarize != "none":
         bits = TensorType("bit", shape).nbytes(packs_bits=profile.packs_bits)

@@ -9,6 +9,7 @@
 
 #include "channels.h"
 #include "forward.h"
+#include "integers.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -115,6 +116,8 @@ typedef struct tfoa_slice {
     int32_t grad_columns;
     float limit;       /* latent values are kept in [-limit, limit] */
     int32_t positions; /* of an output: 1 where dense */
+    const tfoa_integers *integers; /* NULL where latent values are real; else they are words of whole numbers */
+    uint32_t step;                 /* steps that have been taken before: what draws depend on */
 } tfoa_slice;
 
 /* Gradient and update in one, so that the gradient is never stored: w -= rate * optimizer(sum over the batch and
@@ -131,6 +134,14 @@ void tfoa_weight_normalized_step(const tfoa_slice *slice, const float *grad_z, c
 void tfoa_bias_normalized_step(const tfoa_slice *slice, const float *grad_z, int32_t rows, float rate, float *power,
                                int32_t *count);
 
+/* The same of weights that are whole numbers. */
+void tfoa_weight_sgd_step_on_integers(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows,
+                                      float rate);
+void tfoa_weight_momentum_step_on_integers(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows,
+                                           float rate, float *velocity);
+void tfoa_weight_normalized_step_on_integers(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows,
+                                             float rate, float *power, int32_t *count);
+
 /* Moments of Adam, and how many steps they have taken. */
 typedef struct tfoa_moments {
     float *mean;
@@ -140,6 +151,8 @@ typedef struct tfoa_moments {
 
 void tfoa_weight_adam_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate,
                            const tfoa_moments *moments);
+void tfoa_weight_adam_step_on_integers(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows,
+                                       float rate, const tfoa_moments *moments);
 void tfoa_bias_adam_step(const tfoa_slice *slice, const float *grad_z, int32_t rows, float rate, const tfoa_moments *moments);
 
 /* Signs of a row of latent values as bits (sign(0) = +1); returns sum |w|. */

@@ -27,6 +27,8 @@ tfoa_slice tfoa_active_slice(const tfoa_context *context, const tfoa_layer *laye
     slice.grad_columns = has_all_rows ? layer->outs[layer->num_out_parts] : part.outs;
     slice.limit = limit;
     slice.positions = layer->positions;
+    slice.integers = layer->integers;
+    slice.step = context->total_steps;
     return slice;
 }
 

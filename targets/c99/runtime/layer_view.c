@@ -3,6 +3,7 @@
 
 #include "../kernels/kernels.h"
 #include "header.h"
+#include "record.h"
 
 tfoa_view tfoa_view_of(const tfoa_context *context, const tfoa_layer *layer)
 {
@@ -144,11 +145,35 @@ tfoa_status tfoa_view_slice(const tfoa_view *view, uint32_t slice, tfoa_latent *
     return status;
 }
 
+/* Whole numbers become real in the chunk, a chunk of them at a time. */
+static uint32_t read_integers(const tfoa_view *view, const tfoa_latent *latent, uint32_t begin, uint32_t count, uint32_t *chunk)
+{
+    const tfoa_integers *integers = view->layer->integers;
+    const uint32_t place = begin % tfoa_group_size(integers->bits);
+    const uint32_t word = begin / tfoa_group_size(integers->bits) * tfoa_group_words(integers->bits);
+    const uint32_t most = (uint32_t)TFOA_CHUNK - place;
+    uint32_t piece[TFOA_CHUNK / 2]; /* two of 16 bits lie in a word */
+    const uint32_t *words = (const uint32_t *)(const void *)(view->context->arena + view->layer->resident.latent) + word;
+    count = count < most ? count : most;
+    if (!latent->is_resident) {
+        const uint32_t num_words = tfoa_latent_words(view->layer, place + count);
+        if (tfoa_peek(&view->context->storage, latent->offset + 4u * word, num_words, piece, &words) == 0u) {
+            return 0u;
+        }
+    }
+    integers->read(integers, words, place, count, (float *)(void *)chunk);
+    return count;
+}
+
 uint32_t tfoa_view_weights(const tfoa_view *view, const tfoa_latent *latent, int32_t row, uint32_t first, uint32_t *chunk,
                            const void **weights)
 {
     const uint32_t begin = (uint32_t)(row * latent->part.row) + first;
     const uint32_t count = (uint32_t)latent->part.row - first;
+    if (view->layer->integers != NULL) {
+        *weights = chunk;
+        return read_integers(view, latent, begin, count, chunk);
+    }
     if (latent->is_resident) {
         *weights = (const float *)(const void *)(view->context->arena + view->layer->resident.latent) + begin;
         return count;

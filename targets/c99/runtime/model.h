@@ -3,6 +3,7 @@
 #define TFOA_MODEL_H
 
 #include "../kernels/floating_point.h"
+#include "../kernels/integers.h"
 #include "../tinyfoa.h"
 
 #ifdef __cplusplus
@@ -57,6 +58,7 @@ typedef struct tfoa_layer {
     uint32_t block;
     tfoa_resident resident;
     tfoa_kept kept;
+    const tfoa_integers *integers; /* NULL, as where it is left out: latent values are float */
 } tfoa_layer;
 
 /* What follows what a block sees, mean or variance of a batch normalization or the scale of an activation: in the arena while the

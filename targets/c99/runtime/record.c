@@ -21,12 +21,22 @@ static void find_pieces(const tfoa_context *context, const tfoa_layer *layer, ui
     const uint32_t outs = (uint32_t)part.outs;
     const uint32_t places[NUM_PIECES] = {at->latent,         at->states[0],  at->states[1],  at->bias,       at->bias_states[0],
                                          at->bias_states[1], at->numbers[0], at->numbers[1], at->numbers[2], at->numbers[3]};
-    const uint32_t sizes[NUM_PIECES] = {weights, weights, weights, outs, outs, outs, 1u, 1u, 1u, 1u};
+    const uint32_t latent = tfoa_latent_words(layer, weights);
+    const uint32_t sizes[NUM_PIECES] = {latent, weights, weights, outs, outs, outs, 1u, 1u, 1u, 1u};
     for (int i = 0; i < NUM_PIECES; i++) {
         const int is_there = places[i] != TFOA_NONE;
         pieces[i].words = is_there ? context->arena + places[i] : context->arena;
         pieces[i].num_words = is_there ? sizes[i] : 0u;
     }
+}
+
+uint32_t tfoa_latent_words(const tfoa_layer *layer, uint32_t num_weights)
+{
+    if (layer->integers == NULL) {
+        return num_weights;
+    }
+    const uint32_t size = tfoa_group_size(layer->integers->bits);
+    return (num_weights + size - 1u) / size * tfoa_group_words(layer->integers->bits);
 }
 
 uint32_t tfoa_num_slices(const tfoa_layer *layer)
@@ -98,7 +108,8 @@ int tfoa_record_is_finite(const tfoa_context *context, const tfoa_layer *layer, 
     record_piece pieces[NUM_PIECES];
     int is_finite = 1;
     find_pieces(context, layer, turn, pieces);
-    for (int i = 0; i < NUM_PIECES; i++) { /* a step count has the bits of a finite number */
+    const int first = layer->integers == NULL ? 0 : 1; /* whole numbers always are */
+    for (int i = first; i < NUM_PIECES; i++) { /* a step count has the bits of a finite number */
         is_finite = is_finite && tfoa_are_finite(pieces[i].words, pieces[i].num_words);
     }
     return is_finite;

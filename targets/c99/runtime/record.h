@@ -8,6 +8,9 @@
 #include "model.h"
 #include "turns.h"
 
+/* Words that so many latent values of a layer take. */
+uint32_t tfoa_latent_words(const tfoa_layer *layer, uint32_t num_weights);
+
 /* Slices of a layer. */
 uint32_t tfoa_num_slices(const tfoa_layer *layer);
 

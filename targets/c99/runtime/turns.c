@@ -47,7 +47,10 @@ static void derive_signs(tfoa_context *context, const tfoa_layer *layer, const t
         uint32_t *bits = (uint32_t *)(void *)(arena + layer->resident.bits);
         float *sums = (float *)(void *)(arena + layer->resident.sums);
         for (int32_t out = 0; out < part->outs; out++) {
-            sums[out] = tfoa_pack_signs(latent + out * part->row, part->row, bits + out * TFOA_WORDS(part->row));
+            uint32_t *row = bits + out * TFOA_WORDS(part->row);
+            const uint32_t first = (uint32_t)(out * part->row);
+            sums[out] = layer->integers == NULL ? tfoa_pack_signs(latent + first, part->row, row)
+                                                : layer->integers->pack(layer->integers, latent, first, part->row, row);
         }
     }
     if (layer->resident.origin != TFOA_NONE) {

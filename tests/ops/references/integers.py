@@ -21,12 +21,12 @@ def mix_bits(x: Array) -> tuple[Array, ...]:
 
 
 def draw_uniform(w: Array, step: Array, *, key: int = 0, taps: int = 1) -> tuple[Array, ...]:
-    """Of weights that lie (taps x inputs, outputs), places count outputs, inputs and taps."""
-    rows, columns = w.shape
-    places = np.arange(rows * columns, dtype=np.uint32).reshape(columns, rows // taps, taps).transpose(2, 1, 0)
+    """Of weights that lie ([positions], taps x inputs, outputs), places count positions, outputs, inputs and taps."""
+    rows, columns = w.shape[-2:]
+    places = np.arange(w.size, dtype=np.uint32).reshape(-1, columns, rows // taps, taps).transpose(0, 3, 2, 1)
     with np.errstate(over="ignore"):
         (of_step,) = mix_bits(np.array(key % 2**32, np.uint32) + np.array(int(step) % 2**32, np.uint32) * np.uint32(0x2C9277B5))
-        (words,) = mix_bits(of_step + places.reshape(rows, columns) * np.uint32(0x5BD1E995))
+        (words,) = mix_bits(of_step + places.reshape(w.shape) * np.uint32(0x5BD1E995))
     return ((words // np.uint32(256)).astype(np.float32) / np.float32(2**24),)
 
 

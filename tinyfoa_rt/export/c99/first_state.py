@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt.export.c99.source import LayerSource, ModelSource
 from tinyfoa_rt.ir.c_program import Piece
-from tinyfoa_rt.ir.names import own
+from tinyfoa_rt.ir.latents import Latent, latent_of
+from tinyfoa_rt.ir.names import own, quantum_of
 from tinyfoa_rt.ir.optimizers import STEP_COUNT
 from tinyfoa_rt.ir.step import WORD_BITS
 from tinyfoa_rt.ir.storage import KeptLayer
@@ -25,7 +26,9 @@ def model_id(model: ModelSource) -> int:
     """Tells states apart that lie in different ways, or belong to models of different names; what is inside them has no say."""
     layout, bounds = model.layout, [(layer.grid.ins, layer.grid.outs) for layer in model.stored.layers]
     kept = (layout.header_words, len(layout.scales), *layout.statistics.values(), *layout.layers.values(), layout.nbytes)
-    return zlib.crc32(repr((model.name, model.stored.optimizer.name, bounds, kept)).encode())
+    latents = tuple(layer.latent for layer in model.stored.layers if latent_of(layer.latent).is_integer)
+    told_apart = (model.name, model.stored.optimizer.name, bounds, kept, *([latents] if latents else []))
+    return zlib.crc32(repr(told_apart).encode())
 
 
 def pieces_of(model: ModelSource) -> tuple[Piece, ...]:
@@ -79,6 +82,7 @@ class _LayerWords:
         self._name = source.stored.name
         self._of = self._name if source.tensor else own(self._name, "weight")
         self._states = self._optimizer.states if self._layer.has_states else ()
+        self._quantum = model.state.get(quantum_of(self._of))
         self._weight = self._rows(model.state[self._of])
         bias = model.state.get(own(self._name, "bias"))
         self._bias = None if bias is None else np.asarray(bias, dtype=np.float32)
@@ -90,8 +94,7 @@ class _LayerWords:
             words[self._slot(index) : self._slot(index) + len(record)] = record
         if place.bits is not None and place.sums is not None:
             _write(words, place.bits, np.concatenate([self._bits(band) for band in bands]))
-            sums = [np.add.accumulate(np.abs(self._band(band)), axis=1)[:, -1] for band in bands]
-            _write(words, place.sums, np.concatenate(sums).astype("<f4").view("<u4"))
+            _write(words, place.sums, np.concatenate([self._sums(band) for band in bands]).astype("<f4").view("<u4"))
         if place.bias is not None and self._bias is not None:
             _write(words, place.bias, self._bias.astype("<f4").view("<u4"))
 
@@ -99,12 +102,12 @@ class _LayerWords:
         """The words of the records that may be other than zero; states and step counts only where training has begun."""
         runs = []
         for index in range(self._layer.grid.count):
-            slot, num_weights = self._slot(index), self._layer.num_weights(index)
+            slot, num_words = self._slot(index), self._layer.latent_words(index)
             if self._has_learnt():
                 runs.append((slot, slot + len(self._record(index))))
                 continue
-            bias = slot + (1 + len(self._states)) * num_weights
-            runs += [(slot, slot + num_weights), (bias, bias + self._layer.num_biases(index))]
+            bias = slot + num_words + len(self._states) * self._layer.num_weights(index)
+            runs += [(slot, slot + num_words), (bias, bias + self._layer.num_biases(index))]
         return runs
 
     def checks(self, words: Array) -> Array:
@@ -127,6 +130,13 @@ class _LayerWords:
         """The part of every row that belongs to the inputs of a band."""
         return self._weight[:, band].reshape(len(self._weight), -1)
 
+    def _sums(self, band: slice) -> Array:
+        """Sum |W| of each row, as a device adds it: real weights one by one, whole numbers exactly."""
+        if self._quantum is not None:
+            sums = np.abs(self._band(band).astype(np.int32)).sum(axis=1)
+            return np.asarray(sums.astype(np.float32) * self._quantum)
+        return np.asarray(np.add.accumulate(np.abs(self._band(band)), axis=1)[:, -1])
+
     def _bits(self, band: slice) -> Array:
         """Rows of bits, bit i of a row in word i / 32, of the inputs of a band."""
         is_plus = self._band(band) >= 0
@@ -138,11 +148,11 @@ class _LayerWords:
         """Latent values, states, biases, their states, numbers of the slice: the order of ``record.c``."""
         band, ins, outs = self._layer.grid.part(index)
         kinds = self._states
-        parts = [self._weight[outs, ins]]
-        parts += [self._weight_state(kind)[outs, ins] for kind in kinds]
+        parts = [self._weight_state(kind)[outs, ins] for kind in kinds]
         if self._bias is not None:
             parts += [self._bias[outs], *(self._bias_state(kind)[band, outs] for kind in kinds)]
-        words = np.concatenate([part.reshape(-1) for part in parts]).astype("<f4").view("<u4")
+        latent = _packed(self._weight[outs, ins], latent_of(self._layer.latent))
+        words = np.concatenate([latent, *(part.reshape(-1).astype("<f4").view("<u4") for part in parts)])
         return np.append(words, self._numbers(index)) if self._layer.has_states else words
 
     def _numbers(self, index: int) -> Array:
@@ -165,12 +175,24 @@ class _LayerWords:
         """Weights as checkpoints have them, ([taps], inputs, outputs), in the order of C: (outputs, inputs, taps)."""
         if self._of == self._name:  # what a method keeps lies as it is
             return np.asarray(weight, dtype=np.float32).reshape(self._layer.grid.outs[-1], -1, 1)
-        return np.asarray(weight, dtype=np.float32).reshape(-1, *weight.shape[-2:]).transpose(2, 1, 0)
+        return np.asarray(weight).reshape(-1, *weight.shape[-2:]).transpose(2, 1, 0)
 
     def _bias_state(self, kind: str) -> Array:
         found = self._state.get(own(self._name, "bias", kind))
         shape = (self._layer.grid.num_bands, self._layer.grid.outs[-1])
         return np.zeros(shape, dtype=np.float32) if found is None else np.asarray(found)
+
+
+def _packed(numbers: Array, latent: Latent) -> Array:
+    """Latent weights in words, the first in the lowest bits of the first word; zeros fill the last ones."""
+    if not latent.is_integer:
+        return np.ascontiguousarray(numbers, dtype="<f4").reshape(-1).view("<u4")
+    flat = np.ascontiguousarray(numbers, dtype="<i2").reshape(-1, 1)
+    bits = np.unpackbits(flat.view(np.uint8), axis=1, bitorder="little")[:, : latent.bits].reshape(-1)
+    words = np.zeros(latent.num_words(len(flat)), dtype="<u4")
+    filled = np.packbits(bits, bitorder="little")
+    words.view(np.uint8)[: len(filled)] = filled
+    return words
 
 
 def _write(words: Array, offset: int, content: Array) -> None:

@@ -17,6 +17,7 @@ from tinyfoa_rt.ir.c_program import (
     Call,
     CBlock,
     CFunction,
+    CIntegers,
     CLayer,
     CProgram,
     KernelFiles,
@@ -26,8 +27,9 @@ from tinyfoa_rt.ir.c_program import (
     RealArray,
     Statement,
 )  # fmt: skip
+from tinyfoa_rt.ir.latents import latent_of
 from tinyfoa_rt.ir.losses import loss_of
-from tinyfoa_rt.ir.names import LABELS, LOSS, RATE, kept_by, own, split
+from tinyfoa_rt.ir.names import LABELS, LOSS, RATE, kept_by, own, quantum_of, split
 from tinyfoa_rt.ir.optimizers import STEP_COUNT, Optimizer
 from tinyfoa_rt.ir.step import StepGraph, StepNode
 from tinyfoa_rt.operators import find_operator
@@ -200,7 +202,15 @@ class _Assembly:
             block=block,
             resident=_resident(layer, self._model.stored.optimizer, offsets),
             kept={field: getattr(kept, field) for field in ("slots", "slot_nbytes", "map", "checks", "bits", "sums", "bias")},
+            integers=self._integers(layer),
         )
+
+    def _integers(self, layer: LayerSource) -> CIntegers | None:
+        stored = layer.stored
+        if not latent_of(stored.latent).is_integer:
+            return None
+        quantum = float(self._model.state.get(quantum_of(own(stored.name, "weight")), 0.0))  # 0 where none is read yet
+        return CIntegers(latent_of(stored.latent).bits, quantum, layer.key, stored.is_binary)
 
 
 def _begins_with_rows(forward: StepGraph) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt.export.c99.c_names import one_line
 from tinyfoa_rt.export.c99.render_calls import render_body, render_float
-from tinyfoa_rt.ir.c_program import CBlock, CFunction, CLayer, CProgram
+from tinyfoa_rt.ir.c_program import CBlock, CFunction, CIntegers, CLayer, CProgram
 
 __all__ = ["render", "state_image"]
 
@@ -139,7 +139,14 @@ def _bounds(number: int, block: CBlock) -> str:
     for index, layer in enumerate(block.layers):
         for kind, bounds in (("ins", layer.ins), ("outs", layer.outs)):
             lines.append(f"static const int32_t {kind}_{number}_{index}[{len(bounds)}] = {{{', '.join(map(str, bounds))}}};")
+        if layer.integers is not None:
+            lines.append(f"static const tfoa_integers integers_{number}_{index} = {_integers(layer.integers)};")
     return "\n".join(lines) + "\n"
+
+
+def _integers(integers: CIntegers) -> str:
+    pack = "tfoa_pack_weights" if integers.is_binary else "NULL"
+    return f"{{{integers.bits}u, {render_float(integers.quantum)}, 0x{integers.key:08X}u, tfoa_read_weights, {pack}}}"
 
 
 def _place(value: int | tuple[int | None, ...] | None) -> str:
@@ -158,10 +165,11 @@ def _layer(number: int, index: int, layer: CLayer) -> str:
     resident = ", ".join(_place(value) for value in layer.resident.values())
     kept = ", ".join(_place(value) for value in layer.kept.values())
     sizes = f"{len(layer.ins) - 1}, {len(layer.outs) - 1}, ins_{number}_{index}, outs_{number}_{index}"
+    format_of = "" if layer.integers is None else f",\n     &integers_{number}_{index}"
     return f"""    /* {one_line(layer.name)} */
     {{{sizes}, {layer.taps}, {layer.positions}, {layer.num_states}, {int(layer.is_tensor_alpha)}, {layer.block}u,
      {{{resident}}},
-     {{{kept}}}}}"""
+     {{{kept}}}{format_of}}}"""
 
 
 def _statistics(number: int, block: CBlock) -> str:

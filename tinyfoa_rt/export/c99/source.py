@@ -23,11 +23,13 @@ class LayerSource:
         stored: what of it lies in the storage.
         positions: of an output; 1 where dense.
         tensor: the tensor of the step, ``#ROLE``; empty of a layer, which has more than one.
+        key: of what rounds its weights, where they are whole numbers.
     """
 
     stored: StoredLayer
     positions: int = 1
     tensor: str = ""
+    key: int = 0
 
 
 @dataclass(frozen=True)

@@ -103,10 +103,16 @@ def _residents(block: CBlock) -> Iterator[tuple[str, int, int]]:
     for layer in block.layers:
         rows = max(b - a for a, b in zip(layer.outs, layer.outs[1:]))
         row = layer.taps * max(b - a for a, b in zip(layer.ins, layer.ins[1:]))
-        sizes = {"latent": rows * row, "states": rows * row, "bits": rows * -(-row // 32), "numbers": 1, "origin": 4}
+        latent = rows * row if layer.integers is None else _words_of(rows * row, layer.integers.bits)
+        sizes = {"latent": latent, "states": rows * row, "bits": rows * -(-row // 32), "numbers": 1, "origin": 4}
         for field, places in layer.resident.items():
             listed = places if isinstance(places, tuple) else (places,)
             yield from ((f"{field} of {layer.name}", place, 4 * sizes.get(field, rows)) for place in listed if place is not None)
+
+
+def _words_of(count: int, bits: int) -> int:
+    """8 numbers of 12 bits lie in three words, others within one."""
+    return -(-count // 8) * 3 if bits == 12 else -(-count // (32 // bits))
 
 
 def _verify_storage(program: CProgram) -> None:

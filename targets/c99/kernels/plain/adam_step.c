@@ -1,7 +1,7 @@
 /* Adam (Kingma and Ba 2015, algorithm 1), with moments and a step count of the slice's own. */
 #include <math.h>
 
-#include "weight_steps.h"
+#include "integer_weights.h"
 
 #define DECAY_MEAN 0.9f
 #define DECAY_VARIANCE 0.999f
@@ -57,6 +57,24 @@ void tfoa_weight_adam_step(const tfoa_slice *slice, const float *grad_z, const t
             latent[in] = tfoa_limited(latent[in] - direction(mean++, variance++, grad, bias) * rate, slice->limit);
         }
         tfoa_follow_signs(slice, out);
+    }
+}
+
+void tfoa_weight_adam_step_on_integers(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows,
+                                       float rate, const tfoa_moments *moments)
+{
+    const uint32_t word = tfoa_word_of_step(slice);
+    const float factor = tfoa_rate_in_quanta(slice, rate);
+    const adam_bias bias = count_step(moments);
+    float *mean = moments->mean;
+    float *variance = moments->variance;
+    for (int32_t out = 0; out < slice->outs; out++) {
+        for (int32_t in = 0; in < slice->ins; in++) {
+            const float grad = tfoa_weight_grad(slice, grad_z, x, rows, out, in);
+            const float change = direction(mean++, variance++, grad, bias) * factor;
+            tfoa_move_integer(slice, word, out * slice->ins + in, change);
+        }
+        tfoa_follow_integer_signs(slice, out);
     }
 }
 

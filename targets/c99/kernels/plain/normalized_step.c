@@ -3,7 +3,7 @@
  * it. A gradient that has grown since moves no weight further than REACH times the rate. */
 #include <math.h>
 
-#include "weight_steps.h"
+#include "integer_weights.h"
 
 #define LEAST_SHARE 0.00390625f
 #define EPSILON 1e-12f
@@ -39,6 +39,26 @@ void tfoa_weight_normalized_step(const tfoa_slice *slice, const float *grad_z, c
         }
         sum += row_sum;
         tfoa_follow_signs(slice, out);
+    }
+    follow_power(power, *count, sum / (float)(slice->outs * slice->ins));
+}
+
+void tfoa_weight_normalized_step_on_integers(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows,
+                                             float rate, float *power, int32_t *count)
+{
+    const uint32_t word = tfoa_word_of_step(slice);
+    const float in_quanta = tfoa_rate_in_quanta(slice, rate);
+    const float factor = normalized_factor(power, count, in_quanta), longest = REACH * in_quanta;
+    float sum = 0.0f;
+    for (int32_t out = 0; out < slice->outs; out++) {
+        float row_sum = 0.0f;
+        for (int32_t in = 0; in < slice->ins; in++) {
+            const float grad = tfoa_weight_grad(slice, grad_z, x, rows, out, in);
+            row_sum += grad * grad;
+            tfoa_move_integer(slice, word, out * slice->ins + in, tfoa_limited(factor * grad, longest));
+        }
+        sum += row_sum;
+        tfoa_follow_integer_signs(slice, out);
     }
     follow_power(power, *count, sum / (float)(slice->outs * slice->ins));
 }

@@ -1,7 +1,7 @@
 /* W <- clip(W - rate * sum over the batch of delta x): gradient and update in one pass over the slice.
  *
  * An output whose error is zero for the whole batch, which the straight-through window makes common, leaves its row as it is. */
-#include "weight_steps.h"
+#include "integer_weights.h"
 
 static void step_on_reals(float *latent, const tfoa_slice *slice, float error, const float *x)
 {
@@ -57,6 +57,23 @@ void tfoa_weight_sgd_step(const tfoa_slice *slice, const float *grad_z, const tf
             step_on_reals(latent, slice, *errors * (rate * x->scale), x->real + slice->first_in);
         }
         tfoa_follow_signs(slice, out);
+    }
+}
+
+void tfoa_weight_sgd_step_on_integers(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows,
+                                      float rate)
+{
+    const uint32_t word = tfoa_word_of_step(slice);
+    const float factor = tfoa_rate_in_quanta(slice, rate);
+    for (int32_t out = 0; out < slice->outs; out++) {
+        if (!has_error(slice, tfoa_errors_of(slice, grad_z, out), rows)) {
+            continue;
+        }
+        for (int32_t in = 0; in < slice->ins; in++) {
+            const float change = factor * tfoa_weight_grad(slice, grad_z, x, rows, out, in);
+            tfoa_move_integer(slice, word, out * slice->ins + in, change);
+        }
+        tfoa_follow_integer_signs(slice, out);
     }
 }
 
