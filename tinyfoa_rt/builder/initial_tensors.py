@@ -14,7 +14,7 @@ from tinyfoa_rt.ir.latents import latent_of, quantized, quantum_of_reals, quantu
 from tinyfoa_rt.ir.names import kept_by, own, quantum_of, scale_of, shift_of, statistics_of
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.planner.task import PlanningTask
-from tinyfoa_rt.steps.initial_weights import initial_weights
+from tinyfoa_rt.steps.initial_weights import deviation, initial_weights
 from tinyfoa_rt.steps.methods import method_of
 
 __all__ = ["initial_tensors"]
@@ -49,7 +49,9 @@ def _layer_tensors(task: PlanningTask, layer: Layer, recipe: Recipe) -> dict[str
             quantum = quantum_of_signs(latent, layer.row_size)
         else:  # what is behind a frozen part has been trained with it
             is_trained = len(task.contexts) < len(task.parts.blocks)
-            quantum = quantum_of_reals(latent, tensors[name], is_kernel=layer.kind == "conv", is_trained=is_trained)
+            largest = float(np.abs(tensors[name]).max()) if is_trained else 0.0
+            size = deviation(task.graph, layer, is_binary=False)
+            quantum = quantum_of_reals(latent, size, is_kernel=layer.kind == "conv", largest=largest)
         tensors[name] = quantized(latent, tensors[name], quantum)
         tensors[quantum_of(name)] = np.array(quantum, dtype=np.float32)
     return tensors

@@ -93,20 +93,17 @@ FORMATS = Vocabulary(
 latent_of = FORMATS.find
 
 
-def quantum_of_reals(latent: Latent, weight: NDArray[Any], *, is_kernel: bool, is_trained: bool) -> float:
+def quantum_of_reals(latent: Latent, deviation: float, *, is_kernel: bool, largest: float = 0.0) -> float:
     """Return the quantum of a layer that multiplies its weights themselves, a float32.
 
     Args:
         latent: a format of whole numbers.
-        weight: what training begins with.
+        deviation: of the weights that training begins with: the root of their mean square.
         is_kernel: whether a weight is used at many positions.
-        is_trained: whether the weights may come from a model that has been trained: none of them is cut off then.
+        largest: of weights that may come from a model that has been trained, of which none is cut off.
     """
-    deviation = float(np.sqrt(np.mean(np.square(weight, dtype=np.float64))))
-    largest = (latent.conv_range if is_kernel else latent.dense_range) * deviation
-    if is_trained:
-        largest = max(largest, _ROOM_OF_TRAINED * float(np.abs(weight).max()))
-    return float(np.float32(largest / latent.most)) or 1.0  # zeros have no size of their own
+    reach = (latent.conv_range if is_kernel else latent.dense_range) * deviation
+    return float(np.float32(max(reach, _ROOM_OF_TRAINED * largest) / latent.most))
 
 
 def quantum_of_signs(latent: Latent, fan_in: int) -> float:
