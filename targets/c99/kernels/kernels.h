@@ -114,8 +114,8 @@ typedef struct tfoa_slice {
     int32_t first_out;
     int32_t first_grad;
     int32_t grad_columns;
-    float limit;       /* latent values are kept in [-limit, limit] */
-    int32_t positions; /* of an output: 1 where dense */
+    float limit;                   /* latent values are kept in [-limit, limit] */
+    int32_t positions;             /* of an output: 1 where dense */
     const tfoa_integers *integers; /* NULL where latent values are real; else they are words of whole numbers */
     uint32_t step;                 /* steps that have been taken before: what draws depend on */
 } tfoa_slice;

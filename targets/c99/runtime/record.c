@@ -109,7 +109,7 @@ int tfoa_record_is_finite(const tfoa_context *context, const tfoa_layer *layer, 
     int is_finite = 1;
     find_pieces(context, layer, turn, pieces);
     const int first = layer->integers == NULL ? 0 : 1; /* whole numbers always are */
-    for (int i = first; i < NUM_PIECES; i++) { /* a step count has the bits of a finite number */
+    for (int i = first; i < NUM_PIECES; i++) {         /* a step count has the bits of a finite number */
         is_finite = is_finite && tfoa_are_finite(pieces[i].words, pieces[i].num_words);
     }
     return is_finite;
