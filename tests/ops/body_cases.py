@@ -76,6 +76,7 @@ def dense_cases() -> Iterator[BodyCase]:
         yield from _gradients(rng, batch)
     rng = np.random.default_rng(0)
     yield from _updates(rng)
+    yield from _updates_in_pieces(rng)
     yield from _integers(rng)
     yield from _arithmetic(rng)
     yield from _packing(rng)
@@ -216,6 +217,13 @@ def _updates(rng: np.random.Generator) -> Iterator[BodyCase]:
             w.reshape(-1)[:2] = (0, -0.0)
             packed = (w, np.zeros(shape, dtype=np.int8), np.zeros(shape[:-2] + shape[-1:], dtype=np.float32), None)
             yield BodyCase(f"PackSigns-{len(shape)}d", "PackSigns", packed)
+
+
+def _updates_in_pieces(rng: np.random.Generator) -> Iterator[BodyCase]:
+    """More weights than a thread of the kernels takes at a time, and a piece that is not whole."""
+    w, grad = rng.uniform(-1, 1, (130, 257)).astype(np.float32), real(rng, 130, 257)
+    given = (w, grad, number(0.3), number(0.2), np.array(9, dtype=np.int32), None)
+    yield BodyCase("NormalizedUpdate-pieces", "NormalizedUpdate", given, {"limit": 1.0})
 
 
 def _arithmetic(rng: np.random.Generator) -> Iterator[BodyCase]:

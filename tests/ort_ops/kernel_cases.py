@@ -26,6 +26,7 @@ PLAIN = (
     "SgdUpdate",
     "MomentumUpdate",
     "AdamUpdate",
+    "NormalizedUpdate",
 )
 CASES = [*kernel_cases(), *(case for case in dense_cases() if case.op_type in PLAIN and case.inputs[0] is not None)]
 

@@ -49,7 +49,9 @@ def test_a_kernel_equals_its_body(case: BodyCase, kernels: str, library: Path, m
     check_equal(case, run_with(library, without_body(model), feeds), expected)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if "wide" in case.label], ids=lambda case: case.label)
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if "wide" in case.label or "pieces" in case.label], ids=lambda case: case.label
+)
 def test_threads_change_no_bit(case: BodyCase, library: Path) -> None:
     model, feeds, _ = models_of(case)
     for one, two in zip(run_with(library, without_body(model), feeds), run_with(library, without_body(model), feeds, 2)):

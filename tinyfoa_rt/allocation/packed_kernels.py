@@ -10,6 +10,7 @@ from tinyfoa_rt.allocation.shapes import Value
 __all__ = ["PACKED_KERNELS"]
 
 _NUMBER = 4  # bytes of float32, int32 and a word of bits
+_PIECE = 16384  # weights that a thread takes at a time
 
 Inputs = Sequence[Value | None]
 Rule = Callable[[Inputs, Sequence[Value], Mapping[str, Any]], list[int]]
@@ -60,6 +61,10 @@ def _turned(place: int) -> Rule:
     return rule
 
 
+def _number_a_piece(inputs: Inputs, outputs: Sequence[Value], attributes: Mapping[str, Any]) -> list[int]:
+    return [_NUMBER * -(-_known(inputs, 0).size // _PIECE)]
+
+
 def _nothing(inputs: Inputs, outputs: Sequence[Value], attributes: Mapping[str, Any]) -> list[int]:
     return []
 
@@ -83,6 +88,7 @@ PACKED_KERNELS: Mapping[str, Rule] = {
     "SgdUpdate": _nothing,
     "MomentumUpdate": _nothing,
     "AdamUpdate": _nothing,
+    "NormalizedUpdate": _number_a_piece,
     "BinaryCrossEntropy": _nothing,
     "MeanSquaredError": _nothing,
     "PackedPackSigns": _nothing,

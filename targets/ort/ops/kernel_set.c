@@ -26,5 +26,6 @@ const tfoa_kernel_set TABLE_OF(TFOA_VARIANT) = {
     .multiply_bits = tfoa_multiply_bits,
     .send_back_errors = tfoa_send_back_errors,
     .update_by_momentum = tfoa_update_by_momentum,
+    .update_by_length = tfoa_update_by_length,
     .update_by_adam = tfoa_update_by_adam,
 };

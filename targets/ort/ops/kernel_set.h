@@ -24,6 +24,7 @@ typedef struct tfoa_kernel_set {
     void (*multiply_bits)(const tfoa_bits_product *, int32_t);
     void (*send_back_errors)(const tfoa_back_product *, int32_t);
     void (*update_by_momentum)(const tfoa_moments_update *, int64_t, int64_t);
+    float (*update_by_length)(const tfoa_length_update *, int64_t, int64_t);
     void (*update_by_adam)(const tfoa_moments_update *, int64_t, int64_t);
 } tfoa_kernel_set;
 

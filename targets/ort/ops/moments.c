@@ -1,4 +1,4 @@
-/* Updates of the optimizers that keep something of each weight. */
+/* Updates of the optimizers that keep something. */
 #include <string.h>
 
 #include "kernel_set.h"
@@ -80,4 +80,46 @@ void tfoa_adam_update(tfoa_call *call)
     all.update.bias_variance = bias_of(0.999f, *count);
     all.kernel = tfoa_kernels->update_by_adam;
     walk(call, &all, 12);
+}
+
+typedef struct squared_pieces {
+    tfoa_length_update update;
+    int64_t size;
+    float *sums; /* of the squares of a piece's gradients */
+} squared_pieces;
+
+static void length_task(void *data, size_t i)
+{
+    const squared_pieces *all = (const squared_pieces *)data;
+    const int64_t first = (int64_t)i * PIECE, end = first + PIECE;
+    all->sums[i] = tfoa_kernels->update_by_length(&all->update, first, end < all->size ? end : all->size);
+}
+
+/* w, grad, rate, power, step_count */
+void tfoa_normalized_update(tfoa_call *call)
+{
+    const tfoa_tensor w = tfoa_input(call, 0), given = tfoa_input(call, 4);
+    const float rate = tfoa_number_input(call, 2, 0.0f), power = tfoa_number_input(call, 3, 0.0f);
+    const int32_t num_pieces = (int32_t)((w.size + PIECE - 1) / PIECE);
+    squared_pieces all = {{(const float *)w.data, tfoa_floats_input(call, 1, w.size), NULL, 0.0f, 0.0f, 0.0f}, w.size, NULL};
+    all.update.w_next = (float *)tfoa_output(call, 0, w.dims, w.rank);
+    float *power_next = (float *)tfoa_output(call, 1, NULL, 0);
+    int32_t *count = (int32_t *)tfoa_output(call, 2, NULL, 0);
+    tfoa_expect(call, "the size of step_count", given.data != NULL ? given.size : 0, 1);
+    all.sums = (float *)tfoa_scratch(call, sizeof *all.sums * (size_t)num_pieces);
+    if (call->status != NULL || power_next == NULL || count == NULL) {
+        return;
+    }
+    const int32_t before = *(const int32_t *)given.data;
+    *count = before < INT32_MAX ? before + 1 : before;
+    all.update.factor = power == 0.0f ? 0.0f : rate / (__builtin_sqrtf(power) + 1e-12f);
+    all.update.longest = 10.0f * rate;
+    all.update.limit = call->node->attributes.limit;
+    tfoa_each(call, num_pieces, (double)w.size * 5, length_task, &all);
+    double sum = 0.0;
+    for (int32_t i = 0; i < num_pieces; i++) {
+        sum += (double)all.sums[i];
+    }
+    const float share = 1.0f / (float)*count, least = 0.00390625f;
+    *power_next = power + ((float)(sum / (double)w.size) - power) * (share > least ? share : least);
 }

@@ -25,6 +25,7 @@ const tfoa_operator tfoa_operators[] = {
     {"SgdUpdate", "fffI", "f", 1, tfoa_sgd_update},                      /* w, grad, rate, origin */
     {"MomentumUpdate", "ffffI", "ff", 1, tfoa_momentum_update},          /* w, grad, rate, velocity, origin */
     {"AdamUpdate", "fffffiI", "fffi", 1, tfoa_adam_update},              /* w, grad, rate, mean, variance, step_count, origin */
+    {"NormalizedUpdate", "ffffiI", "ffi", 1, tfoa_normalized_update},    /* w, grad, rate, power, step_count, origin */
     {"BinaryCrossEntropy", "ff", "ff", 1, tfoa_binary_cross_entropy_op}, /* logits, target */
     {"MeanSquaredError", "ff", "ff", 1, tfoa_mean_squared_error_op},     /* logits, target */
     {"PackedPackSigns", "fufI", "uf", 0, tfoa_packed_pack_signs},        /* w, signs, abs_sum, origin */

@@ -38,6 +38,7 @@ void tfoa_sgd_update(tfoa_call *call);
 void tfoa_packed_pack_signs(tfoa_call *call);
 void tfoa_momentum_update(tfoa_call *call);
 void tfoa_adam_update(tfoa_call *call);
+void tfoa_normalized_update(tfoa_call *call);
 void tfoa_binary_cross_entropy_op(tfoa_call *call);
 void tfoa_mean_squared_error_op(tfoa_call *call);
 

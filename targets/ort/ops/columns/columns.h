@@ -93,6 +93,16 @@ typedef struct tfoa_moments_update {
     float bias_mean, bias_variance; /* what Adam divides its moments by */
 } tfoa_moments_update;
 
+/* What steps of one length read and write. */
+typedef struct tfoa_length_update {
+    const float *w, *grad;
+    float *w_next;
+    float factor, longest, limit; /* what gradients are multiplied by, and how far a weight moves at most */
+} tfoa_length_update;
+
+/* Returns the sum of the squares of the gradients. */
+float tfoa_update_by_length(const tfoa_length_update *update, int64_t first, int64_t end);
+
 void tfoa_update_by_momentum(const tfoa_moments_update *update, int64_t first, int64_t end);
 void tfoa_update_by_adam(const tfoa_moments_update *update, int64_t first, int64_t end);
 

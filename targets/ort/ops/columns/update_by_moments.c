@@ -1,5 +1,5 @@
-/* Updates by gradients that are there already, of all optimizers that keep something of each weight: one walk through gradient,
- * weights and what is kept. New values may take the memory of old ones. */
+/* Updates by gradients that are there already, of all optimizers that keep something: one walk through gradient, weights and what
+ * is kept of each. New values may take the memory of old ones. */
 #include "columns.h"
 #include "lanes.h"
 
@@ -55,4 +55,18 @@ void tfoa_update_by_adam(const tfoa_moments_update *update, int64_t first, int64
         store(update->variance_next + i, variance, count);
         store(update->w_next + i, tfoa_clip(moved, limit), count);
     }
+}
+
+float tfoa_update_by_length(const tfoa_length_update *update, int64_t first, int64_t end)
+{
+    const tfoa_f8 factor = tfoa_splat(update->factor), longest = tfoa_splat(update->longest), limit = tfoa_splat(update->limit);
+    tfoa_f8 squares = tfoa_splat(0.0f);
+    for (int64_t i = first; i < end; i += TFOA_LANES) {
+        const int32_t count = end - i < TFOA_LANES ? (int32_t)(end - i) : TFOA_LANES;
+        const tfoa_f8 grad = load(update->grad + i, count);
+        const tfoa_f8 moved = load(update->w + i, count) - tfoa_clip(grad * factor, longest);
+        squares += grad * grad;
+        store(update->w_next + i, tfoa_clip(moved, limit), count);
+    }
+    return tfoa_add_lanes(squares);
 }
