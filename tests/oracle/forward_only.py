@@ -85,6 +85,14 @@ class Drtp(Network):
 
     projections: list[Array]
 
+    def slope(self, z: Array) -> Array:
+        return super().slope(z) & (z < 1)
+
+    def margin(self, x: Array, labels: Array) -> float:
+        """To where errors end, too."""
+        z = np.concatenate([each.ravel() for found in self.passes(x, labels) for each in found.z[:-1]])
+        return min(super().margin(x, labels), float(np.abs(z - 1).min()))
+
     def step(self, x: Array, labels: Array, rate: float) -> float:
         found = self.forward(x)
         delta, loss = self.error(found, labels)
@@ -123,16 +131,29 @@ class ForwardForward(Network):
     strength: float
     count: int = field(default=0)
 
+    def draw(self, x: Array, labels: Array) -> tuple[Array, Array]:
+        """Up to where wrong labels add up (N, classes), and what was drawn between 0 and their sum (N, 1)."""
+        doubt = softmax(self.forward(x).z[-1])
+        doubt[np.arange(len(x)), labels] = 0
+        u = (self.count * 40503 + np.arange(len(x)) * 30011) % (2**31 - 1)
+        v = u * (u + 12345) % (2**31 - 1)
+        sums = doubt.cumsum(axis=1)
+        return sums, sums[:, -1:] * (u * v % (2**31 - 1) / (2**31 - 1))[:, None]
+
     def labelled(self, x: Array, labels: Array) -> tuple[Array, Array]:
         """Samples with own and wrong labels in turn, and which are wrong (N)."""
         classes, rows = self.weights[-1].shape[1], np.arange(len(x))
-        u = (self.count * 40503 + rows * 30011) % (2**31 - 1)
-        v = u * (u + 12345) % (2**31 - 1)
-        away = 1 + u * v % (2**31 - 1) % (classes - 1)
+        sums, drawn = self.draw(x, labels)
+        wrong = (sums < drawn).sum(axis=1)
         is_wrong = (rows + self.count) % 2
         x = x.copy()
-        x[:, :classes] += self.strength * (np.eye(classes)[(labels + away * is_wrong) % classes] - 1 / classes)
+        x[:, :classes] += self.strength * (np.eye(classes)[np.where(is_wrong, wrong, labels)] - 1 / classes)
         return x, is_wrong
+
+    def margin(self, x: Array, labels: Array) -> float:
+        """How near a step comes to where an activation jumps, or to drawing another label."""
+        sums, drawn = self.draw(x, labels)
+        return float(min(super().margin(x, labels), np.abs(sums - drawn).min()))
 
     def passes(self, x: Array, labels: Array) -> list[Pass]:
         return [self.forward(x), self.forward(self.labelled(x, labels)[0], takes_out_length=not self.is_binary)]
@@ -141,11 +162,11 @@ class ForwardForward(Network):
         plain, second = self.passes(x, labels)
         delta, loss = self.error(plain, labels)
         t = 1 - 2 * self.labelled(x, labels)[1][:, None]
-        threshold, steepness = (0.5, 10) if self.is_binary else (2, 1)
+        threshold, steepness = (0.5, 50) if self.is_binary else (2, 10)
         for k, (h, z) in enumerate(zip(second.h, second.z)):
             goodness = (h**2).mean(axis=1, keepdims=True)
             doubt = 1 / (1 + np.exp(t * steepness * (goodness - threshold)))
-            slope = steepness * (np.ones_like(h) if self.is_binary else 2 * h) / h.shape[1]
+            slope = steepness * 2 * h / h.shape[1]
             self.update(k, second.inputs[k], -t * doubt * slope / len(x) * self.slope(z), rate)
         self.update(len(second.h), plain.inputs[-1], delta, rate)
         self.count += 1

@@ -290,6 +290,7 @@ _RULES: Mapping[str, Callable[[Inputs, Attributes, int], list[Value]]] = {
         ("Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Ceil", "Cos", "Cosh", "Erf", "Sin", "Sinh"), _like_first
     ),
     **dict.fromkeys(("Tan", "Elu", "LeakyRelu", "Selu", "Softplus", "Softsign", "ThresholdedRelu", "BitwiseNot"), _like_first),
+    "CumSum": _like_first,
     "Cast": _cast,
     "Reshape": _reshape,
     "Flatten": _flatten,

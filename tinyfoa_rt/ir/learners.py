@@ -21,8 +21,8 @@ LEARNERS: Mapping[str, Mapping[str, Any]] = {
     "drtp+bw+ba": {"method": "drtp", "binarize": "both", "schedule": "full"},
     "pepita": {"method": "pepita", "binarize": "none", "schedule": "full"},
     "pepita+bw+ba": {"method": "pepita", "binarize": "both", "schedule": "full"},
-    "forward-forward": {"method": "forward-forward", "binarize": "none", "schedule": "full"},
-    "forward-forward+bw+ba": {"method": "forward-forward", "binarize": "both", "schedule": "full"},
+    "forward-forward": {"method": "forward-forward", "binarize": "none", "schedule": "full", "optimizer": "adam"},
+    "forward-forward+bw+ba": {"method": "forward-forward", "binarize": "both", "schedule": "full", "optimizer": "adam"},
 }
 _LAYER_WISE: Mapping[str, Any] = {"method": "local-head", "block_layers": "1"}
 

@@ -4,8 +4,9 @@
 
 y* is the one-hot label and B_k a fixed random matrix: the label stands for the sign of the output's error, which it has class by
 class. No layer waits for the ones behind it, so one forward pass is all that a step needs. A binary activation has its
-straight-through window in the place of f'. What a unit is told by all classes adds up to zero: this error does not end when the
-model is right, and would else push a unit one way for ever.
+straight-through window in the place of f'. This error does not end when the model is right: it ends where f' does, which is why
+the paper has tanh. A Relu has no such end, so that its units are given one: f' is 1 between 0 and 1 alone. What a unit is told by
+all classes adds up to zero, so that they do not push it one way together.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from tinyfoa_rt.steps.methods.method import KeptTensor, Signal
 from tinyfoa_rt.steps.methods.own_loss import OwnLoss
 
 __all__ = ["Drtp"]
+
+_END = 1.0  # of a Relu's slope, as far up as a binary output has its window
 
 
 class Drtp(ForwardOnly):
@@ -60,9 +63,22 @@ class Drtp(ForwardOnly):
             error = builder.standard("Gather", (projection, LABELS), rows, {"axis": 0}, "gradient")
             shared = (own(part.output, "error"), flat)
             error = builder.standard("Mul", (error, share), shared, {}, "gradient")
-            is_flat = whole.shape == flat.shape
-            gradients[part.output] = error if is_flat else builder.reshape(error, (gradient(part.output), whole), "gradient")
+            if whole.shape != flat.shape:
+                error = builder.reshape(error, (own(part.output, "shaped"), whole), "gradient")
+            gradients[part.output] = _add_end(forward, part, error)
         return Signal(gradients, signal.scores)
+
+
+def _add_end(forward: BlockPass, part: Block, error: str) -> str:
+    """The error, which ends where a Relu is at the end that its units are given."""
+    builder, output = forward.builder, part.output
+    if output in forward.binary or not any(node.op_type == "Relu" and output in node.outputs for node in part.nodes):
+        return error
+    h, whole = forward.real_output(output), builder.value_type(output)
+    room = builder.standard("Sub", (builder.number(own(output, "end"), _END), h), (own(output, "room"), whole))
+    left = builder.standard("Relu", (room,), (own(output, "left"), whole))
+    goes_on = builder.standard("Sign", (left,), (own(output, "goes_on"), whole))
+    return builder.standard("Mul", (error, goes_on), (gradient(output), whole), category="gradient")
 
 
 def _projections(context: BlockContext) -> list[tuple[str, int]]:

@@ -2,13 +2,14 @@
 
 Each hidden layer learns to tell samples with their own label from samples with a wrong one, by a goodness of its own:
 
-    g = mean h^2,    t = 1 for the own label, -1 for a wrong one,    loss = mean softplus(t (threshold - g))
-    delta_h = -t sigmoid(t (threshold - g)) 2 h / (units N)
+    g = mean h^2,    t = 1 for the own label, -1 for a wrong one,    loss = mean softplus(s t (threshold - g))
+    delta_h = -t s sigmoid(s t (threshold - g)) 2 h / (units N)
 
+The steepness s stands between Hinton's sum of squares, s = units, and a plain mean, which a layer of small weights cannot move.
 A label is added to the sample's first features: to its own 1 - 1 / classes and to the others -1 / classes, times a strength, so
-that a sample as it is has a neutral label. Every other sample of a batch has a wrong one, drawn by a hash of its row and of a
-counter that the state holds. Layers read what is below them with its length taken out, mean h^2 = 1, so that they cannot read
-its goodness.
+that a sample as it is has a neutral label. Every other sample of a batch has a wrong one, in proportion to what the classifier
+says of wrong ones under the neutral label (hard negatives), drawn by a hash of its row and of a counter that the state holds.
+Layers read what is below them with its length taken out, mean h^2 = 1, so that they cannot read its goodness.
 
 The model predicts by its own output: its classifier is the softmax of section 3.2, which reads hidden activities under the
 neutral label. It learns from the model's own forward pass, where no length is taken out. Of bits the goodness is the share that
@@ -24,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyfoa_rt.ir.block import Block
-from tinyfoa_rt.ir.names import LABELS, gradient, own, successor
+from tinyfoa_rt.ir.names import LABELS, LOGITS, gradient, own, successor
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.operators.vjp import refuse
 from tinyfoa_rt.steps.backward import BackwardPass
@@ -32,19 +33,20 @@ from tinyfoa_rt.steps.block_context import BlockContext
 from tinyfoa_rt.steps.block_pass import BlockPass
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.methods.forward_only import ForwardOnly, entry_of, hidden_parts
-from tinyfoa_rt.steps.methods.method import KeptTensor, RateUnits, Signal
+from tinyfoa_rt.steps.methods.method import KeptTensor, Signal
 from tinyfoa_rt.steps.methods.own_loss import OwnLoss
 
 __all__ = ["ForwardForward"]
 
 _EMBEDDING, _COUNT, _ROLE = own("", "embedding"), own("", "count"), "labelled"
-_STRENGTH = 5.0
-_THRESHOLD, _THRESHOLD_OF_BITS, _STEEPNESS_OF_BITS = 2.0, 0.5, 10.0
-# Found on MNIST with 784-500-500-10: whole steps lose twelve points in two epochs of real weights.
-_SHARE = 0.3
+# Weights of one magnitude cannot make more of a label than of any other feature.
+_STRENGTH, _STRENGTH_OF_BITS = 5.0, 30.0
+_THRESHOLD, _THRESHOLD_OF_BITS = 2.0, 0.5
+_STEEPNESS, _STEEPNESS_OF_BITS = 10.0, 50.0
 _SMALLEST = 1e-6  # of a mean square that is divided by
 # The hash: u = (count A + row B) mod P, then u^2 (u + C) mod P, where P is prime and no product exceeds 63 bits.
 _OF_COUNT, _OF_ROW, _MIXED, _PRIME = 40503, 30011, 12345, 2**31 - 1
+_BELOW_ONE = 1 - 1e-6  # so that what is drawn stays below the sum of all, which is rounded
 
 
 class ForwardForward(ForwardOnly):
@@ -61,13 +63,11 @@ class ForwardForward(ForwardOnly):
         return embedding, KeptTensor(_COUNT, TensorType("int64", (1,)), "state")
 
     def initial(self, context: BlockContext, last: Block) -> Mapping[str, NDArray[Any]]:
+        strength = _STRENGTH_OF_BITS if context.binary_parts else _STRENGTH
         classes, inputs = self.kept(context)[0].type.shape
         embedding = np.zeros((classes, inputs), np.float32)
-        embedding[:, :classes] = _STRENGTH * (np.eye(classes) - 1 / classes)
+        embedding[:, :classes] = strength * (np.eye(classes) - 1 / classes)
         return {_EMBEDDING: embedding, _COUNT: np.full(1, context.recipe.seed % _PRIME, np.int64)}
-
-    def rate_units(self, context: BlockContext) -> RateUnits:
-        return RateUnits(share=1.0 if context.binary_parts else _SHARE)
 
     def add(self, context: BlockContext, forward: BlockPass, backward: BackwardPass) -> Signal:
         signal, builder = OwnLoss().add(context, forward, backward), forward.builder
@@ -85,29 +85,47 @@ class ForwardForward(ForwardOnly):
 
 def _add_labels(context: BlockContext, builder: StepBuilder) -> tuple[str, str]:
     """The labels (N) that samples get, and -t (N, 1) of each."""
-    rows = TensorType("int64", (builder.batch,))
+    rows, column = TensorType("int64", (builder.batch,)), TensorType("float32", (builder.batch, 1))
 
     def compute(op_type: str, a: str, b: str | int, role: str, result: TensorType = rows) -> str:
         second = b if isinstance(b, str) else builder.integers(own("", role, "by"), [b])
         return builder.standard(op_type, (a, second), (own("", role), result))
 
+    def as_column(whole: str) -> str:
+        real = builder.standard("Cast", (whole,), (own(whole, "real"), TensorType("float32", rows.shape)), {"to": 1})
+        return builder.reshape(real, (own(whole, "column"), column))
+
     one = TensorType("int64", (1,))
-    row = builder.integers(own("", "row"), range(builder.batch))
     hashed_row = builder.integers(own("", "hashed_row"), [number * _OF_ROW for number in range(builder.batch)])
     u = compute("Add", compute("Mul", _COUNT, _OF_COUNT, "hashed_count", one), hashed_row, "counter")
     u = compute("Mod", u, _PRIME, "u")
     v = compute("Mod", compute("Mul", u, compute("Add", u, _MIXED, "mixed"), "square"), _PRIME, "v")
     hashed = compute("Mod", compute("Mul", u, v, "cube"), _PRIME, "hash")
-    away = compute("Add", compute("Mod", hashed, context.recipe.num_outputs - 1, "others"), 1, "away")
+    row = builder.integers(own("", "row"), range(builder.batch))
     is_wrong = compute("Mod", compute("Add", row, _COUNT, "turn"), 2, "is_wrong")
-    moved = compute("Add", LABELS, compute("Mul", away, is_wrong, "distance"), "moved")
     builder.standard("Add", (_COUNT, builder.integers(own("", "step"), [1])), (successor(_COUNT), one))
     builder.tensor(successor(_COUNT), one, "state", is_persistent=True)
-    twice = compute("Mul", is_wrong, 2, "twice_wrong")
-    whole = compute("Sub", twice, 1, "direction")
-    real = builder.standard("Cast", (whole,), (own("", "direction", "real"), TensorType("float32", rows.shape)), {"to": 1})
-    column = (own("", "sign"), TensorType("float32", (builder.batch, 1)))
-    return compute("Mod", moved, context.recipe.num_outputs, "given_label"), builder.reshape(real, column)
+    apart = compute("Sub", _add_wrong_labels(context, builder, as_column(hashed)), LABELS, "apart")
+    given = compute("Add", LABELS, compute("Mul", apart, is_wrong, "distance"), "given_label")
+    return given, as_column(compute("Sub", compute("Mul", is_wrong, 2, "twice_wrong"), 1, "direction"))
+
+
+def _add_wrong_labels(context: BlockContext, builder: StepBuilder, hashed: str) -> str:
+    """A wrong label (N) for each sample: the first one up to which wrong labels have the share of their sum that was drawn."""
+    scores = TensorType("float32", (builder.batch, context.recipe.num_outputs))
+    column, rows = TensorType("float32", (builder.batch, 1)), TensorType("float32", (builder.batch,))
+
+    def compute(op_type: str, inputs: tuple[str, ...], role: str, result: TensorType = scores, **attributes: int) -> str:
+        return builder.standard(op_type, inputs, (own(LOGITS, role), result), attributes)
+
+    axis = builder.integers(own(LOGITS, "axis"), [1])
+    wrong = compute("Relu", (gradient(LOGITS),), "wrong")  # p / N; what is below 0 is p - 1 of the own label
+    drawn = compute("Mul", (hashed, builder.number(own(LOGITS, "unit"), _BELOW_ONE / _PRIME)), "drawn", column)
+    level = compute("Mul", (compute("ReduceSum", (wrong, axis), "sum", column), drawn), "level", column)
+    beyond = compute("Sub", (level, compute("CumSum", (wrong, axis), "sums")), "beyond")
+    is_passed = compute("Sign", (compute("Relu", (beyond,), "passed"),), "is_passed")
+    count = compute("ReduceSum", (is_passed, axis), "count", rows, keepdims=0)
+    return compute("Cast", (count,), "label", TensorType("int64", rows.shape), to=7)
 
 
 def _add_sample(context: BlockContext, forward: BlockPass, labels: str) -> str:
@@ -128,25 +146,21 @@ def _add_goodness(second: BlockPass, part: Block, sign: str) -> str:
     if len(whole.shape) != 2 or not (is_relu or output in second.binary):
         raise refuse(part.layers[0].name, "is not dense with a Relu behind it, as the method forward-forward needs it")
     is_bits, h = output in second.binary, second.real_output(output)
-    column = TensorType("float32", (builder.batch, 1))
+    axis, column = builder.integers(own(output, "axis"), [1]), TensorType("float32", (builder.batch, 1))
 
     def compute(op_type: str, inputs: tuple[str, ...], role: str, result: TensorType = column) -> str:
         return builder.standard(op_type, inputs, (own(output, role), result))
 
-    square = h if is_bits else compute("Mul", (h, h), "square", whole)
-    goodness = compute("ReduceMean", (square, builder.integers(own(output, "axis"), [1])), "goodness")
+    goodness = compute("ReduceMean", (compute("Mul", (h, h), "square", whole), axis), "goodness")
     if not is_bits:
         above = compute("Add", (goodness, builder.number(own(output, "smallest"), _SMALLEST)), "above_zero")
         second.renamed[output] = compute("Div", (h, compute("Sqrt", (above,), "length")), "normalized", whole)
-    threshold, steepness = (_THRESHOLD_OF_BITS, _STEEPNESS_OF_BITS) if is_bits else (_THRESHOLD, 1.0)
+    threshold, steepness = (_THRESHOLD_OF_BITS, _STEEPNESS_OF_BITS) if is_bits else (_THRESHOLD, _STEEPNESS)
     apart = compute("Sub", (goodness, builder.number(own(output, "threshold"), threshold)), "apart")
-    signed = compute(
+    steep = compute(
         "Mul", (compute("Mul", (apart, sign), "signed"), builder.number(own(output, "steepness"), steepness)), "steep"
     )
-    share = (1 if is_bits else 2) * steepness / (whole.shape[1] * builder.batch)
-    error = compute("Mul", (compute("Sigmoid", (signed,), "doubt"), sign), "error")
+    error = compute("Mul", (compute("Sigmoid", (steep,), "doubt"), sign), "error")
+    share = 2 * steepness / (whole.shape[1] * builder.batch)
     error = compute("Mul", (error, builder.number(own(output, "share"), share)), "shared")
-    if is_bits:  # each unit has the same share in the goodness
-        shape = builder.integers(own(output, "shape"), whole.shape)
-        return builder.standard("Expand", (error, shape), (gradient(output), whole), category="gradient")
     return builder.standard("Mul", (error, h), (gradient(output), whole), category="gradient")
