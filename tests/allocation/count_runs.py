@@ -51,8 +51,8 @@ class Watch:
         """BlockCosts every step and every stage of a forward pass from now on."""
         step, call = BlockTraining.step, Session.call
 
-        def counted_step(training: BlockTraining, rate: float) -> Any:
-            result, taken = self._counter.count(lambda: step(training, rate))
+        def counted_step(training: BlockTraining, rate: float, number: int = 0) -> Any:
+            result, taken = self._counter.count(lambda: step(training, rate, number))
             name, bound = training.record.name, training.bound
             held = {array.ctypes.data: (each, array.nbytes) for each, array in bound.items()}
             self.kept[name] = sum(nbytes for each, nbytes in held.values() if each not in self._elsewhere[name])
