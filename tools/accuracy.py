@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--samples", type=int, help="train on the first so many samples only")
     parser.add_argument("--sampling", default="uniform", help="uniform, sqrt or balanced")
+    parser.add_argument("--pool-input", type=int, default=1, help="means of so many pixels along each axis in front of the model")
     parser.add_argument("--threads", type=int)
     parser.add_argument("options", nargs="*", metavar="name=value")
     arguments = parser.parse_intermixed_args()
@@ -38,7 +39,8 @@ def main() -> None:
     runs = [_train(arguments, data, options, int(seed)) for seed in arguments.seeds.split(",")]
     accuracies, balanced, seconds, peaks = zip(*runs)
     spread = f" (spread {max(accuracies) - min(accuracies):.2%})" if len(runs) > 1 else ""
-    options_of_run = " ".join([f"--sampling {arguments.sampling}", *arguments.options])
+    given = [f"--sampling {arguments.sampling}", f"--pool-input {arguments.pool_input}"]
+    options_of_run = " ".join([*given, *arguments.options])
     print(f"{arguments.model} {options_of_run}, {arguments.epochs} epochs, seeds {arguments.seeds}: ", end="")
     print(
         f"accuracy {statistics.mean(accuracies):.2%}{spread}, balanced {statistics.mean(balanced):.2%}, {peaks[0]:,} bytes, ",
@@ -50,7 +52,7 @@ def main() -> None:
 def _train(arguments: Any, data: DataSet, options: dict[str, str], seed: int) -> tuple[float, float, float, int]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        write_model(arguments.model, path)
+        write_model(arguments.model, path, pool_input=arguments.pool_input)
         model = tinyfoa_rt.load(path)
     planning: dict[str, Any] = {**options, **({"batch": int(options["batch"])} if "batch" in options else {})}
     x, y = (each[: arguments.samples] for each in (data.x_train, data.y_train))

@@ -51,6 +51,18 @@ def test_a_budget_that_cannot_be_met_ends_with_status_3(model: str, capsys: pyte
     assert run(["plan", "--budget", str(floor - 1), model]) == 3
 
 
+def test_means_in_front_go_from_the_command_line_to_the_artifact(model: str, tmp_path: Path) -> None:
+    plan_path, artifact = tmp_path / "plan.json", tmp_path / "artifact"
+    assert run(["plan", "--budget", "1MB", model, "--pool-input", "2", "-o", str(plan_path)]) == 0
+    assert json.loads(plan_path.read_text())["pool_input"] == 2
+    assert run(["build", model, "--plan", str(plan_path), "-o", str(artifact)]) == 0
+    manifest = json.loads((artifact / "manifest.json").read_text())
+    assert manifest["stages"][0] == "forward/0.onnx"  # the means, which the model does not have by itself
+    assert manifest["inputs"][0]["shape"] == [1, 3, 8, 8]
+    assert run(["zoo", "cnn-1x28x28-10", "--pool-input", "2", "-o", str(tmp_path / "zoo.onnx")]) == 0
+    assert b"input_pooled" in (tmp_path / "zoo.onnx").read_bytes()
+
+
 WRONG_USE = [
     ["plan", "--budget", "0"],
     ["plan", "--budget", "-1"],
