@@ -21,7 +21,7 @@ import pytest
 import tinyfoa_rt
 from tests.cli.run_cli import run
 from tests.run.trained_models import blobs
-from tests.small_models import mlp
+from tests.small_models import conv_net, mlp
 from tinyfoa_rt.comparison import Progress
 from tinyfoa_rt.comparison.result import Result, read_result
 from tinyfoa_rt.comparison.summary import Row
@@ -51,6 +51,27 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def uncounted(monkeypatch: pytest.MonkeyPatch) -> None:
     """As without a C compiler: no run starts a process that counts its memory."""
     monkeypatch.setattr("tinyfoa_rt.comparison.one_run.measure_peak", lambda *_: None)
+
+
+@pytest.mark.usefixtures("uncounted")
+def test_what_is_said_of_inputs_and_classes_reaches_the_runs_and_their_commands(files: Path) -> None:
+    onnx.save(conv_net(), files / "conv.onnx")
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(0, 1, (40, 3, 8, 8)).astype(np.float32), np.arange(40) % 5
+    np.savez(files / "images.npz", x_train=x, y_train=y, x_test=x[:10], y_test=y[:10])
+    asked: dict[str, Any] = {
+        "methods": ["tinyfoa:sampling=sqrt"],
+        "budgets": ["1MB"],
+        "seeds": 1,
+        "batch": 4,
+        "epochs": 1,
+        "threads": 1,
+    }
+    tinyfoa_rt.compare("conv.onnx", "images.npz", "report", pool_input=2, class_weights="balanced", **asked)
+    assert "--pool-input 2 " in (files / "report" / "report.html").read_text()
+    folder = files / "report" / "runs" / "tinyfoa_sampling=sqrt" / "1048576" / "seed-0"
+    planned = json.loads((folder / "plan.json").read_text())
+    assert (planned["pool_input"], planned["class_weights"]) == (2, "1,1,1,1,1")
 
 
 def timeless(rows: Any) -> list[Row]:

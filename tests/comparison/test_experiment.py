@@ -93,6 +93,8 @@ def test_a_method_s_own_options_stand_beside_those_for_all() -> None:
         "tinyfoa-rt train m.onnx --data d --batch 4 --target c99 --rotate-every 3 --seed 1 --epochs 7 --head-seed 1 -o trained"
     )
     assert experiment.command(run, "m.onnx", "d") == command
+    inputs = ["--shape", "input=1x3x8x8", "--pool-input", "2"]
+    assert experiment.command(run, "m.onnx", "d", inputs) == command.replace("--data d", f"--data d {' '.join(inputs)}")
 
 
 def test_a_folder_remembers_and_may_grow(tmp_path: Path) -> None:

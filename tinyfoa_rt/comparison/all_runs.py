@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tinyfoa_rt.comparison.one_run import Interrupted, Workshop
 from tinyfoa_rt.comparison.page import Report, write_report
 from tinyfoa_rt.comparison.result import Result
 from tinyfoa_rt.comparison.summary import Row, rows_of
+from tinyfoa_rt.ir.graph import Source
 from tinyfoa_rt.model import load
 from tinyfoa_rt.run.data import DataSet, chunks, load_data
 from tinyfoa_rt.run.folder_lock import lock_folder
@@ -93,7 +95,7 @@ def compare(
         remembered = {"format": _FORMAT, **given, "data": _digest(data_set), **experiment.to_json(), **_as_json(runtime)}
         remember(output, remembered)
         workshop = Workshop(experiment, graph, data_set, output, runtime, checkpoint_every)
-        report = Report(graph.name, str(model), data, experiment)
+        report = Report(graph.name, str(model), data, experiment, _input_words(graph.source))
         return _finish_all(workshop, report, watch)
 
 
@@ -111,6 +113,13 @@ def _finish_all(workshop: Workshop, report: Report, watch: Callable[[Progress], 
         if not was_there or number == len(runs):
             write_report(workshop.folder, report, rows_of(results))
     return Comparison(rows_of(results))
+
+
+def _input_words(source: Source) -> tuple[str, ...]:
+    """What a command line says of a model's inputs."""
+    shapes = (("--shape", f"{name}={'x'.join(map(str, shape))}") for name, shape in source.shapes.items())
+    pooled = ("--pool-input", str(source.pool_input)) if source.pool_input != 1 else ()
+    return (*chain.from_iterable(shapes), *pooled)
 
 
 def _digest(data: DataSet) -> str:

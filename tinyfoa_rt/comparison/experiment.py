@@ -114,9 +114,9 @@ class Experiment:
         turns = self.planning(run).get("rotate_every")
         return {**shared, **run.method.settings, "seed": run.seed, "rotate_every": turns}
 
-    def command(self, run: Run, model: str, data: str) -> str:
-        """The command that trains what a run does, in a line of a shell."""
-        words = ["tinyfoa-rt", "train", model, "--data", data]
+    def command(self, run: Run, model: str, data: str, inputs: Sequence[str] = ()) -> str:
+        """The command that trains what a run does, in a line of a shell; ``inputs`` are its words about the model's inputs."""
+        words = ["tinyfoa-rt", "train", model, "--data", data, *inputs]
         planning, settings = self.planning(run), self.settings(run)
         options = {**planning, **settings, "normalization": self.normalization, "head_seed": planning["seed"]}
         defaults = {**vars(TrainSettings()), "normalization": "auto", "head_seed": 0, "seed": 0}

@@ -23,12 +23,16 @@ PAGE, MARKDOWN, CSV, CHART = "report.html", "table.md", "table.csv", "chart.svg"
 
 @dataclass(frozen=True)
 class Report:
-    """What a page says beside its rows: the model's name, the paths of model and data as they were given, and what was asked."""
+    """What a page says beside its rows: the model's name, the paths of model and data as they were given, and what was asked.
+
+    ``inputs`` are the words of a command line about the model's inputs.
+    """
 
     title: str
     model: str
     data: str
     experiment: Experiment
+    inputs: Sequence[str] = ()
 
 
 def write_report(folder: Path, report: Report, rows: Sequence[Row]) -> None:
@@ -84,7 +88,7 @@ def _row(row: Row, rows: Sequence[Row]) -> str:
 
 def _run(row: Row, report: Report, run: Run) -> str:
     """What the plan of a row says, and the command that trains its first seed."""
-    command = report.experiment.command(run, report.model, report.data)
+    command = report.experiment.command(run, report.model, report.data, report.inputs)
     sentence = f"{refusal_of(row)}. {row.sentence}" if row.needed_bytes is not None else row.sentence
     return (
         f"<section><h3>{_shown(row.method)} <small>{_shown(row.budget)}</small></h3>"
