@@ -33,6 +33,7 @@ OTHER: dict[str, Any] = {
     "target": "c99",
     "batch": 3,
     "slices": "3x2",
+    "slices_at": "one",
     "optimizer": "momentum",
     "block_layers": "all",
     "recompute": "always",
