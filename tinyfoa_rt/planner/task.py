@@ -9,9 +9,12 @@ from tinyfoa_rt.errors import UnsupportedError, UsageError
 from tinyfoa_rt.ir.block import Block, Layer, Partition, Slices
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.latents import FLOAT
+from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.options import AUTO, PlanOptions
 from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.recipe import Recipe
+from tinyfoa_rt.operators import DOMAIN, find_operator
+from tinyfoa_rt.operators.updates import ON_INTEGERS
 from tinyfoa_rt.partition import (
     find_score,
     is_own,
@@ -207,10 +210,13 @@ def _check_slices_at(options: PlanOptions, profile: Profile) -> None:
 
 
 def _check_latent(options: PlanOptions, profile: Profile) -> None:
-    """The library of kernels has none of whole numbers yet."""
+    """Whole numbers want a step of their own of the optimizer, and the library of kernels has none yet."""
+    optimizer, mend = optimizer_of(_optimizer(options)), "plan for ort-cpu, or leave it out"
     if options.latent != FLOAT and profile.has_kernels:
-        mend = "plan for ort-cpu, or leave it out"
         raise UnsupportedError(f"--latent {options.latent}", "is not there yet for the library of kernels", mend)
+    if options.latent != FLOAT and find_operator(optimizer.update + ON_INTEGERS, DOMAIN) is None:
+        problem, mend = f"has no step of the optimizer {optimizer.name}", "register its integer_update_operator, or leave it out"
+        raise UnsupportedError(f"--latent {options.latent}", problem, mend)
 
 
 def _optimizer(options: PlanOptions) -> str:

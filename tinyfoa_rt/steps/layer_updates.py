@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.latents import draw_key, latent_of
 from tinyfoa_rt.ir.names import RATE, STEP, gradient, own, successor
 from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.slices import SliceGrid
-from tinyfoa_rt.operators import DOMAIN, find_operator
 from tinyfoa_rt.operators.updates import LARGEST, ON_INTEGERS
 from tinyfoa_rt.steps.backward import BackwardPass
 from tinyfoa_rt.steps.block_context import BlockContext, StepChoice
@@ -185,10 +183,6 @@ class LayerUpdates:
 
     def _move_integers(self, layer: Layer, parameter: Parameter, grad: str, given: tuple[str, str]) -> None:
         """One step of weights that are whole numbers."""
-        op_type = self.optimizer.update + ON_INTEGERS
-        if find_operator(op_type, DOMAIN) is None:
-            problem = "has no step of whole numbers"
-            raise UnsupportedError(f"optimizer {self.optimizer.name}", problem, "plan with --latent float32")
         recipe, (rate, origin) = self.context.recipe, given
         latent = latent_of(recipe.latent)
         attributes: dict[str, Attribute] = {
@@ -200,4 +194,4 @@ class LayerUpdates:
         step = STEP if self.builder.has(STEP) else ""
         inputs = (parameter.latent, grad, rate, *parameter.states, parameter.quantum, step, origin)
         outputs = tuple(successor(name) for name in (parameter.latent, *parameter.states))
-        self.builder.call(op_type, inputs, outputs, attributes)
+        self.builder.call(self.optimizer.update + ON_INTEGERS, inputs, outputs, attributes)

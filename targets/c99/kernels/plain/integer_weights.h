@@ -2,8 +2,6 @@
 #ifndef TFOA_INTEGER_WEIGHTS_H
 #define TFOA_INTEGER_WEIGHTS_H
 
-#include <math.h>
-
 #include "weight_steps.h"
 
 /* Where words are kept with their highest byte first, the lowest one is the last of its word. */
@@ -73,16 +71,27 @@ static inline float tfoa_rate_in_quanta(const tfoa_slice *slice, float rate)
     return rate / slice->integers->quantum;
 }
 
-/* q <- clip(q + floor(u - change)), the change in quanta. */
+/* The largest whole number not above x; what is beyond all that a weight can move is brought near, and so is what is no number,
+ * which the loss tells of. */
+static inline int32_t tfoa_floor_near(float x)
+{
+    const float limited = !(x > -65536.0f) ? -65536.0f : (x > 65536.0f ? 65536.0f : x);
+    const int32_t whole = (int32_t)limited;
+    return whole - ((float)whole > limited);
+}
+
+/* q <- clip(q + floor(u - change)), the change in quanta; no change moves nothing, whatever u is. */
 static inline void tfoa_move_integer(const tfoa_slice *slice, uint32_t word, int32_t place, float change)
 {
+    if (change == 0.0f) {
+        return;
+    }
     const uint32_t bits = slice->integers->bits;
-    const float most = (float)((1 << (bits - 1u)) - 1);
-    const float u = (float)(tfoa_mix(word + (uint32_t)place * 0x5BD1E995u) >> 8) * (1.0f / 16777216.0f);
-    float moved = (float)tfoa_integer_at(slice->latent, bits, (uint32_t)place) + floorf(u - change);
-    moved = moved > most ? most : moved;
-    moved = moved >= -most ? moved : -most; /* so is what is no number, which the loss tells of */
-    tfoa_set_integer(slice->latent, bits, (uint32_t)place, (int32_t)moved);
+    const int32_t most = (1 << (bits - 1u)) - 1;
+    const float u = (float)(int32_t)(tfoa_mix(word + (uint32_t)place * 0x5BD1E995u) >> 8) * (1.0f / 16777216.0f);
+    const int32_t moved = tfoa_integer_at(slice->latent, bits, (uint32_t)place) + tfoa_floor_near(u - change);
+    const int32_t limited = moved > most ? most : (moved < -most ? -most : moved);
+    tfoa_set_integer(slice->latent, bits, (uint32_t)place, limited);
 }
 
 /* Bits and sum of output `out` follow its weights. */

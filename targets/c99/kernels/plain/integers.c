@@ -3,8 +3,19 @@
 
 void tfoa_read_weights(const tfoa_integers *integers, const void *q, uint32_t place, uint32_t count, float *reals)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        reals[i] = (float)tfoa_integer_at(q, integers->bits, place + i) * integers->quantum;
+    const float quantum = integers->quantum;
+    if (integers->bits == 8u) {
+        for (uint32_t i = 0; i < count; i++) {
+            reals[i] = (float)tfoa_integer_at(q, 8u, place + i) * quantum;
+        }
+    } else if (integers->bits == 16u) {
+        for (uint32_t i = 0; i < count; i++) {
+            reals[i] = (float)tfoa_integer_at(q, 16u, place + i) * quantum;
+        }
+    } else {
+        for (uint32_t i = 0; i < count; i++) {
+            reals[i] = (float)tfoa_integer_at(q, 12u, place + i) * quantum;
+        }
     }
 }
 

@@ -60,18 +60,41 @@ void tfoa_weight_sgd_step(const tfoa_slice *slice, const float *grad_z, const tf
     }
 }
 
+/* The row of one sample's error: each change is that of tfoa_weight_grad, times the factor. */
+static void move_integers(const tfoa_slice *slice, uint32_t word, int32_t out, float error, float factor, const tfoa_operand *x)
+{
+    const int32_t first = out * slice->ins;
+    if (x->bits == 0) {
+        const float *reals = x->real + slice->first_in;
+        for (int32_t in = 0; in < slice->ins; in++) {
+            tfoa_move_integer(slice, word, first + in, factor * (error * reals[in] * x->scale));
+        }
+        return;
+    }
+    const float moves[2] = {factor * (error * (0.0f - x->center) * x->scale), factor * (error * (1.0f - x->center) * x->scale)};
+    for (int32_t in = 0; in < slice->ins; in++) {
+        const int32_t i = slice->first_in + in;
+        tfoa_move_integer(slice, word, first + in, moves[(x->bits[i / 32] >> (i % 32)) & 1u]);
+    }
+}
+
 void tfoa_weight_sgd_step_on_integers(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows,
                                       float rate)
 {
     const uint32_t word = tfoa_word_of_step(slice);
     const float factor = tfoa_rate_in_quanta(slice, rate);
     for (int32_t out = 0; out < slice->outs; out++) {
-        if (!has_error(slice, tfoa_errors_of(slice, grad_z, out), rows)) {
+        const float *errors = tfoa_errors_of(slice, grad_z, out);
+        if (!has_error(slice, errors, rows)) {
             continue;
         }
-        for (int32_t in = 0; in < slice->ins; in++) {
-            const float change = factor * tfoa_weight_grad(slice, grad_z, x, rows, out, in);
-            tfoa_move_integer(slice, word, out * slice->ins + in, change);
+        if (rows == 1 && x->conv == 0) {
+            move_integers(slice, word, out, *errors, factor, x);
+        } else {
+            for (int32_t in = 0; in < slice->ins; in++) {
+                const float change = factor * tfoa_weight_grad(slice, grad_z, x, rows, out, in);
+                tfoa_move_integer(slice, word, out * slice->ins + in, change);
+            }
         }
         tfoa_follow_integer_signs(slice, out);
     }
