@@ -20,8 +20,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import onnx
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 import tinyfoa_rt
 from tests.small_models import mlp
@@ -50,6 +51,9 @@ def main() -> None:
 def _write(folder: Path, optimizer: str, batch: int) -> tuple[int, int]:
     """Write the model, also with a loss, and our artifact; return the bytes that are planned and counted."""
     model = mlp(SIZES)
+    for weight in (each for each in model.graph.initializer if len(each.dims) == 2):  # as networks begin (He et al., 2015)
+        drawn = np.random.default_rng(0).normal(0, (2 / weight.dims[1]) ** 0.5, tuple(weight.dims))
+        weight.CopyFrom(numpy_helper.from_array(drawn.astype(np.float32), weight.name))
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = batch
     del model.graph.output[0].type.tensor_type.shape.dim[:]
     for size in (batch, SIZES[-1]):

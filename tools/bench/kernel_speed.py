@@ -57,7 +57,13 @@ def build_network(batch: int, m: int, **options: str) -> Artifact:
 
 
 def training_step(artifact: Artifact, index: int, runtime: Runtime) -> Callable[[], object]:
-    """A step of a block on random samples."""
+    """A step of a block, each time on the same random samples."""
+    training = block_training(artifact, index, runtime)
+    return lambda: training.step(0.1)
+
+
+def block_training(artifact: Artifact, index: int, runtime: Runtime) -> BlockTraining:
+    """A block that is trained, and random samples where it reads them."""
     state = ModelState(artifact.manifest, artifact.initial, is_packed=runtime.kernels is not None)
     training = BlockTraining(artifact, index, state, runtime)
     rng = np.random.default_rng(0)
@@ -69,7 +75,7 @@ def training_step(artifact: Artifact, index: int, runtime: Runtime) -> Callable[
             scale[...] = 1
     training.labels[...] = rng.integers(0, 10, len(training.labels))
     training.begin_turn(0)
-    return lambda: training.step(0.1)
+    return training
 
 
 def median_ms(step: Callable[[], object], steps: int) -> float:
