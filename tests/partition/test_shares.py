@@ -70,6 +70,7 @@ def test_the_first_slices_are_the_share_and_no_other_is_larger(inputs: int, grid
 def test_a_plan_says_what_is_trained(tmp_path: Path) -> None:
     planned = plan(load_model(mlp((80, 64, 40, 4)), tmp_path), "1MB", train="fc2[:2/8],fc3", samples=600, batch=6)
     assert planned.options.train == ("fc2[:1/4]", "fc3")
+    assert planned.reason.startswith("All that is trained (--train) is updated in every step: whole layers fit;")
     assert [block.update_fraction for block in planned.blocks] == [0.25, 1]
     whole = plan(load_model(mlp((80, 64, 40, 4)), tmp_path), "1MB", train="fc2,fc3", samples=600, batch=6)
     assert planned.blocks[0].peak_bytes < whole.blocks[0].peak_bytes
@@ -162,6 +163,7 @@ def test_a_share_is_cut_where_the_whole_of_it_does_not_fit(tmp_path: Path) -> No
     whole, cut = (plan(graph, "1MB", train="fc2[:1/2]", batch=2, slices=slices) for slices in ("1x1", "2x2"))
     planned = plan(graph, cut.peak_bytes, train="fc2[:1/2]", batch=2)
     assert cut.peak_bytes < 0.6 * whole.peak_bytes and planned.blocks[0].slices == (2, 2)
+    assert planned.reason.startswith("Block fc2 updates 1/4 of what is trained of it a step (2 x 2 slices)")
     assert planned.blocks[0].update_fraction == whole.blocks[0].update_fraction / 4 == 0.125
 
 

@@ -117,17 +117,24 @@ def _why_chosen(task: PlanningTask, costs: BlockCosts, blocks: Sequence[BlockPla
         if task.profile.nonvolatile_bytes == 0
         else "weights that are not being updated are read from nonvolatile memory"
     )
-    if task.options.schedule != "slice" or task.options.slices != "auto" or task.has_shares:
+    in_turn = task.options.slices_at == "one"
+    if task.options.schedule != "slice" or task.options.slices != "auto":
         return f"The update fractions are as asked for; {where}."
+    in_part = any(layer.is_in_part for context in task.contexts for layer in context.block.layers)
     cut = [(index, block) for index, block in enumerate(blocks) if block.slices != (1, 1)]
     if not cut:
-        return f"Every weight is updated in every step: whole layers fit; {where}."
+        trained = "All that is trained (--train)" if in_part else "Every weight"
+        when = "when its layer has its turn" if in_turn else "in every step"
+        return f"{trained} is updated {when}: whole layers fit; {where}."
     index, tightest = min(cut, key=lambda item: item[1].update_fraction)
     larger = _next_larger(task, costs, index, tightest)
     needed = f", the next larger one needs {larger:,} bytes" if larger else ""
     m_in, m_out = tightest.slices
+    what = (
+        f"what is trained of {'a layer' if in_turn else 'it'}" if in_part else "a layer's weights" if in_turn else "its weights"
+    )
     return (
-        f"Block {elide(tightest.name)} updates 1/{m_in * m_out} of its weights a step ({m_in} x {m_out} slices), "
+        f"Block {elide(tightest.name)} updates 1/{m_in * m_out} of {what} a step ({m_in} x {m_out} slices), "
         f"the largest fraction that fits{needed}; {where}."
     )
 
