@@ -133,7 +133,13 @@ def test_a_one_percent_error_is_noticed(tmp_path: Path) -> None:
         check_block(pair, 0, (rate, 1.01 * rate), graph.shape(graph.inputs[0])[1:])
 
 
-@pytest.mark.parametrize("options", [{"batch": 2, "head": "kaiming"}, {"batch": 1, "binarize": "none", "block_layers": "all"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"batch": 2, "head": "kaiming"},
+        pytest.param({"batch": 1, "binarize": "none", "block_layers": "all"}, marks=pytest.mark.slow),
+    ],
+)
 def test_means_in_front_of_the_model(options: dict[str, Any], tmp_path: Path) -> None:
     """Raw samples go in; means of 3 x 3 pixels, at the end of fewer, are the first call of the forward pass."""
     path = tmp_path / "conv.onnx"

@@ -93,6 +93,7 @@ def test_convolutions(driver: Driver, tmp_path: Path) -> None:
     assert_same(python, tmp_path / "saved")
 
 
+@pytest.mark.slow
 def test_means_in_front_of_the_model(driver: Driver, tmp_path: Path) -> None:
     (tmp_path / "conv.onnx").write_bytes(conv_net().SerializeToString())
     graph = load(tmp_path / "conv.onnx", pool_input=2)

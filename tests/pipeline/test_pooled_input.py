@@ -47,7 +47,13 @@ def samples(count: int, *shape: int) -> tuple[Array, NDArray[np.int64]]:
     return (rng.integers(-32, 33, (count, *shape)) / 16).astype(np.float32), rng.integers(0, 5, count)
 
 
-@pytest.mark.parametrize("options", [{"slices": "1x2"}, {"binarize": "none", "block_layers": "all", "optimizer": "sgd"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"binarize": "none", "block_layers": "all", "optimizer": "sgd"},
+        pytest.param({"slices": "1x2"}, marks=pytest.mark.slow),
+    ],
+)
 def test_training_on_raw_samples_is_that_of_the_small_model_on_means(options: dict[str, str], tmp_path: Path) -> None:
     pooled, small = load(saved(conv_net(), tmp_path), pool_input=2), load(saved(conv_net(), tmp_path, 4, 4))
     x, y = samples(40, 3, 8, 8)
@@ -62,6 +68,7 @@ def test_training_on_raw_samples_is_that_of_the_small_model_on_means(options: di
     np.testing.assert_allclose(found[0].scores(x), found[1].scores(means(x, 2)), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_trained_model_takes_raw_samples(tmp_path: Path) -> None:
     graph = load(saved(conv_net(), tmp_path), pool_input=2)
     x, y = samples(12, 3, 8, 8)
@@ -102,6 +109,7 @@ def test_a_plan_says_it_and_is_built_from_the_file_with_it(tmp_path: Path) -> No
         parse_plan("plan", dumps(replace(planned, pool_input=0)).encode())
 
 
+@pytest.mark.slow
 def test_a_refused_budget_names_what_would_fit(tmp_path: Path) -> None:
     graph = load(saved(conv_net(), tmp_path, 32, 32))
     floors = [plan(load(saved(conv_net(), tmp_path, 32, 32), pool_input=size), "1MB").floor_bytes for size in (1, 2, 4)]

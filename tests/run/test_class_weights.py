@@ -37,11 +37,16 @@ def test_a_step_is_that_of_the_weighted_loss(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"binarize": "none", "head": "kaiming"}, {"block_layers": "all", "binarize": "none", "optimizer": "sgd"}]
+    "options",
+    [
+        {},
+        pytest.param({"binarize": "none", "head": "kaiming"}, marks=pytest.mark.slow),
+        pytest.param({"block_layers": "all", "binarize": "none", "optimizer": "sgd"}, marks=pytest.mark.slow),
+    ],
 )
 def test_weights_of_two_are_steps_of_twice_the_length(options: dict[str, Any], tmp_path: Path) -> None:
     """In all blocks, behind heads and through layers: powers of two round nothing, so that weights are the same to the bit."""
-    x, y = blobs(60)
+    x, y = blobs(20)
     options = {"batch": 4, **options}
     longer = Trainer(artifact_of(tmp_path, **options)).fit(x, y, epochs=1, rate=0.25)
     weighted = Trainer(artifact_of(tmp_path, class_weights="2,2,2,2", **options)).fit(x, y, epochs=1, rate=0.125)
@@ -51,6 +56,7 @@ def test_weights_of_two_are_steps_of_twice_the_length(options: dict[str, Any], t
     assert any(not np.array_equal(array, weighted.artifact.initial[name]) for name, array in found.items() if "weight" in name)
 
 
+@pytest.mark.slow
 def test_a_class_without_weight_to_speak_of_is_not_learnt(tmp_path: Path) -> None:
     x, y = blobs(240)
     trainer = Trainer(artifact_of(tmp_path, class_weights="1,1,1e-6,1")).fit(x, y, epochs=3)
