@@ -130,9 +130,9 @@ def _why_chosen(task: PlanningTask, costs: BlockCosts, blocks: Sequence[BlockPla
     larger = _next_larger(task, costs, index, tightest)
     needed = f", the next larger one needs {larger:,} bytes" if larger else ""
     m_in, m_out = tightest.slices
-    what = (
-        f"what is trained of {'a layer' if in_turn else 'it'}" if in_part else "a layer's weights" if in_turn else "its weights"
-    )
+    what = "a layer's weights" if in_turn else "its weights"
+    if in_part:
+        what = f"what is trained of {'a layer' if in_turn else 'it'}"
     return (
         f"Block {elide(tightest.name)} updates 1/{m_in * m_out} of {what} a step ({m_in} x {m_out} slices), "
         f"the largest fraction that fits{needed}; {where}."
