@@ -50,7 +50,7 @@ def main() -> None:
     """Print a line for each case."""
     counter = Counter(sys.argv[1])
     for case in (*dense_input_gradient_cases(), *conv_cases(), *local_cases(), *vjp_cases()):
-        if case.op_type.endswith(("InputGrad", "AveragePoolGrad")):
+        if case.op_type.endswith(("InputGrad", "AveragePoolGrad", "LRNGrad")):
             print(json.dumps(measure(case, counter)), flush=True)
 
 

@@ -37,12 +37,15 @@ def working_blocks(
 def _conv(inputs: Sequence[Value], outputs: Sequence[Value], attributes: Mapping[str, Any]) -> list[int]:
     """All of im2col of one image and group where there are more outputs than positions, else a buffer of fixed size.
 
-    Nothing for windows of one element, since im2col is the image itself.
+    Nothing for windows of one element, since im2col is the image itself; nor for windows as wide as an image of one channel, as
+    each of its rows is a part of that.
     """
-    w = inputs[1]
+    x, w = inputs[:2]
     ones = (1,) * (len(w.shape) - 2)
-    is_single = {*w.shape[2:], *attributes.get("strides", ones)} <= {1} and not any(attributes.get("pads", ()))
-    if is_single:
+    is_dense = {*attributes.get("strides", ones)} <= {1} and not any(attributes.get("pads", ()))
+    is_single = {*w.shape[2:]} <= {1}
+    is_wide = w.shape[1] == 1 and len(w.shape) <= 4 and w.shape[-1] == x.shape[-1] and {*attributes.get("dilations", ones)} <= {1}
+    if is_dense and (is_single or is_wide):
         return []
     filters = w.shape[0] // attributes.get("group", 1)
     positions = math.prod(outputs[0].shape[2:])
