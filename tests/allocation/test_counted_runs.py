@@ -49,26 +49,26 @@ def check(lines: list[dict[str, Any]]) -> None:
 
 def test_no_run_takes_more_than_its_plan(counter: Path) -> None:
     """The first network is 64-256-256-100 with default options."""
-    check(counted(counter, range(16)))
+    check(counted(counter, range(8)))
 
 
 def test_with_kernels_no_run_takes_more_than_its_plan(counter: Path, library: Path) -> None:
     """Bits of convolutions have no kernels, and plans that count on them are refused."""
-    check(counted(counter, range(20), str(library), most_refused=0.5))
+    check(counted(counter, range(10), str(library), most_refused=0.5))
 
 
 def test_with_a_head_that_learns_no_run_takes_more_than_its_plan(counter: Path, library: Path) -> None:
     for kernels in ("none", str(library)):
-        check(counted(counter, range(LEARNED_FROM, LEARNED_FROM + 12), kernels, most_refused=0.5))
+        check(counted(counter, range(LEARNED_FROM, LEARNED_FROM + 6), kernels, most_refused=0.5))
 
 
 def test_with_blocks_of_several_layers_no_run_takes_more_than_its_plan(counter: Path, library: Path) -> None:
     for kernels in ("none", str(library)):
-        check(counted(counter, range(BLOCKS_FROM, BLOCKS_FROM + 12), kernels, most_refused=0.5))
+        check(counted(counter, range(BLOCKS_FROM, BLOCKS_FROM + 6), kernels, most_refused=0.5))
 
 
 def test_where_activations_are_computed_again_no_run_takes_more_than_its_plan(counter: Path) -> None:
-    check(counted(counter, range(REPEATED_FROM, REPEATED_FROM + 12)))
+    check(counted(counter, range(REPEATED_FROM, REPEATED_FROM + 6)))
 
 
 @pytest.mark.slow
@@ -78,7 +78,19 @@ def test_with_latent_weights_of_few_bits_no_run_takes_more_than_its_plan(counter
 
 @pytest.mark.slow
 def test_no_run_of_many_networks_takes_more_than_its_plan(counter: Path) -> None:
-    check(counted(counter, range(16, 308)))
+    check(counted(counter, range(8, 308)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", [LEARNED_FROM, BLOCKS_FROM, REPEATED_FROM])
+def test_nor_does_one_of_more_networks_of_each_kind(counter: Path, library: Path, first: int) -> None:
+    for kernels in ("none", str(library)) if first != REPEATED_FROM else ("none",):
+        check(counted(counter, range(first + 6, first + 12), kernels, most_refused=0.5))
+
+
+@pytest.mark.slow
+def test_nor_does_one_of_more_networks_with_kernels(counter: Path, library: Path) -> None:
+    check(counted(counter, range(10, 20), str(library), most_refused=0.5))
 
 
 def test_the_check_notices_a_byte_too_much_and_a_plan_that_is_too_large() -> None:

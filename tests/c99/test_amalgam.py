@@ -13,8 +13,17 @@ from tests.c99.trained_pair import SIZES, export_small
 from tools.amalgamate import amalgamate
 
 
-@pytest.mark.parametrize("compiler", ["gcc", "clang"])
-@pytest.mark.parametrize("kernels", ["plain", "swar", "avx2"])
+@pytest.mark.parametrize(
+    ("kernels", "compiler"),
+    [
+        ("plain", "gcc"),
+        ("avx2", "clang"),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (("plain", "clang"), ("swar", "gcc"), ("swar", "clang"), ("avx2", "gcc"))
+        ),
+    ],
+)
 def test_the_amalgam_trains_to_the_same_bits(compiler: str, kernels: str, tmp_path: Path) -> None:
     flags = ("-mavx2", "-lm") if kernels == "avx2" else ("-lm",)
     if kernels == "avx2" and "avx2" not in Path("/proc/cpuinfo").read_text():

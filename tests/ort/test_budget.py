@@ -96,14 +96,19 @@ def assert_whole(binary: Path, driver: Driver, folder: Path, kernels: str = "non
     "options",
     [
         {},
-        {"optimizer": "momentum"},
         {"optimizer": "adam"},
         {"slices": "3x2"},
-        {"schedule": "full", "optimizer": "adam"},
         {"schedule": "full", "binarize": "none", "optimizer": "momentum"},
-        {"binarize": "none"},
         {"head": "learned", "optimizer": "adam"},
-        {"head": "learned", "slices": "3x2"},
+        *(
+            pytest.param(options, marks=pytest.mark.slow)
+            for options in (
+                {"optimizer": "momentum"},
+                {"schedule": "full", "optimizer": "adam"},
+                {"binarize": "none"},
+                {"head": "learned", "slices": "3x2"},
+            )
+        ),
     ],
     ids=lambda options: "-".join(map(str, options.values())) or "plain",
 )
@@ -116,7 +121,14 @@ def test_wherever_a_step_fails_the_state_is_whole(
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"optimizer": "momentum"}, {"slices": "3x2"}, {"schedule": "full"}, {"schedule": "full", "optimizer": "adam"}],
+    [
+        {},
+        {"schedule": "full", "optimizer": "adam"},
+        *(
+            pytest.param(options, marks=pytest.mark.slow)
+            for options in ({"optimizer": "momentum"}, {"slices": "3x2"}, {"schedule": "full"})
+        ),
+    ],
     ids=lambda options: "-".join(map(str, options.values())) or "plain",
 )
 def test_wherever_a_step_with_kernels_fails_the_state_is_whole(

@@ -29,9 +29,19 @@ OPTIONS = st.fixed_dictionaries(
 ).map(lambda options: {**options, "target": "ort-cpu"} if options["schedule"] == "freeze-diagonal" else options)
 
 
-@settings(max_examples=150)
-@given(random_models(), OPTIONS, st.sampled_from([1, 500, 3_000, 20_000, 1_000_000]))
+BUDGETS = st.sampled_from([1, 500, 3_000, 20_000, 1_000_000])
+
+
+@settings(max_examples=50)
+@given(random_models(), OPTIONS, BUDGETS)
 def test_the_verifier_accepts_every_plan(tmp_path: Path, model: onnx.ModelProto, options: dict[str, str], budget: int) -> None:
+    verify_plan(plan(load_model(model, tmp_path), budget, **options))
+
+
+@pytest.mark.slow
+@settings(max_examples=150)
+@given(random_models(), OPTIONS, BUDGETS)
+def test_the_verifier_accepts_more_plans(tmp_path: Path, model: onnx.ModelProto, options: dict[str, str], budget: int) -> None:
     verify_plan(plan(load_model(model, tmp_path), budget, **options))
 
 
@@ -85,6 +95,7 @@ def test_auto_takes_what_needs_least(tmp_path: Path, model: onnx.ModelProto, tar
         assert plan(graph, 1, target=target, optimizer=optimizer, head=head).floor_bytes >= least
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(random_models(), st.sampled_from(TARGETS))
 def test_planning_is_deterministic(tmp_path: Path, model: onnx.ModelProto, target: str) -> None:

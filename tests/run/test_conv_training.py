@@ -11,8 +11,9 @@ from tests.run.picture_models import X_TEST, Y_TEST, X, Y, conv_artifact
 from tests.run.trained_models import arrays_of, assert_equal_weights, check_inference_model
 from tinyfoa_rt.run.trainer import Trainer
 
-OPTIONS = [{}, {"weight_scale": "tensor"}, {"binarize": "weights"}, {"binarize": "none"}, {"head_pool": "average"}]
-OPTIONS += [{"schedule": "full"}, {"schedule": "freeze-diagonal"}]
+# Each takes two seconds; that every step does what its options say is compared elsewhere (tests/emit/test_conv_trajectory.py).
+MORE_OPTIONS = [{"weight_scale": "tensor"}, {"binarize": "weights"}, {"head_pool": "average"}, {"schedule": "freeze-diagonal"}]
+OPTIONS = [{}, {"binarize": "none"}, {"schedule": "full"}, *(pytest.param(each, marks=pytest.mark.slow) for each in MORE_OPTIONS)]
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)

@@ -52,7 +52,7 @@ def kill_while_training(folder: Path, rng: random.Random) -> bool:
     return process.exitcode == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("num_kills", [5, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("num_kills", [3, pytest.param(50, marks=pytest.mark.slow)])
 def test_kills_end_in_the_weights_of_an_uninterrupted_run(num_kills: int, tmp_path: Path) -> None:
     print(f"seed {SEED}")
     rng = random.Random(SEED)

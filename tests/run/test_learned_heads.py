@@ -37,8 +37,8 @@ def artifact_of(model: onnx.ModelProto, folder: Path, **options: Any) -> Artifac
     return build(graph, plan(graph, "4MB", **{"head": "learned", "batch": 5, **options}))
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "normalized"])
-@pytest.mark.parametrize("binarize", ["none", "weights", "both"])
+@pytest.mark.parametrize("optimizer", ["sgd", pytest.param("momentum", marks=pytest.mark.slow), "adam", "normalized"])
+@pytest.mark.parametrize("binarize", ["none", pytest.param("weights", marks=pytest.mark.slow), "both"])
 @pytest.mark.parametrize("model", MODELS)
 def test_onnxruntime_moves_a_head_after_all_have_read_it(tmp_path: Path, model: str, binarize: str, optimizer: str) -> None:
     """Its next values go where it lies, so a step that came earlier would be read by the error of the block."""
@@ -96,8 +96,10 @@ def test_a_training_that_is_resumed_has_the_same_bits(tmp_path: Path, order: str
     assert not np.array_equal(whole.state.arrays()["fc1#head"], artifact.initial["fc1#head"])
 
 
-@pytest.mark.parametrize("binarize", ["none", "weights", "both"])
-@pytest.mark.parametrize(("model", "shape"), [(mlp, (8,)), (conv_net, (3, 8, 8))], ids=["dense", "conv"])
+@pytest.mark.parametrize("binarize", ["none", pytest.param("weights", marks=pytest.mark.slow), "both"])
+@pytest.mark.parametrize(
+    ("model", "shape"), [(mlp, (8,)), pytest.param(conv_net, (3, 8, 8), marks=pytest.mark.slow)], ids=["dense", "conv"]
+)
 @pytest.mark.parametrize("loss", ["cross-entropy", "binary-cross-entropy", "mean-squared-error"])
 def test_a_head_that_learns_reaches_a_lower_loss(
     tmp_path: Path, model: Any, shape: tuple[int, ...], binarize: str, loss: str

@@ -13,7 +13,9 @@ from tests.run.trained_models import check_inference_model
 from tinyfoa_rt.run.trainer import Trainer
 
 POOLED = {"head_pool": "average"}
-OPTIONS = [{}, {"weight_scale": "tensor"}, {"binarize": "weights"}, {"binarize": "none"}, POOLED, {**POOLED, "binarize": "none"}]
+# Each takes a second; that every step does what its options say is compared elsewhere (tests/emit/test_local_trajectory.py).
+MORE_OPTIONS = [{"weight_scale": "tensor"}, {"binarize": "weights"}, {**POOLED, "binarize": "none"}]
+OPTIONS = [{}, {"binarize": "none"}, POOLED, *(pytest.param(each, marks=pytest.mark.slow) for each in MORE_OPTIONS)]
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)

@@ -43,6 +43,7 @@ def test_cifar100_has_the_fine_labels_and_stays_on_disk(tmp_path: Path) -> None:
     assert data.num_classes == 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "per_class"), [("cifar10", 1000), ("cifar100", 100)])
 def test_the_real_sets(published: Callable[[str], Path], name: str, per_class: int) -> None:
     data = load_data(str(published(name)))
