@@ -99,6 +99,11 @@ class PlanningTask:
         if in_part is not None and self.options.schedule == "freeze-diagonal":
             place = f"--schedule freeze-diagonal, layer '{in_part.name}'"
             raise UsageError(place, "is trained in part (--train) and has no diagonal to freeze", "leave one of the two out")
+        if self.options.schedule == "slice" and not self._can_hold_slices:
+            if asked is not None and asked.count > 1:
+                problem = "leaves the slices that are not active no place outside of a step, where onnxruntime wants them"
+                raise UsageError(f"--slices {self.options.slices}, --nonvolatile none", problem, "leave one of the two out")
+            return (Slices(1, 1),)
         if asked is None:
             grids = grid_candidates(largest_in, largest_out)
             return tuple(grid for grid in grids if not any(_too_small(layer, grid) for layer in cut))
@@ -130,6 +135,11 @@ class PlanningTask:
     def has_shares(self) -> bool:
         """Whether a layer is trained in part."""
         return any(layer.trained_inputs is not None for context in self.contexts for layer in context.block.layers)
+
+    @property
+    def _can_hold_slices(self) -> bool:
+        """Whether an update may be of one slice: on onnxruntime it is of whole tensors, so that the others must lie elsewhere."""
+        return self.profile.runtime != "ort" or self.profile.nonvolatile_bytes != 0
 
     def holds_slice(self, slices: Slices) -> bool:
         """Whether only the active slice is in RAM: it is cut, one slice trains at a time, and the others have a place to lie."""
