@@ -40,7 +40,11 @@ def check(pair: Pair, shape: tuple[int, ...] = (-1,)) -> None:
     np.testing.assert_allclose(ours, expected, rtol=TOLERANCE, atol=TOLERANCE * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("case", CASES)
+# Of what is trained in part convolutions show more.
+SLOW = {"biases", "biases beside", "shares in slices"}
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, marks=pytest.mark.slow if case in SLOW else ()) for case in CASES])
 def test_dense(case: str, tmp_path: Path) -> None:
     check(pair_of(tmp_path, **{"block_layers": "all", **CASES[case]}))
 

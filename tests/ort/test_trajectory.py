@@ -20,6 +20,10 @@ from tinyfoa_rt.run import Trainer
 X, Y = blobs(600)
 
 
+def slowly(options: dict[str, Any]) -> Any:
+    return pytest.param(options, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -48,10 +52,10 @@ X, Y = blobs(600)
         {"block_layers": "2", "optimizer": "adam", "slices": "3x2"},
         {"block_layers": "all", "binarize": "none", "optimizer": "adam", "slices": "1x1", "sizes": (12, 400, 400, 4)},
         {"block_layers": "all", "train": "fc1[:1/4],fc3", "slices": "1x1"},
-        {"block_layers": "all", "train": "fc1[:2/3],fc2,fc3[:3/8]", "slices": "2x2", "optimizer": "adam"},
+        slowly({"block_layers": "all", "train": "fc1[:2/3],fc2,fc3[:3/8]", "slices": "2x2", "optimizer": "adam"}),
         {"block_layers": "all", "slices": "2x2", "slices_at": "one", "optimizer": "adam"},
-        {"block_layers": "2", "slices": "1x1", "slices_at": "one", "binarize": "none", "head": "learned"},
-        {"train": "fc1[bias],fc2,fc3[bias]", "optimizer": "adam"},
+        slowly({"block_layers": "2", "slices": "1x1", "slices_at": "one", "binarize": "none", "head": "learned"}),
+        slowly({"train": "fc1[bias],fc2,fc3[bias]", "optimizer": "adam"}),
         {"block_layers": "all", "train": "all[bias],fc3", "optimizer": "normalized"},
         {"train": "fc2[:2/3],fc3", "slices": "1x1", "optimizer": "momentum"},
     ],

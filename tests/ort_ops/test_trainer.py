@@ -44,7 +44,7 @@ def trajectory(artifact: Artifact, kernels: Path | None, classes: int = 4, **set
         {"block_layers": "all", "optimizer": "momentum", "slices": "1x1"},
         {"block_layers": "all", "binarize": "weights", "weight_scale": "tensor"},
         {"train": "fc1,fc2[:3/8],fc3", "slices": "1x1"},
-        {"train": "fc1,fc2[:3/8],fc3", "slices": "2x2"},
+        pytest.param({"train": "fc1,fc2[:3/8],fc3", "slices": "2x2"}, marks=pytest.mark.slow),
         {"block_layers": "all", "slices_at": "one"},
         {"train": "fc1[bias],fc2,fc3[bias]", "block_layers": "all"},
         {"train": "fc1[:1/4],fc2[:1/2],fc3[:3/8]", "slices": "1x1", "block_layers": "all"},

@@ -45,7 +45,7 @@ def after_turn(artifact: Artifact, turn: int, shape: tuple[int, ...]) -> tuple[f
 
 
 @pytest.mark.parametrize("binarize", ["both", "none", pytest.param("weights", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", ["dense", pytest.param("conv", marks=pytest.mark.slow)])
 def test_a_step_moves_one_layer_as_the_step_of_all_does(kind: str, binarize: str, tmp_path: Path) -> None:
     graph = load_model(MODELS[kind](), tmp_path)
     options: dict[str, Any] = {
