@@ -67,9 +67,13 @@ def test_a_plan_without_a_method_says_what_auto_would_do(model: str, capsys: pyt
     arguments = ["plan", model, "--batch", "2", "--target", target, "--budget"]
     peak = planned(capsys, *arguments[1:], "64KB", "--method", "backpropagation")["peak_bytes"]
     assert run([*arguments, str(peak)]) == 0
-    line = "--method auto would train end to end in float: about 15 points of accuracy more are expected"
+    line = "--method auto would train end to end in float, whole layers in every step: about 15 points of accuracy more"
     assert line in " ".join(capsys.readouterr().out.split())  # layer by layer 2, fixed heads 5, binary 8
     assert run([*arguments, str(peak - 1)]) == 0
-    assert "--method auto looks for the way to train" in capsys.readouterr().out
+    line = " ".join(capsys.readouterr().out.split()).partition("--method auto would train ")[2]
+    chosen = planned(capsys, *arguments[1:], str(peak - 1), "--method", "auto")["reason"].removeprefix("Chosen: to train ")
+    assert chosen.partition(". ")[0] == line.partition(": about ")[0]
+    assert run([*arguments, "100"]) == 3
+    assert "--method auto looks for a way to train that fits" in capsys.readouterr().out
     assert run([*arguments, str(peak), "--method", "tinyfoa"]) == 0
     assert "--method auto" not in capsys.readouterr().out

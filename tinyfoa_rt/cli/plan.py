@@ -42,8 +42,9 @@ def command(
     from tinyfoa_rt.ir.options import options_of
     from tinyfoa_rt.model import load
     from tinyfoa_rt.pipeline import plan
-    from tinyfoa_rt.planner.choosing import first_choice
-    from tinyfoa_rt.planner.ranking import FIXING
+    from tinyfoa_rt.planner.choosing import most_slices
+    from tinyfoa_rt.planner.picking import pick
+    from tinyfoa_rt.planner.ranking import FIXING, points_of
     from tinyfoa_rt.report import print_plan, render_chart, suggest
     from tinyfoa_rt.terminal import print_parts
 
@@ -60,7 +61,8 @@ def command(
     else:
         print_plan(result)
         if FIXING.isdisjoint(options):
-            print_parts([suggest(result, first_choice(graph, options_of(**options)))])
+            points = points_of(result.options, most_slices(result))
+            print_parts([suggest(result, pick(graph, options_of(**options), points) if result.feasible else None)])
     if not result.feasible:
         if as_json:
             click.echo(f"tinyfoa-rt: {result.reason}", err=True)

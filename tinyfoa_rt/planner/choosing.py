@@ -22,7 +22,7 @@ from tinyfoa_rt.planner.costs import BlockCosts
 from tinyfoa_rt.planner.ranking import AXES, POINTS_A_HALVING, approaches, level_of, tails
 from tinyfoa_rt.planner.task import resolve_options
 
-__all__ = ["Choice", "Offer", "choose", "first_choice", "most_slices"]
+__all__ = ["Choice", "Offer", "choose", "most_slices"]
 
 _NEVER = 2**63  # bytes: more than there are
 
@@ -71,21 +71,6 @@ def choose(model: Graph, asked: PlanOptions, given: Collection[str], finish: Cal
     """
     field = _Field(model, asked, given, finish)
     return field.best() or field.smallest()
-
-
-def first_choice(model: Graph, asked: PlanOptions) -> str | None:
-    """Return the title of the approach with the fewest points, where it fits with whole layers; it costs hardly any time.
-
-    Args:
-        model: as it was loaded.
-        asked: the options, which fix nothing that :data:`AXES` choose.
-    """
-    try:
-        contestant = Contestant(model, approaches(AXES, {})[0], asked)
-        fits = contestant.fits(0) and contestant.slices_within(0, contestant.costs.task.budget_bytes) is not None
-    except (UnsupportedError, UsageError):
-        return None
-    return contestant.approach.title if fits else None
 
 
 class _Field:

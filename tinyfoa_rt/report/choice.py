@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tinyfoa_rt.ir.plan import Plan
 from tinyfoa_rt.planner.choosing import Choice, Offer, most_slices
+from tinyfoa_rt.planner.picking import Pick
 from tinyfoa_rt.planner.ranking import points_of
 
 __all__ = ["explain_choice", "suggest"]
@@ -17,17 +18,20 @@ def explain_choice(choice: Choice) -> str:
     return f"Chosen: to train {way}. {_next(choice.next_better)}"
 
 
-def suggest(plan: Plan, first_choice: str | None) -> str:
+def suggest(plan: Plan, better: Pick | None) -> str:
     """Return a line on what ``--method auto`` would do in place of ``plan``.
 
     Args:
         plan: one for which no way to train was named.
-        first_choice: what is expected to learn best of all, where that fits.
+        better: the best way of those that fit and are expected to learn better.
     """
-    if first_choice is None:
-        return "--method auto looks for the way to train that learns best in this budget (docs/choosing.md)."
-    gain = points_of(plan.options, most_slices(plan))
-    return f"--method auto would train {first_choice}: about {gain:.0f} points of accuracy more are expected (docs/choosing.md)."
+    if not plan.feasible:
+        return "--method auto looks for a way to train that fits in this budget (docs/choosing.md)."
+    if better is None:
+        return "--method auto has nothing that fits and is expected to learn better (docs/choosing.md)."
+    gain = points_of(plan.options, most_slices(plan)) - better.points
+    way = f"{better.title}, {_cut(better.num_slices)}"
+    return f"--method auto would train {way}: about {gain:.2g} points of accuracy more are expected (docs/choosing.md)."
 
 
 def _next(offer: Offer | None) -> str:
