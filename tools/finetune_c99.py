@@ -22,6 +22,7 @@ from tests.c99.firmware_runs import BOARDS, Run, write_samples
 from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.export.c99 import ModelSource
 from tinyfoa_rt.export.to_c99 import c_source
+from tinyfoa_rt.ir.latents import FORMATS
 from tinyfoa_rt.model import load
 from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.run.block_training import BlockTraining
@@ -38,7 +39,7 @@ _RECIPE = {"binarize": "none", "head_pool": "average"}
 def main() -> None:
     arguments = _arguments()
     graph, data = load(arguments.model), load_data(arguments.data)
-    chosen = {"train": arguments.train, "block_layers": arguments.block_layers, "batch": arguments.batch, **_RECIPE}
+    chosen = {name: getattr(arguments, name) for name in ("train", "block_layers", "latent", "batch")} | _RECIPE
     planned = plan(graph, arguments.budget, target="c99", **chosen)
     artifact = build(graph, planned)
     order = np.random.default_rng(arguments.seed).permutation(len(data.y_train))
@@ -49,7 +50,7 @@ def main() -> None:
     untrained = Run((0,) * len(planned.blocks), arguments.turn, planned.batch, tests)
     steps = tuple(map(int, arguments.steps.split(","))) if arguments.steps else ()
     trained = replace(untrained, steps=steps or (int(arguments.epochs * len(order)) // planned.batch,) * len(planned.blocks))
-    print(f"peak {planned.peak_bytes:,} bytes of {arguments.budget}, batch {planned.batch}, steps {trained.steps}, rates "
+    print(f"peak {planned.peak_bytes:,} bytes of {arguments.budget}, slices {[str(block.slices) for block in planned.blocks]}, batch {planned.batch}, steps {trained.steps}, rates "
           f"{[round(block.starting_rate, 5) for block in source.blocks]}", flush=True)  # fmt: skip
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -66,6 +67,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", required=True)
     parser.add_argument("--train", default="last:2")
     parser.add_argument("--block-layers", default="1", help="all: end to end, by the model's own loss")
+    parser.add_argument("--latent", default="float32", choices=FORMATS)
     parser.add_argument("--budget", default="256KB")
     parser.add_argument("--batch", type=int, help="default: the most that fit")
     parser.add_argument("--epochs", type=float, default=1, help="of each block")
