@@ -50,8 +50,9 @@ def main() -> None:
     untrained = Run((0,) * len(planned.blocks), arguments.turn, planned.batch, tests)
     steps = tuple(map(int, arguments.steps.split(","))) if arguments.steps else ()
     trained = replace(untrained, steps=steps or (int(arguments.epochs * len(order)) // planned.batch,) * len(planned.blocks))
-    print(f"peak {planned.peak_bytes:,} bytes of {arguments.budget}, slices {[str(block.slices) for block in planned.blocks]}, batch {planned.batch}, steps {trained.steps}, rates "
-          f"{[round(block.starting_rate, 5) for block in source.blocks]}", flush=True)  # fmt: skip
+    slices, rates = [block.slices for block in planned.blocks], [round(block.starting_rate, 5) for block in source.blocks]
+    print(f"peak {planned.peak_bytes:,} bytes of {arguments.budget}, slices {slices}, batch {planned.batch}, "
+          f"steps {trained.steps}, rates {rates}", flush=True)  # fmt: skip
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_samples(folder / "samples.bin", x_train, data.y_train[order])
