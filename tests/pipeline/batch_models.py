@@ -189,7 +189,12 @@ def merged_images() -> bytes:
     """Frames merged into the batch, as TimeDistributed does."""
     m = BatchModel("N", (3, 2, 6, 6))
     frames = m.add("Reshape", ["x", [-1, 2, 6, 6]])
-    y = m.add("MaxPool", [m.add("Relu", [m.add("Conv", [frames, m.weight(4, 2, 3, 3)])])], kernel_shape=[2, 2], strides=[2, 2])
+    y = m.add(
+        "MaxPool",
+        [m.add("Relu", [m.add("Conv", [frames, m.weight(4, 2, 3, 3), m.weight(4)])])],
+        kernel_shape=[2, 2],
+        strides=[2, 2],
+    )
     y = m.add("Softmax", [m.add("Add", [y, m.weight(4, 1, 1)])], axis=1)
     pooled = m.add("Flatten", [m.add("GlobalAveragePool", [y])])
     return m.finish(m.add("Reshape", [m.add("Mul", [pooled, m.weight(4)]), m.sizes(m.samples(), 12)]), 12)

@@ -84,7 +84,10 @@ def test_a_frozen_part_in_c(tmp_path: Path, kind: str, name: str) -> None:
     device.step(x[:4], np.array([0, 1, 2, 0]), 0.1)
 
 
-@pytest.mark.parametrize("options", [{"binarize": "none"}, {"binarize": "weights"}, {"binarize": "none", "optimizer": "adam"}])
+_IN_C = [{}, {"binarize": "weights"}, {"optimizer": "adam"}, {"train": "all[bias]"}]
+
+
+@pytest.mark.parametrize("options", _IN_C)
 @pytest.mark.parametrize("make", [merged, merged_images])
 def test_layers_of_merged_rows_learn_in_c_as_on_onnxruntime(
     tmp_path: Path, make: Callable[[], bytes], options: dict[str, str]
@@ -92,7 +95,7 @@ def test_layers_of_merged_rows_learn_in_c_as_on_onnxruntime(
     path = tmp_path / "model.onnx"
     path.write_bytes(make())
     graph = load(path)
-    artifact, state, model = exported(graph, tmp_path, batch=2, slices="2x2", **options)
+    artifact, state, model = exported(graph, tmp_path, batch=2, slices="2x2", **{"binarize": "none", **options})
     pair = Pair(artifact, state, Device(model).start(3), 3)
     rng = np.random.default_rng(0)
     shape = graph.shape("x")[1:]

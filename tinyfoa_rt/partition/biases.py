@@ -7,6 +7,7 @@ error passes it by the rule of any product that is frozen, which reads no activa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
@@ -60,7 +61,7 @@ def _bias_layer(graph: Graph, layer: Layer, add: Node) -> Layer:
         output=layer.output,
         in_features=1,
         out_features=layer.bias_size,
-        positions=1 if layer.kind == "dense" else graph.values[layer.output].size // layer.bias_size,
+        positions=math.prod(graph.shape(layer.output)[2:]) if layer.kind == "conv" else 1,
         weight_factor=layer.bias_factor,
         fixed_row=layer.row_size,
     )

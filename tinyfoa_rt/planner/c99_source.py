@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -73,7 +74,7 @@ def _block(costs: BlockCosts, index: int, context: BlockContext, candidate: Cand
     layers = [
         LayerSource(
             stored,
-            layer.positions if layer.kind in ("conv", "bias") else 1,
+            math.prod(task.graph.shape(layer.output)[2:]) if layer.kind in ("conv", "bias") else 1,  # a frame is a row
             key=draw_key(task.recipe.seed, layer.name),
         )
         for layer, stored in zip(context.block.layers, stored_layers(context, candidate))

@@ -113,7 +113,7 @@ static void read_attributes(const OrtApi *api, const OrtKernelInfo *info, tfoa_a
 {
     char alpha[16] = "row";
     size_t size = sizeof alpha;
-    attributes->gain = attributes->limit = 1.0f;
+    attributes->gain = attributes->limit = attributes->length = 1.0f;
     attributes->momentum = 0.99f;
     attributes->channel_units = 1;
     read_int(api, info, "units", &attributes->units);
@@ -127,6 +127,7 @@ static void read_attributes(const OrtApi *api, const OrtKernelInfo *info, tfoa_a
     read_float(api, info, "window_floor", &attributes->window_floor);
     read_float(api, info, "input_center", &attributes->input_center);
     read_float(api, info, "limit", &attributes->limit);
+    read_float(api, info, "length", &attributes->length);
     OrtStatus *status = api->KernelInfoGetAttribute_string(info, "alpha", alpha, &size);
     if (status != NULL) {
         api->ReleaseStatus(status);

@@ -99,7 +99,8 @@ static void length_task(void *data, size_t i)
 void tfoa_normalized_update(tfoa_call *call)
 {
     const tfoa_tensor w = tfoa_input(call, 0), given = tfoa_input(call, 4);
-    const float rate = tfoa_number_input(call, 2, 0.0f), power = tfoa_number_input(call, 3, 0.0f);
+    const float rate = tfoa_number_input(call, 2, 0.0f) * call->node->attributes.length;
+    const float power = tfoa_number_input(call, 3, 0.0f);
     const int32_t num_pieces = (int32_t)((w.size + PIECE - 1) / PIECE);
     squared_pieces all = {{(const float *)w.data, tfoa_floats_input(call, 1, w.size), NULL, 0.0f, 0.0f, 0.0f}, w.size, NULL};
     all.update.w_next = (float *)tfoa_output(call, 0, w.dims, w.rank);
