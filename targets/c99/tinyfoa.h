@@ -61,7 +61,7 @@ typedef struct tfoa_model tfoa_model;
 typedef struct tfoa_progress {
     uint32_t block; /* in training; the number of blocks where all are done */
     uint32_t num_blocks;
-    uint32_t slice; /* of the block's weights, in training */
+    uint32_t slice; /* of the block's weights, in training; where its layers take turns, counted over all of them */
     uint32_t num_slices;
     uint32_t step;        /* steps that this block has taken */
     uint32_t total_steps; /* steps of all blocks */
@@ -85,7 +85,7 @@ typedef struct tfoa_context {
     uint32_t total_steps;
     uint32_t rotate_every;
     uint32_t calibrated; /* samples that the block's means were measured on, while they are being measured */
-    int32_t turn;        /* the active slice, or -1 */
+    int32_t turn;        /* of the active slices, or -1 */
     int32_t correct;
     int32_t is_calibrating;
 } tfoa_context;

@@ -29,6 +29,14 @@ CASES: dict[str, dict[str, Any]] = {
     "biases": {"batch": 2, "train": "last:2[bias]", "optimizer": "momentum"},
     "biases beside": {"batch": 2, "slices": "2x2", "train": "all[bias],last:1"},
     "tail": {"batch": 2, "slices": "2x2", "train": "last:2"},
+    # Layers take turns.
+    "one": {"batch": 2, "slices": "2x2", "slices_at": "one"},
+    "one, real": {"batch": 2, "slices": "1x2", "slices_at": "one", "binarize": "none", "optimizer": "adam"},
+    "one, whole": {"batch": 2, "slices": "1x1", "slices_at": "one", "optimizer": "momentum", "block_output": "scaled"},
+    "one, weights": {"batch": 2, "slices": "2x2", "slices_at": "one", "binarize": "weights", "block_layers": "2"},
+    "one, tensor": {"batch": 2, "slices": "3x2", "slices_at": "one", "weight_scale": "tensor", "block_output": "scaled"},
+    "one, shares": {"batch": 2, "slices": "2x2", "slices_at": "one", "train": "all,last:2[:1/2]"},
+    "one, biases": {"batch": 2, "slices": "2x2", "slices_at": "one", "train": "all[bias],last:1"},
 }
 
 
@@ -40,16 +48,21 @@ def check(pair: Pair, shape: tuple[int, ...] = (-1,)) -> None:
     np.testing.assert_allclose(ours, expected, rtol=TOLERANCE, atol=TOLERANCE * np.abs(expected).max())
 
 
-# Of what is trained in part convolutions show more.
-SLOW = {"biases", "biases beside", "shares in slices"}
+# Of what is trained in part convolutions show more; of layers that take turns one case for each is enough in a hurry.
+IN_TURN = {case for case in CASES if case.startswith("one")}
+SLOW = {"dense": {"biases", "biases beside", "shares in slices", *IN_TURN} - {"one"}, "conv": IN_TURN - {"one, real"}}
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, marks=pytest.mark.slow if case in SLOW else ()) for case in CASES])
+def cases(kind: str) -> list[Any]:
+    return [pytest.param(case, marks=pytest.mark.slow if case in SLOW[kind] else ()) for case in CASES]
+
+
+@pytest.mark.parametrize("case", cases("dense"))
 def test_dense(case: str, tmp_path: Path) -> None:
     check(pair_of(tmp_path, **{"block_layers": "all", **CASES[case]}))
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", cases("conv"))
 def test_convolutions(case: str, tmp_path: Path) -> None:
     graph = load_model(conv_model(), tmp_path)
     pair = pair_of_graph(graph, tmp_path, **{"block_layers": "all", **CASES[case]})
@@ -91,8 +104,9 @@ def test_predictions_see_the_scales_of_a_turn(tmp_path: Path) -> None:
     np.testing.assert_allclose(pair.device.predict(samples), during, rtol=1e-6, atol=1e-6 * np.abs(during).max())
 
 
-def test_a_one_percent_error_is_noticed(tmp_path: Path) -> None:
-    pair = pair_of(tmp_path, block_layers="all", **CASES["default"])
+@pytest.mark.parametrize("case", ["default", "one"])
+def test_a_one_percent_error_is_noticed(case: str, tmp_path: Path) -> None:
+    pair = pair_of(tmp_path, block_layers="all", **CASES[case])
     rate = pair.device.model.source.blocks[0].starting_rate
     with pytest.raises(AssertionError):
         check_block(pair, 0, (rate, 1.01 * rate))

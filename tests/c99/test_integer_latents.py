@@ -25,6 +25,7 @@ CASES: dict[str, dict[str, Any]] = {
     "binary": {"latent": "int8", "slices": "2x3"},
     "weights": {"latent": "int16", "binarize": "weights", "optimizer": "adam", "slices": "1x2", "head": "kaiming"},
     "twelve": {"latent": "int12", "binarize": "none", "block_layers": "all", "optimizer": "normalized", "slices": "2x2"},
+    "in turn": {"latent": "int12", "block_layers": "all", "slices_at": "one", "optimizer": "normalized", "slices": "2x2"},
     "momentum": {"latent": "int8", "binarize": "none", "optimizer": "momentum", "slices": "3x1", "batch": 1},
 }
 

@@ -19,7 +19,7 @@ IMAGE = (2, 4, 5)  # as many inputs
 STEPS_A_BLOCK, TURN, BATCH = 7, 2, 2
 
 
-@pytest.fixture(scope="module", params=["sgd", "adam", "conv", "learned", "deep"])
+@pytest.fixture(scope="module", params=["sgd", "adam", "conv", "learned", "deep", "one"])
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
     folder = tmp_path_factory.mktemp("power")
     if request.param == "conv":
@@ -28,6 +28,8 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         return export_small(folder, SIZES, optimizer="momentum", batch=BATCH, head="learned")
     if request.param == "deep":  # a turn ends in two layers at once, and the second is cut less
         return export_small(folder, SIZES, slices="2x6", block_layers="all", block_output="scaled", batch=BATCH)
+    if request.param == "one":  # layers take turns, each in a layout of its own
+        return exported(normalized_net(folder), folder, batch=BATCH, slices="2x1", block_layers="all", slices_at="one")[2]
     return export_small(folder, SIZES, optimizer=request.param, batch=BATCH)
 
 

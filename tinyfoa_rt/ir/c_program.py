@@ -147,7 +147,10 @@ class CLayer:
 
 @dataclass(frozen=True)
 class CBlock:
-    """A trained block; offsets in bytes; of statistics, and behind them of scales, place, word of the header and length."""
+    """A trained block; offsets in bytes; of statistics, and behind them of scales, place, word of the header and length.
+
+    ``steps`` are those of layers that take turns, each with that layer alone; the block's own step is then the first of them.
+    """
 
     name: str
     layers: tuple[CLayer, ...]
@@ -161,6 +164,12 @@ class CBlock:
     loss: int
     statistics: tuple[tuple[int, int, int], ...]
     starting_rate: float
+    steps: tuple[CBlock, ...] = ()
+
+    @property
+    def all_steps(self) -> tuple[CBlock, ...]:
+        """One for each layer where they take turns, else the block itself."""
+        return self.steps or (self,)
 
 
 @dataclass(frozen=True)

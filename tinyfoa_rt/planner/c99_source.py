@@ -9,15 +9,17 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.export.c99 import BlockSource, LayerSource, ModelSource
 from tinyfoa_rt.ir.latents import draw_key
-from tinyfoa_rt.ir.names import scale_of
+from tinyfoa_rt.ir.names import scale_of, split
 from tinyfoa_rt.ir.program import Program
 from tinyfoa_rt.planner.costs import BlockCosts
 from tinyfoa_rt.planner.footprint import place_forward, transient_base
 from tinyfoa_rt.planner.search import Candidate
 from tinyfoa_rt.planner.storage_layout import lay_out
 from tinyfoa_rt.planner.stored import followed_by, kept_by_block, stored_layers, stored_model
+from tinyfoa_rt.planner.task import PlanningTask
 from tinyfoa_rt.steps import BlockContext, assemble_forward, to_program
 from tinyfoa_rt.steps.methods import method_of
 
@@ -46,14 +48,13 @@ def model_source(
     offsets = place_forward(program, inputs_of)
     extent = _end(program, offsets)
     blocks = [
-        _block(costs, index, context, candidate, rates.get(context.block.name, 0.0))
-        for index, (context, candidate) in enumerate(zip(task.contexts, candidates))
+        _block(costs, index, candidate, rates.get(task.contexts[index].block.name, 0.0), extent)
+        for index, candidate in enumerate(candidates)
     ]
     stored = stored_model(task, candidates)
     return ModelSource(
         name=task.graph.name,
-        # The forward pass lies where the step does.
-        blocks=tuple(replace(block, end=max(block.end, block.base + extent)) for block in blocks),
+        blocks=tuple(blocks),
         stored=stored,
         layout=lay_out(stored, task.profile.page_bytes),
         profile=task.profile,
@@ -68,9 +69,24 @@ def model_source(
     )
 
 
-def _block(costs: BlockCosts, index: int, context: BlockContext, candidate: Candidate, rate: float) -> BlockSource:
-    task = costs.task
-    before = costs.before(index, candidate.batch)
+def _block(costs: BlockCosts, index: int, candidate: Candidate, rate: float, extent: int) -> BlockSource:
+    """``extent`` is the length of the forward pass, which lies where the step does."""
+    context = costs.task.contexts[index]
+    layers = _layers(costs.task, context, candidate)
+    steps = [_step(costs, index, each, rate, extent) for each in costs.steps(index, candidate)]
+    if len(steps) == 1:
+        return replace(steps[0], layers=layers)
+    if kept_by_block(context):
+        role = split(next(iter(kept_by_block(context))))[1]
+        problem = f"keeps a {role} that each step changes, which generated C has one place for"
+        raise UnsupportedError(f"--slices-at one, block '{context.block.name}'", problem, "plan for ort-cpu, or leave it out")
+    base, end, peak = (max(getattr(each, field) for each in steps) for field in ("base", "end", "peak_nbytes"))
+    own = tuple(replace(step, layers=(layer,)) for step, layer in zip(steps, layers, strict=True))
+    return replace(steps[0], layers=layers, base=base, end=end, peak_nbytes=peak, steps=own)
+
+
+def _layers(task: PlanningTask, context: BlockContext, candidate: Candidate) -> tuple[LayerSource, ...]:
+    """The layers of a block, and what it keeps for its method and steps change."""
     layers = [
         LayerSource(
             stored,
@@ -79,18 +95,24 @@ def _block(costs: BlockCosts, index: int, context: BlockContext, candidate: Cand
         )
         for layer, stored in zip(context.block.layers, stored_layers(context, candidate))
     ]
-    layers += [LayerSource(stored, tensor=name) for name, stored in kept_by_block(context).items()]
-    program, need = costs.program(index, candidate), costs.footprint(index, candidate)
+    return (*layers, *(LayerSource(stored, tensor=name) for name, stored in kept_by_block(context).items()))
+
+
+def _step(costs: BlockCosts, index: int, candidate: Candidate, rate: float, extent: int) -> BlockSource:
+    """One of the steps of a block, whose layers are still to be said."""
+    task, context = costs.task, costs.task.contexts[index]
+    before = costs.before(index, candidate.batch)
+    program, need = costs.program(index, candidate), costs.footprint_of_step(index, candidate)
     base = transient_base(program, before, task.profile.alignment)
     planned = {buffer.name: buffer.offset for buffer in need.buffers}
     offsets = _offsets(program, planned, {name: base + offset for name, offset in before.offsets.items()})
     return BlockSource(
         name=context.block.name,
-        layers=tuple(layers),
+        layers=(),
         step=costs.step(index, candidate),
         offsets=offsets,
         base=base,
-        end=_end(program, offsets),
+        end=max(_end(program, offsets), base + extent),
         peak_nbytes=need.peak_nbytes,
         scales=tuple(scale_of(part.output) for part in context.binary_parts),
         starting_rate=rate,

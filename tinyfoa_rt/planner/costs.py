@@ -104,8 +104,12 @@ class BlockCosts:
 
     def footprint(self, index: int, candidate: Candidate) -> Footprint:
         """The buffers of block ``index``, in its largest step."""
+        return self.footprint_of_step(index, self.largest(index, candidate))
+
+    def footprint_of_step(self, index: int, candidate: Candidate) -> Footprint:
+        """The buffers of one of the steps of block ``index``."""
         before = self.before(index, candidate.batch)
-        program = self.program(index, self.largest(index, candidate))
+        program = self.program(index, candidate)
         return footprint(program, before, is_arena=self._is_arena, alignment=self.task.profile.alignment)
 
     def _step(self, index: int, candidate: Candidate) -> StepGraph:

@@ -212,8 +212,6 @@ def resolve_options(graph: Graph, options: PlanOptions, profile: Profile | None 
 
 def _check_slices_at(options: PlanOptions, profile: Profile) -> None:
     """Layers that do not move are read where the profile keeps them."""
-    if options.slices_at == "one" and profile.runtime != "ort":
-        raise UnsupportedError("--slices-at one", "is not there yet for generated C", "plan for ort-cpu, or leave it out")
     if options.slices_at == "one" and profile.nonvolatile_bytes == 0:
         mend = "leave it out, or plan with --nonvolatile"
         raise UsageError("--slices-at one", f"saves nothing where all layers are in RAM (target {profile.name})", mend)

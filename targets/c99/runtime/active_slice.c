@@ -13,7 +13,7 @@ static float *floats(const tfoa_context *context, uint32_t offset)
 
 tfoa_slice tfoa_active_slice(const tfoa_context *context, const tfoa_layer *layer, int has_all_rows, float limit)
 {
-    const tfoa_part part = tfoa_part_of(layer, (uint32_t)context->turn);
+    const tfoa_part part = tfoa_part_of(layer, tfoa_slice_in(context, (uint32_t)context->turn));
     tfoa_slice slice;
     slice.latent = floats(context, layer->resident.latent);
     slice.bias = floats(context, layer->resident.bias);

@@ -33,11 +33,12 @@ int tfoa_is_done(const tfoa_context *context)
     return context->block >= context->model->num_blocks;
 }
 
-/* What a word of a layer becomes when the turn `ended` ends: slice and free slot change places, and what is new has new
+/* What a word of a layer becomes when `turn` ends: slice and free slot change places, and what is new has new
  * checksums. */
-static tfoa_status layer_word(const tfoa_context *context, uint32_t word, uint32_t ended, uint32_t *value)
+static tfoa_status layer_word(const tfoa_context *context, uint32_t word, uint32_t turn, uint32_t *value)
 {
-    const tfoa_block *block = &context->model->blocks[context->block];
+    const tfoa_block *block = tfoa_block_in(context, turn);
+    const uint32_t ended = tfoa_slice_in(context, turn);
     for (uint32_t i = 0; i < block->num_layers; i++) {
         const tfoa_layer *layer = &block->layers[i];
         const uint32_t count = tfoa_num_slices(layer);
@@ -60,7 +61,7 @@ static tfoa_status layer_word(const tfoa_context *context, uint32_t word, uint32
 
 const uint8_t *tfoa_word_in_arena(const tfoa_context *context, uint32_t word)
 {
-    const tfoa_block *block = &context->model->blocks[context->block];
+    const tfoa_block *block = tfoa_block_in(context, (uint32_t)context->turn);
     for (uint32_t i = 0; i < block->num_statistics; i++) {
         const tfoa_statistic *statistic = &block->statistics[i];
         if (word >= statistic->word && word - statistic->word < statistic->count) {

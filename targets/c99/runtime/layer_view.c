@@ -8,9 +8,9 @@
 tfoa_view tfoa_view_of(const tfoa_context *context, const tfoa_layer *layer)
 {
     tfoa_view view = {context, layer, 0, {0, 0, 0, 0, 0}};
-    if (context->turn >= 0 && layer->block == context->block) {
+    if (tfoa_moves(context, layer)) {
         view.is_active = 1;
-        view.part = tfoa_part_of(layer, (uint32_t)context->turn);
+        view.part = tfoa_part_of(layer, tfoa_slice_in(context, (uint32_t)context->turn));
     }
     return view;
 }

@@ -74,14 +74,16 @@ typedef struct tfoa_block {
     tfoa_status (*step)(tfoa_context *context);
     const tfoa_layer *layers;
     uint32_t num_layers;
-    uint32_t num_slices;
-    uint32_t base; /* of the part that the forward pass and the step share */
+    uint32_t num_slices; /* turns until the first slice has another */
+    uint32_t base;       /* of the part that the forward pass and the step share */
     uint32_t target;
     uint32_t rate;
     uint32_t loss;
     const tfoa_statistic *statistics; /* of its batch normalizations three each, then the scales of its activations */
     uint32_t num_statistics;
     float starting_rate;
+    const struct tfoa_block *steps; /* where layers take turns: what a step of each takes, with that layer alone; else left out */
+    uint32_t num_steps;
 } tfoa_block;
 
 /* Bytes of the first state; what no piece covers is zero. */

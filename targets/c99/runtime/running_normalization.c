@@ -4,15 +4,16 @@
 #include "header.h"
 #include "products.h"
 #include "storage.h"
+#include "turns.h"
 
 /* Numbers [first, first + count) of statistic `number` of the block. */
 static tfoa_status read_statistic(const tfoa_context *context, const tfoa_running *by, uint32_t number, uint32_t first,
                                   uint32_t count, float *values)
 {
-    const tfoa_statistic *statistic = &context->model->blocks[by->block].statistics[number];
     if (context->turn < 0 || context->block != by->block) {
-        return tfoa_kept_statistic(context, statistic, first, count, values);
+        return tfoa_kept_statistic(context, &context->model->blocks[by->block].statistics[number], first, count, values);
     }
+    const tfoa_statistic *statistic = &tfoa_block_in(context, (uint32_t)context->turn)->statistics[number];
     memcpy(values, context->arena + statistic->place + 4u * first, 4u * (size_t)count);
     return TFOA_OK;
 }

@@ -24,11 +24,19 @@ static void take_input(tfoa_context *context, const float *x, int32_t rows)
     }
 }
 
+/* Steps of layers that take turns read samples at bases of their own, none of which lies behind the block's. */
+static void hand_input(const tfoa_context *context, const tfoa_block *block)
+{
+    const tfoa_model *model = context->model;
+    const uint8_t *input = context->arena + base_of(context) + model->input;
+    memmove(context->arena + block->base + model->input, input, sizeof(float) * (size_t)(model->batch * model->input_size));
+}
+
 static tfoa_status run_step(tfoa_context *context, const float *x, const void *target, float rate)
 {
     const tfoa_model *model = context->model;
-    const tfoa_block *block = &model->blocks[context->block];
-    const uint32_t turn = context->step / context->rotate_every % block->num_slices;
+    const uint32_t turn = context->step / context->rotate_every % model->blocks[context->block].num_slices;
+    const tfoa_block *block = tfoa_block_in(context, turn);
     tfoa_status status = TFOA_OK;
     if (!tfoa_are_finite(x, (uint32_t)(model->batch * model->input_size)) || !tfoa_are_finite(&rate, 1u)) {
         return TFOA_ERROR_NOT_FINITE;
@@ -42,6 +50,9 @@ static tfoa_status run_step(tfoa_context *context, const float *x, const void *t
     }
     if (status != TFOA_OK) {
         return status;
+    }
+    if (block->base != base_of(context)) {
+        hand_input(context, block);
     }
     if (target != NULL) {
         const int32_t size = model->takes_vectors ? model->batch * model->output_size : model->batch;
@@ -79,7 +90,7 @@ static tfoa_status train_step(tfoa_context *context, const float *x, const void 
     if (status != TFOA_OK) {
         return status;
     }
-    const uint8_t *loss = context->arena + context->model->blocks[context->block].loss;
+    const uint8_t *loss = context->arena + tfoa_block_in(context, (uint32_t)context->turn)->loss;
     if (!tfoa_are_finite(loss, 1u)) {
         return tfoa_give_up_turn(context);
     }

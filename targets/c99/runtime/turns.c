@@ -13,6 +13,27 @@
 #include "record.h"
 #include "storage.h"
 
+const tfoa_block *tfoa_block_in(const tfoa_context *context, uint32_t turn)
+{
+    const tfoa_block *block = &context->model->blocks[context->block];
+    return block->num_steps == 0u ? block : &block->steps[turn % block->num_steps];
+}
+
+uint32_t tfoa_slice_in(const tfoa_context *context, uint32_t turn)
+{
+    const uint32_t num_steps = context->model->blocks[context->block].num_steps;
+    return num_steps == 0u ? turn : turn / num_steps;
+}
+
+int tfoa_moves(const tfoa_context *context, const tfoa_layer *layer)
+{
+    if (context->turn < 0 || layer->block != context->block) {
+        return 0;
+    }
+    const tfoa_block *block = tfoa_block_in(context, (uint32_t)context->turn);
+    return layer >= block->layers && layer < block->layers + block->num_layers; /* of one array, as they are of one block */
+}
+
 tfoa_part tfoa_part_of(const tfoa_layer *layer, uint32_t turn)
 {
     const int32_t slice = (int32_t)(turn % (uint32_t)(layer->num_bands * layer->num_out_parts));
@@ -137,12 +158,13 @@ static tfoa_status load_statistics(tfoa_context *context, const tfoa_block *bloc
 
 tfoa_status tfoa_begin_turn(tfoa_context *context, uint32_t turn)
 {
-    const tfoa_block *block = &context->model->blocks[context->block];
+    const tfoa_block *block = tfoa_block_in(context, turn);
+    const uint32_t slice = tfoa_slice_in(context, turn);
     tfoa_status status = load_statistics(context, block);
     for (uint32_t i = 0; i < block->num_layers && status == TFOA_OK; i++) {
-        status = tfoa_load_slice(context, &block->layers[i], turn);
+        status = tfoa_load_slice(context, &block->layers[i], slice);
         if (status == TFOA_OK) {
-            status = tfoa_load_bias(context, &block->layers[i], turn);
+            status = tfoa_load_bias(context, &block->layers[i], slice);
         }
     }
     context->turn = status == TFOA_OK ? (int32_t)turn : -1;
@@ -150,14 +172,14 @@ tfoa_status tfoa_begin_turn(tfoa_context *context, uint32_t turn)
 }
 
 /* Whether all that the turn leaves may become the state. */
-static int is_finite(const tfoa_context *context, const tfoa_block *block)
+static int is_finite(const tfoa_context *context, const tfoa_block *block, uint32_t slice)
 {
     int is_so = 1;
     for (uint32_t i = 0; i < block->num_statistics && is_so; i++) {
         is_so = tfoa_are_finite(context->arena + block->statistics[i].place, block->statistics[i].count);
     }
     for (uint32_t i = 0; i < block->num_layers && is_so; i++) {
-        is_so = tfoa_record_is_finite(context, &block->layers[i], (uint32_t)context->turn);
+        is_so = tfoa_record_is_finite(context, &block->layers[i], slice);
     }
     return is_so;
 }
@@ -175,20 +197,20 @@ tfoa_status tfoa_end_turn(tfoa_context *context)
     if (context->turn < 0) {
         return TFOA_OK;
     }
-    const tfoa_block *block = &context->model->blocks[context->block];
-    const uint32_t turn = (uint32_t)context->turn;
-    if (!is_finite(context, block)) {
+    const tfoa_block *block = tfoa_block_in(context, (uint32_t)context->turn);
+    const uint32_t slice = tfoa_slice_in(context, (uint32_t)context->turn);
+    if (!is_finite(context, block, slice)) {
         return tfoa_give_up_turn(context);
     }
     tfoa_status status = TFOA_OK;
     for (uint32_t i = 0; i < block->num_layers && status == TFOA_OK; i++) {
-        status = tfoa_store_record(context, &block->layers[i], turn);
+        status = tfoa_store_record(context, &block->layers[i], slice);
     }
     if (status == TFOA_OK) {
         status = tfoa_commit(context, context->turn);
     }
     for (uint32_t i = 0; i < block->num_layers && status == TFOA_OK; i++) {
-        status = store_derived(context, &block->layers[i], turn);
+        status = store_derived(context, &block->layers[i], slice);
     }
     if (status == TFOA_OK) {
         context->turn = -1;
@@ -198,12 +220,13 @@ tfoa_status tfoa_end_turn(tfoa_context *context)
 
 tfoa_status tfoa_redo_turn(tfoa_context *context, uint32_t turn)
 {
-    const tfoa_block *block = &context->model->blocks[context->block];
+    const tfoa_block *block = tfoa_block_in(context, turn);
+    const uint32_t slice = tfoa_slice_in(context, turn);
     tfoa_status status = TFOA_OK;
     for (uint32_t i = 0; i < block->num_layers && status == TFOA_OK; i++) {
-        status = tfoa_load_slice(context, &block->layers[i], turn);
+        status = tfoa_load_slice(context, &block->layers[i], slice);
         if (status == TFOA_OK) {
-            status = store_derived(context, &block->layers[i], turn);
+            status = store_derived(context, &block->layers[i], slice);
         }
     }
     return status;

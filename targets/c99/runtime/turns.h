@@ -15,6 +15,15 @@ typedef struct tfoa_part {
 
 tfoa_part tfoa_part_of(const tfoa_layer *layer, uint32_t turn);
 
+/* What a step of `turn` takes: the block that is trained, or where layers take turns what moves one of them. */
+const tfoa_block *tfoa_block_in(const tfoa_context *context, uint32_t turn);
+
+/* The turn as slices count it: where layers take turns, all of them have theirs before the next slices do. */
+uint32_t tfoa_slice_in(const tfoa_context *context, uint32_t turn);
+
+/* Whether a slice of the layer is active. */
+int tfoa_moves(const tfoa_context *context, const tfoa_layer *layer);
+
 /* Read the slices of `turn` into the arena. */
 tfoa_status tfoa_begin_turn(tfoa_context *context, uint32_t turn);
 

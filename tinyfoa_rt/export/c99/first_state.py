@@ -27,7 +27,8 @@ def model_id(model: ModelSource) -> int:
     layout, bounds = model.layout, [(layer.grid.ins, layer.grid.outs) for layer in model.stored.layers]
     kept = (layout.header_words, len(layout.scales), *layout.statistics.values(), *layout.layers.values(), layout.nbytes)
     latents = tuple(layer.latent for layer in model.stored.layers if latent_of(layer.latent).is_integer)
-    told_apart = (model.name, model.stored.optimizer.name, bounds, kept, *([latents] if latents else []))
+    in_turn = tuple(len(block.steps) for block in model.blocks) if any(block.steps for block in model.blocks) else ()
+    told_apart = (model.name, model.stored.optimizer.name, bounds, kept, *(each for each in (latents, in_turn) if each))
     return zlib.crc32(repr(told_apart).encode())
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.export.c99.c_names import identifier
 from tinyfoa_rt.export.c99.first_state import model_id, pieces_of
+from tinyfoa_rt.export.c99.residents import resident_of
 from tinyfoa_rt.export.c99.source import BlockSource, LayerSource, ModelSource
 from tinyfoa_rt.export.c99.verify import verify_c_program
 from tinyfoa_rt.ir.c_program import (
@@ -30,14 +31,11 @@ from tinyfoa_rt.ir.c_program import (
 from tinyfoa_rt.ir.latents import latent_of
 from tinyfoa_rt.ir.losses import loss_of
 from tinyfoa_rt.ir.names import LABELS, LOSS, RATE, kept_by, own, quantum_of, split
-from tinyfoa_rt.ir.optimizers import STEP_COUNT, Optimizer
 from tinyfoa_rt.ir.step import StepGraph, StepNode
 from tinyfoa_rt.operators import find_operator
 from tinyfoa_rt.operators.lowering import CONTEXT, Lowering
 
 __all__ = ["check_lowering", "constants_nbytes", "lower"]
-
-_MOST_STATES = 2  # TFOA_MAX_STATES in targets/c99/runtime/model.h
 
 
 def check_lowering(model: ModelSource) -> None:
@@ -123,6 +121,17 @@ class _Assembly:
         self.constants: dict[str, RealArray] = {}
 
     def block(self, number: int, block: BlockSource) -> CBlock:
+        """A block, of whose layers each has its place in the layout of the step that moves it."""
+        if not block.steps:
+            return self._step(number, block, f"step_{number}")
+        steps = [self._step(number, each, f"step_{number}_{place}") for place, each in enumerate(block.steps)]
+        num_slices = len(steps) * max(each.num_slices for each in steps)
+        layers = tuple(layer for each in steps for layer in each.layers)
+        whole = replace(steps[0], base=block.base, end=block.end, planned=block.peak_nbytes)
+        return replace(whole, layers=layers, num_slices=num_slices, steps=tuple(steps))
+
+    def _step(self, number: int, block: BlockSource, name: str) -> CBlock:
+        """A block by one step, of all its layers or of one of them."""
         offsets = block.offsets
         if LABELS not in block.step.tensors:
             raise UnsupportedError(f"block '{block.name}'", "is trained without labels, which C99 cannot", "plan for ort-cpu")
@@ -133,7 +142,7 @@ class _Assembly:
         before = [self._stage_call(stage, block.base) for stage in range(number + 1)]
         followed = {**block.statistics, **dict.fromkeys(block.scales, 1)}
         words = {**self._model.layout.statistics, **self._model.layout.scales}
-        function = _function(f"step_{number}", lowering, block.step.nodes, before)
+        function = _function(name, lowering, block.step.nodes, before)
         return CBlock(
             name=block.name,
             layers=tuple(self._layer(layer, number, offsets) for layer in block.layers),
@@ -200,7 +209,7 @@ class _Assembly:
             num_states=len(self._model.stored.optimizer.states),
             is_tensor_alpha=self._model.weight_scale == "tensor",
             block=block,
-            resident=_resident(layer, self._model.stored.optimizer, offsets),
+            resident=resident_of(layer, self._model.stored.optimizer, offsets),
             kept={field: getattr(kept, field) for field in ("slots", "slot_nbytes", "map", "checks", "bits", "sums", "bias")},
             integers=self._integers(layer),
         )
@@ -222,39 +231,9 @@ def _begins_with_rows(forward: StepGraph) -> bool:
     return True
 
 
-def _resident(
-    layer: LayerSource, optimizer: Optimizer, offsets: Mapping[str, int]
-) -> dict[str, int | tuple[int | None, ...] | None]:
-    """Offsets of a layer's tensors while it is trained: of its active slice, or of all of it; and of what a method keeps."""
-    name = layer.stored.name
-    is_sliced = own(name, "w_slice") in offsets
-    weight = layer.tensor or own(name, "w_slice" if is_sliced else "w")
-    bias = own(name, "bias_slice" if is_sliced else "bias")
-    if len(optimizer.states) > _MOST_STATES or len(optimizer.scalars) > 1:
-        kept = f"{len(optimizer.states)} numbers of each weight and {len(optimizer.scalars)} of each slice"
-        problem = f"keeps {kept}, generated C at most {_MOST_STATES} and 1"
-        raise UnsupportedError(f"optimizer {optimizer.name}", problem, "plan for ort-cpu")
-    (scalar,) = optimizer.scalars or ("",)
-    kinds = [*optimizer.states, *[""] * (_MOST_STATES - len(optimizer.states))]
-
-    def states(of: str) -> tuple[int | None, ...]:
-        return tuple(offsets.get(own(of, kind)) for kind in kinds)
-
-    return {
-        "latent": offsets[weight],
-        "states": states(weight),
-        "bias": offsets.get(bias),
-        "bias_states": states(bias),
-        "numbers": tuple(offsets.get(own(of, kind)) for kind in (STEP_COUNT, scalar) for of in (weight, bias)),
-        "bits": offsets.get(own(weight, "bits")),
-        "sums": offsets.get(own(name, "abs_sum_slice" if is_sliced else "abs_sum")),
-        "origin": offsets.get(own(name, "origin")),
-    }
-
-
 def _kernels(model: ModelSource) -> tuple[KernelFiles, ...]:
     """Those from outside that the nodes of a model call, each once."""
-    nodes = [*model.forward.nodes, *(node for block in model.blocks for node in block.step.nodes)]
+    nodes = [*model.forward.nodes, *(node for block in model.blocks for each in block.all_steps for node in each.step.nodes)]
     rows = [find_operator(node.op_type, node.domain) for node in nodes]
     return tuple(dict.fromkeys(row.kernel for row in rows if row is not None and row.kernel is not None))
 

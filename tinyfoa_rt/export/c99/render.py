@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyfoa_rt.export.c99.c_names import one_line
+from tinyfoa_rt.export.c99.render_blocks import render_blocks, render_layers
 from tinyfoa_rt.export.c99.render_calls import render_body, render_float
-from tinyfoa_rt.ir.c_program import CBlock, CFunction, CIntegers, CLayer, CProgram
+from tinyfoa_rt.ir.c_program import CFunction, CProgram
 
 __all__ = ["render", "state_image"]
 
@@ -74,13 +75,11 @@ def _source(program: CProgram, *, carries_state: bool) -> str:
     parts = [
         _preamble(program),
         *(_real_array(program.prefix, array.name, array.read()) for array in program.constants),
-        *(_bounds(number, block) for number, block in enumerate(program.blocks)),
-        *(_layers(number, block) for number, block in enumerate(program.blocks)),
-        *filter(None, (_statistics(number, block) for number, block in enumerate(program.blocks))),
+        *render_layers(program),
         *(_stage(stage) for stage in program.stages),
-        *(_step(block.step) for block in program.blocks),
+        *(_step(each.step) for block in program.blocks for each in block.all_steps),
         _forward(program),
-        _blocks(program),
+        *render_blocks(program),
         *(_state(program) if carries_state else ()),
         _model(program, carries_state=carries_state),
     ]
@@ -134,51 +133,6 @@ def _words(name: str, words: NDArray[Any]) -> str:
     return f"static const uint32_t {name}[{len(words)}] = {{\n    {items},\n}};\n"
 
 
-def _bounds(number: int, block: CBlock) -> str:
-    lines = []
-    for index, layer in enumerate(block.layers):
-        for kind, bounds in (("ins", layer.ins), ("outs", layer.outs)):
-            lines.append(f"static const int32_t {kind}_{number}_{index}[{len(bounds)}] = {{{', '.join(map(str, bounds))}}};")
-        if layer.integers is not None:
-            lines.append(f"static const tfoa_integers integers_{number}_{index} = {_integers(layer.integers)};")
-    return "\n".join(lines) + "\n"
-
-
-def _integers(integers: CIntegers) -> str:
-    pack = "tfoa_pack_weights" if integers.is_binary else "NULL"
-    return f"{{{integers.bits}u, {render_float(integers.quantum)}, 0x{integers.key:08X}u, tfoa_read_weights, {pack}}}"
-
-
-def _place(value: int | tuple[int | None, ...] | None) -> str:
-    if isinstance(value, tuple):
-        return "{" + ", ".join(_place(each) for each in value) + "}"
-    return "TFOA_NONE" if value is None else f"{value}u"
-
-
-def _layers(number: int, block: CBlock) -> str:
-    rows = [_layer(number, index, layer) for index, layer in enumerate(block.layers)]
-    body = ",\n".join(rows)
-    return f"/* {one_line(block.name)} */\nstatic const tfoa_layer layers_{number}[{len(rows)}] = {{\n{body},\n}};\n"
-
-
-def _layer(number: int, index: int, layer: CLayer) -> str:
-    resident = ", ".join(_place(value) for value in layer.resident.values())
-    kept = ", ".join(_place(value) for value in layer.kept.values())
-    sizes = f"{len(layer.ins) - 1}, {len(layer.outs) - 1}, ins_{number}_{index}, outs_{number}_{index}"
-    format_of = "" if layer.integers is None else f",\n     &integers_{number}_{index}"
-    return f"""    /* {one_line(layer.name)} */
-    {{{sizes}, {layer.taps}, {layer.positions}, {layer.num_states}, {int(layer.is_tensor_alpha)}, {layer.block}u,
-     {{{resident}}},
-     {{{kept}}}{format_of}}}"""
-
-
-def _statistics(number: int, block: CBlock) -> str:
-    if not block.statistics:
-        return ""
-    rows = ",\n".join(f"    {{{', '.join(f'{value}u' for value in each)}}}" for each in block.statistics)
-    return f"static const tfoa_statistic statistics_{number}[{len(block.statistics)}] = {{\n{rows},\n}};\n"
-
-
 def _stage(stage: CFunction) -> str:
     body = render_body(stage)
     names = () if re.search(r"\brows\b", body) else ("rows",) if stage.statements else ("arena", "context", "rows")
@@ -199,18 +153,6 @@ def _forward(program: CProgram) -> str:
         "static tfoa_status forward(tfoa_context *context, uint32_t base, int32_t rows, uint32_t *scores)\n{\n"
         f"{calls}    *scores = base + {program.score}u;\n    return TFOA_OK;\n}}\n"
     )
-
-
-def _blocks(program: CProgram) -> str:
-    rows = []
-    for number, block in enumerate(program.blocks):
-        places = ", ".join(_place(each) for each in (block.base, block.labels, block.rate, block.loss))
-        counts = f"{len(block.layers)}u, {block.num_slices}u"
-        rate = render_float(block.starting_rate)
-        statistics = f"statistics_{number}, {len(block.statistics)}u" if block.statistics else "NULL, 0u"
-        rows.append(f"    {{{block.step.name}, layers_{number}, {counts}, {places}, {statistics}, {rate}}}")
-    body = ",\n".join(rows)
-    return f"static const tfoa_block blocks[{len(rows)}] = {{\n{body},\n}};\n"
 
 
 def _state(program: CProgram) -> list[str]:

@@ -20,13 +20,15 @@ class ProgramFault(Exception):
 
 
 def replay_block(source: ModelSource, number: int) -> None:
-    """Check that a step of a block, and a prediction while it has its turn, read what is still there.
+    """Check that each step of a block, and a prediction while it has its turn, read what is still there.
 
     Raises:
         ProgramFault: names the first tensor that is not.
     """
-    _replay_step(source, number)
-    _replay_prediction(source, number)
+    block = source.blocks[number]
+    for step in block.all_steps:
+        _replay_step(source, number, step)
+        _replay_prediction(source, step, block.base)
 
 
 class _Memory:
@@ -48,23 +50,23 @@ class _Memory:
             raise ProgramFault(f"tensor {name} is not where {reader} reads it, or no more")
 
 
-def _begin(source: ModelSource, block: BlockSource) -> _Memory:
-    """As a call of the library begins: samples, then the slice that has its turn, then labels and rate."""
+def _begin(source: ModelSource, block: BlockSource, base: int) -> _Memory:
+    """As a call of the library begins: samples, from ``base`` on, then the slice that has its turn, then labels and rate."""
     memory, forward, step = _Memory(), source.forward, block.step
     computed = {name for node in step.nodes for name in node.outputs}
     persistent = [name for name, tensor in step.tensors.items() if tensor.is_persistent and name not in computed]
     for name in (name for name in forward.inputs if name in source.offsets):
-        memory.write(name, block.base + source.offsets[name], _nbytes(forward, name))
+        memory.write(name, base + source.offsets[name], _nbytes(forward, name))
     given = [name for name in step.inputs if name not in forward.tensors]
     for name in (name for name in (*persistent, *given) if name in block.offsets):
         memory.write(name, block.offsets[name], _nbytes(step, name))
     return memory
 
 
-def _replay_step(source: ModelSource, number: int) -> None:
+def _replay_step(source: ModelSource, number: int, block: BlockSource) -> None:
     """The forward pass up to a block, then its step."""
-    block, forward = source.blocks[number], source.forward
-    memory = _begin(source, block)
+    forward = source.forward
+    memory = _begin(source, block, block.base)
     _replay(memory, forward, forward.nodes[: source.starts[number]], (source.offsets, block.base))
     for name in (name for name in block.step.inputs if name in source.offsets and name in block.offsets):
         if block.offsets[name] != block.base + source.offsets[name]:
@@ -72,12 +74,12 @@ def _replay_step(source: ModelSource, number: int) -> None:
     _replay(memory, block.step, block.step.nodes, (block.offsets, 0))
 
 
-def _replay_prediction(source: ModelSource, number: int) -> None:
+def _replay_prediction(source: ModelSource, block: BlockSource, base: int) -> None:
     """The whole forward pass while a block has its turn, whose slice it must leave alone."""
-    block, forward = source.blocks[number], source.forward
-    memory = _begin(source, block)
+    forward = source.forward
+    memory = _begin(source, block, base)
     end = next(place for place, node in enumerate(forward.nodes) if source.score in node.outputs)
-    _replay(memory, forward, forward.nodes[: end + 1], (source.offsets, block.base))
+    _replay(memory, forward, forward.nodes[: end + 1], (source.offsets, base))
     memory.read(source.score, "the application")
     computed = {name for node in block.step.nodes for name in node.outputs}
     for name, tensor in block.step.tensors.items():

@@ -48,6 +48,8 @@ class BlockSource:
         statistics: running mean, variance and trained shift of its batch normalizations: the tensors, each with its length.
         starting_rate: by the recipe.
         constants: what its method keeps and steps only read, real numbers: names in the step, ``#ROLE``.
+        steps: where its layers take turns, what a step of each takes, with that layer alone; ``step`` and ``offsets`` are then
+            the first one's, and no base lies behind ``base``.
     """
 
     name: str
@@ -61,6 +63,12 @@ class BlockSource:
     starting_rate: float
     statistics: Mapping[str, int] = field(default_factory=dict)
     constants: tuple[str, ...] = ()
+    steps: tuple[BlockSource, ...] = ()
+
+    @property
+    def all_steps(self) -> tuple[BlockSource, ...]:
+        """One for each layer where they take turns, else the block itself."""
+        return self.steps or (self,)
 
 
 @dataclass(frozen=True)

@@ -36,17 +36,20 @@ def verify_c_program(program: CProgram, source: ModelSource) -> None:
     _verify_names(program)
     _verify_storage(program)
     for number, block in enumerate(program.blocks):
-        _verify_places(program, block)
-        _verify_disjoint(f"the arena of block {block.name}", _residents(block), block.base)
-        _verify_calls(block.step, 0, program.arena_nbytes)
-        for stage in program.stages:
-            _verify_calls(stage, block.base, program.arena_nbytes)
+        for step in block.all_steps:
+            _verify_places(program, step)
+            _verify_disjoint(f"the arena of block {block.name}", _residents(step), step.base)
+            _verify_calls(step.step, 0, program.arena_nbytes)
+        for base in dict.fromkeys([block.base, *(step.base for step in block.steps)]):
+            for stage in program.stages:
+                _verify_calls(stage, base, program.arena_nbytes)
+        _verify_steps(program, block)
         replay_block(source, number)
 
 
 def _verify_names(program: CProgram) -> None:
     """What C declares has one meaning, and a layer one block."""
-    functions = [*program.stages, *(block.step for block in program.blocks)]
+    functions = [*program.stages, *(each.step for block in program.blocks for each in block.all_steps)]
     layers = [layer for block in program.blocks for layer in block.layers]
     for what, named in (("functions", functions), ("layers", layers), ("constants", program.constants)):
         names = [each.name for each in named]
@@ -73,6 +76,17 @@ def _verify_places(program: CProgram, block: CBlock) -> None:
             raise ProgramFault(f"the {name} of block {block.name} is at byte {start} of an arena of {program.arena_nbytes}")
     if not block.base <= block.end <= min(block.planned, program.arena_nbytes):
         raise ProgramFault(f"block {block.name} ends at byte {block.end}, and the plan at {block.planned}")
+
+
+def _verify_steps(program: CProgram, block: CBlock) -> None:
+    """Of layers that take turns each has a step, and predictions lie behind what any of them holds."""
+    if not block.steps:
+        return
+    _verify_places(program, block)
+    if tuple(layer for step in block.steps for layer in step.layers) != block.layers:
+        raise ProgramFault(f"the steps of block {block.name} do not move its layers one after the other")
+    if any(step.base > block.base for step in block.steps):
+        raise ProgramFault(f"a step of block {block.name} holds what lies behind byte {block.base}, where predictions do")
 
 
 def _verify_calls(function: CFunction, base: int, arena_nbytes: int) -> None:
