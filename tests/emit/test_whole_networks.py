@@ -53,7 +53,7 @@ def test_a_step_that_trains_shares_takes_the_slope_of_its_loss(tmp_path: Path, k
     products = [node for node in case.model.graph.node if node.op_type in ("Gemm", "Conv", "LocallyConnected")]
     first = next(node.name for node in products if node.op_type != "Conv" or inputs[node.input[1]] > 1)  # not depthwise
     between = "" if kind != "local" else f"{products[1].name}[:1/2],"  # a frozen locally connected layer hands no error back
-    train = f"{first}[:1/2],{between}{products[-1].name}"
+    train = f"{between}{products[-1].name},{first}[:1/2]"  # of two entries that mean a layer the later one decides
     case = replace(case, block_layers="all", index=0, slices=Slices(1, 1), train=train)
     moved = {name for name in check(case, tmp_path).trained if "#w" in name}
     assert moved >= {f"{first}#w_slice"} and f"{first}#w" not in moved

@@ -1,4 +1,4 @@
-"""Inputs on which the bodies of gradients through standard operators are compared with their references."""
+"""Inputs on which the bodies of gradients through standard operators, and of biases alone, are compared with their references."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ def vjp_cases() -> Iterator[BodyCase]:
         for shape in ((batch, 5), (batch, 4, 6), (batch, 3, 2, 5)):
             yield from _elementwise(rng, shape)
             yield from _channels(rng, shape)
+            yield from _biases(rng, shape)
         yield from _pools(rng, batch)
 
 
@@ -62,6 +63,17 @@ def _elementwise(rng: np.random.Generator, shape: tuple[int, ...]) -> Iterator[B
         powers = np.exp(z)
         y = (powers / powers.sum(axis=axis, keepdims=True)).astype(np.float32)
         yield BodyCase(f"SoftmaxGrad-{axis}-{label}", "SoftmaxGrad", (real(rng, *shape), y, EVERYTHING), {"axis": axis})
+
+
+def _biases(rng: np.random.Generator, shape: tuple[int, ...]) -> Iterator[BodyCase]:
+    """One a channel, at all positions; and one an element, as locally connected layers have."""
+    label, sizes = f"{len(shape)}d-{shape[0]}", shape[1:]
+    channels, elements = sizes[0], int(np.prod(sizes))
+    for count, bias_shape in ((channels, (channels, *(1,) * len(sizes[1:]))), (elements, sizes)):
+        added = (real(rng, *shape), real(rng, 1, count))
+        yield BodyCase(f"AddBias-{count}-{label}", "AddBias", added, {"bias_shape": bias_shape})
+        summed = {"slice_shape": (1, count), "split": (-1, count, elements // count)}
+        yield BodyCase(f"BiasGrad-{count}-{label}", "BiasGrad", (real(rng, *shape),), summed)
 
 
 def _channels(rng: np.random.Generator, shape: tuple[int, ...]) -> Iterator[BodyCase]:

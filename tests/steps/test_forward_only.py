@@ -13,6 +13,7 @@ from tests.oracle.forward_only import Drtp, ForwardForward, Network, Pepita
 from tests.small_models import conv_net, load_model, mlp, residual_net
 from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.errors import UnsupportedError, UsageError
+from tinyfoa_rt.ir.learners import LEARNERS
 from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.run import Trainer
 from tinyfoa_rt.run.block_training import BlockTraining
@@ -108,7 +109,7 @@ def test_a_one_percent_error_is_noticed(tmp_path: Path, method: str, wrong: str)
 @pytest.mark.parametrize("binarize", ["none", "both"])
 @pytest.mark.parametrize("method", METHODS)
 def test_it_learns_and_stops_and_goes_on_to_the_same_bits(tmp_path: Path, method: str, binarize: str) -> None:
-    artifact = artifact_of(tmp_path, method, binarize=binarize, optimizer="auto")
+    artifact = artifact_of(tmp_path, method, binarize=binarize, optimizer=LEARNERS[method].get("optimizer", "auto"))
     rng = np.random.default_rng(1)
     y = rng.integers(0, SIZES[-1], 120)
     x = (rng.normal(size=(120, SIZES[0])) + 2 * rng.normal(size=(SIZES[-1], SIZES[0]))[y]).astype(np.float32)

@@ -76,6 +76,8 @@ REFERENCES: Mapping[str, Reference] = {
     "DenseSliceGrad": gradients.dense_slice_grad,
     "CenterInput": gradients.center_input,
     "BiasSliceGrad": gradients.bias_slice_grad,
+    "AddBias": dense.add_bias,
+    "BiasGrad": gradients.bias_grad,
     "DenseSgdStep": gradients.dense_sgd_step,
     "RealConv": conv.real_conv,
     "SignConv": conv.binary_conv,

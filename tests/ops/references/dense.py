@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-__all__ = ["binary_dense", "dense_input_grad", "multiply_signs", "real_dense", "scale_errors", "scale_sums"]
+__all__ = ["add_bias", "binary_dense", "dense_input_grad", "multiply_signs", "real_dense", "scale_errors", "scale_sums"]
+
+
+def add_bias(x: Array, w: Array, *, bias_shape: tuple[int, ...]) -> tuple[Array, ...]:
+    """Biases as weights (1, biases), which lie beside a sample in ``bias_shape``."""
+    return (x.astype(np.float64) + w.astype(np.float64).reshape(bias_shape),)
 
 
 def whole(w: Array, w_slice: Array | None, origin: Array | None) -> Array:

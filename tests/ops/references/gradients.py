@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-__all__ = ["bias_slice_grad", "center_input", "dense_sgd_step", "dense_slice_grad", "inputs_of", "rows_of"]
+__all__ = ["bias_grad", "bias_slice_grad", "center_input", "dense_sgd_step", "dense_slice_grad", "inputs_of", "rows_of"]
 
 
 def rows_of(grad_z: Array, origin: Array, has_all_rows: int) -> Array:
@@ -39,6 +39,12 @@ def dense_slice_grad(
 
 def bias_slice_grad(grad_z: Array, origin: Array, *, has_all_rows: int = 0, **_: object) -> tuple[Array, ...]:
     return (rows_of(grad_z, origin, has_all_rows).sum(axis=0),)
+
+
+def bias_grad(grad_z: Array, *, slice_shape: tuple[int, ...], split: tuple[int, ...]) -> tuple[Array, ...]:
+    """Of biases that alone are trained: the errors of a sample are (biases, positions)."""
+    _, biases, positions = split
+    return (np.einsum("nbp->b", grad_z.astype(np.float64).reshape(len(grad_z), biases, positions)).reshape(slice_shape),)
 
 
 def dense_sgd_step(
