@@ -12,6 +12,7 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
+from tests.oracle.dense import size_of
 from tests.run.trained_models import arrays_of, artifact_of, assert_equal_weights, blobs
 from tinyfoa_rt.artifact.settings import TrainSettings
 from tinyfoa_rt.errors import InputError, UsageError
@@ -43,12 +44,12 @@ def test_it_learns_with_any_binarization(tmp_path: Path, binarize: str) -> None:
 
 
 @pytest.mark.parametrize("binarize", ["both", "none"])
-def test_no_step_of_one_length_is_long(tmp_path: Path, binarize: str) -> None:
+def test_no_normalized_step_is_long(tmp_path: Path, binarize: str) -> None:
     """A slice of one unit, one sample a step: where the unit was off in the first steps, a power of 0 was measured."""
     artifact = artifact_of(tmp_path, optimizer="normalized", batch=1, slices="1x16", binarize=binarize)
     trainer = Trainer(artifact)
     before = arrays_of(trainer)
-    rate, steps = artifact.blocks[0].rate.boost, 0
+    length, steps = artifact.blocks[0].rate.boost * size_of(before["fc1#weight"]), 0
     for report in trainer.iterate(X, Y, epochs=1, rate_schedule="constant"):
         steps += report.block == "fc1"
         if report.block != "fc1":
@@ -56,7 +57,7 @@ def test_no_step_of_one_length_is_long(tmp_path: Path, binarize: str) -> None:
     after = arrays_of(trainer)
     for name in ("fc1#weight", "fc1#bias"):
         moved = float(np.abs(after[name] - before[name]).max())
-        assert rate < moved <= 10 * rate * steps / 16, name  # each of 16 slices has its share of the steps
+        assert length < moved <= 10 * length * steps / 16, name  # each of 16 slices has its share of the steps
 
 
 @pytest.mark.parametrize("classes", [2, 3, 4, 5, 10])
