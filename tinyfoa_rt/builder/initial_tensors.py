@@ -12,9 +12,9 @@ from tinyfoa_rt.artifact.records import BlockRecord
 from tinyfoa_rt.ir.block import Layer
 from tinyfoa_rt.ir.latents import latent_of, quantized, quantum_of_reals, quantum_of_signs
 from tinyfoa_rt.ir.names import kept_by, own, quantum_of, scale_of, shift_of, statistics_of
-from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.planner.task import PlanningTask
-from tinyfoa_rt.steps.initial_weights import deviation, initial_weights
+from tinyfoa_rt.steps import BlockContext
+from tinyfoa_rt.steps.initial_weights import initial_weights
 from tinyfoa_rt.steps.methods import method_of
 
 __all__ = ["initial_tensors"]
@@ -29,7 +29,7 @@ def initial_tensors(task: PlanningTask, blocks: Iterable[BlockRecord]) -> dict[s
     tensors: dict[str, Array] = {}
     for context, record in zip(task.contexts, blocks):
         for layer in context.block.layers:
-            tensors.update(_layer_tensors(task, layer, context.recipe_of(layer)))
+            tensors.update(_layer_tensors(task, context, layer))
         kept = method_of(context.recipe.method).initial(context, task.parts.blocks[-1])
         tensors.update({kept_by(record.name, name): array for name, array in kept.items()})
         tensors.update({scale_of(value): np.zeros((), dtype=np.float32) for value in record.binary})
@@ -39,8 +39,9 @@ def initial_tensors(task: PlanningTask, blocks: Iterable[BlockRecord]) -> dict[s
     return tensors
 
 
-def _layer_tensors(task: PlanningTask, layer: Layer, recipe: Recipe) -> dict[str, Array]:
+def _layer_tensors(task: PlanningTask, context: BlockContext, layer: Layer) -> dict[str, Array]:
     """What a layer begins with, in the format of its latent weights."""
+    recipe = context.recipe_of(layer)
     is_binary, latent = recipe.binarize != "none", latent_of(recipe.latent)
     tensors = initial_weights(task.graph, layer, is_binary=is_binary)
     if latent.is_integer:
@@ -50,8 +51,8 @@ def _layer_tensors(task: PlanningTask, layer: Layer, recipe: Recipe) -> dict[str
         else:  # what is behind a frozen part has been trained with it
             is_trained = len(task.contexts) < len(task.parts.blocks)
             largest = float(np.abs(tensors[name]).max()) if is_trained else 0.0
-            size = deviation(task.graph, layer, is_binary=False)
-            quantum = quantum_of_reals(latent, size, is_kernel=layer.kind == "conv", largest=largest)
+            is_kernel = layer.kind == "conv"
+            quantum = quantum_of_reals(latent, context.deviations[layer.name], is_kernel=is_kernel, largest=largest)
         tensors[name] = quantized(latent, tensors[name], quantum)
         tensors[quantum_of(name)] = np.array(quantum, dtype=np.float32)
     return tensors

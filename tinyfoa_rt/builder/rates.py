@@ -80,11 +80,9 @@ def rate_law(optimizer: Optimizer, batch: int, size: BlockSize) -> RateRecord:
     boost = min(0.5 * size.num_slices, 0.75 * math.sqrt(size.num_slices))
     if size.is_behind_kernels:
         boost = max(boost, _LEAST_BOOST_BEHIND_KERNELS)
-    if optimizer.follows_weights:
-        return RateRecord(base * math.sqrt(batch * 2 * boost), None, size.fan_in, _LEAST_INPUT_POWER, None)
-    if not optimizer.follows_gradient:
-        rate = base * math.sqrt(batch / _REFERENCE_BATCH * 2000 * boost)
-        return RateRecord(rate, None, size.fan_in, _LEAST_INPUT_POWER, None)
+    if not optimizer.follows_gradient:  # the base rate is that of one sample where it is a share of the weights
+        scale = batch * 2 if optimizer.follows_weights else batch / _REFERENCE_BATCH * 2000
+        return RateRecord(base * math.sqrt(scale * boost), None, size.fan_in, _LEAST_INPUT_POWER, None)
     if not size.units and size.averaged_outputs:
         spread = size.averaged_outputs / _SQUARED_OUTPUTS  # each output's error is a share of the mean of all
     else:

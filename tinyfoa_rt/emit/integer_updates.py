@@ -33,9 +33,8 @@ def on_integers(update: onnx.FunctionProto) -> onnx.FunctionProto:
     found = onnx.FunctionProto(domain=update.domain, name=update.name + ON_INTEGERS)
     found.opset_import.extend(update.opset_import)
     found.attribute_proto.extend(helper.make_attribute(name, default) for name, default in _ATTRIBUTES.items())
-    found.attribute_proto.extend(
-        each for each in update.attribute_proto if each.name != "limit"
-    )  # integers have one of their own
+    # Integers have a limit of their own.
+    found.attribute_proto.extend(each for each in update.attribute_proto if each.name != "limit")
     *given, origin = update.input
     found.input.extend([*given, "quantum", "step", origin])
     found.output.extend(update.output)

@@ -8,8 +8,8 @@ an optimizer belongs to the slice, its step count too. Biases and stored heads u
 clip (``limit`` is the largest float).
 
 Latent weights of few bits (ir/latents.py) have operators of their own, ``...OnIntegers``: the step of the same optimizer, whose
-change is rounded by chance to whole quanta. Their bodies follow from those of the real ones (emit/bodies.py). ``Dequantize`` is
-where a runtime reads them as real numbers; generated C reads the integers where they lie.
+change is rounded by chance to whole quanta. Their bodies follow from those of the real ones (emit/integer_updates.py).
+``Dequantize`` is where a runtime reads them as real numbers; generated C reads the integers where they lie.
 
 What generated C streams is one call there: a gradient and its update become ``tfoa_weight_sgd_step`` and its like, which also
 pack the signs.
@@ -24,7 +24,7 @@ from tinyfoa_rt.ir.names import split
 from tinyfoa_rt.ir.optimizers import OPTIMIZERS, STEP_COUNT, Optimizer
 from tinyfoa_rt.ir.step import StepNode, TensorType
 from tinyfoa_rt.operators.geometry import known, num_scalars, same_as_first
-from tinyfoa_rt.operators.lowering import CONTEXT, Lowering, LowerRule, real_attribute
+from tinyfoa_rt.operators.lowering import CONTEXT, Lowering, LowerRule
 from tinyfoa_rt.operators.registry import register
 from tinyfoa_rt.operators.signature import Memory, Operator, Port, no_scratch
 
@@ -88,7 +88,7 @@ def _lower_update(optimizer: Optimizer, weight_kernel: str, bias_kernel: str) ->
             return [biases, Call(bias_kernel, (*begin, *end))]
         if not is_weight:
             return [Call(bias_kernel, (*begin, *end))]
-        limit = Real(real_attribute(node, "limit") if "limit" in node.attributes else LARGEST)
+        limit = Real(node.float("limit", LARGEST))
         arguments = (CONTEXT, lowering.layers[latent], Number(source.node.int("has_all_rows", 0)), limit)
         lowering.locals["slice"] = "tfoa_slice slice"
         load, operand = source.operand()
@@ -102,6 +102,19 @@ def _lower_update(optimizer: Optimizer, weight_kernel: str, bias_kernel: str) ->
 def _no_call(lowering: Lowering, node: StepNode) -> list[Statement]:
     """The updates pack signs, row by row, and leave rows alone whose weights have not moved."""
     return []
+
+
+def _pack_operator(name: str, given: tuple[Port, ...], doc: str) -> Operator:
+    return Operator(
+        name=name,
+        inputs=(Port("w"), Port("signs"), Port("abs_sum"), *given, Port("origin", is_optional=True)),
+        outputs=(Port("signs_next"), Port("abs_sum_next")),
+        shape_rule=lambda inputs, attributes: (known(inputs[1]), known(inputs[2])),
+        scratch=no_scratch,
+        doc=doc,
+        memory=Memory(updates={0: 1, 1: 2}),
+        lower=_no_call,
+    )
 
 
 register(
@@ -133,24 +146,10 @@ register(
         scratch=no_scratch,
         doc="The rate, once something has been computed from the weights that it moves; only where a runtime chooses the order.",
     ),
-    Operator(
-        name="PackSigns",
-        inputs=(Port("w"), Port("signs"), Port("abs_sum"), Port("origin", is_optional=True)),
-        outputs=(Port("signs_next"), Port("abs_sum_next")),
-        shape_rule=lambda inputs, attributes: (known(inputs[1]), known(inputs[2])),
-        scratch=no_scratch,
-        doc="signs = sign(w) with sign(0) = +1, and abs_sum = sum |w| of each output, both of what is given.",
-        memory=Memory(updates={0: 1, 1: 2}),
-        lower=_no_call,
+    _pack_operator(
+        "PackSigns", (), "signs = sign(w) with sign(0) = +1, and abs_sum = sum |w| of each output, both of what is given."
     ),
-    Operator(
-        name="PackSignsOfIntegers",
-        inputs=(Port("w"), Port("signs"), Port("abs_sum"), Port("quantum"), Port("origin", is_optional=True)),
-        outputs=(Port("signs_next"), Port("abs_sum_next")),
-        shape_rule=lambda inputs, attributes: (known(inputs[1]), known(inputs[2])),
-        scratch=no_scratch,
-        doc="PackSigns of whole numbers: their sums are exact, and then times the quantum.",
-        memory=Memory(updates={0: 1, 1: 2}),
-        lower=_no_call,
+    _pack_operator(
+        "PackSignsOfIntegers", (Port("quantum"),), "PackSigns of whole numbers: their sums are exact, and then times the quantum."
     ),
 )

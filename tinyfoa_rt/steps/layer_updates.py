@@ -168,30 +168,20 @@ class LayerUpdates:
     def _update(self, layer: Layer, parameter: Parameter, grad: str, given: tuple[str, str]) -> None:
         """One step of a weight or a bias; ``given`` are the rate, and where the slice begins."""
         rate, origin = given
-        if parameter.quantum:
-            self._move_integers(layer, parameter, grad, given)
-            return
+        op_type, attributes = self.optimizer.update, self._limit(layer, parameter)
+        rounding: tuple[str, ...] = ()
+        if parameter.quantum:  # whole numbers
+            op_type, rounding = op_type + ON_INTEGERS, (parameter.quantum, STEP if self.builder.has(STEP) else "")
+            recipe = self.context.recipe
+            key, most = draw_key(recipe.seed, layer.name), latent_of(recipe.latent).most
+            attributes = {"key": key, "taps": layer.taps, "most": most}
+        if self.optimizer.follows_weights:
+            attributes["length"] = self.context.deviations[layer.name]
+        inputs = (parameter.latent, grad, rate, *parameter.states, *rounding, origin)
+        outputs = tuple(successor(name) for name in (parameter.latent, *parameter.states))
+        self.builder.call(op_type, inputs, outputs, attributes)
+
+    def _limit(self, layer: Layer, parameter: Parameter) -> dict[str, Attribute]:
+        """Latent weights whose signs multiply stay between -1 and 1, biases and real weights anywhere."""
         is_clipped = self._is_binary(layer) and self.builder.type_of(parameter.latent).shape[1:] != ()
-        inputs = (parameter.latent, grad, rate, *parameter.states, origin)
-        outputs = tuple(successor(name) for name in (parameter.latent, *parameter.states))
-        attributes: dict[str, Attribute] = {"limit": 1.0 if is_clipped else LARGEST, **self._length(layer)}
-        self.builder.call(self.optimizer.update, inputs, outputs, attributes)
-
-    def _length(self, layer: Layer) -> dict[str, Attribute]:
-        """The attribute that says how large the weights are, where steps are a share of that."""
-        return {"length": self.context.deviations[layer.name]} if self.optimizer.follows_weights else {}
-
-    def _move_integers(self, layer: Layer, parameter: Parameter, grad: str, given: tuple[str, str]) -> None:
-        """One step of weights that are whole numbers."""
-        recipe, (rate, origin) = self.context.recipe, given
-        latent = latent_of(recipe.latent)
-        attributes: dict[str, Attribute] = {
-            "key": draw_key(recipe.seed, layer.name),
-            "taps": layer.taps,
-            "most": latent.most,
-            **self._length(layer),
-        }
-        step = STEP if self.builder.has(STEP) else ""
-        inputs = (parameter.latent, grad, rate, *parameter.states, parameter.quantum, step, origin)
-        outputs = tuple(successor(name) for name in (parameter.latent, *parameter.states))
-        self.builder.call(self.optimizer.update + ON_INTEGERS, inputs, outputs, attributes)
+        return {"limit": 1.0 if is_clipped else LARGEST}
