@@ -176,7 +176,12 @@ class PlanOptions:
         "Where the straight-through estimator lets an error pass. |z| < 1: symmetric; 0 < z < 1: relu (paper).",
     )
     block_output: str = _choice("bits", BLOCK_OUTPUTS, "The next block reads 0 or 1: bits; 0 or s: scaled (paper).")
-    classifier: str = _choice("real", CLASSIFIERS, "Weights of the model's classifier: real or binary.")
+    classifier: str = _choice(
+        "real",
+        CLASSIFIERS,
+        "Weights of the model's classifier: real or binary. head: real, and the learned head of the last block before it, with "
+        "which it trains.",
+    )
     latent: str = _choice(
         FLOAT,
         FORMATS,

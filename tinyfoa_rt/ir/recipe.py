@@ -19,7 +19,7 @@ WEIGHT_SCALES = ("row", "tensor")
 SCALES = ("running", "batch")
 STE_WINDOWS = ("symmetric", "relu")
 BLOCK_OUTPUTS = ("bits", "scaled")
-CLASSIFIERS = ("real", "binary")
+CLASSIFIERS = ("real", "binary", "head")
 
 # Of a batch of 100; smaller batches keep more, so that the mean is over as many samples.
 _SCALE_MOMENTUM = 0.9
@@ -47,7 +47,8 @@ class Recipe:
         scale: s is a running mean of |z|, or the mean over the batch as in the paper.
         ste_window: where the straight-through estimator lets the error pass: |z| < 1, or 0 < z < 1 as in the paper.
         block_output: the next block reads h in {0, 1}, whose gradient takes h - 1/2, or h in {0, s} as in the paper.
-        classifier: weights of the model's own classifier stay real, or are binarized as all others.
+        classifier: weights of the model's own classifier: ``real``, ``binary`` where all others are, or real and a ``head``:
+            trained in one block with the layer before, which has no other head.
         latent: what latent weights are: real numbers, or whole ones of few bits (ir/latents.py).
         method: where the error comes from, a name of :data:`tinyfoa_rt.steps.methods.METHODS`.
     """
@@ -90,7 +91,7 @@ class Recipe:
 
         It is trained with its true loss; its output is never binarized, its weights where they are asked to be.
         """
-        return replace(self, method="own-loss", binarize="none" if self.classifier == "real" else self.binarize)
+        return replace(self, method="own-loss", binarize=self.binarize if self.classifier == "binary" else "none")
 
     def of_own_loss(self) -> Recipe:
         """The recipe of a block that ends in the model's own classifier: it is trained with the model's own loss."""

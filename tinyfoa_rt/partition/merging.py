@@ -15,7 +15,7 @@ from tinyfoa_rt.ir.block import Block, Partition
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.partition.selection import named_blocks
 
-__all__ = ["merge_parts"]
+__all__ = ["join_classifier", "merge_parts"]
 
 _COUNT = re.compile(r"\d{1,9}")
 
@@ -47,6 +47,26 @@ def merge_parts(graph: Graph, parts: Partition, trained: Collection[str], block_
         runs = _runs_to(parts.blocks, trained, ends)
     connected = [each for run in runs for each in _connected(run, trained)]
     return replace(parts, blocks=tuple(_merged(graph, run, trained) for run in connected))
+
+
+def join_classifier(graph: Graph, parts: Partition, trained: Collection[str]) -> Partition:
+    """Return the partition with the model's classifier in one block with the part that it reads, whose learned head it then is.
+
+    Raises:
+        UsageError: it is not a dense layer that reads the output of the part before it, or one of the two is not trained.
+    """
+    place, mend = "--classifier head", "leave it out, or name where blocks end with --block-layers"
+    if len(parts.blocks) < 2:
+        raise UsageError(place, "wants a trained layer before the model's classifier", mend)
+    before, last = parts.blocks[-2:]
+    layer = last.layers[0]
+    is_head = last.is_classifier and len(last.layers) == 1 and layer.kind == "dense" and layer.input == before.output
+    if not is_head:
+        raise UsageError(place, f"wants a dense classifier that reads the output of {before.name} alone", mend)
+    left = [block.name for block in (before, last) if block.name not in trained]
+    if left:
+        raise UsageError(place, f"trains {before.name} and {last.name} together, and {left[0]} is frozen", mend)
+    return replace(parts, blocks=(*parts.blocks[:-2], _merged(graph, (before, last), trained)))
 
 
 def _runs_of(blocks: Sequence[Block], trained: Collection[str], count: int) -> list[list[Block]]:

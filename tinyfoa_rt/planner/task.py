@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 
 from tinyfoa_rt.errors import UnsupportedError, UsageError
@@ -18,6 +18,7 @@ from tinyfoa_rt.operators.updates import ON_INTEGERS
 from tinyfoa_rt.partition import (
     find_score,
     is_own,
+    join_classifier,
     merge_parts,
     partition,
     resolved_names,
@@ -180,7 +181,7 @@ def resolve_options(graph: Graph, options: PlanOptions, profile: Profile | None 
     parts = partition(graph, score.value(loss) if score is not None else None)
     selected = select_blocks(parts.blocks, options.train)
     shares = select_shares(parts.blocks, options.train)
-    merged = merge_parts(graph, parts, selected, options.block_layers)
+    merged = _blocks(graph, parts, selected, options)
     to_train = {node.name for block in merged.blocks if block.name in selected for node in block.nodes}
     graph = with_standard_operators(without_rounding(graph, to_train), to_train)
     _check_frozen(graph, profile)
@@ -191,7 +192,7 @@ def resolve_options(graph: Graph, options: PlanOptions, profile: Profile | None 
     if score is not None:
         check_loss(graph, parts.blocks[-1].output, loss)
     train = tuple(name for block in parts.blocks if block.name in selected for name in resolved_names(block, shares))
-    parts = merge_parts(graph, parts, selected, options.block_layers)
+    parts = _blocks(graph, parts, selected, options)
     trained = [block for block in parts.blocks if block.name in selected]
     num_outputs = graph.values[parts.blocks[-1].output].size
     check_class_weights(options, loss, num_outputs)
@@ -208,6 +209,16 @@ def resolve_options(graph: Graph, options: PlanOptions, profile: Profile | None 
     contexts = block_contexts(graph, trained, recipe, profile)
     contexts = tuple(_with_own_recipe(each, parts.blocks[-1], options.method) for each in contexts)
     return PlanningTask(graph, parts, options, profile, recipe, contexts)
+
+
+def _blocks(graph: Graph, parts: Partition, selected: Collection[str], options: PlanOptions) -> Partition:
+    """The parts as blocks: where the options say that they end."""
+    if options.classifier != "head":
+        return merge_parts(graph, parts, selected, options.block_layers)
+    if options.block_layers != "1":
+        problem = f"ends blocks by itself, and so does --block-layers {options.block_layers}"
+        raise UsageError("--classifier head", problem, "leave one of the two out")
+    return join_classifier(graph, parts, selected)
 
 
 def _check_slices_at(options: PlanOptions, profile: Profile) -> None:
@@ -229,7 +240,9 @@ def _check_latent(options: PlanOptions, profile: Profile) -> None:
 
 def _optimizer(options: PlanOptions) -> str:
     """Plain steps need least; through several layers gradients differ in size, which steps of a length of their own even out."""
-    return options.optimizer if options.optimizer != AUTO else "sgd" if options.block_layers == "1" else "normalized"
+    if options.optimizer != AUTO:
+        return options.optimizer
+    return "sgd" if options.block_layers == "1" and options.classifier != "head" else "normalized"
 
 
 def _of_method(options: PlanOptions, profile: Profile) -> PlanOptions:
