@@ -112,13 +112,15 @@ def _naming_smaller_input(graph: Graph, planned: Plan) -> Plan:
     return replace(planned, reason=f"{planned.reason} With means in front, --pool-input {size}, it needs {nbytes:,} bytes.")
 
 
-def build(model: Model, plan: Plan, **repeated: Any) -> Artifact:
+def build(model: Model, plan: Plan, *, exits: bool = False, **repeated: Any) -> Artifact:
     """Build what ``plan`` plans.
 
     Args:
         model: a loaded model or the path of an ONNX file: the one that was planned.
         plan: a feasible plan. One for a profile that runs generated C trains here on onnxruntime, and its artifact can be
             exported.
+        exits: each hidden block can predict by its own head, so that it is measured on validation samples (``fit(...,
+            validation=0.1)``) and may become the end of the model (``stop="best"``).
         **repeated: fields of :class:`tinyfoa_rt.ir.options.PlanOptions`, which may only repeat what the plan says.
 
     Raises:
@@ -141,7 +143,7 @@ def build(model: Model, plan: Plan, **repeated: Any) -> Artifact:
     costs = BlockCosts(task)
     candidates, choices = chosen_sizes(costs, plan)
     if task.profile.runtime == "ort":
-        return ArtifactBuilder(task, plan).build(choices, costs.most_rows(candidates, plan.peak_bytes))
+        return ArtifactBuilder(task, plan).build(choices, costs.most_rows(candidates, plan.peak_bytes), exits=exits)
     if not graph.source.path:
         raise InputError(f"model '{graph.name}'", "was made in memory; a plan for C99 needs its file", "build from an .onnx file")
     from tinyfoa_rt.artifact.folder import SOURCE_MODEL
@@ -149,7 +151,7 @@ def build(model: Model, plan: Plan, **repeated: Any) -> Artifact:
 
     source = self_contained(Path(graph.source.path), graph.source.sha256)
     here = resolve_options(graph, plan.options, load_profile("ort-cpu"))
-    artifact = ArtifactBuilder(here, plan).build(choices, MOST_ROWS)  # the plan is for another machine
+    artifact = ArtifactBuilder(here, plan).build(choices, MOST_ROWS, exits=exits)  # the plan is for another machine
     return replace(artifact, models={**artifact.models, SOURCE_MODEL: source})
 
 

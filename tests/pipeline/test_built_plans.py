@@ -6,7 +6,7 @@ import dataclasses
 import json
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -199,11 +199,11 @@ def test_json_that_was_changed_is_refused_in_one_line() -> None:
 
 @pytest.mark.parametrize(("old", "new"), [("alpha", "weight_scale"), ("window", "ste_window"), ("handover", "block_output")])
 def test_a_keyword_with_another_name_now_is_refused_by_it(old: str, new: str, tmp_path: Path) -> None:
-    graph = load_model(mlp(), tmp_path)
+    graph, renamed = load_model(mlp(), tmp_path), cast(dict[str, Any], {old: "tensor"})
     with pytest.raises(UsageError, match=new):
-        plan(graph, "1MB", **{old: "tensor"})
+        plan(graph, "1MB", **renamed)
     with pytest.raises(UsageError, match=new):
-        build(graph, plan(graph, "1MB"), **{old: "tensor"})
+        build(graph, plan(graph, "1MB"), **renamed)
 
 
 def test_a_plan_of_an_older_format_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
     manifest.json             what is there, in this module's terms
     steps/N-BLOCK.onnx        one training step of each block
     forward/N.onnx            the forward pass up to block N, and from the last block to the output
+    heads/N.onnx              where it was built with exits: block N and its head, from what enters the block to scores
+    exits/N.onnx              the trained model that ends at block N, and behind the last one as it was given: what is written
+                              to inference.onnx, which no reader opens then
     packed/                   steps and forward passes again, their bits in words: what kernels run (docs/kernels.md)
     inference.onnx            the trained model; the manifest says where its parameters lie, which its digest does not count
     initial.safetensors       the state that training begins with
@@ -35,6 +38,8 @@ from tinyfoa_rt.artifact.paths import (
     PLAN,
     SOURCE_MODEL,
     check_path,
+    exit_path,
+    head_path,
     packed_path,
 )
 from tinyfoa_rt.artifact.records import BlockRecord, Manifest
@@ -43,7 +48,7 @@ from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.files import below, make_folder, read_whole, reading, write_whole
 from tinyfoa_rt.strict_json import parse_object
 
-__all__ = ["INFERENCE", "LARGEST_MODEL", "MANIFEST", "PLAN", "SOURCE_MODEL", "Artifact", "packed_path"]
+__all__ = ["INFERENCE", "LARGEST_MODEL", "MANIFEST", "PLAN", "SOURCE_MODEL", "Artifact", "exit_path", "head_path", "packed_path"]
 
 _LARGEST_MANIFEST = 2**24
 LARGEST_MODEL = 2**31 - 1  # a protobuf message holds no more
@@ -117,7 +122,11 @@ class Artifact:
         for needed in (*record.manifest.model_paths, INITIAL, INFERENCE):
             if needed not in record.files:
                 raise InputError(f"{folder / MANIFEST}, files", f"does not list '{needed}'", _MEND)
-        models = {path: _read_model(folder, path, record) for path in record.files if path != INITIAL}
+        whole = exit_path(len(record.manifest.blocks))
+        unread = (INITIAL, INFERENCE) if whole in record.files else (INITIAL,)
+        models = {path: _read_model(folder, path, record) for path in record.files if path not in unread}
+        if whole in models:  # inference.onnx may end at any block
+            models[INFERENCE] = models[whole]
         initial = below(folder, INITIAL, _MEND)
         tensors = read_tensors(initial, mapped=True, digest=record.files[INITIAL], mend=_MEND).tensors
         artifact = cls(record.manifest, models, tensors)

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 
 from tinyfoa_rt.errors import UsageError
 
-__all__ = ["SAMPLING", "TrainSettings", "rate_at"]
+__all__ = ["SAMPLING", "STOPS", "TrainSettings", "rate_at"]
 
 _STEPS_A_TURN = 1
 # The rate rises over the first tenth of a block's steps.
 _WARM_UPS = 10
 # How samples are drawn: in proportion to 1 / count ** power of their class; 0 takes each once.
 SAMPLING: Mapping[str, float] = {"uniform": 0.0, "sqrt": 0.5, "balanced": 1.0}
+
+# Where the trained model ends.
+STOPS = ("last", "best")
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,9 @@ class TrainSettings:
         seed: of the order of samples.
         sampling: ``uniform`` takes each sample once an epoch; ``sqrt`` and ``balanced`` draw as many of them, in proportion to
             1 / sqrt(count) and 1 / count of their class.
+        validation: the share of the samples that is held back, by chance and from the seed: on it each block is measured behind
+            every epoch, and it is never trained on; 0 for none.
+        stop: ``last``, or ``best``: the model ends at the block whose own prediction is best on what is held back.
         blocks: names of the blocks that are trained, ``None`` for all; the others stay as they are.
 
     Raises:
@@ -41,6 +47,8 @@ class TrainSettings:
     rotate_every: int | None = None
     seed: int = 0
     sampling: str = "uniform"
+    validation: float = 0.0
+    stop: str = "last"
     blocks: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -52,6 +60,10 @@ class TrainSettings:
             raise UsageError(f"--rate-schedule {self.rate_schedule}", "is not known", "use cosine or constant")
         if self.sampling not in SAMPLING:
             raise UsageError(f"--sampling {self.sampling}", "is not known", f"use {', '.join(SAMPLING)}")
+        if not 0 <= self.validation < 1:
+            raise UsageError(f"--validation {self.validation:g}", "is no share from 0 to 1", "give one such as 0.1, or a file")
+        if self.stop not in STOPS:
+            raise UsageError(f"--stop {self.stop}", "is not known", f"use {' or '.join(STOPS)}")
         if self.seed < 0:
             raise UsageError(f"--seed {self.seed}", "is below 0", "give a whole number from 0")
         if self.rotate_every is not None and self.rotate_every < 1:

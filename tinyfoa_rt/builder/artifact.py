@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tinyfoa_rt.artifact.folder import INFERENCE, PLAN, Artifact, packed_path
+from numpy.typing import NDArray
+
+from tinyfoa_rt.artifact.folder import INFERENCE, PLAN, Artifact, exit_path, head_path, packed_path
 from tinyfoa_rt.artifact.inference import find_parameters
 from tinyfoa_rt.artifact.plan_file import dumps
 from tinyfoa_rt.artifact.records import (
@@ -23,8 +25,10 @@ from tinyfoa_rt.builder.initial_tensors import initial_tensors
 from tinyfoa_rt.builder.rates import rate_of_block
 from tinyfoa_rt.emit import can_pack, emit_forward, emit_inference, emit_step
 from tinyfoa_rt.ir.block import Layer, Slices
+from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.latents import FLOAT
 from tinyfoa_rt.ir.plan import Plan
+from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.ir.step import StepGraph
 from tinyfoa_rt.planner.ort_memory import forward_stages
@@ -32,7 +36,9 @@ from tinyfoa_rt.planner.task import PlanningTask
 from tinyfoa_rt.providers import rewrites_for
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.steps import BlockContext, StepChoice, assemble_forward, assemble_step
+from tinyfoa_rt.steps.exits import assemble_exit
 from tinyfoa_rt.steps.methods import method_of
+from tinyfoa_rt.steps.stages import cut_stages
 
 __all__ = ["ArtifactBuilder"]
 
@@ -47,12 +53,13 @@ class ArtifactBuilder:
         self._rewrites = rewrites_for(task.profile.provider)
         self._graphs: dict[str, tuple[StepGraph, Callable[..., Any]]] = {}
 
-    def build(self, choices: Sequence[StepChoice], rows: int) -> Artifact:
+    def build(self, choices: Sequence[StepChoice], rows: int, *, exits: bool = False) -> Artifact:
         """Return the artifact.
 
         Args:
             choices: the sizes of each block's step.
             rows: how many samples a forward pass takes at once.
+            exits: each hidden block can predict by its own head, and the trained model can end there.
         """
         task = self._task
         blocks = tuple(self._block(context, choice) for context, choice in zip(task.contexts, choices))
@@ -63,11 +70,17 @@ class ArtifactBuilder:
             stages.append(f"forward/{number}.onnx" if stage.nodes else "")
             if stage.nodes:
                 self._add(stages[-1], stage, emit_forward)
+        for number, context in enumerate(task.contexts if exits else ()):
+            self._add_head(number, context)
         initial = initial_tensors(task, blocks)
         manifest = self._manifest(tuple(stages), blocks, rows)
         tensors = ModelState(manifest, initial).forward_tensors(as_bytes=True)
         inference = emit_inference(forward, tensors, self._rewrites, task.graph.renamed).SerializeToString(deterministic=True)
         self._models[INFERENCE] = inference
+        for number, context in enumerate(task.contexts if exits else ()):
+            self._add_exit(number, context, real, {**tensors, **ModelState(manifest, initial).kept})
+        if exits:
+            self._models[exit_path(len(blocks))] = inference
         manifest = replace(manifest, parameters=find_parameters(inference, tensors))
         if all(can_pack(graph) for graph, _ in self._graphs.values()):
             for path, (graph, emit) in self._graphs.items():
@@ -78,6 +91,25 @@ class ArtifactBuilder:
         """Emit a step or a stage; the packed form follows where all of them have one, since they hand bits to each other."""
         self._models[path] = emit(graph, rewrites=self._rewrites).SerializeToString(deterministic=True)
         self._graphs[path] = (graph, emit)
+
+    def _add_head(self, number: int, context: BlockContext) -> None:
+        """The stage from what enters a block to what it predicts by itself."""
+        task = self._task
+        found = assemble_exit(task.parts, task.trained, context, task.score)
+        if found is not None:
+            passed = [each.block for each in task.contexts[: number + 1]]
+            self._add(head_path(number), cut_stages(*found, passed, task.score)[-1], emit_forward)
+
+    def _add_exit(
+        self, number: int, context: BlockContext, real: Mapping[str, Recipe], tensors: Mapping[str, NDArray[Any]]
+    ) -> None:
+        """The trained model that ends at a block."""
+        task = self._task
+        context = replace(context, recipe=real[context.block.name])
+        found = assemble_exit(task.parts, real, context, task.score, _output(task.graph))
+        if found is not None:
+            model = emit_inference(found[0], tensors, self._rewrites, task.graph.renamed)
+            self._models[exit_path(number)] = model.SerializeToString(deterministic=True)
 
     def _block(self, context: BlockContext, choice: StepChoice) -> BlockRecord:
         block, method = context.block, method_of(context.recipe.method)
@@ -129,7 +161,7 @@ class ArtifactBuilder:
             format=ARTIFACT_FORMAT,
             model=task.graph.name,
             inputs=tuple(InputRecord(n, task.graph.values[n].dtype, task.graph.shape(n)) for n in task.graph.inputs),
-            output=next(name for name in task.graph.outputs if not task.graph.is_constant(name)),
+            output=_output(task.graph),
             score=task.score,
             num_outputs=task.recipe.num_outputs,
             loss=LossRecord.of(task.recipe.loss),
@@ -149,3 +181,8 @@ class ArtifactBuilder:
             tensors=self._tensors(),
             parameters=(),  # known when the trained model is emitted
         )
+
+
+def _output(graph: Graph) -> str:
+    """The output that classifies or reconstructs."""
+    return next(name for name in graph.outputs if not graph.is_constant(name))

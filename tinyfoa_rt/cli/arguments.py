@@ -10,7 +10,10 @@ import click
 
 from tinyfoa_rt.errors import UsageError
 
-__all__ = ["data_option", "input_options", "model_argument", "renamed_option", "runtime_options", "sampling_option"]
+__all__ = [
+    "data_option", "input_options", "model_argument", "parse_validation", "renamed_option", "runtime_options", "sampling_option",
+    "validation_options",
+]  # fmt: skip
 
 
 def model_argument(command: Any) -> Any:
@@ -54,6 +57,32 @@ def sampling_option(command: Any) -> Any:
         metavar="uniform|sqrt|balanced",
         help="Each sample once an epoch; or drawn, those of rare classes more often: by 1/sqrt(count) or 1/count of their class.",
     )(command)
+
+
+def validation_options(command: Any) -> Any:
+    """What blocks are measured on, and what follows."""
+    validation = click.option(
+        "--validation",
+        metavar="SHARE|SPEC",
+        help="Measure each block behind every epoch on samples that are never trained on: a share of the training set such as "
+        "0.1, drawn by the seed, or other data (SPEC as with --data, all of its samples).",
+    )
+    stop = click.option(
+        "--stop",
+        default="last",
+        show_default=True,
+        metavar="last|best",
+        help="Where the trained model ends: best is the block whose own prediction is best on the validation samples.",
+    )
+    return validation(stop(command))
+
+
+def parse_validation(text: str | None) -> tuple[float, str | None]:
+    """Return the share of the training set that is held back, 0 for none of it, and the data that are instead."""
+    try:
+        return (0.0 if text is None else float(text)), None
+    except ValueError:
+        return 0.0, text
 
 
 def runtime_options(command: Any) -> Any:

@@ -13,16 +13,17 @@ from tinyfoa_rt.errors import InputError
 
 __all__ = ["command"]
 
-_OWN = ("plan_path", "output")
+_OWN = ("plan_path", "output", "exits")
 
 
 @click.command("build")
 @model_argument
 @click.option("--plan", "plan_path", required=True, type=click.Path(path_type=Path), help="What 'plan -o' has written.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the artifact.")
+@click.option("--exits", is_flag=True, help="Let each block predict by its own head: for 'train --validation' and '--stop best'.")
 @planning_options(hidden=True)
 @input_options
-def command(model: Path, plan_path: Path, output: Path, **planning: Any) -> None:
+def command(model: Path, plan_path: Path, output: Path, exits: bool, **planning: Any) -> None:
     """Build step graphs, inference graph and initial state of MODEL as planned: an artifact that trains without onnx.
 
     The plan holds all options of planning; one that is given here may only repeat it.
@@ -34,6 +35,6 @@ def command(model: Path, plan_path: Path, output: Path, **planning: Any) -> None
     refuse_given((*_OWN, *PLANNING), "is for planning: a plan holds the shapes of inputs", "plan again with it")
     if output.exists() and any(output.iterdir()):
         raise InputError(str(output), "is not empty", "name a new folder")
-    artifact = build(model, read_plan(plan_path), **repeated)
+    artifact = build(model, read_plan(plan_path), exits=exits, **repeated)
     artifact.save(output)
     click.echo(f"wrote {output}: {len(artifact.blocks)} blocks, {len(artifact.models)} files")

@@ -20,7 +20,7 @@ __all__ = ["command"]
 @runtime_options
 def command(folder: Path, data: str, as_json: bool, **runtime: Any) -> None:
     """Measure the trained model in DIR on the test part of data."""
-    from tinyfoa_rt.report.evaluation import evaluation_line
+    from tinyfoa_rt.report.evaluation import evaluation_line, validation_lines
     from tinyfoa_rt.run.data import load_data
     from tinyfoa_rt.run.trainer import Trainer
 
@@ -30,4 +30,6 @@ def command(folder: Path, data: str, as_json: bool, **runtime: Any) -> None:
     if as_json:
         click.echo(json.dumps({**vars(result), "samples": len(data_set.y_test)}))
     else:
+        for line in validation_lines(trainer.progress, trainer.artifact.manifest.loss.prediction):
+            click.echo(line)
         click.echo(evaluation_line(result, len(data_set.y_test)))

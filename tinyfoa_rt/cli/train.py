@@ -8,18 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tinyfoa_rt.cli.arguments import data_option, input_options, runtime_options, sampling_option
+from tinyfoa_rt.cli.arguments import (
+    data_option,
+    input_options,
+    parse_validation,
+    runtime_options,
+    sampling_option,
+    validation_options,
+)
 from tinyfoa_rt.cli.planning_options import given_planning, planning_options, refuse_given
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tinyfoa_rt.artifact.folder import Artifact
+    from tinyfoa_rt.run.evaluation import Evaluation
     from tinyfoa_rt.run.trainer import Trainer
 
 __all__ = ["command"]
 
-_SETTINGS = ("epochs", "rate", "rate_schedule", "rotate_every", "seed", "sampling")
+_SETTINGS = ("epochs", "rate", "rate_schedule", "rotate_every", "seed", "sampling", "validation", "stop")
 _RUNTIME = ("providers", "threads", "storage", "kernels")
 _GOING_ON = ("data", "output", "resume", "checkpoint_every", *_RUNTIME)
 _NOT_PLANNING = (*_GOING_ON, *_SETTINGS, "normalization", "from_scratch", "blocks")
@@ -47,6 +55,7 @@ _INTERRUPTED = 128
 @click.option("--rotate-every", type=int, metavar="STEPS", help="Steps that a slice stays.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the order of samples.")
 @sampling_option
+@validation_options
 @click.option("--block", "blocks", multiple=True, metavar="NAME", help="Train this block only; may be given more than once.")
 @click.option(
     "--storage", type=click.Path(path_type=Path, file_okay=False, exists=True), help="Folder for mapped files of latent weights."
@@ -62,15 +71,14 @@ def command(
     """
     from tinyfoa_rt.artifact.settings import TrainSettings
     from tinyfoa_rt.ir.options import options_of
-    from tinyfoa_rt.report.evaluation import evaluation_line
     from tinyfoa_rt.report.training_bar import TrainingBar
     from tinyfoa_rt.run.data import load_data
     from tinyfoa_rt.run.folder_lock import lock_folder
     from tinyfoa_rt.run.recorded import RecordedTraining, check_normalization, check_output, open_trainer
     from tinyfoa_rt.run.trainer import Trainer
-    from tinyfoa_rt.units import format_nbytes
 
     check_normalization(normalization)
+    options["validation"], held_back = parse_validation(options["validation"])
     settings = {name: options[name] for name in _SETTINGS} | {"blocks": options["blocks"] or None}
     TrainSettings(**settings)  # refuse wrong use before anything is read
     planning = {**given_planning(options), "rotate_every": settings["rotate_every"]}
@@ -87,16 +95,28 @@ def command(
             trainer = open_trainer(source, from_scratch=options["from_scratch"], **runtime)
         else:
             inputs = {name: options[name] for name in ("shapes", "pool_input")}
-            trainer = Trainer(_planned_and_built(source, inputs, planning, data_set.y_train), **runtime)
-        training = RecordedTraining(trainer, data_set, output, checkpoint_every)
+            exits = bool(held_back or options["validation"])
+            trainer = Trainer(_planned_and_built(source, inputs, planning, data_set.y_train, exits=exits), **runtime)
+        validation = load_data(held_back).whole() if held_back else None
+        training = RecordedTraining(trainer, data_set, output, checkpoint_every, validation)
         reports = training.resume() if resume else training.begin(normalization, **settings)
         with TrainingBar(has_accuracy=bool(data_set.num_classes)) as bar:
             outcome = training.run(reports, bar.show)
     if outcome.evaluation is None:
         click.echo(f"interrupted; go on with --resume, the checkpoint is in {output}", err=True)
         sys.exit(_INTERRUPTED + outcome.interrupted_by)
+    _echo(trainer, outcome.evaluation, len(data_set.y_test), output)
+
+
+def _echo(trainer: Trainer, evaluation: Evaluation, num_samples: int, output: Path) -> None:
+    """Say what came of a training."""
+    from tinyfoa_rt.report.evaluation import evaluation_line, validation_lines
+    from tinyfoa_rt.units import format_nbytes
+
     peak = trainer.artifact.manifest.peak_bytes
-    click.echo(evaluation_line(outcome.evaluation, len(data_set.y_test)))
+    for line in validation_lines(trainer.progress, trainer.artifact.manifest.loss.prediction):
+        click.echo(line)
+    click.echo(evaluation_line(evaluation, num_samples))
     click.echo(f"planned RAM of a training step: {format_nbytes(peak)} ({peak:,} bytes)")
     click.echo(f"the trained model is {output / 'inference.onnx'}, the curve {output / 'curve.svg'}")
 
@@ -109,7 +129,9 @@ def _refuse_changes(trainer: Trainer, settings: dict[str, Any]) -> None:
     refuse_given((*_GOING_ON, *same), "cannot be changed by --resume: the run goes on as it was begun", mend)
 
 
-def _planned_and_built(model: Path, inputs: dict[str, Any], planning: dict[str, Any], labels: NDArray[Any]) -> Artifact:
+def _planned_and_built(
+    model: Path, inputs: dict[str, Any], planning: dict[str, Any], labels: NDArray[Any], *, exits: bool
+) -> Artifact:
     from tinyfoa_rt.errors import BudgetError
     from tinyfoa_rt.model import load
     from tinyfoa_rt.pipeline import build, plan
@@ -118,4 +140,4 @@ def _planned_and_built(model: Path, inputs: dict[str, Any], planning: dict[str, 
     planned = plan(graph, labels=labels, **planning)
     if not planned.feasible:
         raise BudgetError(f"budget {planned.budget_bytes:,} bytes", planned.reason)
-    return build(graph, planned)
+    return build(graph, planned, exits=exits)

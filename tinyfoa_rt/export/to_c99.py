@@ -102,6 +102,9 @@ def _refuse(manifest: Manifest, task: PlanningTask, progress: Progress) -> None:
     if task.profile.nonvolatile_bytes == 0:
         mend = "plan with --nonvolatile: the storage may be flash, FRAM or a file"
         raise UnsupportedError(f"target {task.profile.name}", "has no nonvolatile memory, which C99 keeps slices in", mend)
+    if progress.exit is not None:
+        mend = "train with --stop last for a device, or with --classifier head"
+        raise UnsupportedError(f"block {progress.exit}", "predicts in the model's place (--stop best), which C99 cannot", mend)
     if manifest.order == "interleaved" and progress.total_steps and progress.block < len(manifest.blocks):
         mend = "train it to its end here, or build with --order layerwise"
         raise UnsupportedError("order 'interleaved'", "cannot be gone on with block by block", mend)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tinyfoa_rt.artifact.checkpoint import has_checkpoint
 from tinyfoa_rt.artifact.folder import Artifact, packed_path
+from tinyfoa_rt.artifact.paths import is_exit_path
 from tinyfoa_rt.emit.open_sizes import open_sizes
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.export.ort import OrtModels, ProjectFacts, to_ort_format, write_project
@@ -15,6 +16,7 @@ from tinyfoa_rt.files import write_whole
 from tinyfoa_rt.planner.placement import place_steps, placement_record
 from tinyfoa_rt.run import Trainer
 from tinyfoa_rt.run.kernels import KERNELS
+from tinyfoa_rt.run.progress import Progress
 from tinyfoa_rt.run.session import failing_as
 
 __all__ = ["export_ort"]
@@ -66,17 +68,34 @@ def _checked(artifact: Artifact) -> Artifact:
 
 
 def _for_the_c_api(artifact: Artifact) -> Artifact:
-    """Steps do without sizes, which would cost memory there."""
+    """Steps do without sizes, which would cost memory there; and blocks do not predict by themselves there."""
     opened = {block.step: open_sizes(artifact.models[block.step]) for block in artifact.blocks}
-    return replace(artifact, models={**artifact.models, **opened})
+    others = {path: content for path, content in artifact.models.items() if not is_exit_path(path)}
+    return replace(artifact, models={**others, **opened})
 
 
 def _with_state(artifact: Artifact, trainer: Trainer) -> Trainer:
     """A trainer of another form of the same artifact, where ``trainer`` stands."""
     found = Trainer(artifact)
     found.state.restore(trainer.state.arrays())
-    found.progress = trainer.progress
+    found.progress = _without_validation(trainer)
     return found
+
+
+def _without_validation(trainer: Trainer) -> Progress:
+    """Where a training stands, without what was measured on samples that were held back: the trainer in C++ holds none back.
+
+    Raises:
+        UnsupportedError: it would train on them, or a block predicts in the model's place.
+    """
+    progress = trainer.progress
+    if progress.exit is not None:
+        mend = "use its inference.onnx, or train with --stop last"
+        raise UnsupportedError(f"block {progress.exit}", "predicts in the model's place (--stop best), which C++ cannot", mend)
+    if not trainer.is_done and (progress.settings.validation or progress.validated):
+        problem = "holds samples back for validation, which C++ cannot"
+        raise UnsupportedError("the training", problem, "train it to its end here, or without --validation")
+    return replace(progress, settings=replace(progress.settings, validation=0.0, stop="last"), validated={})
 
 
 def _in_ort_format(artifact: Artifact, converted: OrtModels) -> Artifact:

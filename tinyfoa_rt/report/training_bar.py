@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -25,6 +26,7 @@ class TrainingBar:
         self._bar = Progress(*columns, note, TimeRemainingColumn(), console=Console(stderr=True))
         self._has_accuracy = has_accuracy
         self._block: str | None = None
+        self._validated = ""
         self._shown = self._bar.add_task("", visible=False, note="")
 
     def __enter__(self) -> TrainingBar:
@@ -37,8 +39,17 @@ class TrainingBar:
     def show(self, report: Report, row: dict[str, Any] | None) -> None:
         """Show that a step was taken, and the row of the log that ended with it, if one did."""
         if report.block != self._block:
-            self._block = report.block
+            self._block, self._validated = report.block, ""
             self._shown = self._bar.add_task(report.block, total=report.num_steps, completed=report.step, note="")
         if row is not None:
             accuracy = f"  accuracy {row['accuracy']:.1%}" if self._has_accuracy else ""
-            self._bar.update(self._shown, completed=report.step + 1, note=f"loss {row['loss']:.3f}{accuracy}")
+            self._validated = _measured(row) or self._validated
+            note = f"loss {row['loss']:.3f}{accuracy}{self._validated}"
+            self._bar.update(self._shown, completed=report.step + 1, note=note)
+
+
+def _measured(row: Mapping[str, Any]) -> str:
+    """What a row says of samples that are held back, if it does."""
+    if "validation_accuracy" in row:
+        return f"  validation {row['validation_accuracy']:.1%}"
+    return f"  validation loss {row['validation_loss']:.3f}" if "validation_loss" in row else ""

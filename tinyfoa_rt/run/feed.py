@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from tinyfoa_rt.artifact.records import InputRecord, Manifest
 from tinyfoa_rt.errors import InputError, UsageError
 from tinyfoa_rt.run.cache import ActivationCache
-from tinyfoa_rt.run.data import Normalization, check_classes, chunks, fit_to_shape
+from tinyfoa_rt.run.data import Normalization, SomeRows, check_classes, chunks, fit_to_shape
 
-__all__ = ["InputSamples", "Samples", "as_step_labels", "fill_batch", "put_values", "samples_of"]
+__all__ = ["InputSamples", "Samples", "as_step_labels", "fill_batch", "gathered", "put_values", "samples_of"]
 
 Array = NDArray[Any]
 
@@ -23,7 +23,7 @@ Array = NDArray[Any]
 class InputSamples:
     """Raw values (N, ...) of one input of the model, which become its batches: of its type and shape, normalized where real."""
 
-    x: Array
+    x: Array | SomeRows
     record: InputRecord
     normalization: Normalization | None
 
@@ -113,11 +113,14 @@ def samples_of(manifest: Manifest, x: Array | Mapping[str, Array], normalization
 
 def fill_batch(feed: Samples | ActivationCache, rows: Array, into: Mapping[str, Array]) -> None:
     """Copy rows into the arrays that a step is bound to."""
+    put_values(gathered(feed, rows, into), into)
+
+
+def gathered(feed: Samples | ActivationCache, rows: Array, names: Collection[str] | None = None) -> dict[str, Array]:
+    """Return the values of ``rows`` by name, those of ``names`` alone where it is given and they are cached."""
     if isinstance(feed, Samples):
-        values = feed.gather(rows)
-    else:
-        values = {name: feed.gather(rows, name) for name in into if name in feed.names}
-    put_values(values, into)
+        return feed.gather(rows)
+    return {name: feed.gather(rows, name) for name in feed.names if names is None or name in names}
 
 
 def put_values(values: Mapping[str, Array], into: Mapping[str, Array]) -> None:

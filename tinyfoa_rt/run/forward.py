@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyfoa_rt.artifact.folder import Artifact
+from tinyfoa_rt.artifact.folder import Artifact, head_path
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.run.cache import ActivationCache
 from tinyfoa_rt.run.feed import Samples, put_values
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.session import Runtime, Session
+from tinyfoa_rt.run.whole_weights import pack_rows
 
 __all__ = ["ForwardPass"]
 
@@ -64,11 +65,38 @@ class ForwardPass:
             cache.put(part.start, part.stop - part.start, self.to_block(index, samples.gather(part)))
         return cache
 
-    def scores(self, x: Array | Mapping[str, Array]) -> Array:
-        """The scores (N, outputs) of normalized samples: before Softmax, where the model ends in one."""
-        manifest = self._artifact.manifest
-        values = self.to_block(len(self._artifact.blocks), x)
+    def feed(self, index: int, samples: Samples) -> Samples | ActivationCache:
+        """What enters block ``index``: the samples themselves where nothing is computed before it."""
+        return self.collect(index, samples) if any(self._artifact.manifest.stages[: index + 1]) else samples
+
+    def scores(self, x: Array | Mapping[str, Array], exit: int | None = None) -> Array:
+        """The scores (N, outputs) of normalized samples: before Softmax, where the model ends in one.
+
+        Args:
+            x: samples (N, ...), by input where several.
+            exit: the block that predicts by its own head; ``None`` where the model ends as it was given.
+        """
         count = len(next(iter(x.values())) if isinstance(x, Mapping) else x)
+        if exit is not None:
+            return self.block_scores(exit, self.to_block(exit, x), count)
+        return self._rows_of_scores(self.to_block(len(self._artifact.blocks), x), count)
+
+    def predicts(self, index: int) -> bool:
+        """Whether block ``index`` predicts by itself: as the model's classifier, or by a head that was built with exits."""
+        return self._artifact.blocks[index].is_classifier or head_path(index) in self._artifact.models
+
+    def block_scores(self, index: int, values: Mapping[str, Array], count: int) -> Array:
+        """The scores (N, outputs) of block ``index`` for ``count`` samples, from what enters it."""
+        if self._artifact.blocks[index].is_classifier:
+            return self._rows_of_scores(self.run_stage(index + 1, values), count)
+        session = self._session(-1 - index, head_path(index))
+        kept = {name: array for name, array in self._state.kept.items() if name in session.inputs}
+        heads = {name: pack_rows(array > 0) if session.dtype(name) == np.uint32 else array for name, array in kept.items()}
+        feeds = {**self._state.forward_tensors(), **heads, **values}
+        return self._rows_of_scores(session.call(feeds, list(session.outputs)), count)
+
+    def _rows_of_scores(self, values: Mapping[str, Array], count: int) -> Array:
+        manifest = self._artifact.manifest
         if manifest.score not in values or values[manifest.score].size != count * manifest.num_outputs:
             problem = f"is not computed by the forward pass, {manifest.num_outputs} numbers a sample"
             raise InputError(f"value '{manifest.score}'", problem, "build the artifact again")

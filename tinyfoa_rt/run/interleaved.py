@@ -15,10 +15,13 @@ from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.artifact.settings import rate_at
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.run.block_training import BlockTraining, StepResult
+from tinyfoa_rt.run.block_validation import BlockValidation
 from tinyfoa_rt.run.calibration import CALIBRATION_SAMPLES, calibrate, input_powers, robust_mean
 from tinyfoa_rt.run.divergence import check_loss, check_tensors
+from tinyfoa_rt.run.evaluation import Evaluation
 from tinyfoa_rt.run.feed import Samples
 from tinyfoa_rt.run.forward import ForwardPass
+from tinyfoa_rt.run.held_back import HeldBack
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.progress import Progress
 from tinyfoa_rt.run.sample_order import SampleOrder
@@ -53,8 +56,8 @@ class InterleavedLoop:
                 given = {before.record.output: before.output}
             self._blocks.append(BlockTraining(artifact, index, state, runtime, given))
 
-    def epochs(self, samples: Samples, labels: Array) -> Iterator[Report]:
-        """Train all blocks together for the epochs of one, and report the last block's steps."""
+    def epochs(self, samples: Samples, labels: Array, held_back: HeldBack | None = None) -> Iterator[Report]:
+        """Train all blocks together for the epochs of one, and report the last block's steps; measure all behind each epoch."""
         settings, batch = self._progress.settings, self._artifact.manifest.batch
         order = SampleOrder(labels, batch, (settings.seed, 0), settings.sampling)
         num_steps = settings.epochs * order.num_batches
@@ -65,7 +68,9 @@ class InterleavedLoop:
                 step = self._progress.step
                 factor = rate_at(settings.rate, settings.rate_schedule, step, num_steps)
                 result = self._step(samples, labels, rows, factor)
-                yield Report(name, epoch, step, num_steps, self._progress.total_steps, *result)
+                is_last = (step + 1) % order.num_batches == 0
+                measured = self._measure(held_back) if held_back is not None and is_last else None
+                yield Report(name, epoch, step, num_steps, self._progress.total_steps, *result, measured)
         check_tensors(name, self._progress.step, self._state.arrays())
         self._progress.block = len(self._blocks)
         self._progress.step = 0
@@ -78,6 +83,11 @@ class InterleavedLoop:
         losses = [self._step(samples, labels, rows, rate).loss for rows in np.resize(np.arange(len(labels)), slots)]
         self._state.end_turns()
         return float(np.mean(losses))
+
+    def _measure(self, held_back: HeldBack) -> Evaluation | None:
+        """Measure all blocks; return what the last one is worth."""
+        every = range(len(self._blocks))
+        return [BlockValidation(self._artifact, self._forward, held_back, index).measure(self._progress) for index in every][-1]
 
     def _step(self, samples: Samples, labels: Array, rows: Array, factor: float) -> StepResult:
         first = self._blocks[0]

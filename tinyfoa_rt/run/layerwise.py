@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.artifact.settings import rate_at
 from tinyfoa_rt.run.block_training import BlockTraining
+from tinyfoa_rt.run.block_validation import BlockValidation
 from tinyfoa_rt.run.cache import ActivationCache
 from tinyfoa_rt.run.calibration import CALIBRATION_SAMPLES, calibrate, input_powers, robust_mean
 from tinyfoa_rt.run.divergence import check_loss, check_tensors
 from tinyfoa_rt.run.feed import Samples, fill_batch
 from tinyfoa_rt.run.forward import ForwardPass
 from tinyfoa_rt.run.frozen_slice import FrozenSlice
+from tinyfoa_rt.run.held_back import HeldBack
 from tinyfoa_rt.run.model_state import ModelState
 from tinyfoa_rt.run.progress import Progress
 from tinyfoa_rt.run.sample_order import SampleOrder
@@ -40,8 +42,8 @@ class LayerwiseLoop:
         self._forward = ForwardPass(artifact, state, runtime)
         self._training: BlockTraining | None = None
 
-    def epochs(self, samples: Samples, labels: Array) -> Iterator[Report]:
-        """Train all blocks of the round that are left, and report every step."""
+    def epochs(self, samples: Samples, labels: Array, held_back: HeldBack | None = None) -> Iterator[Report]:
+        """Train all blocks of the round that are left, and report every step; measure each on what is held back."""
         feed: Feed | None = None
         wanted = [index for index, block in enumerate(self._artifact.blocks) if self._progress.settings.trains(block.name)]
         while self._progress.block < len(self._artifact.blocks):
@@ -49,7 +51,7 @@ class LayerwiseLoop:
             if index <= wanted[-1] and (index in wanted or isinstance(feed, ActivationCache)):
                 feed = self._feed(index, feed, samples)
             if index in wanted and feed is not None:
-                yield from self._train_block(index, feed, labels)
+                yield from self._train_block(index, feed, labels, held_back)
             self._progress.block += 1
             self._progress.step = 0
 
@@ -71,8 +73,9 @@ class LayerwiseLoop:
         training.end_turn()
         return float(np.mean(losses))
 
-    def _train_block(self, index: int, feed: Feed, labels: Array) -> Iterator[Report]:
+    def _train_block(self, index: int, feed: Feed, labels: Array, held_back: HeldBack | None) -> Iterator[Report]:
         settings, batch = self._progress.settings, self._artifact.manifest.batch
+        validation = BlockValidation(self._artifact, self._forward, held_back, index) if held_back is not None else None
         training = BlockTraining(self._artifact, index, self._state, self._runtime)
         name = training.record.name
         order = SampleOrder(labels, batch, (settings.seed, index), settings.sampling)
@@ -92,7 +95,9 @@ class LayerwiseLoop:
                 result = training.step(rate, self._progress.total_steps)
                 check_loss(name, step, result.loss)
                 self._count_step()
-                yield Report(name, epoch, step, num_steps, self._progress.total_steps, *result)
+                is_last = (step + 1) % steps_per_epoch == 0
+                measured = validation.measure(self._progress) if validation is not None and is_last else None
+                yield Report(name, epoch, step, num_steps, self._progress.total_steps, *result, measured)
         training.end_turn()
         for layer in training.record.layers:
             check_tensors(name, self._progress.step, self._state.layers[layer.name].arrays())
@@ -135,7 +140,7 @@ class LayerwiseLoop:
         training.labels[...] = labels[rows]
 
     def _feed(self, index: int, before: Feed | None, samples: Samples) -> Feed:
-        """What enters block ``index``: the samples themselves where nothing is computed before it."""
+        """What enters block ``index``, computed from what entered the block before where that is known."""
         if isinstance(before, ActivationCache):
             return self._forward.advance(before, index)
-        return self._forward.collect(index, samples) if any(self._artifact.manifest.stages[: index + 1]) else samples
+        return self._forward.feed(index, samples)

@@ -86,6 +86,11 @@ class ModelState:
             found.update(layer.forward_tensors(as_bytes=as_bytes))
         return found
 
+    @property
+    def kept(self) -> dict[str, Array]:
+        """What methods keep, by name."""
+        return {name: array for name, array in self.others.items() if name in self._kept}
+
     def end_turns(self) -> None:
         """End the turn of every layer: after this, arrays are whole."""
         for layer in self.layers.values():

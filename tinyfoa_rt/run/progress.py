@@ -14,6 +14,8 @@ __all__ = ["Progress"]
 
 _LARGEST_COUNT = 2**31 - 1  # C99 keeps 32 bits
 _MEND = "start training anew"
+# Settings that are left out where they are these.
+_UNSAID: Mapping[str, Any] = {"validation": 0.0, "stop": "last"}
 
 
 @dataclass
@@ -30,6 +32,8 @@ class Progress:
         total_steps: steps of all blocks in this round.
         rates: the rate that was measured last for each block that has ever begun to train.
         powers: of each block whose rate is still being measured on a stream, mean x^2 of the samples that it has seen.
+        validated: of each block that was measured on samples that are held back, its accuracy, of a regression its loss.
+        exit: the block that predicts in the model's place, by its own head; ``None`` where the model ends as it was given.
     """
 
     settings: TrainSettings
@@ -40,19 +44,26 @@ class Progress:
     total_steps: int = 0
     rates: dict[str, float] = field(default_factory=dict)
     powers: dict[str, list[float]] = field(default_factory=dict)
+    validated: dict[str, float] = field(default_factory=dict)
+    exit: str | None = None
 
     def begin(self, settings: TrainSettings, data: str | None) -> None:
         """Stand where a round begins; with no ``data``, where a stream does."""
         self.settings, self.data = settings, data
         self.block = self.step = self.total_steps = 0
         self.powers.clear()
+        self.validated.clear()
+        self.exit = None
 
     def to_json(self) -> dict[str, Any]:
         """Return an object of numbers and texts."""
         normalization = None if self.normalization is None else self.normalization.to_json()
         counts = {name: getattr(self, name) for name in ("block", "step", "total_steps")}
         measured = {"rates": dict(self.rates), "powers": {name: list(powers) for name, powers in self.powers.items()}}
-        return {"settings": self._settings(), "normalization": normalization, "data": self.data, **counts, **measured}
+        found = {"settings": self._settings(), "normalization": normalization, "data": self.data, **counts, **measured}
+        # A training without validation has no such fields: other runtimes, which know of none, can go on with it.
+        own = {"validated": dict(self.validated), "exit": self.exit}
+        return {**found, **{name: value for name, value in own.items() if value}}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Progress:
@@ -63,12 +74,15 @@ class Progress:
         """
         try:
             hints = get_type_hints(TrainSettings)
-            known = {name: _typed(value["settings"], name, hint) for name, hint in hints.items() if name != "blocks"}
+            given = {**_UNSAID, **value["settings"]}
+            known = {name: _typed(given, name, hint) for name, hint in hints.items() if name != "blocks"}
             settings = TrainSettings(**known, blocks=_names(value["settings"], "blocks"))
             counts = {name: _typed(value, name, int) for name in ("block", "step", "total_steps")}
             rates = {name: float(_typed(value["rates"], name, float)) for name in value["rates"]}
             powers = {name: _numbers(_typed(value["powers"], name, list)) for name in value["powers"]}
-            data = _typed(value, "data", str | None)
+            validated = value.get("validated", {})
+            validated = {name: float(_typed(validated, name, float)) for name in validated}
+            data, ending = _typed(value, "data", str | None), _typed({"exit": None, **value}, "exit", str | None)
             stored = value["normalization"]
         except UsageError as error:
             raise InputError(f"checkpoint, progress, {error.place}", error.problem, _MEND) from error
@@ -77,11 +91,12 @@ class Progress:
         if not all(0 <= count <= _LARGEST_COUNT for count in counts.values()):
             raise InputError("checkpoint, progress", "has a count that is not from 0 to 2^31 - 1", _MEND)
         normalization = None if stored is None else Normalization.from_json(stored)
-        return cls(settings, normalization, data, **counts, rates=rates, powers=powers)
+        return cls(settings, normalization, data, **counts, rates=rates, powers=powers, validated=validated, exit=ending)
 
     def _settings(self) -> dict[str, Any]:
         blocks = self.settings.blocks
-        return {**asdict(self.settings), "blocks": None if blocks is None else list(blocks)}
+        said = {name: value for name, value in asdict(self.settings).items() if (name, value) not in _UNSAID.items()}
+        return {**said, "blocks": None if blocks is None else list(blocks)}
 
 
 def _typed(values: Any, name: Any, hint: Any) -> Any:

@@ -20,11 +20,13 @@ from typing import Any
 import numpy as np
 
 from tinyfoa_rt.artifact.checkpoint import has_checkpoint
+from tinyfoa_rt.artifact.settings import TrainSettings
 from tinyfoa_rt.drawing import render_curve
 from tinyfoa_rt.errors import InputError, UsageError
 from tinyfoa_rt.files import write_whole
 from tinyfoa_rt.run.data import DataSet, Normalization
 from tinyfoa_rt.run.evaluation import Evaluation
+from tinyfoa_rt.run.held_back import rows_of_split
 from tinyfoa_rt.run.metrics import MetricsLog
 from tinyfoa_rt.run.step_report import Report
 from tinyfoa_rt.run.trainer import Trainer
@@ -90,13 +92,22 @@ class RecordedTraining:
         data: trains and tests it.
         output: the folder.
         checkpoint_every: seconds between two checkpoints.
+        validation: samples and labels on which blocks are measured, where they are no share of the training set.
     """
 
-    def __init__(self, trainer: Trainer, data: DataSet, output: str | Path, checkpoint_every: float = 30.0) -> None:
+    def __init__(
+        self,
+        trainer: Trainer,
+        data: DataSet,
+        output: str | Path,
+        checkpoint_every: float = 30.0,
+        validation: tuple[Any, Any] | None = None,
+    ) -> None:
         self._trainer = trainer
         self._data = data
         self._output = Path(output)
         self._every = checkpoint_every
+        self._validation = validation
         self._signal = 0
         self._metrics = MetricsLog(self._output / "metrics.jsonl")
 
@@ -104,16 +115,16 @@ class RecordedTraining:
         """Return the steps of a round.
 
         Args:
-            normalization: ``data`` (mean and deviation of the training set), ``none``, or ``auto``: as the model began to learn,
-                and at first ``data`` where that does good.
+            normalization: ``data`` (mean and deviation of what is trained on), ``none``, or ``auto``: as the model began to
+                learn, and at first ``data`` where that does good.
             **settings: fields of :class:`tinyfoa_rt.artifact.settings.TrainSettings`.
         """
         check_normalization(normalization)
         trainer, data = self._trainer, self._data
         is_trained = bool(trainer.progress.rates)
         if normalization != "auto" or not is_trained:
-            trainer.progress.normalization = self._normalization(normalization)
-        return trainer.iterate(data.x_train, data.y_train, **settings)
+            trainer.progress.normalization = self._normalization(normalization, TrainSettings(**settings))
+        return trainer.iterate(data.x_train, data.y_train, **{**settings, **self._held_back()})
 
     def resume(self) -> Iterator[Report]:
         """Return what is left of a round: nothing, perhaps.
@@ -123,9 +134,9 @@ class RecordedTraining:
         """
         trainer, data = self._trainer, self._data
         if trainer.is_done:
-            trainer.check_resumed(data.x_train, data.y_train)
+            trainer.check_resumed(data.x_train, data.y_train, **self._held_back())
             return iter(())
-        return trainer.iterate(data.x_train, data.y_train)
+        return trainer.iterate(data.x_train, data.y_train, **self._held_back())
 
     def run(self, reports: Iterator[Report], watch: Watch | None = None) -> Outcome:
         """Take the steps of :meth:`begin` or :meth:`resume`, and evaluate.
@@ -146,11 +157,20 @@ class RecordedTraining:
         write_whole(self._output / "evaluation.json", (json.dumps(vars(evaluation), indent=1) + "\n").encode())
         return Outcome(evaluation)
 
-    def _normalization(self, asked: str) -> Normalization | None:
+    def _held_back(self) -> dict[str, Any]:
+        """The samples on which blocks are measured, where they are not a share, which is a setting."""
+        return {} if self._validation is None else {"validation": self._validation}
+
+    def _normalization(self, asked: str, settings: TrainSettings) -> Normalization | None:
         """A frozen block wants samples as those that it was trained on, and the numbers of a regression often are the samples."""
         manifest = self._trainer.artifact.manifest
         does_good = manifest.frozen_blocks == 0 and not self._data.reconstructs and manifest.takes_normalization
-        return self._data.normalization if asked == "data" or (asked == "auto" and does_good) else None
+        if asked != "data" and not (asked == "auto" and does_good):
+            return None
+        if not settings.validation:
+            return self._data.normalization
+        trained, _ = rows_of_split(len(self._data.y_train), settings.validation, settings.seed)
+        return self._data.normalization_of(trained)
 
     def _follow(self, reports: Iterator[Report], watch: Watch) -> None:
         """Log what training reports; save now and then."""
@@ -162,7 +182,7 @@ class RecordedTraining:
             steps.append(report)
             row = None
             is_last = report.step + 1 == report.num_steps
-            if is_last or (report.step + 1) % max(1, report.num_steps // _ROWS_A_BLOCK) == 0:
+            if is_last or report.validation is not None or (report.step + 1) % max(1, report.num_steps // _ROWS_A_BLOCK) == 0:
                 row = _row(steps)
                 self._metrics.append(row)
                 steps.clear()
@@ -193,4 +213,7 @@ def _row(steps: list[Report]) -> dict[str, Any]:
     """The means over some steps of a block, as the log has them."""
     last = steps[-1]
     measured = {"loss": float(np.mean([step.loss for step in steps])), "accuracy": float(np.mean([s.accuracy for s in steps]))}
+    if last.validation is not None:
+        found = {"validation_loss": last.validation.loss, "validation_accuracy": last.validation.accuracy}
+        measured |= {name: value for name, value in found.items() if value is not None}
     return {"step": last.total_steps, "block": last.block, "epoch": last.epoch, **measured}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tinyfoa_rt.run.evaluation import Evaluation
+
 __all__ = ["Report"]
 
 
@@ -19,6 +21,7 @@ class Report:
         total_steps: steps of all blocks so far, this one included.
         loss: mean of the batch.
         accuracy: of the block's scores on the batch; 0 where it has none.
+        validation: what the block is worth on samples that are held back, behind the last step of an epoch; else ``None``.
     """
 
     block: str
@@ -28,3 +31,4 @@ class Report:
     total_steps: int
     loss: float
     accuracy: float
+    validation: Evaluation | None = None

@@ -16,17 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyfoa_rt.artifact.checkpoint import FOLDER, load_checkpoint, save_checkpoint
-from tinyfoa_rt.artifact.folder import INFERENCE, MANIFEST, Artifact
-from tinyfoa_rt.artifact.inference import write_inference
+from tinyfoa_rt.artifact.folder import INFERENCE, MANIFEST, Artifact, exit_path
+from tinyfoa_rt.artifact.inference import find_parameters, write_inference
 from tinyfoa_rt.artifact.settings import TrainSettings
 from tinyfoa_rt.errors import InputError, UsageError
 from tinyfoa_rt.ir.losses import loss_of
+from tinyfoa_rt.run.block_validation import best_exit
 from tinyfoa_rt.run.data import Normalization
 from tinyfoa_rt.run.data_digest import digest_of
 from tinyfoa_rt.run.divergence import check_tensors
 from tinyfoa_rt.run.evaluation import Evaluation, evaluate_scores, predict
 from tinyfoa_rt.run.feed import Samples, as_step_labels, samples_of
 from tinyfoa_rt.run.forward import ForwardPass
+from tinyfoa_rt.run.held_back import HeldBack, hold_back
 from tinyfoa_rt.run.interleaved import InterleavedLoop
 from tinyfoa_rt.run.kernels import find_kernels
 from tinyfoa_rt.run.layerwise import LayerwiseLoop
@@ -87,7 +89,21 @@ class Trainer:
         """Whether the round has ended: every block has had its epochs."""
         return self.progress.block >= len(self.artifact.blocks)
 
-    def fit(self, x: Inputs, y: Array, *, normalization: Normalization | None = None, **settings: Any) -> Trainer:
+    @property
+    def exit(self) -> int | None:
+        """The block that predicts in the model's place (``stop="best"``), or ``None``."""
+        names = [block.name for block in self.artifact.blocks]
+        return None if self.progress.exit is None else names.index(self.progress.exit)
+
+    def fit(
+        self,
+        x: Inputs,
+        y: Array,
+        *,
+        normalization: Normalization | None = None,
+        validation: float | tuple[Inputs, Array] | None = None,
+        **settings: Any,
+    ) -> Trainer:
         """Train every block, or those that ``blocks`` names, on ``x`` and ``y``.
 
         Where a ``fit`` was interrupted, it goes on to the same bits, with the same data and settings. Else a round begins from
@@ -99,6 +115,9 @@ class Trainer:
                 array of each by its name. Inputs of whole numbers (ids, bytes) and of truth values take them as they are.
             y: classes (N,), whole numbers from 0; or labels (N, outputs), of one output (N,) too.
             normalization: of the samples, kept with the model; ``None`` for the one that it has, and at first none.
+            validation: the share of the samples that is held back, such as 0.1, or samples and labels of their own: on them each
+                block that predicts by itself is measured behind every epoch, and no step, rate or scale comes from them. Hidden
+                blocks predict where the artifact was built with exits.
             **settings: fields of :class:`tinyfoa_rt.artifact.settings.TrainSettings`, such as ``epochs=10``.
 
         Raises:
@@ -106,36 +125,59 @@ class Trainer:
             UsageError: a setting is out of range, or not that of the ``fit`` that was interrupted.
             DivergenceError: the loss or a weight has become NaN or infinite; what was saved before is whole.
         """
-        for _ in self.iterate(x, y, normalization=normalization, **settings):
+        for _ in self.iterate(x, y, normalization=normalization, validation=validation, **settings):
             pass
         return self
 
-    def iterate(self, x: Inputs, y: Array, *, normalization: Normalization | None = None, **settings: Any) -> Iterator[Report]:
+    def iterate(
+        self,
+        x: Inputs,
+        y: Array,
+        *,
+        normalization: Normalization | None = None,
+        validation: float | tuple[Inputs, Array] | None = None,
+        **settings: Any,
+    ) -> Iterator[Report]:
         """As :meth:`fit`, step by step; between two steps the trainer may be saved or asked to predict."""
         progress = self.progress
         kept = progress.normalization if normalization is None else normalization
-        samples, labels = self._data(x, y, kept)
-        samples.check()
+        if isinstance(validation, (int, float)):
+            settings["validation"] = float(validation)
+        sets = self._sets(x, y, validation, kept)
+        for samples, _ in sets:
+            samples.check()
         loop = self._loop()
         if progress.data is None or self.is_done:
-            self._begin_round(TrainSettings(**settings), digest_of(samples, labels))
+            wanted = TrainSettings(**settings)
+            self._check_stop(wanted, has_validation=bool(wanted.validation) or len(sets) > 1)
+            self._begin_round(wanted, digest_of(*sets))
             progress.normalization = kept
         else:
             self._check_settings(replace(progress.settings, **settings), kept)
-            self._check_digest(samples, labels)
-        return loop.epochs(samples, labels)
+            self._check_digest(*sets)
+        return self._round(loop, sets)
+
+    def _round(self, loop: LayerwiseLoop | InterleavedLoop, sets: Sequence[tuple[Samples, Array]]) -> Iterator[Report]:
+        """The steps of a round, and what follows from all of them."""
+        settings, (samples, labels) = self.progress.settings, sets[0]
+        held_back = HeldBack(*sets[1]) if len(sets) > 1 else None
+        if settings.validation:
+            samples, labels, held_back = hold_back(samples, labels, settings.validation, settings.seed)
+        yield from loop.epochs(samples, labels, held_back)
+        if settings.stop == "best":
+            self.progress.exit = best_exit(self.artifact, self.progress.validated)
 
     def restart(self) -> None:
         """Leave a ``fit`` that was interrupted: the next one begins a round from the present weights, a stream block 0."""
         self._begin_round(self.progress.settings, None)
 
-    def check_resumed(self, x: Inputs, y: Array) -> None:
+    def check_resumed(self, x: Inputs, y: Array, validation: float | tuple[Inputs, Array] | None = None) -> None:
         """Refuse data on which the last ``fit`` cannot go on.
 
         Raises:
             InputError: they are not those that it was begun with.
         """
-        self._check_digest(*self._data(x, y, self.progress.normalization))
+        self._check_digest(*self._sets(x, y, validation, self.progress.normalization))
 
     def partial_fit(self, x: Inputs, y: Array) -> float:
         """Train on a stream: take one step for each batch in ``x`` at a constant rate; return the mean loss.
@@ -183,7 +225,7 @@ class Trainer:
             InputError: the samples do not fit the model.
         """
         samples = samples_of(self.artifact.manifest, x, self.progress.normalization)
-        parts = [self._forward.scores(samples.gather(part)) for part in self._forward.parts(len(samples))]
+        parts = [self._forward.scores(samples.gather(part), self.exit) for part in self._forward.parts(len(samples))]
         return np.concatenate(parts) if parts else np.zeros((0, self.artifact.manifest.num_outputs), np.float32)
 
     def predict(self, x: Inputs) -> Array:
@@ -211,8 +253,13 @@ class Trainer:
                 self.artifact.save(folder)
             self._home = folder
         save_checkpoint(folder / FOLDER, arrays, self.progress.to_json(), self.artifact.id)
-        parameters, tensors = self.artifact.manifest.parameters, self.state.forward_tensors(as_bytes=True)
-        write_inference(folder / INFERENCE, self.artifact.models[INFERENCE], parameters, tensors)
+        tensors = self.state.forward_tensors(as_bytes=True)
+        model, parameters = self.artifact.models[INFERENCE], self.artifact.manifest.parameters
+        if self.exit is not None:
+            tensors |= self.state.kept
+            model = self.artifact.models[exit_path(self.exit)]
+            parameters = find_parameters(model, tensors)
+        write_inference(folder / INFERENCE, model, parameters, tensors)
 
     @classmethod
     def load(cls, folder: str | Path, **options: Any) -> Trainer:
@@ -225,8 +272,9 @@ class Trainer:
         checkpoint = load_checkpoint(Path(folder) / FOLDER, trainer.artifact.id)
         trainer.state.restore(checkpoint.tensors)
         trainer.progress = Progress.from_json(checkpoint.progress)
-        if trainer.progress.block > len(trainer.artifact.blocks):
-            raise InputError("checkpoint, progress", "is beyond the last block", "start training anew")
+        ends = (None, *(block.name for block in trainer.artifact.blocks))
+        if trainer.progress.block > len(trainer.artifact.blocks) or trainer.progress.exit not in ends:
+            raise InputError("checkpoint, progress", "names no block of this artifact", "start training anew")
         return trainer
 
     def _begin_round(self, settings: TrainSettings, data: str | None) -> None:
@@ -256,9 +304,9 @@ class Trainer:
                     f"{name} {value}", problem, "leave it out to go on, or begin anew from these weights (Trainer.restart)"
                 )
 
-    def _check_digest(self, samples: Samples, labels: Array) -> None:
-        """Refuse to go on with other data."""
-        if digest_of(samples, labels) != self.progress.data:
+    def _check_digest(self, *sets: tuple[Samples, Array]) -> None:
+        """Refuse to go on with other data, for training or for validation."""
+        if digest_of(*sets) != self.progress.data:
             mend = "give the same, or begin anew from these weights: train DIR -o ANOTHER (Trainer.restart)"
             raise InputError("data", "are not those that the training was begun with", mend)
 
@@ -272,6 +320,24 @@ class Trainer:
         """Samples, and labels as a step takes them."""
         samples = samples_of(self.artifact.manifest, x, normalization)
         return samples, as_step_labels(self.artifact.manifest, samples, np.asarray(y))
+
+    def _sets(
+        self, x: Inputs, y: Array, validation: float | tuple[Inputs, Array] | None, normalization: Normalization | None
+    ) -> list[tuple[Samples, Array]]:
+        """The samples, and those of their own that are held back, if there are any; with labels."""
+        given = [(x, y), *([validation] if isinstance(validation, tuple) else [])]
+        return [self._data(*each, normalization) for each in given]
+
+    def _check_stop(self, settings: TrainSettings, *, has_validation: bool) -> None:
+        """Refuse to look for the best block where not all can be compared."""
+        if settings.stop == "last":
+            return
+        if not has_validation:
+            raise UsageError("--stop best", "compares blocks on samples that are held back", "add --validation 0.1, or a file")
+        names = [block.name for index, block in enumerate(self.artifact.blocks) if not self._forward.predicts(index)]
+        if names:
+            problem = f"wants a prediction of each block, and {names[0]} has none"
+            raise UsageError("--stop best", problem, "build with --exits and local heads, and train the model's classifier")
 
     def _loop(self) -> LayerwiseLoop | InterleavedLoop:
         kind = InterleavedLoop if self.artifact.manifest.order == "interleaved" else LayerwiseLoop

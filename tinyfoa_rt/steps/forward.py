@@ -23,8 +23,10 @@ from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.parameters import LayerTensors, declare_read_only
 from tinyfoa_rt.steps.training_nodes import absorbed_relu, running_statistics
 
-__all__ = ["ForwardPass", "assemble_forward", "window_attributes"]
+__all__ = ["ForwardPass", "assemble_forward", "run_all", "run_blocks", "window_attributes"]
 
+# What is not trained runs in the model's own precision.
+_FROZEN = Recipe(binarize="none")
 # By the kind of a layer and the precision of its product.
 _PRODUCTS = {
     "dense": {"real": "RealDense", "sign": "SignDense", "binary": "BinaryDense"},
@@ -182,29 +184,41 @@ def assemble_forward(
         The step graph, and for each block's name the step at which its forward pass begins.
     """
     builder = StepBuilder(graph, profile, batch)
-    for name in graph.inputs:
+    forward, starts = run_blocks(builder, parts, trained)
+    for name in filter(graph.is_constant, graph.outputs):
+        builder.structure(name)
+    run_all(ForwardPass(builder, _FROZEN, forward.binary), parts.behind)
+    return builder.finish("forward", graph.outputs), starts
+
+
+def run_blocks(
+    builder: StepBuilder, parts: Partition, trained: Mapping[str, Recipe], to: str = ""
+) -> tuple[ForwardPass, Mapping[str, int]]:
+    """Run the model from its inputs to the end of the block ``to``, or of its last block.
+
+    Returns:
+        The pass over that block, and for each block's name the step at which its pass begins.
+    """
+    for name in builder.graph.inputs:
         builder.input(name, builder.value_type(name))
-    binary: dict[str, str] = {}
-    default = Recipe(binarize="none")
-    stem = ForwardPass(builder, default, binary)
-    for node in parts.stem:
-        stem.run_node(node)
+    forward = ForwardPass(builder, _FROZEN, {})
+    run_all(forward, parts.stem)
     starts: dict[str, int] = {}
     for block in parts.blocks:
         starts[block.name] = builder.num_nodes
         recipe = trained.get(block.name)
-        forward = ForwardPass(builder, recipe or default, binary)
+        forward = ForwardPass(builder, recipe or _FROZEN, forward.binary)
         if recipe is None:
-            _run_all(forward, block.nodes)
+            run_all(forward, block.nodes)
         else:
             _run_trained(forward, block)
-    for name in filter(graph.is_constant, graph.outputs):
-        builder.structure(name)
-    _run_all(ForwardPass(builder, default, binary), parts.behind)
-    return builder.finish("forward", graph.outputs), starts
+        if block.name == to:
+            break
+    return forward, starts
 
 
-def _run_all(forward: ForwardPass, nodes: Sequence[Node]) -> None:
+def run_all(forward: ForwardPass, nodes: Sequence[Node]) -> None:
+    """Run nodes of the model as they are."""
     for node in nodes:
         forward.run_node(node)
 

@@ -8,5 +8,6 @@ from tinyfoa_rt.run.data.features import chunks
 from tinyfoa_rt.run.data.fit import fit_to_shape
 from tinyfoa_rt.run.data.load import load_data
 from tinyfoa_rt.run.data.normalization import Normalization
+from tinyfoa_rt.run.data.some_rows import SomeRows
 
-__all__ = ["DataSet", "Normalization", "check_classes", "chunks", "fit_to_shape", "load_data"]
+__all__ = ["DataSet", "Normalization", "SomeRows", "check_classes", "chunks", "fit_to_shape", "load_data"]

@@ -15,6 +15,7 @@ from tinyfoa_rt.run.data.classes import check_classes
 from tinyfoa_rt.run.data.features import as_features
 from tinyfoa_rt.run.data.labels import as_labels, is_regression
 from tinyfoa_rt.run.data.normalization import Normalization, measure
+from tinyfoa_rt.run.data.some_rows import SomeRows
 from tinyfoa_rt.run.data.split import split_stratified
 
 __all__ = ["DataSet", "Part", "join", "split"]
@@ -50,6 +51,21 @@ class DataSet:
         """Whether labels are as many numbers as samples, and so most likely the samples themselves."""
         is_single = not isinstance(self.x_train, Mapping)
         return not self.num_classes and is_single and self.y_train[0].size == self.x_train[0].size
+
+    def normalization_of(self, rows: NDArray[np.int64]) -> Normalization:
+        """That of these rows of ``x_train`` alone, measured as that of all was."""
+        if isinstance(self.x_train, Mapping):
+            return self.normalization
+        axis = self.normalization.axis if isinstance(self.normalization.mean, tuple) else None
+        return measure(SomeRows(self.x_train, rows), axis)
+
+    def whole(self) -> tuple[Any, NDArray[Any]]:
+        """All samples and labels, those for testing too."""
+        if isinstance(self.x_train, Mapping):
+            joined: Any = {name: np.concatenate((x, self.x_test[name])) for name, x in self.x_train.items()}
+        else:
+            joined = np.concatenate((self.x_train, self.x_test))
+        return joined, np.concatenate((self.y_train, self.y_test))
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import InputError
+from tinyfoa_rt.run.data.some_rows import SomeRows
 
 __all__ = ["as_features", "chunks"]
 
@@ -38,7 +39,7 @@ def as_features(x: NDArray[Any], place: str) -> NDArray[Any]:
     return features
 
 
-def chunks(x: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
+def chunks(x: NDArray[Any] | SomeRows) -> Iterator[tuple[int, NDArray[Any]]]:
     """Pairs of first row and rows, a few MiB each, so that a memory-mapped set is never whole in RAM."""
     step = max(1, _CHUNK_NBYTES // max(1, x[:1].nbytes))
     for start in range(0, len(x), step):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.run.data.features import chunks
+from tinyfoa_rt.run.data.some_rows import SomeRows
 
 __all__ = ["Normalization", "measure"]
 
@@ -80,7 +81,7 @@ class Normalization:
         return cls(mean, std, axis)
 
 
-def measure(x: NDArray[Any], axis: int | None) -> Normalization:
+def measure(x: NDArray[Any] | SomeRows, axis: int | None) -> Normalization:
     """Return mean and deviation of ``x`` (N, ...), of all elements or, with ``axis``, of each channel.
 
     A channel that never changes gets deviation 1, so that it becomes 0. Chunks are merged by Chan's formula in float64.

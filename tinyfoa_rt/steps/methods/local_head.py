@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.block import Block, Partition
 from tinyfoa_rt.ir.graph import Attribute
-from tinyfoa_rt.ir.names import LOGITS, RATE, gradient, own, parts, successor
+from tinyfoa_rt.ir.names import LOGITS, RATE, gradient, kept_by, own, parts, successor
 from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.options import AUTO, PlanOptions
 from tinyfoa_rt.ir.plan import PlannedBuffer
@@ -30,6 +30,7 @@ from tinyfoa_rt.steps.backward import BackwardPass
 from tinyfoa_rt.steps.block_context import BlockContext
 from tinyfoa_rt.steps.block_pass import BlockPass
 from tinyfoa_rt.steps.builder import StepBuilder
+from tinyfoa_rt.steps.forward import ForwardPass
 from tinyfoa_rt.steps.initial_weights import initial_weights
 from tinyfoa_rt.steps.methods.drawn import draw
 from tinyfoa_rt.steps.methods.head_view import HeadView, view_of
@@ -71,11 +72,8 @@ class LocalHead(Method):
 
     def add(self, context: BlockContext, forward: BlockPass, backward: BackwardPass) -> Signal:
         builder, output, view = forward.builder, context.block.output, view_of(context)
-        head = _HEAD if builder.has(_HEAD) else ""  # computed from its hash
         seen, scale = _seen(context, view, forward)
-        drawn: dict[str, Attribute] = {"seed": context.recipe.seed, "pools": int(view.pool == "average"), "gain": view.gain}
-        attributes = {"num_classes": context.recipe.num_outputs, **drawn}
-        logits = builder.call("HeadLogits", (seen, scale, head), (LOGITS,), attributes, "head")[0]
+        head, drawn, logits = _classify(context, forward, (seen, scale), LOGITS)
         grad_logits = add_loss(context, builder, logits)
         builder.phase = "gradient"
         full = builder.type_of(seen).shape
@@ -88,6 +86,9 @@ class LocalHead(Method):
             pooled: dict[str, Attribute] = {name: drawn[name] for name in ("pools", "gain")}
             _learn(context.recipe, builder, (grad_logits, seen, scale, grad), pooled)
         return Signal({output: grad if seen == output else _spread(view, backward, output, grad)}, logits)
+
+    def predict(self, context: BlockContext, forward: ForwardPass, scores: str, owner: str = "") -> str:
+        return _classify(context, forward, _seen(context, view_of(context), forward), scores, owner)[2]
 
     def rate_units(self, context: BlockContext) -> RateUnits:
         view = view_of(context)
@@ -133,7 +134,19 @@ def _feeds(block: Block, last: Block) -> bool:
     return is_single and block is not last and layer.input == block.output
 
 
-def _seen(context: BlockContext, view: HeadView, forward: BlockPass) -> tuple[str, str]:
+def _classify(
+    context: BlockContext, forward: ForwardPass, seen: tuple[str, str], scores: str, owner: str = ""
+) -> tuple[str, dict[str, Attribute], str]:
+    """Add the scores; return the stored head, empty where it is computed from its hash, what draws it, and the scores."""
+    recipe, builder, view = context.recipe, forward.builder, view_of(context)
+    stored = kept_by(owner, _HEAD)
+    head = stored if builder.has(stored) else ""
+    drawn: dict[str, Attribute] = {"seed": recipe.seed, "pools": int(view.pool == "average"), "gain": view.gain}
+    attributes = {"num_classes": recipe.num_outputs, **drawn}
+    return head, drawn, builder.call("HeadLogits", (*seen, head), (scores,), attributes, "head")[0]
+
+
+def _seen(context: BlockContext, view: HeadView, forward: ForwardPass) -> tuple[str, str]:
     """What the head reads, and its scale: the block's output, or the means of its cells, which are real numbers."""
     builder, output = forward.builder, context.block.output
     if view.pool != "grid":

@@ -4,7 +4,7 @@ A method is an object without state, asked about one block at a time. It says wh
 loss and the gradients of values of the block to a step, and names the scores that the trainer reports. How the error comes
 back through the block, what is updated and where weights lie is not its business.
 
-The model predicts by its own output, whatever trains its blocks; what a single block predicts are a step's scores.
+The model predicts by its own output, whatever trains its blocks; what a single block predicts are a step's scores, and an exit's.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.steps.backward import BackwardPass
 from tinyfoa_rt.steps.block_context import BlockContext
 from tinyfoa_rt.steps.block_pass import BlockPass
+from tinyfoa_rt.steps.forward import ForwardPass
 
 __all__ = ["KeptTensor", "Method", "RateUnits", "Signal"]
 
@@ -134,6 +135,14 @@ class Method(Protocol):
         Set ``forward.builder.phase`` to ``gradient`` before the first node that belongs to it.
         """
         ...
+
+    def predict(self, context: BlockContext, forward: ForwardPass, scores: str, owner: str = "") -> str:
+        """Add the block's own prediction to a pass over it: the tensor ``scores`` (N, outputs). Return its name.
+
+        Where the block does not predict by itself, nothing is added, and the name is empty. The names of kept tensors begin with
+        ``owner`` where a graph is not the block's alone.
+        """
+        return ""
 
     def rate_units(self, context: BlockContext) -> RateUnits:
         """What the block's rate depends on."""

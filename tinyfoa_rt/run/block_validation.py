@@ -1,0 +1,55 @@
+"""How good a block is by itself: its own prediction of samples that are held back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tinyfoa_rt.artifact.folder import Artifact
+from tinyfoa_rt.ir.losses import loss_of
+from tinyfoa_rt.run.evaluation import Evaluation, evaluate_scores
+from tinyfoa_rt.run.feed import gathered
+from tinyfoa_rt.run.forward import ForwardPass
+from tinyfoa_rt.run.held_back import HeldBack
+from tinyfoa_rt.run.progress import Progress
+
+__all__ = ["BlockValidation", "best_exit"]
+
+
+class BlockValidation:
+    """Measures one block of a model, again and again while it trains: what enters it is computed once.
+
+    Args:
+        artifact: of the model.
+        forward: the pass to the block and to its scores.
+        held_back: the samples.
+        index: of the block.
+    """
+
+    def __init__(self, artifact: Artifact, forward: ForwardPass, held_back: HeldBack, index: int) -> None:
+        self._loss = loss_of(artifact.manifest.loss.name)
+        self._name = artifact.blocks[index].name
+        self._forward = forward
+        self._labels = held_back.labels
+        self._index = index
+        self._feed = forward.feed(index, held_back.samples) if forward.predicts(index) else None
+
+    def measure(self, progress: Progress) -> Evaluation | None:
+        """Return loss and accuracy of the block as it is, and note it; ``None`` where it does not predict by itself."""
+        if self._feed is None:
+            return None
+        rows = np.arange(len(self._labels))
+        parts = [rows[part] for part in self._forward.parts(len(rows))]
+        found = [self._forward.block_scores(self._index, gathered(self._feed, part), len(part)) for part in parts]
+        measured = evaluate_scores(np.concatenate(found), self._labels, self._loss)
+        progress.validated[self._name] = measured.loss if measured.accuracy is None else measured.accuracy
+        return measured
+
+
+def best_exit(artifact: Artifact, validated: Mapping[str, float]) -> str | None:
+    """Return the block at whose head the model ends: the first of the best; ``None`` where that is the model's classifier."""
+    is_loss = artifact.manifest.loss.prediction == "value"
+    measured = [block for block in artifact.blocks if block.name in validated]
+    best = max(measured, key=lambda block: -validated[block.name] if is_loss else validated[block.name])
+    return None if best.is_classifier else best.name
