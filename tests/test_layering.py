@@ -40,7 +40,8 @@ MAY_IMPORT = {
     "export": NOUNS | {"model", "emit", "artifact", "run", "planner", "export.c99", "export.ort"},
     "pipeline": NOUNS | {"profiles", "model", "steps", "artifact", "planner", "report", "builder", "export"},
     "comparison": NOUNS | {"model", "artifact", "run", "pipeline"},
-    "cli": NOUNS | {"model", "zoo", "artifact", "run", "report", "planner", "pipeline", "comparison"},
+    "design": NOUNS | {"zoo", "artifact", "run", "pipeline"},
+    "cli": NOUNS | {"model", "zoo", "artifact", "run", "report", "planner", "pipeline", "comparison", "design"},
 }
 # What the planner knows bytes by, and no graph.
 BYTES_ALONE = ("accounts", "footprint", "layout", "search", "storage_layout")

@@ -1,11 +1,11 @@
-"""Sizes: what people write, and what is refused."""
+"""Sizes, times and counts: what people write, and what is refused."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyfoa_rt.errors import UsageError
-from tinyfoa_rt.units import format_nbytes, parse_nbytes
+from tinyfoa_rt.units import format_nbytes, parse_count, parse_nbytes, parse_seconds
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,28 @@ def test_what_is_no_size_is_refused_in_one_line(text: str) -> None:
     assert "\n" not in str(refusal.value)
     assert refusal.value.exit_status == 2
     assert refusal.value.mend
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("5min", 300), ("1.5 h", 5400)])
+def test_times(text: str, seconds: float) -> None:
+    assert parse_seconds(text, what="--time") == seconds
+
+
+@pytest.mark.parametrize(("text", "number"), [("500k", 500_000), ("1.5M", 1_500_000), ("2G", 2 * 10**9), (70, 70), ("12.7", 12)])
+def test_counts(text: str | int, number: int) -> None:
+    assert parse_count(text, what="--latency") == number
+
+
+@pytest.mark.parametrize("text", ["0s", "3", "0.5s", "min", "-1s", "5 minutes", ""])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="^--time"):
+        parse_seconds(text, what="--time")
+
+
+@pytest.mark.parametrize("text", ["0", "3m", "M", "-1", "1e6", "0.9"])
+def test_what_is_no_count_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="^--latency"):
+        parse_count(text, what="--latency")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tinyfoa_rt.artifact.folder import Artifact
     from tinyfoa_rt.planner.costs import BlockCosts
 
-__all__ = ["EXPORT_FORMATS", "build", "export", "plan"]
+__all__ = ["EXPORT_FORMATS", "build", "export", "fits", "plan"]
 
 EXPORT_FORMATS = ("c99", "ort")
 
@@ -65,6 +65,24 @@ def plan(model: Model, budget: str | int | None = None, *, labels: Any = None, *
     choice = choose(graph, asked, options, lambda costs: _planned(graph, costs))
     found = replace(choice.plan, reason=f"{explain_choice(choice)} {choice.plan.reason}")
     return _naming_smaller_input(graph, found)
+
+
+def fits(model: Model, budget: str | int | None = None, **options: Any) -> bool:
+    """Whether :func:`plan`, of the same arguments, would be feasible: found in a third of its time, as nothing is laid out.
+
+    Raises:
+        UsageError: an option is wrong.
+        InputError: the model cannot be read or trained.
+    """
+    from tinyfoa_rt.planner.assemble import search_space
+    from tinyfoa_rt.planner.costs import BlockCosts
+    from tinyfoa_rt.planner.nonvolatile import Flash
+    from tinyfoa_rt.planner.search import find_fitting, find_floor
+    from tinyfoa_rt.planner.task import resolve_options
+
+    costs = BlockCosts(resolve_options(_loaded(model), options_of(budget=budget, **options)))
+    space, most = search_space(costs), costs.task.budget_bytes
+    return find_floor(space) <= most and find_fitting(space, most, Flash(costs).fits) is not None
 
 
 def _planned(graph: Graph, costs: BlockCosts) -> Plan:

@@ -1,4 +1,4 @@
-"""Byte sizes as people write them.
+"""Byte sizes, times and counts as people write them.
 
 ``KB`` and ``KiB`` are 1024 bytes (how memory is sold), ``kB`` is 1000; likewise ``MB``, ``MiB`` and ``GB``, ``GiB`` are powers
 of 1024. A number without a unit is bytes.
@@ -7,11 +7,12 @@ of 1024. A number without a unit is bytes.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 
 from tinyfoa_rt.errors import UsageError
 
-__all__ = ["format_nbytes", "parse_nbytes"]
+__all__ = ["format_nbytes", "parse_count", "parse_nbytes", "parse_seconds"]
 
 _UNITS = {
     "": 1,
@@ -27,6 +28,8 @@ _UNITS = {
     "GiB": 1024**3,
     "G": 1024**3,
 }
+_SECONDS = {"s": 1, "min": 60, "h": 3600}
+_COUNTS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 _SIZE = re.compile(r"\s*(?P<number>\d{1,24}(?:\.\d{1,24})?)\s*(?P<unit>[A-Za-z]*)\s*", re.ASCII)
 _LARGEST = 2**62
 
@@ -48,6 +51,32 @@ def parse_nbytes(text: str | int, *, what: str = "budget") -> int:
     if not 1 <= nbytes <= _LARGEST:
         raise UsageError(f"{what} '{text}'", "is outside 1 byte to 4 EiB", mend)
     return nbytes
+
+
+def parse_seconds(text: str, *, what: str) -> float:
+    """Return the seconds that ``text`` names, such as ``90s``, ``5min`` or ``1h``.
+
+    Raises:
+        UsageError: not a time, or none at all.
+    """
+    return _parse(text, _SECONDS, what, "time", "write for example 90s, 5min or 1h")
+
+
+def parse_count(text: str | int, *, what: str) -> int:
+    """Return the whole number that ``text`` names, such as ``500k`` (thousands) or ``2M`` (millions), rounded down.
+
+    Raises:
+        UsageError: not a number, or less than 1.
+    """
+    return int(_parse(str(text), _COUNTS, what, "number", "write for example 500k, 2M or 120000"))
+
+
+def _parse(text: str, units: Mapping[str, int], what: str, noun: str, mend: str) -> float:
+    match = _SIZE.fullmatch(text)
+    value = Decimal(match["number"]) * units[match["unit"]] if match and match["unit"] in units else None
+    if value is None or not 1 <= value <= _LARGEST:
+        raise UsageError(f"{what} '{text}'", f"is not a {noun}" if value is None else "is out of range", mend)
+    return float(value)
 
 
 def format_nbytes(nbytes: int) -> str:

@@ -23,6 +23,7 @@ _INTERRUPTED = 130
 _COMMANDS = {
     "build": ("tinyfoa_rt.cli.build", "Build a plan: an artifact of step graphs that train on onnxruntime."),
     "compare": ("tinyfoa_rt.cli.compare", "Compare methods of training on a model and data, in budgets, over seeds."),
+    "design": ("tinyfoa_rt.cli.design", "Find a network for data and a memory budget, where there is no model yet."),
     "export": ("tinyfoa_rt.cli.export", "Export an artifact as C99 for microcontrollers."),
     "eval": ("tinyfoa_rt.cli.eval", "Measure a trained model on test data."),
     "inspect": ("tinyfoa_rt.cli.inspect", "Show layers, shapes and blocks: what can be trained and what not, and why."),

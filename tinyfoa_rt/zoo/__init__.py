@@ -13,7 +13,7 @@ from tinyfoa_rt.zoo.build import assemble, lay_out
 from tinyfoa_rt.zoo.network import Network
 from tinyfoa_rt.zoo.spec import ModelSpec, read_spec, with_pooled_input
 
-__all__ = ["build_model", "describe", "write_model", "zoo_names"]
+__all__ = ["build_model", "build_spec", "describe", "write_model", "zoo_names"]
 
 _FOLDER = "graphs/models"
 
@@ -50,6 +50,15 @@ def write_model(name: str, path: str | Path, *, pool_input: int = 1) -> None:
         InputError: the file cannot be written.
     """
     write_whole(Path(path), build_model(name, pool_input=pool_input).SerializeToString(deterministic=True))
+
+
+def build_spec(spec: ModelSpec) -> onnx.ModelProto:
+    """Build the model of a specification that was made in memory, as :func:`build_model` does.
+
+    Raises:
+        InputError: layers do not fit together.
+    """
+    return assemble(spec, lay_out(spec, spec.name))
 
 
 def _load(name: str, pool_input: int = 1) -> tuple[ModelSpec, Network]:

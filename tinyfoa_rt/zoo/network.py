@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import onnx
@@ -44,6 +45,12 @@ class Network:
         """Append the node of ``layer``, whose output has ``shape``."""
         self.nodes.append(helper.make_node(op_type, inputs, [layer.name], name=layer.name, **attributes))
         self.shapes[layer.name] = shape
+
+    def multiply_adds(self) -> Mapping[str, int]:
+        """Of each layer with weights how often a pass of one sample multiplies one."""
+        fan_in = {parameter.name: parameter.fan_in for parameter in self.parameters if parameter.fan_in}
+        weights = {node.name: name for node in self.nodes for name in node.input if name in fan_in}
+        return {layer: fan_in[name] * math.prod(self.shapes[layer]) for layer, name in weights.items()}
 
     def value_info(self, name: str) -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, [BATCH, *self.shapes[name]])
