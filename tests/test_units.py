@@ -50,13 +50,13 @@ def test_counts(text: str | int, number: int) -> None:
 
 @pytest.mark.parametrize("text", ["0s", "3", "0.5s", "min", "-1s", "5 minutes", ""])
 def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="^--time"):
+    with pytest.raises(UsageError, match=r"^--time"):
         parse_seconds(text, what="--time")
 
 
 @pytest.mark.parametrize("text", ["0", "3m", "M", "-1", "1e6", "0.9"])
 def test_what_is_no_count_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="^--latency"):
+    with pytest.raises(UsageError, match=r"^--latency"):
         parse_count(text, what="--latency")
 
 
