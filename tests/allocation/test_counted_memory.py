@@ -38,6 +38,8 @@ def mostly_slow(cases: Iterable[tuple[Any, ...]], fast: Collection[tuple[Any, ..
         {"batch": 6, "slices": "1x1", "train": "fc2[:1/4],fc3"},
         {"batch": 4, "slices": "2x2", "block_layers": "all", "train": "fc1[:3/8],fc2,fc3[:1/2]", "optimizer": "adam"},
         {"batch": 6, "slices": "2x2", "block_layers": "all", "slices_at": "one", "optimizer": "adam"},
+        pytest.param({"batch": 6, "slices_per_step": 3, "optimizer": "adam"}, marks=pytest.mark.slow),
+        pytest.param({"batch": 4, "slices": "2x3", "slices_per_step": 4, "block_layers": "all"}, marks=pytest.mark.slow),
         {"batch": 6, "train": "fc1[bias],fc2"},
         {"batch": 4, "block_layers": "all", "train": "all[bias],fc3", "optimizer": "momentum"},
         {"batch": 4, "slices": "1x1", "block_layers": "all", "train": "fc1[:3/8],fc2,fc3[:1/2]", "optimizer": "momentum"},

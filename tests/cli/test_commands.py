@@ -29,7 +29,7 @@ def test_plan_prints_a_table_and_writes_json_and_chart(model: str, tmp_path: Pat
     assert "conv1" in printed.out
     assert max(map(len, printed.out.splitlines())) <= 100
     written = json.loads(json_path.read_text())
-    assert written["format"] == "tinyfoa-plan/6"
+    assert written["format"] == "tinyfoa-plan/7"
     assert written["feasible"] is True
     assert ElementTree.parse(chart_path).getroot().tag.endswith("svg")
 

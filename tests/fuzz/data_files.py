@@ -157,7 +157,7 @@ _READERS: Mapping[str, Callable[[Path, random.Random], Any]] = {
     "npz": lambda folder, rng: load_data(_write(folder, "data.npz", _npz(rng), rng)),
     "csv": lambda folder, rng: load_data(_write(folder, "data.csv", _csv(rng), rng)),
     "profile": lambda folder, rng: load_profile(_write(folder, "own.toml", mutate_bytes(_profile(), rng), rng)),
-    "plan": lambda folder, rng: read_plan(Path(_write(folder, "plan.json", b'{"format": "tinyfoa-plan/6"}', rng))),
+    "plan": lambda folder, rng: read_plan(Path(_write(folder, "plan.json", b'{"format": "tinyfoa-plan/7"}', rng))),
     "tensors": _tensors,
     "metrics": _metrics,
 }

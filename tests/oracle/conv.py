@@ -91,9 +91,10 @@ class ConvBlock(DenseBlock):
             z = z + self.skip.reshape(z.shape)
         return z.reshape(len(z), -1)
 
-    def step(self, x: Array, target: Array, rate: float, part: Slice) -> float:
-        loss = super().step(x, target, rate, part)
+    def step(self, x: Array, target: Array, rate: float, *parts: Slice) -> float:
+        loss = super().step(x, target, rate, *parts)
         if self.normalization is not None:
+            (part,) = parts
             self.normalization.shift[part[2] : part[3]] -= min(1, self.weight[0].size / 196) * rate * self._shift_grad
             self.normalization.mean, self.normalization.variance = self._mean, self._variance
         return loss

@@ -55,8 +55,8 @@ class DenseBlock:
         alpha = np.abs(self.weight).mean(axis=1) if self.alpha == "row" else np.abs(self.weight).mean()
         return np.asarray(x @ signs.T * alpha + self.bias)
 
-    def step(self, x: Array, target: Array, rate: float, part: Slice) -> float:
-        """Update slice ``part`` and return the loss; ``x`` is real (a binary input comes as scale times bits)."""
+    def step(self, x: Array, target: Array, rate: float, *parts: Slice) -> float:
+        """Update slices by one error and return the loss; ``x`` is real (a binary input comes as scale times bits)."""
         z = self.forward(x)
         logits = self._logits(z)
         shifted = logits - logits.max(axis=1, keepdims=True)
@@ -64,7 +64,9 @@ class DenseBlock:
         truth = np.eye(logits.shape[1])[target]
         loss = -(logarithms * truth).sum() / len(x)
         grad_logits = (np.exp(logarithms) - truth) / len(x)
-        self.move(self._grad_z(grad_logits, z), x, rate, part)
+        grad_z = self._grad_z(grad_logits, z)
+        for part in parts:
+            self.move(grad_z, x, rate, part)
         if self.head is not None and self.head_learns:
             grad_head = self.gain * grad_logits.T @ self._seen
             self.head = self.head - rate * self._change(self.head_state, "head", grad_head)

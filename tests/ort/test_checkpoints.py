@@ -259,4 +259,4 @@ def test_inference_parameters_are_those_of_python(driver: Driver, tmp_path: Path
         np.testing.assert_array_equal(initializers[name], expected[name], err_msg=name)
     trainer.save(tmp_path / "python")
     assert (tmp_path / "python" / "inference.onnx").read_bytes() == found
-    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["format"] == "tinyfoa-artifact/4"
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["format"] == "tinyfoa-artifact/5"

@@ -89,7 +89,7 @@ MANIFESTS: dict[str, tuple[Damage, str]] = {
     "twice": (lambda f: (f / "manifest.json").write_text('{"a": 1, "a": 2}'), "twice"),
     "huge number": (lambda f: (f / "manifest.json").write_text('{"a": 1e999}'), "too large"),
     "huge": (lambda f: (f / "manifest.json").write_bytes(b" " * (2**24 + 1)), "is larger than"),
-    "version": (lambda f: change(f / "manifest.json", "format", value="tinyfoa-artifact/3"), "is not 'tinyfoa-artifact/4'"),
+    "version": (lambda f: change(f / "manifest.json", "format", value="tinyfoa-artifact/4"), "is not 'tinyfoa-artifact/5'"),
     "lacks": (lambda f: change(f / "manifest.json", "loss"), "lacks 'loss'"),
     "unknown": (lambda f: change(f / "manifest.json", "more", value=1), "unknown key 'more'"),
     "type": (lambda f: change(f / "manifest.json", "batch", value="6"), "batch: is no whole number"),
@@ -251,7 +251,7 @@ def test_checkpoints(name: str, saved: Path, sanitized: Driver, tmp_path: Path) 
 def test_the_folder_is_not_refused_by_the_changes_themselves(saved: Path, sanitized: Driver, tmp_path: Path) -> None:
     shutil.copytree(saved, tmp_path / "run")
     manifest, checkpoint = tmp_path / "run" / "manifest.json", tmp_path / "run" / "checkpoint" / "checkpoint.json"
-    change(manifest, "format", value="tinyfoa-artifact/4")
+    change(manifest, "format", value="tinyfoa-artifact/5")
     change(checkpoint, "format", value="tinyfoa-checkpoint/3")
     change(checkpoint, "artifact", value=hashlib.sha256(manifest.read_bytes()).hexdigest())
     lines = sanitized.run(tmp_path / "run", X, Y, "--resume", "steps:0:2", "fit:9", "evaluate", f"save:{tmp_path / 'out'}")

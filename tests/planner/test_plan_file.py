@@ -82,7 +82,7 @@ def test_output_matches_the_schema(make: Callable[[], Plan]) -> None:
 def test_the_fields_and_their_order() -> None:
     plan = to_json(arena_plan())
     assert tuple(plan) == FIELDS
-    assert plan["format"] == "tinyfoa-plan/6"
+    assert plan["format"] == "tinyfoa-plan/7"
     baselines: Any = plan["baselines"]
     assert list(baselines) == ["bp_float", "bp_binary", "layerwise", "layerwise_sliced"]
     assert baselines["layerwise"] == {

@@ -31,6 +31,7 @@ class Oracle:
     def __init__(self, artifact: Artifact, options: Mapping[str, Any]) -> None:
         self.artifact = artifact
         self.schedule = artifact.manifest.schedule
+        self.slices_per_step = options.get("slices_per_step", 1)
         self.blocks: list[DenseBlock] = []
         scaled = self.scaled = options.get("block_output") == "scaled"
         for record in artifact.blocks:
@@ -60,12 +61,14 @@ class Oracle:
             if block.head is not None:
                 z = [np.abs(block.forward(x[rows])).mean() for rows in (calibration[k % STEPS] for k in range(500 // BATCH))]
                 block.scale = float(np.mean(z))
-            layer = record.layers[0]
+            layer, moved = record.layers[0], self.slices_per_step
             for step, rows in enumerate(SampleOrder(Y, BATCH, (0, index)).epoch(0)):
-                j, i = divmod(step // 8 % layer.grid.count, layer.grid.num_bands)
-                part = (layer.ins[i], layer.ins[i + 1], layer.outs[j], layer.outs[j + 1])
+                turns = [turn % layer.grid.count for turn in range(step // 8 * moved, (step // 8 + 1) * moved)]
+                parts = []
+                for j, i in (divmod(turn, layer.grid.num_bands) for turn in turns):
+                    parts.append((layer.ins[i], layer.ins[i + 1], layer.outs[j], layer.outs[j + 1]))
                 frozen = block.weight[: block.weight.shape[0] // 2, : block.weight.shape[1] // 2].copy()
-                found.append(block.step(x[rows], Y[rows], rates[record.name], part))
+                found.append(block.step(x[rows], Y[rows], rates[record.name], *parts))
                 if self.schedule == "freeze-diagonal":
                     block.weight[: frozen.shape[0], : frozen.shape[1]] = frozen
             x = (block.scale if self.scaled else 1.0) * (block.forward(x) > 0)
@@ -105,6 +108,20 @@ CASES += [("slice", "normalized")]
 )
 def test_60_steps(tmp_path: Path, schedule: str, option: dict[str, str], optimizer: str) -> None:
     check_equal(*train_both(tmp_path, {"schedule": schedule, "optimizer": optimizer, **option}))
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        pytest.param({"slices_per_step": 2}, marks=pytest.mark.slow),
+        pytest.param({"slices_per_step": 3, "optimizer": "momentum"}, marks=pytest.mark.slow),
+        {"slices_per_step": 3, "optimizer": "normalized", "block_output": "scaled", "classifier": "binary"},
+        pytest.param({"slices_per_step": 4, "slices": "3x2"}, marks=pytest.mark.slow),
+    ],
+    ids=["two", "three-momentum", "three-normalized", "four-of-six"],
+)
+def test_slices_that_one_error_moves(tmp_path: Path, option: dict[str, Any]) -> None:
+    check_equal(*train_both(tmp_path, option))
 
 
 def test_a_one_percent_error_is_noticed(tmp_path: Path) -> None:

@@ -83,6 +83,9 @@ def _check(place: str, manifest: Manifest) -> None:
     for block in manifest.blocks:
         if block.layer_steps and (len(block.layer_steps) != len(block.layers) or block.step != block.layer_steps[0]):
             raise InputError(f"{place}, block '{block.name}'", "does not have a step for each layer", _MEND)
+        if (block.slices_per_step > 1) != bool(block.slice_step) or block.slices_per_step < 1:
+            problem = f"moves {block.slices_per_step} slices a step by '{block.slice_step}'"
+            raise InputError(f"{place}, block '{block.name}'", problem, _MEND)
         for layer in block.layers:
             _check_layer(f"{place}, layer '{layer.name}'", layer)
         if block.rate.numerator is not None and not block.rate.fan_in * block.rate.least_power:

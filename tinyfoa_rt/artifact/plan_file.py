@@ -1,4 +1,4 @@
-"""A plan as JSON, format ``tinyfoa-plan/6`` (docs/plan-format.md, plan.schema.json), and back from a file of any origin."""
+"""A plan as JSON, format ``tinyfoa-plan/7`` (docs/plan-format.md, plan.schema.json), and back from a file of any origin."""
 
 from __future__ import annotations
 

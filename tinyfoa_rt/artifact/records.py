@@ -14,7 +14,7 @@ __all__ = [
     "ParameterRecord", "RateRecord", "TensorRecord",
 ]  # fmt: skip
 
-ARTIFACT_FORMAT = "tinyfoa-artifact/4"
+ARTIFACT_FORMAT = "tinyfoa-artifact/5"
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,8 @@ class BlockRecord:
         name: as in the plan.
         step: path of its training step; the first of ``layer_steps`` where there are any.
         layer_steps: paths of the steps in which one layer alone moves, where layers take turns; empty where all move in one step.
+        slices_per_step: how many slices of a layer the error of a step moves, one after the other.
+        slice_step: path of what moves one of them; empty where a step moves one, and does it itself.
         inputs: values that enter it: names in the step and in the stages of the forward pass.
         output: the value where its loss attaches.
         binary: the values that it computes as bits, in the order of execution; see :func:`tinyfoa_rt.ir.names.scale_of`.
@@ -163,6 +165,8 @@ class BlockRecord:
     name: str
     step: str
     layer_steps: tuple[str, ...]
+    slices_per_step: int
+    slice_step: str
     inputs: tuple[str, ...]
     output: str
     binary: tuple[str, ...]
@@ -195,7 +199,7 @@ class Manifest:
     """What is trained how.
 
     Attributes:
-        format: ``tinyfoa-artifact/4``.
+        format: ``tinyfoa-artifact/5``.
         model: the model's name.
         inputs: its data inputs; a sample has a value for each.
         output: name of the output that classifies or reconstructs.
@@ -270,4 +274,5 @@ class Manifest:
     @property
     def model_paths(self) -> tuple[str, ...]:
         """All models that the manifest names."""
-        return (*(path for path in self.stages if path), *(path for block in self.blocks for path in block.steps))
+        steps = [path for block in self.blocks for path in (*block.steps, block.slice_step)]
+        return tuple(path for path in (*self.stages, *steps) if path)

@@ -35,7 +35,7 @@ from tinyfoa_rt.planner.ort_memory import forward_stages
 from tinyfoa_rt.planner.task import PlanningTask
 from tinyfoa_rt.providers import rewrites_for
 from tinyfoa_rt.run.model_state import ModelState
-from tinyfoa_rt.steps import BlockContext, StepChoice, assemble_forward, assemble_step
+from tinyfoa_rt.steps import BlockContext, StepChoice, assemble_forward, assemble_step, halves_of
 from tinyfoa_rt.steps.exits import assemble_exit
 from tinyfoa_rt.steps.methods import method_of
 from tinyfoa_rt.steps.stages import cut_stages
@@ -114,16 +114,20 @@ class ArtifactBuilder:
     def _block(self, context: BlockContext, choice: StepChoice) -> BlockRecord:
         block, method = context.block, method_of(context.recipe.method)
         moving = self._task.moving(block)
-        paths = [f"steps/{len(self._graphs) + number}.onnx" for number in range(1, 1 + len(moving))]  # steps come first
         steps = [assemble_step(context, replace(choice, moving=each)) for each in moving]
+        step = steps[0]
+        if step.first_update:
+            steps = [*halves_of(step)]
+        paths = [f"steps/{len(self._graphs) + number}.onnx" for number in range(1, 1 + len(steps))]  # steps come first
         for path, each in zip(paths, steps):
             self._add(path, each, emit_step)
-        step = steps[0]
         layers = tuple(self._layer(context, layer, choice.slices) for layer in block.layers)
         return BlockRecord(
             name=block.name,
             step=paths[0],
-            layer_steps=tuple(paths) if len(paths) > 1 else (),
+            layer_steps=tuple(paths) if len(moving) > 1 else (),
+            slices_per_step=choice.slices_per_step,
+            slice_step=paths[1] if step.first_update else "",
             inputs=tuple(name for name in step.inputs if name not in step.constants),
             output=block.output,
             binary=tuple(part.output for part in context.binary_parts),

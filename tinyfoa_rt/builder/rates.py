@@ -34,15 +34,15 @@ _SQUARED_OUTPUTS = 40
 class BlockSize:
     """What the rate of a block depends on, beside what it reads.
 
-    These are: units of its error (0: a classifier), positions that a unit is the mean of, inputs of an output, slices, positions
-    at which a weight is used, of a model's own output whose loss is a mean over outputs how many there are (else 0), and
-    whether it is a classifier behind convolutions that learn from scratch.
+    These are: units of its error (0: a classifier), positions that a unit is the mean of, inputs of an output, slices for each
+    that a step moves, positions at which a weight is used, of a model's own output whose loss is a mean over outputs how many
+    there are (else 0), and whether it is a classifier behind convolutions that learn from scratch.
     """
 
     units: int
     unit_positions: int
     fan_in: int
-    num_slices: int
+    num_slices: float
     weight_positions: int
     averaged_outputs: int = 0
     is_behind_kernels: bool = False
@@ -58,7 +58,7 @@ def rate_of_block(task: PlanningTask, context: BlockContext, choice: StepChoice)
         units=seen.units,
         unit_positions=seen.positions,
         fan_in=max(layer.fan_in for layer in block.layers),
-        num_slices=choice.slices.count * len(task.moving(block)),
+        num_slices=choice.slices.count * len(task.moving(block)) / choice.slices_per_step,
         weight_positions=max(_positions(context, layer) for layer in block.layers),
         averaged_outputs=averaged,
         is_behind_kernels=is_from_scratch and any(_is_of_kernels(each.block) for each in task.contexts),

@@ -40,7 +40,7 @@ def emit_step(step: StepGraph, *, is_packed: bool = False, rewrites: Collection[
     outputs = [name for name in computed if name in step.outputs or step.tensors[name].next_of]
     inside = [name for name in computed if name not in outputs]
     # Where sizes vary, those of the largest slice would be wrong inside.
-    is_even = not any(tensor.depends_on_slice for tensor in step.tensors.values())
+    is_even = not any(step.tensors[name].depends_on_slice for name in computed)
     graph = helper.make_graph(
         nodes,
         f"step {step.name}",

@@ -150,6 +150,7 @@ class CBlock:
     """A trained block; offsets in bytes; of statistics, and behind them of scales, place, word of the header and length.
 
     ``steps`` are those of layers that take turns, each with that layer alone; the block's own step is then the first of them.
+    Where a step moves ``slices_per_step`` slices, more than one, ``update`` is what the active ones take; a step ends in it.
     """
 
     name: str
@@ -165,11 +166,18 @@ class CBlock:
     statistics: tuple[tuple[int, int, int], ...]
     starting_rate: float
     steps: tuple[CBlock, ...] = ()
+    update: CFunction | None = None
+    slices_per_step: int = 1
 
     @property
     def all_steps(self) -> tuple[CBlock, ...]:
         """One for each layer where they take turns, else the block itself."""
         return self.steps or (self,)
+
+    @property
+    def functions(self) -> tuple[CFunction, ...]:
+        """What its steps call, callees first."""
+        return tuple(each for step in self.all_steps for each in (step.update, step.step) if each is not None)
 
 
 @dataclass(frozen=True)

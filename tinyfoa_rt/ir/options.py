@@ -40,6 +40,7 @@ RENAMED: Mapping[str, str] = {"alpha": "weight_scale", "window": "ste_window", "
 _GRID = re.compile(r"(\d{1,6})x(\d{1,6})")
 _LARGEST_COUNT = 2**31
 _MOST_CLASSES = 1_000_000
+_MOST_SLICES = 1_000_000
 
 
 def _text(default: Any, what: str, metavar: str = "") -> Any:
@@ -117,6 +118,9 @@ class PlanOptions:
         "each",
         SLICES_AT,
         "Where blocks have several layers, a step updates the active slice of each layer, or of one layer after the other.",
+    )
+    slices_per_step: int = _count(
+        1, "Slices of a layer that the error of one forward pass moves, one after the other through one buffer.", 1, _MOST_SLICES
     )
     optimizer: str = _choice(
         AUTO, OPTIMIZERS, f"{_any_of(OPTIMIZERS)}; auto: sgd, or normalized where blocks have several layers."
@@ -205,10 +209,22 @@ class PlanOptions:
             raise UsageError(f"--slices {self.slices}", "the schedule 'full' has no slices", "leave one of the two out")
         if self.slices_at == "one" and self.schedule != "slice":
             raise UsageError("--slices-at one", f"the schedule '{self.schedule}' moves all layers", "leave one of the two out")
+        self._check_slices_per_step()
         if self.train == AUTO and self.method != AUTO:
             raise UsageError("--train auto", "is for --method auto", "name what to train, such as last:2, or add --method auto")
         self.grid()
         parse_class_weights(self.class_weights)
+
+    def _check_slices_per_step(self) -> None:
+        """Several slices a step take turns one by one, whatever else there is."""
+        against = {
+            f"the schedule '{self.schedule}' moves all of a layer": self.schedule != "slice",
+            "a step of --slices-at one moves the slice of one layer": self.slices_at == "one",
+            "blocks of --order interleaved take their steps together": self.order == "interleaved",
+            "a slice that stays (--rotate-every) would be written in every step": (self.rotate_every or 1) > 1,
+        }
+        for problem in (each for each, is_given in against.items() if is_given and self.slices_per_step > 1):
+            raise UsageError(f"--slices-per-step {self.slices_per_step}", problem, "leave one of the two out")
 
     def refuse_others(self, given: Mapping[str, Any]) -> None:
         """Refuse options, by the names of fields, that do not repeat what these say.

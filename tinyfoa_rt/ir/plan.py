@@ -12,7 +12,7 @@ from tinyfoa_rt.ir.profile import Profile
 
 __all__ = ["PLAN_FORMAT", "Account", "BlockPlan", "Category", "Nonvolatile", "Plan", "PlannedBuffer"]
 
-PLAN_FORMAT = "tinyfoa-plan/6"
+PLAN_FORMAT = "tinyfoa-plan/7"
 
 Category = Literal["weight", "state", "activation", "gradient", "head", "scratch", "forward"]
 

@@ -100,6 +100,7 @@ class StepGraph:
     ``constants`` are those of the model that nodes read, shapes and axes (which are no tensors) included. Standard nodes mean
     what operator set ``opset`` says.
     ``scores`` is the tensor by which the block predicts, empty where there is none.
+    ``first_update``: where one error moves several slices, the nodes from here on run for each of them; 0 where all run once.
     ``growth`` is what each further sample adds to the dimensions of the model's values among the tensors, as
     :class:`tinyfoa_rt.ir.graph.Value` has it.
     """
@@ -113,3 +114,4 @@ class StepGraph:
     opset: int = 18
     growth: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     scores: str = ""
+    first_update: int = 0

@@ -114,7 +114,8 @@ def _verify_fraction(plan: Plan, block: BlockPlan) -> None:
     m_in, m_out = block.slices
     fraction = block.update_fraction
     count = m_in * m_out * (len(block.layers) if plan.options.slices_at == "one" else 1)
-    follows = plan.options.schedule != "slice" or plan.shares_of(block) or abs(fraction * count - 1) <= 1e-9
+    moved = min(plan.options.slices_per_step, m_in * m_out)
+    follows = plan.options.schedule != "slice" or plan.shares_of(block) or abs(fraction * count - moved) <= 1e-9
     if min(m_in, m_out) < 1 or not 0 < fraction <= 1 or not follows:
         raise LayoutFault(f"block {block.name}: {m_in} x {m_out} slices do not give an update fraction of {fraction}")
 

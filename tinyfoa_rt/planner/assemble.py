@@ -82,7 +82,7 @@ def _block_plan(costs: BlockCosts, index: int, candidate: Candidate, header_nbyt
         parameters=block.parameters,
         slices=(candidate.slices.m_in, candidate.slices.m_out),
         segments=candidate.segments,
-        update_fraction=fraction * _trained_share(block) / len(task.moving(block)),
+        update_fraction=fraction * task.slices_per_step(candidate.slices) * _trained_share(block) / len(task.moving(block)),
         forward_bytes=need.phase_nbytes["forward"],
         gradient_bytes=need.phase_nbytes["gradient"],
         update_bytes=need.phase_nbytes["update"],

@@ -64,7 +64,7 @@ def model_source(
         score=score,
         weight_scale=task.recipe.weight_scale,
         loss=task.recipe.loss,
-        rotate_every=task.options.rotate_every or _STEPS_A_TURN,
+        rotate_every=task.options.rotate_every or (_STEPS_A_TURN if task.options.slices_per_step == 1 else 1),
         state=state,
     )
 
@@ -116,6 +116,7 @@ def _step(costs: BlockCosts, index: int, candidate: Candidate, rate: float, exte
         peak_nbytes=need.peak_nbytes,
         scales=tuple(scale_of(part.output) for part in context.binary_parts),
         starting_rate=rate,
+        slices_per_step=task.slices_per_step(candidate.slices),
         statistics=followed_by(context),
         constants=tuple(each.name for each in method_of(context.recipe.method).kept(context) if each.is_constant),
     )

@@ -124,7 +124,8 @@ class BlockCosts:
         if not self.task.holds_slice(candidate.slices):
             return 1
         layers = len(self.task.moving(self.task.contexts[index].block))
-        return rotations(-(-samples // candidate.batch), layers * candidate.slices.count, self.task.steps_a_turn)
+        moved, steps = self.task.slices_per_step(candidate.slices), -(-samples // candidate.batch)
+        return moved * rotations(steps, layers * candidate.slices.count, self.task.steps_a_turn)
 
     def written(self, index: int, candidate: Candidate, samples: int) -> int:
         """Nonvolatile bytes written in an epoch of ``samples`` that trains block ``index``, beside headers."""

@@ -17,12 +17,12 @@ from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.inlined import InlinedGraph
 from tinyfoa_rt.ir.names import SIZED, own
 from tinyfoa_rt.ir.profile import Profile
-from tinyfoa_rt.ir.program import Program
+from tinyfoa_rt.ir.program import Program, in_sequence
 from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.ir.step import WORD_BITS, StepGraph, TensorType
 from tinyfoa_rt.planner.task import PlanningTask
 from tinyfoa_rt.providers import rewrites_for
-from tinyfoa_rt.steps import BlockContext, StepChoice, assemble_forward
+from tinyfoa_rt.steps import BlockContext, StepChoice, assemble_forward, halves_of
 from tinyfoa_rt.steps.stages import cut_stages
 
 __all__ = ["StageMemory", "forward_stages", "step_held_nbytes", "step_program"]
@@ -34,6 +34,8 @@ def step_program(step: StepGraph, context: BlockContext, choice: StepChoice) -> 
     Raises:
         UnsupportedError: an operator cannot run there.
     """
+    if step.first_update:
+        return in_sequence(*(step_program(half, context, choice) for half in halves_of(step)))
     graph = _inlined(step, emit_step, context.profile)
     known = _known(step, context.profile)
     for layer in context.block.layers:

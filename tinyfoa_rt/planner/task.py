@@ -74,7 +74,7 @@ class PlanningTask:
     @property
     def steps_a_turn(self) -> int | None:
         """Steps that a slice stays; ``None`` for an equal part of an epoch, which spares flash memory."""
-        if self.options.rotate_every is None and self.profile.runtime == "ort":
+        if self.options.rotate_every is None and (self.profile.runtime == "ort" or self.options.slices_per_step > 1):
             return 1
         return self.options.rotate_every
 
@@ -125,7 +125,12 @@ class PlanningTask:
         slices = candidate.slices if self.options.schedule == "slice" else Slices(1, 1)
         hands_on = self.options.order == "interleaved" and self.profile.runtime == "ort"
         holds_slice = self.holds_slice(slices) or self.has_shares
-        return StepChoice(slices, candidate.batch, holds_slice, hands_on, candidate.segments, candidate.moving)
+        moved = self.slices_per_step(slices)
+        return StepChoice(slices, candidate.batch, holds_slice, hands_on, candidate.segments, candidate.moving, moved)
+
+    def slices_per_step(self, slices: Slices) -> int:
+        """How many slices of a layer a step moves: no slice twice, and all of a layer that is in one piece."""
+        return min(self.options.slices_per_step, slices.count) if self.holds_slice(slices) else 1
 
     def moving(self, block: Block) -> tuple[int | None, ...]:
         """What moves in each of a block's steps: all of its layers in one, or one after the other in steps of their own."""

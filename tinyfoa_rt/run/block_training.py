@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,11 +44,17 @@ class BlockTraining:
         self._prediction = artifact.manifest.loss.prediction
         self._state = state
         self._layers = [state.layers[layer.name] for layer in self.record.layers]
-        self._sessions = [
+        paths = (*self.record.steps, self.record.slice_step)
+        opened = [
             runtime.open(path, artifact.model(path, is_packed=state.is_packed), artifact.manifest.next_of)
-            for path in self.record.steps
+            for path in paths
+            if path
         ]
+        # What moves a slice by the error of a step, where that moves several; else a step does it itself.
+        self._of_slices = opened[len(self.record.steps) :]
+        self._sessions = opened[: len(self.record.steps)]
         self._session = self._sessions[0]
+        self._turn = 0
         self.has_scaled_inputs = artifact.manifest.block_output == "scaled"
         self.num_turns = len(self._sessions) * max(layer.grid.turns for layer in self._layers)
         self.inputs = {name: (given or {}).get(name, self._session.empty(name)) for name in self.record.inputs}
@@ -62,6 +68,8 @@ class BlockTraining:
         given = {LABELS: self.labels, RATE: self.rate, STEP: self._number}
         for session in self._sessions:
             session.bind({**self.inputs, **self.outputs, **given, **self._others(session)})
+        for session in self._of_slices:
+            session.bind({**self.inputs, **self.outputs, **given, **state.others})
         self._frozen: Sequence[FrozenSlice] = ()
 
     def input_bits(self, name: str) -> int:
@@ -72,7 +80,7 @@ class BlockTraining:
     @property
     def bound(self) -> Mapping[str, Array]:
         """All arrays that a step reads and writes, by their names in it."""
-        return self._session.bound
+        return {name: array for session in (self._session, *self._of_slices) for name, array in session.bound.items()}
 
     @property
     def output(self) -> Array:
@@ -82,8 +90,12 @@ class BlockTraining:
     def begin_turn(self, turn: int) -> None:
         """Let slice ``turn`` of each layer be trained, or where layers take turns the next slice of the next layer.
 
-        Nothing happens where it is active already.
+        Where a step moves several slices, it begins with that one. Nothing happens where it is active already.
         """
+        self._turn = turn
+        self._activate(turn)
+
+    def _activate(self, turn: int) -> None:
         slice_turn, place = divmod(turn, len(self._sessions))
         moved = range(place, place + 1) if self.record.layer_steps else range(len(self._layers))
         if all(self._layers[each].active == slice_turn % self._layers[each].grid.turns for each in moved):
@@ -94,7 +106,8 @@ class BlockTraining:
             is_moved = number in moved
             tensors.update(layer.begin_turn(slice_turn % layer.grid.turns) if is_moved else layer.forward_tensors())
         self._session = self._sessions[place]
-        self._session.bind(tensors)
+        for session in (self._session, *self._of_slices):
+            session.bind(tensors)
 
     def freeze(self, frozen: Sequence[FrozenSlice]) -> None:
         """Keep slices as they are while the rest is trained (schedule ``freeze-diagonal``)."""
@@ -108,9 +121,14 @@ class BlockTraining:
     def step(self, rate: float, number: int = 0) -> StepResult:
         """Take one step on the batch in ``inputs`` and ``labels``; ``number`` is that of the steps of all blocks before it."""
         assert any(layer.active is not None for layer in self._layers), "a slice must be active"
+        self._activate(self._turn)
         self.rate[...] = rate
         self._number[...] = number
         self._session.run()
+        for moves_slice in self._of_slices:
+            for turn in range(self._turn, self._turn + self.record.slices_per_step):
+                self._activate(turn % self.num_turns)
+                moves_slice.run()
         for frozen in self._frozen:
             frozen.restore()
         scores, accuracy = self._scores, 0.0
@@ -136,12 +154,16 @@ class BlockTraining:
             self.labels.shape == _unread_labels(manifest).shape
             and (scores is not None or not self.record.scores)
             and (scores is None or scores.shape[:1] == (manifest.batch,))
-            and self.outputs.keys() <= {LOSS, self.record.scores, self.record.output}
+            and self.outputs.keys() <= {LOSS, self.record.scores, self.record.output, *self._read_by_slices}
             and all(count and count % manifest.batch == 0 for count in rows)
         )
         if not fits or LOSS not in self.outputs or self.outputs[LOSS].shape != ():
             raise InputError(self.record.step, "has other inputs or outputs than the manifest says", "build the artifact again")
         return scores
+
+    @property
+    def _read_by_slices(self) -> Iterable[str]:
+        return (name for session in self._of_slices for name in session.inputs)
 
     def _others(self, session: Session) -> dict[str, Array]:
         """Scales, running statistics and what the method keeps, by their names in a step."""

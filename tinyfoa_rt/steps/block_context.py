@@ -105,7 +105,8 @@ class StepChoice:
     ``holds_slice`` is true where of a layer that is cut only the active slice is in RAM, else all is; ``hands_on`` where the
     block's output is kept for the next block, which trains on the same batch. ``segments`` are the parts of the block, counted
     from 0, before which the forward pass is cut: in front of the last cut activations are computed again instead of being kept.
-    ``moving`` is the layer of the block, counted from 0, that alone moves; ``None`` where all do.
+    ``moving`` is the layer of the block, counted from 0, that alone moves; ``None`` where all do. ``slices_per_step`` is how many
+    slices of a layer the error of a step moves, one after the other.
     """
 
     slices: Slices
@@ -114,6 +115,7 @@ class StepChoice:
     hands_on: bool = False
     segments: tuple[int, ...] = ()
     moving: int | None = None
+    slices_per_step: int = 1
 
     def moved(self, block: Block) -> tuple[Layer, ...]:
         """The layers that a step moves; the others are read where they lie."""

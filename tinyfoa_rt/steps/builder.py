@@ -16,6 +16,7 @@ from tinyfoa_rt.ir.profile import Profile
 from tinyfoa_rt.ir.step import Phase, StepGraph, StepNode, StepTensor, TensorType
 from tinyfoa_rt.ir.verify_step import verify_step
 from tinyfoa_rt.operators import DOMAIN, operator
+from tinyfoa_rt.steps.slice_updates import handed_to_updates
 
 __all__ = ["StepBuilder", "stored_type"]
 
@@ -193,12 +194,16 @@ class StepBuilder:
         name = own(node.name, AGAIN)
         self._nodes.append(replace(node, name=name, inputs=tuple(inputs), outputs=tuple(outputs), phase=self.phase))
 
-    def finish(self, name: str, outputs: Sequence[str], scores: str = "") -> StepGraph:
+    def finish(self, name: str, outputs: Sequence[str], scores: str = "", first_update: int = 0) -> StepGraph:
+        """Return the step; what the nodes from ``first_update`` on read of the others is handed out, since they run again."""
         values = self.graph.values
         of_value = {each.name: each.owner for each in self._tensors.values() if each.role in ("value", AGAIN)}
         growth = {name: values[value].growth for name, value in of_value.items() if value in values}
         nodes, inputs = tuple(self._nodes), tuple(self._inputs)
-        graph = StepGraph(name, nodes, self._tensors, inputs, tuple(outputs), self._constants, self.graph.opset, growth, scores)
+        given = self._tensors, inputs, tuple(outputs), self._constants, self.graph.opset, growth, scores, first_update
+        graph = StepGraph(name, nodes, *given)
+        if first_update:
+            graph = replace(graph, outputs=tuple(dict.fromkeys((*outputs, *handed_to_updates(graph)))))
         verify_step(graph)
         return graph
 

@@ -57,7 +57,7 @@ def _assemble(context: BlockContext, choice: StepChoice, dropped: frozenset[str]
     step.declare()
     step.run_forward()
     step.run_backward()
-    return builder.finish(context.block.name, (LOSS, *step.reported), step.scores)
+    return builder.finish(context.block.name, (LOSS, *step.reported), step.scores, step.first_update)
 
 
 class _StepAssembly:
@@ -78,9 +78,12 @@ class _StepAssembly:
         self.layer_of = {node.name: layer for layer in self.block.layers for node in layer.nodes}
         self.part_of = {name: part for part in self.block.stages for node in part.nodes for name in node.outputs}
         self.binary = {part.output: part for part in context.binary_parts}
+        # Where an error moves several slices, what each of them takes stands behind all that is computed once.
+        self.is_repeated = choice.slices_per_step > 1
+        self.first_update = 0
         # onnxruntime runs first what comes last in a graph and has no reader, with all that it needs: so updates stand there,
         # those of the last layer last, and each is taken as soon as its error has passed.
-        self.moves_last = bool(self.block.parts) and context.profile.runtime == "ort"
+        self.moves_last = bool(self.block.parts) and context.profile.runtime == "ort" and not self.is_repeated
         self._last: list[Callable[[], None]] = []
         # The next layer's update waits for these shifts, or the errors that they read would be held to the end.
         self._moved: list[str] = []
@@ -131,7 +134,8 @@ class _StepAssembly:
 
     def run_backward(self) -> None:
         origin = self.forward.tensors[self.block.layers[0].name].origin
-        sends_slices = self.method.sends_slices and not self.block.parts  # layers below need the error of all channels
+        # Layers below need the error of all channels, and so do slices of other channels.
+        sends_slices = self.method.sends_slices and not self.block.parts and not self.is_repeated
         part = channel_slice(self.context, self.choice.slices, origin) if sends_slices else None
         whole = self.choice.moving is None
         reached = self.context.reached if whole else reached_by_layers(replace(self.block, layers=self.moved))
@@ -151,6 +155,9 @@ class _StepAssembly:
                     self._train(layer, backward)
             elif any(value in reached for value in node.inputs):
                 self._propagate(node, backward)
+        if self.is_repeated:
+            self._move_shifts(backward)
+            self.first_update = self.builder.num_nodes
         for update in reversed(self._last):
             update()
         self._move_shifts(backward)  # onnxruntime takes these steps last, and keeps what they read until then
@@ -197,10 +204,13 @@ class _StepAssembly:
             sent = add_input_gradient(self.context, layer, tensors, backward, grad_z)
         if layer not in self.moved:
             return
-        if not self.moves_last:
+        if not self.moves_last and not self.is_repeated:
             updates.add(layer, tensors, backward, grad_z)
             return
         read = "" if layer.kind == "bias" else updates.input_of(layer)[0]
+        if self.is_repeated:
+            self._last.append(lambda: updates.add(layer, tensors, backward, grad_z))
+            return
         done = [name for name in (sent, grad_z, read) if name]
         waits_for = [*done[: bool(sent)], *self.again.unfinished(tensors.w, done), *self._moved]
         self._moved.clear()

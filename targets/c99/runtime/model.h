@@ -84,6 +84,8 @@ typedef struct tfoa_block {
     float starting_rate;
     const struct tfoa_block *steps; /* where layers take turns: what a step of each takes, with that layer alone; else left out */
     uint32_t num_steps;
+    tfoa_status (*update)(tfoa_context *context); /* where a step moves several slices: what the active ones take, and its end */
+    uint32_t slices_per_step;                     /* 0, as where it is left out, for one */
 } tfoa_block;
 
 /* Bytes of the first state; what no piece covers is zero. */

@@ -60,7 +60,7 @@ tfoa_progress tfoa_get_progress(const tfoa_context *context)
 {
     const tfoa_model *model = context->model;
     const uint32_t num_slices = tfoa_is_done(context) ? 0u : model->blocks[context->block].num_slices;
-    const uint32_t slice = num_slices == 0u ? 0u : context->step / context->rotate_every % num_slices;
+    const uint32_t slice = num_slices == 0u ? 0u : tfoa_next_turn(context);
     const tfoa_progress progress = {context->block, model->num_blocks, slice, num_slices, context->step, context->total_steps};
     return progress;
 }

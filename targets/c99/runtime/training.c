@@ -32,22 +32,40 @@ static void hand_input(const tfoa_context *context, const tfoa_block *block)
     memmove(context->arena + block->base + model->input, input, sizeof(float) * (size_t)(model->batch * model->input_size));
 }
 
+static tfoa_status change_turn(tfoa_context *context, uint32_t turn)
+{
+    if (context->turn == (int32_t)turn) {
+        return TFOA_OK;
+    }
+    const tfoa_status status = tfoa_end_turn(context);
+    return status == TFOA_OK ? tfoa_begin_turn(context, turn) : status;
+}
+
+/* The slices that a step moves behind the first, by the same error: each comes into RAM in the place of the one before. */
+static tfoa_status move_other_slices(tfoa_context *context)
+{
+    const tfoa_block *block = &context->model->blocks[context->block];
+    const uint32_t first = (uint32_t)context->turn;
+    tfoa_status status = TFOA_OK;
+    for (uint32_t i = 1; i < block->slices_per_step && status == TFOA_OK; i++) {
+        status = change_turn(context, (first + i) % block->num_slices);
+        if (status == TFOA_OK) {
+            status = block->update(context);
+        }
+    }
+    return status;
+}
+
 static tfoa_status run_step(tfoa_context *context, const float *x, const void *target, float rate)
 {
     const tfoa_model *model = context->model;
-    const uint32_t turn = context->step / context->rotate_every % model->blocks[context->block].num_slices;
+    const uint32_t turn = tfoa_next_turn(context);
     const tfoa_block *block = tfoa_block_in(context, turn);
-    tfoa_status status = TFOA_OK;
     if (!tfoa_are_finite(x, (uint32_t)(model->batch * model->input_size)) || !tfoa_are_finite(&rate, 1u)) {
         return TFOA_ERROR_NOT_FINITE;
     }
     take_input(context, x, model->batch); /* before the slice changes: the input may lie behind it */
-    if (context->turn != (int32_t)turn) {
-        status = tfoa_end_turn(context);
-        if (status == TFOA_OK) {
-            status = tfoa_begin_turn(context, turn);
-        }
-    }
+    const tfoa_status status = change_turn(context, turn);
     if (status != TFOA_OK) {
         return status;
     }
@@ -93,6 +111,10 @@ static tfoa_status train_step(tfoa_context *context, const float *x, const void 
     const uint8_t *loss = context->arena + tfoa_block_in(context, (uint32_t)context->turn)->loss;
     if (!tfoa_are_finite(loss, 1u)) {
         return tfoa_give_up_turn(context);
+    }
+    const tfoa_status moved = move_other_slices(context); /* the loss stays where it is */
+    if (moved != TFOA_OK) {
+        return moved;
     }
     if (result != NULL) {
         memcpy(&result->loss, loss, sizeof result->loss);

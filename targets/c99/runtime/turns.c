@@ -13,6 +13,13 @@
 #include "record.h"
 #include "storage.h"
 
+uint32_t tfoa_next_turn(const tfoa_context *context)
+{
+    const tfoa_block *block = &context->model->blocks[context->block];
+    const uint32_t moved = block->slices_per_step == 0u ? 1u : block->slices_per_step;
+    return context->step / context->rotate_every % block->num_slices * moved % block->num_slices;
+}
+
 const tfoa_block *tfoa_block_in(const tfoa_context *context, uint32_t turn)
 {
     const tfoa_block *block = &context->model->blocks[context->block];

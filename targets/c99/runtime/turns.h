@@ -15,6 +15,9 @@ typedef struct tfoa_part {
 
 tfoa_part tfoa_part_of(const tfoa_layer *layer, uint32_t turn);
 
+/* The turn of the next step, or the first of those that it takes. */
+uint32_t tfoa_next_turn(const tfoa_context *context);
+
 /* What a step of `turn` takes: the block that is trained, or where layers take turns what moves one of them. */
 const tfoa_block *tfoa_block_in(const tfoa_context *context, uint32_t turn);
 

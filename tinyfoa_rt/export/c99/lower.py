@@ -142,7 +142,11 @@ class _Assembly:
         before = [self._stage_call(stage, block.base) for stage in range(number + 1)]
         followed = {**block.statistics, **dict.fromkeys(block.scales, 1)}
         words = {**self._model.layout.statistics, **self._model.layout.scales}
-        function = _function(name, lowering, block.step.nodes, before)
+        nodes, update, calls = block.step.nodes, None, []
+        if first := block.step.first_update:
+            update = _function(name.replace("step", "update"), replace(lowering, locals={}), nodes[first:])
+            nodes, calls = nodes[:first], [Call(update.name, (CONTEXT,), may_fail=True)]
+        function = _function(name, lowering, nodes, before, calls)
         return CBlock(
             name=block.name,
             layers=tuple(self._layer(layer, number, offsets) for layer in block.layers),
@@ -156,6 +160,8 @@ class _Assembly:
             loss=offsets[LOSS],
             statistics=tuple((offsets[name], words[name], n) for name, n in followed.items()),
             starting_rate=block.starting_rate,
+            update=update,
+            slices_per_step=block.slices_per_step,
         )
 
     def _constant(self, number: int, block: BlockSource, name: str) -> Name:
@@ -238,11 +244,17 @@ def _kernels(model: ModelSource) -> tuple[KernelFiles, ...]:
     return tuple(dict.fromkeys(row.kernel for row in rows if row is not None and row.kernel is not None))
 
 
-def _function(name: str, lowering: Lowering, nodes: Sequence[StepNode], before: Sequence[Statement] = ()) -> CFunction:
+def _function(
+    name: str,
+    lowering: Lowering,
+    nodes: Sequence[StepNode],
+    before: Sequence[Statement] = (),
+    behind: Sequence[Statement] = (),
+) -> CFunction:
     statements: list[Statement] = [*before]
     for node in nodes:
         statements += _statements(lowering, node)
-    return CFunction(name, tuple(statements), tuple(lowering.locals.values()))
+    return CFunction(name, (*statements, *behind), tuple(lowering.locals.values()))
 
 
 def _statements(lowering: Lowering, node: StepNode) -> list[Statement]:

@@ -77,7 +77,7 @@ def _source(program: CProgram, *, carries_state: bool) -> str:
         *(_real_array(program.prefix, array.name, array.read()) for array in program.constants),
         *render_layers(program),
         *(_stage(stage) for stage in program.stages),
-        *(_step(each.step) for block in program.blocks for each in block.all_steps),
+        *(_step(each) for block in program.blocks for each in block.functions),
         _forward(program),
         *render_blocks(program),
         *(_state(program) if carries_state else ()),

@@ -80,6 +80,8 @@ def _blocks(program: CProgram) -> str:
     rows = []
     for number, (block, steps) in enumerate(zip(program.blocks, _named(program))):
         in_turn = f", steps_{number}, {len(steps)}u" if block.steps else ""
+        if block.update is not None:
+            in_turn = f", NULL, 0u, {block.update.name}, {block.slices_per_step}u"
         rows.append(f"    {{{_block(block, steps[0][0], f'layers_{number}')}{in_turn}}}")
     return _block_array("blocks", rows)
 

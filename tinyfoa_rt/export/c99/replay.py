@@ -64,7 +64,7 @@ def _begin(source: ModelSource, block: BlockSource, base: int) -> _Memory:
 
 
 def _replay_step(source: ModelSource, number: int, block: BlockSource) -> None:
-    """The forward pass up to a block, then its step."""
+    """The forward pass up to a block, then its step; what moves a slice, once more, since it runs for each."""
     forward = source.forward
     memory = _begin(source, block, block.base)
     _replay(memory, forward, forward.nodes[: source.starts[number]], (source.offsets, block.base))
@@ -72,6 +72,12 @@ def _replay_step(source: ModelSource, number: int, block: BlockSource) -> None:
         if block.offsets[name] != block.base + source.offsets[name]:
             raise ProgramFault(f"block {block.name} reads {name} at byte {block.offsets[name]}, where no stage has left it")
     _replay(memory, block.step, block.step.nodes, (block.offsets, 0))
+    if first := block.step.first_update:
+        behind = block.step.nodes[first:]
+        moved = [block.step.tensors[name].next_of for node in behind for name in node.outputs if name]
+        for name in (name for name in moved if name in block.offsets):
+            memory.write(name, block.offsets[name], _nbytes(block.step, name))
+        _replay(memory, block.step, behind, (block.offsets, 0))
 
 
 def _replay_prediction(source: ModelSource, block: BlockSource, base: int) -> None:

@@ -47,6 +47,7 @@ class BlockSource:
         scales: the tensors of the scales of its binary activations.
         statistics: running mean, variance and trained shift of its batch normalizations: the tensors, each with its length.
         starting_rate: by the recipe.
+        slices_per_step: how many slices of a layer the error of a step moves, one after the other.
         constants: what its method keeps and steps only read, real numbers: names in the step, ``#ROLE``.
         steps: where its layers take turns, what a step of each takes, with that layer alone; ``step`` and ``offsets`` are then
             the first one's, and no base lies behind ``base``.
@@ -61,6 +62,7 @@ class BlockSource:
     peak_nbytes: int
     scales: tuple[str, ...]
     starting_rate: float
+    slices_per_step: int = 1
     statistics: Mapping[str, int] = field(default_factory=dict)
     constants: tuple[str, ...] = ()
     steps: tuple[BlockSource, ...] = ()

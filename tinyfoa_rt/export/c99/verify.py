@@ -39,7 +39,8 @@ def verify_c_program(program: CProgram, source: ModelSource) -> None:
         for step in block.all_steps:
             _verify_places(program, step)
             _verify_disjoint(f"the arena of block {block.name}", _residents(step), step.base)
-            _verify_calls(step.step, 0, program.arena_nbytes)
+            for function in step.functions:
+                _verify_calls(function, 0, program.arena_nbytes)
         for base in dict.fromkeys([block.base, *(step.base for step in block.steps)]):
             for stage in program.stages:
                 _verify_calls(stage, base, program.arena_nbytes)
@@ -49,7 +50,7 @@ def verify_c_program(program: CProgram, source: ModelSource) -> None:
 
 def _verify_names(program: CProgram) -> None:
     """What C declares has one meaning, and a layer one block."""
-    functions = [*program.stages, *(each.step for block in program.blocks for each in block.all_steps)]
+    functions = [*program.stages, *(each for block in program.blocks for each in block.functions)]
     layers = [layer for block in program.blocks for layer in block.layers]
     for what, named in (("functions", functions), ("layers", layers), ("constants", program.constants)):
         names = [each.name for each in named]

@@ -185,6 +185,10 @@ inline BlockRecord read_block(RecordReader& reader) {
     block.name = reader.text("name");
     block.step = reader.text("step");
     block.layer_steps = reader.texts("layer_steps");
+    reader.ignore({"slices_per_step"});
+    if (!reader.text("slice_step").empty()) {
+        throw reader.refused("moves several slices a step, which needs Python's trainer: tinyfoa-rt train");
+    }
     for (const std::string& path : block.steps()) {
         check_model_path(reader.place(), path);
     }
@@ -252,7 +256,7 @@ inline void check_manifest(const std::string& place, const Manifest& manifest) {
 
 // Return the manifest in the text of a JSON object; `place` is what messages begin with.
 inline Manifest parse_manifest(const std::string& place, const std::string& text) {
-    constexpr const char* version = "tinyfoa-artifact/4";
+    constexpr const char* version = "tinyfoa-artifact/5";
     const Json content = parse_object(text);
     const Json* format = content.find("format");
     if (format == nullptr || !format->is(Json::Type::string) || format->text() != version) {
