@@ -204,7 +204,7 @@ static void report_block(void)
     float mean[3] = {0.5f, 0.0f, -0.5f}, variance[3] = {1.0f, 2.0f, 0.5f};
     const float gain[3] = {0.5f, 1.5f, -1.0f}, shift[3] = {0.25f, 0.0f, 1.0f};
     const tfoa_normalization by = {gain, shift, mean, variance, 1e-3f};
-    const tfoa_head head = {NULL, 7u, 4, 3, 0.5f};
+    const tfoa_head head = {NULL, 7u, 4, 3, 0.5f, NULL};
     tfoa_follow_statistics(&all, 0.75f, image, mean, variance);
     tfoa_batch_normalization(&all, &by, image, output);
     tfoa_tanh(size, output, output);

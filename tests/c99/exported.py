@@ -204,8 +204,9 @@ class Device:
         for index, (_, ins, outs) in enumerate(layer.grid):
             part = weight[outs, ins]
             part[...] = _numbers(self.record(name, index), part.size, layer.latent).reshape(part.shape)
-        if name in state:
-            return weight.reshape(state[name].shape)
+        if name in state:  # whole numbers lie as those of a layer do
+            lies_turned = latent_of(layer.latent).is_integer
+            return (weight[:, :, 0].T if lies_turned else weight).reshape(state[name].shape)
         return np.ascontiguousarray(weight.transpose(2, 1, 0)).reshape(state[own(name, "weight")].shape)
 
     def statistic(self, name: str) -> Array:

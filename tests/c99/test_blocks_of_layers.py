@@ -36,6 +36,7 @@ CASES: dict[str, dict[str, Any]] = {
     "one, weights": {"batch": 2, "slices": "2x2", "slices_at": "one", "binarize": "weights", "block_layers": "2"},
     "one, tensor": {"batch": 2, "slices": "3x2", "slices_at": "one", "weight_scale": "tensor", "block_output": "scaled"},
     "one, shares": {"batch": 2, "slices": "2x2", "slices_at": "one", "train": "all,last:2[:1/2]"},
+    "one, learned": {"batch": 2, "slices": "2x2", "slices_at": "one", "block_layers": "2", "head": "learned"},
     "one, biases": {"batch": 2, "slices": "2x2", "slices_at": "one", "train": "all[bias],last:1"},
 }
 

@@ -12,7 +12,7 @@ from tests.c99.exported import Device
 from tests.c99.trained_pair import SIZES, Pair, export_small, pair_of, pair_of_graph
 from tests.c99.training_checks import TOLERANCE, data_of
 from tests.small_models import conv_net, load_model, mlp, residual_net
-from tinyfoa_rt.ir.names import own
+from tinyfoa_rt.ir.names import kept_by, own, quantum_of
 from tinyfoa_rt.pipeline import plan
 
 STEPS = 15
@@ -27,6 +27,9 @@ CASES: dict[str, dict[str, Any]] = {
     "twelve": {"latent": "int12", "binarize": "none", "block_layers": "all", "optimizer": "normalized", "slices": "2x2"},
     "in turn": {"latent": "int12", "block_layers": "all", "slices_at": "one", "optimizer": "normalized", "slices": "2x2"},
     "momentum": {"latent": "int8", "binarize": "none", "optimizer": "momentum", "slices": "3x1", "batch": 1},
+    "heads": {"latent": "int8", "binarize": "none", "optimizer": "normalized", "slices": "2x2", "head": "learned"},
+    "heads of bits": {"latent": "int12", "optimizer": "adam", "slices": "2x2", "head": "learned", "head_pool": "average"},
+    "heads of means": {"latent": "int8", "optimizer": "sgd", "slices": "2x2", "head": "learned", "head_pool": "none"},
 }
 
 
@@ -40,9 +43,11 @@ def check_steps(pair: Pair, shape: tuple[int, ...] = (-1,)) -> None:
         x, y = data_of(pair, steps=STEPS, seed=index)
         losses = pair.train_block(index, x.reshape(*x.shape[:2], *shape), y, (rate, rate))
         are_same = True
-        for layer in block.layers:
-            ours, expected = pair.device.weights(layer.name), pair.state.layers[layer.name].weight
-            initial = pair.artifact.initial[own(layer.name, "weight")]
+        trained = [(layer.name, pair.state.layers[layer.name].weight, own(layer.name, "weight")) for layer in block.layers]
+        head = kept_by(block.name, "#head")
+        trained += [(head, pair.state.others[head], head)] if quantum_of(head) in pair.state.others else []
+        for name, expected, first in trained:
+            ours, initial = pair.device.weights(name), pair.artifact.initial[first]
             assert ours.dtype == expected.dtype == initial.dtype
             assert (expected != initial).any()
             assert np.abs(ours.astype(int) - expected).max() <= 1
@@ -57,7 +62,7 @@ def _cases(*quick: str) -> list[Any]:
     return [pytest.param(name, marks=() if name in quick else pytest.mark.slow) for name in CASES]
 
 
-@pytest.mark.parametrize("case", _cases("end-to-end"))
+@pytest.mark.parametrize("case", _cases("end-to-end", "heads"))
 def test_equals_onnxruntime(case: str, tmp_path: Path) -> None:
     check_steps(pair_of(tmp_path, **{"batch": 2, **CASES[case]}))
 

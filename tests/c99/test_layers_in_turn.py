@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from tests.c99.exported import Device, ExportedModel
 from tests.c99.trained_pair import SIZES, export_small
 from tests.small_models import load_model, mlp
-from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.export.c99.source import BlockSource
 from tinyfoa_rt.export.c99.verify import ProgramFault, verify_c_program
 from tinyfoa_rt.ir.c_program import CBlock
@@ -61,19 +60,24 @@ def test_the_arena_is_that_of_the_largest_step(model: ExportedModel, tmp_path: P
     assert device.arena[-1] == 0xA5A5A5A5  # the word behind the arena
 
 
-def test_turns_write_what_the_plan_says(tmp_path: Path) -> None:
-    """An epoch in which each slice of each layer has one turn."""
-    options = {**OPTIONS, "slices_at": "one", "rotate_every": TURN}
-    model = export_small(tmp_path, **options)
+@pytest.mark.parametrize(("sizes", "layers", "head"), [(SIZES, 3, "auto"), ((70, 45, 40, 20, 4), 2, "learned")])
+def test_turns_write_what_the_plan_says(sizes: tuple[int, ...], layers: int, head: str, tmp_path: Path) -> None:
+    """An epoch in which each slice of each layer of a block has one turn; a head that learns is written in every one."""
+    options = {**OPTIONS, "slices_at": "one", "rotate_every": TURN, "block_layers": str(layers), "head": head}
+    model = export_small(tmp_path, sizes, **options)
     turns = model.program.blocks[0].num_slices
-    assert turns == 3 * 4
-    planned = plan(load_model(mlp(SIZES), tmp_path), "1MB", target="c99", samples=turns * TURN * BATCH, **options)
+    assert turns == layers * 4
+    count = turns * TURN
+    planned = plan(load_model(mlp(sizes), tmp_path), "1MB", target="c99", samples=count * BATCH, **options)
     device = Device(model).start(TURN)
     before = device.written_nbytes
-    for x, y in zip(*samples(turns * TURN)):
-        device.step(x, y, RATE)
-    device.save()
-    assert device.written_nbytes - before == planned.written_bytes_per_epoch
+    for number, _ in enumerate(model.program.blocks):
+        for x, y in zip(*samples(count)):
+            device.step(x, y, RATE)
+        device.save()
+        assert device.written_nbytes - before == planned.blocks[number].written_bytes_per_epoch
+        device.next_block()
+        before = device.written_nbytes
 
 
 def test_samples_may_be_put_where_the_model_reads_them(model: ExportedModel) -> None:
@@ -111,12 +115,6 @@ def test_predictions_leave_every_turn_alone(model: ExportedModel) -> None:
     np.testing.assert_array_equal(asked.words, alone.words)
     # Sums of |w| are added in another order once the slice is stored.
     np.testing.assert_allclose(asked.predict(x[0]), during, rtol=1e-6, atol=1e-6 * np.abs(during).max())
-
-
-def test_a_head_that_learns_in_every_step_is_refused(tmp_path: Path) -> None:
-    options = {**OPTIONS, "block_layers": "2", "head": "learned", "slices_at": "one"}
-    with pytest.raises(UnsupportedError, match="--slices-at one, block 'fc1': keeps a head that each step changes"):
-        plan(load_model(mlp((12, 10, 9, 8, 4)), tmp_path), "1MB", target="c99", **options)
 
 
 FAULTS: dict[str, tuple[Callable[[CBlock], CBlock], str]] = {

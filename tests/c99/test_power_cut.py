@@ -19,7 +19,7 @@ IMAGE = (2, 4, 5)  # as many inputs
 STEPS_A_BLOCK, TURN, BATCH = 7, 2, 2
 
 
-@pytest.fixture(scope="module", params=["sgd", "adam", "conv", "learned", "deep", "one"])
+@pytest.fixture(scope="module", params=["sgd", "adam", "conv", "learned", "deep", "one", "one, learned"])
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
     folder = tmp_path_factory.mktemp("power")
     if request.param == "conv":
@@ -30,6 +30,9 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         return export_small(folder, SIZES, slices="2x6", block_layers="all", block_output="scaled", batch=BATCH)
     if request.param == "one":  # layers take turns, each in a layout of its own
         return exported(normalized_net(folder), folder, batch=BATCH, slices="2x1", block_layers="all", slices_at="one")[2]
+    if request.param == "one, learned":  # and each of them moves the head, of whole numbers
+        options = {"slices": "2x1", "block_layers": "2", "slices_at": "one", "head": "learned", "latent": "int8"}
+        return export_small(folder, (40, 8, 6, 4), batch=BATCH, **options)
     return export_small(folder, SIZES, optimizer=request.param, batch=BATCH)
 
 

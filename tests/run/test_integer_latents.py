@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from tinyfoa_rt.ir.latents import FORMATS, draw, latent_of, quantized, quantum_o
 from tinyfoa_rt.ir.optimizers import OPTIMIZERS
 from tinyfoa_rt.pipeline import plan
 from tinyfoa_rt.run import Trainer
+from tinyfoa_rt.run.block_training import BlockTraining
+from tinyfoa_rt.run.model_state import ModelState
+from tinyfoa_rt.run.session import Runtime
 
 X, Y = blobs()
 INTEGERS = [name for name in FORMATS if latent_of(name).is_integer]
@@ -93,6 +97,7 @@ def test_ranges() -> None:
     [
         ("int8", {"binarize": "none", "block_layers": "all", "optimizer": "sgd", "slices": "1x1"}),
         ("int12", {"binarize": "none", "block_layers": "all", "optimizer": "normalized"}),
+        pytest.param("int8", {"binarize": "none", "optimizer": "normalized", "head": "learned"}, marks=pytest.mark.slow),
         pytest.param("int8", {"optimizer": "sgd"}, marks=pytest.mark.slow),
         pytest.param("int16", {"binarize": "weights", "optimizer": "adam", "order": "interleaved"}, marks=pytest.mark.slow),
     ],
@@ -111,6 +116,34 @@ def test_training_goes_on_to_the_same_bits(tmp_path: Path, latent: str, options:
         assert expected[name].dtype == latent_of(latent).dtype and (expected[name] != artifact.initial[name]).any()
     for name, array in expected.items():
         np.testing.assert_array_equal(arrays[name], array, err_msg=name)
+    if "head" in options:
+        assert expected["fc1#head"].dtype == latent_of(latent).dtype
+        assert (expected["fc1#head"] != artifact.initial["fc1#head"]).any()
+
+
+@pytest.mark.parametrize("latent", ["int8", *(pytest.param(name, marks=pytest.mark.slow) for name in ("int12", "int16"))])
+def test_a_head_moves_by_its_gradient_in_quanta(tmp_path: Path, latent: str) -> None:
+    """One step of NumPy: the mean over the batch of the error of softmax times what the head sees, by plain steps."""
+    artifact = artifact_of(tmp_path, latent=latent, binarize="none", optimizer="sgd", head="learned", slices="1x1", seed=3)
+    state = ModelState(artifact.manifest, artifact.initial)
+    training = BlockTraining(artifact, 0, state, Runtime(threads=1))
+    (x,) = training.inputs.values()
+    x[...], training.labels[...] = X[:6], Y[:6]
+    training.begin_turn(0)
+    first = {name: array.astype(np.float64) for name, array in artifact.initial.items()}
+    training.step(rate := 2.0, number := 5)
+    hidden = np.maximum(X[:6] @ (first["fc1#weight"] * first["fc1#weight#quantum"]) + first["fc1#bias"], 0)
+    gain = np.sqrt(2 / hidden.shape[1])
+    logits = gain * hidden @ (first["fc1#head"] * first["fc1#head#quantum"])
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    error = (shares - np.eye(4)[Y[:6]]) / 6
+    change = rate * gain * hidden.T @ error / first["fc1#head#quantum"]
+    key, most = zlib.crc32(b"3 fc1#head"), latent_of(latent).most
+    (expected,) = move_integers(artifact.initial["fc1#head"], change.astype(np.float32), np.array(number), key=key, most=most)
+    assert np.count_nonzero(expected != artifact.initial["fc1#head"]) > expected.size / 2
+    # A change is known to 1e-6 of it: of these, at most some thousand quanta, one draw in a thousand goes the other way.
+    assert np.abs(state.others["fc1#head"].astype(int) - expected).max() <= 1
+    assert np.count_nonzero(state.others["fc1#head"] != expected) <= 1
 
 
 @pytest.mark.parametrize("binarize", ["none", pytest.param("both", marks=pytest.mark.slow)])
@@ -124,10 +157,12 @@ def test_eight_bits_learn(tmp_path: Path, binarize: str) -> None:
 
 
 def test_nonvolatile_bytes_are_those_of_the_format(tmp_path: Path) -> None:
-    """Weights take one byte or two where real ones take four, and each layer has a quantum; all else is alike."""
+    """Weights and heads take one byte or two where real ones take four, and each has a quantum; all else is alike."""
     graph, sizes = load_model(mlp(SIZES), tmp_path), list(zip(SIZES, SIZES[1:]))
-    kept = {name: plan(graph, "1MB", latent=name, batch=6, binarize="none").nonvolatile_bytes for name in FORMATS}
-    weights, quanta = sum(ins * outs for ins, outs in sizes), 4 * len(sizes)
+    options: dict[str, Any] = {"batch": 6, "binarize": "none", "head": "learned"}
+    kept = {name: plan(graph, "1MB", latent=name, **options).nonvolatile_bytes for name in FORMATS}
+    heads = [(ins, SIZES[-1]) for ins in SIZES[1:-1]]
+    weights, quanta = sum(ins * outs for ins, outs in sizes + heads), 4 * len(sizes + heads)
     assert kept["float32"] - kept["int8"] == 3 * weights - quanta
     assert kept["float32"] - kept["int16"] == 2 * weights - quanta
     assert kept["int12"] == kept["int16"]  # trainers have no type of 12 bits; generated C packs them

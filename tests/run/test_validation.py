@@ -82,6 +82,20 @@ def test_a_dense_block_predicts_as_its_head_says(tmp_path: Path, head: str, kern
         check_inference_model(tmp_path / name / "inference.onnx", trainer, x)
 
 
+def test_a_head_of_whole_numbers_is_real_in_the_trained_model(tmp_path: Path) -> None:
+    """The block predicts by q times the quantum here, and the file that ends at it has no whole numbers."""
+    x, y = blobs()
+    artifact = with_exits(tmp_path, binarize="none", head="learned", latent="int8")
+    trainer = Trainer(artifact, kernels="none").fit(x, y, epochs=1, validation=0.25)
+    state = {name: array.astype(np.float64) for name, array in arrays_of(trainer).items()}
+    hidden = relu(x.astype(np.float64) @ (state["fc1#weight"] * state["fc1#weight#quantum"]) + state["fc1#bias"])
+    trainer.progress.exit = "fc1"
+    expected = np.sqrt(2 / 16) * hidden @ (state["fc1#head"] * state["fc1#head#quantum"])
+    np.testing.assert_allclose(trainer.scores(x), expected, rtol=1e-5, atol=1e-5)  # float32 sums of 16 products
+    trainer.save(tmp_path / "run")
+    check_inference_model(tmp_path / "run" / "inference.onnx", trainer, x)
+
+
 def test_a_grid_of_means_is_part_of_the_prediction(tmp_path: Path) -> None:
     """conv - Relu, 4 x 4 means of 2 x 2 positions, and the head, in float64."""
     builder = ModelBuilder((1, 8, 8))

@@ -78,7 +78,7 @@ class ArtifactBuilder:
         inference = emit_inference(forward, tensors, self._rewrites, task.graph.renamed).SerializeToString(deterministic=True)
         self._models[INFERENCE] = inference
         for number, context in enumerate(task.contexts if exits else ()):
-            self._add_exit(number, context, real, {**tensors, **ModelState(manifest, initial).kept})
+            self._add_exit(number, context, real, {**tensors, **ModelState(manifest, initial).kept(as_reals=True)})
         if exits:
             self._models[exit_path(len(blocks))] = inference
         manifest = replace(manifest, parameters=find_parameters(inference, tensors))

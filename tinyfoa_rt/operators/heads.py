@@ -54,7 +54,9 @@ def _head(lowering: Lowering, node: StepNode, stored: str, sizes: tuple[int, str
     head = lowering.real(stored) if stored else NULL
     seed = whole_attribute(node, "seed") & 0xFFFFFFFF
     gain = Real(real_attribute(node, "gain"))
-    return Fields("tfoa_head", (head, Number(seed), Number(classes), Number(units), gain))
+    is_whole = bool(stored) and lowering.type_of(stored).dtype != "float32"
+    integers = (Call("tfoa_integers_of", (lowering.layers[stored],)),) if is_whole else ()
+    return Fields("tfoa_head", (head, Number(seed), Number(classes), Number(units), gain, *integers))
 
 
 def _lower_logits(lowering: Lowering, node: StepNode) -> list[Statement]:

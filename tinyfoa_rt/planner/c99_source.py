@@ -9,7 +9,6 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.export.c99 import BlockSource, LayerSource, ModelSource
 from tinyfoa_rt.ir.latents import draw_key
 from tinyfoa_rt.ir.names import scale_of, split
@@ -76,12 +75,9 @@ def _block(costs: BlockCosts, index: int, candidate: Candidate, rate: float, ext
     steps = [_step(costs, index, each, rate, extent) for each in costs.steps(index, candidate)]
     if len(steps) == 1:
         return replace(steps[0], layers=layers)
-    if kept_by_block(context):
-        role = split(next(iter(kept_by_block(context))))[1]
-        problem = f"keeps a {role} that each step changes, which generated C has one place for"
-        raise UnsupportedError(f"--slices-at one, block '{context.block.name}'", problem, "plan for ort-cpu, or leave it out")
     base, end, peak = (max(getattr(each, field) for each in steps) for field in ("base", "end", "peak_nbytes"))
-    own = tuple(replace(step, layers=(layer,)) for step, layer in zip(steps, layers, strict=True))
+    moved, kept = layers[: len(steps)], layers[len(steps) :]
+    own = tuple(replace(step, layers=(layer, *kept)) for step, layer in zip(steps, moved, strict=True))
     return replace(steps[0], layers=layers, base=base, end=end, peak_nbytes=peak, steps=own)
 
 
@@ -95,7 +91,11 @@ def _layers(task: PlanningTask, context: BlockContext, candidate: Candidate) -> 
         )
         for layer, stored in zip(context.block.layers, stored_layers(context, candidate))
     ]
-    return (*layers, *(LayerSource(stored, tensor=name) for name, stored in kept_by_block(context).items()))
+    kept = [
+        LayerSource(stored, tensor=name, key=draw_key(task.recipe.seed, stored.name))
+        for name, stored in kept_by_block(context).items()
+    ]
+    return (*layers, *kept)
 
 
 def _step(costs: BlockCosts, index: int, candidate: Candidate, rate: float, extent: int) -> BlockSource:
@@ -118,8 +118,14 @@ def _step(costs: BlockCosts, index: int, candidate: Candidate, rate: float, exte
         starting_rate=rate,
         slices_per_step=task.slices_per_step(candidate.slices),
         statistics=followed_by(context),
-        constants=tuple(each.name for each in method_of(context.recipe.method).kept(context) if each.is_constant),
+        constants=_constants(context),
     )
+
+
+def _constants(context: BlockContext) -> tuple[str, ...]:
+    """What a method keeps and steps only read; the quantum of a head is part of the head's format."""
+    kept = method_of(context.recipe.method).kept(context)
+    return tuple(each.name for each in kept if each.is_constant and not split(each.name)[0])
 
 
 def _offsets(program: Program, planned: Mapping[str, int | None], entering: Mapping[str, int]) -> dict[str, int]:

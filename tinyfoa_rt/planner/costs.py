@@ -138,7 +138,8 @@ class BlockCosts:
         turns, layers = self.turns(index, candidate, samples), len(self.task.moving(context.block))
         total = 0
         for place, each in enumerate(self._turn_nbytes(context, index, candidate)):
-            whole, rest = divmod(-(-(turns - place % layers) // layers), slices.count)
+            in_turn = layers if place < len(context.block.layers) else 1  # what the method keeps moves in every turn
+            whole, rest = divmod(-(-(turns - place % in_turn) // in_turn), slices.count)
             total += whole * sum(each) + sum(each[:rest])
         return total
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tinyfoa_rt.errors import UnsupportedError
+from tinyfoa_rt.ir.latents import FORMATS
 from tinyfoa_rt.ir.names import kept_by, own, scale_of, shift_of, statistics_of
 from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.slices import SliceGrid
@@ -67,7 +68,7 @@ def kept_by_block(context: BlockContext) -> dict[str, StoredLayer]:
     of one is part of its record.
 
     Raises:
-        UnsupportedError: one is not float32.
+        UnsupportedError: one is neither float32 nor of whole numbers of latent weights.
     """
     changed = {each.name: each for each in method_of(context.recipe.method).kept(context) if not each.is_constant}
     kinds = optimizer_of(context.recipe.optimizer).kept
@@ -82,13 +83,14 @@ def _of_block(context: BlockContext, candidate: Candidate) -> tuple[StoredLayer,
 
 
 def _whole(context: BlockContext, kept: KeptTensor, *, has_states: bool) -> StoredLayer:
-    if kept.type.dtype != "float32":
+    latent = FORMATS.get(kept.type.dtype)
+    if latent is None or (latent.is_integer and not has_states):
         problem = f"changes '{kept.name}', {kept.type.dtype}, and generated C stores float32"
         raise UnsupportedError(f"block '{context.block.name}'", problem, "plan for ort-cpu")
     rows = kept.type.shape[0] if len(kept.type.shape) > 1 else 1
     grid = SliceGrid((0, kept.type.size // rows), (0, rows))
     name = kept_by(context.block.name, kept.name)
-    return StoredLayer(name, grid, taps=1, is_binary=False, has_bias=False, has_states=has_states)
+    return StoredLayer(name, grid, taps=1, is_binary=False, has_bias=False, has_states=has_states, latent=latent.name)
 
 
 def followed_by(context: BlockContext) -> dict[str, int]:

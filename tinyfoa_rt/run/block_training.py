@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.artifact.records import Manifest
 from tinyfoa_rt.errors import InputError
-from tinyfoa_rt.ir.names import LABELS, LOSS, RATE, STEP, kept_by, split
+from tinyfoa_rt.ir.names import LABELS, LOSS, RATE, STEP, kept_by, quantum_of, split
 from tinyfoa_rt.run.evaluation import accuracy_of
 from tinyfoa_rt.run.frozen_slice import FrozenSlice
 from tinyfoa_rt.run.model_state import ModelState
@@ -142,7 +142,8 @@ class BlockTraining:
         for layer in self._layers:
             layer.reset_optimizer()
         for name in self.record.kept:
-            if split(name)[0] in self.record.kept:  # what the optimizer keeps of what the method does
+            owner = split(name)[0]
+            if owner in self.record.kept and name != quantum_of(owner):  # what the optimizer keeps of what the method does
                 self._state.others[kept_by(self.record.name, name)][...] = 0
 
     def _checked_scores(self, manifest: Manifest) -> Array | None:

@@ -90,7 +90,7 @@ class ForwardPass:
         if self._artifact.blocks[index].is_classifier:
             return self._rows_of_scores(self.run_stage(index + 1, values), count)
         session = self._session(-1 - index, head_path(index))
-        kept = {name: array for name, array in self._state.kept.items() if name in session.inputs}
+        kept = {name: array for name, array in self._state.kept().items() if name in session.inputs}
         heads = {name: pack_rows(array > 0) if session.dtype(name) == np.uint32 else array for name, array in kept.items()}
         feeds = {**self._state.forward_tensors(), **heads, **values}
         return self._rows_of_scores(session.call(feeds, list(session.outputs)), count)

@@ -86,10 +86,11 @@ class ModelState:
             found.update(layer.forward_tensors(as_bytes=as_bytes))
         return found
 
-    @property
-    def kept(self) -> dict[str, Array]:
-        """What methods keep, by name."""
-        return {name: array for name, array in self.others.items() if name in self._kept}
+    def kept(self, *, as_reals: bool = False) -> dict[str, Array]:
+        """What methods keep, by name; with ``as_reals`` heads of whole numbers as the trained model has them."""
+        found = {name: array for name, array in self.others.items() if name in self._kept}
+        whole = [name for name in found if as_reals and quantum_of(name) in found]
+        return found | {name: np.array((found[name] * found[quantum_of(name)]).T, order="C") for name in whole}
 
     def end_turns(self) -> None:
         """End the turn of every layer: after this, arrays are whole."""

@@ -256,7 +256,7 @@ class Trainer:
         tensors = self.state.forward_tensors(as_bytes=True)
         model, parameters = self.artifact.models[INFERENCE], self.artifact.manifest.parameters
         if self.exit is not None:
-            tensors |= self.state.kept
+            tensors |= self.state.kept(as_reals=True)
             model = self.artifact.models[exit_path(self.exit)]
             parameters = find_parameters(model, tensors)
         write_inference(folder / INFERENCE, model, parameters, tensors)

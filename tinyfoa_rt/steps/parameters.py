@@ -23,7 +23,10 @@ from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.steps.block_context import StepChoice
 from tinyfoa_rt.steps.builder import StepBuilder
 
-__all__ = ["LayerTensors", "Parameter", "declare_read_only", "declare_states", "declare_trained", "kept_types"]
+__all__ = [
+    "LayerTensors", "Parameter",
+    "declare_read_only", "declare_states", "declare_step_number", "declare_trained", "kept_types",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +103,17 @@ def declare_trained(builder: StepBuilder, layer: Layer, recipe: Recipe, choice: 
     ins, outs = grid.largest
     weight = matrix_type(layer, builder.profile, _latent_dtype(builder, recipe), (ins, outs))
     part = _Part(weight, outs, grid.count > 1, grid.is_even)
-    if latent_of(recipe.latent).is_integer and builder.profile.runtime == "ort":
-        builder.tensor(STEP, TensorType("int64", ()), "state", is_persistent=True)
+    if latent_of(recipe.latent).is_integer:
+        declare_step_number(builder)
     declare = _sliced if choice.holds_slice and part.is_slice else _resident
     return declare(builder, layer, recipe, part)
+
+
+def declare_step_number(builder: StepBuilder) -> str:
+    """Declare how many steps have been taken, by which whole numbers are rounded; generated C counts them itself."""
+    if builder.profile.runtime != "ort":
+        return ""
+    return STEP if builder.has(STEP) else builder.tensor(STEP, TensorType("int64", ()), "state", is_persistent=True)
 
 
 class _Part(NamedTuple):

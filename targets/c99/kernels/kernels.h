@@ -39,13 +39,15 @@ void tfoa_follow_scale(float *scale, const float *z, int32_t count, float moment
 /* x = scale * h. */
 void tfoa_binary_to_real(const uint32_t *h, int32_t rows, int32_t units, float scale, float *x);
 
-/* The local head: B[class][unit] is stored, or where `stored` is NULL +1 or -1 from a hash of seed, class and unit. */
+/* The local head: B[class][unit] is stored, as float or as words of whole numbers, or where `stored` is NULL +1 or -1 from a hash
+ * of seed, class and unit. */
 typedef struct tfoa_head {
     const float *stored;
     uint32_t seed;
     int32_t classes;
     int32_t units;
     float gain;
+    const tfoa_integers *integers; /* NULL, as where it is left out: `stored` is float */
 } tfoa_head;
 
 /* logits = gain * scale * B h, of bits and of real numbers. */

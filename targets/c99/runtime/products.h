@@ -5,6 +5,12 @@
 #include "../kernels/kernels.h"
 #include "model.h"
 
+/* The format of what a step reads as it lies in the arena, such as a head that learns. */
+static inline const tfoa_integers *tfoa_integers_of(const tfoa_layer *layer)
+{
+    return layer->integers;
+}
+
 /* z = alpha s (2 popcount(x & w) - popcount(x)) + b, of bits. */
 tfoa_status tfoa_binary_dense(const tfoa_context *context, const tfoa_layer *layer, const uint32_t *x, float x_scale,
                               int32_t rows, float *z);

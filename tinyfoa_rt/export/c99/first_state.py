@@ -174,7 +174,7 @@ class _LayerWords:
 
     def _rows(self, weight: Array) -> Array:
         """Weights as checkpoints have them, ([taps], inputs, outputs), in the order of C: (outputs, inputs, taps)."""
-        if self._of == self._name:  # what a method keeps lies as it is
+        if self._of == self._name and self._quantum is None:  # what a method keeps lies as it is, but for whole numbers
             return np.asarray(weight, dtype=np.float32).reshape(self._layer.grid.outs[-1], -1, 1)
         return np.asarray(weight).reshape(-1, *weight.shape[-2:]).transpose(2, 1, 0)
 

@@ -111,7 +111,8 @@ class _Assembly:
         self._scales = {name: number for number, name in enumerate(model.layout.scales)}
         self._layers: dict[str, LayerRef] = {}
         for number, block in enumerate(model.blocks):
-            for index, layer in enumerate(block.layers):
+            in_order = (layer for step in block.all_steps for layer in step.layers)
+            for index, layer in enumerate(in_order):
                 w = own(layer.stored.name, "w")
                 for name in (w, own(w, "bits"), own(layer.stored.name, "w_slice")):
                     self._layers[name] = LayerRef(number, index)
@@ -124,19 +125,21 @@ class _Assembly:
         """A block, of whose layers each has its place in the layout of the step that moves it."""
         if not block.steps:
             return self._step(number, block, f"step_{number}")
-        steps = [self._step(number, each, f"step_{number}_{place}") for place, each in enumerate(block.steps)]
+        steps: list[CBlock] = []
+        for place, each in enumerate(block.steps):
+            steps.append(self._step(number, each, f"step_{number}_{place}", sum(len(step.layers) for step in steps)))
         num_slices = len(steps) * max(each.num_slices for each in steps)
         layers = tuple(layer for each in steps for layer in each.layers)
         whole = replace(steps[0], base=block.base, end=block.end, planned=block.peak_nbytes)
         return replace(whole, layers=layers, num_slices=num_slices, steps=tuple(steps))
 
-    def _step(self, number: int, block: BlockSource, name: str) -> CBlock:
-        """A block by one step, of all its layers or of one of them."""
+    def _step(self, number: int, block: BlockSource, name: str, first_layer: int = 0) -> CBlock:
+        """A block by one step, of all its layers or of one of them; ``first_layer`` counts those of the steps before."""
         offsets = block.offsets
         if LABELS not in block.step.tensors:
             raise UnsupportedError(f"block '{block.name}'", "is trained without labels, which C99 cannot", "plan for ort-cpu")
         kept = {name: self._constant(number, block, name) for name in block.constants}
-        changed = {layer.tensor: LayerRef(number, index) for index, layer in enumerate(block.layers) if layer.tensor}
+        changed = {layer.tensor: LayerRef(number, index) for index, layer in enumerate(block.layers, first_layer) if layer.tensor}
         lowering = self._lowering(block.step, offsets, Number(self._batch))
         lowering = replace(lowering, kept=kept, layers={**self._layers, **changed})
         before = [self._stage_call(stage, block.base) for stage in range(number + 1)]
@@ -224,7 +227,8 @@ class _Assembly:
         stored = layer.stored
         if not latent_of(stored.latent).is_integer:
             return None
-        quantum = float(self._model.state.get(quantum_of(own(stored.name, "weight")), 0.0))  # 0 where none is read yet
+        weight = stored.name if layer.tensor else own(stored.name, "weight")
+        quantum = float(self._model.state.get(quantum_of(weight), 0.0))  # 0 where none is read yet
         return CIntegers(latent_of(stored.latent).bits, quantum, layer.key, stored.is_binary)
 
 

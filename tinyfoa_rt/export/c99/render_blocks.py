@@ -88,9 +88,10 @@ def _blocks(program: CProgram) -> str:
 
 def _steps(number: int, block: CBlock) -> str:
     """What steps take of a block whose layers take turns."""
-    rows = [
-        f"    {{{_block(each, f'{number}_{place}', f'layers_{number} + {place}')}}}" for place, each in enumerate(block.steps)
-    ]
+    rows, first = [], 0
+    for place, each in enumerate(block.steps):
+        rows.append(f"    {{{_block(each, f'{number}_{place}', f'layers_{number} + {first}')}}}")
+        first += len(each.layers)
     return _block_array(f"steps_{number}", rows)
 
 

@@ -51,7 +51,7 @@ def verify_c_program(program: CProgram, source: ModelSource) -> None:
 def _verify_names(program: CProgram) -> None:
     """What C declares has one meaning, and a layer one block."""
     functions = [*program.stages, *(each for block in program.blocks for each in block.functions)]
-    layers = [layer for block in program.blocks for layer in block.layers]
+    layers = [layer for block in program.blocks for layer in _stored_layers(block)]
     for what, named in (("functions", functions), ("layers", layers), ("constants", program.constants)):
         names = [each.name for each in named]
         if len(set(names)) < len(names):
@@ -60,6 +60,12 @@ def _verify_names(program: CProgram) -> None:
         for cuts in (layer.ins, layer.outs):
             if cuts[0] != 0 or any(last >= next_one for last, next_one in zip(cuts, cuts[1:])):
                 raise ProgramFault(f"layer {layer.name} is cut at {cuts}")
+
+
+def _stored_layers(block: CBlock) -> tuple[CLayer, ...]:
+    """The layers of a block, of which the storage has each once: what all of its steps change is in each of them."""
+    once = {(layer.name, *layer.kept.values()): layer for layer in block.layers}
+    return tuple(once.values()) if block.steps else block.layers
 
 
 def _verify_places(program: CProgram, block: CBlock) -> None:
@@ -136,7 +142,7 @@ def _verify_storage(program: CProgram) -> None:
     words = [("fixed words", 0, 8), ("checksum", program.header_words - 1, 1)]
     for block in program.blocks:
         words += [("statistic", word, count) for _, word, count in block.statistics]
-        for layer in block.layers:
+        for layer in _stored_layers(block):
             regions += _stored(layer)
             num_slices, num_parts = (len(layer.ins) - 1) * (len(layer.outs) - 1), len(layer.outs) - 1
             checks = num_slices + (num_parts if layer.kept["bias"] is not None else 0)

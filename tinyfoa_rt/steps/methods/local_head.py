@@ -18,25 +18,22 @@ from numpy.typing import NDArray
 from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.block import Block, Partition
 from tinyfoa_rt.ir.graph import Attribute
-from tinyfoa_rt.ir.names import LOGITS, RATE, gradient, kept_by, own, parts, successor
-from tinyfoa_rt.ir.optimizers import optimizer_of
+from tinyfoa_rt.ir.names import LOGITS, gradient, kept_by, own, parts
 from tinyfoa_rt.ir.options import AUTO, PlanOptions
 from tinyfoa_rt.ir.plan import PlannedBuffer
 from tinyfoa_rt.ir.recipe import Recipe
 from tinyfoa_rt.ir.step import TensorType
 from tinyfoa_rt.operators.head_hash import rademacher_head
-from tinyfoa_rt.operators.updates import LARGEST
 from tinyfoa_rt.steps.backward import BackwardPass
 from tinyfoa_rt.steps.block_context import BlockContext
 from tinyfoa_rt.steps.block_pass import BlockPass
-from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.forward import ForwardPass
 from tinyfoa_rt.steps.initial_weights import initial_weights
 from tinyfoa_rt.steps.methods.drawn import draw
 from tinyfoa_rt.steps.methods.head_view import HeadView, view_of
+from tinyfoa_rt.steps.methods.learned_head import LearnedHead
 from tinyfoa_rt.steps.methods.method import KeptTensor, Method, RateUnits, Signal
 from tinyfoa_rt.steps.methods.supervised import add_loss, class_weights, kept_class_weights
-from tinyfoa_rt.steps.parameters import kept_types
 
 __all__ = ["LocalHead"]
 
@@ -83,8 +80,7 @@ class LocalHead(Method):
         inputs = (grad_logits, head, backward.origin)
         grad = builder.call("HeadGrad", inputs, (gradient(seen),), grad_attributes, "gradient")[0]
         if context.recipe.head == "learned":
-            pooled: dict[str, Attribute] = {name: drawn[name] for name in ("pools", "gain")}
-            _learn(context.recipe, builder, (grad_logits, seen, scale, grad), pooled)
+            _learned(context).learn(builder, (grad_logits, seen, scale, grad), {name: drawn[name] for name in ("pools", "gain")})
         return Signal({output: grad if seen == output else _spread(view, backward, output, grad)}, logits)
 
     def predict(self, context: BlockContext, forward: ForwardPass, scores: str, owner: str = "") -> str:
@@ -107,12 +103,12 @@ class LocalHead(Method):
 
 def _kept_head(context: BlockContext) -> tuple[KeptTensor, ...]:
     recipe, shape = context.recipe, (context.recipe.num_outputs, view_of(context).units)
+    if recipe.head == "learned":
+        return _learned(context).kept()
     if recipe.head == "rademacher":
         signs = KeptTensor(_HEAD, TensorType("int8", shape), "head", is_derived=True)
         return () if context.profile.computes_head else (signs,)
-    real = TensorType("float32", shape)
-    head = KeptTensor(_HEAD, real, "head", is_fixed=recipe.head != "learned")
-    return (head, *_states(recipe, real)) if recipe.head == "learned" else (head,)
+    return (KeptTensor(_HEAD, TensorType("float32", shape), "head", is_fixed=True),)
 
 
 def _initial_head(context: BlockContext, last: Block) -> Mapping[str, NDArray[Any]]:
@@ -123,8 +119,12 @@ def _initial_head(context: BlockContext, last: Block) -> Mapping[str, NDArray[An
         return {_HEAD: np.array(weight.T / np.float32(view.gain), order="C")}
     if recipe.head == "rademacher":
         return {_HEAD: rademacher_head(recipe.seed, recipe.num_outputs, view.units)}
-    states = {state.name: np.zeros(state.type.shape, state.type.dtype) for state in _kept_head(context)[1:]}
-    return {_HEAD: draw((recipe.seed,), (recipe.num_outputs, view.units)), **states}
+    head = draw((recipe.seed,), (recipe.num_outputs, view.units))
+    return _learned(context).initial(head) if recipe.head == "learned" else {_HEAD: head}
+
+
+def _learned(context: BlockContext) -> LearnedHead:
+    return LearnedHead(context, _HEAD, (context.recipe.num_outputs, view_of(context).units))
 
 
 def _feeds(block: Block, last: Block) -> bool:
@@ -141,6 +141,7 @@ def _classify(
     recipe, builder, view = context.recipe, forward.builder, view_of(context)
     stored = kept_by(owner, _HEAD)
     head = stored if builder.has(stored) else ""
+    head = _learned(context).real(builder, head) if recipe.head == "learned" else head
     drawn: dict[str, Attribute] = {"seed": recipe.seed, "pools": int(view.pool == "average"), "gain": view.gain}
     attributes = {"num_classes": recipe.num_outputs, **drawn}
     return head, drawn, builder.call("HeadLogits", (*seen, head), (scores,), attributes, "head")[0]
@@ -161,18 +162,3 @@ def _spread(view: HeadView, backward: BackwardPass, output: str, grad: str) -> s
     window: dict[str, Attribute] = {**view.window, "dilations": (1,) * len(none), "overhang": none, "unreached": none}
     window["input_shape"] = backward.grad_type(output).shape
     return backward.builder.call("AveragePoolGrad", (grad, backward.origin), (gradient(output),), window, "gradient")[0]
-
-
-def _states(recipe: Recipe, like: TensorType) -> tuple[KeptTensor, ...]:
-    """What the optimizer keeps of a learned head."""
-    return tuple(KeptTensor(own(_HEAD, kept), each, "state") for kept, each in kept_types(recipe.optimizer, like).items())
-
-
-def _learn(recipe: Recipe, builder: StepBuilder, read: tuple[str, str, str, str], attributes: Mapping[str, Attribute]) -> None:
-    """Mono-Forward: the head takes a step of its own; ``read`` are its error, what it sees, that scale, and what it sent."""
-    grad = builder.call("HeadWeightGrad", read, (gradient(_HEAD),), attributes, "gradient")[0]
-    states = [state.name for state in _states(recipe, builder.type_of(_HEAD))]
-    outputs = tuple(successor(name) for name in (_HEAD, *states))
-    builder.phase = "update"
-    builder.call(optimizer_of(recipe.optimizer).update, (_HEAD, grad, RATE, *states), outputs, {"limit": LARGEST})
-    builder.phase = "gradient"

@@ -41,11 +41,23 @@ static int32_t partner_of(int32_t classes, int32_t pairing, int32_t class_number
     return partner < classes / 2 ? partner + classes / 2 : partner - classes / 2;
 }
 
+/* An entry of a stored head. */
+static float entry_of(const tfoa_head *head, int32_t class_number, int32_t unit)
+{
+    const int32_t place = class_number * head->units + unit;
+    float entry;
+    if (head->integers == 0) {
+        return head->stored[place];
+    }
+    head->integers->read(head->integers, head->stored, (uint32_t)place, 1u, &entry);
+    return entry;
+}
+
 static void add_to_logits(const tfoa_head *head, int32_t unit, float value, float *logits)
 {
     if (head->stored != 0) {
         for (int32_t c = 0; c < head->classes; c++) {
-            logits[c] += value * head->stored[c * head->units + unit];
+            logits[c] += value * entry_of(head, c, unit);
         }
         return;
     }
@@ -100,7 +112,7 @@ static float error_of_unit(const tfoa_head *head, const float *grad_logits, int3
     float sum = 0.0f;
     if (head->stored != 0) {
         for (int32_t c = 0; c < head->classes; c++) {
-            sum += grad_logits[c] * head->stored[c * head->units + unit];
+            sum += grad_logits[c] * entry_of(head, c, unit);
         }
         return sum * head->gain;
     }
