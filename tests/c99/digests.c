@@ -229,7 +229,7 @@ static void report_integers(uint32_t num_bits)
     static uint32_t q[(OUTS * INS + 1) / 2], bits[OUTS * 2];
     static float sums[OUTS], reals[OUTS * INS], errors[2 * OUTS], x[2 * INS];
     const int32_t shape[3] = {OUTS, INS, (int32_t)num_bits};
-    const tfoa_integers integers = {num_bits, 0.0125f, 0x89ABCDEFu, tfoa_read_weights, tfoa_pack_weights};
+    const tfoa_integers integers = {num_bits, 0.0125f, 0x89ABCDEFu, tfoa_read_weights, tfoa_move_weights, tfoa_pack_weights};
     const tfoa_operand operand = {NULL, x, INS, 1.0f, 0.0f, NULL, NULL};
     const tfoa_slice slice = {(float *)(void *)q, NULL, bits, sums, INS, OUTS, 0, 0, 0, OUTS, 1.0f, 1, &integers, 12345u};
     for (size_t i = 0; i < sizeof q / sizeof q[0]; i++) {

@@ -17,7 +17,7 @@ _KERNELS = (
     *("packed_dot", "packed_matmul", "signed_sum", "signed_matmul", "expf", "logf", "conv", "softmax"),
     *("conv_input_grad", "conv_transpose"),
     *("activations", "batch_normalization", "follow_statistics", "lrn", "head", "box"),
-    *("slope_grads", "max_pool_grad", "average_pool_grad", "integers", "sgd_step", "pack_signs"),
+    *("slope_grads", "max_pool_grad", "average_pool_grad", "integers", "gradient_run", "sgd_step", "pack_signs"),
 )
 _BARE_METAL = ("-mthumb", "--specs=nosys.specs", "-nostartfiles", "-T", str(_HERE / "cortex_m" / "memory.ld"))
 

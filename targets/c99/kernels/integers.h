@@ -18,12 +18,20 @@ typedef void tfoa_read_integers(const struct tfoa_integers *integers, const void
 typedef float tfoa_pack_integers(const struct tfoa_integers *integers, const void *q, uint32_t place, int32_t ins,
                                  uint32_t *bits);
 
+/* The largest number of weights that move at a time. */
+#define TFOA_RUN 16
+
+/* q <- clip(q + floor(u - change)) of weights [place, place + count), with changes in quanta; `word` is that of the step. */
+typedef void tfoa_move_integers(const struct tfoa_integers *integers, uint32_t word, void *q, uint32_t place, int32_t count,
+                                const float *changes);
+
 /* The format of a layer; a model of real weights need not carry what it points to. */
 typedef struct tfoa_integers {
     uint32_t bits; /* 8, 12 or 16 */
     float quantum;
     uint32_t key;
     tfoa_read_integers *read;
+    tfoa_move_integers *move;
     tfoa_pack_integers *pack; /* NULL where products use the weights themselves */
 } tfoa_integers;
 
@@ -39,6 +47,7 @@ static inline uint32_t tfoa_group_words(uint32_t bits)
 }
 
 tfoa_read_integers tfoa_read_weights;
+tfoa_move_integers tfoa_move_weights;
 tfoa_pack_integers tfoa_pack_weights;
 
 #endif

@@ -35,7 +35,8 @@ def _bounds(number: int, block: CBlock) -> str:
 
 def _integers(integers: CIntegers) -> str:
     pack = "tfoa_pack_weights" if integers.is_binary else "NULL"
-    return f"{{{integers.bits}u, {render_float(integers.quantum)}, 0x{integers.key:08X}u, tfoa_read_weights, {pack}}}"
+    functions = f"tfoa_read_weights, tfoa_move_weights, {pack}"
+    return f"{{{integers.bits}u, {render_float(integers.quantum)}, 0x{integers.key:08X}u, {functions}}}"
 
 
 def _place(value: int | tuple[int | None, ...] | None) -> str:

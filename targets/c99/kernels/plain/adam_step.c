@@ -52,9 +52,14 @@ void tfoa_weight_adam_step(const tfoa_slice *slice, const float *grad_z, const t
     float *variance = moments->variance;
     for (int32_t out = 0; out < slice->outs; out++) {
         float *latent = slice->latent + out * slice->ins;
-        for (int32_t in = 0; in < slice->ins; in++) {
-            const float grad = tfoa_weight_grad(slice, grad_z, x, rows, out, in);
-            latent[in] = tfoa_limited(latent[in] - direction(mean++, variance++, grad, bias) * rate, slice->limit);
+        for (int32_t in = 0; in < slice->ins; in += TFOA_RUN) {
+            const int32_t count = tfoa_run_of(slice->ins - in);
+            float grads[TFOA_RUN];
+            tfoa_gradient_run(slice, grad_z, x, rows, out, in, grads);
+            for (int32_t i = 0; i < count; i++) {
+                const float change = direction(mean++, variance++, grads[i], bias) * rate;
+                latent[in + i] = tfoa_limited(latent[in + i] - change, slice->limit);
+            }
         }
         tfoa_follow_signs(slice, out);
     }
@@ -63,16 +68,20 @@ void tfoa_weight_adam_step(const tfoa_slice *slice, const float *grad_z, const t
 void tfoa_weight_adam_step_on_integers(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows,
                                        float rate, const tfoa_moments *moments)
 {
-    const uint32_t word = tfoa_word_of_step(slice);
+    const uint32_t word = tfoa_word_of(slice);
     const float factor = tfoa_rate_in_quanta(slice, rate);
     const adam_bias bias = count_step(moments);
     float *mean = moments->mean;
     float *variance = moments->variance;
     for (int32_t out = 0; out < slice->outs; out++) {
-        for (int32_t in = 0; in < slice->ins; in++) {
-            const float grad = tfoa_weight_grad(slice, grad_z, x, rows, out, in);
-            const float change = direction(mean++, variance++, grad, bias) * factor;
-            tfoa_move_integer(slice, word, out * slice->ins + in, change);
+        for (int32_t in = 0; in < slice->ins; in += TFOA_RUN) {
+            const int32_t count = tfoa_run_of(slice->ins - in);
+            float changes[TFOA_RUN];
+            tfoa_gradient_run(slice, grad_z, x, rows, out, in, changes);
+            for (int32_t i = 0; i < count; i++) {
+                changes[i] = direction(mean++, variance++, changes[i], bias) * factor;
+            }
+            tfoa_move_run(slice, word, out, in, changes);
         }
         tfoa_follow_integer_signs(slice, out);
     }

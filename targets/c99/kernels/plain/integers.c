@@ -1,5 +1,52 @@
-/* Whole numbers as real ones, and their signs as bits. */
-#include "integer_weights.h"
+/* Whole numbers as real ones, moved, and their signs as bits. */
+#include "../kernels.h"
+#include "../rounding.h"
+
+/* Where words are kept with their highest byte first, the lowest one is the last of its word. */
+#if defined(__BYTE_ORDER__) && defined(__ORDER_BIG_ENDIAN__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define TFOA_FLIPPED(place, count) ((place) ^ ((count) - 1u)) /* the count is that of numbers in a word */
+#else
+#define TFOA_FLIPPED(place, count) (place)
+#endif
+
+/* Two of 12 bits lie in three bytes: here the byte where one begins, and that byte with the next. */
+static inline uint32_t tfoa_byte_of_twelve(uint32_t place)
+{
+    return place + place / 2u;
+}
+
+static inline uint32_t tfoa_pair_of_bytes(const uint8_t *bytes, uint32_t first)
+{
+    return bytes[TFOA_FLIPPED(first, 4u)] | (uint32_t)bytes[TFOA_FLIPPED(first + 1u, 4u)] << 8;
+}
+
+static inline int32_t tfoa_integer_at(const void *q, uint32_t bits, uint32_t place)
+{
+    if (bits == 8u) {
+        return ((const int8_t *)q)[TFOA_FLIPPED(place, 4u)];
+    }
+    if (bits == 16u) {
+        return ((const int16_t *)q)[TFOA_FLIPPED(place, 2u)];
+    }
+    const uint32_t pair = tfoa_pair_of_bytes((const uint8_t *)q, tfoa_byte_of_twelve(place));
+    return (int32_t)(((place & 1u ? pair >> 4 : pair) & 0xFFFu) ^ 0x800u) - 0x800;
+}
+
+static inline void tfoa_set_integer(void *q, uint32_t bits, uint32_t place, int32_t value)
+{
+    if (bits == 8u) {
+        ((int8_t *)q)[TFOA_FLIPPED(place, 4u)] = (int8_t)value;
+    } else if (bits == 16u) {
+        ((int16_t *)q)[TFOA_FLIPPED(place, 2u)] = (int16_t)value;
+    } else {
+        uint8_t *bytes = (uint8_t *)q;
+        const uint32_t first = tfoa_byte_of_twelve(place);
+        const uint32_t shift = place & 1u ? 4u : 0u;
+        const uint32_t pair = (tfoa_pair_of_bytes(bytes, first) & ~(0xFFFu << shift)) | ((uint32_t)value & 0xFFFu) << shift;
+        bytes[TFOA_FLIPPED(first, 4u)] = (uint8_t)pair;
+        bytes[TFOA_FLIPPED(first + 1u, 4u)] = (uint8_t)(pair >> 8);
+    }
+}
 
 void tfoa_read_weights(const tfoa_integers *integers, const void *q, uint32_t place, uint32_t count, float *reals)
 {
@@ -19,18 +66,58 @@ void tfoa_read_weights(const tfoa_integers *integers, const void *q, uint32_t pl
     }
 }
 
+/* Each format has a loop of its own, with no branch in it. */
+static inline void move_all(void *q, uint32_t bits, uint32_t place, int32_t count, const int32_t *moves)
+{
+    const int32_t most = (1 << (bits - 1u)) - 1;
+    for (int32_t i = 0; i < count; i++) {
+        const int32_t moved = tfoa_integer_at(q, bits, place + (uint32_t)i) + moves[i];
+        tfoa_set_integer(q, bits, place + (uint32_t)i, tfoa_clipped(moved, most));
+    }
+}
+
+void tfoa_move_weights(const tfoa_integers *integers, uint32_t word, void *q, uint32_t place, int32_t count, const float *changes)
+{
+    int32_t moves[TFOA_RUN];
+    if (count == TFOA_RUN) {
+        tfoa_round_changes(word, place, 1u, TFOA_RUN, changes, moves);
+    } else {
+        tfoa_round_changes(word, place, 1u, count, changes, moves);
+    }
+    if (integers->bits == 8u) {
+        move_all(q, 8u, place, count, moves);
+    } else if (integers->bits == 16u) {
+        move_all(q, 16u, place, count, moves);
+    } else {
+        move_all(q, 12u, place, count, moves);
+    }
+}
+
+/* Signs of up to 32 weights; their magnitudes are added to the sum. */
+static inline uint32_t pack_word(const void *q, uint32_t bits, uint32_t place, int32_t count, int32_t *sum)
+{
+    uint32_t word = 0;
+    for (int32_t i = 0; i < count; i++) {
+        const int32_t weight = tfoa_integer_at(q, bits, place + (uint32_t)i);
+        *sum += weight < 0 ? -weight : weight;
+        word |= (uint32_t)(weight >= 0) << i;
+    }
+    return word;
+}
+
 float tfoa_pack_weights(const tfoa_integers *integers, const void *q, uint32_t place, int32_t ins, uint32_t *bits)
 {
     int32_t sum = 0;
     for (int32_t first = 0; first < ins; first += 32) {
         const int32_t count = ins - first < 32 ? ins - first : 32;
-        uint32_t word = 0;
-        for (int32_t i = 0; i < count; i++) {
-            const int32_t weight = tfoa_integer_at(q, integers->bits, place + (uint32_t)(first + i));
-            sum += weight < 0 ? -weight : weight;
-            word |= (uint32_t)(weight >= 0) << i;
+        const uint32_t from = place + (uint32_t)first;
+        if (integers->bits == 8u) {
+            *bits++ = pack_word(q, 8u, from, count, &sum);
+        } else if (integers->bits == 16u) {
+            *bits++ = pack_word(q, 16u, from, count, &sum);
+        } else {
+            *bits++ = pack_word(q, 12u, from, count, &sum);
         }
-        *bits++ = word;
     }
     return (float)sum * integers->quantum;
 }

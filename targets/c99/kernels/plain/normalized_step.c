@@ -32,10 +32,14 @@ void tfoa_weight_normalized_step(const tfoa_slice *slice, const float *grad_z, c
     for (int32_t out = 0; out < slice->outs; out++) {
         float *latent = slice->latent + out * slice->ins;
         float row_sum = 0.0f; /* short sums lose less */
-        for (int32_t in = 0; in < slice->ins; in++) {
-            const float grad = tfoa_weight_grad(slice, grad_z, x, rows, out, in);
-            row_sum += grad * grad;
-            latent[in] = tfoa_limited(latent[in] - tfoa_limited(factor * grad, longest), slice->limit);
+        for (int32_t in = 0; in < slice->ins; in += TFOA_RUN) {
+            const int32_t count = tfoa_run_of(slice->ins - in);
+            float grads[TFOA_RUN];
+            tfoa_gradient_run(slice, grad_z, x, rows, out, in, grads);
+            for (int32_t i = 0; i < count; i++) {
+                row_sum += grads[i] * grads[i];
+                latent[in + i] = tfoa_limited(latent[in + i] - tfoa_limited(factor * grads[i], longest), slice->limit);
+            }
         }
         sum += row_sum;
         tfoa_follow_signs(slice, out);
@@ -46,16 +50,24 @@ void tfoa_weight_normalized_step(const tfoa_slice *slice, const float *grad_z, c
 void tfoa_weight_normalized_step_on_integers(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows,
                                              float rate, float *power, int32_t *count)
 {
-    const uint32_t word = tfoa_word_of_step(slice);
+    const uint32_t word = tfoa_word_of(slice);
     const float in_quanta = tfoa_rate_in_quanta(slice, rate);
     const float factor = normalized_factor(power, count, in_quanta), longest = REACH * in_quanta;
     float sum = 0.0f;
     for (int32_t out = 0; out < slice->outs; out++) {
         float row_sum = 0.0f;
-        for (int32_t in = 0; in < slice->ins; in++) {
-            const float grad = tfoa_weight_grad(slice, grad_z, x, rows, out, in);
-            row_sum += grad * grad;
-            tfoa_move_integer(slice, word, out * slice->ins + in, tfoa_limited(factor * grad, longest));
+        if (!tfoa_has_error(slice, tfoa_errors_of(slice, grad_z, out), rows)) {
+            continue;
+        }
+        for (int32_t in = 0; in < slice->ins; in += TFOA_RUN) {
+            const int32_t count = tfoa_run_of(slice->ins - in);
+            float changes[TFOA_RUN];
+            tfoa_gradient_run(slice, grad_z, x, rows, out, in, changes);
+            for (int32_t i = 0; i < count; i++) {
+                row_sum += changes[i] * changes[i];
+                changes[i] = tfoa_limited(factor * changes[i], longest);
+            }
+            tfoa_move_run(slice, word, out, in, changes);
         }
         sum += row_sum;
         tfoa_follow_integer_signs(slice, out);

@@ -24,21 +24,14 @@ static void step_on_sums(const tfoa_slice *slice, const float *grad_z, const tfo
                          int32_t out)
 {
     float *latent = slice->latent + out * slice->ins;
-    for (int32_t in = 0; in < slice->ins; in++) {
-        latent[in] = tfoa_limited(latent[in] - rate * tfoa_weight_grad(slice, grad_z, x, rows, out, in), slice->limit);
-    }
-}
-
-static int has_error(const tfoa_slice *slice, const float *errors, int32_t rows)
-{
-    for (int32_t row = 0; row < rows; row++) {
-        for (int32_t position = 0; position < slice->positions; position++) {
-            if (errors[row * slice->grad_columns * slice->positions + position] != 0.0f) {
-                return 1;
-            }
+    for (int32_t in = 0; in < slice->ins; in += TFOA_RUN) {
+        const int32_t count = tfoa_run_of(slice->ins - in);
+        float grads[TFOA_RUN];
+        tfoa_gradient_run(slice, grad_z, x, rows, out, in, grads);
+        for (int32_t i = 0; i < count; i++) {
+            latent[in + i] = tfoa_limited(latent[in + i] - rate * grads[i], slice->limit);
         }
     }
-    return 0;
 }
 
 void tfoa_weight_sgd_step(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate)
@@ -46,7 +39,7 @@ void tfoa_weight_sgd_step(const tfoa_slice *slice, const float *grad_z, const tf
     for (int32_t out = 0; out < slice->outs; out++) {
         float *latent = slice->latent + out * slice->ins;
         const float *errors = tfoa_errors_of(slice, grad_z, out);
-        if (!has_error(slice, errors, rows)) {
+        if (!tfoa_has_error(slice, errors, rows)) {
             continue;
         }
         if (rows > 1 || x->conv != 0) {
@@ -60,41 +53,23 @@ void tfoa_weight_sgd_step(const tfoa_slice *slice, const float *grad_z, const tf
     }
 }
 
-/* The row of one sample's error: each change is that of tfoa_weight_grad, times the factor. */
-static void move_integers(const tfoa_slice *slice, uint32_t word, int32_t out, float error, float factor, const tfoa_operand *x)
-{
-    const int32_t first = out * slice->ins;
-    if (x->bits == 0) {
-        const float *reals = x->real + slice->first_in;
-        for (int32_t in = 0; in < slice->ins; in++) {
-            tfoa_move_integer(slice, word, first + in, factor * (error * reals[in] * x->scale));
-        }
-        return;
-    }
-    const float moves[2] = {factor * (error * (0.0f - x->center) * x->scale), factor * (error * (1.0f - x->center) * x->scale)};
-    for (int32_t in = 0; in < slice->ins; in++) {
-        const int32_t i = slice->first_in + in;
-        tfoa_move_integer(slice, word, first + in, moves[(x->bits[i / 32] >> (i % 32)) & 1u]);
-    }
-}
-
 void tfoa_weight_sgd_step_on_integers(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows,
                                       float rate)
 {
-    const uint32_t word = tfoa_word_of_step(slice);
+    const uint32_t word = tfoa_word_of(slice);
     const float factor = tfoa_rate_in_quanta(slice, rate);
     for (int32_t out = 0; out < slice->outs; out++) {
-        const float *errors = tfoa_errors_of(slice, grad_z, out);
-        if (!has_error(slice, errors, rows)) {
+        if (!tfoa_has_error(slice, tfoa_errors_of(slice, grad_z, out), rows)) {
             continue;
         }
-        if (rows == 1 && x->conv == 0) {
-            move_integers(slice, word, out, *errors, factor, x);
-        } else {
-            for (int32_t in = 0; in < slice->ins; in++) {
-                const float change = factor * tfoa_weight_grad(slice, grad_z, x, rows, out, in);
-                tfoa_move_integer(slice, word, out * slice->ins + in, change);
+        for (int32_t in = 0; in < slice->ins; in += TFOA_RUN) {
+            const int32_t count = tfoa_run_of(slice->ins - in);
+            float changes[TFOA_RUN];
+            tfoa_gradient_run(slice, grad_z, x, rows, out, in, changes);
+            for (int32_t i = 0; i < count; i++) {
+                changes[i] *= factor;
             }
+            tfoa_move_run(slice, word, out, in, changes);
         }
         tfoa_follow_integer_signs(slice, out);
     }

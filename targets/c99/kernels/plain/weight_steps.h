@@ -1,5 +1,5 @@
-/* What the updates share: the gradient of one weight or bias, a sum over the batch and its positions, and the limit of latent
- * values. */
+/* What the updates share: gradients of weights and biases, sums over the batch and its positions, and the limit of latent values.
+ */
 #ifndef TFOA_WEIGHT_STEPS_H
 #define TFOA_WEIGHT_STEPS_H
 
@@ -20,20 +20,16 @@ static inline const float *tfoa_errors_of(const tfoa_slice *slice, const float *
     return grad_z + (slice->first_grad + out) * slice->positions;
 }
 
-/* Gradient of weight `in` in the row of output `out`: a sum over the batch, and over positions; x carries its scale apart. */
-static inline float tfoa_weight_grad(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows,
-                                     int32_t out, int32_t in)
+/* How many of the weights that are left are taken together. */
+static inline int32_t tfoa_run_of(int32_t left)
 {
-    if (x->conv != 0) {
-        return x->gradient(slice, grad_z, x, rows, out, in);
-    }
-    const float *errors = tfoa_errors_of(slice, grad_z, out);
-    float sum = 0.0f;
-    for (int32_t row = 0; row < rows; row++) {
-        sum += errors[row * slice->grad_columns] * tfoa_operand_at(x, row, slice->first_in + in);
-    }
-    return sum * x->scale;
+    return left < TFOA_RUN ? left : TFOA_RUN;
 }
+
+/* Gradients of a run of weights in the row of output `out`, from input `in` on: sums over the batch, and over positions; x
+ * carries its scale apart. */
+void tfoa_gradient_run(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, int32_t out, int32_t in,
+                       float *grads);
 
 static inline float tfoa_bias_grad(const tfoa_slice *slice, const float *grad_z, int32_t rows, int32_t out)
 {
@@ -45,6 +41,19 @@ static inline float tfoa_bias_grad(const tfoa_slice *slice, const float *grad_z,
         }
     }
     return sum;
+}
+
+/* Whether any sample has an error at an output; without one, and where nothing is kept of gradients, its row stays as it is. */
+static inline int tfoa_has_error(const tfoa_slice *slice, const float *errors, int32_t rows)
+{
+    for (int32_t row = 0; row < rows; row++) {
+        for (int32_t position = 0; position < slice->positions; position++) {
+            if (errors[row * slice->grad_columns * slice->positions + position] != 0.0f) {
+                return 1;
+            }
+        }
+    }
+    return 0;
 }
 
 /* Bits and sum of output `out` follow its latent values. */

@@ -1,0 +1,45 @@
+/* Gradients of a run of weights of one output: samples one after the other, so that each is added to all sums in one loop. */
+#include "weight_steps.h"
+
+static void add_reals(float error, const float *restrict reals, int32_t count, float *restrict sums)
+{
+    for (int32_t i = 0; i < count; i++) {
+        sums[i] += error * reals[i];
+    }
+}
+
+/* A bit adds one of two amounts. */
+static void add_bits(float error, float center, const uint32_t *bits, int32_t first, int32_t count, float *sums)
+{
+    const float amounts[2] = {error * (0.0f - center), error * (1.0f - center)};
+    for (int32_t i = 0; i < count; i++) {
+        sums[i] += amounts[(bits[(first + i) / 32] >> ((first + i) % 32)) & 1u];
+    }
+}
+
+void tfoa_gradient_run(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, int32_t out, int32_t in,
+                       float *grads)
+{
+    const int32_t count = tfoa_run_of(slice->ins - in), first = slice->first_in + in;
+    if (x->conv != 0) {
+        for (int32_t i = 0; i < count; i++) {
+            grads[i] = x->gradient(slice, grad_z, x, rows, out, in + i);
+        }
+        return;
+    }
+    const float *errors = tfoa_errors_of(slice, grad_z, out);
+    for (int32_t i = 0; i < count; i++) {
+        grads[i] = 0.0f;
+    }
+    for (int32_t row = 0; row < rows; row++) {
+        const float error = errors[row * slice->grad_columns];
+        if (x->bits == 0) {
+            add_reals(error, x->real + row * x->units + first, count, grads);
+        } else {
+            add_bits(error, x->center, x->bits + row * TFOA_WORDS(x->units), first, count, grads);
+        }
+    }
+    for (int32_t i = 0; i < count; i++) {
+        grads[i] *= x->scale;
+    }
+}
