@@ -275,6 +275,11 @@ def _integers(rng: np.random.Generator) -> Iterator[BodyCase]:
             change = (size * real(rng, *w.shape)).astype(np.float32)
             kept = {**drawn, "most": most, "dtype": code}
             yield BodyCase(f"MoveIntegers-{label}-{size}", "MoveIntegers", (w, change, step), kept)
+        errors, x = rng.integers(-8, 9, (5, 7)) / 8, rng.integers(-1, 2, (5, 30))  # sums are exact
+        given = (w, errors.astype(np.float32), x.astype(np.float32), number(0.5), number(0.25), number(0.125), step)
+        rounding = {**drawn, "taps": 1, "most": most, "dtype": code}
+        part = origin_of(slice(3, 27), slice(0, 7))
+        yield BodyCase(f"DenseSgdStepOnIntegers-{label}", "DenseSgdStepOnIntegers", (*given, part), rounding)
         yield BodyCase(f"Dequantize-{label}", "Dequantize", (w, number(0.3)))
         packed = (w, signs(w), np.zeros(7, dtype=np.float32), number(0.3), None)
         yield BodyCase(f"PackSignsOfIntegers-{label}", "PackSignsOfIntegers", packed)

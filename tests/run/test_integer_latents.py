@@ -15,7 +15,6 @@ from tests.ops.references import REFERENCES
 from tests.ops.references.integers import draw_uniform, move_integers
 from tests.run.trained_models import SIZES, artifact_of, blobs, check_inference_model
 from tests.small_models import load_model, mlp
-from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.latents import FORMATS, draw, latent_of, quantized, quantum_of_reals, quantum_of_signs
 from tinyfoa_rt.ir.optimizers import OPTIMIZERS
 from tinyfoa_rt.pipeline import plan
@@ -166,8 +165,3 @@ def test_nonvolatile_bytes_are_those_of_the_format(tmp_path: Path) -> None:
     assert kept["float32"] - kept["int8"] == 3 * weights - quanta
     assert kept["float32"] - kept["int16"] == 2 * weights - quanta
     assert kept["int12"] == kept["int16"]  # trainers have no type of 12 bits; generated C packs them
-
-
-def test_what_is_not_there_yet_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedError, match="--latent int8: is not there yet for the library of kernels"):
-        artifact_of(tmp_path, latent="int8", target="ort-kernels", nonvolatile="unlimited")

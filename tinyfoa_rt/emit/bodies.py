@@ -67,7 +67,7 @@ def _collect(key: tuple[str, str], variants: frozenset[str], found: dict[tuple[s
     if key in found:
         return
     domain, op_type = key
-    if op_type.endswith(ON_INTEGERS):
+    if op_type.endswith(ON_INTEGERS) and not has_body(op_type):
         function = on_integers(_of(domain, op_type.removesuffix(ON_INTEGERS), variants))
     else:
         function = _of(domain, op_type, variants)

@@ -28,10 +28,11 @@ __all__ = ["ALWAYS", "PACKED_OPERATORS", "PackedForm", "can_pack"]
 # Operators that have a packed one beside them.
 PACKED_OPERATORS = frozenset(
     {"BinaryDense", "SignDense", "RealDense", "BinaryActivation", "BinaryToReal", "StraightThroughGrad", "HeadLogits"}
-    | {"HeadGrad", "HeadWeightGrad", "DenseSliceGrad", "DenseSgdStep", "PackSigns", "SignDenseInputGrad"}
+    | {"HeadGrad", "HeadWeightGrad", "DenseSliceGrad", "DenseSgdStep", "DenseSgdStepOnIntegers", "SignDenseInputGrad"}
+    | {"PackSigns", "PackSignsOfIntegers"}
 )
 # Twins that stand for their operators even where x is real, so that they have a kernel.
-ALWAYS = frozenset({"DenseSgdStep", "DenseSliceGrad"})
+ALWAYS = frozenset({"DenseSgdStep", "DenseSgdStepOnIntegers", "DenseSliceGrad"})
 OF_REALS = "OfReals"
 # A plain step, and it with the signs of what it leaves.
 _SIGN_STEPS = {f"PackedDenseSgdStep{of}": f"PackedDenseSignStep{of}" for of in ("", OF_REALS)}
@@ -149,7 +150,7 @@ class PackedForm(ByteForm):
     def _units(self, node: StepNode) -> int | None:
         """Bits in the rows that a node reads."""
         for name in node.inputs:
-            if name in self._bits and node.op_type != "PackSigns":
+            if name in self._bits and not node.op_type.startswith("PackSigns"):
                 tensor = self.step.tensors[name]
                 return tensor.type.shape[0] if tensor.category == "weight" else tensor.type.shape[1]
         return None

@@ -73,7 +73,7 @@ class _PackedBody:
 
     def unpack(self, port: str) -> str:
         """Unpack the input ``port``; return the name of what it holds."""
-        if self._op_type == "PackSigns":
+        if self._op_type.startswith("PackSigns"):
             return ""  # the old signs: nothing reads them
         function = _UNPACKING.get(port, "UnpackBits")
         if port == "w_slice":
@@ -92,6 +92,6 @@ class _PackedBody:
 
     def pack(self, port: str) -> str:
         """Pack what the call leaves under the name that is returned into the output ``port``."""
-        function = "PackSignRows" if self._op_type == "PackSigns" else "PackBits"
+        function = "PackSignRows" if self._op_type.startswith("PackSigns") else "PackBits"
         self.after.append(helper.make_node(function, [f"{port}_unpacked"], [port], domain=DOMAIN))
         return f"{port}_unpacked"

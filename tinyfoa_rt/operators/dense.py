@@ -139,6 +139,22 @@ def _lower_matmul(lowering: Lowering, node: StepNode) -> list[Statement]:
     return [Call("tfoa_matmul", (fields, lowering.real(a), lowering.real(b), lowering.at(node.outputs[0])))]
 
 
+def _sgd_step(name: str, rounding: tuple[Port, ...], attributes: tuple[str, ...], doc: str) -> Operator:
+    return Operator(
+        name=name,
+        inputs=(
+            *(Port("w"), Port("grad_z"), Port("x"), Port("x_scale", is_optional=True), Port("rate")),
+            *(*rounding, Port("origin", is_optional=True)),
+        ),
+        outputs=(Port("w_next"),),
+        shape_rule=same_as_first,
+        scratch=no_scratch,
+        doc=doc,
+        memory=Memory(updates={0: 0}),
+        attributes=("has_all_rows", "input_center", *attributes),
+    )
+
+
 register(
     _product("RealDense", "real", no_scratch, _lower_real),
     _product("SignDense", "sign", _quantized_samples, _lower_sign),
@@ -146,18 +162,12 @@ register(
     slice_gradient_row("DenseSliceGrad", (), keep_gradient),
     input_gradient_row("RealDenseInputGrad", "real", (), _lower_input_gradient("tfoa_real_dense_input_grad")),
     input_gradient_row("SignDenseInputGrad", "sign", (), _lower_input_gradient("tfoa_sign_dense_input_grad")),
-    Operator(
-        name="DenseSgdStep",
-        inputs=(
-            *(Port("w"), Port("grad_z"), Port("x"), Port("x_scale", is_optional=True), Port("rate")),
-            Port("origin", is_optional=True),
-        ),
-        outputs=(Port("w_next"),),
-        shape_rule=same_as_first,
-        scratch=no_scratch,
-        doc="DenseSliceGrad and SgdUpdate in one, so that the gradient is never stored.",
-        memory=Memory(updates={0: 0}),
-        attributes=("has_all_rows", "input_center", "limit"),
+    _sgd_step("DenseSgdStep", (), ("limit",), "DenseSliceGrad and SgdUpdate in one, so that the gradient is never stored."),
+    _sgd_step(
+        "DenseSgdStepOnIntegers",
+        (Port("quantum"), Port("step", is_optional=True)),
+        ("key", "taps", "most"),
+        "DenseSgdStep on whole numbers, rounded by chance to [-most, most].",
     ),
     StandardOperator(name="Gemm", vjp=_gemm_vjp, lower=_lower_gemm),
     StandardOperator(name="MatMul", vjp=_matmul_vjp, lower=_lower_matmul),

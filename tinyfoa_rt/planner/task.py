@@ -178,7 +178,7 @@ def resolve_options(graph: Graph, options: PlanOptions, profile: Profile | None 
         UnsupportedError: the model has no trainable layer.
     """
     profile = profile or _profile(options)
-    _check_latent(options, profile)
+    _check_latent(options)
     _check_slices_at(options, profile)
     options = _of_method(options, profile)
     score = find_score(graph, options.loss_at)
@@ -233,11 +233,9 @@ def _check_slices_at(options: PlanOptions, profile: Profile) -> None:
         raise UsageError("--slices-at one", f"saves nothing where all layers are in RAM (target {profile.name})", mend)
 
 
-def _check_latent(options: PlanOptions, profile: Profile) -> None:
-    """Whole numbers want a step of their own of the optimizer, and the library of kernels has none yet."""
-    optimizer, mend = optimizer_of(_optimizer(options)), "plan for ort-cpu, or leave it out"
-    if options.latent != FLOAT and profile.has_kernels:
-        raise UnsupportedError(f"--latent {options.latent}", "is not there yet for the library of kernels", mend)
+def _check_latent(options: PlanOptions) -> None:
+    """Whole numbers want a step of their own of the optimizer."""
+    optimizer = optimizer_of(_optimizer(options))
     if options.latent != FLOAT and find_operator(optimizer.update + ON_INTEGERS, DOMAIN) is None:
         problem, mend = f"has no step of the optimizer {optimizer.name}", "register its integer_update_operator, or leave it out"
         raise UnsupportedError(f"--latent {options.latent}", problem, mend)

@@ -63,7 +63,7 @@ class LayerUpdates:
             return
         weight, bias = tensors.weight, tensors.bias_parameter
         assert weight is not None
-        if self._is_one_operator(layer, weight):
+        if self._is_one_operator(layer):
             self._step_down(layer, tensors, backward, grad_z, waits_for)
             return
         attributes = dict(window_attributes(self.context.graph, layer))
@@ -83,9 +83,9 @@ class LayerUpdates:
         self._update(layer, weight, outputs[0], (tensors.rate, origin))
         self._finish(layer, tensors, ("".join(outputs[1:]), origin), waits_for)
 
-    def _is_one_operator(self, layer: Layer, weight: Parameter) -> bool:
+    def _is_one_operator(self, layer: Layer) -> bool:
         """Whether gradient and update of the weights are one operator."""
-        has_one = layer.kind == "dense" and bool(self.optimizer.dense_step) and not weight.quantum
+        has_one = layer.kind == "dense" and bool(self.optimizer.dense_step)
         return has_one and self.context.profile.runtime == "ort"
 
     def _move_biases(self, layer: Layer, tensors: LayerTensors, grad_z: str) -> None:
@@ -118,10 +118,12 @@ class LayerUpdates:
             size: dict[str, Attribute] = {"bias_size": bias.grad_type.size, **attributes}
             grad = self.builder.call("BiasSliceGrad", (grad_z, tensors.origin), (gradient(bias.latent),), size, "gradient")[0]
         self.builder.phase = "update"
-        limit = 1.0 if self._is_binary(layer) else LARGEST
-        inputs = (weight.latent, grad_z, *self.input_of(layer), tensors.rate, tensors.origin)
-        attributes |= {"limit": limit, **self._input_center(layer)}
-        self.builder.call(self.optimizer.dense_step, inputs, (successor(weight.latent),), attributes)
+        op_type, rounding, kept = self.optimizer.dense_step, (), {"limit": 1.0 if self._is_binary(layer) else LARGEST}
+        if weight.quantum:
+            op_type, (rounding, kept) = op_type + ON_INTEGERS, self._rounding(layer, weight)
+        inputs = (weight.latent, grad_z, *self.input_of(layer), tensors.rate, *rounding, tensors.origin)
+        attributes |= kept | self._input_center(layer)
+        self.builder.call(op_type, inputs, (successor(weight.latent),), attributes)
         self._finish(layer, tensors, (grad, ""), waits_for)
 
     def _finish(self, layer: Layer, tensors: LayerTensors, given: tuple[str, str], waits_for: Sequence[str] | None) -> None:
@@ -171,15 +173,19 @@ class LayerUpdates:
         op_type, attributes = self.optimizer.update, self._limit(layer, parameter)
         rounding: tuple[str, ...] = ()
         if parameter.quantum:  # whole numbers
-            op_type, rounding = op_type + ON_INTEGERS, (parameter.quantum, STEP if self.builder.has(STEP) else "")
-            recipe = self.context.recipe
-            key, most = draw_key(recipe.seed, layer.name), latent_of(recipe.latent).most
-            attributes = {"key": key, "taps": layer.taps, "most": most}
+            op_type, (rounding, attributes) = op_type + ON_INTEGERS, self._rounding(layer, parameter)
         if self.optimizer.follows_weights:
             attributes["length"] = self.context.deviations[layer.name]
         inputs = (parameter.latent, grad, rate, *parameter.states, *rounding, origin)
         outputs = tuple(successor(name) for name in (parameter.latent, *parameter.states))
         self.builder.call(op_type, inputs, outputs, attributes)
+
+    def _rounding(self, layer: Layer, weight: Parameter) -> tuple[tuple[str, ...], dict[str, Attribute]]:
+        """What an update of whole numbers reads beside the rate, and what it is told."""
+        recipe = self.context.recipe
+        key, most = draw_key(recipe.seed, layer.name), latent_of(recipe.latent).most
+        given = (weight.quantum, STEP if self.builder.has(STEP) else "")
+        return given, {"key": key, "taps": layer.taps, "most": most}
 
     def _limit(self, layer: Layer, parameter: Parameter) -> dict[str, Attribute]:
         """Latent weights whose signs multiply stay between -1 and 1, biases and real weights anywhere."""

@@ -11,7 +11,7 @@ enum { TFOA_MAX_SCRATCH = 4, TFOA_MAX_DIMS = 4 };
 
 /* What nodes may be told; those that a node does not have are as in tfoa_read_attributes. */
 typedef struct tfoa_attributes {
-    int64_t units, has_all_rows, bias_size, num_classes, channel_units, pools;
+    int64_t units, has_all_rows, bias_size, num_classes, channel_units, pools, key, most;
     float gain, momentum, window_floor, input_center, limit, length;
     int is_tensor_alpha;
 } tfoa_attributes;

@@ -21,6 +21,10 @@ static ONNXTensorElementDataType type_of(char letter)
         return ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32;
     case 'l':
         return ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64;
+    case 'b':
+        return ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8;
+    case 'h':
+        return ONNX_TENSOR_ELEMENT_DATA_TYPE_INT16;
     default:
         return ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
     }
@@ -116,12 +120,15 @@ static void read_attributes(const OrtApi *api, const OrtKernelInfo *info, tfoa_a
     attributes->gain = attributes->limit = attributes->length = 1.0f;
     attributes->momentum = 0.99f;
     attributes->channel_units = 1;
+    attributes->most = 127;
     read_int(api, info, "units", &attributes->units);
     read_int(api, info, "has_all_rows", &attributes->has_all_rows);
     read_int(api, info, "bias_size", &attributes->bias_size);
     read_int(api, info, "num_classes", &attributes->num_classes);
     read_int(api, info, "channel_units", &attributes->channel_units);
     read_int(api, info, "pools", &attributes->pools);
+    read_int(api, info, "key", &attributes->key);
+    read_int(api, info, "most", &attributes->most);
     read_float(api, info, "gain", &attributes->gain);
     read_float(api, info, "momentum", &attributes->momentum);
     read_float(api, info, "window_floor", &attributes->window_floor);

@@ -28,4 +28,7 @@ const tfoa_kernel_set TABLE_OF(TFOA_VARIANT) = {
     .update_by_momentum = tfoa_update_by_momentum,
     .update_by_length = tfoa_update_by_length,
     .update_by_adam = tfoa_update_by_adam,
+    .move_columns = tfoa_move_columns,
+    .pack_integer_columns = tfoa_pack_integer_columns,
+    .read_integer_columns = tfoa_read_integer_columns,
 };

@@ -26,6 +26,9 @@ typedef struct tfoa_kernel_set {
     void (*update_by_momentum)(const tfoa_moments_update *, int64_t, int64_t);
     float (*update_by_length)(const tfoa_length_update *, int64_t, int64_t);
     void (*update_by_adam)(const tfoa_moments_update *, int64_t, int64_t);
+    void (*move_columns)(const tfoa_integer_columns *, int64_t, int32_t, const float *);
+    void (*pack_integer_columns)(const tfoa_integer_columns *, float, int32_t, uint32_t *, float *);
+    void (*read_integer_columns)(const tfoa_integer_columns *, float, int64_t, int64_t, float *);
 } tfoa_kernel_set;
 
 /* The set that operators call; NULL before tfoa_choose_kernels. TINYFOA_OPS_KERNELS names another one than the fastest. */

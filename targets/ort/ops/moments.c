@@ -1,36 +1,68 @@
-/* Updates of the optimizers that keep something. */
+/* Updates of the optimizers that keep something, of real weights and of whole numbers. */
+#include <float.h>
 #include <string.h>
 
-#include "kernel_set.h"
-#include "operators.h"
+#include "integers.h"
 
-enum { PIECE = 16384 /* weights that a thread takes at a time */ };
+enum {
+    PIECE = 16384, /* weights that a thread takes at a time */
+    RUN = 1024     /* whole numbers whose changes are at hand together */
+};
 
 typedef struct pieces {
     tfoa_moments_update update;
+    tfoa_integer_weights integers;
     int64_t size;
     void (*kernel)(const tfoa_moments_update *update, int64_t first, int64_t end);
 } pieces;
 
+/* The same update from weight `first` on, which leaves the changes. */
+static tfoa_moments_update changes_from(const tfoa_moments_update *update, int64_t first, float *changes)
+{
+    tfoa_moments_update part = *update;
+    part.w = NULL;
+    part.w_next = changes;
+    part.grad += first;
+    part.mean += first;
+    part.mean_next += first;
+    if (part.variance != NULL) {
+        part.variance += first;
+        part.variance_next += first;
+    }
+    return part;
+}
+
 static void piece_task(void *data, size_t i)
 {
     const pieces *all = (const pieces *)data;
-    const int64_t first = (int64_t)i * PIECE, end = first + PIECE;
-    all->kernel(&all->update, first, end < all->size ? end : all->size);
+    const int64_t first = (int64_t)i * PIECE, end = first + PIECE < all->size ? first + PIECE : all->size;
+    if (all->integers.columns.q == NULL) {
+        all->kernel(&all->update, first, end);
+        return;
+    }
+    for (int64_t at = first; at < end; at += RUN) {
+        float changes[RUN];
+        const int32_t count = end - at < RUN ? (int32_t)(end - at) : RUN;
+        const tfoa_moments_update part = changes_from(&all->update, at, changes);
+        all->kernel(&part, 0, count);
+        tfoa_kernels->move_columns(&all->integers.columns, at, count, changes);
+    }
 }
 
-/* w, grad, rate and what follows them is like w; so are the outputs. */
-static pieces read_update(tfoa_call *call, const tfoa_tensor *w)
+/* w, grad, rate and what follows them is like w; so are the outputs. Of whole numbers input `quantum` is the quantum. */
+static pieces read_update(tfoa_call *call, const tfoa_tensor *w, size_t quantum)
 {
     pieces all;
     memset(&all, 0, sizeof all);
     all.size = w->size;
+    all.integers = tfoa_integers_input(call, w, quantum);
     all.update.w = (const float *)w->data;
     all.update.grad = tfoa_floats_input(call, 1, w->size);
-    all.update.rate = tfoa_number_input(call, 2, 0.0f);
+    all.update.rate = tfoa_rate_for(&all.integers, tfoa_number_input(call, 2, 0.0f));
     all.update.mean = tfoa_floats_input(call, 3, w->size);
-    all.update.limit = call->node->attributes.limit;
-    all.update.w_next = (float *)tfoa_output(call, 0, w->dims, w->rank);
+    all.update.limit = all.integers.columns.q != NULL ? FLT_MAX : call->node->attributes.limit;
+    all.integers.columns.q_next = tfoa_output(call, 0, w->dims, w->rank);
+    all.update.w_next = (float *)all.integers.columns.q_next;
     all.update.mean_next = (float *)tfoa_output(call, 1, w->dims, w->rank);
     return all;
 }
@@ -42,11 +74,11 @@ static void walk(tfoa_call *call, pieces *all, int32_t operations)
     }
 }
 
-/* w, grad, rate, velocity */
+/* w, grad, rate, velocity, and of whole numbers quantum and step */
 void tfoa_momentum_update(tfoa_call *call)
 {
     const tfoa_tensor w = tfoa_input(call, 0);
-    pieces all = read_update(call, &w);
+    pieces all = read_update(call, &w, 4);
     all.kernel = tfoa_kernels->update_by_momentum;
     walk(call, &all, 4);
 }
@@ -62,11 +94,11 @@ static float bias_of(float decay, int32_t count)
     return 1.0f - (float)power;
 }
 
-/* w, grad, rate, mean, variance, step_count */
+/* w, grad, rate, mean, variance, step_count, and of whole numbers quantum and step */
 void tfoa_adam_update(tfoa_call *call)
 {
     const tfoa_tensor w = tfoa_input(call, 0), given = tfoa_input(call, 5);
-    pieces all = read_update(call, &w);
+    pieces all = read_update(call, &w, 6);
     all.update.variance = tfoa_floats_input(call, 4, w.size);
     all.update.variance_next = (float *)tfoa_output(call, 2, w.dims, w.rank);
     int32_t *count = (int32_t *)tfoa_output(call, 3, NULL, 0);
@@ -84,6 +116,7 @@ void tfoa_adam_update(tfoa_call *call)
 
 typedef struct squared_pieces {
     tfoa_length_update update;
+    tfoa_integer_weights integers;
     int64_t size;
     float *sums; /* of the squares of a piece's gradients */
 } squared_pieces;
@@ -91,19 +124,39 @@ typedef struct squared_pieces {
 static void length_task(void *data, size_t i)
 {
     const squared_pieces *all = (const squared_pieces *)data;
-    const int64_t first = (int64_t)i * PIECE, end = first + PIECE;
-    all->sums[i] = tfoa_kernels->update_by_length(&all->update, first, end < all->size ? end : all->size);
+    const int64_t first = (int64_t)i * PIECE, end = first + PIECE < all->size ? first + PIECE : all->size;
+    if (all->integers.columns.q == NULL) {
+        all->sums[i] = tfoa_kernels->update_by_length(&all->update, first, end);
+        return;
+    }
+    all->sums[i] = 0.0f;
+    for (int64_t at = first; at < end; at += RUN) {
+        float changes[RUN];
+        const int32_t count = end - at < RUN ? (int32_t)(end - at) : RUN;
+        tfoa_length_update part = all->update;
+        part.w = NULL;
+        part.w_next = changes;
+        part.grad += at;
+        all->sums[i] += tfoa_kernels->update_by_length(&part, 0, count);
+        tfoa_kernels->move_columns(&all->integers.columns, at, count, changes);
+    }
 }
 
-/* w, grad, rate, power, step_count */
+/* w, grad, rate, power, step_count, and of whole numbers quantum and step */
 void tfoa_normalized_update(tfoa_call *call)
 {
     const tfoa_tensor w = tfoa_input(call, 0), given = tfoa_input(call, 4);
-    const float rate = tfoa_number_input(call, 2, 0.0f) * call->node->attributes.length;
+    squared_pieces all;
+    memset(&all, 0, sizeof all);
+    all.integers = tfoa_integers_input(call, &w, 5);
+    const float rate = tfoa_rate_for(&all.integers, tfoa_number_input(call, 2, 0.0f)) * call->node->attributes.length;
     const float power = tfoa_number_input(call, 3, 0.0f);
     const int32_t num_pieces = (int32_t)((w.size + PIECE - 1) / PIECE);
-    squared_pieces all = {{(const float *)w.data, tfoa_floats_input(call, 1, w.size), NULL, 0.0f, 0.0f, 0.0f}, w.size, NULL};
-    all.update.w_next = (float *)tfoa_output(call, 0, w.dims, w.rank);
+    all.size = w.size;
+    all.update.w = (const float *)w.data;
+    all.update.grad = tfoa_floats_input(call, 1, w.size);
+    all.integers.columns.q_next = tfoa_output(call, 0, w.dims, w.rank);
+    all.update.w_next = (float *)all.integers.columns.q_next;
     float *power_next = (float *)tfoa_output(call, 1, NULL, 0);
     int32_t *count = (int32_t *)tfoa_output(call, 2, NULL, 0);
     tfoa_expect(call, "the size of step_count", given.data != NULL ? given.size : 0, 1);
@@ -114,8 +167,8 @@ void tfoa_normalized_update(tfoa_call *call)
     const int32_t before = *(const int32_t *)given.data;
     *count = before < INT32_MAX ? before + 1 : before;
     all.update.factor = power == 0.0f ? 0.0f : rate / (__builtin_sqrtf(power) + 1e-12f);
-    all.update.longest = 10.0f * rate;
-    all.update.limit = call->node->attributes.limit;
+    all.update.longest = 10.0f * (rate < 0.0f ? -rate : rate);
+    all.update.limit = all.integers.columns.q != NULL ? FLT_MAX : call->node->attributes.limit;
     tfoa_each(call, num_pieces, (double)w.size * 5, length_task, &all);
     double sum = 0.0;
     for (int32_t i = 0; i < num_pieces; i++) {

@@ -1,6 +1,18 @@
 /* The table of operators. Names and ports are those of the emitted models (tinyfoa_rt/emit, docs/kernels.md). */
 #include "operators.h"
 
+/* Of weights that are whole numbers of 8 or 16 bits, and what follows the weights in inputs and outputs. */
+#define ON_INTEGERS(name, inputs, outputs, is_in_place, compute) \
+    {name, "b" inputs, "b" outputs, is_in_place, compute},       \
+    {                                                            \
+        name, "h" inputs, "h" outputs, is_in_place, compute      \
+    }
+#define OF_INTEGERS(name, inputs, outputs, compute) \
+    {name, "b" inputs, outputs, 0, compute},        \
+    {                                               \
+        name, "h" inputs, outputs, 0, compute       \
+    }
+
 const tfoa_operator tfoa_operators[] = {
     /* x, w, bias, w_slice, bias_slice, origin, abs_sum, abs_sum_slice, x_scale */
     {"PackedBinaryDense", "uuFUFIfFF", "f", 0, tfoa_packed_binary_dense},
@@ -29,6 +41,15 @@ const tfoa_operator tfoa_operators[] = {
     {"BinaryCrossEntropy", "ff", "ff", 1, tfoa_binary_cross_entropy_op}, /* logits, target */
     {"MeanSquaredError", "ff", "ff", 1, tfoa_mean_squared_error_op},     /* logits, target */
     {"PackedPackSigns", "fufI", "uf", 0, tfoa_packed_pack_signs},        /* w, signs, abs_sum, origin */
+    /* The same of whole numbers: before the origin they read the quantum and the number of the step. */
+    ON_INTEGERS("PackedDenseSgdStepOnIntegers", "f*FffLI", "", 1, tfoa_packed_dense_sgd_step_on_integers),
+    ON_INTEGERS("PackedDenseSgdStepOnIntegersOfReals", "f*FffLI", "", 1, tfoa_packed_dense_sgd_step_on_integers),
+    ON_INTEGERS("SgdUpdateOnIntegers", "fffLI", "", 1, tfoa_sgd_update),
+    ON_INTEGERS("MomentumUpdateOnIntegers", "ffffLI", "f", 1, tfoa_momentum_update),
+    ON_INTEGERS("AdamUpdateOnIntegers", "ffffifLI", "ffi", 1, tfoa_adam_update),
+    ON_INTEGERS("NormalizedUpdateOnIntegers", "fffifLI", "fi", 1, tfoa_normalized_update),
+    OF_INTEGERS("PackedPackSignsOfIntegers", "uffI", "uf", tfoa_packed_pack_signs_of_integers),
+    OF_INTEGERS("Dequantize", "f", "f", tfoa_dequantize), /* q, quantum */
     /* logits, target, weights of classes */
     {"WeightedSoftmaxCrossEntropy", "flf", "ff", 1, tfoa_weighted_softmax_cross_entropy_op},
 };

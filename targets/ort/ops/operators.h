@@ -8,7 +8,8 @@ enum { TFOA_MAX_PORTS = 9 };
 
 struct tfoa_operator {
     const char *name;
-    /* A letter a port: f float32, u uint32 (bits), i int32, l int64, * any type; a capital where it may be absent. */
+    /* A letter a port: f float32, u uint32 (bits), i int32, l int64, b int8, h int16, * any type; a capital where it may be
+     * absent. */
     const char *inputs;
     const char *outputs;
     /* Whether the first output may take the memory of the first input; of other updates a caller binds both to one place. */
@@ -31,11 +32,14 @@ void tfoa_packed_head_grad(tfoa_call *call);
 void tfoa_softmax_cross_entropy_op(tfoa_call *call);
 void tfoa_weighted_softmax_cross_entropy_op(tfoa_call *call);
 void tfoa_packed_dense_sgd_step(tfoa_call *call);
+void tfoa_packed_dense_sgd_step_on_integers(tfoa_call *call);
 void tfoa_packed_dense_sign_step(tfoa_call *call);
 void tfoa_packed_dense_slice_grad(tfoa_call *call);
 void tfoa_bias_slice_grad(tfoa_call *call);
 void tfoa_sgd_update(tfoa_call *call);
 void tfoa_packed_pack_signs(tfoa_call *call);
+void tfoa_packed_pack_signs_of_integers(tfoa_call *call);
+void tfoa_dequantize(tfoa_call *call);
 void tfoa_momentum_update(tfoa_call *call);
 void tfoa_adam_update(tfoa_call *call);
 void tfoa_normalized_update(tfoa_call *call);

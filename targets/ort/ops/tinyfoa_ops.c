@@ -5,7 +5,7 @@
 #include "custom_op.h"
 #include "kernel_set.h"
 
-enum { MAX_OPERATORS = 32 };
+enum { MAX_OPERATORS = 48 };
 
 #if defined(_WIN32)
 #define EXPORT __declspec(dllexport)

@@ -2,8 +2,12 @@
 #include <float.h>
 #include <string.h>
 
-#include "kernel_set.h"
-#include "operators.h"
+#include "integers.h"
+
+enum {
+    RUN = 1024,    /* whole numbers whose changes are at hand together */
+    TILE_INS = 128 /* inputs of a block of outputs whose changes are */
+};
 
 static void bits_task(void *data, size_t block)
 {
@@ -83,6 +87,66 @@ static void take_step(tfoa_call *call, tfoa_columns_step *step)
     } else {
         tfoa_each(call, (step->outs + TFOA_BLOCK - 1) / TFOA_BLOCK, work, step->turned != NULL ? bits_task : reals_task, step);
     }
+}
+
+typedef struct integer_step {
+    tfoa_columns_step step;
+    tfoa_integer_columns w;
+} integer_step;
+
+/* The changes of a block of outputs, TILE_INS inputs at a time, and the weights that they move. */
+static void integers_task(void *data, size_t block)
+{
+    const integer_step *all = (const integer_step *)data;
+    const int32_t width = all->step.rows <= TFOA_GROUP ? TFOA_WIDE_BLOCK : TFOA_BLOCK, first = (int32_t)block * width;
+    const int32_t left = all->step.outs - first;
+    tfoa_columns_step part = all->step;
+    float changes[TILE_INS * TFOA_WIDE_BLOCK];
+    part.w_next = changes;
+    part.outs = left < width ? left : width;
+    part.errors += first;
+    for (int32_t in = 0; in < all->step.ins; in += TILE_INS) {
+        part.ins = all->step.ins - in < TILE_INS ? all->step.ins - in : TILE_INS;
+        if (part.turned != NULL) {
+            part.turned = all->step.turned + (int64_t)in / 8 * TFOA_GROUPS(part.rows);
+        } else {
+            part.turned_reals = all->step.turned_reals + (int64_t)in * part.rows;
+        }
+        if (part.rows <= TFOA_GROUP) {
+            tfoa_kernels->step_on_few(&part, 0);
+        } else if (part.turned != NULL) {
+            tfoa_kernels->step_on_bits(&part, 0);
+        } else {
+            tfoa_kernels->step_on_reals(&part, 0);
+        }
+        for (int32_t i = 0; i < part.ins; i++) {
+            const int64_t at = (int64_t)(in + i) * all->step.outs + first;
+            tfoa_kernels->move_columns(&all->w, at, part.outs, changes + (int64_t)i * part.outs);
+        }
+    }
+}
+
+/* w, grad_z, x, x_scale, rate, quantum, step, origin; w are whole numbers, x is bits or real numbers. */
+void tfoa_packed_dense_sgd_step_on_integers(tfoa_call *call)
+{
+    integer_step all;
+    memset(&all, 0, sizeof all);
+    const tfoa_tensor w = tfoa_matrix_input(call, 0), grad_z = tfoa_matrix_input(call, 1), x = tfoa_matrix_input(call, 2);
+    const float scale = tfoa_number_input(call, 3, 1.0f), rate = tfoa_number_input(call, 4, 0.0f);
+    tfoa_integer_weights integers = tfoa_integers_input(call, &w, 5);
+    const tfoa_origin origin = tfoa_origin_input(call, 7, columns_of(call, &x), INT32_MAX);
+    const tfoa_origin slice = {origin.first_in, origin.first_out, origin.ins, w.dims[1]};
+    tfoa_expect(call, "inputs of w", w.dims[0], origin.ins);
+    read_operands(call, &grad_z, &x, &slice, &all.step);
+    integers.columns.q_next = tfoa_output(call, 0, w.dims, 2);
+    if (call->status != NULL) {
+        return;
+    }
+    const int32_t width = all.step.rows <= TFOA_GROUP ? TFOA_WIDE_BLOCK : TFOA_BLOCK;
+    all.w = integers.columns;
+    all.step.limit = FLT_MAX;
+    all.step.factor = rate / integers.quantum * scale;
+    tfoa_each(call, (w.dims[1] + width - 1) / width, (double)w.size * (10 + all.step.rows / 8), integers_task, &all);
 }
 
 /* w, grad_z, x, x_scale, rate, origin; x is bits or real numbers. With signs a step leaves them and the sums of |w| too. */
@@ -168,17 +232,27 @@ void tfoa_bias_slice_grad(tfoa_call *call)
     }
 }
 
-/* w, grad, rate */
+/* w, grad, rate, and of whole numbers quantum and step */
 void tfoa_sgd_update(tfoa_call *call)
 {
     const tfoa_tensor w = tfoa_input(call, 0);
+    tfoa_integer_weights integers = tfoa_integers_input(call, &w, 3);
     const float *grad = tfoa_floats_input(call, 1, w.size);
-    const float rate = tfoa_number_input(call, 2, 0.0f);
+    const float rate = tfoa_rate_for(&integers, tfoa_number_input(call, 2, 0.0f));
     const float limit = call->node->attributes.limit;
-    float *w_next = (float *)tfoa_output(call, 0, w.dims, w.rank);
-    for (int64_t i = 0; i < w.size && call->status == NULL; i++) {
+    void *next = tfoa_output(call, 0, w.dims, w.rank);
+    integers.columns.q_next = next;
+    for (int64_t i = 0; i < w.size && call->status == NULL && integers.columns.q == NULL; i++) {
         const float moved = ((const float *)w.data)[i] - grad[i] * rate;
-        w_next[i] = moved > limit ? limit : (moved < -limit ? -limit : moved);
+        ((float *)next)[i] = moved > limit ? limit : (moved < -limit ? -limit : moved);
+    }
+    for (int64_t i = 0; i < w.size && call->status == NULL && integers.columns.q != NULL; i += RUN) {
+        const int32_t count = w.size - i < RUN ? (int32_t)(w.size - i) : RUN;
+        float changes[RUN];
+        for (int32_t k = 0; k < count; k++) {
+            changes[k] = 0.0f - grad[i + k] * rate;
+        }
+        tfoa_kernels->move_columns(&integers.columns, i, count, changes);
     }
 }
 

@@ -79,6 +79,7 @@ REFERENCES: Mapping[str, Reference] = {
     "AddBias": dense.add_bias,
     "BiasGrad": gradients.bias_grad,
     "DenseSgdStep": gradients.dense_sgd_step,
+    "DenseSgdStepOnIntegers": gradients.dense_sgd_step_on_integers,
     "RealConv": conv.real_conv,
     "SignConv": conv.binary_conv,
     "BinaryConv": conv.binary_conv,

@@ -7,9 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.ops.references.integers import move_integers
+
 Array = NDArray[Any]
 
-__all__ = ["bias_grad", "bias_slice_grad", "center_input", "dense_sgd_step", "dense_slice_grad", "inputs_of", "rows_of"]
+__all__ = [
+    "bias_grad", "bias_slice_grad", "center_input", "dense_sgd_step", "dense_sgd_step_on_integers", "dense_slice_grad",
+    "inputs_of", "rows_of",
+]  # fmt: skip
 
 
 def rows_of(grad_z: Array, origin: Array, has_all_rows: int) -> Array:
@@ -53,3 +58,11 @@ def dense_sgd_step(
 ) -> tuple[Array, ...]:  # fmt: skip
     grad = inputs_of(x, x_scale, origin, input_center).T @ rows_of(grad_z, origin, has_all_rows)
     return (np.clip(w - float(rate) * grad, -limit, limit),)
+
+
+def dense_sgd_step_on_integers(
+    w: Array, grad_z: Array, x: Array, x_scale: Array, rate: Array, quantum: Array, step: Array, origin: Array, *,
+    has_all_rows: int = 0, input_center: float = 0.0, **rounding: int,
+) -> tuple[Array, ...]:  # fmt: skip
+    grad = inputs_of(x, x_scale, origin, input_center).T @ rows_of(grad_z, origin, has_all_rows)
+    return move_integers(w, (grad * (float(rate) / float(quantum))).astype(np.float32), step, **rounding)

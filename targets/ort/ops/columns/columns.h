@@ -85,7 +85,27 @@ typedef struct tfoa_back_product {
 
 void tfoa_send_back_errors(const tfoa_back_product *product, int32_t first);
 
-/* What an update by a gradient reads and writes; `mean` is momentum's velocity too. */
+/* Weights that are whole numbers of 8 or 16 bits; q_next may be q. Places count outputs one after the other (docs/training.md).
+ */
+typedef struct tfoa_integer_columns {
+    const void *q;
+    void *q_next;
+    int32_t is_wide; /* whether they take 16 bits */
+    int32_t ins, outs, most;
+    uint32_t word; /* what all draws of the step begin with */
+} tfoa_integer_columns;
+
+/* q_next = clip(q + floor(u - change)) of weights [first, first + count), which may be parts of several rows. */
+void tfoa_move_columns(const tfoa_integer_columns *w, int64_t first, int32_t count, const float *changes);
+
+/* Signs and sums of |q| times the quantum, as tfoa_pack_columns. */
+void tfoa_pack_integer_columns(const tfoa_integer_columns *w, float quantum, int32_t first, uint32_t *bits, float *abs_sums);
+
+/* reals = q * quantum, of weights [first, end). */
+void tfoa_read_integer_columns(const tfoa_integer_columns *w, float quantum, int64_t first, int64_t end, float *reals);
+
+/* What an update by a gradient reads and writes; `mean` is momentum's velocity too. Where w is NULL it is the change alone, less
+ * than nothing. */
 typedef struct tfoa_moments_update {
     const float *w, *grad, *mean, *variance;
     float *w_next, *mean_next, *variance_next;

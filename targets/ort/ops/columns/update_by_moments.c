@@ -18,6 +18,12 @@ static inline void store(float *to, tfoa_f8 lanes, int32_t count)
     }
 }
 
+/* The weights before; zero where only the change is asked for. */
+static inline tfoa_f8 old(const float *w, int64_t i, int32_t count)
+{
+    return w != 0 ? load(w + i, count) : tfoa_splat(0.0f);
+}
+
 static inline tfoa_f8 root(tfoa_f8 x)
 {
     for (int32_t lane = 0; lane < TFOA_LANES; lane++) {
@@ -32,7 +38,7 @@ void tfoa_update_by_momentum(const tfoa_moments_update *update, int64_t first, i
     for (int64_t i = first; i < end; i += TFOA_LANES) {
         const int32_t count = end - i < TFOA_LANES ? (int32_t)(end - i) : TFOA_LANES;
         const tfoa_f8 velocity = load(update->mean + i, count) * decay + load(update->grad + i, count);
-        const tfoa_f8 moved = load(update->w + i, count) - velocity * rate;
+        const tfoa_f8 moved = old(update->w, i, count) - velocity * rate;
         store(update->mean_next + i, velocity, count);
         store(update->w_next + i, tfoa_clip(moved, limit), count);
     }
@@ -50,7 +56,7 @@ void tfoa_update_by_adam(const tfoa_moments_update *update, int64_t first, int64
         const tfoa_f8 mean = load(update->mean + i, count) * decay_mean + grad * share_mean;
         const tfoa_f8 variance = load(update->variance + i, count) * decay_variance + grad * grad * share_variance;
         const tfoa_f8 direction = mean / bias_mean / (root(variance / bias_variance) + epsilon);
-        const tfoa_f8 moved = load(update->w + i, count) - direction * rate;
+        const tfoa_f8 moved = old(update->w, i, count) - direction * rate;
         store(update->mean_next + i, mean, count);
         store(update->variance_next + i, variance, count);
         store(update->w_next + i, tfoa_clip(moved, limit), count);
@@ -64,7 +70,7 @@ float tfoa_update_by_length(const tfoa_length_update *update, int64_t first, int
     for (int64_t i = first; i < end; i += TFOA_LANES) {
         const int32_t count = end - i < TFOA_LANES ? (int32_t)(end - i) : TFOA_LANES;
         const tfoa_f8 grad = load(update->grad + i, count);
-        const tfoa_f8 moved = load(update->w + i, count) - tfoa_clip(grad * factor, longest);
+        const tfoa_f8 moved = old(update->w, i, count) - tfoa_clip(grad * factor, longest);
         squares += grad * grad;
         store(update->w_next + i, tfoa_clip(moved, limit), count);
     }
