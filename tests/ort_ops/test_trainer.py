@@ -81,8 +81,8 @@ def check_trajectory(bodies: NDArray[Any], kernels: NDArray[Any], trainers: list
     for name, layer in trainers[0].state.layers.items():
         others = trainers[1].state.layers[name].weight
         if others.dtype.kind == "i":
-            # A change of some ten quanta, which 16 bits make of it, is rounded by 1e-6 of one: 200 steps of them are 2e-4, and where
-            # a draw has gone the other way gradients differ.
+            # A change of some ten quanta, which 16 bits make of it, is rounded by 1e-6 of one: 200 steps of them are 2e-4, and
+            # where a draw has gone the other way gradients differ.
             assert np.count_nonzero(layer.weight != others) <= others.size / 100, name
             assert np.abs(layer.weight.astype(int) - others).max() <= 1, name
         if layer.is_binary:

@@ -118,7 +118,9 @@ class LayerUpdates:
             size: dict[str, Attribute] = {"bias_size": bias.grad_type.size, **attributes}
             grad = self.builder.call("BiasSliceGrad", (grad_z, tensors.origin), (gradient(bias.latent),), size, "gradient")[0]
         self.builder.phase = "update"
-        op_type, rounding, kept = self.optimizer.dense_step, (), {"limit": 1.0 if self._is_binary(layer) else LARGEST}
+        op_type = self.optimizer.dense_step
+        rounding: tuple[str, ...] = ()
+        kept: dict[str, Attribute] = {"limit": 1.0 if self._is_binary(layer) else LARGEST}
         if weight.quantum:
             op_type, (rounding, kept) = op_type + ON_INTEGERS, self._rounding(layer, weight)
         inputs = (weight.latent, grad_z, *self.input_of(layer), tensors.rate, *rounding, tensors.origin)

@@ -28,7 +28,7 @@ public:
     BlockTraining(const Artifact& artifact, std::size_t index, ModelState& state, MemoryUse& memory,
                   std::vector<Session> sessions)
         : manifest_(artifact.manifest()), record_(artifact.block(index)), state_(state), memory_(memory),
-          sessions_(std::move(sessions)), rate_(Dtype::float32, {}) {
+          sessions_(std::move(sessions)), rate_(Dtype::float32, {}), number_(Dtype::int64, {}) {
         for (const LayerRecord& layer : record_.layers) {
             layers_.push_back(&state.layer(layer.name));
         }
@@ -80,10 +80,12 @@ public:
         sessions_[place_].bind(tensors, manifest_.next_of);
     }
 
-    // Take step `number` on the batch in `inputs` and `target`. When it throws, the state is as it was.
-    StepResult step(double rate, std::int64_t number) {
+    // Take step `number` of the block on the batch in `inputs` and `target`, `before` steps of all blocks having been taken in
+    // the round. When it throws, the state is as it was.
+    StepResult step(double rate, std::int64_t number, std::int64_t before) {
         constexpr double largest = std::numeric_limits<float>::max();
         *rate_.data<float>() = rate > largest ? std::numeric_limits<float>::infinity() : static_cast<float>(rate);
+        *number_.data<std::int64_t>() = before;
         std::vector<float> scales;
         for (const std::string& value : record_.binary) {
             scales.push_back(state_.scale(names::own(value, "scale")));
@@ -144,7 +146,7 @@ public:
 
     // RAM that the plan counts and this trainer holds during a step: the batch, results, what the method keeps, the active slice.
     std::size_t held_nbytes() const {
-        std::size_t total = target_.nbytes() + rate_.nbytes();
+        std::size_t total = target_.nbytes() + rate_.nbytes() + (reads_number() ? number_.nbytes() : 0);
         for (const auto& [name, tensor] : inputs_) {
             total += tensor.nbytes();
         }
@@ -162,6 +164,9 @@ public:
     }
 
 private:
+    // Whether what a step draws depends on how many were taken before.
+    bool reads_number() const { return sessions_.front().input(names::step) != nullptr; }
+
     // Mean x^2 of a sample of an input; bits are 0 and 1.
     double mean_square(const std::string& name, const Tensor& tensor, std::size_t sample) const {
         const std::size_t size = tensor.size() / manifest_.batch, start = sample * size;
@@ -232,6 +237,7 @@ private:
         }
         tensors[names::target] = TensorRef::of(target_);
         tensors[names::rate] = TensorRef::of(rate_);
+        tensors[names::step] = TensorRef::of(number_);
         for (const std::string& name : record_.kept) {
             tensors[name] = state_.kept(record_.name + name).tensor();
         }
@@ -268,7 +274,7 @@ private:
     std::size_t place_ = 0;  // of the session whose layers move
     std::vector<Layer*> layers_;
     std::map<std::string, Tensor> inputs_, outputs_;
-    Tensor target_, rate_;
+    Tensor target_, rate_, number_;
     // What of the method's learns is written here, and copied into its place when the step has been taken (layer.hpp).
     std::map<std::string, Tensor> next_kept_;
 };

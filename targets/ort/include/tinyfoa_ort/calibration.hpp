@@ -61,7 +61,7 @@ inline std::vector<double> calibrate(BlockTraining& training, ModelState& state,
                 training.begin_turn(0);
                 put(measured);  // a step moves them too
                 scale(next) = 0;
-                training.step(0.0, 0);
+                training.step(0.0, 0, 0);
                 scales.push_back(static_cast<double>(scale(next)));
             }
             measured.push_back(static_cast<float>(robust_mean(scales) / (1 - record.scale_momentum)));

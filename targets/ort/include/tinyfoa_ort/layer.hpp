@@ -10,6 +10,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -95,10 +96,9 @@ public:
 
     // Keep what a step has written.
     void commit() {
-        std::copy_n(next_weights_.data<float>(), memory_.latent.size_of_part(active_), memory_.latent.part(active_));
+        std::memcpy(memory_.latent.part(active_), next_weights_.data(), memory_.latent.nbytes_of_part(active_));
         for (std::size_t i = 0; i < memory_.states.size(); ++i) {
-            std::copy_n(next_moments_[i].data<float>(), memory_.moments[i].size_of_part(active_),
-                        memory_.moments[i].part(active_));
+            std::memcpy(memory_.moments[i].part(active_), next_moments_[i].data(), memory_.moments[i].nbytes_of_part(active_));
         }
         visit_turn([](auto* kept, const auto* turn, std::size_t count) { std::copy_n(turn, count, kept); });
     }
@@ -123,8 +123,9 @@ public:
         const std::size_t num_sums = memory_.is_binary ? part.num_outs * memory_.positions : 0;
         const std::size_t num_scalars = memory_.scalars.size() + (memory_.step_counts.empty() ? 0 : 1);
         const std::size_t num_numbers =
-            copies * (num_weights + num_biases) + num_sums + num_scalars * (memory_.has_bias() ? 2 : 1);
-        return sizeof(float) * num_numbers + whole_->slice_nbytes(active_) + (is_sliced() ? sizeof origin_ : 0);
+            copies * num_biases + memory_.states.size() * num_weights + num_sums + num_scalars * (memory_.has_bias() ? 2 : 1);
+        const std::size_t weights_nbytes = memory_.latent.nbytes_of_part(active_) + (memory_.has_integers() ? sizeof(float) : 0);
+        return sizeof(float) * num_numbers + weights_nbytes + whole_->slice_nbytes(active_) + (is_sliced() ? sizeof origin_ : 0);
     }
 
 private:
@@ -145,7 +146,14 @@ private:
     TensorRefs layer_tensors() const {
         TensorRefs tensors = forward_numbers();
         tensors[name("w")] = reading(whole_->dtype(), whole_->shape(grid().num_ins(), grid().num_outs()), whole_->data());
+        add_quantum(tensors);
         return tensors;
+    }
+
+    void add_quantum(TensorRefs& tensors) const {
+        if (memory_.has_integers()) {
+            tensors[names::quantum_of(name("w"))] = reading(Dtype::float32, {}, &memory_.quantum);
+        }
     }
 
     // What a forward pass reads beside the weights.
@@ -205,12 +213,12 @@ private:
     }
 
     void reserve_next() {
-        const std::size_t nbytes = memory_.latent.size_of_part(active_) * sizeof(float);
+        const std::size_t nbytes = memory_.latent.nbytes_of_part(active_);
         if (next_weights_.nbytes() < nbytes) {
             next_weights_ = Buffer(nbytes);
             next_moments_.clear();
-            for (std::size_t i = 0; i < memory_.states.size(); ++i) {
-                next_moments_.emplace_back(nbytes);
+            for (const SlicedTensor& moments : memory_.moments) {
+                next_moments_.emplace_back(moments.nbytes_of_part(active_));
             }
         }
         const Part part = grid().part(active_);
@@ -235,7 +243,7 @@ private:
     void add_parameter(TensorRefs& tensors, const std::string& weight, const std::string& bias_name) {
         const Part part = grid().part(active_);
         const Shape shape = whole_->step_shape(part.num_ins, part.num_outs);
-        tensors[name(weight)] = {Dtype::float32, shape, memory_.latent.part(active_), next_weights_.data()};
+        tensors[name(weight)] = {memory_.latent.dtype(), shape, memory_.latent.part(active_), next_weights_.data()};
         const Shape biases = bias_shape(part.num_outs);
         if (memory_.has_bias()) {
             tensors[name(bias_name)] = updating(Dtype::float32, biases, bias().data());
@@ -269,6 +277,7 @@ private:
         fill_turn();
         TensorRefs tensors = is_sliced() ? outer_tensors(part) : TensorRefs();
         add_parameter(tensors, weight, is_sliced() ? "bias_slice" : "bias");
+        add_quantum(tensors);
         if (memory_.is_binary) {
             const Shape shape = whole_->shape(part.num_ins, part.num_outs);
             tensors[names::own(name(weight), "bits")] = updating(whole_->dtype(), shape, turn_signs());

@@ -35,9 +35,10 @@ public:
                 }
                 // No memory is taken before the file is known to fill it.
                 const TensorEntry& weight = entry(names::own(layer.name, "weight"));
-                check(weight.name, weight.shape == layer.shape && weight.dtype == Dtype::float32,
-                      "has another shape or type than the manifest says");
-                auto state = std::make_unique<Layer>(LayerMemory(layer, manifest.optimizer, storage), is_packed);
+                const Dtype dtype = weight.dtype;
+                const bool is_known = dtype == Dtype::float32 || dtype == Dtype::int8 || dtype == Dtype::int16;
+                check(weight.name, weight.shape == layer.shape && is_known, "has another shape or type than the manifest says");
+                auto state = std::make_unique<Layer>(LayerMemory(layer, manifest.optimizer, storage, dtype), is_packed);
                 if (!layers_.emplace(layer.name, std::move(state)).second) {
                     throw input_error(file.place(), "layer '" + layer.name + "' is there twice", detail::build_again);
                 }
@@ -149,7 +150,8 @@ private:
     // Whether a tensor is in the initial file; the others follow from it, or are zero.
     bool is_initial(const std::string& name) const {
         const auto is_of = [&](const auto& layer) {
-            return name == names::own(layer.first, "weight") || name == names::own(layer.first, "bias");
+            const std::string weight = names::own(layer.first, "weight");
+            return name == weight || name == names::quantum_of(weight) || name == names::own(layer.first, "bias");
         };
         return kept_.count(name) + scales_.count(name) > 0 || std::any_of(layers_.begin(), layers_.end(), is_of);
     }

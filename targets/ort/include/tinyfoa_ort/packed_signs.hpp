@@ -32,13 +32,14 @@ public:
 
     void derive(std::size_t index, void* signs) const override {
         const Part part = memory_.grid.part(index);
-        const float* numbers = memory_.latent.part(index);
-        for (std::size_t in = 0; in < part.num_ins; ++in) {
-            for (std::size_t out = 0; out < part.num_outs; ++out) {
-                Word* row = static_cast<Word*>(signs) + out * count_words(part.num_ins);
-                set_bit(row, in, numbers[in * part.num_outs + out] >= 0);
+        visit_weights(memory_.latent.dtype(), memory_.latent.part(index), [&](const auto* numbers) {
+            for (std::size_t in = 0; in < part.num_ins; ++in) {
+                for (std::size_t out = 0; out < part.num_outs; ++out) {
+                    Word* row = static_cast<Word*>(signs) + out * count_words(part.num_ins);
+                    set_bit(row, in, numbers[in * part.num_outs + out] >= 0);
+                }
             }
-        }
+        });
     }
 
     void take(std::size_t index, void* signs) override {

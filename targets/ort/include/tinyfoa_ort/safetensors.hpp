@@ -46,7 +46,7 @@ struct StoredTensor {
 
 namespace detail {
 
-inline constexpr const char* dtype_codes[] = {"BOOL", "I8", "U8", "I32", "I64", "F16", "F32", "F64"};
+inline constexpr const char* dtype_codes[] = {"BOOL", "I8", "U8", "I16", "I32", "I64", "F16", "F32", "F64"};
 inline constexpr const char* metadata_name = "__metadata__";
 inline constexpr const char* get_again = "get the file again";
 

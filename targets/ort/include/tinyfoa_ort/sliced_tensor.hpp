@@ -42,11 +42,12 @@ private:
     std::size_t turns_;
 };
 
-// Real numbers (rows, inputs, outputs); `rows` are the positions and taps of a locally connected layer, 1 for a dense one.
+// Real or whole numbers (rows, inputs, outputs); `rows` are the positions and taps of a locally connected layer, 1 for a dense
+// one.
 class SlicedTensor {
 public:
-    SlicedTensor(std::size_t rows, const Grid& grid, const std::string& folder)
-        : rows_(rows), grid_(grid), numbers_(rows * grid.num_ins() * grid.num_outs(), folder) {
+    SlicedTensor(std::size_t rows, const Grid& grid, const std::string& folder, Dtype dtype = Dtype::float32)
+        : rows_(rows), grid_(grid), dtype_(dtype), numbers_(rows * grid.num_ins() * grid.num_outs() * size_of(dtype), folder) {
         std::size_t start = 0;
         for (std::size_t index = 0; index < grid_.count(); ++index) {
             starts_.push_back(start);
@@ -59,12 +60,14 @@ public:
         return rows_ * part.num_ins * part.num_outs;
     }
 
-    float* part(std::size_t index) { return numbers_.data() + starts_[index]; }
-    const float* part(std::size_t index) const { return numbers_.data() + starts_[index]; }
+    Dtype dtype() const { return dtype_; }
+    std::size_t nbytes_of_part(std::size_t index) const { return size_of_part(index) * size_of(dtype_); }
+    unsigned char* part(std::size_t index) { return numbers_.data() + starts_[index] * size_of(dtype_); }
+    const unsigned char* part(std::size_t index) const { return numbers_.data() + starts_[index] * size_of(dtype_); }
 
-    void fill_with_zeros() { std::memset(numbers_.data(), 0, rows_ * grid_.num_ins() * grid_.num_outs() * sizeof(float)); }
+    void fill_with_zeros() { std::memset(numbers_.data(), 0, rows_ * grid_.num_ins() * grid_.num_outs() * size_of(dtype_)); }
 
-    // Call `visit(place, count, index of the first number in the whole)` for pieces in the order of the whole tensor.
+    // Call `visit(bytes, count, index of the first number in the whole)` for pieces in the order of the whole tensor.
     template <typename Visit>
     void visit_in_order(const Visit& visit) {
         const std::size_t num_bands = grid_.num_bands(), num_columns = grid_.count() / num_bands;
@@ -75,7 +78,8 @@ public:
                     for (std::size_t column = 0; column < num_columns; ++column) {
                         const std::size_t index = column * num_bands + band;
                         const Part part = grid_.part(index);
-                        visit(this->part(index) + (row * part.num_ins + in) * part.num_outs, part.num_outs, at);
+                        const std::size_t first = (row * part.num_ins + in) * part.num_outs;
+                        visit(this->part(index) + first * size_of(dtype_), part.num_outs, at);
                         at += part.num_outs;
                     }
                 }
@@ -86,17 +90,19 @@ public:
     // As one whole tensor of a file.
     StoredTensor stored(const std::string& name, const Shape& shape) {
         const auto store = [this](const StoredTensor::Append& append) {
-            visit_in_order([&](const float* numbers, std::size_t count, std::size_t) { append(numbers, count * sizeof(float)); });
+            visit_in_order(
+                [&](const void* numbers, std::size_t count, std::size_t) { append(numbers, count * size_of(dtype_)); });
         };
         const auto load = [this](const StoredTensor::Take& take) {
-            visit_in_order([&](float* numbers, std::size_t count, std::size_t) { take(numbers, count * sizeof(float)); });
+            visit_in_order([&](void* numbers, std::size_t count, std::size_t) { take(numbers, count * size_of(dtype_)); });
         };
-        return {name, Dtype::float32, shape, store, load};
+        return {name, dtype_, shape, store, load};
     }
 
 private:
     std::size_t rows_;
     Grid grid_;
+    Dtype dtype_;
     Storage numbers_;
     std::vector<std::size_t> starts_;
 };

@@ -13,24 +13,23 @@
 
 namespace tinyfoa {
 
-// Float numbers, zero at first. The file has no name and so goes with the process.
+// Bytes, zero at first. The file has no name and so goes with the process.
 class Storage {
 public:
     // An empty folder keeps them in RAM.
-    Storage(std::size_t count, const std::string& folder)
-        : ram_(folder.empty() ? count * sizeof(float) : 0),
-          mapped_(folder.empty() || count == 0 ? nullptr : map(folder, count * sizeof(float)), {count * sizeof(float)}) {}
+    Storage(std::size_t nbytes, const std::string& folder)
+        : ram_(folder.empty() ? nbytes : 0), mapped_(folder.empty() || nbytes == 0 ? nullptr : map(folder, nbytes), {nbytes}) {}
 
-    float* data() { return mapped_ ? mapped_.get() : ram_.data<float>(); }
-    const float* data() const { return mapped_ ? mapped_.get() : ram_.data<float>(); }
+    unsigned char* data() { return mapped_ ? mapped_.get() : ram_.data(); }
+    const unsigned char* data() const { return mapped_ ? mapped_.get() : ram_.data(); }
 
 private:
     struct Unmap {
         std::size_t nbytes;
-        void operator()(float* data) const { ::munmap(data, nbytes); }
+        void operator()(unsigned char* data) const { ::munmap(data, nbytes); }
     };
 
-    static float* map(const std::string& folder, std::size_t nbytes) {
+    static unsigned char* map(const std::string& folder, std::size_t nbytes) {
         std::string name = folder + "/tinyfoa-XXXXXX";
         const detail::Descriptor file(::mkstemp(name.data()));
         void* data = MAP_FAILED;
@@ -45,11 +44,11 @@ private:
             const std::string problem = "cannot hold a file (" + detail::reason() + ")";
             throw input_error(folder, problem, "name a folder on a disk with room");
         }
-        return static_cast<float*>(data);
+        return static_cast<unsigned char*>(data);
     }
 
     Buffer ram_;
-    std::unique_ptr<float, Unmap> mapped_;
+    std::unique_ptr<unsigned char, Unmap> mapped_;
 };
 
 }  // namespace tinyfoa

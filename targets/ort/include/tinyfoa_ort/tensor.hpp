@@ -21,7 +21,7 @@
 namespace tinyfoa {
 
 // uint32 are words of bits, which are in no file.
-enum class Dtype { boolean, int8, uint8, int32, int64, float16, float32, float64, uint32 };
+enum class Dtype { boolean, int8, uint8, int16, int32, int64, float16, float32, float64, uint32 };
 
 inline std::size_t size_of(Dtype dtype) {
     switch (dtype) {
@@ -30,19 +30,31 @@ inline std::size_t size_of(Dtype dtype) {
         case Dtype::float32:
         case Dtype::uint32:
         case Dtype::int32: return 4;
+        case Dtype::int16:
         case Dtype::float16: return 2;
         default: return 1;
     }
 }
 
 inline const char* name_of(Dtype dtype) {
-    static constexpr const char* names[] = {"bool", "int8", "uint8", "int32", "int64", "float16", "float32", "float64", "uint32"};
+    static constexpr const char* names[] = {"bool",  "int8",    "uint8",   "int16",   "int32",
+                                            "int64", "float16", "float32", "float64", "uint32"};
     return names[static_cast<int>(dtype)];
 }
 
 using Shape = std::vector<std::int64_t>;
 
 inline std::int64_t as_size(std::size_t size) { return static_cast<std::int64_t>(size); }
+
+// Call `visit` with elements of a type that weights can have, as what they are.
+template <typename Visit>
+void visit_weights(Dtype dtype, const void* data, const Visit& visit) {
+    switch (dtype) {
+        case Dtype::int8: visit(static_cast<const std::int8_t*>(data)); break;
+        case Dtype::int16: visit(static_cast<const std::int16_t*>(data)); break;
+        default: visit(static_cast<const float*>(data));
+    }
+}
 
 inline std::string to_text(const Shape& shape) {
     std::string text;

@@ -332,7 +332,7 @@ private:
 
     StepResult step(BlockTraining& training, double rate) {
         training.begin_turn(progress().step / progress().settings.steps_a_turn() % training.num_turns());
-        const StepResult result = training.step(rate, progress().step);
+        const StepResult result = training.step(rate, progress().step, progress().total_steps);
         ++parts_->progress.step;
         ++parts_->progress.total_steps;
         return result;

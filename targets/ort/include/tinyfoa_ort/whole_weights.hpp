@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <functional>
+#include <vector>
 
 #include "tinyfoa_ort/layer_memory.hpp"
 #include "tinyfoa_ort/value.hpp"
@@ -69,30 +71,40 @@ protected:
     const LayerMemory& memory_;
 };
 
-// The latent weights; those of a layer with one slice are read where they lie.
+// The latent weights, real or whole numbers; those of a layer with one slice are read where they lie.
 class RealWeights : public WholeWeights {
 public:
     explicit RealWeights(const LayerMemory& memory)
-        : WholeWeights(memory), numbers_(memory.grid.count() > 1 ? num_weights() * sizeof(float) : 0) {}
+        : WholeWeights(memory), numbers_(memory.grid.count() > 1 ? num_weights() * size_of(dtype()) : 0) {}
 
-    Dtype dtype() const override { return Dtype::float32; }
-    const void* data() const override { return is_copy() ? numbers_.data<float>() : memory_.latent.part(0); }
+    Dtype dtype() const final { return memory_.latent.dtype(); }
+    const void* data() const override { return is_copy() ? numbers_.data() : memory_.latent.part(0); }
     void* signs() override { return nullptr; }
     std::size_t slice_nbytes(std::size_t) const override { return 0; }
 
     void derive(std::size_t, void*) const override {}
 
     void take(std::size_t index, void*) override {
-        visit_own_rows(index, [](float* place, std::size_t, std::size_t count) { std::fill_n(place, count, 0.0f); });
+        visit_own_rows(index, [](void* place, std::size_t, std::size_t nbytes) { std::memset(place, 0, nbytes); });
     }
 
     void put(std::size_t index, const void*) override {
-        const float* numbers = memory_.latent.part(index);
+        const unsigned char* numbers = memory_.latent.part(index);
         visit_own_rows(index,
-                       [&](float* place, std::size_t from, std::size_t count) { std::copy_n(numbers + from, count, place); });
+                       [&](void* place, std::size_t from, std::size_t nbytes) { std::memcpy(place, numbers + from, nbytes); });
     }
 
-    void store(const Append& append) const override { append(data(), num_weights() * sizeof(float)); }
+    void store(const Append& append) const override {
+        visit_weights(dtype(), data(), [&](const auto* numbers) {
+            for (std::size_t first = 0; first < num_weights(); first += memory_.grid.num_outs()) {
+                std::vector<float> reals(numbers + first, numbers + first + memory_.grid.num_outs());
+                for (float& real : reals) {
+                    real *= memory_.quantum;
+                }
+                append(reals.data(), reals.size() * sizeof(float));
+            }
+        });
+    }
 
 private:
     bool is_copy() const { return numbers_.nbytes() > 0; }
@@ -101,7 +113,8 @@ private:
     void visit_own_rows(std::size_t index, const Visit& visit) {
         if (is_copy()) {
             visit_rows(index, [&](std::size_t at, std::size_t in_slice, std::size_t count) {
-                visit(numbers_.data<float>() + at, in_slice, count);
+                const std::size_t size = size_of(dtype());
+                visit(numbers_.data() + at * size, in_slice * size, count * size);
             });
         }
     }
@@ -120,9 +133,10 @@ public:
     std::size_t slice_nbytes(std::size_t index) const override { return memory_.latent.size_of_part(index); }
 
     void derive(std::size_t index, void* signs) const override {
-        const float* numbers = memory_.latent.part(index);
-        const auto sign = [](float number) { return static_cast<std::int8_t>(number >= 0 ? 1 : -1); };
-        std::transform(numbers, numbers + memory_.latent.size_of_part(index), static_cast<std::int8_t*>(signs), sign);
+        visit_weights(memory_.latent.dtype(), memory_.latent.part(index), [&](const auto* numbers) {
+            const auto sign = [](auto number) { return static_cast<std::int8_t>(number >= 0 ? 1 : -1); };
+            std::transform(numbers, numbers + memory_.latent.size_of_part(index), static_cast<std::int8_t*>(signs), sign);
+        });
     }
 
     void take(std::size_t index, void* signs) override {
