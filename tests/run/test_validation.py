@@ -158,6 +158,38 @@ def test_a_training_that_goes_on_ends_where_the_other_does(tmp_path: Path) -> No
     assert resumed.progress == whole.progress and whole.progress.exit in (None, "fc1", "fc2")
 
 
+def test_a_block_ends_in_the_state_of_its_best_epoch(tmp_path: Path) -> None:
+    """Steps far too long: the block is best early, and ends soon after, as it was then."""
+    (x, y), artifact = blobs(60), with_exits(tmp_path, head="learned", slices="2x2", optimizer="momentum")
+    trainer, worth, states = Trainer(artifact), [], []
+    settings: dict[str, Any] = {"epochs": 12, "rate": 8.0, "rate_schedule": "constant", "blocks": ["fc1"]}
+    for report in trainer.iterate(x, y, validation=0.3, patience=3, **settings):
+        if report.validation is not None:
+            worth.append(report.validation.accuracy or 0.0)
+            states.append({name: array for name, array in arrays_of(trainer).items() if not name.endswith("#best")})
+    best = worth.index(max(worth))  # the first of them
+    assert len(worth) == best + 4 < 12
+    assert_equal_weights(arrays_of(trainer), states[best])
+    assert trainer.progress.validated == {"fc1": worth[best]} and trainer.progress.best is None
+
+
+@pytest.mark.parametrize("num_steps", [10, 21])
+def test_a_patient_training_goes_on_as_it_was(tmp_path: Path, num_steps: int) -> None:
+    """It is cut within an epoch, and between two."""
+    (x, y), artifact = blobs(60), with_exits(tmp_path, head="learned", slices="2x2")
+    settings: dict[str, Any] = {"epochs": 4, "validation": 0.3, "rate": 8.0, "rate_schedule": "constant", "patience": 1}
+    whole, cut = Trainer(artifact).fit(x, y, **settings), Trainer(artifact)
+    steps = cut.iterate(x, y, **settings)
+    for _ in range(num_steps):  # 42 samples in steps of 6: seven an epoch
+        next(steps)
+    cut.save(tmp_path / "cut")
+    resumed = Trainer.load(tmp_path / "cut")
+    assert resumed.progress.best == cut.progress.best is not None
+    resumed.fit(x, y)
+    assert_equal_weights(arrays_of(resumed), arrays_of(whole))
+    assert resumed.progress == whole.progress
+
+
 def test_other_validation_samples_are_refused_when_training_goes_on(tmp_path: Path) -> None:
     (x, y), trainer = blobs(), Trainer(with_exits(tmp_path))
     steps = trainer.iterate(x[20:], y[20:], epochs=1, validation=(x[:20], y[:20]))
@@ -182,6 +214,12 @@ def test_stop_best_wants_a_prediction_of_each_block(tmp_path: Path) -> None:
         Trainer(with_exits(tmp_path)).fit(x, y, stop="best")
     with pytest.raises(UsageError, match=r"^--stop best: wants a prediction of each block, and fc1 has none"):
         Trainer(artifact_of(tmp_path)).fit(x, y, stop="best", validation=0.1)
+    with pytest.raises(UsageError, match=r"^--patience 2: looks at samples that are held back"):
+        Trainer(with_exits(tmp_path)).fit(x, y, patience=2)
+    with pytest.raises(UsageError, match=r"^--patience 2: ends one block, and --order interleaved"):
+        Trainer(with_exits(tmp_path, order="interleaved")).fit(x, y, patience=2, validation=0.1)
+    with pytest.raises(UsageError, match=r"^--patience 0: is below 1"):
+        Trainer(with_exits(tmp_path)).fit(x, y, patience=0)
     with pytest.raises(UsageError, match=r"^--validation 1: is no share"):
         Trainer(artifact_of(tmp_path)).fit(x, y, validation=1.0)
     with pytest.raises(UsageError, match=r"^--stop first: is not known"):

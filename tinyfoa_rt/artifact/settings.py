@@ -35,6 +35,8 @@ class TrainSettings:
         validation: the share of the samples that is held back, by chance and from the seed: on it each block is measured behind
             every epoch, and it is never trained on; 0 for none.
         stop: ``last``, or ``best``: the model ends at the block whose own prediction is best on what is held back.
+        patience: a block ends when it has not become better on what is held back for so many epochs, and goes on as it was
+            behind its best one; ``None`` for all epochs and the last state.
         blocks: names of the blocks that are trained, ``None`` for all; the others stay as they are.
 
     Raises:
@@ -49,6 +51,7 @@ class TrainSettings:
     sampling: str = "uniform"
     validation: float = 0.0
     stop: str = "last"
+    patience: int | None = None
     blocks: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -64,6 +67,8 @@ class TrainSettings:
             raise UsageError(f"--validation {self.validation:g}", "is no share from 0 to 1", "give one such as 0.1, or a file")
         if self.stop not in STOPS:
             raise UsageError(f"--stop {self.stop}", "is not known", f"use {' or '.join(STOPS)}")
+        if self.patience is not None and self.patience < 1:
+            raise UsageError(f"--patience {self.patience}", "is below 1", "give a number of epochs")
         if self.seed < 0:
             raise UsageError(f"--seed {self.seed}", "is below 0", "give a whole number from 0")
         if self.rotate_every is not None and self.rotate_every < 1:

@@ -74,7 +74,13 @@ def validation_options(command: Any) -> Any:
         metavar="last|best",
         help="Where the trained model ends: best is the block whose own prediction is best on the validation samples.",
     )
-    return validation(stop(command))
+    patience = click.option(
+        "--patience",
+        type=int,
+        metavar="EPOCHS",
+        help="End a block that has not become better on the validation samples for so many epochs, in the state of its best one.",
+    )
+    return validation(patience(stop(command)))
 
 
 def parse_validation(text: str | None) -> tuple[float, str | None]:

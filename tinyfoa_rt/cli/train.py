@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_SETTINGS = ("epochs", "rate", "rate_schedule", "rotate_every", "seed", "sampling", "validation", "stop")
+_SETTINGS = ("epochs", "rate", "rate_schedule", "rotate_every", "seed", "sampling", "validation", "patience", "stop")
 _RUNTIME = ("providers", "threads", "storage", "kernels")
 _GOING_ON = ("data", "output", "resume", "checkpoint_every", *_RUNTIME)
 _NOT_PLANNING = (*_GOING_ON, *_SETTINGS, "normalization", "from_scratch", "blocks")

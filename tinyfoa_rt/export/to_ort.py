@@ -95,7 +95,7 @@ def _without_validation(trainer: Trainer) -> Progress:
     if not trainer.is_done and (progress.settings.validation or progress.validated):
         problem = "holds samples back for validation, which C++ cannot"
         raise UnsupportedError("the training", problem, "train it to its end here, or without --validation")
-    return replace(progress, settings=replace(progress.settings, validation=0.0, stop="last"), validated={})
+    return replace(progress, settings=replace(progress.settings, validation=0.0, stop="last", patience=None), validated={})
 
 
 def _in_ort_format(artifact: Artifact, converted: OrtModels) -> Artifact:

@@ -35,6 +35,10 @@ class BlockValidation:
         self._index = index
         self._feed = forward.feed(index, held_back.samples) if forward.predicts(index) else None
 
+    def worth(self, validated: float) -> float:
+        """What is better is more: accuracy, or of a regression less loss."""
+        return validated if self._loss.prediction != "value" else -validated
+
     def measure(self, progress: Progress) -> Evaluation | None:
         """Return loss and accuracy of the block as it is, and note it; ``None`` where it does not predict by itself."""
         if self._feed is None:

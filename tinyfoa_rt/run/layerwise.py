@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.artifact.settings import rate_at
+from tinyfoa_rt.run.best_epoch import BestEpoch
 from tinyfoa_rt.run.block_training import BlockTraining
 from tinyfoa_rt.run.block_validation import BlockValidation
 from tinyfoa_rt.run.cache import ActivationCache
@@ -75,9 +76,11 @@ class LayerwiseLoop:
 
     def _train_block(self, index: int, feed: Feed, labels: Array, held_back: HeldBack | None) -> Iterator[Report]:
         settings, batch = self._progress.settings, self._artifact.manifest.batch
-        validation = BlockValidation(self._artifact, self._forward, held_back, index) if held_back is not None else None
         training = BlockTraining(self._artifact, index, self._state, self._runtime)
-        name = training.record.name
+        name, best = training.record.name, None
+        if held_back is not None:
+            validation = BlockValidation(self._artifact, self._forward, held_back, index)
+            best = BestEpoch(training.record, validation, self._state, self._progress)
         order = SampleOrder(labels, batch, (settings.seed, index), settings.sampling)
         steps_per_epoch = order.num_batches
         num_steps = settings.epochs * steps_per_epoch
@@ -86,6 +89,8 @@ class LayerwiseLoop:
             self._begin(training, lambda k: self._fill(training, feed, (first[k % len(first)], labels)))
         while self._progress.step < num_steps:
             epoch, within = divmod(self._progress.step, steps_per_epoch)
+            if best is not None and not within and best.is_over(epoch):
+                break
             self._freeze(training, epoch)
             for rows in order.epoch(epoch)[within:]:
                 self._fill(training, feed, (rows, labels))
@@ -96,9 +101,11 @@ class LayerwiseLoop:
                 check_loss(name, step, result.loss)
                 self._count_step()
                 is_last = (step + 1) % steps_per_epoch == 0
-                measured = validation.measure(self._progress) if validation is not None and is_last else None
+                measured = best.measure(epoch) if best is not None and is_last else None
                 yield Report(name, epoch, step, num_steps, self._progress.total_steps, *result, measured)
         training.end_turn()
+        if best is not None:
+            best.put_back()
         for layer in training.record.layers:
             check_tensors(name, self._progress.step, self._state.layers[layer.name].arrays())
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tinyfoa_rt.artifact.records import BlockRecord, LayerRecord, Manifest, OptimizerRecord
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.ir.latents import FORMATS
-from tinyfoa_rt.ir.names import kept_by, own, quantum_of, scale_of, shift_of, statistics_of
+from tinyfoa_rt.ir.names import kept_by, own, quantum_of, scale_of, shift_of, split, statistics_of
 from tinyfoa_rt.run.conv_state import ConvState
 from tinyfoa_rt.run.layer_state import LayerState
 from tinyfoa_rt.run.local_state import LocalState
@@ -22,6 +22,8 @@ from tinyfoa_rt.run.mapped_memory import mapped_array
 __all__ = ["ModelState"]
 
 Array = NDArray[Any]
+# The role of what a tensor was when its block was best.
+_BEST = "best"
 _KINDS: Mapping[str, type[LayerState]] = {"dense": LayerState, "bias": LayerState, "conv": ConvState, "local": LocalState}
 
 
@@ -45,6 +47,7 @@ class ModelState:
         self.is_packed = is_packed
         self.layers: dict[str, LayerState] = {}
         self.others: dict[str, Array] = {}
+        self.best: dict[str, Array] = {}
         self._kept = {kept_by(block.name, name) for block in manifest.blocks for name in block.kept}
         for block in manifest.blocks:
             for layer in block.layers:
@@ -59,7 +62,7 @@ class ModelState:
         found = dict(self.others)
         for layer in self.layers.values():
             found.update(layer.arrays())
-        return found
+        return {**found, **{own(name, _BEST): array for name, array in self.best.items()}}
 
     def restore(self, tensors: Mapping[str, Array]) -> None:
         """Take over the tensors of a checkpoint.
@@ -67,16 +70,37 @@ class ModelState:
         Raises:
             InputError: one is missing, or has another shape or type.
         """
-        arrays = self.arrays()
-        for name, array in arrays.items():
-            found = _required(tensors, name)
-            if found.shape != array.shape or found.dtype != array.dtype:
-                problem = f"is {found.dtype}{list(found.shape)}, expected {array.dtype}{list(array.shape)}"
-                raise InputError(f"checkpoint, tensor '{name}'", problem, "start training anew")
+        self.best = {}
+        _check_alike(self.arrays(), tensors)
         for name, array in self.others.items():
             array[...] = tensors[name]
         for layer in self.layers.values():
             layer.restore(tensors)
+        self.best = {split(name)[0]: np.array(tensors[name]) for name in tensors if split(name)[1] == _BEST}
+
+    def keep_best(self, block: BlockRecord) -> None:
+        """Keep a copy of what belongs to a block, beside what it becomes; turns end."""
+        self.best = {name: array.copy() for name, array in self._arrays_of(block).items()}
+
+    def restore_best(self, block: BlockRecord) -> None:
+        """Put back what :meth:`keep_best` has kept, and forget it; turns end.
+
+        Raises:
+            InputError: a tensor of the block was not kept, or has another shape or type.
+        """
+        _check_alike(self._arrays_of(block), self.best)
+        for name in _other_names(block):
+            self.others[name][...] = self.best[name]
+        for layer in block.layers:
+            self.layers[layer.name].restore(self.best)
+        self.best = {}
+
+    def _arrays_of(self, block: BlockRecord) -> dict[str, Array]:
+        self.end_turns()
+        found = {name: self.others[name] for name in _other_names(block)}
+        for layer in block.layers:
+            found.update(self.layers[layer.name].arrays())
+        return found
 
     def forward_tensors(self, *, as_bytes: bool = False) -> dict[str, Array]:
         """What the forward pass reads, or with ``as_bytes`` the inference model; turns end."""
@@ -125,3 +149,12 @@ def _required(tensors: Mapping[str, Array], name: str) -> Array:
     if name not in tensors:
         raise InputError(f"tensor '{name}'", "is missing", "build the artifact again, or start training anew")
     return tensors[name]
+
+
+def _check_alike(arrays: Mapping[str, Array], tensors: Mapping[str, Array]) -> None:
+    """Refuse the tensors of a checkpoint that are not of the shapes and types of the state's own."""
+    for name, array in arrays.items():
+        found = _required(tensors, name)
+        if found.shape != array.shape or found.dtype != array.dtype:
+            problem = f"is {found.dtype}{list(found.shape)}, expected {array.dtype}{list(array.shape)}"
+            raise InputError(f"checkpoint, tensor '{name}'", problem, "start training anew")

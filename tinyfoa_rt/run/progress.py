@@ -15,7 +15,7 @@ __all__ = ["Progress"]
 _LARGEST_COUNT = 2**31 - 1  # C99 keeps 32 bits
 _MEND = "start training anew"
 # Settings that are left out where they are these.
-_UNSAID: Mapping[str, Any] = {"validation": 0.0, "stop": "last"}
+_UNSAID: Mapping[str, Any] = {"validation": 0.0, "stop": "last", "patience": None}
 
 
 @dataclass
@@ -33,6 +33,8 @@ class Progress:
         rates: the rate that was measured last for each block that has ever begun to train.
         powers: of each block whose rate is still being measured on a stream, mean x^2 of the samples that it has seen.
         validated: of each block that was measured on samples that are held back, its accuracy, of a regression its loss.
+        best: the epoch of the block in training at which it was best on those samples, and what it was worth; ``None`` where
+            nobody looks for it.
         exit: the block that predicts in the model's place, by its own head; ``None`` where the model ends as it was given.
     """
 
@@ -45,6 +47,7 @@ class Progress:
     rates: dict[str, float] = field(default_factory=dict)
     powers: dict[str, list[float]] = field(default_factory=dict)
     validated: dict[str, float] = field(default_factory=dict)
+    best: tuple[int, float] | None = None
     exit: str | None = None
 
     def begin(self, settings: TrainSettings, data: str | None) -> None:
@@ -53,7 +56,7 @@ class Progress:
         self.block = self.step = self.total_steps = 0
         self.powers.clear()
         self.validated.clear()
-        self.exit = None
+        self.best = self.exit = None
 
     def to_json(self) -> dict[str, Any]:
         """Return an object of numbers and texts."""
@@ -62,7 +65,7 @@ class Progress:
         measured = {"rates": dict(self.rates), "powers": {name: list(powers) for name, powers in self.powers.items()}}
         found = {"settings": self._settings(), "normalization": normalization, "data": self.data, **counts, **measured}
         # A training without validation has no such fields: other runtimes, which know of none, can go on with it.
-        own = {"validated": dict(self.validated), "exit": self.exit}
+        own = {"validated": dict(self.validated), "best": self.best and list(self.best), "exit": self.exit}
         return {**found, **{name: value for name, value in own.items() if value}}
 
     @classmethod
@@ -80,9 +83,7 @@ class Progress:
             counts = {name: _typed(value, name, int) for name in ("block", "step", "total_steps")}
             rates = {name: float(_typed(value["rates"], name, float)) for name in value["rates"]}
             powers = {name: _numbers(_typed(value["powers"], name, list)) for name in value["powers"]}
-            validated = value.get("validated", {})
-            validated = {name: float(_typed(validated, name, float)) for name in validated}
-            data, ending = _typed(value, "data", str | None), _typed({"exit": None, **value}, "exit", str | None)
+            data, held = _typed(value, "data", str | None), _of_validation(value)
             stored = value["normalization"]
         except UsageError as error:
             raise InputError(f"checkpoint, progress, {error.place}", error.problem, _MEND) from error
@@ -91,12 +92,21 @@ class Progress:
         if not all(0 <= count <= _LARGEST_COUNT for count in counts.values()):
             raise InputError("checkpoint, progress", "has a count that is not from 0 to 2^31 - 1", _MEND)
         normalization = None if stored is None else Normalization.from_json(stored)
-        return cls(settings, normalization, data, **counts, rates=rates, powers=powers, validated=validated, exit=ending)
+        return cls(settings, normalization, data, **counts, rates=rates, powers=powers, **held)
 
     def _settings(self) -> dict[str, Any]:
         blocks = self.settings.blocks
         said = {name: value for name, value in asdict(self.settings).items() if (name, value) not in _UNSAID.items()}
         return {**said, "blocks": None if blocks is None else list(blocks)}
+
+
+def _of_validation(value: Mapping[str, Any]) -> dict[str, Any]:
+    """What a training without validation leaves out."""
+    given = {"validated": {}, "best": None, "exit": None, **value}
+    validated = {name: float(_typed(given["validated"], name, float)) for name in given["validated"]}
+    best = _typed(given, "best", list | None)
+    found = None if best is None else (_typed(best, 0, int), float(_typed(best, 1, float)))
+    return {"validated": validated, "best": found, "exit": _typed(given, "exit", str | None)}
 
 
 def _typed(values: Any, name: Any, hint: Any) -> Any:

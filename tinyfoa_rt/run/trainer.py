@@ -149,7 +149,7 @@ class Trainer:
         loop = self._loop()
         if progress.data is None or self.is_done:
             wanted = TrainSettings(**settings)
-            self._check_stop(wanted, has_validation=bool(wanted.validation) or len(sets) > 1)
+            self._check_validation(wanted, has_validation=bool(wanted.validation) or len(sets) > 1)
             self._begin_round(wanted, digest_of(*sets))
             progress.normalization = kept
         else:
@@ -328,8 +328,14 @@ class Trainer:
         given = [(x, y), *([validation] if isinstance(validation, tuple) else [])]
         return [self._data(*each, normalization) for each in given]
 
-    def _check_stop(self, settings: TrainSettings, *, has_validation: bool) -> None:
-        """Refuse to look for the best block where not all can be compared."""
+    def _check_validation(self, settings: TrainSettings, *, has_validation: bool) -> None:
+        """Refuse to look for the best epoch where none can be measured, and for the best block where not all can."""
+        if settings.patience is not None:
+            place = f"--patience {settings.patience}"
+            if not has_validation:
+                raise UsageError(place, "looks at samples that are held back", "add --validation 0.1, or a file")
+            if self.artifact.manifest.order == "interleaved":
+                raise UsageError(place, "ends one block, and --order interleaved trains all together", "leave one of the two out")
         if settings.stop == "last":
             return
         if not has_validation:
