@@ -93,6 +93,7 @@ def _planned(graph: Graph, costs: BlockCosts) -> Plan:
     from tinyfoa_rt.planner.refusal import check_model, check_plan, naming_a_way_out
     from tinyfoa_rt.planner.runnable import check_runnable
     from tinyfoa_rt.planner.search import find_choice, find_fitting, find_floor, find_smallest
+    from tinyfoa_rt.planner.wear import leaves_turns_open, tasks_that_last
     from tinyfoa_rt.report.reason import explain
     from tinyfoa_rt.steps.rows import check_borders
 
@@ -109,6 +110,9 @@ def _planned(graph: Graph, costs: BlockCosts) -> Plan:
         check_plan(graph, costs, find_choice(space, task.budget_bytes) if fits else find_smallest(space))
     chosen = find_fitting(space, task.budget_bytes, flash.fits) if fits else None
     chosen = chosen or find_smallest(space)
+    if leaves_turns_open(task.options):
+        plans = (_planned(graph, type(costs)(each)) for each in tasks_that_last(task, chosen))
+        return next(each for each in plans if each.feasible or each.options.slices_per_step == task.options.slices_per_step)
     others = backpropagation_peaks(graph, task, chosen[0].batch)
     planned = assemble_plan(costs, flash, chosen, floor, others)
     planned = replace(planned, reason=explain(costs, flash, planned))

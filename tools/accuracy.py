@@ -54,7 +54,7 @@ def _train(arguments: Any, data: DataSet, options: dict[str, str], seed: int) ->
         path = Path(folder) / "model.onnx"
         write_model(arguments.model, path, pool_input=arguments.pool_input)
         model = tinyfoa_rt.load(path)
-    planning: dict[str, Any] = {**options, **({"batch": int(options["batch"])} if "batch" in options else {})}
+    planning: dict[str, Any] = {name: int(given) if given.isdecimal() else given for name, given in options.items()}
     x, y = (each[: arguments.samples] for each in (data.x_train, data.y_train))
     plan = tinyfoa_rt.plan(model, arguments.budget, labels=y, seed=seed, **planning)
     trainer = tinyfoa_rt.Trainer(tinyfoa_rt.build(model, plan), threads=arguments.threads)

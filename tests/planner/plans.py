@@ -74,6 +74,8 @@ def plan_of(blocks: tuple[BlockPlan, ...], budget: int, **changes: object) -> Pl
         floor_bytes=peak,
         nonvolatile_parts=Nonvolatile(4096 * len(blocks)),
         written_bytes_per_epoch=None,
+        written_bytes_per_day=None,
+        flash_years=None,
         baselines=BASELINES,
         blocks=blocks,
         reason="Block hidden updates 1/4 of its weights a step, the largest fraction that fits.",

@@ -26,6 +26,7 @@ FIELDS = (
     *("format", "model", "model_sha256", "shapes", "pool_input", "target", "profile", "budget_bytes"),
     *(each.name for each in OPTIONS),
     *("feasible", "peak_bytes", "floor_bytes", "nonvolatile_bytes", "nonvolatile_parts", "written_bytes_per_epoch"),
+    *("written_bytes_per_day", "flash_years"),
     *("baselines", "reason", "blocks"),
 )
 

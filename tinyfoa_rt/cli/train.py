@@ -41,7 +41,7 @@ _INTERRUPTED = 128
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the trained model.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the output folder.")
 @click.option("--from-scratch", is_flag=True, help="Begin with DIR's initial state, though it has a checkpoint to learn on from.")
-@planning_options(without=("samples", "rotate_every"))
+@planning_options(without=("samples", "samples_per_day", "writes_per_day", "rotate_every"))
 @input_options
 @click.option(
     "--normalization",

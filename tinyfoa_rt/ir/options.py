@@ -27,6 +27,7 @@ from tinyfoa_rt.ir.recipe import (
     STE_WINDOWS,
     WEIGHT_SCALES,
 )
+from tinyfoa_rt.units import parse_nbytes
 
 __all__ = ["AUTO", "RENAMED", "PlanOptions", "choices_of", "options_of", "refuse_renamed"]
 
@@ -195,6 +196,12 @@ class PlanOptions:
     order: str = _choice("layerwise", ORDERS, "layerwise, or interleaved: all blocks take a step on each batch.")
     seed: int = _count(0, "Seed of the local heads.", 0)
     samples: int | None = _count(None, "Samples of the data set: then the bytes written an epoch are known.")
+    samples_per_day: int | None = _count(
+        None, "Samples that a device trains on in a day: then it is known how many years its flash lasts."
+    )
+    writes_per_day: str | None = _text(
+        None, "What a day may write: then the plan chooses --rotate-every and, where that is enough, --slices-per-step.", "SIZE"
+    )
     rotate_every: int | None = _count(None, "Steps that a slice stays. Default: 1, or on a board an equal part of an epoch.")
 
     def __post_init__(self) -> None:
@@ -209,22 +216,33 @@ class PlanOptions:
             raise UsageError(f"--slices {self.slices}", "the schedule 'full' has no slices", "leave one of the two out")
         if self.slices_at == "one" and self.schedule != "slice":
             raise UsageError("--slices-at one", f"the schedule '{self.schedule}' moves all layers", "leave one of the two out")
-        self._check_slices_per_step()
+        self._check_turns()
         if self.train == AUTO and self.method != AUTO:
             raise UsageError("--train auto", "is for --method auto", "name what to train, such as last:2, or add --method auto")
         self.grid()
         parse_class_weights(self.class_weights)
 
-    def _check_slices_per_step(self) -> None:
-        """Several slices a step take turns one by one, whatever else there is."""
+    @property
+    def against_several_slices(self) -> str:
+        """Why a step cannot move several slices of a layer; empty where it can."""
         against = {
             f"the schedule '{self.schedule}' moves all of a layer": self.schedule != "slice",
             "a step of --slices-at one moves the slice of one layer": self.slices_at == "one",
             "blocks of --order interleaved take their steps together": self.order == "interleaved",
             "a slice that stays (--rotate-every) would be written in every step": (self.rotate_every or 1) > 1,
         }
-        for problem in (each for each, is_given in against.items() if is_given and self.slices_per_step > 1):
-            raise UsageError(f"--slices-per-step {self.slices_per_step}", problem, "leave one of the two out")
+        return next((problem for problem, is_given in against.items() if is_given), "")
+
+    def _check_turns(self) -> None:
+        """What says how many slices move, how long they stay, and how much that may write."""
+        if self.slices_per_step > 1 and self.against_several_slices:
+            problem, mend = self.against_several_slices, "leave one of the two out"
+            raise UsageError(f"--slices-per-step {self.slices_per_step}", problem, mend)
+        if self.writes_per_day is not None:
+            parse_nbytes(self.writes_per_day, what="--writes-per-day")
+            if self.samples_per_day is None:
+                mend = "give --samples-per-day too"
+                raise UsageError(f"--writes-per-day {self.writes_per_day}", "says nothing without the samples of a day", mend)
 
     def refuse_others(self, given: Mapping[str, Any]) -> None:
         """Refuse options, by the names of fields, that do not repeat what these say.

@@ -109,6 +109,10 @@ class Plan:
         pool_input: means of so many positions along each axis of the input stand in front of the model; 1 for none.
         profile: what it is for, with the nonvolatile memory that was asked for.
         options: resolved; see :class:`tinyfoa_rt.ir.options.PlanOptions`.
+        written_bytes_per_day: to nonvolatile memory by a day of training, in the mean over the blocks; ``None`` where nobody says
+            how many samples that has.
+        flash_years: how long a flash of 10,000 cycles lasts, if all of the storage is written alike; ``None`` where that is not
+            known, or nothing is written.
     """
 
     model: str
@@ -122,6 +126,8 @@ class Plan:
     floor_bytes: int
     nonvolatile_parts: Nonvolatile
     written_bytes_per_epoch: int | None
+    written_bytes_per_day: int | None
+    flash_years: float | None
     baselines: Mapping[str, Account]
     blocks: tuple[BlockPlan, ...]
     reason: str

@@ -10,7 +10,10 @@ from tinyfoa_rt.ir.optimizers import Optimizer
 from tinyfoa_rt.ir.slices import SliceGrid
 from tinyfoa_rt.ir.step import WORD_BITS
 
-__all__ = ["KeptLayer", "StorageLayout", "StoredLayer", "StoredModel"]
+__all__ = ["FLASH_CYCLES", "KeptLayer", "StorageLayout", "StoredLayer", "StoredModel"]
+
+# How often a byte of flash can be written, as data sheets of microcontrollers say at least.
+FLASH_CYCLES = 10_000
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,10 @@ def _verify_figures(plan: Plan) -> None:
     """Of nonvolatile memory, and of other ways of training."""
     if min(*astuple(plan.nonvolatile_parts), plan.written_bytes_per_epoch or 0) < 0:
         raise LayoutFault("the plan keeps or writes less than nothing")
+    lasting = (plan.flash_years or 0) * 365.25 * (plan.written_bytes_per_day or 0)  # bytes; written so that NaN is refused
+    known = 10_000 * plan.nonvolatile_parts.storage_bytes if plan.written_bytes_per_day else 0
+    if (plan.written_bytes_per_day or 0) < 0 or not abs(lasting - known) <= 1e-9 * known:
+        raise LayoutFault(f"a flash that is written {plan.written_bytes_per_day} bytes a day lasts {plan.flash_years} years")
     limit = plan.profile.nonvolatile_bytes
     if plan.feasible and limit is not None and plan.nonvolatile_bytes > limit:
         raise LayoutFault(f"the plan keeps {plan.nonvolatile_bytes} bytes, and the profile has {limit}")

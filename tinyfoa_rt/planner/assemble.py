@@ -17,6 +17,7 @@ from tinyfoa_rt.planner.costs import BlockCosts
 from tinyfoa_rt.planner.nonvolatile import Flash
 from tinyfoa_rt.planner.search import Candidate, SearchSpace
 from tinyfoa_rt.planner.stored import header_of, stored_of
+from tinyfoa_rt.planner.wear import written_in_epoch, written_per_day, years_of
 
 __all__ = ["assemble_plan", "search_space"]
 
@@ -51,6 +52,7 @@ def assemble_plan(costs: BlockCosts, flash: Flash, chosen: Sequence[Candidate], 
     blocks = tuple(_block_plan(costs, index, candidate, header_nbytes) for index, candidate in enumerate(chosen))
     peak = max(block.peak_bytes for block in blocks)
     written = [block.written_bytes_per_epoch for block in blocks]
+    nonvolatile, per_day = flash.need(chosen), written_per_day(costs, chosen)
     feasible = peak <= task.budget_bytes and flash.fits(chosen)
     return Plan(
         model=task.graph.name,
@@ -62,8 +64,10 @@ def assemble_plan(costs: BlockCosts, flash: Flash, chosen: Sequence[Candidate], 
         feasible=feasible,
         peak_bytes=peak,
         floor_bytes=floor,
-        nonvolatile_parts=flash.need(chosen),
+        nonvolatile_parts=nonvolatile,
         written_bytes_per_epoch=None if None in written else sum(nbytes or 0 for nbytes in written),
+        written_bytes_per_day=per_day,
+        flash_years=years_of(nonvolatile.storage_bytes, per_day),
         baselines=_baselines(costs, chosen, peak, others),
         blocks=blocks,
         reason="",
@@ -87,7 +91,7 @@ def _block_plan(costs: BlockCosts, index: int, candidate: Candidate, header_nbyt
         gradient_bytes=need.phase_nbytes["gradient"],
         update_bytes=need.phase_nbytes["update"],
         peak_bytes=need.peak_nbytes,
-        written_bytes_per_epoch=None if samples is None else _written(costs, index, candidate, header_nbytes),
+        written_bytes_per_epoch=None if samples is None else written_in_epoch(costs, index, candidate, samples, header_nbytes),
         buffers=need.buffers,
         steps=need.steps,
     )
@@ -97,13 +101,6 @@ def _trained_share(block: Block) -> float:
     """The share of the weights of a block's layers that is trained at all; where biases alone are, they count as such."""
     trained = sum(layer.weight_size * (layer.trained_inputs or layer.in_features) // layer.in_features for layer in block.layers)
     return trained / sum(layer.weight_size * (1 + layer.fixed_row) for layer in block.layers)
-
-
-def _written(costs: BlockCosts, index: int, candidate: Candidate, header_nbytes: int) -> int:
-    """Nonvolatile bytes that an epoch writes; every turn that ends writes a header."""
-    samples = costs.task.options.samples
-    assert samples is not None
-    return costs.written(index, candidate, samples) + costs.turns(index, candidate, samples) * header_nbytes
 
 
 def _baselines(costs: BlockCosts, chosen: Sequence[Candidate], plan_peak: int, others: Mapping[str, int]) -> dict[str, Account]:

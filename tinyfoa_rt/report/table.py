@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tinyfoa_rt.ir.plan import BlockPlan, Nonvolatile, Plan
+from tinyfoa_rt.ir.storage import FLASH_CYCLES
 from tinyfoa_rt.names import elide, elide_all
 from tinyfoa_rt.report.comparison import comparison_table
 from tinyfoa_rt.report.peaks import largest_at_peak, peak_block, peak_step
@@ -123,7 +124,19 @@ def _totals(plan: Plan) -> Table:
         table.add_row("written an epoch", "unknown", "give --samples")
     else:
         table.add_row("written an epoch", f"{plan.written_bytes_per_epoch:,}", format_nbytes(plan.written_bytes_per_epoch))
+    if plan.written_bytes_per_day is not None:
+        table.add_row("written a day", f"{plan.written_bytes_per_day:,}", format_nbytes(plan.written_bytes_per_day))
+    if plan.flash_years is not None:
+        table.add_row(f"flash of {FLASH_CYCLES:,} cycles", f"{plan.flash_years:,.1f} years", _turns(plan))
     return table
+
+
+def _turns(plan: Plan) -> str:
+    """How long slices stay, or how many a step moves."""
+    if plan.options.slices_per_step > 1:
+        return f"{plan.options.slices_per_step} slices a step"
+    steps = plan.options.rotate_every
+    return f"{steps:,} step{'s' * (steps > 1)} a turn" if steps else ""
 
 
 def _nonvolatile_rows(found: Nonvolatile) -> list[tuple[str, int]]:
