@@ -27,7 +27,6 @@ from tinyfoa_rt.ir.recipe import (
     STE_WINDOWS,
     WEIGHT_SCALES,
 )
-from tinyfoa_rt.units import parse_nbytes
 
 __all__ = ["AUTO", "RENAMED", "PlanOptions", "choices_of", "options_of", "refuse_renamed"]
 
@@ -238,11 +237,9 @@ class PlanOptions:
         if self.slices_per_step > 1 and self.against_several_slices:
             problem, mend = self.against_several_slices, "leave one of the two out"
             raise UsageError(f"--slices-per-step {self.slices_per_step}", problem, mend)
-        if self.writes_per_day is not None:
-            parse_nbytes(self.writes_per_day, what="--writes-per-day")
-            if self.samples_per_day is None:
-                mend = "give --samples-per-day too"
-                raise UsageError(f"--writes-per-day {self.writes_per_day}", "says nothing without the samples of a day", mend)
+        if self.writes_per_day is not None and self.samples_per_day is None:
+            mend = "give --samples-per-day too"
+            raise UsageError(f"--writes-per-day {self.writes_per_day}", "says nothing without the samples of a day", mend)
 
     def refuse_others(self, given: Mapping[str, Any]) -> None:
         """Refuse options, by the names of fields, that do not repeat what these say.
