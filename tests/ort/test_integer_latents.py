@@ -22,7 +22,7 @@ STEPS = 201
 def assert_same_integers(python: Trainer, saved: Path) -> None:
     """Gradients are sums of the same library on the same number of threads, so that nothing rounds apart."""
     here, there = python.state.arrays(), Trainer.load(saved, kernels=None).state.arrays()
-    weights = [name for name in here if name.endswith("#weight")]
+    weights = [name for name in here if f"{name}#quantum" in here]  # and heads that learn
     for name in weights:
         assert there[name].dtype == here[name].dtype and here[name].dtype.kind == "i"
         assert (here[name] != python.artifact.initial[name]).any()
@@ -39,6 +39,10 @@ def assert_same_integers(python: Trainer, saved: Path) -> None:
         pytest.param({"latent": "int16", "binarize": "weights", "optimizer": "adam", "slices": "1x1"}, marks=pytest.mark.slow),
         pytest.param({"latent": "int8", "binarize": "none", "block_layers": "all", "slices": "1x1"}, marks=pytest.mark.slow),
         pytest.param({"latent": "int16", "optimizer": "momentum", "slices": "3x2"}, marks=pytest.mark.slow),
+        pytest.param({"latent": "int8", "head": "learned"}, marks=pytest.mark.slow),
+        pytest.param(
+            {"latent": "int8", "head": "learned", "binarize": "none", "optimizer": "normalized"}, marks=pytest.mark.slow
+        ),
     ],
     ids=lambda options: "-".join(map(str, options.values())),
 )

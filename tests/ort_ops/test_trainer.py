@@ -50,6 +50,8 @@ def trajectory(artifact: Artifact, kernels: Path | None, classes: int = 4, **set
         {"train": "fc1[:1/4],fc2[:1/2],fc3[:3/8]", "slices": "1x1", "block_layers": "all"},
         {"latent": "int8"},
         pytest.param({"latent": "int12", "optimizer": "momentum"}, marks=pytest.mark.slow),
+        pytest.param({"latent": "int8", "head": "learned"}, marks=pytest.mark.slow),
+        pytest.param({"latent": "int8", "head": "learned", "optimizer": "normalized"}, marks=pytest.mark.slow),
         {"latent": "int8", "optimizer": "normalized", "binarize": "none", "block_layers": "all"},
         pytest.param({"latent": "int16", "binarize": "weights", "slices": "1x1"}, marks=pytest.mark.slow),
     ],

@@ -125,7 +125,9 @@ public:
             layer->reset_optimizer();
         }
         for (const std::string& name : record_.kept) {
-            if (std::count(record_.kept.begin(), record_.kept.end(), names::owner_of(name)) > 0) {
+            const std::string owner = names::owner_of(name);
+            const bool is_of_another = std::count(record_.kept.begin(), record_.kept.end(), owner) > 0;
+            if (is_of_another && name != names::quantum_of(owner)) {
                 state_.kept(record_.name + name).clear();  // what the optimizer keeps of what the method does
             }
         }

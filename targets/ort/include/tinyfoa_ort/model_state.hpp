@@ -47,8 +47,10 @@ public:
             for (const std::string& name : block.kept) {
                 const TensorEntry& kept = entry(block.name + name);
                 check(kept.name, kept.shape.size() == 2 || kept.dtype != Dtype::int8, "is no matrix");
-                // What a block hands on as real numbers, its head reads as such.
-                kept_.emplace(kept.name, KeptTensor(kept, is_packed && hands_on_bits));
+                // What a block hands on as real numbers, its head reads as such; a head that learns is no matrix of signs.
+                const auto& all = block.kept;
+                const bool is_of_signs = std::count(all.begin(), all.end(), names::quantum_of(name)) == 0;
+                kept_.emplace(kept.name, KeptTensor(kept, is_packed && hands_on_bits && is_of_signs));
             }
             for (const std::string& value : block.binary) {
                 const TensorEntry& scale = entry(names::own(value, "scale"));
