@@ -60,7 +60,7 @@ def plan(model: Model, budget: str | int | None = None, *, labels: Any = None, *
     graph = _loaded(model)
     if labels is not None:
         asked = with_loss_of(graph, asked, labels)
-    if asked.method != AUTO:
+    if AUTO not in (asked.method, asked.latent):
         return _naming_smaller_input(graph, _planned(graph, BlockCosts(resolve_options(graph, asked))))
     choice = choose(graph, asked, options, lambda costs: _planned(graph, costs))
     found = replace(choice.plan, reason=f"{explain_choice(choice)} {choice.plan.reason}")

@@ -14,11 +14,13 @@ from tests.small_models import ModelBuilder, conv_net, load_model, mlp, residual
 from tinyfoa_rt import plan
 from tinyfoa_rt.errors import UnsupportedError, UsageError
 from tinyfoa_rt.ir.graph import Graph
+from tinyfoa_rt.ir.latents import FORMATS
 from tinyfoa_rt.ir.options import PlanOptions, options_of
 from tinyfoa_rt.ir.plan import Plan
+from tinyfoa_rt.pipeline import fits
 from tinyfoa_rt.planner.choosing import Choice, choose, most_slices
 from tinyfoa_rt.planner.costs import BlockCosts
-from tinyfoa_rt.planner.ranking import AXES, approaches, level_of, points_of
+from tinyfoa_rt.planner.ranking import AXES, LATENTS_OF_CONVOLUTIONS, LATENTS_OF_DENSE, approaches, level_of, points_of
 
 TARGETS = ("ort-cpu", "c99")
 # Plans of every approach, or of many budgets, take a second each.
@@ -181,3 +183,44 @@ def test_the_page_has_every_way_with_its_points() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs" / "choosing.md").read_text(encoding="utf-8")
     for way in (way for axis in AXES for way in axis.ways):
         assert f"| {way.title} | {way.points:g} | " in text
+    for axis, layers in ((LATENTS_OF_DENSE, "dense"), (LATENTS_OF_CONVOLUTIONS, "convolutions")):
+        for way in axis.ways:
+            titles = (way.title, f"{way.title}, {layers}", f"{way.title} (`--latent auto`)")
+            assert any(f"| {title} | {way.points:g} | " in text for title in titles), way.title
+
+
+@pytest.mark.parametrize("target", [pytest.param("ort-cpu", marks=pytest.mark.slow), "c99"])
+def test_latents_have_as_many_bits_as_fit(tmp_path: Path, target: str) -> None:
+    """Whole layers in float, then in ever fewer bits, then slices; each plan is that of the format by name."""
+    graph, given = load_model(mlp((96, 64, 48, 10)), tmp_path), {"target": target, "binarize": "none", "batch": 1}
+    budget = {name: plan(graph, "1MB", latent=name, slices="1x1", **given).peak_bytes for name in FORMATS}
+    seen = []
+    for most in sorted({*budget.values(), budget["int8"] - 1}, reverse=True):
+        found = plan(graph, most, latent="auto", **given)
+        seen.append((found.options.latent, most_slices(found) > 1))
+        named = plan(graph, most, latent=found.options.latent, **given)
+        assert (found.feasible, found.blocks, found.peak_bytes) == (True, named.blocks, named.peak_bytes)
+        assert found.reason.startswith("Chosen: to train on weights of")
+    assert seen[0] == ("float32", False)
+    if target == "c99":
+        # What is cut in two has room for more bits again.
+        assert seen == [("float32", False), ("int16", False), ("int12", False), ("int8", False), ("int16", True)]
+
+
+def test_kernels_keep_more_than_eight_bits(tmp_path: Path) -> None:
+    """Eight bits cost more than two slices where convolutions are trained."""
+    graph, given = load_model(conv_net(), tmp_path), {"target": "c99", "binarize": "none", "batch": 1, "block_layers": "all"}
+    most = plan(graph, "1MB", latent="int12", slices="1x1", **given).peak_bytes - 1
+    found = plan(graph, most, latent="auto", **given)
+    assert plan(graph, most, latent="int8", slices="1x1", **given).feasible
+    assert found.options.latent == "int16" and most_slices(found) == 2
+    with pytest.raises(UsageError, match="--latent auto is for planning, which chooses a format"):
+        fits(graph, "1MB", latent="auto")
+
+
+def test_method_and_latents_are_chosen_together(tmp_path: Path) -> None:
+    graph, given = load_model(mlp((96, 64, 48, 10)), tmp_path), {"target": "c99", "batch": 1}
+    most = plan(graph, "1MB", block_layers="all", binarize="none", latent="int8", slices="1x1", **given).peak_bytes
+    found = plan(graph, most, method="auto", latent="auto", **given)
+    assert (found.options.block_layers, found.options.latent, most_slices(found)) == ("all", "int8", 1)
+    assert "end to end in float" in found.reason and "on weights of 8 bits" in found.reason

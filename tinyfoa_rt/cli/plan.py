@@ -62,7 +62,8 @@ def command(
         print_plan(result)
         if FIXING.isdisjoint(options):
             points = points_of(result.options, most_slices(result))
-            print_parts([suggest(result, pick(graph, options_of(**options), points) if result.feasible else None)])
+            asked = options_of(**{**options, "latent": result.options.latent})
+            print_parts([suggest(result, pick(graph, asked, points) if result.feasible else None)])
     if not result.feasible:
         if as_json:
             click.echo(f"tinyfoa-rt: {result.reason}", err=True)

@@ -47,9 +47,9 @@ def _text(default: Any, what: str, metavar: str = "") -> Any:
     return field(default=default, metadata={"help": what, "metavar": metavar})
 
 
-def _choice(default: str, allowed: Collection[str], what: str) -> Any:
+def _choice(default: str, allowed: Collection[str], what: str, *, may_be_auto: bool = False) -> Any:
     """A field that takes one of ``allowed``: a registry is read when a value is checked, since other packages add to it."""
-    return field(default=default, metadata={"help": what, "allowed": allowed})
+    return field(default=default, metadata={"help": what, "allowed": allowed, "may_be_auto": may_be_auto or default == AUTO})
 
 
 def _count(default: int | None, what: str, lowest: int = 1, highest: int = _LARGEST_COUNT) -> Any:
@@ -92,7 +92,7 @@ def _any_of(names: Iterable[str]) -> str:
 def choices_of(option: Field[Any]) -> tuple[str, ...] | None:
     """Return what a field of :class:`PlanOptions` may be now, ``auto`` first; ``None`` where it is no choice."""
     allowed = option.metadata.get("allowed")
-    return None if allowed is None else (*((AUTO,) if option.default == AUTO else ()), *allowed)
+    return None if allowed is None else (*((AUTO,) if option.metadata["may_be_auto"] else ()), *allowed)
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,9 @@ class PlanOptions:
     latent: str = _choice(
         FLOAT,
         FORMATS,
-        "What trained weights are kept as: float32, or int16, int12 or int8, whole numbers that steps round by chance.",
+        "What trained weights are kept as: float32, or int16, int12 or int8, whole numbers that steps round by chance; auto: "
+        "as many bits as fit, where fewer do not save slices.",
+        may_be_auto=True,
     )
     classes: int | None = _count(None, "A new classifier, for so many classes.", 2, _MOST_CLASSES)
     order: str = _choice("layerwise", ORDERS, "layerwise, or interleaved: all blocks take a step on each batch.")

@@ -19,8 +19,17 @@ from tinyfoa_rt.ir.options import AUTO, PlanOptions
 from tinyfoa_rt.ir.plan import Plan
 from tinyfoa_rt.planner.contestant import Contestant
 from tinyfoa_rt.planner.costs import BlockCosts
-from tinyfoa_rt.planner.ranking import AXES, POINTS_A_HALVING, approaches, level_of, tails
-from tinyfoa_rt.planner.task import resolve_options
+from tinyfoa_rt.planner.ranking import (
+    AXES,
+    LATENTS_OF_CONVOLUTIONS,
+    LATENTS_OF_DENSE,
+    POINTS_A_HALVING,
+    Axis,
+    approaches,
+    level_of,
+    tails,
+)
+from tinyfoa_rt.planner.task import PlanningTask, resolve_options
 
 __all__ = ["Choice", "Offer", "choose", "most_slices"]
 
@@ -61,7 +70,7 @@ def choose(model: Graph, asked: PlanOptions, given: Collection[str], finish: Cal
 
     Args:
         model: as it was loaded.
-        asked: the options; ``method`` is ``auto``, and ``train`` may be.
+        asked: the options; ``method`` is ``auto``, and ``train`` may be; or ``latent`` is, of a way that is given.
         given: the names of those that were given, which are kept.
         finish: plans what is chosen.
 
@@ -78,12 +87,14 @@ class _Field:
 
     def __init__(self, model: Graph, asked: PlanOptions, given: Collection[str], finish: Callable[[BlockCosts], Plan]) -> None:
         self._model, self._finish = model, finish
-        self._asked = replace(asked, method=PlanOptions().method, train="all" if asked.train == AUTO else asked.train)
+        self._asked = _first_try(asked)
         fixed = {name: getattr(asked, name) for name in given if getattr(asked, name) != AUTO}
-        axes = AXES
+        axes: tuple[Axis, ...] = AXES if asked.method == AUTO else ()
+        if asked.latent == AUTO:
+            axes = (_latents(resolve_options(model, self._asked)), *axes)
         if asked.train == AUTO:
             num_parts = len(resolve_options(model, self._asked).parts.blocks)
-            axes, fixed = (tails(num_parts), *AXES), {"block_layers": "all", **fixed}
+            axes, fixed = (tails(num_parts), *axes), {"block_layers": "all", **fixed}
         self._approaches = approaches(axes, fixed)
         self._running: dict[int, Contestant] = {}
         self._unstorable: list[Choice] = []
@@ -172,6 +183,19 @@ class _Field:
             if need < least:
                 least, nearest = need, place
         return None if nearest is None else (nearest, least)
+
+
+def _first_try(asked: PlanOptions) -> PlanOptions:
+    """The options with what is chosen first in place of each ``auto``."""
+    first = PlanOptions()
+    chosen = {name: getattr(first, name) for name in ("method", "train", "latent") if getattr(asked, name) == AUTO}
+    return replace(asked, **chosen)
+
+
+def _latents(task: PlanningTask) -> Axis:
+    """The formats of latent weights: kernels, which many positions use, want more bits than dense layers."""
+    kinds = {layer.kind for context in task.contexts for layer in context.block.layers}
+    return LATENTS_OF_CONVOLUTIONS if "conv" in kinds else LATENTS_OF_DENSE
 
 
 def most_slices(plan: Plan) -> int:

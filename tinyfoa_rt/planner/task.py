@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from tinyfoa_rt.errors import UnsupportedError, UsageError
 from tinyfoa_rt.ir.block import Block, Layer, Partition, Slices
 from tinyfoa_rt.ir.graph import Graph
-from tinyfoa_rt.ir.latents import FLOAT
+from tinyfoa_rt.ir.latents import FLOAT, FORMATS
 from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.options import AUTO, PlanOptions
 from tinyfoa_rt.ir.profile import Profile
@@ -235,6 +235,8 @@ def _check_slices_at(options: PlanOptions, profile: Profile) -> None:
 
 def _check_latent(options: PlanOptions) -> None:
     """Whole numbers want a step of their own of the optimizer."""
+    if options.latent == AUTO:
+        raise UsageError("--latent auto", "is for planning, which chooses a format", f"name one: {', '.join(FORMATS)}")
     optimizer = optimizer_of(_optimizer(options))
     if options.latent != FLOAT and find_operator(optimizer.update + ON_INTEGERS, DOMAIN) is None:
         problem, mend = f"has no step of the optimizer {optimizer.name}", "register its integer_update_operator, or leave it out"
