@@ -214,7 +214,7 @@ def test_kernels_keep_more_than_eight_bits(tmp_path: Path) -> None:
     found = plan(graph, most, latent="auto", **given)
     assert plan(graph, most, latent="int8", slices="1x1", **given).feasible
     assert found.options.latent == "int16" and most_slices(found) == 2
-    with pytest.raises(UsageError, match="--latent auto is for planning, which chooses a format"):
+    with pytest.raises(UsageError, match="--latent auto: is for planning, which chooses a format"):
         fits(graph, "1MB", latent="auto")
 
 
