@@ -129,6 +129,10 @@ MANIFESTS: dict[str, tuple[Damage, str]] = {
     "no head": (lambda f: put_initial(f, "fc1#head", None), "is missing"),
     "head": (lambda f: put_initial(f, "fc1#head", np.zeros((4, 17), np.int8)), "the state has int8[4, 17]"),
     "no scores": (lambda f: change(f / "manifest.json", "blocks", 0, "scores", value=""), "is trained without scores"),
+    "several slices": (
+        lambda f: change(f / "manifest.json", "blocks", 0, "slice_step", value="steps/9.onnx"),
+        "moves several slices a step, which needs Python's trainer",
+    ),
     "kept learns": (lambda f: change_next(f, "fc1#bias_slice#next", "#head"), "the state has int8[4, 16]"),
     "kept": (lambda f: change(f / "manifest.json", "blocks", 0, "kept", value=["#tail"]), "tensor 'fc1#tail': is missing"),
     "other step": (lambda f: attacks.put_file(f, "steps/1.onnx", (f / "steps" / "3.onnx").read_bytes()), "has no input 'input'"),
