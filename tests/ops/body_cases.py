@@ -128,6 +128,14 @@ def _activations(rng: np.random.Generator, batch: int) -> Iterator[BodyCase]:
             yield BodyCase(f"BinaryActivation-{floor:g}-{label}", "BinaryActivation", (z, number(0.4)), attributes)
         forward = frozenset({"forward"})
         yield BodyCase(f"BinaryActivation-forward-{label}", "BinaryActivation", (z, number(0.4)), variants=forward)
+        steps = np.array(0.25, dtype=np.float32)  # a power of two: of what is at an edge all know that it is
+        z.reshape(-1)[3:9] = (-0.125, 0.125, 0.375, 0.625, 0.875, 0.25)
+        yield BodyCase(f"FollowScale-{label}", "FollowScale", (z, steps), {"momentum": 0.9})
+        yield BodyCase(f"LevelActivation-forward-{label}", "LevelActivation", (z, steps), variants=forward)
+        for floor in (-0.5, 0.0):
+            name = f"LevelActivation-{floor:g}-{label}"
+            yield BodyCase(name, "LevelActivation", (z, steps), {"window_floor": floor})
+        yield BodyCase(f"LevelOf-{label}", "LevelOf", (z, steps))
         yield BodyCase(f"BinaryToReal-{label}", "BinaryToReal", (bits(rng, *shape), number(0.3)))
         grad = real(rng, batch, 2, *shape[2:])
         part = origin_of(slice(0, 4), slice(1, 3))

@@ -28,7 +28,8 @@ class DenseBlock:
 
     ``input_center`` is what the gradient takes off the input: 1/2 where that is bits that carry no scale. With ``head_learns``
     the head takes a step of the optimizer too, after it has sent its error. Normalized steps of weights and biases
-    are in units of ``length``, the size of the weights at the start.
+    are in units of ``length``, the size of the weights at the start. With ``has_levels`` what is handed on is not 1[z > 0], but
+    the whole number from 0 to 3 that z / scale is nearest to.
     """
 
     weight: Array
@@ -43,6 +44,7 @@ class DenseBlock:
     input_center: float = 0.0
     head_learns: bool = False
     length: float = 1.0
+    has_levels: bool = False
     states: dict[Slice, dict[str, Array]] = field(default_factory=dict)
     head_state: dict[str, Array] = field(default_factory=dict)
     _seen: Array = field(default_factory=lambda: np.zeros(0))
@@ -86,11 +88,21 @@ class DenseBlock:
             return z
         if self.binarize == "both":
             self.scale = self.momentum * self.scale + (1 - self.momentum) * float(np.abs(z).mean())
-            h = self.scale * (z > 0)
+            h = self.scale * self.bits(z)
         else:
             h = np.maximum(z, 0)
         self._seen = self._units(h)
         return np.asarray(self.gain * (self._seen @ self.head.T))
+
+    def bits(self, z: Array) -> Array:
+        """What the next block reads of z, without the scale."""
+        return np.clip(np.floor(z / self.scale + 0.5), 0, 3) if self.has_levels else np.asarray(z > 0, dtype=float)
+
+    def window(self, z: Array) -> Array:
+        """Where an error passes."""
+        if self.has_levels:
+            return np.asarray((z > -0.5 * self.scale) & (z < 3.5 * self.scale))
+        return np.asarray((z > self.window_floor) & (z < 1))
 
     def _units(self, h: Array) -> Array:
         """What the head sees of the block's output."""
@@ -109,7 +121,7 @@ class DenseBlock:
         if self.head is None:
             return grad_logits
         grad_h = self._grad_output(self.gain * (grad_logits @ self.head))
-        window = (z > self.window_floor) & (z < 1) if self.binarize == "both" else z > 0
+        window = self.window(z) if self.binarize == "both" else z > 0
         return np.asarray(grad_h * window)
 
     def _update(self, part: Slice, grad_w: Array, grad_b: Array, rate: float) -> None:

@@ -1,6 +1,6 @@
 """One training step of a block of several layers, in float64: what stands between layers, and errors back through all of them.
 
-    h[0] = x,  z[l] = layer l of h[l-1],  y[l] = what stands behind it,  h[l] = y[l], or the bits 1[y[l] > 0] with their scale
+    h[0] = x,  z[l] = layer l of h[l-1],  y[l] = what stands behind it,  h[l] = y[l], or its bits with their scale
 
     dL/dh[l-1] = dL/dz[l] through layer l's weights,  dL/dy[l] = dL/dh[l], or inside the window of the bits only
 
@@ -67,7 +67,7 @@ class Mean:
         return np.repeat(grad / self.positions, self.positions, axis=1)
 
 
-@dataclass
+@dataclass(eq=False)
 class Stage:
     """A layer, what it reads at one time (channels and size where it is a convolution), and what stands behind it.
 
@@ -83,16 +83,18 @@ class Stage:
     x: Array = field(default_factory=lambda: np.zeros(0))
     y: Array = field(default_factory=lambda: np.zeros(0))
 
-    def forward(self, x: Array) -> Array:
-        """What the next layer reads; bits have the scale that the step before has left."""
+    def forward(self, x: Array, *, follows: bool = False) -> Array:
+        """What the next layer reads; bits have the scale that the step before has left, or one that has followed y."""
         self.x = x.reshape(len(x), *self.shape)
         self.y = self.layer.forward(self.x)
         for each in self.behind:
             self.y = each.forward(self.y)
+        if self.has_bits and follows:
+            self.follow_scale()
         return self.bits() if self.has_bits else self.y
 
     def bits(self) -> Array:
-        return (self.layer.scale if self.is_scaled else 1.0) * (self.y > 0)
+        return (self.layer.scale if self.is_scaled else 1.0) * self.layer.bits(self.y)
 
     def follow_scale(self) -> None:
         kept = self.layer.momentum
@@ -101,7 +103,7 @@ class Stage:
     def backward(self, grad: Array) -> Array:
         """The error at the layer's output, given that of what the next one reads."""
         if self.has_bits:
-            grad = grad * ((self.y > self.layer.window_floor) & (self.y < 1))
+            grad = grad * self.layer.window(self.y)
         for each in reversed(self.behind):
             grad = each.backward(grad)
         return grad
@@ -119,18 +121,14 @@ class Network:
     def __init__(self, stages: Sequence[Stage]) -> None:
         self.stages = stages
 
-    def forward(self, x: Array) -> Array:
+    def forward(self, x: Array, *, follows: bool = False) -> Array:
         for stage in self.stages:
-            x = stage.forward(x)
+            x = stage.forward(x, follows=follows)
         return x
 
     def step(self, x: Array, target: Array, rate: float, parts: Sequence[Slice]) -> float:
         """Update slice ``parts[l]`` of layer l and return the loss; all errors are those of the weights before the step."""
-        for stage in self.stages:
-            x = stage.forward(x)
-            if stage.has_bits:
-                stage.follow_scale()
-                x = stage.bits()
+        x = self.forward(x, follows=True)
         shifted = x - x.max(axis=1, keepdims=True)
         logarithms = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
         truth = np.eye(x.shape[1])[target]

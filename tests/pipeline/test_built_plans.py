@@ -49,6 +49,7 @@ OTHER: dict[str, Any] = {
     "weight_scale": "tensor",
     "scale": "batch",
     "ste_window": "relu",
+    "activation_bits": 2,
     "block_output": "scaled",
     "class_weights": "1,2,3,0.5,4",
     "classifier": "binary",

@@ -71,6 +71,12 @@ def test_a_perceptron(train: str, options: dict[str, Any], tmp_path: Path) -> No
     check_trains_again(tmp_path / "run", X, Y, train, **options)
 
 
+def test_frozen_levels_run_as_they_are(tmp_path: Path) -> None:
+    trainer = Trainer(artifact_of(tmp_path, activation_bits=2), kernels=None).fit(X, Y, epochs=1)
+    trainer.save(tmp_path / "run")
+    check_trains_again(tmp_path / "run", X, Y, "last:1", activation_bits=2)
+
+
 @pytest.mark.parametrize("train", ["last:1", "last:2", "all[bias]"])
 def test_a_network_whose_biases_were_trained_alone(train: str, tmp_path: Path) -> None:
     """They are biases of their products again; frozen they run as they are."""

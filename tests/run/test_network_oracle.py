@@ -103,6 +103,7 @@ class Case:
                 "momentum": 0.9 ** (BATCH / 100),
                 "window_floor": -1.0,
                 "alpha": options.get("weight_scale", "row"),
+                "has_levels": options.get("activation_bits") == 2,
                 "binarize": options.get("binarize", "both") if layer.is_binary else "none",
             }
             if layer.kind == "dense":
@@ -127,13 +128,16 @@ class Case:
 
     def _calibrate(self) -> None:
         calibration = SampleOrder(self.y, BATCH, (0, 0)).epoch(1)
-        for stage in self.network.stages:
-            if stage.has_bits:
-                sizes = []
-                for k in range(500 // BATCH):
-                    self.network.forward(self.x[calibration[k % STEPS]].astype(float))
-                    sizes.append(np.abs(stage.y).mean())
-                stage.layer.scale = float(np.mean(sizes))
+        measured = dict.fromkeys((stage for stage in self.network.stages if stage.has_bits), 0.0)
+        for stage in measured:
+            sizes = []
+            for k in range(500 // BATCH):
+                for each, scale in measured.items():
+                    each.layer.scale = scale
+                # A step moves scales: levels notice, sizes of what is scaled do not.
+                self.network.forward(self.x[calibration[k % STEPS]].astype(float), follows=stage.layer.has_levels)
+                sizes.append(np.abs(stage.y).mean())
+            measured[stage] = stage.layer.scale = float(np.mean(sizes))
 
     def check_equal(self, ours: list[float], expected: list[float]) -> None:
         assert len(ours) == STEPS
@@ -180,8 +184,12 @@ def test_40_steps(tmp_path: Path, kind: str, binarize: str, optimizer: str, slic
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("option", [{"weight_scale": "tensor"}, {"block_output": "scaled"}], ids=["tensor", "scaled"])
-def test_the_paper_s_own_scales(tmp_path: Path, kind: str, option: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "option",
+    [{"weight_scale": "tensor"}, {"block_output": "scaled"}, {"activation_bits": 2}],
+    ids=["tensor", "scaled", "levels"],
+)
+def test_scales_and_levels(tmp_path: Path, kind: str, option: dict[str, Any]) -> None:
     case = Case(tmp_path, kind, {"optimizer": "sgd", **option})
     case.check_equal(case.ours(), case.expected())
 

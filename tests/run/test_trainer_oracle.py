@@ -47,6 +47,7 @@ class Oracle:
                     momentum=0.0 if options.get("scale") == "batch" else 0.9 ** (BATCH / 100),
                     window_floor=-1.0,
                     alpha=options.get("weight_scale", "row"),
+                    has_levels=options.get("activation_bits") == 2 and head is not None,
                     binarize="both" if record.layers[0].is_binary else "none",
                     input_center=0.5 if self.blocks and record.layers[0].is_binary and not scaled else 0.0,
                 )
@@ -71,7 +72,7 @@ class Oracle:
                 found.append(block.step(x[rows], Y[rows], rates[record.name], *parts))
                 if self.schedule == "freeze-diagonal":
                     block.weight[: frozen.shape[0], : frozen.shape[1]] = frozen
-            x = (block.scale if self.scaled else 1.0) * (block.forward(x) > 0)
+            x = (block.scale if self.scaled else 1.0) * block.bits(block.forward(x))
         return found
 
 
@@ -103,10 +104,13 @@ CASES += [("slice", "normalized")]
 @pytest.mark.parametrize(("schedule", "optimizer"), CASES)
 @pytest.mark.parametrize(
     "option",
-    [{}, {"scale": "batch"}, {"weight_scale": "tensor"}, {"block_output": "scaled", "classifier": "binary"}],
-    ids=["running-row", "batch", "tensor", "scaled"],
+    [
+        *({}, {"scale": "batch"}, {"weight_scale": "tensor"}, {"block_output": "scaled", "classifier": "binary"}),
+        {"activation_bits": 2},
+    ],
+    ids=["running-row", "batch", "tensor", "scaled", "levels"],
 )
-def test_60_steps(tmp_path: Path, schedule: str, option: dict[str, str], optimizer: str) -> None:
+def test_60_steps(tmp_path: Path, schedule: str, option: dict[str, Any], optimizer: str) -> None:
     check_equal(*train_both(tmp_path, {"schedule": schedule, "optimizer": optimizer, **option}))
 
 

@@ -73,6 +73,8 @@ def parse_manifest(place: str, content: Any) -> ParsedManifest:
 def _check(place: str, manifest: Manifest) -> None:
     if not manifest.blocks or len(manifest.stages) != len(manifest.blocks) + 1:
         raise InputError(place, f"has {len(manifest.blocks)} blocks and {len(manifest.stages)} stages", _MEND)
+    if manifest.activation_bits not in (1, 2):
+        raise InputError(place.removesuffix("blocks") + "activation_bits", f"is {manifest.activation_bits}", "use 1 or 2")
     if min(manifest.batch, manifest.rows, manifest.num_outputs) < 1:
         raise InputError(place, "has a size below 1", _MEND)
     _check_inputs(place.removesuffix("blocks") + "inputs", manifest.inputs)

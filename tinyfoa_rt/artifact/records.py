@@ -210,6 +210,7 @@ class Manifest:
         optimizer: of weights and biases (ir/optimizers.py).
         schedule: ``slice``, ``freeze-diagonal`` or ``full``.
         binarize: ``both``, ``weights`` or ``none``.
+        activation_bits: of the values that are handed on as bits: 1, or 2 where they are levels from 0 to 3.
         block_output: ``bits`` ({0, 1}) or ``scaled`` ({0, s}): what a block hands to the next one.
         order: ``layerwise``, or ``interleaved`` where steps hand their output on.
         peak_bytes: RAM that the plan says.
@@ -234,6 +235,7 @@ class Manifest:
     optimizer: OptimizerRecord
     schedule: str
     binarize: str
+    activation_bits: int
     block_output: str
     order: str
     peak_bytes: int

@@ -173,6 +173,7 @@ class ArtifactBuilder:
             optimizer=OptimizerRecord.of(task.recipe.optimizer),
             schedule=plan.options.schedule,
             binarize=task.recipe.binarize,
+            activation_bits=task.recipe.activation_bits,
             block_output=task.recipe.block_output,
             order=plan.options.order,
             peak_bytes=plan.peak_bytes,

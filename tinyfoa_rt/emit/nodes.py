@@ -19,7 +19,7 @@ from tinyfoa_rt.emit.subgraphs import read_subgraph
 from tinyfoa_rt.errors import UnsupportedError
 from tinyfoa_rt.ir.graph import Attribute, Subgraph
 from tinyfoa_rt.ir.names import own
-from tinyfoa_rt.ir.step import StepGraph, StepNode, StepTensor
+from tinyfoa_rt.ir.step import PLANES, StepGraph, StepNode, StepTensor
 from tinyfoa_rt.operators import DOMAIN, Operator, find_operator, operator
 from tinyfoa_rt.operators.geometry import explicit_window
 from tinyfoa_rt.operators.updates import LARGEST, ON_INTEGERS
@@ -38,8 +38,8 @@ _EVERYTHING = np.array([0, 0, 2**31 - 1, 2**31 - 1], dtype=np.int32)
 
 
 def element_type(tensor: StepTensor) -> int:
-    """The ONNX element type of a tensor: binary activations are uint8, signs of weights int8."""
-    if tensor.type.dtype == "bit":
+    """The ONNX element type of a tensor: binary activations and levels are uint8, signs of weights int8."""
+    if tensor.type.dtype in PLANES:
         return TensorProto.INT8 if tensor.category == "weight" else TensorProto.UINT8
     return helper.np_dtype_to_tensor_dtype(np.dtype(tensor.type.dtype))
 

@@ -41,9 +41,11 @@ _SIGN_STEPS = {f"PackedDenseSgdStep{of}": f"PackedDenseSignStep{of}" for of in (
 def can_pack(step: StepGraph) -> bool:
     """Whether the packed form can say what ``step`` does.
 
-    All bits must be matrices, only operators that have a packed one may touch them, and all nodes of a packed operator must have
-    the same inputs packed, since they share a body.
+    There are no levels, all bits must be matrices, only operators that have a packed one may touch them, and all nodes of a
+    packed operator must have the same inputs packed, since they share a body.
     """
+    if any(tensor.type.dtype == "level" for tensor in step.tensors.values()):
+        return False
     form = PackedForm(step)
     patterns: dict[str, tuple[bool, ...]] = {}
     for node in step.nodes:

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from tinyfoa_rt.emit.nodes import ByteForm, NodeEmission, element_type, finish_model
 from tinyfoa_rt.emit.opset import LOWEST_OPSET, find_opset
-from tinyfoa_rt.ir.step import StepGraph, StepNode
+from tinyfoa_rt.ir.step import PLANES, StepGraph, StepNode
 
 __all__ = ["emit_probe", "is_plain"]
 
@@ -21,7 +21,7 @@ _SMALL_SIZE = 1024
 def is_plain(step: StepGraph, node: StepNode) -> bool:
     """Whether a node reads and writes float32 by a standard operator of operator set 18, beside integer constants."""
     tensors = (step.tensors[name] for name in (*node.inputs, *node.outputs) if name in step.tensors)
-    is_real = all(tensor.type.dtype in ("float32", "bit") for tensor in tensors)
+    is_real = all(tensor.type.dtype in ("float32", *PLANES) for tensor in tensors)
     return not node.domain and is_real and find_opset(replace(step, nodes=(node,))) == LOWEST_OPSET
 
 

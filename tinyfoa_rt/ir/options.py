@@ -179,7 +179,12 @@ class PlanOptions:
         STE_WINDOWS,
         "Where the straight-through estimator lets an error pass. |z| < 1: symmetric; 0 < z < 1: relu (paper).",
     )
-    block_output: str = _choice("bits", BLOCK_OUTPUTS, "The next block reads 0 or 1: bits; 0 or s: scaled (paper).")
+    activation_bits: int = _count(
+        1, "Bits of activations that are binarized: 1, or 2, four levels in steps of their scale.", 1, 2
+    )
+    block_output: str = _choice(
+        "bits", BLOCK_OUTPUTS, "The next block reads 0 or 1 (of two bits 0 to 3): bits; that times s: scaled (paper)."
+    )
     classifier: str = _choice(
         "real",
         CLASSIFIERS,

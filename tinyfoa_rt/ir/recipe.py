@@ -46,6 +46,7 @@ class Recipe:
         weight_scale: alpha, the factor of binary weights, is mean |W| of each output, or of the whole tensor as in the paper.
         scale: s is a running mean of |z|, or the mean over the batch as in the paper.
         ste_window: where the straight-through estimator lets the error pass: |z| < 1, or 0 < z < 1 as in the paper.
+        activation_bits: of a binary activation: 1, or 2 where it is a level from 0 to 3 in steps of s.
         block_output: the next block reads h in {0, 1}, whose gradient takes h - 1/2, or h in {0, s} as in the paper.
         classifier: weights of the model's own classifier: ``real``, ``binary`` where all others are, or real and a ``head``:
             trained in one block with the layer before, which has no other head.
@@ -64,6 +65,7 @@ class Recipe:
     weight_scale: str = "row"
     scale: str = "running"
     ste_window: str = "symmetric"
+    activation_bits: int = 1
     block_output: str = "bits"
     classifier: str = "real"
     latent: str = FLOAT
@@ -83,7 +85,10 @@ class Recipe:
 
     @property
     def input_center(self) -> float:
-        """What a gradient takes off a binary input: bits are never negative, so all samples would push a weight the same way."""
+        """What a gradient takes off a binary input: bits are never negative, so all samples would push a weight the same way.
+
+        It is the mean of bits, and of levels too: behind a normal distribution that is 0.48.
+        """
         return 0.5 if self.block_output == "bits" else 0.0
 
     def of_classifier(self) -> Recipe:
@@ -99,5 +104,10 @@ class Recipe:
 
     @property
     def window_floor(self) -> float:
-        """Where the straight-through window begins."""
-        return -1.0 if self.ste_window == "symmetric" else 0.0
+        """Where the straight-through window begins: of levels in units of s, below which half a step is still the first level."""
+        return 0.0 if self.ste_window == "relu" else -1.0 if self.activation_bits == 1 else -0.5
+
+    @property
+    def activation_dtype(self) -> str:
+        """What binary activations are, as types of a step have it (ir/step.py)."""
+        return "bit" if self.activation_bits == 1 else "level"

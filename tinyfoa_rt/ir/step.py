@@ -13,11 +13,13 @@ from tinyfoa_rt.ir.latents import FLOAT, FORMATS, latent_of
 from tinyfoa_rt.ir.names import NEXT, split
 from tinyfoa_rt.ir.plan import Category
 
-__all__ = ["WORD_BITS", "Phase", "StepGraph", "StepNode", "StepTensor", "TensorType"]
+__all__ = ["PLANES", "WORD_BITS", "Phase", "StepGraph", "StepNode", "StepTensor", "TensorType"]
 
 Phase = Literal["forward", "gradient", "update"]
 
 WORD_BITS = 32
+# Bits of an element of a packed type.
+PLANES: Mapping[str, int] = {"bit": 1, "level": 2}
 _ELEMENT_BYTES = {
     "float32": 4, "float64": 8, "float16": 2, "bfloat16": 2,
     "int8": 1, "uint8": 1, "bool": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "int64": 8, "uint64": 8,
@@ -28,7 +30,8 @@ _ELEMENT_BYTES = {
 class TensorType:
     """Element type and shape, batch included. The type ``bit`` is binary: one bit where the profile packs bits, else a byte.
 
-    Where it packs bits, types also are those of latent weights (ir/latents.py).
+    A ``level`` is a whole number from 0 to 3: two bits where it packs them, else a byte. Of a row the low bits of all elements
+    come first, then the high ones. Where it packs bits, types also are those of latent weights (ir/latents.py).
     """
 
     dtype: str
@@ -45,13 +48,13 @@ class TensorType:
         """
         if packs_bits and self.dtype in FORMATS and self.dtype != FLOAT:
             return latent_of(self.dtype).num_words(self.size) * (WORD_BITS // 8)
-        if self.dtype != "bit":
+        if self.dtype not in PLANES:
             return self.size * _ELEMENT_BYTES.get(self.dtype, 4)
         if not packs_bits:
             return self.size
         rows = self.shape[0] if self.shape else 1
         row_bits = math.prod(self.shape[1:])
-        return rows * -(-row_bits // WORD_BITS) * (WORD_BITS // 8)
+        return rows * PLANES[self.dtype] * -(-row_bits // WORD_BITS) * (WORD_BITS // 8)
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,7 +198,8 @@ def stop_if_measured(lowering: Lowering, node: StepNode) -> list[Statement]:
     following = [
         each
         for each in lowering.graph.nodes
-        if each.op_type == "RunningBatchNormalization" or (each.op_type == "BinaryActivation" and len(each.outputs) > 1)
+        if each.op_type in ("RunningBatchNormalization", "FollowScale")
+        or (each.op_type == "BinaryActivation" and len(each.outputs) > 1)
     ]
     return [StopIf("context->is_calibrating")] if node is following[-1] else []
 

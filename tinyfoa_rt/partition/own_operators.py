@@ -23,7 +23,12 @@ __all__ = ["DOMAIN", "is_own", "is_own_product", "own_name", "with_standard_oper
 DOMAIN = "tinyfoa"
 _PRODUCTS = frozenset({"RealDense", "SignDense", "BinaryDense", "RealConv", "SignConv", "BinaryConv"})
 # What the others become, and how many of their inputs it reads.
-_OURS = {**dict.fromkeys(_PRODUCTS, ("", 0)), "BinaryActivation": ("Relu", 1), "BinaryToReal": ("Mul", 2), "AddBias": ("Add", 1)}
+_OURS = {
+    **dict.fromkeys(_PRODUCTS, ("", 0)),
+    **dict.fromkeys(("BinaryActivation", "LevelActivation"), ("Relu", 1)),
+    "BinaryToReal": ("Mul", 2),
+    "AddBias": ("Add", 1),
+}
 _BITS = "uint8"
 _FLOAT = 1  # ONNX's element type
 # Inputs of a product (operators/products.py).

@@ -179,6 +179,7 @@ def resolve_options(graph: Graph, options: PlanOptions, profile: Profile | None 
     """
     profile = profile or _profile(options)
     _check_latent(options)
+    _check_levels(options, profile)
     _check_slices_at(options, profile)
     options = _of_method(options, profile)
     score = find_score(graph, options.loss_at)
@@ -241,6 +242,13 @@ def _check_latent(options: PlanOptions) -> None:
     if options.latent != FLOAT and find_operator(optimizer.update + ON_INTEGERS, DOMAIN) is None:
         problem, mend = f"has no step of the optimizer {optimizer.name}", "register its integer_update_operator, or leave it out"
         raise UnsupportedError(f"--latent {options.latent}", problem, mend)
+
+
+def _check_levels(options: PlanOptions, profile: Profile) -> None:
+    """Levels have function bodies alone."""
+    if options.activation_bits > 1 and options.binarize == "both" and (profile.has_kernels or profile.runtime != "ort"):
+        problem = f"is not there yet for {'the library of kernels' if profile.has_kernels else 'generated C'}"
+        raise UnsupportedError(f"--activation-bits {options.activation_bits}", problem, "plan for ort-cpu, or leave it out")
 
 
 def _optimizer(options: PlanOptions) -> str:

@@ -1,7 +1,7 @@
 """The activation cache: what enters the block in training, computed once, since the blocks before it no longer change.
 
-Binary values take a bit each. What is larger than a limit lies in a memory-mapped file, which has no name and so goes with the
-process.
+Binary values take a bit each, levels from 0 to 3 two. What is larger than a limit lies in a memory-mapped file, which has no name
+and so goes with the process.
 """
 
 from __future__ import annotations
@@ -25,16 +25,23 @@ class ActivationCache:
 
     Args:
         num_rows: samples.
-        binary_values: the values that are 0 or 1 where they are uint8.
+        binary_values: the values that are 0 or 1 where they are uint8, or with two ``bits`` 0 to 3.
+        bits: of each element of these.
         limit_nbytes: a value that takes more lies in a file.
         folder: of that file; ``None`` for the system's temporary folder.
     """
 
     def __init__(
-        self, num_rows: int, binary_values: Collection[str], limit_nbytes: int = 2**28, folder: str | None = None
+        self,
+        num_rows: int,
+        binary_values: Collection[str],
+        bits: int = 1,
+        limit_nbytes: int = 2**28,
+        folder: str | None = None,
     ) -> None:
         self.num_rows = num_rows
         self.binary_values = binary_values
+        self.bits = bits
         self.limit_nbytes = limit_nbytes
         self._folder = folder
         self._rows: dict[str, Array] = {}
@@ -52,7 +59,7 @@ class ActivationCache:
         """Store ``count`` samples from ``start`` on, of one row each or of several; values that are uint32 are bits already."""
         for name, value in values.items():
             flat = value.reshape(count, -1)
-            rows = np.packbits(flat, axis=1) if self._packs(name, value) else flat
+            rows = self._packed(flat) if self._packs(name, value) else flat
             if name not in self._rows:
                 self._shapes[name] = (len(value) // count, *value.shape[1:])
                 self._rows[name] = self._allocate((self.num_rows, rows.shape[1]), rows.dtype)
@@ -63,11 +70,19 @@ class ActivationCache:
         shape = self._shapes[name]
         found = self._rows[name][rows]
         if self._packs(name, found):
-            found = np.unpackbits(found, axis=1, count=math.prod(shape))
+            found = self._unpacked(found, math.prod(shape))
         return found.reshape(len(rows) * shape[0], *shape[1:])
 
     def _packs(self, name: str, value: Array) -> bool:
         return name in self.binary_values and value.dtype == np.uint8
+
+    def _packed(self, flat: Array) -> Array:
+        """Rows of whole numbers, plane by plane."""
+        return np.concatenate([np.packbits(flat >> plane & 1, axis=1) for plane in range(self.bits)], axis=1)
+
+    def _unpacked(self, rows: Array, count: int) -> Array:
+        planes = [np.unpackbits(each, axis=1, count=count) for each in np.split(rows, self.bits, axis=1)]
+        return planes[0] if self.bits == 1 else planes[0] | planes[1] << 1
 
     def _allocate(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         if math.prod(shape) * dtype.itemsize <= self.limit_nbytes:

@@ -100,14 +100,15 @@ def _measure_statistics(training: BlockTraining, state: ModelState, fill: Callab
 
 
 def input_powers(training: BlockTraining, state: ModelState) -> Array:
-    """Mean x^2 of the block's inputs for each sample of the batch, (batch,); of bits the share of ones, times s^2 of a scale."""
+    """Mean x^2 of the block's inputs for each sample of the batch, (batch,); of bits and levels times s^2 of a scale."""
     powers = []
     for name, array in training.inputs.items():
         rows = array.reshape(len(array), -1)
         if array.dtype in (np.uint8, np.uint32):
             scale = float(state.others[scale_of(name)]) if training.has_scaled_inputs else 1.0
-            ones = np.count_nonzero(rows if array.dtype == np.uint8 else np.unpackbits(rows.view(np.uint8), axis=1), axis=1)
-            powers.append(scale**2 * ones / training.input_bits(name))
+            whole = rows if array.dtype == np.uint8 else np.unpackbits(rows.view(np.uint8), axis=1)
+            squares = np.square(whole, dtype=np.int64).sum(axis=1)  # of bits the number of ones
+            powers.append(scale**2 * squares / training.input_bits(name))
         else:
             powers.append(np.square(rows, dtype=np.float64).mean(axis=1))
     return np.asarray(np.mean(powers, axis=0))

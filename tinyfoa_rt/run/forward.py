@@ -60,7 +60,8 @@ class ForwardPass:
 
     def collect(self, index: int, samples: Samples) -> ActivationCache:
         """Return the cache of what enters block ``index``, computed from the samples."""
-        cache = ActivationCache(len(samples), self._artifact.manifest.binary_values)
+        manifest = self._artifact.manifest
+        cache = ActivationCache(len(samples), manifest.binary_values, manifest.activation_bits)
         for part in self.parts(len(samples)):
             cache.put(part.start, part.stop - part.start, self.to_block(index, samples.gather(part)))
         return cache
@@ -104,7 +105,7 @@ class ForwardPass:
 
     def advance(self, cache: ActivationCache, index: int) -> ActivationCache:
         """Return the cache of what enters block ``index``, from that of the block before."""
-        filled = ActivationCache(cache.num_rows, cache.binary_values, cache.limit_nbytes)
+        filled = ActivationCache(cache.num_rows, cache.binary_values, cache.bits, cache.limit_nbytes)
         for part in self.parts(cache.num_rows):
             rows = np.arange(part.start, part.stop)
             values = self.run_stage(index, {name: cache.gather(rows, name) for name in cache.names})

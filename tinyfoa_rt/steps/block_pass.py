@@ -105,9 +105,21 @@ class BlockPass(ForwardPass):
         is_scaled = output == self.context.block.output or recipe.block_output == "scaled"
         preactivation = self.become_bits(output, successor(scale) if is_scaled else "")
         name = self.name(output)
+        if recipe.activation_bits > 1:
+            self._take_levels(preactivation, scale, name)
+            return
         if self.role:
             self.builder.call("BinaryActivation", (preactivation, successor(scale)), (name, "", own(name, "window")), attributes)
             return
         self.builder.tensor(scale, TensorType("float32", ()), "state", is_persistent=True)
         outputs = (name, successor(scale), own(name, "window"))
         self.builder.call("BinaryActivation", (preactivation, scale), outputs, attributes)
+
+    def _take_levels(self, preactivation: str, scale: str, name: str) -> None:
+        """Levels in steps of a scale that has followed the batch before: another pass takes those of the first one."""
+        if not self.role:
+            self.builder.tensor(scale, TensorType("float32", ()), "state", is_persistent=True)
+            momentum = {"momentum": self.recipe.scale_momentum(self.choice.batch)}
+            self.builder.call("FollowScale", (preactivation, scale), (successor(scale),), momentum)
+        floor = {"window_floor": self.recipe.window_floor}
+        self.builder.call("LevelActivation", (preactivation, successor(scale)), (name, own(name, "window")), floor)

@@ -242,9 +242,9 @@ def _run_trained(forward: ForwardPass, block: Block) -> None:
                 recipe = recipe_of_layer(block, layer, forward.recipe)
                 forward.run_layer(layer, declare_read_only(builder, layer, recipe), recipe)
         if part in binary:
-            scale = ""
-            if forward.recipe.block_output == "scaled":
-                scale = scale_of(part.output)
+            is_scaled, has_levels = forward.recipe.block_output == "scaled", forward.recipe.activation_bits > 1
+            scale = scale_of(part.output) if is_scaled or has_levels else ""
+            if scale:
                 builder.tensor(scale, TensorType("float32", ()), "weight", place=builder.parameter_place, is_persistent=True)
-            preactivation = forward.become_bits(part.output, scale)
-            builder.call("BinaryActivation", (preactivation, scale), (part.output,))
+            preactivation = forward.become_bits(part.output, scale if is_scaled else "")
+            builder.call("LevelActivation" if has_levels else "BinaryActivation", (preactivation, scale), (part.output,))

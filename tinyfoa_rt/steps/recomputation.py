@@ -73,7 +73,7 @@ class Recomputation:
         return [node.outputs[0] for node in copies if node.name not in run]
 
     def _run_again(self, node: StepNode) -> None:
-        if node.op_type == "BinaryActivation":
+        if node.op_type in ("BinaryActivation", "LevelActivation"):
             self._read_instead.update((name, name) for name in node.outputs)
             return
         if node.op_type == "RunningBatchNormalization":

@@ -101,7 +101,7 @@ class _StepAssembly:
         for value in self.block.inputs:
             value_type = self.builder.value_type(value)
             if value in self.context.binary_values:
-                value_type = TensorType("bit", value_type.shape)
+                value_type = TensorType(self.context.recipe.activation_dtype, value_type.shape)
                 scale = self.context.binary_values[value]
                 if scale and not self.builder.has(scale):
                     place = self.builder.parameter_place

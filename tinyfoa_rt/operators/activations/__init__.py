@@ -1,5 +1,5 @@
 """Activations: a family of operators."""
 
-from tinyfoa_rt.operators.activations import binary, relu, sigmoid, softmax
+from tinyfoa_rt.operators.activations import binary, levels, relu, sigmoid, softmax
 
-__all__ = ["binary", "relu", "sigmoid", "softmax"]
+__all__ = ["binary", "levels", "relu", "sigmoid", "softmax"]

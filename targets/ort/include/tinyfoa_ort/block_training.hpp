@@ -133,7 +133,7 @@ public:
         }
     }
 
-    // Mean x^2 of the block's inputs for each sample of the batch; of bits it is the share of ones, times s^2 of a scale.
+    // Mean x^2 of the block's inputs for each sample of the batch; of bits and levels times s^2 of a scale.
     std::vector<double> input_powers() {
         std::vector<double> powers(manifest_.batch);
         for (const auto& [name, tensor] : inputs_) {
@@ -169,7 +169,7 @@ private:
     // Whether what a step draws depends on how many were taken before.
     bool reads_number() const { return sessions_.front().input(names::step) != nullptr; }
 
-    // Mean x^2 of a sample of an input; bits are 0 and 1.
+    // Mean x^2 of a sample of an input; bits are 0 and 1, levels 0 to 3.
     double mean_square(const std::string& name, const Tensor& tensor, std::size_t sample) const {
         const std::size_t size = tensor.size() / manifest_.batch, start = sample * size;
         if (tensor.dtype() == Dtype::uint32) {
@@ -179,7 +179,7 @@ private:
         double sum = 0;
         for (std::size_t i = start; i < start + size; ++i) {
             const double x = tensor.dtype() == Dtype::uint8 ? tensor.data<std::uint8_t>()[i] : tensor.data<float>()[i];
-            sum += tensor.dtype() == Dtype::uint8 ? x : x * x;
+            sum += x * x;
         }
         return sum / static_cast<double>(size);
     }

@@ -263,7 +263,7 @@ inline Manifest parse_manifest(const std::string& place, const std::string& text
         throw input_error(place + ", format", "is not '" + std::string(version) + "'", detail::build_again);
     }
     RecordReader reader(place, content);
-    reader.ignore({"format", "output", "binarize", "frozen_blocks"});
+    reader.ignore({"format", "output", "binarize", "activation_bits", "frozen_blocks"});
     Manifest manifest;
     manifest.files = reader.table("files", detail::read_file);
     for (const auto& [path, file] : manifest.files) {
