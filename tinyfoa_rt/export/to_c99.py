@@ -33,6 +33,9 @@ from tinyfoa_rt.run.progress import Progress
 
 __all__ = ["c_source", "export_c99"]
 
+# Mean squares of bits and of levels of what has a normal distribution, by the bits of an activation.
+_POWERS = {1: 0.5, 2: 0.81}
+
 
 def export_c99(folder: Path, output: Path, *, state_as_file: bool | None = None) -> tuple[CProgram, Nonvolatile]:
     """Write the C99 project of the artifact in ``folder`` to ``output``; a checkpoint there is what the device begins with.
@@ -123,6 +126,6 @@ def _task(artifact: Artifact) -> tuple[PlanningTask, Plan]:
 
 
 def _rates(manifest: Manifest, task: PlanningTask) -> dict[str, float]:
-    """The recipe's rates, with standardized samples, and bits of which half are ones."""
-    pairs = zip(task.contexts, manifest.blocks)
-    return {record.name: record.rate.at(0.5 if context.binary_values else 1.0) for context, record in pairs}
+    """The recipe's rates, with standardized samples, and bits or levels of what has a normal distribution."""
+    pairs, power = zip(task.contexts, manifest.blocks), _POWERS[manifest.activation_bits]
+    return {record.name: record.rate.at(power if context.binary_values else 1.0) for context, record in pairs}

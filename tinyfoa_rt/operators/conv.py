@@ -64,8 +64,10 @@ def _lower_sign(lowering: Lowering, node: StepNode) -> list[Statement]:
 
 
 def _lower_binary(lowering: Lowering, node: StepNode) -> list[Statement]:
+    x = node.inputs[0]
     load, scale = scale_of(lowering, node.input(8))
-    return [*load, _call(lowering, node, "tfoa_binary_conv", (lowering.at(node.inputs[0], "const uint32_t"), scale))]
+    kernel = lowering.of_bits(x, "tfoa_binary_conv", "tfoa_level_conv")
+    return [*load, _call(lowering, node, kernel, (lowering.at(x, "const uint32_t"), scale))]
 
 
 def _call(lowering: Lowering, node: StepNode, kernel: str, given: tuple[Argument, ...]) -> Call:
@@ -86,7 +88,8 @@ def _lower_gradient(lowering: Lowering, node: StepNode) -> list[Statement]:
     outputs = whole_attribute(node, "group_outputs") * whole_attribute(node, "group")
     positions = lowering.type_of(node.inputs[0]).shape[2:]
     shape = _shape_fields(lowering, node, node.inputs[1], (lowering.batch, outputs, *positions))
-    return keep_gradient(lowering, node, (shape, Name("tfoa_conv_weight_gradient")))
+    kernel = lowering.of_bits(node.inputs[1], "tfoa_conv_weight_gradient", "tfoa_level_conv_weight_gradient")
+    return keep_gradient(lowering, node, (shape, Name(kernel)))
 
 
 def _lower_input_gradient(kernel: str) -> LowerRule:

@@ -58,7 +58,7 @@ def _lower_binary(lowering: Lowering, node: StepNode) -> list[Statement]:
     x, z = node.inputs[0], node.outputs[0]
     load, scale = scale_of(lowering, node.input(8))
     given = (CONTEXT, lowering.layers[node.inputs[1]], lowering.at(x, "const uint32_t"), scale, lowering.rows_of(x))
-    return [*load, Call("tfoa_binary_dense", (*given, lowering.at(z)), may_fail=True)]
+    return [*load, Call(lowering.of_bits(x, "tfoa_binary_dense", "tfoa_level_dense"), (*given, lowering.at(z)), may_fail=True)]
 
 
 def _lower_input_gradient(kernel: str) -> LowerRule:

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 
 from tinyfoa_rt.ir.c_program import Argument, Braces, Call, Fields, Name, Number, Real, Statement, Value
 from tinyfoa_rt.ir.graph import Attribute
-from tinyfoa_rt.ir.step import StepNode, TensorType
+from tinyfoa_rt.ir.step import PLANES, StepNode, TensorType
 from tinyfoa_rt.operators.geometry import known
 from tinyfoa_rt.operators.lowering import NULL, Lowering, StreamedGradient, real_attribute, scale_of, whole_attribute
 from tinyfoa_rt.operators.registry import register
@@ -65,10 +65,11 @@ def _lower_logits(lowering: Lowering, node: StepNode) -> list[Statement]:
     pools = node.int("pools", 0)
     shape: tuple[Argument, ...] = (lowering.channel_fields(h),) if pools else ()
     rows = () if pools else (lowering.rows,)
-    if lowering.type_of(h).dtype != "bit":
+    if lowering.type_of(h).dtype not in PLANES:
         return [Call("tfoa_pooled_head_logits" if pools else "tfoa_head_logits", (head, *shape, lowering.at(h), *rows, logits))]
     load, scale = scale_of(lowering, node.input(1))
-    kernel = "tfoa_pooled_head_logits_of_bits" if pools else "tfoa_head_logits_of_bits"
+    kernel = "tfoa_pooled_head_logits_of_" if pools else "tfoa_head_logits_of_"
+    kernel += lowering.of_bits(h, "bits", "levels")
     return [*load, Call(kernel, (head, *shape, lowering.at(h, "const uint32_t"), *rows, scale, logits))]
 
 
@@ -84,11 +85,13 @@ def _lower_grad(lowering: Lowering, node: StepNode) -> list[Statement]:
 def _lower_weight_grad(lowering: Lowering, node: StepNode) -> list[Statement]:
     """Make no call: the update of the head computes its gradient as it goes, times the gain."""
     h, x_scale, gain = node.inputs[1], node.input(2), real_attribute(node, "gain")
-    is_bits, units = lowering.type_of(h).dtype == "bit", lowering.columns(h)
-    places = (lowering.at(h, "const uint32_t"), NULL) if is_bits else (NULL, lowering.at(h))
+    dtype, units = lowering.type_of(h).dtype, lowering.columns(h)
+    places = (lowering.at(h, "const uint32_t"), NULL) if dtype in PLANES else (NULL, lowering.at(h))
     scale = Value("float", lowering.offsets[x_scale], gain) if x_scale else Real(gain)
-    conv = (_whole_image(lowering, h, lowering.columns(node.inputs[0])), Name("tfoa_mean_weight_gradient"))
-    seen = (*places, Number(units), scale, Real(0.0), *(conv if node.int("pools", 0) else (NULL, NULL)))
+    mean = Name(lowering.of_bits(h, "tfoa_mean_weight_gradient", "tfoa_level_mean_weight_gradient"))
+    whole = NULL, Name("tfoa_level_weight_gradient") if dtype == "level" else NULL
+    conv = (_whole_image(lowering, h, lowering.columns(node.inputs[0])), mean)
+    seen = (*places, Number(units), scale, Real(0.0), *(conv if node.int("pools", 0) else whole))
     lowering.gradients[node.outputs[0]] = StreamedGradient(node, lambda: ([], Fields("tfoa_operand", seen)))
     return []
 

@@ -85,6 +85,10 @@ class Lowering:
         """Where a tensor lies in the arena."""
         return Address(ctype, self.offsets[name])
 
+    def of_bits(self, name: str, one: str, two: str) -> str:
+        """The kernel that reads a tensor: that of bits or of real numbers, or that of levels, which have two bits."""
+        return two if self.type_of(name).dtype == "level" else one
+
     def real(self, name: str) -> Argument:
         """A real tensor: in the arena, or a constant of the model or of the block's method."""
         if name in self.kept:

@@ -29,9 +29,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tinyfoa_rt.ir.c_program import Argument, Call, Fields, Number, Real, Statement
+from tinyfoa_rt.ir.c_program import Argument, Call, Fields, Name, Number, Real, Statement
 from tinyfoa_rt.ir.graph import Attribute, Node
-from tinyfoa_rt.ir.step import StepNode, TensorType
+from tinyfoa_rt.ir.step import PLANES, StepNode, TensorType
 from tinyfoa_rt.operators.geometry import num_scalars
 from tinyfoa_rt.operators.lowering import CONTEXT, NULL, Lowering, LowerRule, StreamedGradient, scale_of
 from tinyfoa_rt.operators.signature import Memory, Operator, Port, Types, no_scratch
@@ -122,10 +122,12 @@ def slice_shape(attributes: Mapping[str, Attribute]) -> TensorType:
 def product_operand(
     lowering: Lowering, given: tuple[str, str], center: float, conv: tuple[Argument, Argument] = (NULL, NULL)
 ) -> tuple[list[Statement], Fields]:
-    """What a layer multiplies: bits with their scale, or real numbers; ``given`` are their tensor and that of the scale."""
+    """What a layer multiplies: bits or levels with their scale, or real numbers; ``given`` are their tensor and that of the scale."""
     x, x_scale = given
-    units = Number(lowering.columns(x))
-    if lowering.type_of(x).dtype != "bit":
+    units, dtype = Number(lowering.columns(x)), lowering.type_of(x).dtype
+    if dtype == "level" and conv == (NULL, NULL):
+        conv = NULL, Name("tfoa_level_weight_gradient")
+    if dtype not in PLANES:
         return [], Fields("tfoa_operand", (NULL, lowering.real(x), units, Real(1.0), Real(0.0), *conv))
     load, scale = scale_of(lowering, x_scale)
     return load, Fields("tfoa_operand", (lowering.at(x, "const uint32_t"), NULL, units, scale, Real(center), *conv))

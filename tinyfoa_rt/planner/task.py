@@ -245,10 +245,10 @@ def _check_latent(options: PlanOptions) -> None:
 
 
 def _check_levels(options: PlanOptions, profile: Profile) -> None:
-    """Levels have function bodies alone."""
-    if options.activation_bits > 1 and options.binarize == "both" and (profile.has_kernels or profile.runtime != "ort"):
-        problem = f"is not there yet for {'the library of kernels' if profile.has_kernels else 'generated C'}"
-        raise UnsupportedError(f"--activation-bits {options.activation_bits}", problem, "plan for ort-cpu, or leave it out")
+    """Levels have no kernels for onnxruntime yet."""
+    if options.activation_bits > 1 and options.binarize == "both" and profile.has_kernels:
+        problem, mend = "is not there yet for the library of kernels", "plan for ort-cpu, or leave it out"
+        raise UnsupportedError(f"--activation-bits {options.activation_bits}", problem, mend)
 
 
 def _optimizer(options: PlanOptions) -> str:

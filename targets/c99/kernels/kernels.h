@@ -39,6 +39,18 @@ void tfoa_follow_scale(float *scale, const float *z, int32_t count, float moment
 /* x = scale * h. */
 void tfoa_binary_to_real(const uint32_t *h, int32_t rows, int32_t units, float scale, float *x);
 
+/* The same of levels of two bits, 0 to 3. Their rows take 2 TFOA_WORDS(units) words: the low bits of all units, then the high
+ * ones. h = how many of 1/2, 3/2 and 5/2 are below z / scale; window = 1[floor < z / scale < 7/2] as bits, where not NULL. */
+void tfoa_level_activation(const float *z, int32_t rows, int32_t units, float scale, float floor, uint32_t *h, uint32_t *window);
+void tfoa_levels_to_real(const uint32_t *h, int32_t rows, int32_t units, float scale, float *x);
+
+/* Level i of a row. */
+static inline uint32_t tfoa_level_at(const uint32_t *row, int32_t units, int32_t i)
+{
+    const uint32_t *high = row + TFOA_WORDS(units);
+    return ((row[i / 32] >> (i % 32)) & 1u) | ((high[i / 32] >> (i % 32)) & 1u) << 1;
+}
+
 /* The local head: B[class][unit] is stored, as float or as words of whole numbers, or where `stored` is NULL +1 or -1 from a hash
  * of seed, class and unit. */
 typedef struct tfoa_head {
@@ -50,8 +62,9 @@ typedef struct tfoa_head {
     const tfoa_integers *integers; /* NULL, as where it is left out: `stored` is float */
 } tfoa_head;
 
-/* logits = gain * scale * B h, of bits and of real numbers. */
+/* logits = gain * scale * B h, of bits, of levels and of real numbers. */
 void tfoa_head_logits_of_bits(const tfoa_head *head, const uint32_t *h, int32_t rows, float scale, float *logits);
+void tfoa_head_logits_of_levels(const tfoa_head *head, const uint32_t *h, int32_t rows, float scale, float *logits);
 void tfoa_head_logits(const tfoa_head *head, const float *h, int32_t rows, float *logits);
 
 /* grad_h = gain * B^T grad_logits, for the units of the part; a unit is a position of a channel. */
@@ -60,6 +73,8 @@ void tfoa_head_grad(const tfoa_head *head, const tfoa_channel_part *part, const 
 /* The same of a head whose units are the means of channels. */
 void tfoa_pooled_head_logits_of_bits(const tfoa_head *head, const tfoa_channels *shape, const uint32_t *h, float scale,
                                      float *logits);
+void tfoa_pooled_head_logits_of_levels(const tfoa_head *head, const tfoa_channels *shape, const uint32_t *h, float scale,
+                                       float *logits);
 void tfoa_pooled_head_logits(const tfoa_head *head, const tfoa_channels *shape, const float *h, float *logits);
 void tfoa_pooled_head_grad(const tfoa_head *head, const tfoa_channel_part *part, const float *grad_logits, float *grad_h);
 
@@ -85,21 +100,31 @@ struct tfoa_operand;
 typedef float tfoa_weight_gradient(const struct tfoa_slice *slice, const float *grad_z, const struct tfoa_operand *x,
                                    int32_t rows, int32_t out, int32_t in);
 
-/* What a layer multiplies: bits or real numbers, rows x units; a gradient reads scale (x - center). A convolution says how its
- * kernels move over x, the units of which are channels x positions; center is not taken off the padding. */
+/* What a layer multiplies: bits, levels or real numbers, rows x units; a gradient reads scale (x - center). A convolution says how
+ * its kernels move over x, the units of which are channels x positions; center is not taken off the padding. */
 typedef struct tfoa_operand {
-    const uint32_t *bits; /* NULL where x is real */
+    const uint32_t *bits; /* NULL where x is real; rows of levels where the gradient is one of levels */
     const float *real;
     int32_t units;
     float scale; /* 1 where a layer reads real numbers */
     float center;
     const tfoa_conv_shape *conv;    /* NULL: dense. The batch in it is not read */
-    tfoa_weight_gradient *gradient; /* where conv is given, one of the two below: a dense model need not carry them */
+    tfoa_weight_gradient *gradient; /* one of those below; NULL: of a dense layer that reads bits or real numbers */
 } tfoa_operand;
 
 tfoa_weight_gradient tfoa_conv_weight_gradient;
 /* Of a head that sees the mean of each channel: its kernels cover a channel each, and all their taps have one weight. */
 tfoa_weight_gradient tfoa_mean_weight_gradient;
+/* The same of levels, and that of a dense layer which reads them. */
+tfoa_weight_gradient tfoa_level_conv_weight_gradient;
+tfoa_weight_gradient tfoa_level_mean_weight_gradient;
+tfoa_weight_gradient tfoa_level_weight_gradient;
+
+/* Whether a dense layer reads levels. */
+static inline int tfoa_reads_levels(const tfoa_operand *x)
+{
+    return x->conv == 0 && x->gradient != 0;
+}
 
 /* A slice in RAM: latent values, outs x ins. A row holds the weights of one output: those of inputs from first_in on, or in a
  * convolution of the channels of its group from first_in on, each with all its taps. Where the slice has bits, they and the sums

@@ -1,4 +1,5 @@
-/* z = alpha s (2 popcount(x & w) - popcount(x)) + b: the product of bits with signs. */
+/* z = alpha s (2 popcount(x & w) - popcount(x)) + b: the product of bits with signs; of levels twice that of the high bits beside
+ * that of the low ones. */
 #include "layer_view.h"
 #include "products.h"
 
@@ -19,7 +20,8 @@ static int32_t dot_from(const uint32_t *x, int32_t x_words, int32_t start, const
     return ones;
 }
 
-static tfoa_status row_dot(const tfoa_view *view, int32_t out, const uint32_t *x, int32_t *ones)
+/* Ones that the planes of x have in common with a row of w, which is read once; those of the second plane count twice. */
+static tfoa_status row_dot(const tfoa_view *view, int32_t out, const uint32_t *x, int32_t planes, int32_t *ones)
 {
     const tfoa_layer *layer = view->layer;
     const int32_t x_words = TFOA_WORDS(layer->ins[layer->num_bands]);
@@ -33,15 +35,25 @@ static tfoa_status row_dot(const tfoa_view *view, int32_t out, const uint32_t *x
             if (count == 0u) {
                 return TFOA_ERROR_STORAGE;
             }
-            *ones += dot_from(x, x_words, layer->ins[band] + 32 * (int32_t)done, words, (int32_t)count);
+            for (int32_t plane = 0; plane < planes; plane++) {
+                const uint32_t *bits = x + plane * x_words;
+                const int32_t start = layer->ins[band] + 32 * (int32_t)done;
+                *ones += dot_from(bits, x_words, start, words, (int32_t)count) * (1 << plane);
+            }
             done += count;
         }
     }
     return TFOA_OK;
 }
 
-tfoa_status tfoa_binary_dense(const tfoa_context *context, const tfoa_layer *layer, const uint32_t *x, float x_scale,
-                              int32_t rows, float *z)
+static int32_t count_of(const uint32_t *x, int32_t words, int32_t planes)
+{
+    const int32_t ones = tfoa_packed_count(x, words);
+    return planes == 1 ? ones : ones + 2 * tfoa_packed_count(x + words, words);
+}
+
+static tfoa_status product(const tfoa_context *context, const tfoa_layer *layer, const tfoa_operand *x, int32_t planes,
+                           int32_t rows, float *z)
 {
     const tfoa_view view = tfoa_view_of(context, layer);
     const int32_t num_outs = layer->outs[layer->num_out_parts];
@@ -52,12 +64,12 @@ tfoa_status tfoa_binary_dense(const tfoa_context *context, const tfoa_layer *lay
         float biases[TFOA_CHUNK];
         tfoa_status status = tfoa_view_scaling(&view, first, count, alphas, biases);
         for (int32_t row = 0; row < rows && status == TFOA_OK; row++) {
-            const uint32_t *bits = x + row * x_words;
-            const int32_t x_ones = tfoa_packed_count(bits, x_words);
+            const uint32_t *bits = x->bits + row * planes * x_words;
+            const int32_t x_ones = count_of(bits, x_words, planes);
             for (int32_t i = 0; i < count && status == TFOA_OK; i++) {
                 int32_t ones;
-                status = row_dot(&view, first + i, bits, &ones);
-                z[row * num_outs + first + i] = (float)(2 * ones - x_ones) * (alphas[i] * x_scale) + biases[i];
+                status = row_dot(&view, first + i, bits, planes, &ones);
+                z[row * num_outs + first + i] = (float)(2 * ones - x_ones) * (alphas[i] * x->scale) + biases[i];
             }
         }
         if (status != TFOA_OK) {
@@ -65,4 +77,18 @@ tfoa_status tfoa_binary_dense(const tfoa_context *context, const tfoa_layer *lay
         }
     }
     return TFOA_OK;
+}
+
+tfoa_status tfoa_binary_dense(const tfoa_context *context, const tfoa_layer *layer, const uint32_t *x, float x_scale,
+                              int32_t rows, float *z)
+{
+    const tfoa_operand bits = {x, NULL, layer->ins[layer->num_bands], x_scale, 0.0f, NULL, NULL};
+    return product(context, layer, &bits, 1, rows, z);
+}
+
+tfoa_status tfoa_level_dense(const tfoa_context *context, const tfoa_layer *layer, const uint32_t *x, float x_scale,
+                             int32_t rows, float *z)
+{
+    const tfoa_operand levels = {x, NULL, layer->ins[layer->num_bands], x_scale, 0.0f, NULL, NULL};
+    return product(context, layer, &levels, 2, rows, z);
 }

@@ -12,6 +12,9 @@ tfoa_status tfoa_sign_row_sums(const tfoa_view *view, const tfoa_conv_input *x, 
             tfoa_add_signed_conv(x->shape, &walk.part, walk.signs, x->q, sums);
         } else {
             tfoa_add_bit_conv(x->shape, &walk.part, walk.signs, x->bits, sums);
+            for (int32_t i = 0; i < 2 * (x->planes - 1); i++) { /* the high bits count twice */
+                tfoa_add_bit_conv(x->shape, &walk.part, walk.signs, x->bits + tfoa_plane_words(x->shape), sums);
+            }
         }
     }
     return walk.status;

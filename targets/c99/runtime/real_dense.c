@@ -1,4 +1,4 @@
-/* z = x W^T + b with the latent values themselves; x is real, or bits. And the gradient of x. */
+/* z = x W^T + b with the latent values themselves; x is real, bits or levels. And the gradient of x. */
 #include <string.h>
 
 #include "layer_walk.h"
@@ -7,13 +7,16 @@
 /* Add w . x to a sum, for inputs [first, first + count). */
 static float add_products(float sum, const tfoa_operand *x, int32_t row, int32_t first, const void *weights, int32_t count)
 {
-    const uint32_t *bits = x->bits == NULL ? NULL : x->bits + row * TFOA_WORDS(x->units);
+    const int has_levels = tfoa_reads_levels(x);
+    const uint32_t *bits = x->bits == NULL ? NULL : x->bits + row * (has_levels ? 2 : 1) * TFOA_WORDS(x->units);
     for (int32_t i = 0; i < count; i++) {
         const int32_t in = first + i;
         float w;
         memcpy(&w, (const uint8_t *)weights + 4 * i, 4); /* the storage holds words */
         if (bits == NULL) {
             sum += x->real[row * x->units + in] * w;
+        } else if (has_levels) {
+            sum += (float)tfoa_level_at(bits, x->units, in) * w;
         } else if ((bits[in / 32] >> (in % 32)) & 1u) {
             sum += w;
         }

@@ -7,7 +7,7 @@ tfoa_status tfoa_sign_conv(const tfoa_context *context, const tfoa_layer *layer,
                            int16_t *scratch, float *z)
 {
     const tfoa_view view = tfoa_view_of(context, layer);
-    const tfoa_conv_input input = {shape, NULL, scratch};
+    const tfoa_conv_input input = {shape, NULL, scratch, 0};
     const int32_t size = shape->in_channels * shape->window.in_size[0] * shape->window.in_size[1];
     tfoa_status status = TFOA_OK;
     for (int32_t sample = 0; sample < shape->batch && status == TFOA_OK; sample++) {

@@ -58,7 +58,8 @@ def _lower_to_real(lowering: Lowering, node: StepNode) -> list[Statement]:
     load, scale = scale_of(lowering, node.input(1))
     h = lowering.at(node.inputs[0], "const uint32_t")
     units = Number(lowering.columns(node.inputs[0]))
-    return [*load, Call("tfoa_binary_to_real", (h, lowering.rows_of(node.inputs[0]), units, scale, lowering.at(node.outputs[0])))]
+    kernel = lowering.of_bits(node.inputs[0], "tfoa_binary_to_real", "tfoa_levels_to_real")
+    return [*load, Call(kernel, (h, lowering.rows_of(node.inputs[0]), units, scale, lowering.at(node.outputs[0])))]
 
 
 register(

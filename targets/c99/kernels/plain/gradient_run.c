@@ -21,7 +21,7 @@ void tfoa_gradient_run(const tfoa_slice *slice, const float *grad_z, const tfoa_
                        float *grads)
 {
     const int32_t count = tfoa_run_of(slice->ins - in), first = slice->first_in + in;
-    if (x->conv != 0) {
+    if (x->gradient != 0) {
         for (int32_t i = 0; i < count; i++) {
             grads[i] = x->gradient(slice, grad_z, x, rows, out, in + i);
         }

@@ -95,6 +95,22 @@ void tfoa_head_logits_of_bits(const tfoa_head *head, const uint32_t *h, int32_t 
     }
 }
 
+void tfoa_head_logits_of_levels(const tfoa_head *head, const uint32_t *h, int32_t rows, float scale, float *logits)
+{
+    tfoa_fill(rows * head->classes, 0.0f, logits);
+    for (int32_t row = 0; row < rows; row++) {
+        for (int32_t unit = 0; unit < head->units; unit++) {
+            const uint32_t level = tfoa_level_at(h, head->units, unit);
+            if (level != 0u) {
+                add_to_logits(head, unit, (float)level, logits);
+            }
+        }
+        scale_logits(head->classes, scale * head->gain, logits);
+        logits += head->classes;
+        h += 2 * TFOA_WORDS(head->units);
+    }
+}
+
 void tfoa_head_logits(const tfoa_head *head, const float *h, int32_t rows, float *logits)
 {
     tfoa_fill(rows * head->classes, 0.0f, logits);
@@ -154,6 +170,25 @@ void tfoa_pooled_head_logits_of_bits(const tfoa_head *head, const tfoa_channels 
         scale_logits(head->classes, factor, logits);
         logits += head->classes;
         h += TFOA_WORDS(shape->channels * shape->positions);
+    }
+}
+
+void tfoa_pooled_head_logits_of_levels(const tfoa_head *head, const tfoa_channels *shape, const uint32_t *h, float scale,
+                                       float *logits)
+{
+    const int32_t units = shape->channels * shape->positions;
+    tfoa_fill(shape->samples * head->classes, 0.0f, logits);
+    for (int32_t sample = 0; sample < shape->samples; sample++) {
+        for (int32_t channel = 0; channel < shape->channels; channel++) {
+            uint32_t sum = 0;
+            for (int32_t i = channel * shape->positions; i < (channel + 1) * shape->positions; i++) {
+                sum += tfoa_level_at(h, units, i);
+            }
+            add_to_logits(head, channel, (float)sum, logits);
+        }
+        scale_logits(head->classes, scale * head->gain / (float)shape->positions, logits);
+        logits += head->classes;
+        h += 2 * TFOA_WORDS(units);
     }
 }
 
