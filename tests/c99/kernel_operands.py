@@ -43,6 +43,11 @@ def bits(rng: np.random.Generator, *shape: int) -> Array:
     return rng.integers(0, 2, shape).astype(np.uint8)
 
 
+def level_words(levels: Array) -> NDArray[np.uint32]:
+    """Rows of numbers from 0 to 3: of each the low bits, then the high ones."""
+    return np.concatenate([words(levels & 1), words(levels >> 1)], axis=1)
+
+
 def words(values: Array) -> NDArray[np.uint32]:
     return packed(values.astype(np.bool_), -(-values.shape[1] // 32))
 

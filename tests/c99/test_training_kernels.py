@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tests.c99.forward_kernels import ConvShape
 from tests.c99.kernel_library import KERNELS, build_library, call
-from tests.c99.kernel_operands import Operand, Slice, bits, real, unpacked, words
+from tests.c99.kernel_operands import Operand, Slice, bits, level_words, real, unpacked, words
 from tests.ops.references import activation, arithmetic, gradients, heads, updates
 from tinyfoa_rt.operators.head_hash import rademacher_head
 
@@ -60,6 +60,25 @@ def test_activation(library: ctypes.CDLL, rows: int, units: int, floor: float, s
     x = np.empty((rows, units), dtype=np.float32)
     call(library, "tfoa_binary_to_real", h, rows, units, 0.25, x)
     np.testing.assert_array_equal(x, expected[0] * np.float32(0.25))
+
+
+@given(rows=ROWS, units=UNITS, floor=st.sampled_from([-0.5, 0.0]), seed=SEED)
+def test_levels(library: ctypes.CDLL, rows: int, units: int, floor: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    z, scale = real(rng, rows, units), 0.5
+    edges = np.array([0.0, 0.25, 0.75, 1.25, 1.75, -0.25], dtype=np.float32)  # multiples of a power of two are exact
+    z.reshape(-1)[:6] = edges[: z.size]
+    h, window = np.full((rows, 2 * -(-units // 32)), 0xFFFFFFFF, np.uint32), np.zeros((rows, -(-units // 32)), np.uint32)
+    levels, inside = activation.level_activation(z, np.array(scale), window_floor=floor)
+    call(library, "tfoa_level_activation", z, rows, units, scale, floor, h, window)
+    np.testing.assert_array_equal(h, level_words(levels))
+    np.testing.assert_array_equal(unpacked(window, units), inside)
+    x, logits = np.empty((rows, units), dtype=np.float32), np.empty((rows, 3), dtype=np.float32)
+    call(library, "tfoa_levels_to_real", h, rows, units, 0.25, x)
+    np.testing.assert_array_equal(x, levels * np.float32(0.25))
+    matrix = real(rng, 3, units)
+    call(library, "tfoa_head_logits_of_levels", Head(matrix.ctypes.data, seed, 3, units, 0.3), h, rows, 0.7, logits)
+    check_close(logits, heads.head_logits(levels, np.array(0.7), matrix, gain=0.3)[0])
 
 
 @given(rows=ROWS, units=UNITS, classes=st.integers(1, 12), is_stored=st.booleans(), seed=SEED)

@@ -122,7 +122,7 @@ def slice_shape(attributes: Mapping[str, Attribute]) -> TensorType:
 def product_operand(
     lowering: Lowering, given: tuple[str, str], center: float, conv: tuple[Argument, Argument] = (NULL, NULL)
 ) -> tuple[list[Statement], Fields]:
-    """What a layer multiplies: bits or levels with their scale, or real numbers; ``given`` are their tensor and that of the scale."""
+    """What a layer multiplies: bits or levels with their scale, or real numbers; ``given`` are their tensor and the scale's."""
     x, x_scale = given
     units, dtype = Number(lowering.columns(x)), lowering.type_of(x).dtype
     if dtype == "level" and conv == (NULL, NULL):

@@ -100,8 +100,8 @@ struct tfoa_operand;
 typedef float tfoa_weight_gradient(const struct tfoa_slice *slice, const float *grad_z, const struct tfoa_operand *x,
                                    int32_t rows, int32_t out, int32_t in);
 
-/* What a layer multiplies: bits, levels or real numbers, rows x units; a gradient reads scale (x - center). A convolution says how
- * its kernels move over x, the units of which are channels x positions; center is not taken off the padding. */
+/* What a layer multiplies: bits, levels or real numbers, rows x units; a gradient reads scale (x - center). A convolution says
+ * how its kernels move over x, the units of which are channels x positions; center is not taken off the padding. */
 typedef struct tfoa_operand {
     const uint32_t *bits; /* NULL where x is real; rows of levels where the gradient is one of levels */
     const float *real;

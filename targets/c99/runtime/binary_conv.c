@@ -1,5 +1,5 @@
-/* z = alpha s (2 popcount(x & w) - popcount(x)) + b, a convolution of bits with signs; of levels twice that of the high bits beside
- * that of the low ones.
+/* z = alpha s (2 popcount(x & w) - popcount(x)) + b, a convolution of bits with signs; of levels twice that of the high bits
+ * beside that of the low ones.
  *
  * The bits under the window are gathered once for all outputs of a group. A group of one output, which a depthwise convolution
  * has, would gain nothing by that: there each weight is added at all positions. */
@@ -83,7 +83,8 @@ static tfoa_status group_plane_sums(const tfoa_view *view, const tfoa_conv_input
     return TFOA_OK;
 }
 
-static tfoa_status product(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_input *x, float x_scale, float *z)
+static tfoa_status product(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_input *x, float x_scale,
+                           float *z)
 {
     const tfoa_conv_shape *shape = x->shape;
     const tfoa_view view = tfoa_view_of(context, layer);
@@ -110,8 +111,8 @@ tfoa_status tfoa_binary_conv(const tfoa_context *context, const tfoa_layer *laye
     return product(context, layer, &bits, x_scale, z);
 }
 
-tfoa_status tfoa_level_conv(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape,
-                            const uint32_t *x, float x_scale, float *z)
+tfoa_status tfoa_level_conv(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape, const uint32_t *x,
+                            float x_scale, float *z)
 {
     const tfoa_conv_input levels = {shape, x, NULL, 2};
     return product(context, layer, &levels, x_scale, z);

@@ -86,8 +86,8 @@ tfoa_status tfoa_binary_dense(const tfoa_context *context, const tfoa_layer *lay
     return product(context, layer, &bits, 1, rows, z);
 }
 
-tfoa_status tfoa_level_dense(const tfoa_context *context, const tfoa_layer *layer, const uint32_t *x, float x_scale,
-                             int32_t rows, float *z)
+tfoa_status tfoa_level_dense(const tfoa_context *context, const tfoa_layer *layer, const uint32_t *x, float x_scale, int32_t rows,
+                             float *z)
 {
     const tfoa_operand levels = {x, NULL, layer->ins[layer->num_bands], x_scale, 0.0f, NULL, NULL};
     return product(context, layer, &levels, 2, rows, z);

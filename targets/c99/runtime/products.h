@@ -16,8 +16,8 @@ tfoa_status tfoa_binary_dense(const tfoa_context *context, const tfoa_layer *lay
                               int32_t rows, float *z);
 
 /* The same of levels of two bits: the ones of the high bits count twice. */
-tfoa_status tfoa_level_dense(const tfoa_context *context, const tfoa_layer *layer, const uint32_t *x, float x_scale,
-                             int32_t rows, float *z);
+tfoa_status tfoa_level_dense(const tfoa_context *context, const tfoa_layer *layer, const uint32_t *x, float x_scale, int32_t rows,
+                             float *z);
 
 /* z = alpha (x . sign(W)) + b, of real numbers, in `scratch` as 16-bit integers: rows x (4 + 4 ceil(inputs / 2)) bytes. */
 tfoa_status tfoa_sign_dense(const tfoa_context *context, const tfoa_layer *layer, const float *x, int32_t rows, void *scratch,
@@ -29,8 +29,8 @@ tfoa_status tfoa_real_dense(const tfoa_context *context, const tfoa_layer *layer
 /* The same as convolutions; of a shape, x (batch, in_channels, in_size) and z (batch, out_channels, out_size). */
 tfoa_status tfoa_binary_conv(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape,
                              const uint32_t *x, float x_scale, float *z);
-tfoa_status tfoa_level_conv(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape,
-                            const uint32_t *x, float x_scale, float *z);
+tfoa_status tfoa_level_conv(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape, const uint32_t *x,
+                            float x_scale, float *z);
 /* `scratch` takes one sample of x. */
 tfoa_status tfoa_sign_conv(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape, const float *x,
                            int16_t *scratch, float *z);
