@@ -89,7 +89,7 @@ class Case:
         for stage, after in zip(self.network.stages, self.network.stages[1:]):
             stage.is_scaled = options.get("block_output") == "scaled"
             if stage.has_bits and not stage.is_scaled and after.layer.binarize == "both":
-                after.layer.input_center = 0.5
+                after.layer.input_center = 0.375 if after.layer.has_levels else 0.5
 
     def _layers(self, options: dict[str, Any]) -> list[DenseBlock]:
         found = []

@@ -34,6 +34,7 @@ class Oracle:
         self.slices_per_step = options.get("slices_per_step", 1)
         self.blocks: list[DenseBlock] = []
         scaled = self.scaled = options.get("block_output") == "scaled"
+        center = 0.375 if options.get("activation_bits") == 2 else 0.5
         for record in artifact.blocks:
             name = record.layers[0].name
             head = artifact.initial.get(f"{record.name}#head")
@@ -49,7 +50,7 @@ class Oracle:
                     alpha=options.get("weight_scale", "row"),
                     has_levels=options.get("activation_bits") == 2 and head is not None,
                     binarize="both" if record.layers[0].is_binary else "none",
-                    input_center=0.5 if self.blocks and record.layers[0].is_binary and not scaled else 0.0,
+                    input_center=center if self.blocks and record.layers[0].is_binary and not scaled else 0.0,
                 )
             )
 

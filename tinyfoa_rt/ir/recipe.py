@@ -87,9 +87,11 @@ class Recipe:
     def input_center(self) -> float:
         """What a gradient takes off a binary input: bits are never negative, so all samples would push a weight the same way.
 
-        It is the mean of bits, and of levels too: behind a normal distribution that is 0.48.
+        Of bits it is their mean. Of levels it is less than that, which is 0.48 behind a normal distribution and falls as blocks
+        learn: beyond the mean a step would move what all samples have in common the wrong way, and blocks run away.
         """
-        return 0.5 if self.block_output == "bits" else 0.0
+        centers = {1: 0.5, 2: 0.375}
+        return centers[self.activation_bits] if self.block_output == "bits" else 0.0
 
     def of_classifier(self) -> Recipe:
         """The recipe of the model's own classifier.
