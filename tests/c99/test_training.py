@@ -50,7 +50,7 @@ CASES: dict[str, dict[str, Any]] = {
     "levels": {"batch": 3, "slices": "2x2", "activation_bits": 2},
     "levels-one": {"batch": 1, "slices": "4x1", "activation_bits": 2, "block_output": "scaled", "classifier": "binary"},
     "levels-adam": {"batch": 2, "schedule": "full", "activation_bits": 2, "optimizer": "adam", "head": "learned"},
-    "levels-integers": {"batch": 1, "slices": "2x3", "activation_bits": 2, "latent": "int8", "head": "learned"},
+    "levels-integers": {"batch": 1, "slices": "2x3", "activation_bits": 2, "latent": "int8"},
     "learned-float-adam": {"batch": 3, "schedule": "full", "head": "learned", "binarize": "none", "optimizer": "adam"},
 }
 

@@ -29,7 +29,10 @@ def check_close(actual: Any, expected: Any) -> None:
 
 
 class Head(ctypes.Structure):
-    _fields_ = [("stored", c_void_p), ("seed", c_uint32), ("classes", c_int32), ("units", c_int32), ("gain", c_float)]
+    _fields_ = [
+        *(("stored", c_void_p), ("seed", c_uint32), ("classes", c_int32), ("units", c_int32), ("gain", c_float)),
+        ("integers", c_void_p),
+    ]
 
 
 class Moments(ctypes.Structure):
