@@ -121,11 +121,21 @@ def test_a_grid_of_means_is_part_of_the_prediction(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kernels", [pytest.param("none", marks=pytest.mark.slow), "auto"])
-@pytest.mark.parametrize("model", [mlp, pytest.param(conv_net, marks=pytest.mark.slow)])
-def test_binary_blocks_end_models_too(tmp_path: Path, model: Any, kernels: str) -> None:
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        (mlp, {}),
+        pytest.param(conv_net, {}, marks=pytest.mark.slow),
+        pytest.param(mlp, {"head": "learned", "latent": "int8", "binarize": "none"}, marks=pytest.mark.slow),
+        pytest.param(conv_net, {"head": "learned", "latent": "int12"}, marks=pytest.mark.slow),
+    ],
+)
+def test_blocks_of_bits_and_of_whole_numbers_end_models_too(
+    tmp_path: Path, model: Any, options: dict[str, Any], kernels: str
+) -> None:
     """What the trainer says, the written model says; and a folder that is read again says the same to the bit."""
     graph = load_model(model(), tmp_path)
-    artifact = build(graph, plan(graph, "1MB", batch=4), exits=True)
+    artifact = build(graph, plan(graph, "1MB", batch=4, **options), exits=True)
     rng = np.random.default_rng(0)
     x = rng.normal(size=(24, *artifact.manifest.input_shape[1:])).astype(np.float32)
     trainer = Trainer(artifact, kernels=kernels).fit(x, rng.integers(0, 4, 24), epochs=1)

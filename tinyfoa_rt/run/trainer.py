@@ -21,7 +21,7 @@ from tinyfoa_rt.artifact.inference import find_parameters, write_inference
 from tinyfoa_rt.artifact.settings import TrainSettings
 from tinyfoa_rt.errors import InputError, UsageError
 from tinyfoa_rt.ir.losses import loss_of
-from tinyfoa_rt.run.block_validation import best_exit
+from tinyfoa_rt.run.block_validation import BlockValidation, best_exit
 from tinyfoa_rt.run.data import Normalization
 from tinyfoa_rt.run.data_digest import digest_of
 from tinyfoa_rt.run.divergence import check_tensors
@@ -164,7 +164,10 @@ class Trainer:
         if settings.validation:
             samples, labels, held_back = hold_back(samples, labels, settings.validation, settings.seed)
         yield from loop.epochs(samples, labels, held_back)
-        if settings.stop == "best":
+        if settings.stop == "best" and held_back is not None:
+            for index, block in enumerate(self.artifact.blocks):
+                if not settings.trains(block.name):
+                    BlockValidation(self.artifact, self._forward, held_back, index).measure(self.progress)
             self.progress.exit = best_exit(self.artifact, self.progress.validated)
 
     def restart(self) -> None:
