@@ -220,11 +220,11 @@ def test_the_first_of_the_best_ends_the_model(tmp_path: Path) -> None:
 
 def test_stop_best_wants_a_prediction_of_each_block(tmp_path: Path) -> None:
     x, y = blobs()
-    with pytest.raises(UsageError, match=r"^--stop best: compares blocks on samples that are held back"):
+    with pytest.raises(UsageError, match=r"^--stop best: compares what is found on samples that are held back"):
         Trainer(with_exits(tmp_path)).fit(x, y, stop="best")
     with pytest.raises(UsageError, match=r"^--stop best: wants a prediction of each block, and fc1 has none"):
         Trainer(artifact_of(tmp_path)).fit(x, y, stop="best", validation=0.1)
-    with pytest.raises(UsageError, match=r"^--patience 2: looks at samples that are held back"):
+    with pytest.raises(UsageError, match=r"^--patience 2: compares what is found on samples that are held back"):
         Trainer(with_exits(tmp_path)).fit(x, y, patience=2)
     with pytest.raises(UsageError, match=r"^--patience 2: ends one block, and --order interleaved"):
         Trainer(with_exits(tmp_path, order="interleaved")).fit(x, y, patience=2, validation=0.1)

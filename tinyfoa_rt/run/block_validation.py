@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from tinyfoa_rt.artifact.folder import Artifact
+from tinyfoa_rt.artifact.settings import TrainSettings
+from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.losses import loss_of
 from tinyfoa_rt.run.evaluation import Evaluation, evaluate_scores
 from tinyfoa_rt.run.feed import gathered
@@ -14,7 +16,7 @@ from tinyfoa_rt.run.forward import ForwardPass
 from tinyfoa_rt.run.held_back import HeldBack
 from tinyfoa_rt.run.progress import Progress
 
-__all__ = ["BlockValidation", "best_exit"]
+__all__ = ["BlockValidation", "best_exit", "check_validation", "find_exit"]
 
 
 class BlockValidation:
@@ -51,8 +53,38 @@ class BlockValidation:
         return measured
 
 
+def check_validation(settings: TrainSettings, held_back: HeldBack | None, artifact: Artifact, forward: ForwardPass) -> None:
+    """Refuse to look for the best epoch where none can be measured, and for the best block where not all can.
+
+    Raises:
+        UsageError: names the setting.
+    """
+    best_epoch = "" if settings.patience is None else f"--patience {settings.patience}"
+    best_block = "" if settings.stop == "last" else f"--stop {settings.stop}"
+    for place in filter(None, (best_epoch, best_block)):
+        if held_back is None:
+            raise UsageError(place, "compares what is found on samples that are held back", "add --validation 0.1, or a file")
+    if best_epoch and artifact.manifest.order == "interleaved":
+        raise UsageError(best_epoch, "ends one block, and --order interleaved trains all together", "leave one of the two out")
+    unknown = [block.name for index, block in enumerate(artifact.blocks) if not forward.predicts(index)]
+    if best_block and unknown:
+        problem = f"wants a prediction of each block, and {unknown[0]} has none"
+        raise UsageError(best_block, problem, "build with --exits and local heads, and train the model's classifier")
+
+
+def find_exit(artifact: Artifact, forward: ForwardPass, held_back: HeldBack, progress: Progress) -> str | None:
+    """Return the block at whose head the model ends: the first of the best; ``None`` where that is the model's classifier.
+
+    Blocks that were not trained in this round are measured for it.
+    """
+    for index, block in enumerate(artifact.blocks):
+        if not progress.settings.trains(block.name):
+            BlockValidation(artifact, forward, held_back, index).measure(progress)
+    return best_exit(artifact, progress.validated)
+
+
 def best_exit(artifact: Artifact, validated: Mapping[str, float]) -> str | None:
-    """Return the block at whose head the model ends: the first of the best; ``None`` where that is the model's classifier."""
+    """The first of the blocks that are worth most; ``None`` where that is the model's classifier."""
     is_loss = artifact.manifest.loss.prediction == "value"
     measured = [block for block in artifact.blocks if block.name in validated]
     best = max(measured, key=lambda block: -validated[block.name] if is_loss else validated[block.name])

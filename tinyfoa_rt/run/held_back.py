@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyfoa_rt.artifact.settings import TrainSettings
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.run.data import SomeRows
 from tinyfoa_rt.run.feed import Samples
@@ -41,13 +43,20 @@ def rows_of_split(count: int, share: float, seed: int) -> tuple[Array, Array]:
     return np.sort(drawn[num_held:]), np.sort(drawn[:num_held])
 
 
-def hold_back(samples: Samples, labels: Array, share: float, seed: int) -> tuple[Samples, Array, HeldBack]:
-    """Return what is trained on, samples and labels, and what is held back of them.
+def hold_back(sets: Sequence[tuple[Samples, Array]], settings: TrainSettings) -> tuple[Samples, Array, HeldBack | None]:
+    """Return what is trained on, samples and labels, and what is held back.
+
+    Args:
+        sets: samples and labels; and where these are data of their own, those that are held back.
+        settings: may hold a share back.
 
     Raises:
         InputError: as :func:`rows_of_split`.
     """
-    trained, held = rows_of_split(len(labels), share, seed)
+    samples, labels = sets[0]
+    if not settings.validation:
+        return samples, labels, HeldBack(*sets[1]) if len(sets) > 1 else None
+    trained, held = rows_of_split(len(labels), settings.validation, settings.seed)
     return _some(samples, trained), labels[trained], HeldBack(_some(samples, held), labels[held])
 
 

@@ -21,7 +21,7 @@ from tinyfoa_rt.artifact.inference import find_parameters, write_inference
 from tinyfoa_rt.artifact.settings import TrainSettings
 from tinyfoa_rt.errors import InputError, UsageError
 from tinyfoa_rt.ir.losses import loss_of
-from tinyfoa_rt.run.block_validation import BlockValidation, best_exit
+from tinyfoa_rt.run.block_validation import check_validation, find_exit
 from tinyfoa_rt.run.data import Normalization
 from tinyfoa_rt.run.data_digest import digest_of
 from tinyfoa_rt.run.divergence import check_tensors
@@ -149,26 +149,21 @@ class Trainer:
         loop = self._loop()
         if progress.data is None or self.is_done:
             wanted = TrainSettings(**settings)
-            self._check_validation(wanted, has_validation=bool(wanted.validation) or len(sets) > 1)
+            split = hold_back(sets, wanted)
+            check_validation(wanted, split[2], self.artifact, self._forward)
             self._begin_round(wanted, digest_of(*sets))
             progress.normalization = kept
         else:
             self._check_settings(replace(progress.settings, **settings), kept)
             self._check_digest(*sets)
-        return self._round(loop, sets)
+            split = hold_back(sets, progress.settings)
+        return self._round(loop, split)
 
-    def _round(self, loop: LayerwiseLoop | InterleavedLoop, sets: Sequence[tuple[Samples, Array]]) -> Iterator[Report]:
+    def _round(self, loop: LayerwiseLoop | InterleavedLoop, split: tuple[Samples, Array, HeldBack | None]) -> Iterator[Report]:
         """The steps of a round, and what follows from all of them."""
-        settings, (samples, labels) = self.progress.settings, sets[0]
-        held_back = HeldBack(*sets[1]) if len(sets) > 1 else None
-        if settings.validation:
-            samples, labels, held_back = hold_back(samples, labels, settings.validation, settings.seed)
-        yield from loop.epochs(samples, labels, held_back)
-        if settings.stop == "best" and held_back is not None:
-            for index, block in enumerate(self.artifact.blocks):
-                if not settings.trains(block.name):
-                    BlockValidation(self.artifact, self._forward, held_back, index).measure(self.progress)
-            self.progress.exit = best_exit(self.artifact, self.progress.validated)
+        yield from loop.epochs(*split)
+        if self.progress.settings.stop == "best" and split[2] is not None:
+            self.progress.exit = find_exit(self.artifact, self._forward, split[2], self.progress)
 
     def restart(self) -> None:
         """Leave a ``fit`` that was interrupted: the next one begins a round from the present weights, a stream block 0."""
@@ -330,23 +325,6 @@ class Trainer:
         """The samples, and those of their own that are held back, if there are any; with labels."""
         given = [(x, y), *([validation] if isinstance(validation, tuple) else [])]
         return [self._data(*each, normalization) for each in given]
-
-    def _check_validation(self, settings: TrainSettings, *, has_validation: bool) -> None:
-        """Refuse to look for the best epoch where none can be measured, and for the best block where not all can."""
-        if settings.patience is not None:
-            place = f"--patience {settings.patience}"
-            if not has_validation:
-                raise UsageError(place, "looks at samples that are held back", "add --validation 0.1, or a file")
-            if self.artifact.manifest.order == "interleaved":
-                raise UsageError(place, "ends one block, and --order interleaved trains all together", "leave one of the two out")
-        if settings.stop == "last":
-            return
-        if not has_validation:
-            raise UsageError("--stop best", "compares blocks on samples that are held back", "add --validation 0.1, or a file")
-        names = [block.name for index, block in enumerate(self.artifact.blocks) if not self._forward.predicts(index)]
-        if names:
-            problem = f"wants a prediction of each block, and {names[0]} has none"
-            raise UsageError("--stop best", problem, "build with --exits and local heads, and train the model's classifier")
 
     def _loop(self) -> LayerwiseLoop | InterleavedLoop:
         kind = InterleavedLoop if self.artifact.manifest.order == "interleaved" else LayerwiseLoop
