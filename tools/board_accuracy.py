@@ -137,7 +137,7 @@ def _on_onnxruntime(artifact: Artifact, source: ModelSource, run: Run, given: tu
             rows = (first + step * batch + np.arange(batch)) % len(x)
             array[...] = inputs[rows].reshape(array.shape)
             training.labels[...] = y[rows]
-            training.begin_turn(step // run.turn % training.num_turns)
+            training.begin_turn(training.turn_of(step, run.turn))
             training.step(rate_at(source.blocks[index].starting_rate, "cosine", step, steps))
         training.end_turn()
     tests = data.normalization.apply(data.x_test).reshape(len(data.y_test), *x.shape[1:])

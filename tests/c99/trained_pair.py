@@ -61,7 +61,7 @@ class Pair:
             for name, array in training.inputs.items():
                 array[...] = values[name].reshape(array.shape)
             training.labels[...] = target
-            training.begin_turn(step // self.rotate_every * training.record.slices_per_step % training.num_turns)
+            training.begin_turn(training.turn_of(step, self.rotate_every))
             here = training.step(rates[0], self.device.progress().total_steps).loss
             losses.append((here, self.device.step(batch, target, rates[1])[0]))
         training.end_turn()

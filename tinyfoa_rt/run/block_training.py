@@ -87,6 +87,10 @@ class BlockTraining:
         """The block's output of the last batch, where the step hands it on."""
         return self.outputs[self.record.output]
 
+    def turn_of(self, step: int, steps_a_turn: int) -> int:
+        """The turn of a step of the block: the slice that it moves, or the first of those that it moves."""
+        return step // steps_a_turn * self.record.slices_per_step % self.num_turns
+
     def begin_turn(self, turn: int) -> None:
         """Let slice ``turn`` of each layer be trained, or where layers take turns the next slice of the next layer.
 

@@ -98,7 +98,7 @@ class InterleavedLoop:
                 training.begin_turn(0)
                 powers = calibrate(training, self._state, lambda _: None, CALIBRATION_SAMPLES)  # on this one batch
                 self._progress.rates[training.record.name] = training.record.rate.at(robust_mean(powers))
-            training.begin_turn(self._progress.step // self._progress.settings.steps_a_turn % training.num_turns)
+            training.begin_turn(training.turn_of(self._progress.step, self._progress.settings.steps_a_turn))
             # The blocks before change, and with them what this one reads: its rate follows.
             rate = training.record.rate.at(robust_mean(input_powers(training, self._state)))
             result = training.step(rate * factor, self._progress.total_steps)

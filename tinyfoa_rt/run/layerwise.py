@@ -110,9 +110,7 @@ class LayerwiseLoop:
             check_tensors(name, self._progress.step, self._state.layers[layer.name].arrays())
 
     def _turn(self, training: BlockTraining) -> int:
-        """The slice that a step moves, or the first of those that it moves."""
-        turn = self._progress.step // self._progress.settings.steps_a_turn * training.record.slices_per_step
-        return turn % training.num_turns
+        return training.turn_of(self._progress.step, self._progress.settings.steps_a_turn)
 
     def _begin(self, training: BlockTraining, fill: Any) -> None:
         """Measure the block's rate, and its scale where it trains for the first time; forget what the optimizer has gathered."""
