@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tests.run.trained_models import arrays_of, artifact_of, assert_equal_weights, blobs, check_inference_model
 from tests.small_models import ModelBuilder, conv_net, load_model, mlp
+from tinyfoa_rt.artifact.checkpoint import save_checkpoint
 from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.errors import InputError, UnsupportedError, UsageError
 from tinyfoa_rt.pipeline import build, export, plan
@@ -198,6 +199,27 @@ def test_a_patient_training_goes_on_as_it_was(tmp_path: Path, num_steps: int) ->
     resumed.fit(x, y)
     assert_equal_weights(arrays_of(resumed), arrays_of(whole))
     assert resumed.progress == whole.progress
+
+
+def test_a_stream_trains_the_block_that_predicts(tmp_path: Path) -> None:
+    (x, y), trainer = blobs(60), Trainer(with_exits(tmp_path))
+    trainer.fit(x, y, epochs=1, validation=0.2)
+    trainer.progress.exit = "fc1"
+    before = {name: array.copy() for name, array in arrays_of(trainer).items()}
+    trainer.partial_fit(x, y)
+    moved = {name.split("#")[0] for name, array in arrays_of(trainer).items() if not np.array_equal(array, before[name])}
+    assert "fc1" in moved and not moved & {"fc2", "fc3"}
+
+
+def test_a_checkpoint_that_ends_elsewhere_is_refused(tmp_path: Path) -> None:
+    """Nothing there predicts: one artifact has no exits, the other no such block."""
+    for artifact, name in ((artifact_of(tmp_path), "fc1"), (with_exits(tmp_path), "fc9")):
+        trainer, folder = Trainer(artifact), tmp_path / name
+        trainer.save(folder)
+        trainer.progress.exit = name
+        save_checkpoint(folder / "checkpoint", trainer.state.arrays(), trainer.progress.to_json(), artifact.id)
+        with pytest.raises(InputError, match=r"^checkpoint, progress: ends where no block of this artifact predicts"):
+            Trainer.load(folder)
 
 
 def test_other_validation_samples_are_refused_when_training_goes_on(tmp_path: Path) -> None:

@@ -26,6 +26,6 @@ def validation_lines(progress: Progress, prediction: str) -> list[str]:
     form = "loss {:.4f}" if prediction == "value" else "{:.2%}"
     found = {name: form.format(value) for name, value in progress.validated.items()}
     lines = [f"validation: {', '.join(f'{name} {value}' for name, value in found.items())}"]
-    if progress.settings.stop == "best" and progress.exit is not None:
+    if progress.exit in found:
         lines.append(f"block {progress.exit} ({found[progress.exit]}) predicts; blocks after it are left out")
     return lines

@@ -181,8 +181,8 @@ class Trainer:
         """Train on a stream: take one step for each batch in ``x`` at a constant rate; return the mean loss.
 
         With the order ``layerwise`` the block in training learns, and :meth:`next_block` goes on to the next one; after a ``fit``
-        it is the last block, unless :meth:`train_block` says another. With ``interleaved`` all blocks learn. Samples that do not
-        fill a batch are repeated.
+        it is the last block, or the one that the model ends at, unless :meth:`train_block` says another. With ``interleaved``
+        all blocks learn. Samples that do not fill a batch are repeated.
 
         Raises:
             InputError: the data do not fit the model; nothing has changed.
@@ -191,7 +191,7 @@ class Trainer:
         samples, labels = self._data(x, y, self.progress.normalization)
         samples.check()
         if self.progress.data is not None:  # the round is left, and with it its count of steps
-            self.train_block(min(self.progress.block, len(self.artifact.blocks) - 1))
+            self.train_block(min(self.progress.block, len(self.artifact.blocks) - 1) if self.exit is None else self.exit)
         if self._stream is None:
             self._stream = self._loop()
         return self._stream.stream(samples, labels)
@@ -270,9 +270,12 @@ class Trainer:
         checkpoint = load_checkpoint(Path(folder) / FOLDER, trainer.artifact.id)
         trainer.state.restore(checkpoint.tensors)
         trainer.progress = Progress.from_json(checkpoint.progress)
-        ends = (None, *(block.name for block in trainer.artifact.blocks))
-        if trainer.progress.block > len(trainer.artifact.blocks) or trainer.progress.exit not in ends:
-            raise InputError("checkpoint, progress", "names no block of this artifact", "start training anew")
+        places = enumerate(trainer.artifact.blocks)
+        ends = (None, *(block.name for index, block in places if exit_path(index) in trainer.artifact.models))
+        if trainer.progress.block > len(trainer.artifact.blocks):
+            raise InputError("checkpoint, progress", "is beyond the last block", "start training anew")
+        if trainer.progress.exit not in ends:
+            raise InputError("checkpoint, progress", "ends where no block of this artifact predicts", "start training anew")
         return trainer
 
     def _begin_round(self, settings: TrainSettings, data: str | None) -> None:
