@@ -130,11 +130,29 @@ def _products(rng: np.random.Generator, conv: Conv, batch: int) -> Iterator[Body
     yield BodyCase(f"RealConv-{label}", "RealConv", (x, w, bias, *[None] * 6), conv.attributes)
     real_sliced = (x, w_rest, bias_rest, part, *slice_of, None, None, None)
     yield BodyCase(f"RealConv-sliced-{label}", "RealConv", real_sliced, conv.attributes, frozenset({"sliced"}))
+    if conv.group == 1:
+        yield from _pooled(rng, conv, batch, (x, w, bias, *[None] * 6), real_sliced)
     grad_z = real(rng, batch, outputs, *conv.size)
     attributes = {**conv.attributes, "input_shape": (batch, channels, *conv.image), "output_padding": conv.output_padding}
     whole_w = ((w, None), (signs(w), sums))
     apart_w = ((w_rest, part, None, None), (sign_rest, signs(part), rest_sums, part_sums))
     yield from input_gradients("Conv", grad_z, whole_w, apart_w, slice_of[1], attributes)
+
+
+def _pooled(
+    rng: np.random.Generator, conv: Conv, batch: int, whole: tuple[Array | None, ...], sliced: tuple[Array | None, ...]
+) -> Iterator[BodyCase]:
+    """Windows of two, of which the last ones may reach beyond the end."""
+    rank, outputs = len(conv.size), conv.channels[1]
+    size = tuple(-(-length // 2) for length in conv.size)
+    pool = {"kernel_shape": (2,) * rank, "strides": (2,) * rank, "dilations": (1,) * rank, "pads": (0,) * 2 * rank}
+    given = {"pool_" + name: value for name, value in {**pool, "ceil_mode": 1, "output_size": size}.items()}
+    label, attributes = f"{conv.label}-{batch}", {**conv.attributes, **given}
+    yield BodyCase(f"RealConvMaxPool-{label}", "RealConvMaxPool", whole, attributes)
+    yield BodyCase(f"RealConvMaxPool-sliced-{label}", "RealConvMaxPool", sliced, attributes, frozenset({"sliced"}))
+    places = rng.integers(0, np.prod(conv.size), (batch, outputs, *size)).astype(np.uint16)
+    shape = {"input_shape": (batch, outputs, *conv.size)}
+    yield BodyCase(f"PooledErrors-{label}", "PooledErrors", (real(rng, batch, outputs, *size), places), shape)
 
 
 def _gradients(rng: np.random.Generator, conv: Conv, batch: int) -> Iterator[BodyCase]:

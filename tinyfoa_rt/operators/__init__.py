@@ -14,6 +14,7 @@ from tinyfoa_rt.operators import (
     local,
     losses,
     normalization,
+    pooled_conv,
     pooling,
     shape,
     updates,
@@ -31,7 +32,10 @@ from tinyfoa_rt.operators.registry import (
 )
 from tinyfoa_rt.operators.signature import DOMAIN, IN_PLACE, Memory, Operator, Port, StandardOperator, no_scratch
 
-FAMILIES = (activations, biases, conv, dense, elementwise, heads, local, losses, normalization, pooling, shape, updates)
+FAMILIES = (
+    *(activations, biases, conv, pooled_conv, dense, elementwise, heads, local, losses, normalization, pooling, shape),
+    updates,
+)
 
 __all__ = [
     "DOMAIN", "FAMILIES", "IN_PLACE", "OPERATORS", "STANDARD_OPERATORS",

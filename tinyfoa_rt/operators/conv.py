@@ -32,7 +32,7 @@ from tinyfoa_rt.operators.vjp import GradientPass, grad_name
 from tinyfoa_rt.operators.vjp import refuse as refuse_to_train
 from tinyfoa_rt.operators.windows import transposed_window_of, window_of
 
-__all__: list[str] = []
+__all__ = ["conv_output", "conv_shape"]
 
 _WINDOW = (*POOL_ATTRIBUTES, "group")
 # Of how many groups a slice has outputs at most, and how many outputs a group has: what the gradient of a slice computes.
@@ -40,7 +40,8 @@ _SLICE = ("group_outputs", "slice_groups")
 _INPUT = (*_WINDOW, "output_padding")
 
 
-def _shape(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
+def conv_output(inputs: Types, attributes: Mapping[str, Attribute]) -> tuple[TensorType, ...]:
+    """The shape rule of a convolution's product."""
     x, w = known(inputs[0]), known(inputs[1])
     kernel, group = attributes["kernel_shape"], attributes["group"]
     assert isinstance(kernel, tuple) and isinstance(group, int)
@@ -72,11 +73,11 @@ def _lower_binary(lowering: Lowering, node: StepNode) -> list[Statement]:
 
 def _call(lowering: Lowering, node: StepNode, kernel: str, given: tuple[Argument, ...]) -> Call:
     z = node.outputs[0]
-    shape = _shape_fields(lowering, node, node.inputs[0], lowering.type_of(z).shape)
+    shape = conv_shape(lowering, node, node.inputs[0], lowering.type_of(z).shape)
     return Call(kernel, (CONTEXT, lowering.layers[node.inputs[1]], shape, *given, lowering.at(z)), may_fail=True)
 
 
-def _shape_fields(lowering: Lowering, node: StepNode, x: str, z_shape: tuple[int, ...]) -> Fields:
+def conv_shape(lowering: Lowering, node: StepNode, x: str, z_shape: tuple[int, ...]) -> Fields:
     """``tfoa_conv_shape`` of a product, or of its gradient; ``z_shape`` has all outputs."""
     x_shape = lowering.type_of(x).shape
     window = window_of(node, x_shape[2:], z_shape[2:], node.ints("kernel_shape", ()))
@@ -87,14 +88,25 @@ def _shape_fields(lowering: Lowering, node: StepNode, x: str, z_shape: tuple[int
 def _lower_gradient(lowering: Lowering, node: StepNode) -> list[Statement]:
     outputs = whole_attribute(node, "group_outputs") * whole_attribute(node, "group")
     positions = lowering.type_of(node.inputs[0]).shape[2:]
-    shape = _shape_fields(lowering, node, node.inputs[1], (lowering.batch, outputs, *positions))
+    shape = conv_shape(lowering, node, node.inputs[1], (lowering.batch, outputs, *positions))
+    if node.inputs[0] in lowering.pooled:
+        pooled = Call("tfoa_conv_of", (_pooled_shape(lowering, node, shape),))
+        return keep_gradient(lowering, node, (pooled, Name("tfoa_pooled_conv_weight_gradient")))
     kernel = lowering.of_bits(node.inputs[1], "tfoa_conv_weight_gradient", "tfoa_level_conv_weight_gradient")
     return keep_gradient(lowering, node, (shape, Name(kernel)))
 
 
+def _pooled_shape(lowering: Lowering, node: StepNode, shape: Fields) -> Fields:
+    """``tfoa_pooled_conv`` of a gradient by pooled errors."""
+    errors = lowering.pooled[node.inputs[0]]
+    return Fields("tfoa_pooled_conv", (Braces(shape.values), errors.window, errors.places))
+
+
 def _lower_input_gradient(kernel: str) -> LowerRule:
     def lower(lowering: Lowering, node: StepNode) -> list[Statement]:
-        shape = _shape_fields(lowering, node, node.outputs[0], lowering.type_of(node.inputs[0]).shape)
+        shape = conv_shape(lowering, node, node.outputs[0], lowering.type_of(node.inputs[0]).shape)
+        if node.inputs[0] in lowering.pooled:
+            return input_gradient_call(lowering, node, "tfoa_pooled_conv_input_grad", _pooled_shape(lowering, node, shape))
         return input_gradient_call(lowering, node, kernel, shape)
 
     return lower
@@ -105,7 +117,7 @@ def _product(name: str, precision: str, scratch: ScratchRule, lower: LowerRule) 
         name=name,
         inputs=product_ports(precision),
         outputs=(Port("z"),),
-        shape_rule=_shape,
+        shape_rule=conv_output,
         scratch=scratch,
         doc=f"Conv product, {precision} precision, with the active slice kept apart.",
         attributes=("alpha", *_WINDOW),

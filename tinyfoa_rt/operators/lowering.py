@@ -26,7 +26,7 @@ from tinyfoa_rt.ir.graph import Constant
 from tinyfoa_rt.ir.step import StepGraph, StepNode, TensorType
 
 __all__ = [
-    "CONTEXT", "NULL", "LowerRule", "Lowering", "StreamedGradient",
+    "CONTEXT", "NULL", "LowerRule", "Lowering", "PooledErrors", "StreamedGradient",
     "call_in_place", "channel_count", "real_attribute", "refuse", "scale_of", "stop_if_measured", "whole_attribute",
 ]  # fmt: skip
 
@@ -45,6 +45,16 @@ class StreamedGradient:
     operand: Callable[[], tuple[list[Statement], Fields]] | None
 
 
+@dataclass(frozen=True)
+class PooledErrors:
+    """Errors that no call spreads: those of a pool's output, its window, where each is taken to, and how many an image has."""
+
+    grad: str
+    window: Argument
+    places: Argument
+    positions: Argument
+
+
 @dataclass
 class Lowering:
     """What the rules are given, and what they leave for others.
@@ -60,6 +70,7 @@ class Lowering:
         constants: data of the model that the calls read; rules add to them.
         locals: declarations of variables that the calls need; rules add to them.
         gradients: of weights and biases, which their updates compute as they go, by tensor; rules add to them.
+        pooled: errors at the output of a convolution that a pool follows, which are not spread out, by tensor; rules add to them.
     """
 
     graph: StepGraph
@@ -72,6 +83,7 @@ class Lowering:
     constants: dict[str, RealArray] = field(default_factory=dict)
     locals: dict[str, str] = field(default_factory=dict)
     gradients: dict[str, StreamedGradient] = field(default_factory=dict)
+    pooled: dict[str, PooledErrors] = field(default_factory=dict)
 
     def type_of(self, name: str) -> TensorType:
         return self.graph.tensors[name].type
@@ -88,6 +100,10 @@ class Lowering:
     def of_bits(self, name: str, one: str, two: str) -> str:
         """The kernel that reads a tensor: that of bits or of real numbers, or that of levels, which have two bits."""
         return two if self.type_of(name).dtype == "level" else one
+
+    def errors(self, name: str) -> Address:
+        """Where the errors at a product's output lie, or those at the pool behind it."""
+        return self.at(self.pooled[name].grad if name in self.pooled else name)
 
     def real(self, name: str) -> Argument:
         """A real tensor: in the arena, or a constant of the model or of the block's method."""

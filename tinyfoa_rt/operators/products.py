@@ -96,7 +96,7 @@ def input_gradient_row(name: str, precision: str, window: tuple[str, ...], lower
 
 def input_gradient_call(lowering: Lowering, node: StepNode, kernel: str, over: Argument) -> list[Statement]:
     """The call of a gradient of a layer's input; ``over`` says how many rows of errors there are, or how a kernel moves."""
-    given = (CONTEXT, lowering.layers[node.inputs[1]], over, lowering.at(node.inputs[0]), lowering.at(node.outputs[0]))
+    given = (CONTEXT, lowering.layers[node.inputs[1]], over, lowering.errors(node.inputs[0]), lowering.at(node.outputs[0]))
     return [Call(kernel, given, may_fail=True)]
 
 

@@ -81,7 +81,7 @@ def _lower_update(optimizer: Optimizer, weight_kernel: str, bias_kernel: str) ->
         are_moments = optimizer.counts_steps and optimizer.states
         extra: tuple[Argument, ...] = (Fields("tfoa_moments", tuple(states)),) if are_moments else tuple(states)
         end = (lowering.rows_of(grad_z), Value("float", lowering.offsets[rate], node.float("length", 1.0)), *extra)
-        begin = (Name("&slice"), lowering.at(grad_z))
+        begin = (Name("&slice"), lowering.errors(grad_z))
         if source.operand is None:
             lowering.locals["slice"] = "tfoa_slice slice"
             biases = Call("tfoa_active_biases", (CONTEXT, lowering.layers[latent]), result="slice")
@@ -94,7 +94,10 @@ def _lower_update(optimizer: Optimizer, weight_kernel: str, bias_kernel: str) ->
         load, operand = source.operand()
         kernel = weight_kernel + ("_on_integers" if node.op_type.endswith(ON_INTEGERS) else "")
         step = Call(kernel, (*begin, operand, *end))
-        return [Call("tfoa_active_slice", arguments, result="slice"), *load, step]
+        taken = [Call("tfoa_active_slice", arguments, result="slice")]
+        if grad_z in lowering.pooled:
+            taken.append(Call("tfoa_pooled_slice", (Name("slice"), lowering.pooled[grad_z].positions), result="slice"))
+        return [*taken, *load, step]
 
     return rule
 

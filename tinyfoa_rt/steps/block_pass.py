@@ -15,6 +15,7 @@ from tinyfoa_rt.steps.block_context import BlockContext, StepChoice
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.forward import ForwardPass
 from tinyfoa_rt.steps.parameters import LayerTensors
+from tinyfoa_rt.steps.pooled_products import pool_product
 
 __all__ = ["BlockPass"]
 
@@ -55,10 +56,19 @@ class BlockPass(ForwardPass):
             elif node in running:
                 self._normalize(node)
             elif layer is None and node.name not in self.absorbed:
-                self.run_node(node)
-                self.save(node, self.dropped)
+                self._run_between(node)
             for output in (name for name in node.outputs if name in binary):
                 self._binarize(output)
+
+    def _run_between(self, node: Node) -> None:
+        """Run a node between layers, and save what its gradient reads of a value that is not kept."""
+        if not self.role and self.name(node.inputs[0]) in self.dropped and not self.choice.segments:
+            places = pool_product(self.builder, node, keeps_places=True)
+            if places is not None:
+                self.compact[node.name] = places
+                return
+        self.run_node(node)
+        self.save(node, self.dropped)
 
     def again(self, role: str, given: Mapping[str, str]) -> BlockPass:
         """Return another pass over the block, which :meth:`run_part` runs part by part.

@@ -186,6 +186,11 @@ class StepBuilder:
         """The nodes so far."""
         return self._nodes
 
+    def drop_last(self) -> None:
+        """Take back the node that was added last, with what it computes: another one takes its place."""
+        for name in self._nodes.pop().outputs:
+            self._tensors.pop(name, None)
+
     def repeat(self, node: StepNode, inputs: Sequence[str], outputs: Sequence[str]) -> None:
         """Add a node once more: it reads other tensors and computes copies of its outputs."""
         for copy, name in zip(outputs, node.outputs):

@@ -21,6 +21,7 @@ from tinyfoa_rt.operators.local import LOCAL_ATTRIBUTES
 from tinyfoa_rt.steps.block_context import binary_parts, recipe_of_layer
 from tinyfoa_rt.steps.builder import StepBuilder
 from tinyfoa_rt.steps.parameters import LayerTensors, declare_read_only
+from tinyfoa_rt.steps.pooled_products import pool_product
 from tinyfoa_rt.steps.training_nodes import absorbed_relu, running_statistics
 
 __all__ = ["ForwardPass", "assemble_forward", "run_all", "run_blocks", "window_attributes"]
@@ -237,7 +238,8 @@ def _run_trained(forward: ForwardPass, block: Block) -> None:
             if node in running:
                 forward.normalize(node)
             elif layer is None and node.name not in forward.absorbed:
-                forward.run_node(node)
+                if not block.parts or pool_product(builder, node, keeps_places=False) is None:
+                    forward.run_node(node)
             elif layer is not None and node is layer.nodes[0]:
                 recipe = recipe_of_layer(block, layer, forward.recipe)
                 forward.run_layer(layer, declare_read_only(builder, layer, recipe), recipe)

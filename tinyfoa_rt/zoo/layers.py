@@ -72,9 +72,12 @@ def _add(network: Network, layer: LayerSpec, x: str) -> None:
     network.node(layer, "Add", [x, other], shape)
 
 
-def _average_pool(network: Network, layer: LayerSpec, x: str) -> None:
-    channels, *_ = _shape(network, layer, x, rank=3)
-    network.node(layer, "AveragePool", [x], (channels, *_output_size(network, layer, x)), **_window(layer))
+def _pool(op_type: str) -> Callable[[Network, LayerSpec, str], None]:
+    def add(network: Network, layer: LayerSpec, x: str) -> None:
+        channels, *_ = _shape(network, layer, x, rank=3)
+        network.node(layer, op_type, [x], (channels, *_output_size(network, layer, x)), **_window(layer))
+
+    return add
 
 
 def _global_average_pool(network: Network, layer: LayerSpec, x: str) -> None:
@@ -93,7 +96,8 @@ _BUILDERS: Mapping[str, Callable[[Network, LayerSpec, str], None]] = {
     "batch_norm": _batch_norm,
     "relu": _relu,
     "add": _add,
-    "average_pool": _average_pool,
+    "average_pool": _pool("AveragePool"),
+    "max_pool": _pool("MaxPool"),
     "global_average_pool": _global_average_pool,
     "flatten": _flatten,
 }

@@ -33,6 +33,7 @@ LAYER_KEYS: Mapping[str, Mapping[str, bool]] = {
     "batch_norm": {},
     "relu": {},
     "average_pool": {"kernel": True, "strides": False, "pads": False},
+    "max_pool": {"kernel": True, "strides": False, "pads": False},
     "add": {"with": True},
     "global_average_pool": {},
     "flatten": {},

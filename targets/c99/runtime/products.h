@@ -3,6 +3,7 @@
 #define TFOA_PRODUCTS_H
 
 #include "../kernels/kernels.h"
+#include "../kernels/pooled_conv.h"
 #include "model.h"
 
 /* The format of what a step reads as it lies in the arena, such as a head that learns. */
@@ -37,6 +38,11 @@ tfoa_status tfoa_sign_conv(const tfoa_context *context, const tfoa_layer *layer,
 tfoa_status tfoa_real_conv(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape, const float *x,
                            float *z);
 
+/* y (batch, out_channels, the pool's positions) = the maxima of z = x * W + b, of one group, and their places in z where these
+ * are not NULL. `plane` takes one channel of z. */
+tfoa_status tfoa_real_conv_max_pool(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape,
+                                    const tfoa_window *pool, const float *x, float *plane, float *y, uint16_t *places);
+
 /* z += b, in place, of a layer whose biases alone are trained, as weights of one input. z (rows, biases, positions). */
 tfoa_status tfoa_add_biases(const tfoa_context *context, const tfoa_layer *layer, int32_t rows, float *z);
 
@@ -49,6 +55,9 @@ tfoa_status tfoa_real_conv_input_grad(const tfoa_context *context, const tfoa_la
                                       const float *grad_z, float *grad_x);
 tfoa_status tfoa_sign_conv_input_grad(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape,
                                       const float *grad_z, float *grad_x);
+
+tfoa_status tfoa_pooled_conv_input_grad(const tfoa_context *context, const tfoa_layer *layer, const tfoa_pooled_conv *shape,
+                                        const float *grad_y, float *grad_x);
 
 /* The active slice of a layer, as an update takes it. grad_z holds the slice's outputs alone, or with `has_all_rows` all. */
 tfoa_slice tfoa_active_slice(const tfoa_context *context, const tfoa_layer *layer, int has_all_rows, float limit);

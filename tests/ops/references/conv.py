@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 from tests.ops.references.arithmetic import split_sixteen_bits
 from tests.ops.references.dense import mean_magnitude, scale_errors, whole_row
 from tests.ops.references.gradients import inputs_of, rows_of
+from tests.ops.references.pooling import max_places
 
 Array = NDArray[Any]
 Ints = Sequence[int]
 
 __all__ = [
     "binary_conv", "conv_input_grad", "conv_kernel", "conv_sixteen_bits", "conv_slice_grad", "exchange_channels", "group_inputs",
-    "kernel_to_matrix", "merge_slice", "place_channels", "real_conv", "scale_channel_sums", "shift_channels", "slice_groups",
-    "sum_positions",
+    "kernel_to_matrix", "merge_slice", "place_channels", "real_conv", "real_conv_max_pool",
+    "scale_channel_sums", "shift_channels", "slice_groups", "sum_positions",
 ]  # fmt: skip
 
 
@@ -80,6 +81,15 @@ def real_conv(
     weight = merged(w, w_slice, origin, int(np.prod(kernel_shape)))
     z = products(x, weight, Window(kernel_shape, strides, dilations, pads), group)
     return (z + along_channels(whole_row(bias, bias_slice, origin), z),)
+
+
+def real_conv_max_pool(*inputs: Any, pool_output_size: Ints, **attributes: Any) -> tuple[Array, ...]:
+    pool = {name.removeprefix("pool_"): value for name, value in attributes.items() if name.startswith("pool_")}
+    (z,) = real_conv(*inputs, **{name: value for name, value in attributes.items() if not name.startswith("pool_")})
+    (places,) = max_places(z, **pool, output_size=pool_output_size)
+    flat = z.reshape(*z.shape[:2], -1)
+    y = np.take_along_axis(flat, places.reshape(*z.shape[:2], -1).astype(np.int64), axis=2)
+    return y.reshape(places.shape), places, z[:, -1]
 
 
 def binary_conv(

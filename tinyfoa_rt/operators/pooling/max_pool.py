@@ -13,6 +13,7 @@ from tinyfoa_rt.operators.channels import by_channel
 from tinyfoa_rt.operators.geometry import POOL_ATTRIBUTES, explicit_window, known
 from tinyfoa_rt.operators.lowering import Lowering
 from tinyfoa_rt.operators.pooling.window import (
+    MOST_PLACES,
     add_pool_gradient,
     gradient_window,
     input_shape,
@@ -26,9 +27,6 @@ from tinyfoa_rt.operators.vjp import GradientBuilder, GradientPass, add_gradient
 
 __all__: list[str] = []
 
-# What 16 bits count.
-_MOST_PLACES = 2**16
-
 
 def _vjp(backward: GradientPass, node: Node, grad: str) -> None:
     if len(node.outputs) > 1 and node.outputs[1]:
@@ -36,7 +34,9 @@ def _vjp(backward: GradientPass, node: Node, grad: str) -> None:
     places = backward.compact(node)
     if places:
         shape = backward.grad_type(node.inputs[0]).shape
-        add_gradient(backward, node, "MaxPlacesGrad", (grad, places), {"input_shape": shape})
+        # Where the pool's input is never whole its gradient is not either: a product computes the one and reads the other.
+        gradient = "MaxPlacesGrad" if backward.builder.has(node.inputs[0]) else "PooledErrors"
+        add_gradient(backward, node, gradient, (grad, places), {"input_shape": shape})
         return
     size = backward.builder.graph.shape(node.inputs[0])[2:]
     window = {**explicit_window(size, node.attributes), "ceil_mode": node.int("ceil_mode", 0)}
@@ -46,7 +46,7 @@ def _vjp(backward: GradientPass, node: Node, grad: str) -> None:
 
 def _save_places(builder: GradientBuilder, node: Node, x: str) -> str:
     size = builder.graph.shape(node.inputs[0])[2:]
-    if math.prod(size) > _MOST_PLACES:
+    if math.prod(size) > MOST_PLACES:
         return ""
     window = {**explicit_window(size, node.attributes), "ceil_mode": node.int("ceil_mode", 0)}
     window["output_size"] = builder.graph.shape(node.outputs[0])[2:]

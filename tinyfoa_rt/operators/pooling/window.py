@@ -13,7 +13,13 @@ from tinyfoa_rt.operators.signature import Operator, Port, Types, no_scratch
 from tinyfoa_rt.operators.vjp import GradientPass, add_gradient
 from tinyfoa_rt.operators.windows import window_of
 
-__all__ = ["add_pool_gradient", "gradient_window", "input_shape", "planes_of", "pool_gradient_row", "pool_window"]
+__all__ = [
+    "MOST_PLACES",
+    "add_pool_gradient", "gradient_window", "input_shape", "planes_of", "pool_gradient_row", "pool_window",
+]  # fmt: skip
+
+# Of an image, as 16 bits count them.
+MOST_PLACES = 2**16
 
 
 def pool_gradient_row(name: str, saved: tuple[str, ...], doc: str, attributes: tuple[str, ...], lower: LowerRule) -> Operator:
