@@ -14,6 +14,7 @@ BOARDS = {
     "nrf52840": (256 * KIB, 1024 * KIB),
     "rp2040": (264 * KIB, 2048 * KIB),
     "esp32-s3": (512 * KIB, 8192 * KIB),
+    "microbit": (16 * KIB, 256 * KIB),
 }
 PROVIDERS = {
     "android-nnapi": "NnapiExecutionProvider",

@@ -99,7 +99,7 @@ __attribute__((naked)) void reset(void)
         "adds r0, #4\n"
         "cmp r0, r1\n"
         "bcc 1b\n"
-        "bl %0\n"
+        "bl %c0\n"
         ".ltorg\n"
         :
         : "i"(start));

@@ -3,7 +3,7 @@
  * state.bin is the storage; what steps read of it is copied into memory first; samples.bin and test.bin hold a byte an input and
  * a byte for the label of each sample. Lines that it writes: "block NUMBER steps STEPS correct COUNT" (of the last tenth),
  * "digest BITS", "ticks COUNT" (of a step), "test SAMPLES correct COUNT", "stack BYTES". MODEL and the constants of its header
- * are named by the compiler's -D. */
+ * are named by the compiler's -D, and COUNTS_CLASSES asks for lines "class NUMBER correct COUNT". */
 #include "machine.h"
 
 #include <string.h>
@@ -14,6 +14,9 @@
 static uint32_t arena[ARENA_NBYTES / 4];
 static uint8_t record[INPUTS + 1];
 static tfoa_context context;
+#ifdef COUNTS_CLASSES /* no RAM of a board is spent on them */
+static uint32_t class_correct[OUTPUTS];
+#endif
 
 static void write_numbers(const char *name, uint32_t value, const char *other, uint32_t count)
 {
@@ -134,8 +137,17 @@ static tfoa_status test(int32_t file)
         float scores[OUTPUTS];
         const int32_t label = next_sample(file, tfoa_input(&context));
         status = tfoa_predict(&context, tfoa_input(&context), 1, scores);
-        correct += tfoa_argmax(scores, OUTPUTS) == label;
+        const uint32_t is_correct = tfoa_argmax(scores, OUTPUTS) == label ? 1u : 0u;
+        correct += is_correct;
+#ifdef COUNTS_CLASSES
+        class_correct[label] += is_correct;
+#endif
     }
+#ifdef COUNTS_CLASSES
+    for (uint32_t i = 0; i < OUTPUTS; i++) {
+        write_numbers("class", i, "correct", class_correct[i]);
+    }
+#endif
     write_numbers("test", TESTS, "correct", correct);
     return status;
 }
