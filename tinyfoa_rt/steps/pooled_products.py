@@ -23,21 +23,16 @@ def pool_product(builder: StepBuilder, node: Node, *, keeps_places: bool) -> str
     Returns:
         The tensor of the places, empty where they are not kept; ``None`` where nothing was changed.
     """
-    graph, product = builder.graph, builder.nodes[-1] if builder.num_nodes else None
-    value = node.inputs[0]
+    graph, product, value = builder.graph, builder.nodes[-1] if builder.num_nodes else None, node.inputs[0]
     is_alone = node.op_type == "MaxPool" and len([name for name in node.outputs if name]) == 1
     if product is None or not is_alone or not builder.profile.streams_gradients:
         return None
-    readers = sum(value in other.inputs for other in graph.nodes)
-    if product.op_type != "RealConv" or product.outputs != (value,) or product.int("group", 1) != 1 or readers > 1:
+    is_real = product.op_type == "RealConv" and builder.type_of(product.inputs[0]).dtype == "float32"
+    if not is_real or product.outputs != (value,) or product.int("group", 1) != 1:
         return None
     size = graph.shape(value)[2:]
-    if (
-        builder.type_of(product.inputs[0]).dtype != "float32"
-        or value in graph.outputs
-        or len(size) > 2
-        or math.prod(size) > MOST_PLACES
-    ):
+    is_read_here = value not in graph.outputs and sum(value in other.inputs for other in graph.nodes) == 1
+    if not is_read_here or len(size) > 2 or math.prod(size) > MOST_PLACES:
         return None
     outputs = pooled_outputs(node.outputs[0], keeps_places=keeps_places)
     attributes = {**product.attributes, **pooling_attributes(node, size, graph.shape(node.outputs[0])[2:])}
