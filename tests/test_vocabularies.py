@@ -111,7 +111,7 @@ def test_what_is_added_is_planned_built_and_trained(tmp_path: Path) -> None:
             build(graph, planned).save(tmp_path / loss)
             trainer = Trainer(tmp_path / loss, threads=1, kernels=None)
             found[loss] = trainer, trainer.evaluate(x, y).loss
-            trainer.fit(x, y, epochs=1, rate_schedule="constant")
+            trainer.fit(x, y, normalization=None, epochs=1, rate_schedule="constant")
             assert trainer.state.arrays()["fc1#weight#velocity"].any()
         (ours, our_loss), (theirs, their_loss) = found.values()
         assert our_loss == 2 * their_loss

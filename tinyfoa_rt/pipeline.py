@@ -39,8 +39,7 @@ def plan(model: Model, budget: str | int | None = None, *, labels: Any = None, *
     Args:
         model: a loaded model or the path of an ONNX file.
         budget: RAM such as ``"256KB"``, or bytes; by default that of the board.
-        labels: of the data set, from which an ``auto`` loss and balanced class weights follow: class numbers (N,), int64, or
-            numbers (N, outputs), float32 (NumPy arrays, as ``load_data`` returns them).
+        labels: of the data set, from which an ``auto`` loss and balanced class weights follow: what ``Trainer.fit`` takes.
         **options: fields of :class:`tinyfoa_rt.ir.options.PlanOptions`, such as ``target="stm32f746"`` or ``batch=1``.
 
     Returns:

@@ -99,7 +99,7 @@ def _compare(graph: Graph, arguments: argparse.Namespace) -> None:
     planned = tinyfoa_rt.plan(graph, "16MB", **chosen)
     trainer = tinyfoa_rt.Trainer(tinyfoa_rt.build(graph, planned), threads=1)
     report("before", trainer.scores, test, anomalies)
-    trainer.fit(train, train, epochs=arguments.epochs, rate=arguments.rate, seed=arguments.seed)
+    trainer.fit(train, train, normalization=None, epochs=arguments.epochs, rate=arguments.rate, seed=arguments.seed)
     here = report(f"here, {arguments.optimizer}, {planned.peak_bytes:,} bytes", trainer.scores, test, anomalies)
     model = TorchModel(graph, "all")
     _train(model, train, arguments)

@@ -65,7 +65,7 @@ def test_a_step_of_both_is_that_of_numpy(added: None, tmp_path: Path) -> None:
     hidden, scores = scores_of(trainer, x)
     weight, bias = dense(trainer, "fc3")
     # One batch of which the order does not matter; the first mean is 0, so that the step has the sign of the gradient.
-    report = next(iter(trainer.iterate(x[:5], y[:5], epochs=1, rate_schedule="constant", blocks=("fc3",))))
+    report = next(iter(trainer.iterate(x[:5], y[:5], normalization=None, epochs=1, rate_schedule="constant", blocks=("fc3",))))
     error = scores[:5] - y[:5]
     grad = np.clip(error, -1, 1) / error.size
     rate = trainer.progress.rates["fc3"]
@@ -84,7 +84,7 @@ def test_they_train(added: None, slices: str, tmp_path: Path) -> None:
     trainer = Trainer(artifact_of(tmp_path, optimizer="lion", loss="huber", slices=slices), threads=1)
     x, y = data()
     before = trainer.evaluate(x, y).loss
-    trainer.fit(x, y, epochs=30, rate=50)  # steps of a fixed length have far to go in 240 of them
+    trainer.fit(x, y, normalization=None, epochs=30, rate=50)  # steps of a fixed length have far to go in 240 of them
     after = trainer.evaluate(x, y)
     assert after.loss < 0.9 * before and after.accuracy is None
     assert after.loss == pytest.approx(HUBER.measure(trainer.scores(x), y), rel=1e-6)
@@ -93,13 +93,13 @@ def test_they_train(added: None, slices: str, tmp_path: Path) -> None:
 def test_a_checkpoint_goes_on_to_the_same_bits(added: None, tmp_path: Path) -> None:
     artifact = artifact_of(tmp_path, optimizer="lion", loss="huber", slices="2x1")
     x, y = data()
-    straight = Trainer(artifact, threads=1).fit(x, y, epochs=3)
+    straight = Trainer(artifact, threads=1).fit(x, y, normalization=None, epochs=3)
     broken = Trainer(artifact, threads=1)
-    for count, _ in enumerate(broken.iterate(x, y, epochs=3)):
+    for count, _ in enumerate(broken.iterate(x, y, normalization=None, epochs=3)):
         if count == 17:
             break
     broken.save(tmp_path / "run")
-    resumed = Trainer.load(tmp_path / "run", threads=1).fit(x, y)
+    resumed = Trainer.load(tmp_path / "run", threads=1).fit(x, y, normalization=None)
     for name, array in straight.state.arrays().items():
         np.testing.assert_array_equal(resumed.state.arrays()[name], array, err_msg=name)
 

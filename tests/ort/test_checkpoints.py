@@ -100,7 +100,7 @@ def test_a_fixed_set_is_learnt_and_python_finishes_the_run(driver: Driver, tmp_p
     assert lines[-1]["block"] == 1 and lines[-1]["step"] == 200
     trainer = Trainer.load(tmp_path / "run")
     assert (trainer.progress.block, trainer.progress.step, trainer.progress.settings.epochs) == (1, 200, 20)
-    trainer.fit(X, Y)
+    trainer.fit(X, Y, normalization=None)
     assert trainer.is_done
     accuracy = trainer.evaluate(X, Y).accuracy
     assert accuracy is not None and accuracy > 0.85  # a quarter is chance
@@ -140,7 +140,7 @@ def test_samples_are_normalized_as_in_python(driver: Driver, tmp_path: Path) -> 
 
 
 def test_a_trained_model_learns_on_in_its_last_block(driver: Driver, tmp_path: Path) -> None:
-    Trainer(artifact_of(tmp_path)).fit(X, Y, epochs=2).save(tmp_path / "run")
+    Trainer(artifact_of(tmp_path)).fit(X, Y, normalization=None, epochs=2).save(tmp_path / "run")
     words = ["--resume", "info", "steps:0:40", "info", "block:1", "steps:0:1", "block:3"]
     info, *steps, after, earlier, failure = driver.run(tmp_path / "run", X, Y, *words)
     assert (info["block"], info["step"]) == (3, 0)
@@ -150,7 +150,7 @@ def test_a_trained_model_learns_on_in_its_last_block(driver: Driver, tmp_path: P
 
 def test_a_model_trained_in_python_learns_on_in_cpp_and_back(driver: Driver, tmp_path: Path) -> None:
     x, y = blobs(120, seed=3)
-    begun = Trainer(artifact_of(tmp_path)).fit(X, Y, epochs=1)
+    begun = Trainer(artifact_of(tmp_path)).fit(X, Y, normalization=None, epochs=1)
     begun.save(tmp_path / "run")
     *first, measures = driver.run(
         tmp_path / "run", x, y, "--resume", "settings:5:1:0", "fit", "evaluate", f"save:{tmp_path / 'run'}"
@@ -159,7 +159,7 @@ def test_a_model_trained_in_python_learns_on_in_cpp_and_back(driver: Driver, tmp
     assert measures["loss"] < begun.evaluate(x, y).loss
     learnt = Trainer.load(tmp_path / "run")
     assert learnt.is_done and learnt.progress.total_steps == 300
-    learnt.fit(X, Y, epochs=1, blocks=["fc3"]).save(tmp_path / "run")
+    learnt.fit(X, Y, normalization=None, epochs=1, blocks=["fc3"]).save(tmp_path / "run")
     again = driver.run(tmp_path / "run", x, y, "--resume", "settings:1:1:0:fc2", "fit", f"save:{tmp_path / 'again'}")
     assert {line["block"] for line in again} == {"fc2"}
     layers = Trainer.load(tmp_path / "again").state.layers
@@ -176,7 +176,7 @@ def test_what_was_stopped_goes_on_with_its_data_and_settings_only(driver: Driver
         (failure,) = driver.run(run, x, y, "--resume", "fit")
         assert failure["status"] == 4 and "are not those that the training was begun with" in failure["message"]
         with pytest.raises(InputError, match="are not those that the training was begun with"):
-            Trainer.load(run).fit(x, y)
+            Trainer.load(run).fit(x, y, normalization=None)
     (failure,) = driver.run(run, X, Y, "--resume", "settings:2:1:0")
     assert failure["status"] == 2 and "restart before" in failure["message"]
     assert len(driver.run(run, X, Y, "--resume", "settings:1:1:0", "fit")) == 70
@@ -198,7 +198,7 @@ def test_an_outlier_decides_no_more_than_in_python(driver: Driver, tmp_path: Pat
 
 
 def test_what_is_not_finite_is_refused_before_anything_changes(driver: Driver, tmp_path: Path) -> None:
-    trainer = Trainer(artifact_of(tmp_path)).fit(X, Y, epochs=1)
+    trainer = Trainer(artifact_of(tmp_path)).fit(X, Y, normalization=None, epochs=1)
     trainer.save(tmp_path / "run")
     x = X.copy()
     x[239, 3] = np.inf

@@ -26,7 +26,7 @@ def exported(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project of a training that has reached its second block; the library of kernels is there."""
     folder = tmp_path_factory.mktemp("exported")
     trainer = Trainer(artifact_of(folder))
-    for report in trainer.iterate(X[:120], Y[:120], epochs=2):
+    for report in trainer.iterate(X[:120], Y[:120], normalization=None, epochs=2):
         if report.total_steps == 45:
             break
     trainer.save(folder / "run")

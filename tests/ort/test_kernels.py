@@ -102,7 +102,7 @@ def test_a_rate_that_is_one_per_cent_off_would_be_seen(driver: Driver, library: 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
 def test_what_was_read_is_written_as_the_same_bytes(optimizer: str, driver: Driver, library: Path, tmp_path: Path) -> None:
     trainer = Trainer(wide_artifact(tmp_path, optimizer=optimizer), kernels=None)
-    trainer.fit(X[:200], Y[:200], epochs=1, rate=1e-2, rotate_every=3)
+    trainer.fit(X[:200], Y[:200], normalization=None, epochs=1, rate=1e-2, rotate_every=3)
     trainer.save(tmp_path / "run")
     driver.run(tmp_path / "run", X, Y, "--kernels", str(library), "--resume", f"save:{tmp_path / 'copy'}")
     for path in (path for path in (tmp_path / "run").rglob("*") if path.is_file()):
@@ -153,7 +153,7 @@ def test_a_fixed_set_is_learnt_with_bits_in_the_cache(driver: Driver, library: P
 
 
 def test_predictions_and_measures_agree(driver: Driver, library: Path, tmp_path: Path) -> None:
-    trainer = Trainer(wide_artifact(tmp_path), kernels=None).fit(X[:200], Y[:200], epochs=2)
+    trainer = Trainer(wide_artifact(tmp_path), kernels=None).fit(X[:200], Y[:200], normalization=None, epochs=2)
     trainer.save(tmp_path / "saved")
     words = ("--kernels", str(library), "--resume", "scores", "predict", "evaluate", "info")
     scores, labels, measures, info = driver.run(tmp_path / "saved", X, Y, *words)

@@ -181,7 +181,9 @@ def _binary(y: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 )
 def test_predictions_and_measures_agree(loss: str, targets: Any, driver: Driver, tmp_path: Path) -> None:
     num_outputs = 4 if targets.ndim == 1 else targets.shape[1]
-    trainer = Trainer(artifact_of(tmp_path, loss=loss, sizes=(12, 16, 16, num_outputs))).fit(X, targets, epochs=3)
+    trainer = Trainer(artifact_of(tmp_path, loss=loss, sizes=(12, 16, 16, num_outputs))).fit(
+        X, targets, normalization=None, epochs=3
+    )
     trainer.save(tmp_path / "saved")
     scores, labels, measures = driver.run(tmp_path / "saved", X, targets, "--resume", "scores", "predict", "evaluate")
     np.testing.assert_allclose(np.reshape(scores, (-1, num_outputs)), trainer.scores(X), rtol=1e-4, atol=1e-5)
@@ -196,7 +198,9 @@ def test_predictions_and_measures_agree(loss: str, targets: Any, driver: Driver,
 
 def test_a_regression_predicts_its_scores(driver: Driver, tmp_path: Path) -> None:
     targets = X[:, :2] / 4
-    trainer = Trainer(artifact_of(tmp_path, loss="mean-squared-error", sizes=(12, 16, 16, 2))).fit(X, targets, epochs=3)
+    trainer = Trainer(artifact_of(tmp_path, loss="mean-squared-error", sizes=(12, 16, 16, 2))).fit(
+        X, targets, normalization=None, epochs=3
+    )
     trainer.save(tmp_path / "saved")
     scores, failure = driver.run(tmp_path / "saved", X, targets, "--resume", "scores", "predict")
     np.testing.assert_allclose(np.reshape(scores, (-1, 2)), trainer.predict(X), rtol=1e-4, atol=1e-5)

@@ -25,7 +25,7 @@ def trajectory(artifact: Artifact, kernels: Path | None, classes: int = 4, **set
     """Losses of all blocks' steps."""
     trainer = Trainer(artifact, kernels=kernels, threads=1)
     x, y = samples(BATCH * STEPS // 4, classes)
-    return np.array([each.loss for each in trainer.iterate(x, y, epochs=4, **settings)]), trainer
+    return np.array([each.loss for each in trainer.iterate(x, y, normalization=None, epochs=4, **settings)]), trainer
 
 
 @pytest.mark.parametrize(
@@ -104,16 +104,16 @@ def test_a_rate_that_is_one_percent_wrong_is_noticed(library: Path, tmp_path: Pa
 def test_checkpoints_pass_from_one_side_to_the_other(library: Path, tmp_path: Path, order: str) -> None:
     """Begun with kernels, gone on with bodies, ended with kernels: as with bodies alone."""
     x, y = blobs()
-    alone = Trainer(artifact_of(tmp_path, order=order), kernels=None).fit(x, y, epochs=4)
+    alone = Trainer(artifact_of(tmp_path, order=order), kernels=None).fit(x, y, normalization=None, epochs=4)
     trainer = Trainer(artifact_of(tmp_path, order=order), kernels=library)
-    steps = trainer.iterate(x, y, epochs=4)
+    steps = trainer.iterate(x, y, normalization=None, epochs=4)
     for turn, kernels in enumerate((None, library)):
         for _ in range(15):
             next(steps)
         trainer.save(tmp_path / "run")
         trainer = Trainer.load(tmp_path / "run", kernels=kernels)
         assert trainer.state.is_packed == bool(turn)
-        steps = trainer.iterate(x, y)
+        steps = trainer.iterate(x, y, normalization=None)
     for _ in steps:
         pass
     for name, array in alone.state.arrays().items():

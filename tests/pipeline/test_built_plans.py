@@ -134,7 +134,7 @@ def test_an_artifact_with_external_data_exports_wherever_it_is_moved_to(tmp_path
     for path in (model, tmp_path / "w.bin"):
         path.unlink()
     x, y = blobs(60)
-    Trainer(folder).fit(x, y, epochs=1).save(folder)
+    Trainer(folder).fit(x, y, normalization=None, epochs=1).save(folder)
     export(folder, tmp_path / "project")
     (source,) = (tmp_path / "project").glob("*_model.c")
     includes = [f"-I{each}" for each in (tmp_path / "project").rglob("*") if each.is_dir()]

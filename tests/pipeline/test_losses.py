@@ -160,13 +160,13 @@ def trainer_of(graph: Graph, **options: Any) -> Trainer:
 @pytest.mark.parametrize("shape", [(80,), (80, 1)])
 def test_one_output_learns_in_python(tmp_path: Path, shape: tuple[int, ...]) -> None:
     y = (X.sum(axis=1) > 0).astype(np.int64).reshape(shape)
-    trainer = trainer_of(loaded(tmp_path, "Sigmoid")).fit(X, y, epochs=40)
+    trainer = trainer_of(loaded(tmp_path, "Sigmoid")).fit(X, y, normalization=None, epochs=40)
     assert trainer.evaluate(X, y).accuracy == (trainer.predict(X) == y.ravel()).mean() > 0.9
 
 
 def test_several_labels_a_sample(tmp_path: Path) -> None:
     y = (X[:, :3] + X[:, 3:] > 0).astype(np.float32)
-    trainer = trainer_of(loaded(tmp_path, "Sigmoid", 3)).fit(X, y, epochs=40)
+    trainer = trainer_of(loaded(tmp_path, "Sigmoid", 3)).fit(X, y, normalization=None, epochs=40)
     found = trainer.evaluate(X, y)
     assert found.accuracy is not None and found.accuracy > 0.85 and trainer.predict(X).shape == (80, 3)
     logits = trainer.scores(X).astype(np.float64)
@@ -181,7 +181,7 @@ def test_several_labels_a_sample(tmp_path: Path) -> None:
 def test_targets_of_another_loss_name_the_option(tmp_path: Path, options: dict[str, Any], y: NDArray[Any]) -> None:
     outputs = options.pop("outputs", 1)
     with pytest.raises(InputError, match="--loss"):
-        trainer_of(loaded(tmp_path, outputs=outputs), **options).fit(X, y, epochs=1)
+        trainer_of(loaded(tmp_path, outputs=outputs), **options).fit(X, y, normalization=None, epochs=1)
 
 
 def test_classes_of_one_output_are_refused_by_the_plan(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_other_outputs_keep_their_numbers(tmp_path: Path) -> None:
     assert not any(context.binary_parts for context in task.contexts)
     assert [node.name for node in task.parts.behind] == ["numbers"]
     trainer = Trainer(build(graph, plan(graph, "1MB", batch=4, train="last:1")))
-    trainer.fit(X, np.arange(80) % 3, epochs=2).save(tmp_path / "run")
+    trainer.fit(X, np.arange(80) % 3, normalization=None, epochs=2).save(tmp_path / "run")
     for ours, original in zip(run(tmp_path / "run" / "inference.onnx", X)[:2], run(tmp_path / "small.onnx", X)):
         np.testing.assert_allclose(ours, original, rtol=1e-5, atol=1e-6)  # the same sums
 
@@ -222,7 +222,7 @@ def test_the_loss_attaches_where_it_is_told(tmp_path: Path) -> None:
     assert task.parts.blocks[-1].name == "numbers" and task.recipe.num_outputs == 2
     trainer = trainer_of(graph, loss_at="numbers_out", loss="mean-squared-error")
     y = np.stack([X[:, 0] + X[:, 1], X[:, 2]], axis=1)
-    assert trainer.fit(X, y, epochs=60).evaluate(X, y).loss < 0.5 * 0.5 * float(y.var())
+    assert trainer.fit(X, y, normalization=None, epochs=60).evaluate(X, y).loss < 0.5 * 0.5 * float(y.var())
     with pytest.raises(UsageError, match=r"--loss-at nothing: is no value.*use relu1_out, numbers_out, softmax4_out"):
         plan(graph, "1MB", loss_at="nothing")
 

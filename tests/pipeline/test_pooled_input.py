@@ -60,7 +60,7 @@ def test_training_on_raw_samples_is_that_of_the_small_model_on_means(options: di
     found = []
     for graph, given in ((pooled, x), (small, means(x, 2))):
         trainer = Trainer(build(graph, plan(graph, "1MB", batch=4, **options)), threads=1)
-        found.append(trainer.fit(given, y, epochs=1))
+        found.append(trainer.fit(given, y, normalization=None, epochs=1))
     assert_equal_weights(*map(arrays_of, found))
     assert found[0].progress.rates == found[1].progress.rates
     assert any(not np.array_equal(array, found[0].artifact.initial[name]) for name, array in arrays_of(found[0]).items())
@@ -72,7 +72,7 @@ def test_training_on_raw_samples_is_that_of_the_small_model_on_means(options: di
 def test_the_trained_model_takes_raw_samples(tmp_path: Path) -> None:
     graph = load(saved(conv_net(), tmp_path), pool_input=2)
     x, y = samples(12, 3, 8, 8)
-    trainer = Trainer(build(graph, plan(graph, "1MB", batch=4, binarize="none"))).fit(x, y, epochs=1)
+    trainer = Trainer(build(graph, plan(graph, "1MB", batch=4, binarize="none"))).fit(x, y, normalization=None, epochs=1)
     trainer.save(tmp_path / "trained")
     (scores,) = onnxruntime.InferenceSession(tmp_path / "trained" / "inference.onnx").run(None, {"input": x})
     np.testing.assert_allclose(scores, trainer.scores(x), rtol=1e-5, atol=1e-6)  # folded normalizations, sums of hundreds

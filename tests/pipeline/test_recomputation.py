@@ -110,7 +110,7 @@ def samples_of(graph: Graph, batch: int) -> tuple[Array, Array]:
 def run_here(artifact: Artifact, x: Array, y: Array, kernels: Path | None = None) -> dict[str, Array]:
     """Everything that training leaves behind, and its losses."""
     trainer = Trainer(artifact, threads=1, kernels=kernels)
-    losses = [report.loss for report in trainer.iterate(x.reshape(-1, *x.shape[2:]), y.reshape(-1), epochs=1)]
+    losses = [report.loss for report in trainer.iterate(x.reshape(-1, *x.shape[2:]), y.reshape(-1), normalization=None, epochs=1)]
     return {"losses": np.array(losses), **{name: array.copy() for name, array in trainer.state.arrays().items()}}
 
 

@@ -57,7 +57,7 @@ def check_trains_again(run: Path, x: NDArray[Any], y: NDArray[Any], train: Any, 
     np.testing.assert_allclose(scores(run / "again", x), expected, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(trainer.scores(x), expected, rtol=1e-4, atol=1e-4)
     before, weights = trainer.evaluate(x, y).loss, {name: layer.weight.copy() for name, layer in trainer.state.layers.items()}
-    trainer.fit(x, y, epochs=8)
+    trainer.fit(x, y, normalization=None, epochs=8)
     assert all((layer.weight != weights[name]).any() for name, layer in trainer.state.layers.items())
     if train in ("all", "last:1") and y is Y:  # other layers were made for what a first block was; there is nothing in LABELS
         assert trainer.evaluate(x, y).loss < before
@@ -66,13 +66,13 @@ def check_trains_again(run: Path, x: NDArray[Any], y: NDArray[Any], train: Any, 
 @pytest.mark.parametrize("train", ["all", "last:1", "last:2", "first"])
 @pytest.mark.parametrize("options", [{}, {"binarize": "none"}, {"binarize": "weights"}, {"weight_scale": "tensor"}], ids=str)
 def test_a_perceptron(train: str, options: dict[str, Any], tmp_path: Path) -> None:
-    trainer = Trainer(artifact_of(tmp_path, **options), kernels=None).fit(X, Y, epochs=1)
+    trainer = Trainer(artifact_of(tmp_path, **options), kernels=None).fit(X, Y, normalization=None, epochs=1)
     trainer.save(tmp_path / "run")
     check_trains_again(tmp_path / "run", X, Y, train, **options)
 
 
 def test_frozen_levels_run_as_they_are(tmp_path: Path) -> None:
-    trainer = Trainer(artifact_of(tmp_path, activation_bits=2), kernels=None).fit(X, Y, epochs=1)
+    trainer = Trainer(artifact_of(tmp_path, activation_bits=2), kernels=None).fit(X, Y, normalization=None, epochs=1)
     trainer.save(tmp_path / "run")
     check_trains_again(tmp_path / "run", X, Y, "last:1", activation_bits=2)
 
@@ -82,7 +82,7 @@ def test_a_network_whose_biases_were_trained_alone(train: str, tmp_path: Path) -
     """They are biases of their products again; frozen they run as they are."""
     graph = residual(tmp_path)
     trained = Trainer(build(graph, plan(graph, "4MB", batch=6, train="conv3[bias],fc1[bias]", binarize="none")), kernels=None)
-    trained.fit(IMAGES, LABELS, epochs=2).save(tmp_path / "run")
+    trained.fit(IMAGES, LABELS, normalization=None, epochs=2).save(tmp_path / "run")
     check_trains_again(tmp_path / "run", IMAGES, LABELS, train, binarize="none")
 
 
@@ -90,13 +90,13 @@ def test_a_network_whose_biases_were_trained_alone(train: str, tmp_path: Path) -
 def test_a_residual_network(options: dict[str, Any], tmp_path: Path) -> None:
     graph = residual(tmp_path)
     artifact = build(graph, plan(graph, "4MB", batch=6, **options))
-    Trainer(artifact, kernels=None).fit(IMAGES, LABELS, epochs=1).save(tmp_path / "run")
+    Trainer(artifact, kernels=None).fit(IMAGES, LABELS, normalization=None, epochs=1).save(tmp_path / "run")
     for train in ("all", "last:1", "last:2"):
         check_trains_again(tmp_path / "run", IMAGES, LABELS, train, **options)
 
 
 def test_frozen_parts_give_the_same_bits(tmp_path: Path) -> None:
-    Trainer(artifact_of(tmp_path), kernels=None).fit(X, Y, epochs=2).save(tmp_path / "run")
+    Trainer(artifact_of(tmp_path), kernels=None).fit(X, Y, normalization=None, epochs=2).save(tmp_path / "run")
     graph = load(tmp_path / "run" / "inference.onnx")
     assert [block.name for block in partition(graph).blocks] == ["fc1_out", "fc2_out", "fc3_out"]
     trainer = Trainer(build(graph, plan(graph, "4MB", batch=6, train="last:1")), kernels=None)

@@ -48,8 +48,10 @@ def test_weights_of_two_are_steps_of_twice_the_length(options: dict[str, Any], t
     """In all blocks, behind heads and through layers: powers of two round nothing, so that weights are the same to the bit."""
     x, y = blobs(20)
     options = {"batch": 4, **options}
-    longer = Trainer(artifact_of(tmp_path, **options)).fit(x, y, epochs=1, rate=0.25)
-    weighted = Trainer(artifact_of(tmp_path, class_weights="2,2,2,2", **options)).fit(x, y, epochs=1, rate=0.125)
+    longer = Trainer(artifact_of(tmp_path, **options)).fit(x, y, normalization=None, epochs=1, rate=0.25)
+    weighted = Trainer(artifact_of(tmp_path, class_weights="2,2,2,2", **options)).fit(
+        x, y, normalization=None, epochs=1, rate=0.125
+    )
     found = {name: array for name, array in arrays_of(weighted).items() if not name.endswith("#class_weights")}
     assert len(found) < len(arrays_of(weighted))
     assert_equal_weights(found, arrays_of(longer))
@@ -59,7 +61,7 @@ def test_weights_of_two_are_steps_of_twice_the_length(options: dict[str, Any], t
 @pytest.mark.slow
 def test_a_class_without_weight_to_speak_of_is_not_learnt(tmp_path: Path) -> None:
     x, y = blobs(240)
-    trainer = Trainer(artifact_of(tmp_path, class_weights="1,1,1e-6,1")).fit(x, y, epochs=3)
+    trainer = Trainer(artifact_of(tmp_path, class_weights="1,1,1e-6,1")).fit(x, y, normalization=None, epochs=3)
     assert np.mean(trainer.predict(x)[y == 2] == 2) == 0
     assert np.mean(trainer.predict(x)[y != 2] == y[y != 2]) > 0.9
 

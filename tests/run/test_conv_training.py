@@ -18,7 +18,7 @@ OPTIONS = [{}, {"binarize": "none"}, {"schedule": "full"}, *(pytest.param(each, 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_it_learns_and_the_inference_model_is_what_it_predicts(tmp_path: Path, options: dict[str, str]) -> None:
-    trainer = Trainer(conv_artifact(tmp_path, **options)).fit(X, Y, epochs=8)
+    trainer = Trainer(conv_artifact(tmp_path, **options)).fit(X, Y, normalization=None, epochs=8)
     accuracy = trainer.evaluate(X_TEST, Y_TEST).accuracy
     assert accuracy is not None and accuracy > 0.5  # chance is a quarter
     trainer.save(tmp_path / "run")
@@ -28,7 +28,7 @@ def test_it_learns_and_the_inference_model_is_what_it_predicts(tmp_path: Path, o
 def test_batch_normalization_follows_what_it_sees(tmp_path: Path) -> None:
     trainer = Trainer(conv_artifact(tmp_path))
     before = arrays_of(trainer)
-    after = arrays_of(trainer.fit(X, Y, epochs=1))
+    after = arrays_of(trainer.fit(X, Y, normalization=None, epochs=1))
     for name in ("depthwise_norm_out", "residual_norm_out"):
         for kept in ("running_mean", "running_variance", "shift"):
             assert np.abs(after[f"{name}#{kept}"] - before[f"{name}#{kept}"]).max() > 0.01
@@ -37,10 +37,10 @@ def test_batch_normalization_follows_what_it_sees(tmp_path: Path) -> None:
 
 def test_a_resumed_training_ends_in_the_same_weights(tmp_path: Path) -> None:
     artifact = conv_artifact(tmp_path, optimizer="adam")
-    whole = arrays_of(Trainer(artifact).fit(X, Y, epochs=1))
+    whole = arrays_of(Trainer(artifact).fit(X, Y, normalization=None, epochs=1))
     broken = Trainer(artifact)
-    for number, _ in enumerate(broken.iterate(X, Y, epochs=1), 1):
+    for number, _ in enumerate(broken.iterate(X, Y, normalization=None, epochs=1), 1):
         if number == 70:  # in the third block, which normalizes
             break
     broken.save(tmp_path / "run")
-    assert_equal_weights(arrays_of(Trainer.load(tmp_path / "run").fit(X, Y)), whole)
+    assert_equal_weights(arrays_of(Trainer.load(tmp_path / "run").fit(X, Y, normalization=None)), whole)

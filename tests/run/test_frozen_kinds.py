@@ -83,7 +83,7 @@ def test_it_gives_the_original_s_outputs_at_any_batch_and_the_classifier_learns(
     samples = kind.samples(12)
     before = {key: array.copy() for key, array in trainer.state.arrays().items()}
     x = next(iter(samples.values())) if len(samples) == 1 else samples
-    trainer.fit(x, np.arange(12) % CLASSES, epochs=1)
+    trainer.fit(x, np.arange(12) % CLASSES, normalization=None, epochs=1)
     assert any((array != before[key]).any() for key, array in trainer.state.arrays().items())
 
 
@@ -99,7 +99,7 @@ def test_alpha_and_beta_are_inside_what_is_trained(tmp_path: Path) -> None:
         session_of(tmp_path / "out" / "inference.onnx").run(None, samples)[0], expected, rtol=1e-5, atol=1e-6
     )
     samples = kind.samples(12)
-    trainer.fit(samples["x"], np.arange(12) % CLASSES, epochs=1)
+    trainer.fit(samples["x"], np.arange(12) % CLASSES, normalization=None, epochs=1)
     trainer.save(tmp_path / "out")
     trained = session_of(tmp_path / "out" / "inference.onnx").run(None, samples)[0]
     np.testing.assert_allclose(trained, trainer.scores(samples["x"]), rtol=1e-5, atol=1e-6)
@@ -121,7 +121,7 @@ def test_a_layer_learns_by_what_comes_back_through_a_shared_weight(tmp_path: Pat
     onnx.save(model, tmp_path / "kind.onnx")
     trainer = trainer_of(tmp_path / "kind.onnx", "all")
     before = {key: array.copy() for key, array in trainer.state.arrays().items()}
-    trainer.fit(floats(12, 4), np.arange(12) % CLASSES, epochs=1)
+    trainer.fit(floats(12, 4), np.arange(12) % CLASSES, normalization=None, epochs=1)
     after = trainer.state.arrays()
     assert all((after[key] != array).any() for key, array in before.items() if key.endswith("#w"))
 

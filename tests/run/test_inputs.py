@@ -38,7 +38,7 @@ def test_several_inputs_are_learnt_from_by_name(tmp_path: Path, order: str) -> N
     trainer = trainer_of(tmp_path, SEVERAL, order)
     samples = KINDS[SEVERAL].samples(12)
     before = trainer.evaluate(samples, Y).loss
-    trainer.fit(samples, Y, epochs=20)
+    trainer.fit(samples, Y, normalization=None, epochs=20)
     assert trainer.evaluate(samples, Y).loss < before
     assert np.isfinite(trainer_of(tmp_path, SEVERAL, order).partial_fit(samples, Y))
     assert trainer.predict({**samples, "more": Y}).shape == (12,)
@@ -64,7 +64,7 @@ def test_every_layer_behind_several_inputs_trains(tmp_path: Path, binarize: str,
     assert trainer.artifact.blocks[0].inputs == ("x", "state")
     samples = kind.samples(24)
     y = (samples["x"][:, 0] > samples["state"][:, 1]).astype(int)
-    trainer.fit(samples, y, epochs=30)
+    trainer.fit(samples, y, normalization=None, epochs=30)
     assert trainer.evaluate(samples, y).accuracy > 0.8  # type: ignore[operator]
     trainer.save(tmp_path / "out")
     session = onnxruntime.InferenceSession(tmp_path / "out" / "inference.onnx", providers=["CPUExecutionProvider"])
@@ -95,7 +95,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path, name: str, change: Any, pr
     with pytest.raises(InputError, match=problem):
         trainer.scores(x)
     with pytest.raises(InputError, match=problem):
-        trainer.fit(x, Y, epochs=1)
+        trainer.fit(x, Y, normalization=None, epochs=1)
 
 
 @pytest.mark.parametrize("name", [SEVERAL, IDS])

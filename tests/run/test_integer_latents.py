@@ -103,13 +103,13 @@ def test_ranges() -> None:
 )
 def test_training_goes_on_to_the_same_bits(tmp_path: Path, latent: str, options: dict[str, Any]) -> None:
     artifact = artifact_of(tmp_path, latent=latent, **options)
-    whole = Trainer(artifact, kernels=None).fit(X, Y, epochs=1)
+    whole = Trainer(artifact, kernels=None).fit(X, Y, normalization=None, epochs=1)
     begun = Trainer(artifact, kernels=None)
-    for count, _ in enumerate(begun.iterate(X, Y, epochs=1), 1):
+    for count, _ in enumerate(begun.iterate(X, Y, normalization=None, epochs=1), 1):
         if count == 7:
             break
     begun.save(tmp_path / "run")
-    resumed = Trainer.load(tmp_path / "run", kernels=None).fit(X, Y, epochs=1)
+    resumed = Trainer.load(tmp_path / "run", kernels=None).fit(X, Y, normalization=None, epochs=1)
     arrays, expected = resumed.state.arrays(), whole.state.arrays()
     for name in (f"fc{number}#weight" for number in (1, 2, 3)):
         assert expected[name].dtype == latent_of(latent).dtype and (expected[name] != artifact.initial[name]).any()
@@ -148,7 +148,9 @@ def test_a_head_moves_by_its_gradient_in_quanta(tmp_path: Path, latent: str) -> 
 @pytest.mark.parametrize("binarize", ["none", pytest.param("both", marks=pytest.mark.slow)])
 def test_eight_bits_learn(tmp_path: Path, binarize: str) -> None:
     """The trained model has real weights, multiples of the quantum."""
-    trainer = Trainer(artifact_of(tmp_path, latent="int8", binarize=binarize), kernels=None).fit(X, Y, epochs=20)
+    trainer = Trainer(artifact_of(tmp_path, latent="int8", binarize=binarize), kernels=None).fit(
+        X, Y, normalization=None, epochs=20
+    )
     accuracy = trainer.evaluate(X, Y).accuracy
     assert accuracy is not None and accuracy > 0.95  # of four classes, which real weights tell apart
     trainer.save(tmp_path / "run")

@@ -29,7 +29,7 @@ def train(folder: str) -> bool:
     trainer = Trainer(path / "artifact", threads=1) if is_new else Trainer.load(path, threads=1)
     if trainer.is_done:  # it was killed behind its last save; iterating would begin another round
         return True
-    reports = trainer.iterate(x, y, epochs=EPOCHS) if is_new else trainer.iterate(x, y)
+    reports = trainer.iterate(x, y, normalization=None, epochs=EPOCHS) if is_new else trainer.iterate(x, y, normalization=None)
     for count, _ in enumerate(reports):
         if count % 3 == 0:
             trainer.save(path)

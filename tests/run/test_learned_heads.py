@@ -84,14 +84,14 @@ def test_a_training_that_is_resumed_has_the_same_bits(tmp_path: Path, order: str
     artifact = artifact_of(mlp((12, 16, 16, 4)), tmp_path, **options)
     x, y = blobs(60)
     whole = Trainer(artifact, threads=1)
-    whole.fit(x, y, epochs=2)
+    whole.fit(x, y, normalization=None, epochs=2)
     stopped = Trainer(artifact, threads=1)
-    for report in stopped.iterate(x, y, epochs=2):
+    for report in stopped.iterate(x, y, normalization=None, epochs=2):
         if report.total_steps == 13:
             break
     stopped.save(tmp_path / "run")
     resumed = Trainer.load(tmp_path / "run", threads=1)
-    resumed.fit(x, y, epochs=2)
+    resumed.fit(x, y, normalization=None, epochs=2)
     assert_equal_weights(arrays_of(resumed), arrays_of(whole))
     assert not np.array_equal(whole.state.arrays()["fc1#head"], artifact.initial["fc1#head"])
 
@@ -114,7 +114,11 @@ def test_a_head_that_learns_reaches_a_lower_loss(
         labels = (x.reshape(100, -1) @ np.random.default_rng(4).normal(size=(x[0].size, outputs))).argmax(axis=1)
         y: Any = labels if loss == "cross-entropy" else np.eye(outputs, dtype=np.float32)[labels]
         trainer = Trainer(artifact, threads=1)
-        losses = [report.loss for report in trainer.iterate(x, y, epochs=40) if report.block == artifact.blocks[0].name]
+        losses = [
+            report.loss
+            for report in trainer.iterate(x, y, normalization=None, epochs=40)
+            if report.block == artifact.blocks[0].name
+        ]
         last[head] = float(np.mean(losses[-20:]))
     assert last["learned"] < 0.95 * last["kaiming"]
 

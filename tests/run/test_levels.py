@@ -35,13 +35,13 @@ def test_the_power_of_levels_is_their_mean_square(tmp_path: Path) -> None:
 def test_the_trained_model_hands_on_levels(tmp_path: Path, latent: str) -> None:
     """Also where training went on from a checkpoint, to the same bits."""
     artifact = artifact_of(tmp_path, activation_bits=2, latent=latent)
-    whole = Trainer(artifact, kernels=None).fit(X, Y, epochs=2)
+    whole = Trainer(artifact, kernels=None).fit(X, Y, normalization=None, epochs=2)
     begun = Trainer(artifact, kernels=None)
-    for count, _ in enumerate(begun.iterate(X, Y, epochs=2), 1):
+    for count, _ in enumerate(begun.iterate(X, Y, normalization=None, epochs=2), 1):
         if count == 50:  # in the second block
             break
     begun.save(tmp_path / "begun")
-    resumed = Trainer.load(tmp_path / "begun", kernels=None).fit(X, Y, epochs=2)
+    resumed = Trainer.load(tmp_path / "begun", kernels=None).fit(X, Y, normalization=None, epochs=2)
     arrays = resumed.state.arrays()
     for name, array in whole.state.arrays().items():
         np.testing.assert_array_equal(arrays[name], array, err_msg=name)

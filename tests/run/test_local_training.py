@@ -20,7 +20,7 @@ OPTIONS = [{}, {"binarize": "none"}, POOLED, *(pytest.param(each, marks=pytest.m
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_it_learns_and_the_inference_model_is_what_it_predicts(tmp_path: Path, options: dict[str, str]) -> None:
-    trainer = Trainer(local_artifact(tmp_path, **options)).fit(X, Y, epochs=8)
+    trainer = Trainer(local_artifact(tmp_path, **options)).fit(X, Y, normalization=None, epochs=8)
     accuracy = trainer.evaluate(X_TEST, Y_TEST).accuracy
     assert accuracy is not None and accuracy > 0.85  # chance is a quarter
     trainer.save(tmp_path / "run")
@@ -56,5 +56,5 @@ def test_a_pooled_head_classifies_by_itself(tmp_path: Path, binarize: str) -> No
     artifact = local_artifact(tmp_path, binarize=binarize, **POOLED)
     first = artifact.blocks[0].name
     assert artifact.initial[f"{first}#head"].shape == (4, 6)  # a column a channel
-    reports = [each for each in Trainer(artifact).iterate(X, Y, epochs=8) if each.block == first]
+    reports = [each for each in Trainer(artifact).iterate(X, Y, normalization=None, epochs=8) if each.block == first]
     assert np.mean([each.accuracy for each in reports[-30:]]) > 0.8  # chance is a quarter

@@ -127,7 +127,7 @@ def test_it_learns_and_predicts(tmp_path: Path, kws: Path, kind: str, train: str
     y = np.arange(len(x)) % 2
     trainer = trainer_of(graph, train, head_pool="average")
     before = trainer.evaluate(x, y).loss
-    trainer.fit(x, y, epochs=20)
+    trainer.fit(x, y, normalization=None, epochs=20)
     assert trainer.evaluate(x, y).loss < before
     trainer.save(tmp_path / "run")
     session = onnxruntime.InferenceSession(tmp_path / "run" / "inference.onnx", providers=["CPUExecutionProvider"])

@@ -55,11 +55,11 @@ def test_a_resumed_training_goes_on_to_the_same_bits(order: str, tmp_path: Path)
     artifact = artifact_of(tmp_path, order=order)
     x, y = blobs(60)
     y[y > 1] = 0
-    straight = Trainer(artifact).fit(x, y, epochs=2, sampling="sqrt")
+    straight = Trainer(artifact).fit(x, y, normalization=None, epochs=2, sampling="sqrt")
     stopped = Trainer(artifact)
-    list(islice(stopped.iterate(x, y, epochs=2, sampling="sqrt"), 13))
+    list(islice(stopped.iterate(x, y, normalization=None, epochs=2, sampling="sqrt"), 13))
     stopped.save(tmp_path / "run")
-    resumed = Trainer.load(tmp_path / "run").fit(x, y, epochs=2, sampling="sqrt")
+    resumed = Trainer.load(tmp_path / "run").fit(x, y, normalization=None, epochs=2, sampling="sqrt")
     assert_equal_weights(arrays_of(resumed), arrays_of(straight))
 
 
@@ -71,7 +71,7 @@ def test_statistics_are_measured_on_drawn_samples(tmp_path: Path) -> None:
     law, found = artifact.blocks[0].rate, {}
     for sampling in ("uniform", "balanced"):
         trainer = Trainer(artifact)
-        next(trainer.iterate(x, y, epochs=1, sampling=sampling))
+        next(trainer.iterate(x, y, normalization=None, epochs=1, sampling=sampling))
         found[sampling] = trainer.progress.rates[artifact.blocks[0].name]
     # 83 batches of 6 from 20: the shares of large samples are those of an epoch up to 3 batches, 0.9 % of the mean.
     assert found["uniform"] == pytest.approx(law.at(0.9 * 1 + 0.1 * 9), rel=0.03)
@@ -83,7 +83,7 @@ def test_labels_that_are_no_classes_are_refused_by_the_loss(loss: str, outputs: 
     trainer = Trainer(artifact_of(tmp_path, sizes=(12, 16, outputs), loss=loss))
     x, y = np.ones((12, 12), np.float32), np.ones((12, outputs), np.float32)
     with pytest.raises(UsageError, match=f"--sampling sqrt: needs one class a sample, and the loss is {loss}"):
-        trainer.iterate(x, y, sampling="sqrt")
+        trainer.iterate(x, y, normalization=None, sampling="sqrt")
     assert trainer.progress.data is None
 
 

@@ -46,15 +46,15 @@ STOPS = [pytest.param(1, marks=pytest.mark.slow), 7, pytest.param(29, marks=pyte
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 def test_what_goes_on_ends_in_the_weights_of_what_was_not_stopped(tmp_path: Path, options: dict[str, Any], stop: int) -> None:
     artifact = deep(tmp_path, **options)
-    expected = arrays_of(Trainer(artifact, threads=1).fit(X, Y, epochs=EPOCHS, rotate_every=3))
+    expected = arrays_of(Trainer(artifact, threads=1).fit(X, Y, normalization=None, epochs=EPOCHS, rotate_every=3))
     trainer = Trainer(artifact, threads=1)
-    reports = trainer.iterate(X, Y, epochs=EPOCHS, rotate_every=3)
+    reports = trainer.iterate(X, Y, normalization=None, epochs=EPOCHS, rotate_every=3)
     for _ in range(stop):
         next(reports)
     trainer.evaluate(X, Y)  # turns end and begin again
     trainer.save(tmp_path / "run")
     resumed = Trainer.load(tmp_path / "run", threads=1)
-    assert resumed.fit(X, Y).is_done
+    assert resumed.fit(X, Y, normalization=None).is_done
     assert_equal_weights(arrays_of(resumed), expected)
     assert any((expected[name] != array).any() for name, array in artifact.initial.items() if name in expected)
 
@@ -62,7 +62,7 @@ def test_what_goes_on_ends_in_the_weights_of_what_was_not_stopped(tmp_path: Path
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 def test_every_trained_layer_learns_and_no_other_does(tmp_path: Path, options: dict[str, Any]) -> None:
     artifact = deep(tmp_path, **options)
-    trainer = Trainer(artifact, threads=1).fit(X, Y, epochs=EPOCHS)
+    trainer = Trainer(artifact, threads=1).fit(X, Y, normalization=None, epochs=EPOCHS)
     moved = {
         name for name, array in arrays_of(trainer).items() if name.endswith("#weight") and (array != artifact.initial[name]).any()
     }
@@ -84,7 +84,9 @@ def test_streams_go_on_to_the_bit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("binarize", ["both", *(pytest.param(each, marks=pytest.mark.slow) for each in ("weights", "none"))])
 def test_a_perceptron_learns_and_its_inference_model_agrees(tmp_path: Path, binarize: str) -> None:
-    trainer = Trainer(deep(tmp_path, binarize=binarize, sizes=(12, 64, 64, 4)), threads=1).fit(X, Y, epochs=60)
+    trainer = Trainer(deep(tmp_path, binarize=binarize, sizes=(12, 64, 64, 4)), threads=1).fit(
+        X, Y, normalization=None, epochs=60
+    )
     # Four clouds well apart, of which a guess gets a quarter right.
     accuracy = trainer.evaluate(X, Y).accuracy
     assert accuracy is not None and accuracy > 0.8
@@ -97,10 +99,10 @@ def test_a_convolutional_network_goes_on_to_the_bit(tmp_path: Path) -> None:
     artifact = build(graph, plan(graph, "1MB", block_layers="all", batch=4, slices="2x2", optimizer="adam"))
     x = np.random.default_rng(0).normal(0, 1, (40, 3, 8, 8)).astype(np.float32)
     y = np.arange(40) % 5
-    expected = arrays_of(Trainer(artifact, threads=1).fit(x, y, epochs=2))
+    expected = arrays_of(Trainer(artifact, threads=1).fit(x, y, normalization=None, epochs=2))
     trainer = Trainer(artifact, threads=1)
-    reports = trainer.iterate(x, y, epochs=2)
+    reports = trainer.iterate(x, y, normalization=None, epochs=2)
     for _ in range(9):
         next(reports)
     trainer.save(tmp_path / "run")
-    assert_equal_weights(arrays_of(Trainer.load(tmp_path / "run", threads=1).fit(x, y)), expected)
+    assert_equal_weights(arrays_of(Trainer.load(tmp_path / "run", threads=1).fit(x, y, normalization=None)), expected)

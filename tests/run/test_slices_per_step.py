@@ -34,12 +34,12 @@ def test_a_training_goes_on_inside_a_round_of_slices(options: dict[str, Any], tm
     """Three of four slices a step: the next one begins with the fourth."""
     artifact = artifact_of(tmp_path, slices_per_step=3, **options)
     whole = Trainer(artifact, threads=1, kernels=None)
-    losses = [report.loss for report in whole.iterate(X, Y, epochs=1)]
+    losses = [report.loss for report in whole.iterate(X, Y, normalization=None, epochs=1)]
     begun = Trainer(artifact, threads=1, kernels=None)
-    first = [report.loss for report in islice(begun.iterate(X, Y, epochs=1), 7)]
+    first = [report.loss for report in islice(begun.iterate(X, Y, normalization=None, epochs=1), 7)]
     begun.save(tmp_path / "run")
     resumed = Trainer.load(tmp_path / "run", threads=1, kernels=None)
-    assert [*first, *(report.loss for report in resumed.iterate(X, Y, epochs=1))] == losses
+    assert [*first, *(report.loss for report in resumed.iterate(X, Y, normalization=None, epochs=1))] == losses
     assert_equal_weights(arrays_of(resumed), arrays_of(whole))
 
 
@@ -48,7 +48,7 @@ def test_all_slices_a_step_are_a_step_of_the_whole_layer(tmp_path: Path) -> None
     sliced = Trainer(artifact_of(tmp_path, slices="1x4", slices_per_step=4, binarize="none"), threads=1)
     whole = Trainer(artifact_of(tmp_path, slices="1x1", binarize="none"), threads=1)
     for trainer in (sliced, whole):
-        trainer.fit(X, Y, epochs=1)
+        trainer.fit(X, Y, normalization=None, epochs=1)
     assert sliced.progress.rates == whole.progress.rates
     for name, array in arrays_of(whole).items():
         if name.endswith(("#weight", "#bias")):

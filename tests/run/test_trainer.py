@@ -29,7 +29,7 @@ def test_it_learns(tmp_path: Path, schedule: str, optimizer: str) -> None:
     trainer = Trainer(artifact_of(tmp_path, schedule=schedule, optimizer=optimizer))
     before = trainer.evaluate(X_TEST, Y_TEST)
     # Adam's steps do not grow with the error, and 600 steps of the recipe's size are few.
-    after = trainer.fit(X, Y, **LONG, rate=20.0 if optimizer == "adam" else 1.0).evaluate(X_TEST, Y_TEST)
+    after = trainer.fit(X, Y, normalization=None, **LONG, rate=20.0 if optimizer == "adam" else 1.0).evaluate(X_TEST, Y_TEST)
     assert trainer.is_done
     assert before.accuracy is not None and after.accuracy is not None
     assert after.accuracy > max(0.85, before.accuracy)  # untrained it is at chance, a quarter
@@ -38,7 +38,7 @@ def test_it_learns(tmp_path: Path, schedule: str, optimizer: str) -> None:
 
 @pytest.mark.parametrize("binarize", ["both", "weights", "none"])
 def test_it_learns_with_any_binarization(tmp_path: Path, binarize: str) -> None:
-    trainer = Trainer(artifact_of(tmp_path, binarize=binarize)).fit(X, Y, **LONG)
+    trainer = Trainer(artifact_of(tmp_path, binarize=binarize)).fit(X, Y, normalization=None, **LONG)
     accuracy = trainer.evaluate(X_TEST, Y_TEST).accuracy
     assert accuracy is not None and accuracy > 0.85
 
@@ -50,7 +50,7 @@ def test_no_normalized_step_is_long(tmp_path: Path, binarize: str) -> None:
     trainer = Trainer(artifact)
     before = arrays_of(trainer)
     length, steps = artifact.blocks[0].rate.boost * size_of(before["fc1#weight"]), 0
-    for report in trainer.iterate(X, Y, epochs=1, rate_schedule="constant"):
+    for report in trainer.iterate(X, Y, normalization=None, epochs=1, rate_schedule="constant"):
         steps += report.block == "fc1"
         if report.block != "fc1":
             break
@@ -72,7 +72,7 @@ def test_every_unit_learns(tmp_path: Path, classes: int) -> None:
 
 
 def test_interleaved_blocks_learn_together(tmp_path: Path) -> None:
-    trainer = Trainer(artifact_of(tmp_path, order="interleaved")).fit(X, Y, **LONG)
+    trainer = Trainer(artifact_of(tmp_path, order="interleaved")).fit(X, Y, normalization=None, **LONG)
     accuracy = trainer.evaluate(X_TEST, Y_TEST).accuracy
     assert accuracy is not None and accuracy > 0.85
 
@@ -94,11 +94,11 @@ def test_a_stream_is_learnt_from(tmp_path: Path, order: str, rate: float) -> Non
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "normalized"])
 def test_interruptions_change_nothing_bit_for_bit(tmp_path: Path, order: str, optimizer: str) -> None:
     artifact = artifact_of(tmp_path, order=order, optimizer=optimizer)
-    straight = Trainer(artifact).fit(X, Y, epochs=2)
+    straight = Trainer(artifact).fit(X, Y, normalization=None, epochs=2)
     broken = Trainer(artifact)
     settings: dict[str, Any] = {"epochs": 2}
     for stop in (1, 7, 13, 30, 31, 120):
-        for count, _ in enumerate(broken.iterate(X, Y, **settings) if not broken.is_done else (), 1):
+        for count, _ in enumerate(broken.iterate(X, Y, normalization=None, **settings) if not broken.is_done else (), 1):
             if count == stop:
                 break
         broken.save(tmp_path / "run")
@@ -110,9 +110,9 @@ def test_interruptions_change_nothing_bit_for_bit(tmp_path: Path, order: str, op
 
 def test_predicting_meanwhile_changes_nothing(tmp_path: Path) -> None:
     artifact = artifact_of(tmp_path)
-    straight = Trainer(artifact).fit(X, Y, epochs=1)
+    straight = Trainer(artifact).fit(X, Y, normalization=None, epochs=1)
     watched = Trainer(artifact)
-    for _ in watched.iterate(X, Y, epochs=1):
+    for _ in watched.iterate(X, Y, normalization=None, epochs=1):
         watched.predict(X_TEST[:5])
     assert_equal_weights(arrays_of(straight), arrays_of(watched))
 
@@ -121,7 +121,7 @@ def test_storage_in_mapped_files_changes_nothing_bit_for_bit(tmp_path: Path) -> 
     artifact = artifact_of(tmp_path, optimizer="momentum")
     in_ram, mapped = Trainer(artifact), Trainer(artifact, storage=tmp_path)
     for trainer in (in_ram, mapped):
-        trainer.fit(X, Y, epochs=1)
+        trainer.fit(X, Y, normalization=None, epochs=1)
     for name, array in arrays_of(in_ram).items():
         np.testing.assert_array_equal(arrays_of(mapped)[name], array, err_msg=name)
     layer = mapped.state.layers["fc1"]
@@ -141,13 +141,13 @@ def _is_mapped(array: NDArray[Any]) -> bool:
 
 def test_seeds_give_other_orders_of_samples(tmp_path: Path) -> None:
     artifact = artifact_of(tmp_path)
-    first, again, other = (arrays_of(Trainer(artifact).fit(X, Y, epochs=1, seed=seed)) for seed in (0, 0, 1))
+    first, again, other = (arrays_of(Trainer(artifact).fit(X, Y, normalization=None, epochs=1, seed=seed)) for seed in (0, 0, 1))
     assert_equal_weights(first, again)
     assert any((first[name] != other[name]).any() for name in first)
 
 
 def test_the_inference_model_is_what_the_trainer_predicts(tmp_path: Path) -> None:
-    trainer = Trainer(artifact_of(tmp_path), kernels=None).fit(X, Y, epochs=2)
+    trainer = Trainer(artifact_of(tmp_path), kernels=None).fit(X, Y, normalization=None, epochs=2)
     trainer.save(tmp_path / "run")
     path = tmp_path / "run" / "inference.onnx"
     onnx.checker.check_model(str(path), full_check=True)
@@ -164,7 +164,10 @@ def test_a_saved_artifact_is_the_same_one(tmp_path: Path) -> None:
     again = Artifact.load(tmp_path / "artifact")
     assert again.id == artifact.id
     assert again.manifest == artifact.manifest
-    assert_equal_weights(arrays_of(Trainer(artifact).fit(X, Y, epochs=1)), arrays_of(Trainer(again).fit(X, Y, epochs=1)))
+    assert_equal_weights(
+        arrays_of(Trainer(artifact).fit(X, Y, normalization=None, epochs=1)),
+        arrays_of(Trainer(again).fit(X, Y, normalization=None, epochs=1)),
+    )
 
 
 BAD_DATA = [
@@ -180,10 +183,10 @@ BAD_DATA = [
 
 @pytest.mark.parametrize(("x", "y", "message"), BAD_DATA)
 def test_bad_data_is_refused_and_nothing_is_lost(tmp_path: Path, x: NDArray[Any], y: NDArray[Any], message: str) -> None:
-    trainer = Trainer(artifact_of(tmp_path)).fit(X, Y, epochs=1)
+    trainer = Trainer(artifact_of(tmp_path)).fit(X, Y, normalization=None, epochs=1)
     before = arrays_of(trainer)
     with pytest.raises(InputError, match=message):
-        Trainer(trainer.artifact).fit(x, y, epochs=1)
+        Trainer(trainer.artifact).fit(x, y, normalization=None, epochs=1)
     with pytest.raises(InputError, match=message):
         trainer.evaluate(x, y)
     assert_equal_weights(before, arrays_of(trainer))
@@ -193,14 +196,14 @@ def test_wrong_settings_are_refused(tmp_path: Path) -> None:
     artifact = artifact_of(tmp_path)
     for settings in ({"epochs": 0}, {"rate": -1.0}, {"rate": float("nan")}, {"rate_schedule": "x"}, {"rotate_every": 0}):
         with pytest.raises(UsageError):
-            Trainer(artifact).fit(X, Y, **settings)
+            Trainer(artifact).fit(X, Y, normalization=None, **settings)
     with pytest.raises(UsageError, match="is not in this onnxruntime"):
         Trainer(artifact, providers=["NoSuchProvider"])
 
 
 def test_a_checkpoint_of_another_artifact_is_refused(tmp_path: Path) -> None:
-    Trainer(artifact_of(tmp_path)).fit(X, Y, epochs=1).save(tmp_path / "one")
-    Trainer(artifact_of(tmp_path, optimizer="adam")).fit(X, Y, epochs=1).save(tmp_path / "other")
+    Trainer(artifact_of(tmp_path)).fit(X, Y, normalization=None, epochs=1).save(tmp_path / "one")
+    Trainer(artifact_of(tmp_path, optimizer="adam")).fit(X, Y, normalization=None, epochs=1).save(tmp_path / "other")
     for path in (tmp_path / "one" / "checkpoint").iterdir():
         path.unlink()
     for path in (tmp_path / "other" / "checkpoint").iterdir():

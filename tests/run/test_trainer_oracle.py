@@ -80,7 +80,7 @@ class Oracle:
 def train_both(folder: Path, options: Mapping[str, Any]) -> tuple[Trainer, Oracle, list[float], list[float]]:
     artifact = artifact_of(folder, **options)
     trainer = Trainer(artifact)
-    reports = trainer.iterate(X, Y, epochs=1, rate_schedule="constant", rotate_every=8)
+    reports = trainer.iterate(X, Y, normalization=None, epochs=1, rate_schedule="constant", rotate_every=8)
     ours = [report.loss for report in reports]
     oracle = Oracle(artifact, options)
     return trainer, oracle, ours, oracle.losses(trainer.progress.rates)

@@ -46,9 +46,9 @@ def test_what_is_held_back_changes_no_weight_no_scale_and_no_rate(tmp_path: Path
     (x, y), artifact = blobs(40), with_exits(tmp_path, order=order)
     trained, held = rows_of_split(len(y), 0.25, seed=5)
     share, apart, without = (Trainer(artifact) for _ in range(3))
-    share.fit(x, y, epochs=2, seed=5, validation=0.25)
-    apart.fit(x[trained], y[trained], epochs=2, seed=5, validation=(x[held], y[held]))
-    without.fit(x[trained], y[trained], epochs=2, seed=5)
+    share.fit(x, y, normalization=None, epochs=2, seed=5, validation=0.25)
+    apart.fit(x[trained], y[trained], normalization=None, epochs=2, seed=5, validation=(x[held], y[held]))
+    without.fit(x[trained], y[trained], normalization=None, epochs=2, seed=5)
     for other in (apart, without):
         assert_equal_weights(arrays_of(share), arrays_of(other))
         assert other.progress.rates == share.progress.rates
@@ -67,7 +67,9 @@ def relu(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def test_a_dense_block_predicts_as_its_head_says(tmp_path: Path, head: str, kernels: str) -> None:
     """logits = sqrt(2 / units) B relu(x W + b), in float64; float32 sums of 16 products differ in the last digits."""
     x, y = blobs()
-    trainer = Trainer(with_exits(tmp_path, binarize="none", head=head), kernels=kernels).fit(x, y, epochs=1, validation=0.25)
+    trainer = Trainer(with_exits(tmp_path, binarize="none", head=head), kernels=kernels).fit(
+        x, y, normalization=None, epochs=1, validation=0.25
+    )
     state = {name: array.astype(np.float64) for name, array in arrays_of(trainer).items()}
     hidden = relu(x.astype(np.float64) @ state["fc1#weight"] + state["fc1#bias"])
     for index, name in enumerate(("fc1", "fc2")):
@@ -87,7 +89,7 @@ def test_a_head_of_whole_numbers_is_real_in_the_trained_model(tmp_path: Path) ->
     """The block predicts by q times the quantum here, and the file that ends at it has no whole numbers."""
     x, y = blobs()
     artifact = with_exits(tmp_path, binarize="none", head="learned", latent="int8")
-    trainer = Trainer(artifact, kernels="none").fit(x, y, epochs=1, validation=0.25)
+    trainer = Trainer(artifact, kernels="none").fit(x, y, normalization=None, epochs=1, validation=0.25)
     state = {name: array.astype(np.float64) for name, array in arrays_of(trainer).items()}
     hidden = relu(x.astype(np.float64) @ (state["fc1#weight"] * state["fc1#weight#quantum"]) + state["fc1#bias"])
     trainer.progress.exit = "fc1"
@@ -109,7 +111,7 @@ def test_a_grid_of_means_is_part_of_the_prediction(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     y = rng.integers(0, 4, 40)
     images = (rng.normal(size=(40, 1, 8, 8)) + y[:, None, None, None]).astype(np.float32)
-    trainer.fit(images, y, epochs=1)
+    trainer.fit(images, y, normalization=None, epochs=1)
     state = arrays_of(trainer)
     padded = np.pad(images[:, 0].astype(np.float64), ((0, 0), (1, 1), (1, 1)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2)).reshape(40, 64, 9)
@@ -139,7 +141,7 @@ def test_blocks_of_bits_and_of_whole_numbers_end_models_too(
     artifact = build(graph, plan(graph, "1MB", batch=4, **options), exits=True)
     rng = np.random.default_rng(0)
     x = rng.normal(size=(24, *artifact.manifest.input_shape[1:])).astype(np.float32)
-    trainer = Trainer(artifact, kernels=kernels).fit(x, rng.integers(0, 4, 24), epochs=1)
+    trainer = Trainer(artifact, kernels=kernels).fit(x, rng.integers(0, 4, 24), normalization=None, epochs=1)
     for block in artifact.blocks[:-1]:
         trainer.progress.exit = block.name
         trainer.save(tmp_path / block.name)
@@ -155,16 +157,16 @@ def test_blocks_of_bits_and_of_whole_numbers_end_models_too(
 def test_a_training_that_goes_on_ends_where_the_other_does(tmp_path: Path) -> None:
     (x, y), artifact = blobs(60), with_exits(tmp_path, head="learned", slices="2x2")
     settings: dict[str, Any] = {"epochs": 2, "validation": 0.2, "stop": "best"}
-    whole = Trainer(artifact).fit(x, y, **settings)
+    whole = Trainer(artifact).fit(x, y, normalization=None, **settings)
     cut = Trainer(artifact)
-    steps = cut.iterate(x, y, **settings)
+    steps = cut.iterate(x, y, normalization=None, **settings)
     for _ in range(18):  # into the first epoch of the second block
         next(steps)
     cut.save(tmp_path / "cut")
     resumed = Trainer.load(tmp_path / "cut")
     with pytest.raises(UsageError, match=r"^validation 0.3: is not what the training was begun with \(0.2\)"):
-        resumed.fit(x, y, **{**settings, "validation": 0.3})
-    resumed.fit(x, y)
+        resumed.fit(x, y, normalization=None, **{**settings, "validation": 0.3})
+    resumed.fit(x, y, normalization=None)
     assert_equal_weights(arrays_of(resumed), arrays_of(whole))
     assert resumed.progress == whole.progress and whole.progress.exit in (None, "fc1", "fc2")
 
@@ -174,7 +176,7 @@ def test_a_block_ends_in_the_state_of_its_best_epoch(tmp_path: Path) -> None:
     (x, y), artifact = blobs(60), with_exits(tmp_path, head="learned", slices="2x2", optimizer="momentum")
     trainer, worth, states = Trainer(artifact), [], []
     settings: dict[str, Any] = {"epochs": 12, "rate": 8.0, "rate_schedule": "constant", "blocks": ["fc1"]}
-    for report in trainer.iterate(x, y, validation=0.3, patience=3, **settings):
+    for report in trainer.iterate(x, y, normalization=None, validation=0.3, patience=3, **settings):
         if report.validation is not None:
             worth.append(report.validation.accuracy or 0.0)
             states.append({name: array for name, array in arrays_of(trainer).items() if not name.endswith("#best")})
@@ -189,21 +191,21 @@ def test_a_patient_training_goes_on_as_it_was(tmp_path: Path, num_steps: int) ->
     """It is cut within an epoch, and between two."""
     (x, y), artifact = blobs(60), with_exits(tmp_path, head="learned", slices="2x2")
     settings: dict[str, Any] = {"epochs": 4, "validation": 0.3, "rate": 8.0, "rate_schedule": "constant", "patience": 1}
-    whole, cut = Trainer(artifact).fit(x, y, **settings), Trainer(artifact)
-    steps = cut.iterate(x, y, **settings)
+    whole, cut = Trainer(artifact).fit(x, y, normalization=None, **settings), Trainer(artifact)
+    steps = cut.iterate(x, y, normalization=None, **settings)
     for _ in range(num_steps):  # 42 samples in steps of 6: seven an epoch
         next(steps)
     cut.save(tmp_path / "cut")
     resumed = Trainer.load(tmp_path / "cut")
     assert resumed.progress.best == cut.progress.best is not None
-    resumed.fit(x, y)
+    resumed.fit(x, y, normalization=None)
     assert_equal_weights(arrays_of(resumed), arrays_of(whole))
     assert resumed.progress == whole.progress
 
 
 def test_a_stream_trains_the_block_that_predicts(tmp_path: Path) -> None:
     (x, y), trainer = blobs(60), Trainer(with_exits(tmp_path))
-    trainer.fit(x, y, epochs=1, validation=0.2)
+    trainer.fit(x, y, normalization=None, epochs=1, validation=0.2)
     trainer.progress.exit = "fc1"
     before = {name: array.copy() for name, array in arrays_of(trainer).items()}
     trainer.partial_fit(x, y)
@@ -224,11 +226,11 @@ def test_a_checkpoint_that_ends_elsewhere_is_refused(tmp_path: Path) -> None:
 
 def test_other_validation_samples_are_refused_when_training_goes_on(tmp_path: Path) -> None:
     (x, y), trainer = blobs(), Trainer(with_exits(tmp_path))
-    steps = trainer.iterate(x[20:], y[20:], epochs=1, validation=(x[:20], y[:20]))
+    steps = trainer.iterate(x[20:], y[20:], normalization=None, epochs=1, validation=(x[:20], y[:20]))
     next(steps)
     for other in (None, (x[:19], y[:19])):
         with pytest.raises(InputError, match=r"^data: are not those that the training was begun with"):
-            trainer.fit(x[20:], y[20:], validation=other)
+            trainer.fit(x[20:], y[20:], normalization=None, validation=other)
 
 
 def test_the_first_of_the_best_ends_the_model(tmp_path: Path) -> None:
@@ -243,24 +245,26 @@ def test_the_first_of_the_best_ends_the_model(tmp_path: Path) -> None:
 def test_stop_best_wants_a_prediction_of_each_block(tmp_path: Path) -> None:
     x, y = blobs()
     with pytest.raises(UsageError, match=r"^--stop best: compares what is found on samples that are held back"):
-        Trainer(with_exits(tmp_path)).fit(x, y, stop="best")
+        Trainer(with_exits(tmp_path)).fit(x, y, normalization=None, stop="best")
     with pytest.raises(UsageError, match=r"^--stop best: wants a prediction of each block, and fc1 has none"):
-        Trainer(artifact_of(tmp_path)).fit(x, y, stop="best", validation=0.1)
+        Trainer(artifact_of(tmp_path)).fit(x, y, normalization=None, stop="best", validation=0.1)
     with pytest.raises(UsageError, match=r"^--patience 2: compares what is found on samples that are held back"):
-        Trainer(with_exits(tmp_path)).fit(x, y, patience=2)
+        Trainer(with_exits(tmp_path)).fit(x, y, normalization=None, patience=2)
     with pytest.raises(UsageError, match=r"^--patience 2: ends one block, and --order interleaved"):
-        Trainer(with_exits(tmp_path, order="interleaved")).fit(x, y, patience=2, validation=0.1)
+        Trainer(with_exits(tmp_path, order="interleaved")).fit(x, y, normalization=None, patience=2, validation=0.1)
     with pytest.raises(UsageError, match=r"^--patience 0: is below 1"):
-        Trainer(with_exits(tmp_path)).fit(x, y, patience=0)
+        Trainer(with_exits(tmp_path)).fit(x, y, normalization=None, patience=0)
     with pytest.raises(UsageError, match=r"^--validation 1: is no share"):
-        Trainer(artifact_of(tmp_path)).fit(x, y, validation=1.0)
+        Trainer(artifact_of(tmp_path)).fit(x, y, normalization=None, validation=1.0)
     with pytest.raises(UsageError, match=r"^--stop first: is not known"):
-        Trainer(artifact_of(tmp_path)).fit(x, y, stop="first")
+        Trainer(artifact_of(tmp_path)).fit(x, y, normalization=None, stop="first")
 
 
 def test_without_exits_the_classifier_alone_is_measured(tmp_path: Path) -> None:
     x, y = blobs()
-    assert list(Trainer(artifact_of(tmp_path)).fit(x, y, epochs=1, validation=0.1).progress.validated) == ["fc3"]
+    assert list(Trainer(artifact_of(tmp_path)).fit(x, y, normalization=None, epochs=1, validation=0.1).progress.validated) == [
+        "fc3"
+    ]
 
 
 def test_the_log_has_what_was_measured_and_the_normalization_is_of_what_is_trained(tmp_path: Path) -> None:
@@ -269,7 +273,7 @@ def test_the_log_has_what_was_measured_and_the_normalization_is_of_what_is_train
     data, trainer = load_data(str(tmp_path / "data.npz")), Trainer(with_exits(tmp_path))
     training = RecordedTraining(trainer, data, tmp_path / "out")
     training.run(training.begin(epochs=2, validation=0.25, seed=1))
-    assert trainer.progress.normalization == measure((x + 3)[rows_of_split(len(y), 0.25, seed=1)[0]], None)
+    assert trainer.progress.normalization == measure((x + 3)[rows_of_split(len(y), 0.25, seed=1)[0]], 1)
     rows = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
     measured = [(row["block"], row["epoch"]) for row in rows if "validation_accuracy" in row]
     assert measured == [(block.name, epoch) for block in trainer.artifact.blocks for epoch in range(2)]
@@ -280,7 +284,7 @@ def test_the_log_has_what_was_measured_and_the_normalization_is_of_what_is_train
 def test_progress_without_validation_is_as_it_was(tmp_path: Path) -> None:
     """Other runtimes know nothing of it, and go on with such a checkpoint."""
     x, y = blobs()
-    written = Trainer(artifact_of(tmp_path)).fit(x, y, epochs=1).progress.to_json()
+    written = Trainer(artifact_of(tmp_path)).fit(x, y, normalization=None, epochs=1).progress.to_json()
     assert not {"validated", "exit"} & written.keys() and not {"validation", "stop"} & written["settings"].keys()
     assert Progress.from_json(written).settings.stop == "last"
 
@@ -291,7 +295,9 @@ def test_exports_refuse_a_model_that_ends_at_a_block(tmp_path: Path) -> None:
     for target, format, place in (("c99", "c99", "which C99 cannot"), ("ort-cpu", "ort", "which C\\+\\+ cannot")):
         folder = tmp_path / format
         nonvolatile = {"nonvolatile": "unlimited"} if target == "c99" else {}
-        trainer = Trainer(with_exits(tmp_path, target=target, **nonvolatile)).fit(x, y, epochs=1, validation=0.2)
+        trainer = Trainer(with_exits(tmp_path, target=target, **nonvolatile)).fit(
+            x, y, normalization=None, epochs=1, validation=0.2
+        )
         trainer.save(folder)
         export(folder, tmp_path / f"{format}-whole", format=format)
         trainer.progress.exit = "fc1"

@@ -114,13 +114,13 @@ def test_it_learns_and_stops_and_goes_on_to_the_same_bits(tmp_path: Path, method
     y = rng.integers(0, SIZES[-1], 120)
     x = (rng.normal(size=(120, SIZES[0])) + 2 * rng.normal(size=(SIZES[-1], SIZES[0]))[y]).astype(np.float32)
     settings: dict[str, Any] = {"epochs": 8, "rate": 10}  # for so few steps
-    whole = Trainer(artifact).fit(x, y, **settings)
+    whole = Trainer(artifact).fit(x, y, normalization=None, **settings)
     halted = Trainer(artifact)
-    for number, _ in enumerate(halted.iterate(x, y, **settings)):
+    for number, _ in enumerate(halted.iterate(x, y, normalization=None, **settings)):
         if number == 77:
             break
     halted.save(tmp_path / "halted")
-    resumed = Trainer.load(tmp_path / "halted").fit(x, y)
+    resumed = Trainer.load(tmp_path / "halted").fit(x, y, normalization=None)
     for name, array in whole.state.arrays().items():
         np.testing.assert_array_equal(resumed.state.arrays()[name], array, err_msg=name)
     accuracy = whole.evaluate(x, y).accuracy
@@ -169,6 +169,6 @@ def test_drtp_trains_convolutions(tmp_path: Path) -> None:
     graph = load_model(conv_net(), tmp_path)
     artifact = build(graph, plan(graph, "10MB", method="drtp", batch=BATCH, binarize="none"))
     rng = np.random.default_rng(0)
-    trainer = Trainer(artifact).fit(rng.normal(size=(30, 3, 8, 8)), rng.integers(0, 5, 30), epochs=2)
+    trainer = Trainer(artifact).fit(rng.normal(size=(30, 3, 8, 8)), rng.integers(0, 5, 30), normalization=None, epochs=2)
     for name in ("conv1", "conv2", "fc"):
         assert not np.array_equal(trainer.state.arrays()[f"{name}#weight"], artifact.initial[f"{name}#weight"]), name

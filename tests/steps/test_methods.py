@@ -157,7 +157,7 @@ def test_blocks_come_closer_and_the_classifier_has_its_own_loss(
     x, y = rng.normal(size=(40, *shape)).astype(np.float32), rng.integers(0, 4, 40)
     trainer = Trainer(artifact)
     losses: dict[str, list[float]] = {}
-    for report in trainer.iterate(x, y, epochs=12):
+    for report in trainer.iterate(x, y, normalization=None, epochs=12):
         losses.setdefault(report.block, []).append(report.loss)
     assert len(losses) == (3 if order == "layerwise" else 1)  # where blocks take turns, the last one is reported
     for name, of_block in losses.items():

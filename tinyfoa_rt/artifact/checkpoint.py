@@ -29,7 +29,7 @@ from tinyfoa_rt.strict_json import parse_object
 
 __all__ = ["FOLDER", "FORMAT", "MANIFEST", "Checkpoint", "has_checkpoint", "load_checkpoint", "save_checkpoint"]
 
-FORMAT = "tinyfoa-checkpoint/3"
+FORMAT = "tinyfoa-checkpoint/4"
 MANIFEST = "checkpoint.json"
 # In the folder of a run, beside the artifact.
 FOLDER = "checkpoint"

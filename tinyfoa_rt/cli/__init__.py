@@ -28,6 +28,7 @@ _COMMANDS = {
     "eval": ("tinyfoa_rt.cli.eval", "Measure a trained model on test data."),
     "inspect": ("tinyfoa_rt.cli.inspect", "Show layers, shapes and blocks: what can be trained and what not, and why."),
     "plan": ("tinyfoa_rt.cli.plan", "Plan training inside a memory budget."),
+    "predict": ("tinyfoa_rt.cli.predict", "Predict with a trained model: labels, or probabilities, of the samples in a file."),
     "train": ("tinyfoa_rt.cli.train", "Train a model or an artifact, with progress, metrics and checkpoints."),
     "zoo": ("tinyfoa_rt.cli.zoo", "List the models that come along, or write one as ONNX."),
 }

@@ -11,8 +11,8 @@ import click
 from tinyfoa_rt.errors import UsageError
 
 __all__ = [
-    "data_option", "input_options", "model_argument", "parse_validation", "renamed_option", "runtime_options", "sampling_option",
-    "validation_options",
+    "data_option", "input_options", "label_option", "model_argument", "parse_validation", "renamed_option", "runtime_options",
+    "sampling_option", "validation_options",
 ]  # fmt: skip
 
 
@@ -40,12 +40,20 @@ def input_options(command: Any) -> Any:
     return shapes(pool_input(command))
 
 
-def data_option(command: Any) -> Any:
-    return click.option(
+def data_option(command: Any, *, required: bool = True) -> Any:
+    """The set for training and testing, and which column of a table the labels are."""
+    spec = click.option(
         "--data",
-        required=True,
+        required=required,
         metavar="SPEC",
-        help="A folder of idx or CIFAR binary files, an .npz, a .csv (label last), or digits.",
+        help="A folder of idx, CIFAR binary or .npy files, an .npz, a .csv or .tsv, or digits.",
+    )
+    return spec(label_option(command))
+
+
+def label_option(command: Any) -> Any:
+    return click.option(
+        "--label", metavar="COLUMN", help="Column of the labels in a table: its name, or its number from 1. Default: the last."
     )(command)
 
 

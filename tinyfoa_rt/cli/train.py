@@ -29,7 +29,7 @@ __all__ = ["command"]
 
 _SETTINGS = ("epochs", "rate", "rate_schedule", "rotate_every", "seed", "sampling", "validation", "patience", "stop")
 _RUNTIME = ("providers", "threads", "storage", "kernels")
-_GOING_ON = ("data", "output", "resume", "checkpoint_every", *_RUNTIME)
+_GOING_ON = ("data", "label", "output", "resume", "checkpoint_every", *_RUNTIME)
 _NOT_PLANNING = (*_GOING_ON, *_SETTINGS, "normalization", "from_scratch", "blocks")
 # A shell reports a program that a signal ended as this and the signal's number.
 _INTERRUPTED = 128
@@ -71,10 +71,12 @@ def command(
     """
     from tinyfoa_rt.artifact.settings import TrainSettings
     from tinyfoa_rt.ir.options import options_of
+    from tinyfoa_rt.report.data_lines import data_lines
     from tinyfoa_rt.report.training_bar import TrainingBar
     from tinyfoa_rt.run.data import load_data
+    from tinyfoa_rt.run.data.normalization import check_normalization
     from tinyfoa_rt.run.folder_lock import lock_folder
-    from tinyfoa_rt.run.recorded import RecordedTraining, check_normalization, check_output, open_trainer
+    from tinyfoa_rt.run.recorded import RecordedTraining, check_output, open_trainer
     from tinyfoa_rt.run.trainer import Trainer
 
     check_normalization(normalization)
@@ -86,7 +88,7 @@ def command(
     runtime = {name: options[name] for name in _RUNTIME}
     with lock_folder(output):
         check_output(output, resumes=resume)
-        data_set = load_data(data)
+        data_set = load_data(data, options["label"])
         if resume:
             trainer = Trainer.load(output, **runtime)
             _refuse_changes(trainer, settings)
@@ -96,10 +98,13 @@ def command(
         else:
             inputs = {name: options[name] for name in ("shapes", "pool_input")}
             exits = bool(held_back or options["validation"])
-            trainer = Trainer(_planned_and_built(source, inputs, planning, data_set.y_train, exits=exits), **runtime)
+            trainer = Trainer(
+                _planned_and_built(source, inputs, planning, data_set.labels(data_set.y_train), exits=exits), **runtime
+            )
         validation = load_data(held_back).whole() if held_back else None
         training = RecordedTraining(trainer, data_set, output, checkpoint_every, validation)
         reports = training.resume() if resume else training.begin(normalization, **settings)
+        click.echo(data_lines(data_set, trainer.progress.normalization))
         with TrainingBar(has_accuracy=bool(data_set.num_classes)) as bar:
             outcome = training.run(reports, bar.show)
     if outcome.evaluation is None:
@@ -119,6 +124,7 @@ def _echo(trainer: Trainer, evaluation: Evaluation, num_samples: int, output: Pa
     click.echo(evaluation_line(evaluation, num_samples))
     click.echo(f"planned RAM of a training step: {format_nbytes(peak)} ({peak:,} bytes)")
     click.echo(f"the trained model is {output / 'inference.onnx'}, the curve {output / 'curve.svg'}")
+    click.echo(f"predict with it: tinyfoa-rt predict {output} FILE")
 
 
 def _refuse_changes(trainer: Trainer, settings: dict[str, Any]) -> None:

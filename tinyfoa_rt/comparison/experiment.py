@@ -21,7 +21,7 @@ from tinyfoa_rt.comparison.learners import PLANNING, SETTINGS, Method, method_of
 from tinyfoa_rt.errors import InputError, UsageError
 from tinyfoa_rt.files import read_whole, write_whole
 from tinyfoa_rt.ir.options import PlanOptions
-from tinyfoa_rt.run.recorded import check_normalization
+from tinyfoa_rt.run.data.normalization import check_normalization
 from tinyfoa_rt.strict_json import parse_object
 from tinyfoa_rt.units import parse_nbytes
 

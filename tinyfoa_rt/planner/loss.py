@@ -14,6 +14,8 @@ from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.losses import loss_of
 from tinyfoa_rt.ir.options import AUTO, PlanOptions
 from tinyfoa_rt.partition import Score, find_score
+from tinyfoa_rt.run.data.label_map import label_map_of
+from tinyfoa_rt.run.data.labels import as_labels, is_regression
 
 __all__ = ["auto_loss", "check_class_weights", "check_loss", "loss_of_labels", "with_loss_of"]
 
@@ -56,18 +58,31 @@ def loss_of_labels(graph: Graph, loss_at: str | None, labels: NDArray[Any]) -> s
     return "binary-cross-entropy" if is_binary and np.prod(labels.shape[1:]) != _input_size(graph) else "mean-squared-error"
 
 
-def with_loss_of(graph: Graph, options: PlanOptions, labels: NDArray[Any]) -> PlanOptions:
+def with_loss_of(graph: Graph, options: PlanOptions, labels: Any) -> PlanOptions:
     """Return options whose ``auto`` loss is the one that ``labels`` ask for, and whose class weights balance them if they should.
+
+    Labels may be all that :meth:`tinyfoa_rt.run.trainer.Trainer.fit` takes.
 
     A new classifier has the loss of classes.
     """
     score = find_score(graph, options.loss_at)
+    if score is not None:
+        labels = _as_planned(np.asarray(labels), options.classes or graph.values[score.logits].size)
     if options.class_weights == BALANCED and labels.ndim == 1 and score is not None:
         weights = balanced_class_weights(labels, options.classes or graph.values[score.logits].size)
         options = replace(options, class_weights=weights)
     if options.loss != AUTO or options.classes is not None:
         return options
     return replace(options, loss=loss_of_labels(graph, options.loss_at, labels) or AUTO)
+
+
+def _as_planned(y: NDArray[Any], num_outputs: int) -> NDArray[Any]:
+    """Labels as training has them: class numbers (N,), or numbers (N, outputs)."""
+    labels = as_labels(y, "labels", are_numbers=is_regression(y))
+    if labels.ndim > 1 or (num_outputs == 1 and len(np.unique(labels)) != 2):
+        return labels
+    label_map = label_map_of(labels, max(num_outputs, 2), "labels")
+    return labels if label_map is None else label_map.numbers_of(labels, "labels")
 
 
 def check_loss(graph: Graph, output: str, loss: str) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tinyfoa_rt.ir.losses import Loss
 
-__all__ = ["Evaluation", "accuracy_of", "evaluate_scores", "predict"]
+__all__ = ["Evaluation", "accuracy_of", "evaluate_scores", "predict", "probabilities_of"]
 
 Array = NDArray[Any]
 
@@ -53,6 +53,14 @@ def predict(scores: Array, prediction: str) -> Array:
         return np.asarray(scores.argmax(axis=1))
     labels = (scores > 0).astype(np.int64)
     return labels[:, 0] if labels.shape[1] == 1 else labels
+
+
+def probabilities_of(scores: Array, prediction: str) -> Array:
+    """Return the probabilities (N, outputs), float32, that scores mean: over the classes, or of each output."""
+    if prediction == "sign":
+        return np.asarray(0.5 * (1 + np.tanh(scores / 2)), dtype=np.float32)
+    shares = np.exp(scores - scores.max(axis=1, keepdims=True), dtype=np.float64)
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def _compared(scores: Array, labels: Array, prediction: str) -> tuple[NDArray[np.bool_], Array]:

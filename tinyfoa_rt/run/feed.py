@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from tinyfoa_rt.artifact.records import InputRecord, Manifest
 from tinyfoa_rt.errors import InputError, UsageError
 from tinyfoa_rt.run.cache import ActivationCache
-from tinyfoa_rt.run.data import Normalization, SomeRows, check_classes, chunks, fit_to_shape
+from tinyfoa_rt.run.data import Normalization, SomeRows, chunks, fit_to_shape
 
-__all__ = ["InputSamples", "Samples", "as_step_labels", "fill_batch", "gathered", "put_values", "samples_of"]
+__all__ = ["InputSamples", "Samples", "fill_batch", "gathered", "put_values", "samples_of"]
 
 Array = NDArray[Any]
 
@@ -137,38 +137,3 @@ def put_values(values: Mapping[str, Array], into: Mapping[str, Array]) -> None:
             problem = f"is {value.dtype}{list(value.shape)}, a step reads {array.dtype}{list(array.shape)}"
             raise InputError(f"value '{name}'", problem, "build the artifact again")
         array[...] = value.reshape(array.shape)
-
-
-def as_step_labels(manifest: Manifest, samples: Samples, y: Array) -> Array:
-    """Return labels as a step takes them: class numbers (N,) int64, or vectors (N, outputs) float32, of one output (N,) too.
-
-    Raises:
-        InputError: no samples, unequal numbers, classes out of range, labels of another size, or those of another loss.
-    """
-    if len(samples) == 0:
-        raise InputError("data", "has no samples", "give at least one")
-    if len(samples) != len(y):
-        raise InputError("data", f"has {len(samples)} samples and {len(y)} labels", "give one label a sample")
-    loss = manifest.loss
-    if loss.labels == "class":
-        if y.ndim != 1 or y.dtype.kind not in "iu":
-            problem = f"labels are {y.dtype} of shape {y.shape}"
-            mend = "give one whole number a sample, counted from 0, or plan with another --loss"
-            raise InputError("data", problem, mend)
-        check_classes(y, manifest.num_outputs, "data")
-        return y.astype(np.int64, copy=False)
-    if y.dtype.kind not in "biuf":
-        raise InputError("data", f"labels are {y.dtype}", "give one vector of numbers a sample")
-    with np.errstate(over="ignore"):
-        flat = y.astype(np.float32).reshape(len(y), -1)
-    if flat.shape[1] != manifest.num_outputs:
-        problem = f"labels have {flat.shape[1]} numbers, the model {manifest.num_outputs}"
-        raise InputError("data", problem, f"give one vector a sample, or plan with another --loss than {loss.name}")
-    is_finite = np.isfinite(flat).all(axis=1)
-    if not is_finite.all():
-        place = f"data, row {int(is_finite.argmin())}"
-        raise InputError(place, "has a label that is NaN or Inf", "leave the row out")
-    if loss.labels == "probabilities" and (flat.min() < 0 or flat.max() > 1):
-        row = int(((flat < 0) | (flat > 1)).any(axis=1).argmax())
-        raise InputError(f"data, row {row}", "has a label that is not between 0 and 1", "plan with --loss mean-squared-error")
-    return flat

@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 
 from tinyfoa_rt.artifact.settings import TrainSettings
 from tinyfoa_rt.errors import InputError, UsageError
-from tinyfoa_rt.run.data import Normalization
+from tinyfoa_rt.run.data import LabelMap, Normalization
 
 __all__ = ["Progress"]
 
@@ -25,6 +25,7 @@ class Progress:
     Attributes:
         settings: of the round.
         normalization: of the samples.
+        label_map: which label each class is; ``None`` where labels are class numbers.
         data: the digest of the data that the round was begun with (run/data_digest.py); ``None`` before the first round and on a
             stream.
         block: the block in training; the number of blocks where the round has ended.
@@ -49,6 +50,7 @@ class Progress:
     validated: dict[str, float] = field(default_factory=dict)
     best: tuple[int, float] | None = None
     exit: str | None = None
+    label_map: LabelMap | None = None
 
     def begin(self, settings: TrainSettings, data: str | None) -> None:
         """Stand where a round begins; with no ``data``, where a stream does."""
@@ -63,10 +65,12 @@ class Progress:
         normalization = None if self.normalization is None else self.normalization.to_json()
         counts = {name: getattr(self, name) for name in ("block", "step", "total_steps")}
         measured = {"rates": dict(self.rates), "powers": {name: list(powers) for name, powers in self.powers.items()}}
-        found = {"settings": self._settings(), "normalization": normalization, "data": self.data, **counts, **measured}
+        labels = None if self.label_map is None else self.label_map.to_json()
+        known = {"normalization": normalization, "labels": labels, "data": self.data}
         # A training without validation has no such fields: other runtimes, which know of none, can go on with it.
         own = {"validated": dict(self.validated), "best": self.best and list(self.best), "exit": self.exit}
-        return {**found, **{name: value for name, value in own.items() if value}}
+        optional = {name: value for name, value in own.items() if value}
+        return {"settings": self._settings(), **known, **counts, **measured, **optional}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Progress:
@@ -84,7 +88,7 @@ class Progress:
             rates = {name: float(_typed(value["rates"], name, float)) for name in value["rates"]}
             powers = {name: _numbers(_typed(value["powers"], name, list)) for name in value["powers"]}
             data, held = _typed(value, "data", str | None), _of_validation(value)
-            stored = value["normalization"]
+            stored, labels = value["normalization"], value["labels"]
         except UsageError as error:
             raise InputError(f"checkpoint, progress, {error.place}", error.problem, _MEND) from error
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -92,7 +96,8 @@ class Progress:
         if not all(0 <= count <= _LARGEST_COUNT for count in counts.values()):
             raise InputError("checkpoint, progress", "has a count that is not from 0 to 2^31 - 1", _MEND)
         normalization = None if stored is None else Normalization.from_json(stored)
-        return cls(settings, normalization, data, **counts, rates=rates, powers=powers, **held)
+        label_map = None if labels is None else LabelMap.from_json(labels)
+        return cls(settings, normalization, data, **counts, rates=rates, powers=powers, label_map=label_map, **held)
 
     def _settings(self) -> dict[str, Any]:
         blocks = self.settings.blocks

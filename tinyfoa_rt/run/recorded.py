@@ -20,18 +20,17 @@ from typing import Any
 import numpy as np
 
 from tinyfoa_rt.artifact.checkpoint import has_checkpoint
-from tinyfoa_rt.artifact.settings import TrainSettings
 from tinyfoa_rt.drawing import render_curve
-from tinyfoa_rt.errors import InputError, UsageError
+from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.files import write_whole
 from tinyfoa_rt.run.data import DataSet, Normalization
+from tinyfoa_rt.run.data.normalization import AUTO
 from tinyfoa_rt.run.evaluation import Evaluation
-from tinyfoa_rt.run.held_back import rows_of_split
 from tinyfoa_rt.run.metrics import MetricsLog
 from tinyfoa_rt.run.step_report import Report
 from tinyfoa_rt.run.trainer import Trainer
 
-__all__ = ["CURVE", "Outcome", "RecordedTraining", "check_normalization", "check_output", "open_trainer"]
+__all__ = ["CURVE", "Outcome", "RecordedTraining", "check_output", "open_trainer"]
 
 CURVE = "curve.svg"
 _ROWS_A_BLOCK = 200
@@ -59,16 +58,6 @@ def check_output(output: Path, *, resumes: bool) -> None:
         raise InputError(str(output), "holds a training already", "give --resume to go on with it, or name another folder")
     if resumes and not is_begun:
         raise InputError(str(output), "holds no checkpoint", "train without --resume first")
-
-
-def check_normalization(asked: str) -> None:
-    """Refuse what :meth:`RecordedTraining.begin` does not know.
-
-    Raises:
-        UsageError: it is neither ``auto``, ``data`` nor ``none``.
-    """
-    if asked not in ("auto", "data", "none"):
-        raise UsageError(f"--normalization {asked}", "is not known", "use auto, data or none")
 
 
 def open_trainer(folder: Path, *, from_scratch: bool = False, **runtime: Any) -> Trainer:
@@ -111,20 +100,17 @@ class RecordedTraining:
         self._signal = 0
         self._metrics = MetricsLog(self._output / "metrics.jsonl")
 
-    def begin(self, normalization: str = "auto", **settings: Any) -> Iterator[Report]:
+    def begin(self, normalization: Normalization | str | None = AUTO, **settings: Any) -> Iterator[Report]:
         """Return the steps of a round.
 
         Args:
-            normalization: ``data`` (mean and deviation of what is trained on), ``none``, or ``auto``: as the model began to
-                learn, and at first ``data`` where that does good.
+            normalization: as of :meth:`tinyfoa_rt.run.trainer.Trainer.fit`.
             **settings: fields of :class:`tinyfoa_rt.artifact.settings.TrainSettings`.
         """
-        check_normalization(normalization)
-        trainer, data = self._trainer, self._data
-        is_trained = bool(trainer.progress.rates)
-        if normalization != "auto" or not is_trained:
-            trainer.progress.normalization = self._normalization(normalization, TrainSettings(**settings))
-        return trainer.iterate(data.x_train, data.y_train, **{**settings, **self._held_back()})
+        data = self._data
+        return self._trainer.iterate(
+            data.x_train, data.labels(data.y_train), normalization=normalization, **{**settings, **self._held_back()}
+        )
 
     def resume(self) -> Iterator[Report]:
         """Return what is left of a round: nothing, perhaps.
@@ -134,9 +120,9 @@ class RecordedTraining:
         """
         trainer, data = self._trainer, self._data
         if trainer.is_done:
-            trainer.check_resumed(data.x_train, data.y_train, **self._held_back())
+            trainer.check_resumed(data.x_train, data.labels(data.y_train), **self._held_back())
             return iter(())
-        return trainer.iterate(data.x_train, data.y_train, **self._held_back())
+        return trainer.iterate(data.x_train, data.labels(data.y_train), **self._held_back())
 
     def run(self, reports: Iterator[Report], watch: Watch | None = None) -> Outcome:
         """Take the steps of :meth:`begin` or :meth:`resume`, and evaluate.
@@ -153,24 +139,13 @@ class RecordedTraining:
         write_whole(self._output / CURVE, render_curve(self._metrics.read(), trainer.artifact.manifest.model).encode())
         if self._signal:
             return Outcome(interrupted_by=self._signal)
-        evaluation = trainer.evaluate(self._data.x_test, self._data.y_test)
+        evaluation = trainer.evaluate(self._data.x_test, self._data.labels(self._data.y_test))
         write_whole(self._output / "evaluation.json", (json.dumps(vars(evaluation), indent=1) + "\n").encode())
         return Outcome(evaluation)
 
     def _held_back(self) -> dict[str, Any]:
         """The samples on which blocks are measured, where they are not a share, which is a setting."""
         return {} if self._validation is None else {"validation": self._validation}
-
-    def _normalization(self, asked: str, settings: TrainSettings) -> Normalization | None:
-        """A frozen block wants samples as those that it was trained on, and the numbers of a regression often are the samples."""
-        manifest = self._trainer.artifact.manifest
-        does_good = manifest.frozen_blocks == 0 and not self._data.reconstructs and manifest.takes_normalization
-        if asked != "data" and not (asked == "auto" and does_good):
-            return None
-        if not settings.validation:
-            return self._data.normalization
-        trained, _ = rows_of_split(len(self._data.y_train), settings.validation, settings.seed)
-        return self._data.normalization_of(trained)
 
     def _follow(self, reports: Iterator[Report], watch: Watch) -> None:
         """Log what training reports; save now and then."""

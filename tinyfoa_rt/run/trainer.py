@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,12 @@ from tinyfoa_rt.artifact.settings import TrainSettings
 from tinyfoa_rt.errors import InputError, UsageError
 from tinyfoa_rt.ir.losses import loss_of
 from tinyfoa_rt.run.block_validation import check_validation, find_exit
-from tinyfoa_rt.run.data import Normalization
+from tinyfoa_rt.run.data import LabelMap, Normalization
+from tinyfoa_rt.run.data.normalization import AUTO
 from tinyfoa_rt.run.data_digest import digest_of
 from tinyfoa_rt.run.divergence import check_tensors
-from tinyfoa_rt.run.evaluation import Evaluation, evaluate_scores, predict
-from tinyfoa_rt.run.feed import Samples, as_step_labels, samples_of
+from tinyfoa_rt.run.evaluation import Evaluation, evaluate_scores, predict, probabilities_of
+from tinyfoa_rt.run.feed import Samples, samples_of
 from tinyfoa_rt.run.forward import ForwardPass
 from tinyfoa_rt.run.held_back import HeldBack, hold_back
 from tinyfoa_rt.run.interleaved import InterleavedLoop
@@ -37,11 +38,11 @@ from tinyfoa_rt.run.progress import Progress
 from tinyfoa_rt.run.sample_order import check_sampling
 from tinyfoa_rt.run.session import Runtime
 from tinyfoa_rt.run.step_report import Report
+from tinyfoa_rt.run.training_sets import Given, Inputs, label_map_of_round, normalization_of_round
 
 __all__ = ["Trainer"]
 
 Array = NDArray[Any]
-Inputs = Array | Mapping[str, Array]
 
 
 class Trainer:
@@ -90,6 +91,14 @@ class Trainer:
         return self.progress.block >= len(self.artifact.blocks)
 
     @property
+    def labels(self) -> list[str]:
+        """What each class is called: its label, or its number; of other models the number of each output."""
+        if self.progress.label_map is not None:
+            return [str(label) for label in self.progress.label_map.labels]
+        loss, count = self.artifact.manifest.loss, self.artifact.manifest.num_outputs
+        return [str(number) for number in range(2 if loss.labels == "probabilities" and count == 1 else count)]
+
+    @property
     def exit(self) -> int | None:
         """The block that predicts in the model's place (``stop="best"``), or ``None``."""
         names = [block.name for block in self.artifact.blocks]
@@ -98,10 +107,10 @@ class Trainer:
     def fit(
         self,
         x: Inputs,
-        y: Array,
+        y: Any,
         *,
-        normalization: Normalization | None = None,
-        validation: float | tuple[Inputs, Array] | None = None,
+        normalization: Normalization | str | None = AUTO,
+        validation: float | tuple[Inputs, Any] | None = None,
         **settings: Any,
     ) -> Trainer:
         """Train every block, or those that ``blocks`` names, on ``x`` and ``y``.
@@ -113,8 +122,12 @@ class Trainer:
         Args:
             x: samples (N, ...), raw; any shape that fits the model's input in one way. Where the model has several inputs, an
                 array of each by its name. Inputs of whole numbers (ids, bytes) and of truth values take them as they are.
-            y: classes (N,), whole numbers from 0; or labels (N, outputs), of one output (N,) too.
-            normalization: of the samples, kept with the model; ``None`` for the one that it has, and at first none.
+            y: classes (N,) or (N, 1), whole numbers or names, or one-hot rows; or numbers (N, outputs), of one output (N,) too.
+                Whole numbers are class numbers where they are less than the number of outputs; else the model keeps which label
+                each class is.
+            normalization: of the samples, kept with the model: ``auto`` for the one that it has, and at first ``data``, but none
+                behind frozen blocks, of whole numbers, and of a model that reconstructs its input; ``data`` for mean and
+                deviation of ``x`` (``run/data/normalization.py`` says over what); ``None`` or ``none`` for samples as they are.
             validation: the share of the samples that is held back, such as 0.1, or samples and labels of their own: on them each
                 block that predicts by itself is measured behind every epoch, and no step, rate or scale comes from them. Hidden
                 blocks predict where the artifact was built with exits.
@@ -132,29 +145,31 @@ class Trainer:
     def iterate(
         self,
         x: Inputs,
-        y: Array,
+        y: Any,
         *,
-        normalization: Normalization | None = None,
-        validation: float | tuple[Inputs, Array] | None = None,
+        normalization: Normalization | str | None = AUTO,
+        validation: float | tuple[Inputs, Any] | None = None,
         **settings: Any,
     ) -> Iterator[Report]:
         """As :meth:`fit`, step by step; between two steps the trainer may be saved or asked to predict."""
-        progress = self.progress
-        kept = progress.normalization if normalization is None else normalization
+        progress, manifest = self.progress, self.artifact.manifest
         if isinstance(validation, (int, float)):
             settings["validation"] = float(validation)
-        sets = self._sets(x, y, validation, kept)
+        is_new = progress.data is None or self.is_done
+        wanted = TrainSettings(**settings) if is_new else replace(progress.settings, **settings)
+        kept = normalization_of_round(manifest, progress, Given(x, y), normalization, wanted)
+        label_map = label_map_of_round(manifest, progress, y)
+        sets = self._sets(x, y, validation, kept, label_map)
         for samples, _ in sets:
             samples.check()
         loop = self._loop()
-        if progress.data is None or self.is_done:
-            wanted = TrainSettings(**settings)
+        if is_new:
             split = hold_back(sets, wanted)
             check_validation(wanted, split[2], self.artifact, self._forward)
             self._begin_round(wanted, digest_of(*sets))
-            progress.normalization = kept
+            progress.normalization, progress.label_map = kept, label_map
         else:
-            self._check_settings(replace(progress.settings, **settings), kept)
+            self._check_settings(wanted, kept)
             self._check_digest(*sets)
             split = hold_back(sets, progress.settings)
         return self._round(loop, split)
@@ -169,27 +184,30 @@ class Trainer:
         """Leave a ``fit`` that was interrupted: the next one begins a round from the present weights, a stream block 0."""
         self._begin_round(self.progress.settings, None)
 
-    def check_resumed(self, x: Inputs, y: Array, validation: float | tuple[Inputs, Array] | None = None) -> None:
+    def check_resumed(self, x: Inputs, y: Any, validation: float | tuple[Inputs, Any] | None = None) -> None:
         """Refuse data on which the last ``fit`` cannot go on.
 
         Raises:
             InputError: they are not those that it was begun with.
         """
-        self._check_digest(*self._sets(x, y, validation, self.progress.normalization))
+        self._check_digest(*self._sets(x, y, validation, self.progress.normalization, self.progress.label_map))
 
-    def partial_fit(self, x: Inputs, y: Array) -> float:
+    def partial_fit(self, x: Inputs, y: Any) -> float:
         """Train on a stream: take one step for each batch in ``x`` at a constant rate; return the mean loss.
 
         With the order ``layerwise`` the block in training learns, and :meth:`next_block` goes on to the next one; after a ``fit``
         it is the last block, or the one that the model ends at, unless :meth:`train_block` says another. With ``interleaved``
-        all blocks learn. Samples that do not fill a batch are repeated.
+        all blocks learn. Samples that do not fill a batch are repeated. The first call decides which label each class is (see
+        :meth:`fit`): it needs class numbers, or labels of all classes.
 
         Raises:
             InputError: the data do not fit the model; nothing has changed.
             DivergenceError: as with :meth:`fit`.
         """
-        samples, labels = self._data(x, y, self.progress.normalization)
+        label_map = label_map_of_round(self.artifact.manifest, self.progress, y)
+        samples, labels = Given(x, y).read(self.artifact.manifest, self.progress.normalization, label_map)
         samples.check()
+        self.progress.label_map = label_map
         if self.progress.data is not None:  # the round is left, and with it its count of steps
             self.train_block(min(self.progress.block, len(self.artifact.blocks) - 1) if self.exit is None else self.exit)
         if self._stream is None:
@@ -227,12 +245,25 @@ class Trainer:
         return np.concatenate(parts) if parts else np.zeros((0, self.artifact.manifest.num_outputs), np.float32)
 
     def predict(self, x: Inputs) -> Array:
-        """Return the class (N,) of each sample; of several binary ones 0 or 1 (N, outputs); of a regression its output."""
-        return predict(self.scores(x), self.artifact.manifest.loss.prediction)
+        """Return the label (N,) of each sample; of several binary ones 0 or 1 (N, outputs); of a regression its output."""
+        found = predict(self.scores(x), self.artifact.manifest.loss.prediction)
+        label_map = self.progress.label_map
+        return found if label_map is None else label_map.labels_of(found)
 
-    def evaluate(self, x: Inputs, y: Array) -> Evaluation:
+    def probabilities(self, x: Inputs) -> Array:
+        """Return the probability of each class (N, outputs), float32; of one output that of its second label, (N, 1).
+
+        Raises:
+            UsageError: the model is one of numbers, not of classes.
+        """
+        loss = self.artifact.manifest.loss
+        if loss.prediction == "value":
+            raise UsageError("probabilities", f"are of classes, and the model learns numbers ({loss.name})", "take predict")
+        return probabilities_of(self.scores(x), loss.prediction)
+
+    def evaluate(self, x: Inputs, y: Any) -> Evaluation:
         """Return loss, accuracy and balanced accuracy on ``x`` and ``y``."""
-        _, labels = self._data(x, y, self.progress.normalization)
+        _, labels = Given(x, y).read(self.artifact.manifest, self.progress.normalization, self.progress.label_map)
         return evaluate_scores(self.scores(x), labels, loss_of(self.artifact.manifest.loss.name))
 
     def save(self, folder: str | Path) -> None:
@@ -317,17 +348,17 @@ class Trainer:
         self.progress.data = None
         self.progress.block, self.progress.step = block, 0
 
-    def _data(self, x: Inputs, y: Array, normalization: Normalization | None) -> tuple[Samples, Array]:
-        """Samples, and labels as a step takes them."""
-        samples = samples_of(self.artifact.manifest, x, normalization)
-        return samples, as_step_labels(self.artifact.manifest, samples, np.asarray(y))
-
     def _sets(
-        self, x: Inputs, y: Array, validation: float | tuple[Inputs, Array] | None, normalization: Normalization | None
+        self,
+        x: Inputs,
+        y: Any,
+        validation: float | tuple[Inputs, Any] | None,
+        normalization: Normalization | None,
+        label_map: LabelMap | None,
     ) -> list[tuple[Samples, Array]]:
         """The samples, and those of their own that are held back, if there are any; with labels."""
-        given = [(x, y), *([validation] if isinstance(validation, tuple) else [])]
-        return [self._data(*each, normalization) for each in given]
+        given = [Given(x, y), *([Given(*validation)] if isinstance(validation, tuple) else [])]
+        return [each.read(self.artifact.manifest, normalization, label_map) for each in given]
 
     def _loop(self) -> LayerwiseLoop | InterleavedLoop:
         kind = InterleavedLoop if self.artifact.manifest.order == "interleaved" else LayerwiseLoop

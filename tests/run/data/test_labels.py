@@ -57,8 +57,61 @@ def test_rows_of_zeros_and_ones_are_targets_unless_one_hot(tmp_path: Path) -> No
     labels = (X[:, :3] > 0).astype(np.int64)
     data = load_data(str(saved(tmp_path, x_train=X, y_train=labels)))
     assert data.num_classes == 0 and data.y_train.shape == (48, 3) and data.y_train.dtype == np.float32
-    with pytest.raises(InputError, match="take the argmax of one-hot rows"):
-        load_data(str(saved(tmp_path, x_train=X, y_train=np.eye(3, dtype=np.int64)[np.arange(60) % 3])))
+    classes = np.arange(60) % 3
+    found, expected = (load_data(saved(tmp_path, x_train=X, y_train=y)) for y in (np.eye(3)[classes], classes))
+    np.testing.assert_array_equal(found.y_train, expected.y_train)
+    np.testing.assert_array_equal(found.x_train, expected.x_train)
+    assert found.num_classes == 3
+
+
+@pytest.mark.parametrize("dtype", ["U", "S"])
+def test_names_are_classes_in_their_order(dtype: str, tmp_path: Path) -> None:
+    names: NDArray[Any] = np.array(["run", "sit", "stand"])[np.arange(60) % 3].astype(dtype)
+    data = load_data(saved(tmp_path, x=X, y=names[:, None]))
+    assert data.label_map is not None and data.label_map.labels == ("run", "sit", "stand")
+    assert (str(data.y_train.dtype), data.num_classes) == ("int64", 3)
+    assert sorted(data.labels(data.y_test)) == ["run"] * 4 + ["sit"] * 4 + ["stand"] * 4
+
+
+def test_numbers_that_are_no_class_numbers(tmp_path: Path) -> None:
+    """They stay as they are: which class each is depends on the model."""
+    data = load_data(saved(tmp_path, X=X, Y=np.array([-1.0, 1.0])[np.arange(60) % 2]))
+    assert data.num_classes == 2 and set(data.y_train) == {-1, 1} and data.label_map is None
+
+
+@pytest.mark.parametrize(
+    ("y", "problem"),
+    [
+        (np.array(["a", ""])[np.arange(60) % 2], "row 1: has no label"),
+        (np.array(["a", "b" * 257])[np.arange(60) % 2], "row 1: has a label of 257 characters"),
+        (np.array([b"a", b"\xff"])[np.arange(60) % 2], "has labels that are no text"),
+    ],
+)
+def test_what_is_no_name(y: NDArray[Any], problem: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=problem):
+        load_data(saved(tmp_path, x=X, y=y))
+
+
+def test_a_name_that_the_training_set_does_not_have(tmp_path: Path) -> None:
+    y = np.array(["a", "b"])[np.arange(60) % 2]
+    other = np.array(["a", "c"])[np.arange(9) % 2]
+    with pytest.raises(InputError, match="test set, row 1: label 'c' is none of a, b"):
+        load_data(saved(tmp_path, x_train=X, y_train=y, x_test=X[:9], y_test=other))
+    with pytest.raises(InputError, match="test set: labels are numbers, those that the model has learnt names"):
+        load_data(saved(tmp_path, x_train=X, y_train=y, x_test=X[:9], y_test=np.arange(9) % 2))
+
+
+def test_a_folder_of_arrays_is_mapped(tmp_path: Path) -> None:
+    """The same set as in an .npz; arrays without labels are samples."""
+    for name, array in {"x_train": X, "y_train": Y, "x_test": X[:9], "y_test": Y[:9]}.items():
+        np.save(tmp_path / f"{name}.npy", array)
+    data = load_data(tmp_path)
+    np.testing.assert_array_equal(data.x_train, X)
+    np.testing.assert_array_equal(data.y_test, Y[:9].astype(np.float32))
+    assert isinstance(data.x_train.base, np.memmap) or isinstance(data.x_train, np.memmap)
+    (tmp_path / "x_test.npy").write_bytes((tmp_path / "x_test.npy").read_bytes()[:-4])
+    with pytest.raises(InputError, match=r"x_test\.npy: has 428 bytes of data, its header says 432"):
+        load_data(tmp_path)
 
 
 def test_one_number_that_is_no_class_makes_targets_of_both_parts(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_an_unknown_ending(tmp_path: Path) -> None:
 
 def test_a_folder_of_something_else(tmp_path: Path) -> None:
     (tmp_path / "data_batch_1").write_bytes(b"\x80\x04N.")  # the Python version of CIFAR is pickled
-    assert "holds no train-images-idx3-ubyte[.gz], data_batch_1.bin or train.bin" in refusal(tmp_path)
+    assert "holds no train-images-idx3-ubyte[.gz], data_batch_1.bin, train.bin or x_train.npy" in refusal(tmp_path)
 
 
 def test_data_need_numpy_only() -> None:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.run.data.data_files import refusal
-from tinyfoa_rt.errors import InputError
-from tinyfoa_rt.run.data import load_data
+from tinyfoa_rt.errors import InputError, UsageError
+from tinyfoa_rt.run.data import load_data, load_samples
 
 ROWS = "".join(f"{i / 4},{-i}e-1,{i % 2}\n" for i in range(20))
 
@@ -33,6 +33,44 @@ def test_a_header_is_optional(tmp_path: Path, header: str) -> None:
     np.testing.assert_array_equal(np.concatenate([data.y_train, data.y_test])[order], [i % 2 for i in range(20)])
 
 
+@pytest.mark.parametrize("separator", ",\t;|")
+def test_separators_and_quotes(tmp_path: Path, separator: str) -> None:
+    """What makes most fields of the first line separates; a quoted field may hold it."""
+    text = f'"a{separator}b",c,kind\n'.replace(",", separator) + ROWS.replace(",", separator)
+    data = load_data(table(tmp_path / "a.tsv", text))
+    assert (len(data.x_train), data.x_train.shape[1], data.num_classes) == (16, 2, 2)
+
+
+@pytest.mark.parametrize("label", ["kind", "1"])
+def test_the_column_of_the_labels(tmp_path: Path, label: str) -> None:
+    text = "kind,width,height\n" + "".join(f"{['no', 'yes'][i % 2]},{i},{-i}\n" for i in range(20))
+    data = load_data(table(tmp_path / "a.csv", text), label)
+    assert data.label_map is not None and data.label_map.labels == ("no", "yes")
+    rows = np.concatenate([data.x_train, data.x_test])
+    names = data.labels(np.concatenate([data.y_train, data.y_test]))
+    assert sorted(map(tuple, rows.tolist())) == [(i, -i) for i in range(20)]
+    assert all(name == ("no", "yes")[int(row[0]) % 2] for row, name in zip(rows, names))
+
+
+def test_a_label_that_is_no_column(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", "width,height,kind\n" + ROWS)
+    with pytest.raises(UsageError, match=r"--label colour: is no column of a\.csv; give 1 to 3 or width, height, kind"):
+        load_data(path, "colour")
+    with pytest.raises(UsageError, match="--label 4: is no column"):
+        load_data(path, "4")
+    with pytest.raises(UsageError, match="is the column of a table"):
+        load_data("digits", "4")
+
+
+@pytest.mark.parametrize("has_labels", [True, False])
+def test_all_rows_with_or_without_labels(tmp_path: Path, has_labels: bool) -> None:
+    rows = [(0.5, 1.0, "x"), (2.0, -3.0, "y")]
+    text = "".join(",".join(map(str, row[: 2 + has_labels])) + "\n" for row in rows)
+    x, y = load_samples(table(tmp_path / "a.csv", text), 2)
+    assert np.asarray(x).tolist() == [[0.5, 1.0], [2.0, -3.0]]
+    assert (None if y is None else y.tolist()) == (["x", "y"] if has_labels else None)
+
+
 def test_columns_are_normalized_apart(tmp_path: Path) -> None:
     data = load_data(str(table(tmp_path / "a.csv", ROWS)))
     normalized = data.normalization.apply(data.x_train)
@@ -45,8 +83,8 @@ def test_columns_are_normalized_apart(tmp_path: Path) -> None:
     [
         ("", "a.csv: holds no rows of numbers"),
         ("a,b,c\n", "a.csv: holds no rows of numbers"),
-        ("1\n2\n", "a.csv, line 1: has one column"),
-        ("1;2;0\n3;4;1\n", "a.csv, line 2: has one column; separate columns with commas"),
+        ("1\n2\n", "a.csv: has one column"),
+        ("1;2;0\n3,4,1\n", "a.csv, line 2: has 1 columns, the rows before it 3"),
         (ROWS + "1,0\n", "a.csv, line 21: has 2 columns, the rows before it 3"),
         (ROWS + "\n1,2,3,0\n", "a.csv, line 22: has 4 columns, the rows before it 3"),
         (ROWS + "1,,0\n", "a.csv, line 21, column 2: '' is not a finite number"),
@@ -54,7 +92,9 @@ def test_columns_are_normalized_apart(tmp_path: Path) -> None:
         (ROWS + "1,-Inf,0\n", "a.csv, line 21, column 2: '-Inf' is not a finite number"),
         (ROWS + "1,1e39,0\n", "a.csv, line 21, column 2: '1e39' is not a finite number"),
         ("1,two,0\n" + ROWS, "a.csv, line 1, column 2: 'two' is not a finite number"),
-        (ROWS + "1,2,cat\n", "a.csv, line 21, column 3: 'cat' is not a finite number"),
+        (ROWS + "1,2,\n", "a.csv, line 21, column 3: has no label"),
+        (ROWS + "1,2,nan\n", "a.csv, line 21, column 3: 'nan' is not a finite number"),
+        (ROWS.replace(",0\n", ",cat\n").replace(",1\n", ",cat\n"), "a.csv: all labels are 'cat'"),
         ("1,2,0\n" * 9, "a.csv: all labels are 0"),
         ("1,2,0\n1,2,1\n", "a.csv: 2 samples are too few to test with"),
         (b"1,2,\xff\n", "a.csv: is no table as text"),

@@ -23,7 +23,6 @@ CIFAR10_TEST = "test_batch.bin"
 CIFAR100_TRAIN = "train.bin"
 _IMAGE = (3, 32, 32)
 _IMAGE_NBYTES = 3 * 32 * 32
-_CHANNEL_AXIS = 1
 _BATCH = re.compile(r"data_batch_([1-9]\d{0,3})\.bin")
 
 
@@ -40,7 +39,7 @@ def load_cifar10_folder(folder: Path) -> DataSet:
         raise InputError(folder.name, f"holds no data_batch_{missing}.bin", "unpack the whole binary version of CIFAR-10")
     train = [_read(folder / name, num_labels=1, num_classes=10) for name in names]
     test = _read(folder / CIFAR10_TEST, num_labels=1, num_classes=10)
-    return join(folder.name, _concatenated(train), test, num_classes=10, channel_axis=_CHANNEL_AXIS)
+    return join(folder.name, _concatenated(train), test, num_classes=10)
 
 
 def load_cifar100_folder(folder: Path) -> DataSet:
@@ -50,7 +49,7 @@ def load_cifar100_folder(folder: Path) -> DataSet:
         InputError: as for CIFAR-10.
     """
     train, test = (_read(folder / name, num_labels=2, num_classes=100) for name in (CIFAR100_TRAIN, "test.bin"))
-    return join(folder.name, train, test, num_classes=100, channel_axis=_CHANNEL_AXIS)
+    return join(folder.name, train, test, num_classes=100)
 
 
 def _read(path: Path, *, num_labels: int, num_classes: int) -> Part:

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyfoa_rt.errors import InputError
+from tinyfoa_rt.errors import InputError, UsageError
 from tinyfoa_rt.run.data.features import chunks
 from tinyfoa_rt.run.data.some_rows import SomeRows
 
-__all__ = ["Normalization", "measure"]
+__all__ = ["AUTO", "Normalization", "channel_axis", "check_normalization", "measure"]
+
+AUTO = "auto"
 
 Statistic = float | tuple[float, ...]
 
@@ -57,6 +59,13 @@ class Normalization:
         normalized *= scale
         return normalized
 
+    @property
+    def text(self) -> str:
+        """What it does, in a line."""
+        if isinstance(self.mean, tuple):
+            return f"mean and deviation of each of {len(self.mean)} on axis {self.axis} become 0 and 1"
+        return f"mean {self.mean:.4g} and deviation {self.std:.4g} of all values become 0 and 1"
+
     def to_json(self) -> dict[str, Any]:
         """Return an object of numbers and lists, equal after ``from_json``."""
         mean, std = (list(v) if isinstance(v, tuple) else v for v in (self.mean, self.std))
@@ -79,6 +88,33 @@ class Normalization:
         if min(std if isinstance(std, tuple) else (std,)) < _SMALLEST_STD:
             raise InputError("normalization", "std is not greater than 0", _MEND)
         return cls(mean, std, axis)
+
+
+def check_normalization(asked: str) -> None:
+    """Refuse what training does not know.
+
+    Raises:
+        UsageError: it is neither ``auto``, ``data`` nor ``none``.
+    """
+    if asked not in (AUTO, "data", "none"):
+        raise UsageError(f"--normalization {asked}", "is not known", "use auto, data or none")
+
+
+def channel_axis(x: NDArray[Any] | SomeRows) -> int | None:
+    """Return the axis of raw samples (N, ...) whose elements have a mean and a deviation each; ``None`` where all have one.
+
+    Of a table, (N, features), each feature; but bytes are pixels, and have one. Of images, (N, C, H, W) or (N, H, W, C), each of
+    2 to 4 channels; of signals, (N, C, L) or (N, L, C), each channel, where there are at least four times as many positions.
+    """
+    is_bytes = x.dtype == np.uint8
+    if x.ndim == 2:
+        return None if is_bytes else 1
+    found = {axis: x.shape[axis] for axis in (1, x.ndim - 1)}
+    if x.ndim == 4:
+        return next((axis for axis, size in found.items() if 2 <= size <= 4 and size < x.shape[2]), None)
+    if x.ndim == 3 and not is_bytes:
+        return next((axis for axis, size in found.items() if 2 <= size <= x.shape[3 - axis] // 4), None)
+    return None
 
 
 def measure(x: NDArray[Any] | SomeRows, axis: int | None) -> Normalization:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,7 @@ __all__ = ["split_stratified"]
 _SEED = 0
 
 
-def split_stratified(y: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def split_stratified(y: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the rows of the training set and of the test set, each ascending.
 
     A fifth of each class, rounded, is for testing: a class of one or two samples is for training only. The rows are drawn

@@ -67,7 +67,7 @@ public:
     }
 
 private:
-    static constexpr const char* format = "tinyfoa-checkpoint/3";
+    static constexpr const char* format = "tinyfoa-checkpoint/4";
     static constexpr const char* progress_name = "progress";
     static constexpr const char* manifest_name = "checkpoint.json";
     static constexpr const char* anew = "take another checkpoint or train anew";

@@ -28,6 +28,7 @@ auto find_named(Pairs& pairs, const std::string& name) {
 struct Progress {
     TrainSettings settings;
     std::optional<Normalization> normalization;
+    Json labels;                                        // which label each class is, texts or numbers; null of class numbers
     std::optional<std::string> data;                    // digest of the round's data; none before the first and on a stream
     std::size_t block = 0;                              // in training; the number of blocks where the round has ended
     std::int64_t step = 0;                              // steps that this block has taken in this round
@@ -82,6 +83,7 @@ struct Progress {
         }
         Json value = Json::object();
         value.add("settings", std::move(saved)).add("normalization", normalization ? normalization->to_json() : Json());
+        value.add("labels", labels);
         value.add("data", data ? Json::string(*data) : Json());
         value.add("block", Json::integer(static_cast<std::int64_t>(block)))
             .add("step", Json::integer(step))
@@ -107,6 +109,7 @@ struct Progress {
         if (!reader.is_null("normalization")) {
             progress.normalization = Normalization::from_json(place + ", normalization", *reader.any("normalization"));
         }
+        progress.labels = *reader.any("labels");
         if (!reader.is_null("data")) {
             progress.data = reader.text("data");
         }
