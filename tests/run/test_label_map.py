@@ -84,7 +84,7 @@ def test_names_after_class_numbers_are_refused(three: Artifact) -> None:
 
 def test_more_labels_than_classes(three: Artifact, tmp_path: Path) -> None:
     y = np.array(["a", "b", "c", "d"])[np.arange(60) % 4]
-    with pytest.raises(InputError, match=r"4 different values \(a, b, c, d\), and the model 3 classes; plan with --classes 4"):
+    with pytest.raises(InputError, match=r"4 different labels \(a, b, c, d\), and the model 3 classes; plan with --classes 4"):
         Trainer(three, kernels=None).fit(X, y, epochs=1)
     onnx.save(mlp((12, 16, 3)), tmp_path / "model.onnx")
     with pytest.raises(InputError, match="plan with --classes 4"):

@@ -120,7 +120,7 @@ def test_what_was_interrupted_goes_on_only_as_it_was_begun(tmp_path: Path) -> No
             trainer.fit(x, y, normalization=None)
     for settings in ({"epochs": 40}, {"seed": 1}, {"blocks": ["fc1"]}, {"normalization": Normalization(0.0, 2.0)}):
         with pytest.raises(UsageError, match=r"is not what the training was begun with"):
-            trainer.fit(X, Y, normalization=None, **settings)
+            trainer.fit(X, Y, **settings)
     assert_equal_weights(before, arrays_of(trainer))
     # The same values, in another type and shape.
     assert trainer.fit(X.astype(np.float64).reshape(-1, 3, 4), Y.astype(np.int32), normalization=None, epochs=2).is_done
@@ -136,8 +136,10 @@ def test_restart_leaves_what_was_interrupted(tmp_path: Path) -> None:
 def test_a_normalization_is_kept(tmp_path: Path) -> None:
     normalization = Normalization(0.5, 2.0)
     trainer = Trainer(artifact_of(tmp_path)).fit(X, Y, epochs=1, normalization=normalization)
-    trainer.fit(X, Y, normalization=None, epochs=1)
+    trainer.fit(X, Y, epochs=1)
     assert trainer.progress.normalization == normalization
+    trainer.fit(X, Y, epochs=1, normalization=None)
+    assert trainer.progress.normalization is None
 
 
 @pytest.mark.parametrize("order", ORDERS)

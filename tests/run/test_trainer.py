@@ -174,9 +174,9 @@ BAD_DATA = [
     (X[:0], Y[:0], "has no samples"),
     (X, Y[:-1], "120 samples and 119 labels"),
     (X[:, :5], Y, "samples have shape"),
-    (X, Y + 3, "is outside 0 to 3"),
-    (X, Y - 1, "is outside 0 to 3"),
-    (X, Y.astype(float), "give one whole number"),
+    (X, np.arange(120), "has 120 different labels|is outside 0 to 3"),
+    (X, np.arange(120) - 100, "has 120 different labels|is outside 0 to 3"),
+    (X, Y + 0.5, "is not a whole number; number the classes from 0, or plan with --loss mean-squared-error"),
     (np.where(np.arange(120)[:, None] == 7, np.nan, X), Y, "row 7: holds NaN or Inf"),
 ]
 

@@ -78,11 +78,11 @@ def with_loss_of(graph: Graph, options: PlanOptions, labels: Any) -> PlanOptions
 
 def _as_planned(y: NDArray[Any], num_outputs: int) -> NDArray[Any]:
     """Labels as training has them: class numbers (N,), or numbers (N, outputs)."""
-    labels = as_labels(y, "labels", are_numbers=is_regression(y))
+    labels = as_labels(y, "data", are_numbers=is_regression(y))
     if labels.ndim > 1 or (num_outputs == 1 and len(np.unique(labels)) != 2):
         return labels
-    label_map = label_map_of(labels, max(num_outputs, 2), "labels")
-    return labels if label_map is None else label_map.numbers_of(labels, "labels")
+    label_map = label_map_of(labels, max(num_outputs, 2), "data")
+    return labels if label_map is None else label_map.numbers_of(labels, "data")
 
 
 def check_loss(graph: Graph, output: str, loss: str) -> None:

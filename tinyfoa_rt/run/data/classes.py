@@ -14,6 +14,7 @@ __all__ = ["LARGEST_NUM_CLASSES", "as_classes", "check_classes", "is_one_hot"]
 
 # Of more different labels each is an identifier or a measurement, not a class; they would size the output layer.
 LARGEST_NUM_CLASSES = 65_536
+_NUMBER_THEM = "number the classes from 0, or plan with --loss mean-squared-error"
 # A label that is longer is a text, not the name of a class.
 _LONGEST_NAME = 256
 
@@ -46,7 +47,7 @@ def as_classes(y: NDArray[Any], place: str) -> NDArray[Any]:
     bad = ~np.isfinite(y) | (np.floor(y) != y) | (np.abs(y) >= 2.0**63) if y.dtype.kind == "f" else np.zeros(0, dtype=bool)
     if bad.any():
         row = int(bad.argmax())
-        raise InputError(f"{place}, row {row}", f"label {y[row]} is not a whole number", "number the classes from 0")
+        raise InputError(f"{place}, row {row}", f"label {y[row]} is not a whole number", _NUMBER_THEM)
     return y.astype(np.int64)
 
 

@@ -57,7 +57,7 @@ class LabelMap:
     def text(self) -> str:
         """The labels in a line; of many the first ones."""
         shown = ", ".join(elide(str(label)) for label in self.labels[:8])
-        return shown if len(self.labels) <= 8 else f"{shown} ... ({len(self.labels)} labels)"
+        return shown if len(self.labels) <= 8 else f"{shown} ..."
 
     def to_json(self) -> list[Any]:
         """Return a list of texts or of whole numbers."""
@@ -91,6 +91,6 @@ def label_map_of(y: NDArray[Any], num_outputs: int, place: str) -> LabelMap | No
         return None
     found = LabelMap.of(y)
     if len(found.labels) > num_outputs:
-        problem = f"have {len(found.labels)} different values ({found.text}), and the model {num_outputs} classes"
-        raise InputError(place, f"labels {problem}", f"plan with --classes {len(found.labels)}, or another --loss")
+        problem = f"has {len(found.labels)} different labels ({found.text}), and the model {num_outputs} classes"
+        raise InputError(place, problem, f"plan with --classes {len(found.labels)}, or another --loss")
     return found
