@@ -49,6 +49,7 @@ CASES: dict[str, dict[str, Any]] = {
     "learned-pooled": {"batch": 2, "slices": "2x2", "head": "learned", "head_pool": "average", "optimizer": "adam"},
     "levels": {"batch": 2, "slices": "2x2", "head": "kaiming", "activation_bits": 2},
     "levels-one": {"batch": 1, "slices": "1x3", "head": "learned", "activation_bits": 2, "optimizer": "normalized"},
+    "levels-real-first": {"batch": 2, "slices": "2x2", "head": "kaiming", "activation_bits": 2, "first_layer": "real"},
     "levels-pooled": {
         "batch": 2,
         "slices": "2x2",

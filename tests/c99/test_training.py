@@ -47,6 +47,7 @@ CASES: dict[str, dict[str, Any]] = {
     "learned-adam": {"batch": 2, "slices": "3x2", "head": "learned", "optimizer": "adam"},
     "learned-weights": {"batch": 2, "slices": "2x2", "head": "learned", "binarize": "weights"},
     "learned-float": {"batch": 1, "slices": "2x2", "head": "learned", "binarize": "none"},
+    "real-first": {"batch": 2, "slices": "2x2", "first_layer": "real"},
     "levels": {"batch": 3, "slices": "2x2", "activation_bits": 2},
     "levels-one": {"batch": 1, "slices": "4x1", "activation_bits": 2, "block_output": "scaled", "classifier": "binary"},
     "levels-adam": {"batch": 2, "schedule": "full", "activation_bits": 2, "optimizer": "adam", "head": "learned"},

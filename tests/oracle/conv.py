@@ -75,7 +75,7 @@ class ConvBlock(DenseBlock):
     def _product(self, x: Array) -> Array:
         flat = self.weight.reshape(len(self.weight), -1)
         alpha = np.ones(len(flat))
-        if self.binarize != "none":
+        if self.has_signs:
             rows = np.abs(flat).mean(axis=1)
             alpha = rows if self.alpha == "row" else np.full(len(flat), rows.mean())
             flat = np.where(flat >= 0, 1.0, -1.0)

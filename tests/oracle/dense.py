@@ -49,9 +49,19 @@ class DenseBlock:
     head_state: dict[str, Array] = field(default_factory=dict)
     _seen: Array = field(default_factory=lambda: np.zeros(0))
 
+    @property
+    def has_signs(self) -> bool:
+        """Whether products use signs of weights."""
+        return self.binarize in ("both", "weights")
+
+    @property
+    def has_bits(self) -> bool:
+        """Whether the output is binarized."""
+        return self.binarize in ("both", "activations")
+
     def forward(self, x: Array) -> Array:
         """Return z = alpha (x . sign(W)^T) + b, or x . W^T + b without binarization."""
-        if self.binarize == "none":
+        if not self.has_signs:
             return np.asarray(x @ self.weight.T + self.bias)
         signs = np.where(self.weight >= 0, 1.0, -1.0)
         alpha = np.abs(self.weight).mean(axis=1) if self.alpha == "row" else np.abs(self.weight).mean()
@@ -86,7 +96,7 @@ class DenseBlock:
     def _logits(self, z: Array) -> Array:
         if self.head is None:
             return z
-        if self.binarize == "both":
+        if self.has_bits:
             self.scale = self.momentum * self.scale + (1 - self.momentum) * float(np.abs(z).mean())
             h = self.scale * self.bits(z)
         else:
@@ -121,7 +131,7 @@ class DenseBlock:
         if self.head is None:
             return grad_logits
         grad_h = self._grad_output(self.gain * (grad_logits @ self.head))
-        window = self.window(z) if self.binarize == "both" else z > 0
+        window = self.window(z) if self.has_bits else z > 0
         return np.asarray(grad_h * window)
 
     def _update(self, part: Slice, grad_w: Array, grad_b: Array, rate: float) -> None:
@@ -131,7 +141,7 @@ class DenseBlock:
         change_w = self._change(state, "w", grad_w)
         change_b = self._change(state, "b", grad_b)
         moved = self.weight[j0:j1, i0:i1] - rate * change_w
-        self.weight[j0:j1, i0:i1] = moved if self.binarize == "none" else np.clip(moved, -1, 1)
+        self.weight[j0:j1, i0:i1] = np.clip(moved, -1, 1) if self.has_signs else moved
         self.bias[j0:j1] -= rate * change_b
 
     def _change(self, state: dict[str, Array], name: str, grad: Array) -> Array:

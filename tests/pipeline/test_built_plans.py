@@ -53,6 +53,7 @@ OTHER: dict[str, Any] = {
     "block_output": "scaled",
     "class_weights": "1,2,3,0.5,4",
     "classifier": "binary",
+    "first_layer": "real",
     "latent": "int8",
     "classes": 7,
     "order": "interleaved",

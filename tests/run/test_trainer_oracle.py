@@ -49,7 +49,7 @@ class Oracle:
                     window_floor=-1.0,
                     alpha=options.get("weight_scale", "row"),
                     has_levels=options.get("activation_bits") == 2 and head is not None,
-                    binarize="both" if record.layers[0].is_binary else "none",
+                    binarize="both" if record.layers[0].is_binary else "activations" if head is not None else "none",
                     input_center=center if self.blocks and record.layers[0].is_binary and not scaled else 0.0,
                 )
             )
@@ -107,9 +107,9 @@ CASES += [("slice", "normalized")]
     "option",
     [
         *({}, {"scale": "batch"}, {"weight_scale": "tensor"}, {"block_output": "scaled", "classifier": "binary"}),
-        {"activation_bits": 2},
+        *({"activation_bits": 2}, {"first_layer": "real"}),
     ],
-    ids=["running-row", "batch", "tensor", "scaled", "levels"],
+    ids=["running-row", "batch", "tensor", "scaled", "levels", "real-first"],
 )
 def test_60_steps(tmp_path: Path, schedule: str, option: dict[str, Any], optimizer: str) -> None:
     check_equal(*train_both(tmp_path, {"schedule": schedule, "optimizer": optimizer, **option}))

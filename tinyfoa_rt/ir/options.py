@@ -21,6 +21,7 @@ from tinyfoa_rt.ir.recipe import (
     BINARIZE,
     BLOCK_OUTPUTS,
     CLASSIFIERS,
+    FIRST_LAYERS,
     HEAD_POOLS,
     HEADS,
     SCALES,
@@ -190,6 +191,9 @@ class PlanOptions:
         CLASSIFIERS,
         "Weights of the model's classifier: real or binary. head: real, and the learned head of the last block before it, with "
         "which it trains.",
+    )
+    first_layer: str = _choice(
+        "binary", FIRST_LAYERS, "Weights of what reads the samples: binary, or real; what it hands on is binarized all the same."
     )
     latent: str = _choice(
         FLOAT,

@@ -8,7 +8,7 @@ from tinyfoa_rt.ir.class_weights import NO_CLASS_WEIGHTS
 from tinyfoa_rt.ir.latents import FLOAT
 
 __all__ = [
-    "BINARIZE", "BLOCK_OUTPUTS", "CLASSIFIERS", "HEADS", "HEAD_POOLS", "SCALES", "STE_WINDOWS", "WEIGHT_SCALES",
+    "BINARIZE", "BLOCK_OUTPUTS", "CLASSIFIERS", "FIRST_LAYERS", "HEADS", "HEAD_POOLS", "SCALES", "STE_WINDOWS", "WEIGHT_SCALES",
     "Recipe",
 ]  # fmt: skip
 
@@ -20,6 +20,7 @@ SCALES = ("running", "batch")
 STE_WINDOWS = ("symmetric", "relu")
 BLOCK_OUTPUTS = ("bits", "scaled")
 CLASSIFIERS = ("real", "binary", "head")
+FIRST_LAYERS = ("binary", "real")
 
 # Of a batch of 100; smaller batches keep more, so that the mean is over as many samples.
 _SCALE_MOMENTUM = 0.9
@@ -50,6 +51,7 @@ class Recipe:
         block_output: the next block reads h in {0, 1}, whose gradient takes h - 1/2, or h in {0, s} as in the paper.
         classifier: weights of the model's own classifier: ``real``, ``binary`` where all others are, or real and a ``head``:
             trained in one block with the layer before, which has no other head.
+        first_layer: weights of layers that no trained or frozen layer is before are binarized as all others, or stay real.
         latent: what latent weights are: real numbers, or whole ones of few bits (ir/latents.py).
         method: where the error comes from, a name of :data:`tinyfoa_rt.steps.methods.METHODS`.
     """
@@ -68,6 +70,7 @@ class Recipe:
     activation_bits: int = 1
     block_output: str = "bits"
     classifier: str = "real"
+    first_layer: str = "binary"
     latent: str = FLOAT
     method: str = "local-head"
 

@@ -42,10 +42,12 @@ def _learns_weights(part: Block, trained: Collection[str]) -> bool:
 def recipe_of_layer(block: Block, layer: Layer, recipe: Recipe) -> Recipe:
     """The recipe of one layer of a block that is trained by ``recipe``.
 
-    The model's classifier has a precision of its own, and biases are real numbers.
+    The model's classifier and its first layers have a precision of their own, and biases are real numbers.
     """
     if layer.kind == "bias":
         return replace(recipe, binarize="none", latent=FLOAT)
+    if recipe.first_layer == "real" and any(layer in part.layers for part in block.stages if part.depth == 1):
+        return replace(recipe, binarize="none")
     is_last = block.is_classifier and any(layer is each for each in block.stages[-1].layers)
     return recipe.of_classifier() if is_last else recipe
 
