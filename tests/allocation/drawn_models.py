@@ -9,11 +9,11 @@ import onnx
 
 from tests.small_models import ModelBuilder, mlp
 
-__all__ = ["BLOCKS_FROM", "INTEGERS_FROM", "LEARNED_FROM", "REPEATED_FROM", "draw_case"]
+__all__ = ["BLOCKS_FROM", "INTEGERS_FROM", "LEARNED_FROM", "LEVELS_FROM", "REPEATED_FROM", "draw_case"]
 
 # Networks from this number on have heads that learn, from this one on blocks of several layers, from this one on one block, which
-# may compute activations again, and from this one on latent weights of few bits.
-LEARNED_FROM, BLOCKS_FROM, REPEATED_FROM, INTEGERS_FROM = 1000, 2000, 3000, 4000
+# may compute activations again, from this one on latent weights of few bits, and from this one on activations of two bits.
+LEARNED_FROM, BLOCKS_FROM, REPEATED_FROM, INTEGERS_FROM, LEVELS_FROM = 1000, 2000, 3000, 4000, 5000
 _ACTIVATIONS = ("Relu", "Relu", "LeakyRelu", "Sigmoid", "Tanh", "HardSwish")
 
 
@@ -32,7 +32,9 @@ def draw_case(seed: int) -> tuple[onnx.ModelProto, dict[str, Any]]:
         "weight_scale": rng.choice(("row", "row", "tensor")),
         "schedule": rng.choice(("slice", "slice", "slice", "full")),
     }
-    if seed >= INTEGERS_FROM:
+    if seed >= LEVELS_FROM:
+        options.update(block_layers=rng.choice(("1", "all")), binarize="both", activation_bits=2)
+    elif seed >= INTEGERS_FROM:
         options.update(block_layers=rng.choice(("1", "all")), latent=rng.choice(("int8", "int12", "int16")))
     elif seed >= BLOCKS_FROM:
         options["block_layers"] = rng.choice(("2", "3", "all"))

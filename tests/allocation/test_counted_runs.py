@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.allocation.drawn_models import BLOCKS_FROM, INTEGERS_FROM, LEARNED_FROM, REPEATED_FROM
+from tests.allocation.drawn_models import BLOCKS_FROM, INTEGERS_FROM, LEARNED_FROM, LEVELS_FROM, REPEATED_FROM
 from tests.ort_ops.conftest import library
 
 __all__ = ["library"]
@@ -74,6 +74,11 @@ def test_where_activations_are_computed_again_no_run_takes_more_than_its_plan(co
 @pytest.mark.slow
 def test_with_latent_weights_of_few_bits_no_run_takes_more_than_its_plan(counter: Path) -> None:
     check(counted(counter, range(INTEGERS_FROM, INTEGERS_FROM + 12)))
+
+
+@pytest.mark.slow
+def test_with_activations_of_two_bits_no_run_takes_more_than_its_plan(counter: Path) -> None:
+    check(counted(counter, range(LEVELS_FROM, LEVELS_FROM + 12)))
 
 
 @pytest.mark.slow
