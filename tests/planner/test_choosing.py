@@ -20,7 +20,16 @@ from tinyfoa_rt.ir.plan import Plan
 from tinyfoa_rt.pipeline import fits
 from tinyfoa_rt.planner.choosing import Choice, choose, most_slices
 from tinyfoa_rt.planner.costs import BlockCosts
-from tinyfoa_rt.planner.ranking import AXES, LATENTS_OF_CONVOLUTIONS, LATENTS_OF_DENSE, approaches, level_of, points_of
+from tinyfoa_rt.planner.ranking import (
+    AXES,
+    LATENTS_OF_CONVOLUTIONS,
+    LATENTS_OF_DENSE,
+    LATENTS_OF_SIGNS,
+    Order,
+    level_of,
+    order_of,
+)
+from tinyfoa_rt.planner.task import resolve_options
 
 TARGETS = ("ort-cpu", "c99")
 # Plans of every approach, or of many budgets, take a second each.
@@ -45,11 +54,16 @@ def chosen(graph: Graph, budget: int, **given: Any) -> Choice:
 
 def plans_of_approaches(graph: Graph, budget: int, **given: Any) -> list[tuple[float, Plan]]:
     """Every approach's plan and its points."""
-    found = []
-    for approach in approaches(AXES, given):
-        planned = plan(graph, budget, **given, **approach.options)
-        found.append((approach.points + level_of(most_slices(planned)), planned))
+    found, order = [], order_in(graph, given["target"])
+    for approach in order.approaches(given):
+        planned = plan(graph, budget, **{**given, **approach.options})
+        found.append((approach.points + order.halving * level_of(most_slices(planned)), planned))
     return found
+
+
+def order_in(graph: Graph, target: str) -> Order:
+    """The order of all layers, with formats of latent weights in generated C."""
+    return order_of(resolve_options(graph, options_of(target=target, budget=1)), has_latents=target == "c99")
 
 
 def budgets(graph: Graph, target: str, count: int) -> list[int]:
@@ -62,13 +76,15 @@ def budgets(graph: Graph, target: str, count: int) -> list[int]:
 @pytest.mark.parametrize(("make", "target"), CASES[:3])
 def test_the_choice_is_the_best_of_all_approaches_that_fit(tmp_path: Path, make: Make, target: str) -> None:
     graph = load_model(make(), tmp_path)
-    seen = set()
-    for budget in budgets(graph, target, 4):
-        choice = chosen(graph, budget, target=target)
-        fitting = [points for points, planned in plans_of_approaches(graph, budget, target=target) if planned.feasible]
+    seen, given = set(), {"target": target, "head": "learned"}  # half of all approaches
+    for budget in budgets(graph, target, 3):
+        choice = chosen(graph, budget, **given)
+        fitting = [points for points, planned in plans_of_approaches(graph, budget, **given) if planned.feasible]
         assert choice.plan.feasible == bool(fitting)
         if fitting:
-            assert choice.points == min(fitting) == points_of(choice.plan.options, most_slices(choice.plan))
+            assert (
+                choice.points == min(fitting) == order_in(graph, target).points_of(choice.plan.options, most_slices(choice.plan))
+            )
             assert choice.plan.peak_bytes <= budget
         seen.add((choice.plan.feasible, choice.title))
     assert len(seen) > 1
@@ -99,7 +115,7 @@ def test_the_next_better_way_needs_what_is_said(tmp_path: Path, make: Make, targ
         now = plan(graph, budget, target=target, **offer.options)
         assert budget < offer.nbytes
         assert paid.feasible and most_slices(paid) <= offer.num_slices
-        assert points_of(paid.options, most_slices(paid)) < choice.points
+        assert order_in(graph, target).points_of(paid.options, most_slices(paid)) < choice.points
         assert not now.feasible or most_slices(now) > offer.num_slices
         assert chosen(graph, offer.nbytes, target=target).points < choice.points
     assert offers > 2
@@ -113,13 +129,14 @@ def test_the_same_model_and_budget_give_the_same_plan(tmp_path: Path) -> None:
 @pytest.mark.parametrize("target", ["c99", pytest.param("ort-cpu", marks=pytest.mark.slow)])
 def test_where_nothing_fits_the_least_is_planned(tmp_path: Path, target: str) -> None:
     graph = load_model(conv_net(), tmp_path)
-    result = plan(graph, 1000, method="auto", target=target)
-    floors = [planned.floor_bytes for _, planned in plans_of_approaches(graph, 1000, target=target)]
+    given = {"target": target, "block_layers": "1"}
+    result = plan(graph, 1000, method="auto", **given)
+    floors = [planned.floor_bytes for _, planned in plans_of_approaches(graph, 1000, **given)]
     assert not result.feasible
     assert result.floor_bytes == min(floors) < max(floors)
     assert f"The smallest budget that would do is {min(floors):,} bytes" in result.reason
-    assert plan(graph, min(floors), method="auto", target=target).feasible
-    assert not plan(graph, min(floors) - 1, method="auto", target=target).feasible
+    assert plan(graph, min(floors), method="auto", **given).feasible
+    assert not plan(graph, min(floors) - 1, method="auto", **given).feasible
 
 
 @pytest.mark.parametrize(
@@ -154,7 +171,7 @@ def test_a_tail_is_chosen_by_auto_alone() -> None:
 def test_flash_counts_too(tmp_path: Path) -> None:
     """What is trained is stored more than once: where there is RAM for all layers, and no flash, the last ones are trained."""
     graph = load_model(mlp((64, 48, 10)), tmp_path)
-    options: dict[str, Any] = {"method": "auto", "train": "auto", "target": "c99"}
+    options: dict[str, Any] = {"method": "auto", "train": "auto", "target": "c99", "latent": "float32"}
     plans = [plan(graph, "64KB", **options, nonvolatile=str(nbytes)) for nbytes in range(8_000, 40_000, 4_000)]
     trained = [len(each.options.train) if each.feasible else 0 for each in plans]
     assert trained == sorted(trained) and {*trained} == {0, 1, 2}
@@ -183,7 +200,9 @@ def test_the_page_has_every_way_with_its_points() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs" / "choosing.md").read_text(encoding="utf-8")
     for way in (way for axis in AXES for way in axis.ways):
         assert f"| {way.title} | {way.points:g} | " in text
-    for axis, layers in ((LATENTS_OF_DENSE, "dense"), (LATENTS_OF_CONVOLUTIONS, "convolutions")):
+    for layers, halving in (("dense layers", 0.5), ("convolutions", 2)):
+        assert f"| each halving of the update fraction, {layers} | {halving:g} | " in text
+    for axis, layers in ((LATENTS_OF_DENSE, "dense"), (LATENTS_OF_CONVOLUTIONS, "convolutions"), (LATENTS_OF_SIGNS, "signs")):
         for way in axis.ways:
             titles = (way.title, f"{way.title}, {layers}", f"{way.title} (`--latent auto`)")
             assert any(f"| {title} | {way.points:g} | " in text for title in titles), way.title
@@ -224,3 +243,41 @@ def test_method_and_latents_are_chosen_together(tmp_path: Path) -> None:
     found = plan(graph, most, method="auto", latent="auto", **given)
     assert (found.options.block_layers, found.options.latent, most_slices(found)) == ("all", "int8", 1)
     assert "end to end in float" in found.reason and "on weights of 8 bits" in found.reason
+
+
+@pytest.mark.parametrize(("make", "formats"), [(mlp, {"int16", "int12", "int8"}), (conv_net, {"int16", "int12"})])
+def test_whole_layers_of_few_bits_come_before_slices(tmp_path: Path, make: Make, formats: set[str]) -> None:
+    """In generated C weights of few bits are taken as budgets shrink, the more bits the longer, and slices behind them."""
+    graph = load_model(make(), tmp_path)
+    given = {"target": "c99", "batch": 1, "block_layers": "all", "binarize": "none"}
+    fewest = min(formats, key=lambda name: int(name[3:]))
+    real, least = (plan(graph, "1MB", **given, slices="1x1", latent=each).peak_bytes for each in ("float32", fewest))
+    kinds = []
+    for budget in (real, real - 1, least, least - 1):
+        found = plan(graph, budget, method="auto", **given)
+        kinds.append((found.options.latent, most_slices(found) if found.feasible else None))
+    assert kinds[0] == ("float32", 1)
+    assert kinds[1][0] in formats and kinds[1][1] == 1
+    assert kinds[2] == (fewest, 1)
+    assert kinds[3][1] != 1
+
+
+def test_weights_of_few_bits_are_chosen_where_they_save_ram(tmp_path: Path) -> None:
+    graph = load_model(mlp(), tmp_path)
+    for budget in (4_000, 40_000):
+        assert plan(graph, budget, method="auto", target="ort-cpu").options.latent == "float32"
+
+
+def test_signs_have_latents_of_eight_bits_where_these_train(tmp_path: Path) -> None:
+    graph = load_model(conv_net(), tmp_path)
+    given: dict[str, Any] = {"binarize": "both", "block_layers": "all"}
+    order = order_in(graph, "c99")
+    assert [(each.options["latent"], each.points) for each in order.approaches(given)] == [("int8", 8), ("float32", 8.01)]
+    assert plan(graph, "64KB", method="auto", target="c99", **given).options.latent == "int8"
+
+
+@pytest.mark.parametrize("latent", ["int16", "float32"])
+def test_a_format_that_is_given_is_kept(tmp_path: Path, latent: str) -> None:
+    graph = load_model(mlp(), tmp_path)
+    for budget in (1_000, 4_000):
+        assert plan(graph, budget, method="auto", target="c99", latent=latent).options.latent == latent

@@ -44,7 +44,8 @@ def command(
     from tinyfoa_rt.pipeline import plan
     from tinyfoa_rt.planner.choosing import most_slices
     from tinyfoa_rt.planner.picking import pick
-    from tinyfoa_rt.planner.ranking import FIXING, points_of
+    from tinyfoa_rt.planner.ranking import FIXING, chooses_latents, order_of
+    from tinyfoa_rt.planner.task import resolve_options
     from tinyfoa_rt.report import print_plan, render_chart, suggest
     from tinyfoa_rt.terminal import print_parts
 
@@ -61,9 +62,12 @@ def command(
     else:
         print_plan(result)
         if FIXING.isdisjoint(options):
-            points = points_of(result.options, most_slices(result))
             asked = options_of(**{**options, "latent": result.options.latent})
-            print_parts([suggest(result, pick(graph, asked, points) if result.feasible else None)])
+            task = resolve_options(graph, result.options, result.profile)
+            order = order_of(task, has_latents=chooses_latents(result.profile, asked, options))
+            points = order.points_of(result.options, most_slices(result))
+            better = pick(graph, asked, order, points) if result.feasible else None
+            print_parts([suggest(result, points, better)])
     if not result.feasible:
         if as_json:
             click.echo(f"tinyfoa-rt: {result.reason}", err=True)

@@ -19,20 +19,13 @@ from tinyfoa_rt.ir.options import AUTO, PlanOptions
 from tinyfoa_rt.ir.plan import Plan
 from tinyfoa_rt.planner.contestant import Contestant
 from tinyfoa_rt.planner.costs import BlockCosts
-from tinyfoa_rt.planner.ranking import (
-    AXES,
-    LATENTS_OF_CONVOLUTIONS,
-    LATENTS_OF_DENSE,
-    POINTS_A_HALVING,
-    Axis,
-    approaches,
-    level_of,
-    tails,
-)
-from tinyfoa_rt.planner.task import PlanningTask, resolve_options
+from tinyfoa_rt.planner.ranking import AXES, chooses_latents, level_of, order_of, tails
+from tinyfoa_rt.planner.task import resolve_options
 
 __all__ = ["Choice", "Offer", "choose", "most_slices"]
 
+# Points have at most two; sums of them may differ in the last bit.
+_DIGITS = 6
 _NEVER = 2**63  # bytes: more than there are
 
 
@@ -89,13 +82,14 @@ class _Field:
         self._model, self._finish = model, finish
         self._asked = _first_try(asked)
         fixed = {name: getattr(asked, name) for name in given if getattr(asked, name) != AUTO}
-        axes: tuple[Axis, ...] = AXES if asked.method == AUTO else ()
-        if asked.latent == AUTO:
-            axes = (_latents(resolve_options(model, self._asked)), *axes)
+        task = resolve_options(model, self._asked)
+        axes, has_latents = AXES, chooses_latents(task.profile, asked, given)
+        if asked.method != AUTO:  # the formats alone are chosen, of what is given or the default
+            axes, has_latents, fixed = (), True, {"binarize": asked.binarize, **fixed}
         if asked.train == AUTO:
-            num_parts = len(resolve_options(model, self._asked).parts.blocks)
-            axes, fixed = (tails(num_parts), *axes), {"block_layers": "all", **fixed}
-        self._approaches = approaches(axes, fixed)
+            axes, fixed = (tails(len(task.parts.blocks)), *axes), {"block_layers": "all", **fixed}
+        self._order = order_of(task, axes=axes, has_latents=has_latents)
+        self._approaches = self._order.approaches(fixed)
         self._running: dict[int, Contestant] = {}
         self._unstorable: list[Choice] = []
         self._refusals: list[UnsupportedError | UsageError] = []
@@ -142,7 +136,7 @@ class _Field:
     def _enters(self, place: int) -> bool:
         """Whether an approach can train the model, and fits if it is cut as finely as can be."""
         try:
-            contestant = Contestant(self._model, self._approaches[place], self._asked)
+            contestant = Contestant(self._model, self._approaches[place], self._order.halving, self._asked)
             fits = contestant.fits(contestant.finest_level)
         except (UnsupportedError, UsageError) as refusal:
             self._refusals.append(refusal)
@@ -165,7 +159,8 @@ class _Field:
 
     def _next_better(self, points: float) -> Offer | None:
         """Of all that have fewer points that which needs the least RAM."""
-        halvings = {place: (points - each.approach.points) / POINTS_A_HALVING for place, each in self._running.items()}
+        behind = {place: points - each.approach.points for place, each in self._running.items()}
+        halvings = {place: round(left / self._order.halving, _DIGITS) for place, left in behind.items()}
         levels = {place: math.ceil(count) - 1 for place, count in halvings.items() if count > 0}
         while (found := self._least(levels)) is not None:
             place, nbytes = found
@@ -190,12 +185,6 @@ def _first_try(asked: PlanOptions) -> PlanOptions:
     first = PlanOptions()
     chosen = {name: getattr(first, name) for name in ("method", "train", "latent") if getattr(asked, name) == AUTO}
     return replace(asked, **chosen)
-
-
-def _latents(task: PlanningTask) -> Axis:
-    """The formats of latent weights: kernels, which many positions use, want more bits than dense layers."""
-    kinds = {layer.kind for context in task.contexts for layer in context.block.layers}
-    return LATENTS_OF_CONVOLUTIONS if "conv" in kinds else LATENTS_OF_DENSE
 
 
 def most_slices(plan: Plan) -> int:

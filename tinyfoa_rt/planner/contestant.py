@@ -11,7 +11,7 @@ from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.planner.assemble import search_space
 from tinyfoa_rt.planner.costs import BlockCosts
 from tinyfoa_rt.planner.nonvolatile import Flash
-from tinyfoa_rt.planner.ranking import POINTS_A_HALVING, Approach, level_of
+from tinyfoa_rt.planner.ranking import Approach, level_of
 from tinyfoa_rt.planner.refusal import check_plan
 from tinyfoa_rt.planner.search import Candidate, find_fitting, smallest_of
 from tinyfoa_rt.planner.task import resolve_options
@@ -22,13 +22,20 @@ __all__ = ["Contestant"]
 class Contestant:
     """An approach of one model. A block's *level* says how often it may be halved: it is cut into at most 2^level slices.
 
+    Args:
+        model: as it was loaded.
+        approach: the way to train it.
+        halving: points of each level.
+        asked: the options, of which the approach's take the place.
+
     Raises:
         UnsupportedError: the approach cannot train the model.
         UsageError: an option does not fit the model or the profile.
     """
 
-    def __init__(self, model: Graph, approach: Approach, asked: PlanOptions) -> None:
+    def __init__(self, model: Graph, approach: Approach, halving: float, asked: PlanOptions) -> None:
         self.approach = approach
+        self._halving = halving
         self.costs = BlockCosts(resolve_options(model, replace(asked, **approach.options)))
         self._model = model
         self._space = search_space(self.costs)
@@ -38,7 +45,7 @@ class Contestant:
 
     def points(self, level: int) -> float:
         """Points of accuracy that the approach is expected to cost."""
-        return self.approach.points + POINTS_A_HALVING * level
+        return self.approach.points + self._halving * level
 
     def fits(self, level: int) -> bool:
         """Whether every block can be trained within the budget, at the smallest batch, in one of its finest grids of a level."""

@@ -9,7 +9,7 @@ from tinyfoa_rt.errors import UnsupportedError, UsageError
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.options import PlanOptions
 from tinyfoa_rt.planner.contestant import Contestant
-from tinyfoa_rt.planner.ranking import AXES, approaches, level_of
+from tinyfoa_rt.planner.ranking import Order, level_of
 
 __all__ = ["Pick", "pick"]
 
@@ -22,22 +22,23 @@ class Pick(NamedTuple):
     points: float
 
 
-def pick(model: Graph, asked: PlanOptions, below: float) -> Pick | None:
+def pick(model: Graph, asked: PlanOptions, order: Order, below: float) -> Pick | None:
     """Return the best way to train that fits, if it costs fewer points than ``below``: nothing else is looked at.
 
     Args:
         model: as it was loaded.
-        asked: the options, which fix nothing that :data:`AXES` choose.
+        asked: the options, which fix nothing that is chosen.
+        order: of the model.
         below: points of accuracy.
     """
-    ways = approaches(AXES, {})
+    ways = order.approaches({})
     running: dict[int, Contestant] = {}
     waiting = [(approach.points, place, 0) for place, approach in enumerate(ways) if approach.points < below]
     while waiting:
         _, place, level = heapq.heappop(waiting)
         if not level:
             try:
-                running[place] = Contestant(model, ways[place], asked)
+                running[place] = Contestant(model, ways[place], order.halving, asked)
                 if not running[place].fits(running[place].finest_level):
                     continue
             except (UnsupportedError, UsageError):

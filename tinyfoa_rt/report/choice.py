@@ -5,7 +5,6 @@ from __future__ import annotations
 from tinyfoa_rt.ir.plan import Plan
 from tinyfoa_rt.planner.choosing import Choice, Offer, most_slices
 from tinyfoa_rt.planner.picking import Pick
-from tinyfoa_rt.planner.ranking import points_of
 
 __all__ = ["explain_choice", "suggest"]
 
@@ -18,18 +17,19 @@ def explain_choice(choice: Choice) -> str:
     return f"Chosen: to train {way}. {_next(choice.next_better)}"
 
 
-def suggest(plan: Plan, better: Pick | None) -> str:
+def suggest(plan: Plan, points: float, better: Pick | None) -> str:
     """Return a line on what ``--method auto`` would do in place of ``plan``.
 
     Args:
         plan: one for which no way to train was named.
+        points: that it is expected to cost.
         better: the best way of those that fit and are expected to learn better.
     """
     if not plan.feasible:
         return "--method auto looks for a way to train that fits in this budget (docs/choosing.md)."
     if better is None:
         return "--method auto has nothing that fits and is expected to learn better (docs/choosing.md)."
-    gain = points_of(plan.options, most_slices(plan)) - better.points
+    gain = points - better.points
     way = f"{better.title}, {_cut(better.num_slices)}"
     return f"--method auto would train {way}: about {gain:.2g} points of accuracy more are expected (docs/choosing.md)."
 
