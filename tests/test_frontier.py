@@ -13,7 +13,7 @@ from tinyfoa_rt.model import load
 from tinyfoa_rt.profiles import load_profile
 from tools.frontier import results
 from tools.frontier.network import build_network
-from tools.frontier.results import Row, read_rows, record
+from tools.frontier.results import Row, read_rows, record, render_rows, table_of
 from tools.frontier.samples import Samples, read_samples, write_epochs
 from tools.frontier.training import Recipe, measure_ram, train
 
@@ -77,6 +77,14 @@ def test_a_row_takes_the_place_of_the_one_before_and_is_drawn(tmp_path: Path, mo
     found = {row.network: row.accuracy for row in read_rows(rows)}
     assert found == {"dense7": 93.5, "dense16": 91.0}
     assert "dense7, --means 2: accuracy 93.5 %, 7.85 KB" in chart.read_text()
+
+
+def test_the_chart_and_the_table_are_those_of_the_measured_rows() -> None:
+    rows, docs = read_rows(results.ROWS), results.CHART.parent
+    assert rows
+    assert results.CHART.read_text(encoding="utf-8") == render_rows(rows)
+    assert table_of(rows) in (docs / "RESULTS.md").read_text(encoding="utf-8")
+    assert f'src="docs/{results.CHART.name}"' in (docs.parent / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinyfoa_rt.drawing import Dot, render_scatter
 
-__all__ = ["CHART", "ROWS", "Row", "read_rows", "record", "render_rows"]
+__all__ = ["CHART", "ROWS", "Row", "read_rows", "record", "render_rows", "table_of"]
 
 ROWS = Path(__file__).resolve().parents[2] / "docs" / "frontier.json"
 CHART = ROWS.with_suffix(".svg")
@@ -69,3 +69,13 @@ def render_rows(rows: Sequence[Row]) -> str:
     ]
     names = "RAM of a Cortex-M0, arena, stack and all else", lambda nbytes: f"{nbytes / 1024:.3g} KB"
     return render_scatter(dots, f"{_CHARTED}, trained on a microcontroller: accuracy over RAM", "accuracy", names)
+
+
+def table_of(rows: Sequence[Row]) -> str:
+    """Return the rows as docs/RESULTS.md shows them; of several seeds with the spread."""
+    lines = ["| data | network | options | arena | RAM, all told | accuracy | balanced |", "|---|---|---|---|---|---|---|"]
+    for row in rows:
+        spread = f" (spread {np.ptp(row.accuracies):.2f})" if len(row.accuracies) > 1 else " (seed 0)"
+        numbers = f"{row.planned_nbytes:,} | {row.ram_nbytes:,} | {row.accuracy:.2f} %{spread} | {np.mean(row.balanced):.2f} %"
+        lines.append(f"| {row.data} | `{row.network}` | `{row.options}` | {numbers} |")
+    return "\n".join(lines) + "\n"
