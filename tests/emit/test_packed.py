@@ -61,8 +61,8 @@ def test_packed_steps_are_whole_models(tmp_path: Path, index: int, optimizer: st
     assert called == {function.name for function in model.functions}
     types = {each.name: each.type.tensor_type.elem_type for each in [*model.graph.input, *model.graph.output]}
     assert not {onnx.TensorProto.INT8, onnx.TensorProto.UINT8} & set(types.values())
-    if optimizer == "sgd":
-        assert "PackSigns" not in {node.op_type for node in model.graph.node}
+    if optimizer in ("sgd", "normalized"):
+        assert "PackedPackSigns" not in {node.op_type for node in model.graph.node}
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "normalized"])
@@ -72,7 +72,8 @@ def test_layers_of_one_block_read_real_numbers_and_bits(tmp_path: Path, optimize
     model = onnx.load_from_string(artifact.models[path])
     onnx.checker.check_model(model, full_check=True)
     onnxruntime.InferenceSession(artifact.models[path], providers=["CPUExecutionProvider"])
-    step = "PackedDenseSignStep" if optimizer == "sgd" else "PackedDenseSliceGrad"
+    joined = {"sgd": "PackedDenseSignStep", "normalized": "PackedDenseNormalizedSignStep"}
+    step = joined.get(optimizer, "PackedDenseSliceGrad")
     assert {step, f"{step}OfReals", "PackedSignDenseInputGrad"} <= {node.op_type for node in model.graph.node}
 
 

@@ -106,3 +106,59 @@ def test_joined_steps_leave_signs_and_sums(library: Path) -> None:
         check_equal(case, found[:1], [w_next])
         check_equal(signs, found[1:2], packed_outputs(expected[:1]))
         np.testing.assert_allclose(found[2], expected[1], rtol=1e-5, err_msg=ANOTHER_ORDER.reason)
+
+
+@pytest.mark.parametrize("kernels", ["", "swar"], ids=["fastest", "swar"])
+@pytest.mark.parametrize("power", [0.0, 0.2, 0.005], ids=["unmeasured", "usual", "far below"])
+@pytest.mark.parametrize("has_signs", [False, True], ids=["", "signs"])
+def test_a_normalized_step_is_gradient_and_update(
+    has_signs: bool, power: float, kernels: str, library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINYFOA_OPS_KERNELS", kernels)
+    for case in (case for case in packed_cases() if case.op_type == "DenseSgdStep"):
+        model, feeds, before, expected = _normalized_step(case, power, has_signs)
+        found = run_with(library, without_body(model), [*feeds[:5], *before, feeds[5]])
+        check_equal(case, found[:3], expected)
+        if has_signs:
+            signs, sums = REFERENCES["PackSigns"](found[0], None, None, None)
+            np.testing.assert_array_equal(found[3], packed_outputs([signs])[0])
+            np.testing.assert_allclose(found[4], sums, rtol=1e-5, err_msg=ANOTHER_ORDER.reason)
+
+
+def test_a_normalized_step_of_more_samples_than_a_pass_is_refused(library: Path) -> None:
+    case = next(case for case in packed_cases() if case.op_type == "DenseSgdStep" and "wide" in case.label)
+    model, _, before, _ = _normalized_step(case, 0.2, has_signs=False)
+    feeds = models_of(case)[1]
+    with pytest.raises(Exception, match="takes 128 samples at most"):
+        run_with(library, without_body(model), [*feeds[:5], *before, feeds[5]])
+
+
+def _normalized_step(
+    case: BodyCase, power: float, has_signs: bool
+) -> tuple[onnx.ModelProto, list[Array], list[Array], list[Array]]:
+    """A plain step as a normalized one: model, inputs that both have, power and count before, and w with these after."""
+    model, feeds, _ = models_of(case)
+    feeds = [each[:128] if position in (1, 2) else each for position, each in enumerate(feeds)]
+    w, grad_z, x, scale, rate, part = case.inputs
+    assert w is not None and grad_z is not None and x is not None
+    attributes = dict(case.attributes)
+    limit = attributes.pop("limit")
+    grad, _ = REFERENCES["DenseSliceGrad"](grad_z[:128], x[:128], scale, part, **attributes)
+    before = [np.array(power, dtype=np.float32), np.array(3, dtype=np.int32)]
+    expected = REFERENCES["NormalizedUpdate"](w, grad, rate, *before, None, limit=limit, length=0.37)
+    (node,) = model.graph.node
+    node.op_type = f"PackedDenseNormalized{'Sign' * has_signs}Step"
+    node.attribute.append(helper.make_attribute("length", 0.37))
+    origin = node.input.pop()
+    node.input.extend(["power", "step_count", origin])
+    kinds = {"power": onnx.TensorProto.FLOAT, "step_count": onnx.TensorProto.INT32}
+    numbers = [helper.make_tensor_value_info(name, kind, []) for name, kind in kinds.items()]
+    given = [*model.graph.input]
+    del model.graph.input[:]
+    model.graph.input.extend([*given[:-1], *numbers, given[-1]])
+    after = [(f"{name}_next", kind, 0) for name, kind in kinds.items()]
+    signs = [("signs", onnx.TensorProto.UINT32, 2), ("sums", onnx.TensorProto.FLOAT, 1)] if has_signs else []
+    for name, kind, rank in (*after, *signs):
+        node.output.append(name)
+        model.graph.output.append(helper.make_tensor_value_info(name, kind, [None] * rank))
+    return model, feeds, before, [each.astype(np.float32) for each in expected[:2]] + [np.asarray(expected[2])]

@@ -11,6 +11,7 @@ __all__ = ["PACKED_KERNELS"]
 
 _NUMBER = 4  # bytes of float32, int32 and a word of bits
 _PIECE = 16384  # weights that a thread takes at a time
+_BLOCK = 16  # outputs that a thread takes at a time
 
 Inputs = Sequence[Value | None]
 Rule = Callable[[Inputs, Sequence[Value], Mapping[str, Any]], list[int]]
@@ -61,6 +62,12 @@ def _turned(place: int) -> Rule:
     return rule
 
 
+def _turned_and_measured(inputs: Inputs, outputs: Sequence[Value], attributes: Mapping[str, Any]) -> list[int]:
+    """And a sum of squares of each block of outputs."""
+    num_blocks = -(-outputs[0].shape[1] // _BLOCK)
+    return [*_turned(2)(inputs, outputs, attributes), _NUMBER * num_blocks]
+
+
 def _number_a_piece(inputs: Inputs, outputs: Sequence[Value], attributes: Mapping[str, Any]) -> list[int]:
     return [_NUMBER * -(-_known(inputs, 0).size // _PIECE)]
 
@@ -84,6 +91,7 @@ PACKED_KERNELS: Mapping[str, Rule] = {
     **dict.fromkeys(("PackedDenseSgdStep", "PackedDenseSgdStepOfReals"), _turned(2)),
     **dict.fromkeys(("PackedDenseSgdStepOnIntegers", "PackedDenseSgdStepOnIntegersOfReals"), _turned(2)),
     **dict.fromkeys(("PackedDenseSignStep", "PackedDenseSignStepOfReals"), _turned(2)),
+    **{f"PackedDenseNormalized{signs}Step{of}": _turned_and_measured for signs in ("", "Sign") for of in ("", "OfReals")},
     **dict.fromkeys(("PackedDenseSliceGrad", "PackedDenseSliceGradOfReals"), _turned(1)),
     "BiasSliceGrad": _nothing,
     **dict.fromkeys(("SgdUpdate", "MomentumUpdate", "AdamUpdate"), _nothing),

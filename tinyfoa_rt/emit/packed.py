@@ -19,7 +19,8 @@ import onnx
 from onnx import TensorProto, helper
 
 from tinyfoa_rt.emit.nodes import BATCH, ByteForm
-from tinyfoa_rt.emit.packed_functions import packed_function, sign_step_function
+from tinyfoa_rt.emit.packed_functions import packed_function
+from tinyfoa_rt.emit.packed_steps import OF_REALS, join_steps
 from tinyfoa_rt.ir.step import WORD_BITS, StepGraph, StepNode
 from tinyfoa_rt.operators import DOMAIN
 
@@ -33,9 +34,6 @@ PACKED_OPERATORS = frozenset(
 )
 # Twins that stand for their operators even where x is real, so that they have a kernel.
 ALWAYS = frozenset({"DenseSgdStep", "DenseSgdStepOnIntegers", "DenseSliceGrad"})
-OF_REALS = "OfReals"
-# A plain step, and it with the signs of what it leaves.
-_SIGN_STEPS = {f"PackedDenseSgdStep{of}": f"PackedDenseSignStep{of}" for of in ("", OF_REALS)}
 
 
 def can_pack(step: StepGraph) -> bool:
@@ -130,18 +128,8 @@ class PackedForm(ByteForm):
         return packed_node
 
     def finish(self, nodes: Sequence[onnx.NodeProto]) -> list[onnx.NodeProto]:
-        """Join each plain step with the signs that follow it, so that the weights are walked through once."""
-        signs = {node.input[0]: node for node in nodes if node.op_type == "PackedPackSigns"}
-        found = []
-        for node in nodes:
-            after = signs.get(node.output[0]) if node.op_type in _SIGN_STEPS else None
-            if after is not None:
-                step, node.op_type = node.op_type, _SIGN_STEPS[node.op_type]
-                node.output.extend(after.output)
-                del signs[node.output[0]]
-                self._bodies[node.op_type] = sign_step_function(node.op_type, self._bodies[step], self._bodies["PackedPackSigns"])
-            found.append(node)
-        return [node for node in found if node.op_type != "PackedPackSigns" or node.input[0] in signs]
+        """Join gradients, steps and the signs of what they leave, so that the weights are walked through once."""
+        return join_steps(self.step, nodes, self._bodies)
 
     def functions(self, nodes: Iterable[onnx.NodeProto]) -> list[onnx.FunctionProto]:
         """The bodies of a graph's nodes and of all that they call, callees first."""

@@ -11,7 +11,7 @@ from tinyfoa_rt.emit.bodies import load_functions
 from tinyfoa_rt.ir.step import StepNode
 from tinyfoa_rt.operators import DOMAIN
 
-__all__ = ["packed_function", "sign_step_function"]
+__all__ = ["domain_function", "handed_on", "packed_function"]
 
 # How the body of a packed operator reads an input, by its port; activations are bits as they are.
 _UNPACKING: Mapping[str, str] = {"w": "UnpackSigns", "w_slice": "UnpackSlice", "head": "UnpackHead"}
@@ -35,30 +35,20 @@ def packed_function(
     inputs = [body.unpack(port) if name in packed else (port if name else "") for port, name in ports.items()]
     outputs = [body.pack(port) if name in packed else port for port, name in zip(inner.output, node.outputs)]
     call = helper.make_node(node.op_type, inputs, outputs, domain=DOMAIN)
-    call.attribute.extend(_reference(each) for each in inner.attribute_proto)
+    call.attribute.extend(handed_on(each) for each in inner.attribute_proto)
     results = list(inner.output)[: len(node.outputs)]
-    function = _function(name, list(inner.input), results, [*body.before, call, *body.after])
+    function = domain_function(name, list(inner.input), results, [*body.before, call, *body.after])
     function.attribute_proto.extend([*inner.attribute_proto, helper.make_attribute("units", 0)])
     return function
 
 
-def sign_step_function(name: str, step: onnx.FunctionProto, signs: onnx.FunctionProto) -> onnx.FunctionProto:
-    """Return the body of a plain step and the signs of what it leaves, in one: theirs, one after the other."""
-    first = helper.make_node(step.name, list(step.input), list(step.output), domain=DOMAIN)
-    first.attribute.extend(_reference(each) for each in step.attribute_proto)
-    given = [step.output[0], "", "", "origin"]  # the old signs and sums: nothing reads them
-    second = helper.make_node(signs.name, given, list(signs.output), domain=DOMAIN)
-    function = _function(name, list(step.input), [*step.output, *signs.output], [first, second])
-    function.attribute_proto.extend(step.attribute_proto)
-    return function
-
-
-def _function(name: str, inputs: list[str], outputs: list[str], nodes: list[onnx.NodeProto]) -> onnx.FunctionProto:
+def domain_function(name: str, inputs: list[str], outputs: list[str], nodes: list[onnx.NodeProto]) -> onnx.FunctionProto:
+    """A function of the domain, as yet without attributes."""
     opsets = [helper.make_opsetid("", 18), helper.make_opsetid(DOMAIN, 1)]
     return helper.make_function(DOMAIN, name, inputs, outputs, nodes, opsets)
 
 
-def _reference(attribute: onnx.AttributeProto) -> onnx.AttributeProto:
+def handed_on(attribute: onnx.AttributeProto) -> onnx.AttributeProto:
     """The function's attribute handed on to a node inside."""
     return onnx.AttributeProto(name=attribute.name, type=attribute.type, ref_attr_name=attribute.name)
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "integers.h"
+#include "length.h"
 
 enum {
     PIECE = 16384, /* weights that a thread takes at a time */
@@ -142,38 +143,55 @@ static void length_task(void *data, size_t i)
     }
 }
 
+tfoa_length tfoa_read_length(tfoa_call *call, size_t place, float rate)
+{
+    const tfoa_tensor given = tfoa_input(call, place + 1);
+    const float own = rate * call->node->attributes.length;
+    tfoa_length length = {0.0f, 10.0f * (own < 0.0f ? -own : own), tfoa_number_input(call, place, 0.0f), NULL, NULL};
+    length.power_next = (float *)tfoa_output(call, 1, NULL, 0);
+    length.count = (int32_t *)tfoa_output(call, 2, NULL, 0);
+    tfoa_expect(call, "the size of step_count", given.data != NULL ? given.size : 0, 1);
+    if (call->status != NULL || length.power_next == NULL || length.count == NULL) {
+        tfoa_fail(call, "power or step_count is absent");
+        return length;
+    }
+    const int32_t before = *(const int32_t *)given.data;
+    *length.count = before < INT32_MAX ? before + 1 : before;
+    length.factor = length.power == 0.0f ? 0.0f : own / (__builtin_sqrtf(length.power) + 1e-12f);
+    return length;
+}
+
+void tfoa_follow_power(const tfoa_length *length, const float *sums, int32_t num_sums, double size)
+{
+    const float share = 1.0f / (float)*length->count, least = 0.00390625f;
+    double sum = 0.0;
+    for (int32_t i = 0; i < num_sums; i++) {
+        sum += (double)sums[i];
+    }
+    *length->power_next = length->power + ((float)(sum / size) - length->power) * (share > least ? share : least);
+}
+
 /* w, grad, rate, power, step_count, and of whole numbers quantum and step */
 void tfoa_normalized_update(tfoa_call *call)
 {
-    const tfoa_tensor w = tfoa_input(call, 0), given = tfoa_input(call, 4);
+    const tfoa_tensor w = tfoa_input(call, 0);
+    const int32_t num_pieces = (int32_t)((w.size + PIECE - 1) / PIECE);
     squared_pieces all;
     memset(&all, 0, sizeof all);
     all.integers = tfoa_integers_input(call, &w, 5);
-    const float rate = tfoa_rate_for(&all.integers, tfoa_number_input(call, 2, 0.0f)) * call->node->attributes.length;
-    const float power = tfoa_number_input(call, 3, 0.0f);
-    const int32_t num_pieces = (int32_t)((w.size + PIECE - 1) / PIECE);
     all.size = w.size;
     all.update.w = (const float *)w.data;
     all.update.grad = tfoa_floats_input(call, 1, w.size);
     all.integers.columns.q_next = tfoa_output(call, 0, w.dims, w.rank);
     all.update.w_next = (float *)all.integers.columns.q_next;
-    float *power_next = (float *)tfoa_output(call, 1, NULL, 0);
-    int32_t *count = (int32_t *)tfoa_output(call, 2, NULL, 0);
-    tfoa_expect(call, "the size of step_count", given.data != NULL ? given.size : 0, 1);
+    const tfoa_length length = tfoa_read_length(call, 3, tfoa_rate_for(&all.integers, tfoa_number_input(call, 2, 0.0f)));
     all.sums = (float *)tfoa_scratch(call, sizeof *all.sums * (size_t)num_pieces);
-    if (call->status != NULL || power_next == NULL || count == NULL) {
+    if (call->status != NULL) {
         return;
     }
-    const int32_t before = *(const int32_t *)given.data;
-    *count = before < INT32_MAX ? before + 1 : before;
-    all.update.factor = power == 0.0f ? 0.0f : rate / (__builtin_sqrtf(power) + 1e-12f);
-    all.update.longest = 10.0f * (rate < 0.0f ? -rate : rate);
+    all.update.factor = length.factor;
+    all.update.longest = length.longest;
     all.update.limit = all.integers.columns.q != NULL ? FLT_MAX : call->node->attributes.limit;
     tfoa_each(call, num_pieces, (double)w.size * 5, length_task, &all);
-    double sum = 0.0;
-    for (int32_t i = 0; i < num_pieces; i++) {
-        sum += (double)all.sums[i];
-    }
-    const float share = 1.0f / (float)*count, least = 0.00390625f;
-    *power_next = power + ((float)(sum / (double)w.size) - power) * (share > least ? share : least);
+    tfoa_follow_power(&length, all.sums, num_pieces, (double)w.size);
 }

@@ -28,10 +28,15 @@ const tfoa_operator tfoa_operators[] = {
     {"SoftmaxCrossEntropy", "fl", "ff", 1, tfoa_softmax_cross_entropy_op},           /* logits, target */
     {"PackedDenseSgdStep", "ff*FfI", "f", 1, tfoa_packed_dense_sgd_step},            /* w, grad_z, x, x_scale, rate, origin */
     {"PackedDenseSignStep", "ff*FfI", "fuf", 1, tfoa_packed_dense_sign_step},        /* the same, and then PackedPackSigns */
-    {"PackedDenseSliceGrad", "f*FI", "fF", 0, tfoa_packed_dense_slice_grad},         /* grad_z, x, x_scale, origin */
-    /* The same three, where other nodes of the model read bits: a function body is of one type of x. */
+    /* w, grad_z, x, x_scale, rate, power, step_count, origin */
+    {"PackedDenseNormalizedStep", "ff*FffiI", "ffi", 1, tfoa_packed_dense_normalized_step},
+    {"PackedDenseNormalizedSignStep", "ff*FffiI", "ffiuf", 1, tfoa_packed_dense_normalized_sign_step},
+    {"PackedDenseSliceGrad", "f*FI", "fF", 0, tfoa_packed_dense_slice_grad}, /* grad_z, x, x_scale, origin */
+    /* The same, where other nodes of the model read bits: a function body is of one type of x. */
     {"PackedDenseSgdStepOfReals", "ff*FfI", "f", 1, tfoa_packed_dense_sgd_step},
     {"PackedDenseSignStepOfReals", "ff*FfI", "fuf", 1, tfoa_packed_dense_sign_step},
+    {"PackedDenseNormalizedStepOfReals", "ff*FffiI", "ffi", 1, tfoa_packed_dense_normalized_step},
+    {"PackedDenseNormalizedSignStepOfReals", "ff*FffiI", "ffiuf", 1, tfoa_packed_dense_normalized_sign_step},
     {"PackedDenseSliceGradOfReals", "f*FI", "fF", 0, tfoa_packed_dense_slice_grad},
     {"BiasSliceGrad", "fI", "f", 0, tfoa_bias_slice_grad},               /* grad_z, origin */
     {"SgdUpdate", "fffI", "f", 1, tfoa_sgd_update},                      /* w, grad, rate, origin */

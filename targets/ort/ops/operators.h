@@ -34,6 +34,8 @@ void tfoa_weighted_softmax_cross_entropy_op(tfoa_call *call);
 void tfoa_packed_dense_sgd_step(tfoa_call *call);
 void tfoa_packed_dense_sgd_step_on_integers(tfoa_call *call);
 void tfoa_packed_dense_sign_step(tfoa_call *call);
+void tfoa_packed_dense_normalized_step(tfoa_call *call);
+void tfoa_packed_dense_normalized_sign_step(tfoa_call *call);
 void tfoa_packed_dense_slice_grad(tfoa_call *call);
 void tfoa_bias_slice_grad(tfoa_call *call);
 void tfoa_sgd_update(tfoa_call *call);

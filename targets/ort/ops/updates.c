@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "integers.h"
+#include "length.h"
 
 enum {
     RUN = 1024,    /* whole numbers whose changes are at hand together */
@@ -149,28 +150,53 @@ void tfoa_packed_dense_sgd_step_on_integers(tfoa_call *call)
     tfoa_each(call, (w.dims[1] + width - 1) / width, (double)w.size * (10 + all.step.rows / 8), integers_task, &all);
 }
 
-/* w, grad_z, x, x_scale, rate, origin; x is bits or real numbers. With signs a step leaves them and the sums of |w| too. */
-static void sgd_step(tfoa_call *call, int has_signs)
+/* w, grad_z, x, and x_scale as the step's factor; x is bits or real numbers, and input `place` says where the slice begins. The
+ * first output is w_next; with signs a step leaves them and the sums of |w| too, as the last outputs. */
+static tfoa_columns_step read_step(tfoa_call *call, size_t place, int has_signs)
 {
     tfoa_columns_step step;
     memset(&step, 0, sizeof step);
     const tfoa_tensor w = tfoa_matrix_input(call, 0), grad_z = tfoa_matrix_input(call, 1), x = tfoa_matrix_input(call, 2);
-    const float scale = tfoa_number_input(call, 3, 1.0f), rate = tfoa_number_input(call, 4, 0.0f);
-    const tfoa_origin origin = tfoa_origin_input(call, 5, columns_of(call, &x), INT32_MAX);
+    const tfoa_origin origin = tfoa_origin_input(call, place, columns_of(call, &x), INT32_MAX);
     const tfoa_origin slice = {origin.first_in, origin.first_out, origin.ins, w.dims[1]};
     const int32_t signs_dims[2] = {w.dims[1], TFOA_WORDS(w.dims[0])};
+    const size_t num_updated = place - 4; /* the weights, and what is kept of them */
     tfoa_expect(call, "inputs of w", w.dims[0], origin.ins);
     read_operands(call, &grad_z, &x, &slice, &step);
     step.w = (const float *)w.data;
     step.w_next = (float *)tfoa_output(call, 0, w.dims, 2);
     if (has_signs) {
-        step.bits = (uint32_t *)tfoa_output(call, 1, signs_dims, 2);
-        step.abs_sums = (float *)tfoa_output(call, 2, signs_dims, 1);
+        step.bits = (uint32_t *)tfoa_output(call, num_updated, signs_dims, 2);
+        step.abs_sums = (float *)tfoa_output(call, num_updated + 1, signs_dims, 1);
     }
     step.limit = call->node->attributes.limit;
+    step.factor = -tfoa_number_input(call, 3, 1.0f);
+    return step;
+}
+
+/* w, grad_z, x, x_scale, rate, origin */
+static void sgd_step(tfoa_call *call, int has_signs)
+{
+    tfoa_columns_step step = read_step(call, 5, has_signs);
+    step.factor *= tfoa_number_input(call, 4, 0.0f);
+    take_step(call, &step);
+}
+
+/* w, grad_z, x, x_scale, rate, power, step_count, origin */
+static void normalized_step(tfoa_call *call, int has_signs)
+{
+    tfoa_columns_step step = read_step(call, 7, has_signs);
+    const tfoa_length length = tfoa_read_length(call, 5, tfoa_number_input(call, 4, 0.0f));
+    const int32_t num_blocks = (step.outs + TFOA_BLOCK - 1) / TFOA_BLOCK;
+    step.squares = (float *)tfoa_scratch(call, sizeof *step.squares * (size_t)num_blocks);
+    step.share = length.factor;
+    step.longest = length.longest;
+    if (call->status == NULL && step.rows > TFOA_PASS_ROWS) {
+        tfoa_fail(call, "a step that measures its gradient takes 128 samples at most");
+    }
+    take_step(call, &step);
     if (call->status == NULL) {
-        step.factor = -rate * scale;
-        take_step(call, &step);
+        tfoa_follow_power(&length, step.squares, num_blocks, (double)step.ins * step.outs);
     }
 }
 
@@ -182,6 +208,16 @@ void tfoa_packed_dense_sgd_step(tfoa_call *call)
 void tfoa_packed_dense_sign_step(tfoa_call *call)
 {
     sgd_step(call, 1);
+}
+
+void tfoa_packed_dense_normalized_step(tfoa_call *call)
+{
+    normalized_step(call, 0);
+}
+
+void tfoa_packed_dense_normalized_sign_step(tfoa_call *call)
+{
+    normalized_step(call, 1);
 }
 
 static void sum_errors(const float *errors, int32_t rows, int32_t stride, int32_t count, float *sums)

@@ -32,6 +32,9 @@ void tfoa_weight_normalized_step(const tfoa_slice *slice, const float *grad_z, c
     for (int32_t out = 0; out < slice->outs; out++) {
         float *latent = slice->latent + out * slice->ins;
         float row_sum = 0.0f; /* short sums lose less */
+        if (!tfoa_has_error(slice, tfoa_errors_of(slice, grad_z, out), rows)) {
+            continue;
+        }
         for (int32_t in = 0; in < slice->ins; in += TFOA_RUN) {
             const int32_t count = tfoa_run_of(slice->ins - in);
             float grads[TFOA_RUN];

@@ -10,7 +10,8 @@ enum {
     TFOA_BLOCK = 16,      /* outputs of a block of a step */
     TFOA_WIDE_BLOCK = 32, /* outputs of a block of a step on few samples */
     TFOA_PACK_BLOCK = 64, /* outputs of a block of signs */
-    TFOA_GROUP = 4        /* samples whose bits are looked up together */
+    TFOA_GROUP = 4,       /* samples whose bits are looked up together */
+    TFOA_PASS_ROWS = 128  /* samples of one walk through the weights */
 };
 
 #define TFOA_GROUPS(rows) (((rows) + TFOA_GROUP - 1) / TFOA_GROUP)
@@ -34,9 +35,13 @@ typedef struct tfoa_columns_step {
     float factor; /* what errors are multiplied by: -rate * scale */
     float center; /* taken off each bit */
     float limit;
+    float *squares; /* of steps of one length, else NULL: the sum of the squares of the gradient in each TFOA_BLOCK outputs */
+    float share;    /* of such a step: what the gradient is multiplied by, the factor being -scale ... */
+    float longest;  /* ... and how far a weight moves at most */
 } tfoa_columns_step;
 
-/* w_next = clip(w + factor * sum over samples of (x - center) errors), outputs [first, first + TFOA_BLOCK). */
+/* w_next = clip(w + factor * sum over samples of (x - center) errors), outputs [first, first + TFOA_BLOCK). With squares there
+ * are at most TFOA_PASS_ROWS samples. */
 void tfoa_step_on_bits(const tfoa_columns_step *step, int32_t first);
 void tfoa_step_on_reals(const tfoa_columns_step *step, int32_t first);
 

@@ -11,10 +11,11 @@ typedef struct tfoa_pair {
     tfoa_f8 low, high;
 } tfoa_pair;
 
-/* Signs of up to 32 inputs of a block, and sums of |w| over all inputs. */
+/* Signs of up to 32 inputs of a block, and over all inputs sums of |w| and of the squares of the gradient. */
 typedef struct tfoa_block_signs {
     tfoa_u8 low, high;
     tfoa_pair sums;
+    tfoa_f8 squares;
 } tfoa_block_signs;
 
 static inline tfoa_pair tfoa_load_pair(const float *from, int32_t count)
@@ -64,6 +65,12 @@ static inline void tfoa_move(const tfoa_columns_step *step, const float *from, i
 {
     const int64_t place = (int64_t)in * step->outs + first;
     const tfoa_f8 zero = tfoa_splat(0.0f), limit = tfoa_splat(step->limit);
+    if (step->squares != 0) {
+        const tfoa_f8 share = tfoa_splat(step->share), longest = tfoa_splat(step->longest);
+        signs->squares += by.low * by.low + by.high * by.high;
+        by.low = tfoa_clip(by.low * share, longest);
+        by.high = tfoa_clip(by.high * share, longest);
+    }
     if (from != 0) {
         const tfoa_pair old = tfoa_load_pair(from + place, count);
         by.low += old.low;
@@ -88,8 +95,20 @@ static inline void tfoa_move(const tfoa_columns_step *step, const float *from, i
 
 static inline tfoa_block_signs tfoa_no_signs(void)
 {
-    const tfoa_block_signs signs = {tfoa_splat_word(0u), tfoa_splat_word(0u), {tfoa_splat(0.0f), tfoa_splat(0.0f)}};
+    const tfoa_f8 zero = tfoa_splat(0.0f);
+    const tfoa_block_signs signs = {tfoa_splat_word(0u), tfoa_splat_word(0u), {zero, zero}, zero};
     return signs;
+}
+
+/* Keep the sums of a block whose inputs have all been moved. */
+static inline void tfoa_store_sums(const tfoa_columns_step *step, int32_t first, int32_t count, const tfoa_block_signs *signs)
+{
+    if (step->bits != 0) {
+        tfoa_store_pair(step->abs_sums + first, signs->sums, count);
+    }
+    if (step->squares != 0) {
+        step->squares[first / TFOA_BLOCK] = tfoa_add_lanes(signs->squares);
+    }
 }
 
 /* The errors of a sample in a block, times the factor. */

@@ -3,8 +3,8 @@
 #include "moved_weights.h"
 
 enum {
-    TABLE_GROUPS = 32, /* 32 KiB of sums: what the first cache holds */
-    TILE = 4           /* inputs whose sums are added up side by side */
+    TABLE_GROUPS = TFOA_PASS_ROWS / TFOA_GROUP, /* 32 KiB of sums: what the first cache holds */
+    TILE = 4                                    /* inputs whose sums are added up side by side */
 };
 
 typedef tfoa_pair table_row[16];
@@ -64,8 +64,8 @@ static inline void step_block(const tfoa_columns_step *step, int32_t first, int3
     table_row table[TABLE_GROUPS];
     tfoa_block_signs signs = tfoa_no_signs();
     const int32_t all_groups = TFOA_GROUPS(step->rows);
-    for (int32_t row = 0; row < step->rows; row += TABLE_GROUPS * TFOA_GROUP) {
-        const tfoa_pass pass = tfoa_pass_at(step, row, TABLE_GROUPS * TFOA_GROUP);
+    for (int32_t row = 0; row < step->rows; row += TFOA_PASS_ROWS) {
+        const tfoa_pass pass = tfoa_pass_at(step, row, TFOA_PASS_ROWS);
         const tfoa_pair start = fill_table(step, &pass, first, count, table);
         for (int32_t in = 0; in < step->ins; in += TILE) {
             const uint32_t *turned = step->turned + (int64_t)(in / 8) * all_groups + row / TFOA_GROUP;
@@ -79,9 +79,7 @@ static inline void step_block(const tfoa_columns_step *step, int32_t first, int3
             }
         }
     }
-    if (step->bits != 0) {
-        tfoa_store_pair(step->abs_sums + first, signs.sums, count);
-    }
+    tfoa_store_sums(step, first, count, &signs);
 }
 
 void tfoa_step_on_bits(const tfoa_columns_step *step, int32_t first)

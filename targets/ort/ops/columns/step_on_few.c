@@ -79,7 +79,7 @@ void tfoa_step_on_few(const tfoa_columns_step *step, int32_t first)
             }
         }
     }
-    for (int32_t half = 0; half < HALVES && counts[half] > 0 && step->bits != 0; half++) {
-        tfoa_store_pair(step->abs_sums + first + half * TFOA_BLOCK, signs[half].sums, counts[half]);
+    for (int32_t half = 0; half < HALVES && counts[half] > 0; half++) {
+        tfoa_store_sums(step, first + half * TFOA_BLOCK, counts[half], &signs[half]);
     }
 }

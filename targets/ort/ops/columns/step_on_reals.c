@@ -1,7 +1,7 @@
 /* The gradient of real inputs, four inputs and a block of outputs at a time: their sums stay in registers. */
 #include "moved_weights.h"
 
-enum { TILE = 4, PASS_ROWS = 128 };
+enum { TILE = 4 };
 
 /* The sums of TILE inputs, whose numbers of a sample lie side by side. */
 static inline void add_up(const tfoa_pair *errors, const float *x, int32_t rows, tfoa_pair *sums)
@@ -28,10 +28,10 @@ static inline void add_up(const tfoa_pair *errors, const float *x, int32_t rows,
 
 static inline void step_block(const tfoa_columns_step *step, int32_t first, int32_t count)
 {
-    tfoa_pair errors[PASS_ROWS];
+    tfoa_pair errors[TFOA_PASS_ROWS];
     tfoa_block_signs signs = tfoa_no_signs();
-    for (int32_t row = 0; row < step->rows; row += PASS_ROWS) {
-        const tfoa_pass pass = tfoa_pass_at(step, row, PASS_ROWS);
+    for (int32_t row = 0; row < step->rows; row += TFOA_PASS_ROWS) {
+        const tfoa_pass pass = tfoa_pass_at(step, row, TFOA_PASS_ROWS);
         for (int32_t i = 0; i < pass.rows; i++) {
             errors[i] = tfoa_load_errors(step, row + i, first, count);
         }
@@ -46,9 +46,7 @@ static inline void step_block(const tfoa_columns_step *step, int32_t first, int3
             }
         }
     }
-    if (step->bits != 0) {
-        tfoa_store_pair(step->abs_sums + first, signs.sums, count);
-    }
+    tfoa_store_sums(step, first, count, &signs);
 }
 
 void tfoa_step_on_reals(const tfoa_columns_step *step, int32_t first)
