@@ -13,7 +13,7 @@ from tests.cli.run_cli import run
 from tinyfoa_rt.artifact.plan_file import read_plan
 from tinyfoa_rt.design import Request, Watch, design, designing
 from tinyfoa_rt.design.halving import Step
-from tinyfoa_rt.design.report import sentences_of, write_report
+from tinyfoa_rt.design.report import commands_of, sentences_of, write_report
 from tinyfoa_rt.design.space import Family, families
 from tinyfoa_rt.errors import InputError
 from tinyfoa_rt.pipeline import build, plan
@@ -86,6 +86,18 @@ def test_numbers_are_told_too(short: Path) -> None:
     best = found.halving.results[-1][found.halving.best or 0]
     assert best.accuracy is None and best.loss is not None
     assert best.loss < 0.5 * float(np.mean(y**2))  # half of what zeros would come to
+
+
+def test_the_column_of_the_labels_may_be_named(short: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 3))
+    rows = [f"{'warm' if row[0] > 0 else 'cold'},{','.join(map(str, row))}" for row in x]
+    (short / "table.csv").write_text("\n".join(["kind,a,b,c", *rows]))
+    found = design("table.csv", short / "found", Request("1KB", label="kind"))
+    assert found.best.plan.options.loss == "cross-entropy"
+    assert "--data table.csv --label kind" in commands_of(found, short / "found")[1]
+    best = found.halving.results[-1][found.halving.best or 0]
+    assert best.accuracy is not None and best.accuracy > 0.75  # a half is chance
 
 
 def test_several_inputs_are_refused(short: Path) -> None:

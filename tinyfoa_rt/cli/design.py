@@ -31,7 +31,7 @@ _INTERRUPTED = 130
 @click.option("--seed", default=0, show_default=True, help="Of weights, of the order of samples and of what validates.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder: model.onnx, plan.json, report.md.")
 def command(
-    data: str, budget: str | None, target: str, flash: str | None, latency: str | None, time: str, seed: int, output: Path
+    data: str, budget: str | None, target: str, latency: str | None, time: str, seed: int, output: Path, **others: str | None
 ) -> None:
     """Find a network for data that can be trained inside a memory budget, where there is no model yet.
 
@@ -44,7 +44,7 @@ def command(
     from tinyfoa_rt.units import parse_count, parse_seconds
 
     most = None if latency is None else parse_count(latency, what="--latency")
-    request = Request(budget, target, flash, most, parse_seconds(time, what="--time"), seed)
+    request = Request(budget, target, others["flash"], most, parse_seconds(time, what="--time"), seed, others["label"])
     with _Lines() as lines:
         found = design(data, output, request, Watch(lines.show_planned, lines.show_tried))
     write_report(found, output)

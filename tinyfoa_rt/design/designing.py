@@ -83,7 +83,7 @@ def design(data: str, output: str | Path, request: Request, watch: Watch | None 
     output, watch = Path(output), watch or Watch()
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(str(output), "is not an empty folder", "name a new folder")
-    data_set = load_data(data)
+    data_set = load_data(data, request.label)
     shape, num_outputs = _sizes(data_set)
     loss = "cross-entropy" if data_set.num_classes else "mean-squared-error"
     with tempfile.TemporaryDirectory() as name:

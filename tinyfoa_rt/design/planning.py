@@ -28,6 +28,7 @@ class Request:
         multiply_adds: the most that a training step of one sample may take.
         seconds: for the trials.
         seed: of weights, of the order of samples, and of what validates.
+        label: the column of a table that holds the labels, as ``--label`` names it.
     """
 
     budget: str | int | None = None
@@ -36,6 +37,7 @@ class Request:
     multiply_adds: int | None = None
     seconds: float = 600.0
     seed: int = 0
+    label: str | None = None
 
     @property
     def planning(self) -> Mapping[str, Any]:

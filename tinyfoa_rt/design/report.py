@@ -57,9 +57,10 @@ def sentences_of(found: Design) -> list[str]:
 
 def commands_of(found: Design, folder: Path) -> list[str]:
     """Return the commands that train the winner fully, and export it where the target runs C."""
-    words = [
+    label = [] if found.request.label is None else ["--label", found.request.label]
+    words: list[list[object]] = [
         ["build", folder / MODEL, "--plan", folder / PLAN, "-o", folder / "artifact"],
-        ["train", folder / "artifact", "--data", found.data, "--epochs", 10, "-o", folder / "trained"],
+        ["train", folder / "artifact", "--data", found.data, *label, "--epochs", 10, "-o", folder / "trained"],
     ]
     if found.best.plan.profile.runtime == "c99":
         words.append(["export", folder / "trained", "-o", folder / "c99"])

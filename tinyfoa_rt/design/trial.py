@@ -18,7 +18,7 @@ from tinyfoa_rt.design.planning import Planner
 from tinyfoa_rt.design.space import Candidate
 from tinyfoa_rt.errors import DivergenceError
 from tinyfoa_rt.pipeline import build
-from tinyfoa_rt.run.data import DataSet
+from tinyfoa_rt.run.data import DataSet, Normalization
 from tinyfoa_rt.run.data.split import split_stratified
 from tinyfoa_rt.run.trainer import Trainer
 
@@ -57,6 +57,7 @@ class TrialGround:
     Attributes:
         planner: of candidates.
         data: as it was loaded; its test samples are never read.
+        normalization: of its training samples.
         fit: rows of its training samples to train on, in a drawn order.
         validation: rows to measure on.
         seed: of the order of samples.
@@ -64,6 +65,7 @@ class TrialGround:
 
     planner: Planner
     data: DataSet
+    normalization: Normalization
     fit: NDArray[np.int64]
     validation: NDArray[np.int64]
     seed: int
@@ -74,7 +76,7 @@ class TrialGround:
         labels = data.y_train if data.num_classes else np.zeros(len(data.y_train), np.int64)
         rng = np.random.default_rng(seed)
         fit, validation = (rng.permutation(rows) for rows in split_stratified(labels))
-        return cls(planner, data, fit, np.sort(validation[:_MOST_VALIDATION]), seed)
+        return cls(planner, data, data.normalization, fit, np.sort(validation[:_MOST_VALIDATION]), seed)
 
     def measure(self, candidate: Candidate, samples: int) -> Measured:
         """Train a candidate on so many samples from scratch, some of them more than once if there are fewer; measure it."""
@@ -85,7 +87,7 @@ class TrialGround:
         rows = np.sort(self.fit[: samples // epochs])
         x, y, settings = self.data.x_train, self.data.y_train, {"epochs": epochs, "seed": self.seed}
         try:
-            trainer.fit(x[rows], y[rows], normalization=self.data.normalization, **settings)
+            trainer.fit(x[rows], y[rows], normalization=self.normalization, **settings)
             found = trainer.evaluate(x[self.validation], y[self.validation])
         except DivergenceError:
             return Measured(time.monotonic() - begin)
