@@ -39,6 +39,8 @@ def slowly(options: dict[str, Any]) -> Any:
         {"binarize": "weights"},
         {"binarize": "none"},
         {"block_output": "scaled"},
+        {"activation_bits": 2},
+        {"first_layer": "real"},
         {"head": "kaiming"},
         {"head": "learned"},
         {"head": "learned", "optimizer": "momentum", "binarize": "none"},
