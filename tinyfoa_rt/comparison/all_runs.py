@@ -74,9 +74,9 @@ def compare(
         output: the folder: report.html, table.md, table.csv, chart.svg, and a folder a run.
         watch: is told of each run as it begins and as it ends.
         **asked: ``methods``, ``budgets``, ``seeds`` and ``normalization`` (:class:`Experiment`); ``shapes`` of inputs that the
-            model leaves open, ``pool_input`` (:func:`tinyfoa_rt.load`); ``providers``, ``threads`` and ``kernels`` of the
-            trainer; ``checkpoint_every``, seconds; options of planning and training for all methods, such as ``batch=100`` and
-            ``epochs=5``.
+            model leaves open, ``pool_input`` (:func:`tinyfoa_rt.load`); ``label``, the column of a table that holds the labels;
+            ``providers``, ``threads`` and ``kernels`` of the trainer; ``checkpoint_every``, seconds; options of planning and
+            training for all methods, such as ``batch=100`` and ``epochs=5``.
 
     Raises:
         UsageError: something is asked that is not known, or contradicts itself.
@@ -84,18 +84,18 @@ def compare(
     """
     runtime = {name: asked.pop(name, default) for name, default in _RUNTIME.items()}
     checkpoint_every = asked.pop("checkpoint_every", 30.0)
-    shapes, pool_input = asked.pop("shapes", {}), asked.pop("pool_input", 1)
+    shapes, pool_input, label = asked.pop("shapes", {}), asked.pop("pool_input", 1), asked.pop("label", None)
     of_experiment = {name: asked.pop(name) for name in ("methods", "budgets", "seeds", "normalization") if name in asked}
     experiment = Experiment(**of_experiment, options=asked)
     output = Path(output)
     with lock_folder(output):
-        graph, data_set = load(model, shapes=shapes, pool_input=pool_input), load_data(data)
+        graph, data_set = load(model, shapes=shapes, pool_input=pool_input), load_data(data, label)
         given_shapes = {name: list(shape) for name, shape in shapes.items()}
         given = {"model": graph.source.sha256, "shapes": given_shapes, "pool_input": pool_input}
         remembered = {"format": _FORMAT, **given, "data": _digest(data_set), **experiment.to_json(), **_as_json(runtime)}
         remember(output, remembered)
         workshop = Workshop(experiment, graph, data_set, output, runtime, checkpoint_every)
-        report = Report(graph.name, str(model), data, experiment, _input_words(graph.source))
+        report = Report(graph.name, str(model), data, experiment, _input_words(graph.source, label))
         return _finish_all(workshop, report, watch)
 
 
@@ -115,11 +115,11 @@ def _finish_all(workshop: Workshop, report: Report, watch: Callable[[Progress], 
     return Comparison(rows_of(results))
 
 
-def _input_words(source: Source) -> tuple[str, ...]:
+def _input_words(source: Source, label: str | None) -> tuple[str, ...]:
     """What a command line says of a model's inputs."""
     shapes = (("--shape", f"{name}={'x'.join(map(str, shape))}") for name, shape in source.shapes.items())
     pooled = ("--pool-input", str(source.pool_input)) if source.pool_input != 1 else ()
-    return (*chain.from_iterable(shapes), *pooled)
+    return (*chain.from_iterable(shapes), *pooled, *(() if label is None else ("--label", label)))
 
 
 def _digest(data: DataSet) -> str:

@@ -85,7 +85,7 @@ class Workshop:
         """The trainer of a run: from its checkpoint, or of a new artifact."""
         if has_checkpoint(folder):
             return Trainer.load(folder, **self.runtime)
-        labels = self.data.y_train
+        labels = self.data.labels(self.data.y_train)
         planned = plan(self.graph, labels=labels, samples=len(labels), **self.experiment.planning(run))
         if not planned.feasible:
             raise _TooSmall(planned.reason, planned.floor_bytes if planned.floor_bytes > planned.budget_bytes else None)
