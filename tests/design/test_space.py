@@ -52,16 +52,19 @@ def test_the_titles_of_families_tell_them_apart() -> None:
 
 
 # By hand: a convolution multiplies kernel x inputs x channels at each position, a dense layer inputs x outputs.
-CONV = Architecture((2, 8, 6), 3, channels=(4, 8), kernel=3)
+CONV = Architecture((2, 8, 6), 3, channels=(4, 8), kernel=3, pads=True)
 CONV_PRODUCTS = (9 * 2 * 4 * 48, 9 * 4 * 8 * 12, 8 * 2 * 1 * 3)
 DENSE = Architecture((1, 28, 28), 10, pool_input=2, units=(20,))
 DENSE_PRODUCTS = (196 * 20, 20 * 10)
-SIGNAL = Architecture((6, 1, 64), 5, pool_input=2, channels=(4,), kernel=5, strides=True)
+SIGNAL = Architecture((6, 1, 64), 5, pool_input=2, channels=(4,), kernel=5, strides=True, pads=True)
+VALID = Architecture((1, 14, 14), 10, channels=(7, 16), kernel=3)
+VALID_PRODUCTS = (9 * 7 * 144, 9 * 7 * 16 * 16, 16 * 4 * 10)  # 14 - 2 = 12, 6 - 2 = 4, 2x2
 SIGNAL_PRODUCTS = (5 * 6 * 4 * 16, 4 * 4 * 5)
 
 
 @pytest.mark.parametrize(
-    ("architecture", "products"), [(CONV, CONV_PRODUCTS), (DENSE, DENSE_PRODUCTS), (SIGNAL, SIGNAL_PRODUCTS)]
+    ("architecture", "products"),
+    [(CONV, CONV_PRODUCTS), (DENSE, DENSE_PRODUCTS), (SIGNAL, SIGNAL_PRODUCTS), (VALID, VALID_PRODUCTS)],
 )
 def test_products_are_counted_layer_by_layer(architecture: Architecture, products: tuple[int, ...]) -> None:
     assert tuple(lay_out(architecture.spec(), "counted").multiply_adds().values()) == products

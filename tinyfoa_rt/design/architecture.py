@@ -26,7 +26,9 @@ class Architecture:
         pool_input: so many positions along each axis are replaced by their mean in front of all else.
         channels: of the outputs of convolutions, first to last.
         kernel: positions along each axis of a convolution.
-        strides: whether convolutions skip every second position; else means of two by two follow them.
+        strides: whether convolutions skip every second position; else the maximum of two by two follows them, with which
+            generated C runs a convolution as one.
+        pads: whether convolutions read zeros beyond the border, and have as many positions as their input.
         units: of hidden dense layers.
     """
 
@@ -36,6 +38,7 @@ class Architecture:
     channels: tuple[int, ...] = ()
     kernel: int = 3
     strides: bool = False
+    pads: bool = False
     units: tuple[int, ...] = ()
 
     @property
@@ -45,7 +48,8 @@ class Architecture:
         names = []
         if self.channels:
             along = "x".join([str(self.kernel)] * max(1, len(positions)))
-            names.append(f"conv {_joined(self.channels)} of {along}{', strides' if self.strides else ''}")
+            shrinks = f"{' padded' if self.pads else ''}{', strides' if self.strides else ''}"
+            names.append(f"conv {_joined(self.channels)} of {along}{shrinks}")
         if self.units:
             names.append(f"dense {_joined(self.units)}")
         return f"{' '.join(names) or 'classifier'}, on {'x'.join(map(str, positions))}"
@@ -81,19 +85,24 @@ class Architecture:
     def _layers(self) -> Iterator[LayerSpec]:
         positions = self.positions
         if self.pool_input > 1:
-            yield self._means("means", self.input_shape[1:], self.pool_input)
+            yield _pool("average_pool", "means", [self._pooled(size, self.pool_input) for size in self.input_shape[1:]])
         for number, channels in enumerate(self.channels, start=1):
             kernel = [self._pooled(size, self.kernel) for size in positions]
-            window = {"kernel": kernel, "pads": [size // 2 for size in kernel] * 2}
+            window = {"kernel": kernel, "pads": [size // 2 if self.pads else 0 for size in kernel] * 2}
+            stride = [self._pooled(size, 2 if self.strides else 1) for size in positions]
+            positions = tuple(
+                (size + 2 * pad - each) // step + 1 for size, pad, each, step in zip(positions, window["pads"], kernel, stride)
+            )
+            yield _layer("conv", f"conv{number}", channels=channels, strides=stride, **window)
+            pool = self._pool_window(positions, is_last=number == len(self.channels))
+            relu = _layer("relu", f"relu{number}")
             if self.strides:
-                window["strides"] = [self._pooled(size, 2) for size in positions]
-                positions = tuple(-(-size // 2) for size in positions)
-            yield _layer("conv", f"conv{number}", channels=channels, **window)
-            yield _layer("relu", f"relu{number}")
-            size = self._cell(positions, is_last=number == len(self.channels))
-            if size > 1:
-                yield self._means(f"pool{number}", positions, size)
-                positions = tuple(each // self._pooled(each, size) for each in positions)
+                yield relu
+            if max(pool) > 1:
+                yield _pool("average_pool" if self.strides else "max_pool", f"pool{number}", pool)
+                positions = tuple(size // by for size, by in zip(positions, pool))
+            if not self.strides:
+                yield relu
         if len(self.input_shape) > 1:
             yield _layer("flatten", "flatten")
         for number, units in enumerate(self.units, start=1):
@@ -101,14 +110,10 @@ class Architecture:
             yield _layer("relu", f"active{number}")
         yield _layer("dense", "classifier", units=self.num_outputs)
 
-    def _cell(self, positions: tuple[int, ...], *, is_last: bool) -> int:
-        """How many positions along an axis become one behind a convolution: the classifier is given a small grid."""
+    def _pool_window(self, positions: tuple[int, ...], *, is_last: bool) -> list[int]:
+        """How many positions along each axis become one behind a convolution: the classifier is given a small grid."""
         step = 1 if self.strides else 2
-        return max(step, max(positions) // _CELLS) if is_last else step
-
-    def _means(self, name: str, positions: tuple[int, ...], size: int) -> LayerSpec:
-        window = [self._pooled(each, size) for each in positions]
-        return _layer("average_pool", name, kernel=window, strides=window)
+        return [min(size, max(step, size // _CELLS if is_last else 1)) for size in positions]
 
     @staticmethod
     def _pooled(size: int, by: int) -> int:
@@ -123,6 +128,10 @@ class Architecture:
 
 def _layer(kind: str, name: str, **options: Any) -> LayerSpec:
     return LayerSpec(kind, name, None, options)
+
+
+def _pool(kind: str, name: str, window: list[int]) -> LayerSpec:
+    return _layer(kind, name, kernel=window, strides=window)
 
 
 def _joined(sizes: tuple[int, ...]) -> str:

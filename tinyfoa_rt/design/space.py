@@ -18,6 +18,8 @@ _CONV_WIDTHS = (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 24, 28, 32, 40, 
 _REDUCTIONS = (1, 2, 4)
 _DEPTHS = (1, 2, 3)
 _KERNELS = (3, 5)
+# Pads and strides; without strides the maximum of two by two follows.
+_SHRINKING = ((False, False), (True, False), (True, True))
 # Fewer positions along an axis are no image that a convolution gains from; a signal is given wider means.
 _LEAST_IMAGE = 7
 _LEAST_SIGNAL = 32
@@ -139,11 +141,21 @@ def _dense(base: Architecture) -> Iterator[Family]:
 def _convolutional(base: Architecture) -> Iterator[Family]:
     for reduction in _reductions(base.input_shape):
         for kernel in _KERNELS:
-            for strides in (False, True):
+            for pads, strides in _SHRINKING:
                 for depth in _DEPTHS:
-                    architecture = replace(base, pool_input=reduction, kernel=kernel, strides=strides)
-                    if max(architecture.positions) >= kernel * 2 ** (depth - 1):  # the last kernel is no larger than what it sees
+                    architecture = replace(base, pool_input=reduction, kernel=kernel, pads=pads, strides=strides)
+                    if _can_shrink(architecture, depth):
                         yield Family(architecture, tuple(2**place for place in range(depth)), _CONV_WAYS, is_dense=False)
+
+
+def _can_shrink(architecture: Architecture, depth: int) -> bool:
+    """Whether the last of so many convolutions still sees as many positions as its kernel has."""
+    size = min((size for size in architecture.positions if size > 1), default=1)
+    for _ in range(depth):
+        if size < architecture.kernel:
+            return False
+        size = max(1, (size if architecture.pads else size - architecture.kernel + 1) // 2)
+    return True
 
 
 def _reductions(shape: tuple[int, ...]) -> list[int]:
