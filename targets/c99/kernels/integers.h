@@ -18,8 +18,8 @@ typedef void tfoa_read_integers(const struct tfoa_integers *integers, const void
 typedef float tfoa_pack_integers(const struct tfoa_integers *integers, const void *q, uint32_t place, int32_t ins,
                                  uint32_t *bits);
 
-/* The largest number of weights that move at a time. */
-#define TFOA_RUN 16
+/* The largest number of weights that move at a time: as many as a loop must have for compilers to make vectors of it. */
+#define TFOA_RUN 32
 
 /* q <- clip(q + floor(u - change)) of weights [place, place + count), with changes in quanta; `word` is that of the step. */
 typedef void tfoa_move_integers(const struct tfoa_integers *integers, uint32_t word, void *q, uint32_t place, int32_t count,

@@ -1,7 +1,7 @@
 /* Gradients of a run of weights of one output: samples one after the other, so that each is added to all sums in one loop. */
 #include "weight_steps.h"
 
-static void add_reals(float error, const float *restrict reals, int32_t count, float *restrict sums)
+static inline void add_reals(float error, const float *restrict reals, int32_t count, float *restrict sums)
 {
     for (int32_t i = 0; i < count; i++) {
         sums[i] += error * reals[i];
@@ -9,7 +9,7 @@ static void add_reals(float error, const float *restrict reals, int32_t count, f
 }
 
 /* A bit adds one of two amounts. */
-static void add_bits(float error, float center, const uint32_t *bits, int32_t first, int32_t count, float *sums)
+static inline void add_bits(float error, float center, const uint32_t *bits, int32_t first, int32_t count, float *sums)
 {
     const float amounts[2] = {error * (0.0f - center), error * (1.0f - center)};
     for (int32_t i = 0; i < count; i++) {
@@ -17,17 +17,9 @@ static void add_bits(float error, float center, const uint32_t *bits, int32_t fi
     }
 }
 
-void tfoa_gradient_run(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, int32_t out, int32_t in,
-                       float *grads)
+static inline void add_samples(const tfoa_slice *slice, const float *errors, const tfoa_operand *x, int32_t rows, int32_t first,
+                               int32_t count, float *grads)
 {
-    const int32_t count = tfoa_run_of(slice->ins - in), first = slice->first_in + in;
-    if (x->gradient != 0) {
-        for (int32_t i = 0; i < count; i++) {
-            grads[i] = x->gradient(slice, grad_z, x, rows, out, in + i);
-        }
-        return;
-    }
-    const float *errors = tfoa_errors_of(slice, grad_z, out);
     for (int32_t i = 0; i < count; i++) {
         grads[i] = 0.0f;
     }
@@ -41,5 +33,21 @@ void tfoa_gradient_run(const tfoa_slice *slice, const float *grad_z, const tfoa_
     }
     for (int32_t i = 0; i < count; i++) {
         grads[i] *= x->scale;
+    }
+}
+
+void tfoa_gradient_run(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, int32_t out, int32_t in,
+                       float *grads)
+{
+    const int32_t count = tfoa_run_of(slice->ins - in), first = slice->first_in + in;
+    const float *errors = tfoa_errors_of(slice, grad_z, out);
+    if (x->gradient != 0) {
+        for (int32_t i = 0; i < count; i++) {
+            grads[i] = x->gradient(slice, grad_z, x, rows, out, in + i);
+        }
+    } else if (count == TFOA_RUN) { /* a count that compilers know */
+        add_samples(slice, errors, x, rows, first, TFOA_RUN, grads);
+    } else {
+        add_samples(slice, errors, x, rows, first, count, grads);
     }
 }

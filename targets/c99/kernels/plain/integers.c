@@ -48,6 +48,24 @@ static inline void tfoa_set_integer(void *q, uint32_t bits, uint32_t place, int3
     }
 }
 
+/* Both weights of three bytes from `first` on. */
+static inline void split_twelve(const uint8_t *bytes, uint32_t first, int32_t *pair)
+{
+    const uint32_t middle = bytes[TFOA_FLIPPED(first + 1u, 4u)];
+    const uint32_t low = bytes[TFOA_FLIPPED(first, 4u)] | (middle & 0xFu) << 8;
+    const uint32_t high = middle >> 4 | (uint32_t)bytes[TFOA_FLIPPED(first + 2u, 4u)] << 4;
+    pair[0] = (int32_t)(low ^ 0x800u) - 0x800;
+    pair[1] = (int32_t)(high ^ 0x800u) - 0x800;
+}
+
+static inline void join_twelve(uint8_t *bytes, uint32_t first, const int32_t *pair)
+{
+    const uint32_t low = (uint32_t)pair[0] & 0xFFFu, high = (uint32_t)pair[1] & 0xFFFu;
+    bytes[TFOA_FLIPPED(first, 4u)] = (uint8_t)low;
+    bytes[TFOA_FLIPPED(first + 1u, 4u)] = (uint8_t)(low >> 8 | high << 4);
+    bytes[TFOA_FLIPPED(first + 2u, 4u)] = (uint8_t)(high >> 4);
+}
+
 void tfoa_read_weights(const tfoa_integers *integers, const void *q, uint32_t place, uint32_t count, float *reals)
 {
     const float quantum = integers->quantum;
@@ -60,14 +78,38 @@ void tfoa_read_weights(const tfoa_integers *integers, const void *q, uint32_t pl
             reals[i] = (float)tfoa_integer_at(q, 16u, place + i) * quantum;
         }
     } else {
-        for (uint32_t i = 0; i < count; i++) {
+        uint32_t i = 0;
+        if ((place & 1u) != 0u && count > 0u) {
+            reals[i++] = (float)tfoa_integer_at(q, 12u, place) * quantum;
+        }
+        for (; i + 1u < count; i += 2u) {
+            int32_t pair[2];
+            split_twelve((const uint8_t *)q, tfoa_byte_of_twelve(place + i), pair);
+            reals[i] = (float)pair[0] * quantum;
+            reals[i + 1u] = (float)pair[1] * quantum;
+        }
+        if (i < count) {
             reals[i] = (float)tfoa_integer_at(q, 12u, place + i) * quantum;
         }
     }
 }
 
 /* Each format has a loop of its own, with no branch in it. */
-static inline void move_all(void *q, uint32_t bits, uint32_t place, int32_t count, const int32_t *moves)
+static inline void move_bytes(int8_t *restrict q, int32_t count, const int32_t *restrict moves)
+{
+    for (int32_t i = 0; i < count; i++) {
+        q[i] = (int8_t)tfoa_clipped(q[i] + moves[i], 127);
+    }
+}
+
+static inline void move_halves(int16_t *restrict q, int32_t count, const int32_t *restrict moves)
+{
+    for (int32_t i = 0; i < count; i++) {
+        q[i] = (int16_t)tfoa_clipped(q[i] + moves[i], 32767);
+    }
+}
+
+static inline void move_one_by_one(void *q, uint32_t bits, uint32_t place, int32_t count, const int32_t *moves)
 {
     const int32_t most = (1 << (bits - 1u)) - 1;
     for (int32_t i = 0; i < count; i++) {
@@ -76,20 +118,42 @@ static inline void move_all(void *q, uint32_t bits, uint32_t place, int32_t coun
     }
 }
 
-void tfoa_move_weights(const tfoa_integers *integers, uint32_t word, void *q, uint32_t place, int32_t count, const float *changes)
+static inline void move_twelves(uint8_t *bytes, uint32_t place, int32_t count, const int32_t *moves)
+{
+    int32_t i = (int32_t)(place & 1u);
+    move_one_by_one(bytes, 12u, place, i, moves);
+    for (; i + 1 < count; i += 2) {
+        int32_t pair[2];
+        const uint32_t first = tfoa_byte_of_twelve(place + (uint32_t)i);
+        split_twelve(bytes, first, pair);
+        pair[0] = tfoa_clipped(pair[0] + moves[i], 2047);
+        pair[1] = tfoa_clipped(pair[1] + moves[i + 1], 2047);
+        join_twelve(bytes, first, pair);
+    }
+    move_one_by_one(bytes, 12u, place + (uint32_t)i, count - i, moves + i);
+}
+
+static inline void move_run(uint32_t bits, uint32_t word, void *q, uint32_t place, int32_t count, const float *changes)
 {
     int32_t moves[TFOA_RUN];
-    if (count == TFOA_RUN) {
-        tfoa_round_changes(word, place, 1u, TFOA_RUN, changes, moves);
+    tfoa_round_changes(word, place, 1u, count, changes, moves);
+    if (bits == 12u) {
+        move_twelves((uint8_t *)q, place, count, moves);
+    } else if (TFOA_FLIPPED(0u, 2u) != 0u) {
+        move_one_by_one(q, bits, place, count, moves);
+    } else if (bits == 8u) {
+        move_bytes((int8_t *)q + place, count, moves);
     } else {
-        tfoa_round_changes(word, place, 1u, count, changes, moves);
+        move_halves((int16_t *)q + place, count, moves);
     }
-    if (integers->bits == 8u) {
-        move_all(q, 8u, place, count, moves);
-    } else if (integers->bits == 16u) {
-        move_all(q, 16u, place, count, moves);
+}
+
+void tfoa_move_weights(const tfoa_integers *integers, uint32_t word, void *q, uint32_t place, int32_t count, const float *changes)
+{
+    if (count == TFOA_RUN) { /* a count that compilers know */
+        move_run(integers->bits, word, q, place, TFOA_RUN, changes);
     } else {
-        move_all(q, 12u, place, count, moves);
+        move_run(integers->bits, word, q, place, count, changes);
     }
 }
 
