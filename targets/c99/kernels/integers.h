@@ -18,6 +18,14 @@ typedef void tfoa_read_integers(const struct tfoa_integers *integers, const void
 typedef float tfoa_pack_integers(const struct tfoa_integers *integers, const void *q, uint32_t place, int32_t ins,
                                  uint32_t *bits);
 
+/* Whether loops over runs of weights may become vectors; where they do not, a second copy for a count that compilers know is
+ * bytes of code alone. */
+#if defined(__SSE2__) || defined(__ARM_NEON) || defined(__riscv_vector)
+#define TFOA_HAS_VECTORS 1
+#else
+#define TFOA_HAS_VECTORS 0
+#endif
+
 /* The largest number of weights that move at a time: as many as a loop must have for compilers to make vectors of it. */
 #define TFOA_RUN 32
 

@@ -6,11 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__SSE2__) || defined(__ARM_NEON) || defined(__riscv_vector)
-#define TFOA_DRAWS_ONE_BY_ONE 0
-#else
-#define TFOA_DRAWS_ONE_BY_ONE 1
-#endif
+#include "integers.h"
 
 #define TFOA_OF_PLACE 0x5BD1E995u
 
@@ -50,7 +46,7 @@ static inline void tfoa_round_changes(uint32_t word, uint32_t place, uint32_t st
 {
     const uint32_t first = word + place * TFOA_OF_PLACE, step = stride * TFOA_OF_PLACE;
     for (int32_t i = 0; i < count; i++) {
-#if TFOA_DRAWS_ONE_BY_ONE
+#if !TFOA_HAS_VECTORS
         if (changes[i] == 0.0f) {
             moves[i] = 0; /* u is below 1 */
             continue;

@@ -95,16 +95,26 @@ typedef struct integer_step {
     tfoa_integer_columns w;
 } integer_step;
 
-/* The changes of a block of outputs, TILE_INS inputs at a time, and the weights that they move. */
+static void changes_of_tile(const tfoa_columns_step *part)
+{
+    if (part->rows <= TFOA_GROUP) {
+        tfoa_kernels->step_on_few(part, 0);
+        return;
+    }
+    for (int32_t first = 0; first < part->outs; first += TFOA_BLOCK) {
+        (part->turned != NULL ? tfoa_kernels->step_on_bits : tfoa_kernels->step_on_reals)(part, first);
+    }
+}
+
+/* The changes of a wide block of outputs, TILE_INS inputs at a time, and the weights that they move. */
 static void integers_task(void *data, size_t block)
 {
     const integer_step *all = (const integer_step *)data;
-    const int32_t width = all->step.rows <= TFOA_GROUP ? TFOA_WIDE_BLOCK : TFOA_BLOCK, first = (int32_t)block * width;
-    const int32_t left = all->step.outs - first;
+    const int32_t first = (int32_t)block * TFOA_WIDE_BLOCK, left = all->step.outs - first;
     tfoa_columns_step part = all->step;
     float changes[TILE_INS * TFOA_WIDE_BLOCK];
     part.w_next = changes;
-    part.outs = left < width ? left : width;
+    part.outs = left < TFOA_WIDE_BLOCK ? left : TFOA_WIDE_BLOCK;
     part.errors += first;
     for (int32_t in = 0; in < all->step.ins; in += TILE_INS) {
         part.ins = all->step.ins - in < TILE_INS ? all->step.ins - in : TILE_INS;
@@ -113,13 +123,7 @@ static void integers_task(void *data, size_t block)
         } else {
             part.turned_reals = all->step.turned_reals + (int64_t)in * part.rows;
         }
-        if (part.rows <= TFOA_GROUP) {
-            tfoa_kernels->step_on_few(&part, 0);
-        } else if (part.turned != NULL) {
-            tfoa_kernels->step_on_bits(&part, 0);
-        } else {
-            tfoa_kernels->step_on_reals(&part, 0);
-        }
+        changes_of_tile(&part);
         for (int32_t i = 0; i < part.ins; i++) {
             const int64_t at = (int64_t)(in + i) * all->step.outs + first;
             tfoa_kernels->move_columns(&all->w, at, part.outs, changes + (int64_t)i * part.outs);
@@ -143,11 +147,11 @@ void tfoa_packed_dense_sgd_step_on_integers(tfoa_call *call)
     if (call->status != NULL) {
         return;
     }
-    const int32_t width = all.step.rows <= TFOA_GROUP ? TFOA_WIDE_BLOCK : TFOA_BLOCK;
+    const int32_t blocks = (w.dims[1] + TFOA_WIDE_BLOCK - 1) / TFOA_WIDE_BLOCK;
     all.w = integers.columns;
     all.step.limit = FLT_MAX;
     all.step.factor = rate / integers.quantum * scale;
-    tfoa_each(call, (w.dims[1] + width - 1) / width, (double)w.size * (10 + all.step.rows / 8), integers_task, &all);
+    tfoa_each(call, blocks, (double)w.size * (10 + all.step.rows / 8), integers_task, &all);
 }
 
 /* w, grad_z, x, and x_scale as the step's factor; x is bits or real numbers, and input `place` says where the slice begins. The

@@ -45,7 +45,7 @@ void tfoa_gradient_run(const tfoa_slice *slice, const float *grad_z, const tfoa_
         for (int32_t i = 0; i < count; i++) {
             grads[i] = x->gradient(slice, grad_z, x, rows, out, in + i);
         }
-    } else if (count == TFOA_RUN) { /* a count that compilers know */
+    } else if (TFOA_HAS_VECTORS && count == TFOA_RUN) { /* a count that compilers know */
         add_samples(slice, errors, x, rows, first, TFOA_RUN, grads);
     } else {
         add_samples(slice, errors, x, rows, first, count, grads);

@@ -150,7 +150,7 @@ static inline void move_run(uint32_t bits, uint32_t word, void *q, uint32_t plac
 
 void tfoa_move_weights(const tfoa_integers *integers, uint32_t word, void *q, uint32_t place, int32_t count, const float *changes)
 {
-    if (count == TFOA_RUN) { /* a count that compilers know */
+    if (TFOA_HAS_VECTORS && count == TFOA_RUN) { /* a count that compilers know */
         move_run(integers->bits, word, q, place, TFOA_RUN, changes);
     } else {
         move_run(integers->bits, word, q, place, count, changes);

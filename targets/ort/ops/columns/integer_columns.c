@@ -4,15 +4,18 @@
 
 enum { RUN = 64 };
 
-static inline void read_run(const tfoa_integer_columns *w, int64_t at, int32_t count, int32_t *numbers)
+static inline void read_run(const tfoa_integer_columns *w, int64_t at, int32_t count, int32_t *restrict numbers)
 {
-    const int8_t *narrow = (const int8_t *)w->q + (w->is_wide ? 0 : at);
-    const int16_t *wide = (const int16_t *)w->q + (w->is_wide ? at : 0);
-    for (int32_t i = 0; i < count && !w->is_wide; i++) {
-        numbers[i] = narrow[i];
-    }
-    for (int32_t i = 0; i < count && w->is_wide; i++) {
-        numbers[i] = wide[i];
+    if (w->is_wide) {
+        const int16_t *wide = (const int16_t *)w->q + at;
+        for (int32_t i = 0; i < count; i++) {
+            numbers[i] = wide[i];
+        }
+    } else {
+        const int8_t *narrow = (const int8_t *)w->q + at;
+        for (int32_t i = 0; i < count; i++) {
+            numbers[i] = narrow[i];
+        }
     }
 }
 
@@ -45,8 +48,10 @@ void tfoa_move_columns(const tfoa_integer_columns *w, int64_t first, int32_t cou
     for (int32_t done = 0; done < count;) {
         const int32_t left = count - done < w->outs - out ? count - done : w->outs - out;
         const int32_t run = left < RUN ? left : RUN;
-        if (run == RUN) {
+        if (run == RUN) { /* counts that compilers know */
             move_run(w, first + done, in, out, RUN, changes + done);
+        } else if (run == TFOA_WIDE_BLOCK) {
+            move_run(w, first + done, in, out, TFOA_WIDE_BLOCK, changes + done);
         } else {
             move_run(w, first + done, in, out, run, changes + done);
         }
