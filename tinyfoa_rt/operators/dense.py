@@ -44,7 +44,7 @@ def _lower_real(lowering: Lowering, node: StepNode) -> list[Statement]:
     x, z = node.inputs[0], node.outputs[0]
     load, operand = product_operand(lowering, (x, node.input(8)), 0.0)
     given = (CONTEXT, lowering.layers[node.inputs[1]], operand, lowering.rows_of(x), lowering.at(z))
-    return [*load, Call("tfoa_real_dense", given, may_fail=True)]
+    return [*load, Call(lowering.of_bits(x, "tfoa_real_dense", "tfoa_real_dense_of_levels"), given, may_fail=True)]
 
 
 def _lower_sign(lowering: Lowering, node: StepNode) -> list[Statement]:

@@ -120,12 +120,6 @@ tfoa_weight_gradient tfoa_level_conv_weight_gradient;
 tfoa_weight_gradient tfoa_level_mean_weight_gradient;
 tfoa_weight_gradient tfoa_level_weight_gradient;
 
-/* Whether a dense layer reads levels. */
-static inline int tfoa_reads_levels(const tfoa_operand *x)
-{
-    return x->conv == 0 && x->gradient != 0;
-}
-
 /* A slice in RAM: latent values, outs x ins. A row holds the weights of one output: those of inputs from first_in on, or in a
  * convolution of the channels of its group from first_in on, each with all its taps. Where the slice has bits, they and the sums
  * of |w| follow the latent values in every step. grad_z has grad_columns outputs, each with all its positions, and those of the

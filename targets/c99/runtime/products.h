@@ -26,6 +26,8 @@ tfoa_status tfoa_sign_dense(const tfoa_context *context, const tfoa_layer *layer
 
 /* z = x W^T + b. */
 tfoa_status tfoa_real_dense(const tfoa_context *context, const tfoa_layer *layer, const tfoa_operand *x, int32_t rows, float *z);
+tfoa_status tfoa_real_dense_of_levels(const tfoa_context *context, const tfoa_layer *layer, const tfoa_operand *x, int32_t rows,
+                                      float *z);
 
 /* The same as convolutions; of a shape, x (batch, in_channels, in_size) and z (batch, out_channels, out_size). */
 tfoa_status tfoa_binary_conv(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape,

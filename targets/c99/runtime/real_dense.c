@@ -5,21 +5,31 @@
 #include "products.h"
 
 /* Add w . x to a sum, for inputs [first, first + count). */
+typedef float add_row(float sum, const tfoa_operand *x, int32_t row, int32_t first, const void *weights, int32_t count);
+
 static float add_products(float sum, const tfoa_operand *x, int32_t row, int32_t first, const void *weights, int32_t count)
 {
-    const int has_levels = tfoa_reads_levels(x);
-    const uint32_t *bits = x->bits == NULL ? NULL : x->bits + row * (has_levels ? 2 : 1) * TFOA_WORDS(x->units);
+    const uint32_t *bits = x->bits == NULL ? NULL : x->bits + row * TFOA_WORDS(x->units);
     for (int32_t i = 0; i < count; i++) {
         const int32_t in = first + i;
         float w;
         memcpy(&w, (const uint8_t *)weights + 4 * i, 4); /* the storage holds words */
         if (bits == NULL) {
             sum += x->real[row * x->units + in] * w;
-        } else if (has_levels) {
-            sum += (float)tfoa_level_at(bits, x->units, in) * w;
         } else if ((bits[in / 32] >> (in % 32)) & 1u) {
             sum += w;
         }
+    }
+    return sum;
+}
+
+static float add_levels(float sum, const tfoa_operand *x, int32_t row, int32_t first, const void *weights, int32_t count)
+{
+    const uint32_t *levels = x->bits + row * 2 * TFOA_WORDS(x->units);
+    for (int32_t i = 0; i < count; i++) {
+        float w;
+        memcpy(&w, (const uint8_t *)weights + 4 * i, 4);
+        sum += (float)tfoa_level_at(levels, x->units, first + i) * w;
     }
     return sum;
 }
@@ -44,7 +54,8 @@ static tfoa_status add_biases(const tfoa_view *view, float x_scale, int32_t rows
     return TFOA_OK;
 }
 
-tfoa_status tfoa_real_dense(const tfoa_context *context, const tfoa_layer *layer, const tfoa_operand *x, int32_t rows, float *z)
+static tfoa_status product(const tfoa_context *context, const tfoa_layer *layer, const tfoa_operand *x, int32_t rows, float *z,
+                           add_row *add)
 {
     const tfoa_view view = tfoa_view_of(context, layer);
     const int32_t num_outs = layer->outs[layer->num_out_parts];
@@ -54,10 +65,21 @@ tfoa_status tfoa_real_dense(const tfoa_context *context, const tfoa_layer *layer
         const tfoa_row_part *part = &walk.part;
         for (int32_t row = 0; row < rows; row++) {
             float *sum = &z[row * num_outs + part->output];
-            *sum = add_products(*sum, x, row, part->channel + part->first, walk.weights, part->count);
+            *sum = add(*sum, x, row, part->channel + part->first, walk.weights, part->count);
         }
     }
     return walk.status == TFOA_OK ? add_biases(&view, x->bits == NULL ? 1.0f : x->scale, rows, z) : walk.status;
+}
+
+tfoa_status tfoa_real_dense(const tfoa_context *context, const tfoa_layer *layer, const tfoa_operand *x, int32_t rows, float *z)
+{
+    return product(context, layer, x, rows, z, add_products);
+}
+
+tfoa_status tfoa_real_dense_of_levels(const tfoa_context *context, const tfoa_layer *layer, const tfoa_operand *x, int32_t rows,
+                                      float *z)
+{
+    return product(context, layer, x, rows, z, add_levels);
 }
 
 /* sums += error * weights. */

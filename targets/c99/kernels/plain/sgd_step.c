@@ -20,16 +20,6 @@ static void step_on_bits(float *latent, const tfoa_slice *slice, float error, co
     }
 }
 
-static void step_on_levels(float *latent, const tfoa_slice *slice, float error, const tfoa_operand *x)
-{
-    const float moves[4] = {error * (0.0f - x->center), error * (1.0f - x->center), error * (2.0f - x->center),
-                            error * (3.0f - x->center)};
-    for (int32_t in = 0; in < slice->ins; in++) {
-        const uint32_t level = tfoa_level_at(x->bits, x->units, slice->first_in + in);
-        latent[in] = tfoa_limited(latent[in] - moves[level], slice->limit);
-    }
-}
-
 static void step_on_sums(const tfoa_slice *slice, const float *grad_z, const tfoa_operand *x, int32_t rows, float rate,
                          int32_t out)
 {
@@ -52,10 +42,8 @@ void tfoa_weight_sgd_step(const tfoa_slice *slice, const float *grad_z, const tf
         if (!tfoa_has_error(slice, errors, rows)) {
             continue;
         }
-        if (rows > 1 || x->conv != 0) {
+        if (rows > 1 || x->gradient != 0) {
             step_on_sums(slice, grad_z, x, rows, rate, out);
-        } else if (tfoa_reads_levels(x)) {
-            step_on_levels(latent, slice, *errors * (rate * x->scale), x);
         } else if (x->bits != 0) {
             step_on_bits(latent, slice, *errors * (rate * x->scale), x);
         } else {
