@@ -256,7 +256,7 @@ def test_the_folder_is_not_refused_by_the_changes_themselves(saved: Path, saniti
     shutil.copytree(saved, tmp_path / "run")
     manifest, checkpoint = tmp_path / "run" / "manifest.json", tmp_path / "run" / "checkpoint" / "checkpoint.json"
     change(manifest, "format", value="tinyfoa-artifact/5")
-    change(checkpoint, "format", value="tinyfoa-checkpoint/3")
+    change(checkpoint, "format", value="tinyfoa-checkpoint/4")
     change(checkpoint, "artifact", value=hashlib.sha256(manifest.read_bytes()).hexdigest())
     lines = sanitized.run(tmp_path / "run", X, Y, "--resume", "steps:0:2", "fit:9", "evaluate", f"save:{tmp_path / 'out'}")
     assert not [line for line in lines if "status" in line]
