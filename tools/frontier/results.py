@@ -68,7 +68,7 @@ def render_rows(rows: Sequence[Row]) -> str:
         if row.data == _CHARTED
     ]
     names = "RAM of a Cortex-M0, arena, stack and all else", lambda nbytes: f"{nbytes / 1024:.3g} KB"
-    return render_scatter(dots, f"{_CHARTED}, trained on a microcontroller: accuracy over RAM", "accuracy", names)
+    return render_scatter(dots, f"{_CHARTED}, trained in generated C99: accuracy over RAM", "accuracy", names)
 
 
 def table_of(rows: Sequence[Row]) -> str:
