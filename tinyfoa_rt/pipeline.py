@@ -52,7 +52,7 @@ def plan(model: Model, budget: str | int | None = None, *, labels: Any = None, *
     from tinyfoa_rt.planner.choosing import choose
     from tinyfoa_rt.planner.costs import BlockCosts
     from tinyfoa_rt.planner.loss import with_loss_of
-    from tinyfoa_rt.planner.task import resolve_options
+    from tinyfoa_rt.planner.task import open_tasks
     from tinyfoa_rt.report.choice import explain_choice
 
     asked = options_of(budget=budget, **options)
@@ -60,7 +60,9 @@ def plan(model: Model, budget: str | int | None = None, *, labels: Any = None, *
     if labels is not None:
         asked = with_loss_of(graph, asked, labels)
     if AUTO not in (asked.method, asked.latent):
-        return _naming_smaller_input(graph, _planned(graph, BlockCosts(resolve_options(graph, asked))))
+        plans = (_planned(graph, BlockCosts(task)) for task in open_tasks(graph, asked))
+        found = next(plans)
+        return _naming_smaller_input(graph, found if found.feasible else next(plans, found))
     choice = choose(graph, asked, options, lambda costs: _planned(graph, costs))
     found = replace(choice.plan, reason=f"{explain_choice(choice)} {choice.plan.reason}")
     return _naming_smaller_input(graph, found)
@@ -77,11 +79,13 @@ def fits(model: Model, budget: str | int | None = None, **options: Any) -> bool:
     from tinyfoa_rt.planner.costs import BlockCosts
     from tinyfoa_rt.planner.nonvolatile import Flash
     from tinyfoa_rt.planner.search import find_fitting, find_floor
-    from tinyfoa_rt.planner.task import resolve_options
+    from tinyfoa_rt.planner.task import open_tasks
 
-    costs = BlockCosts(resolve_options(_loaded(model), options_of(budget=budget, **options)))
-    space, most = search_space(costs), costs.task.budget_bytes
-    return find_floor(space) <= most and find_fitting(space, most, Flash(costs).fits) is not None
+    for costs in map(BlockCosts, open_tasks(_loaded(model), options_of(budget=budget, **options))):
+        space, most = search_space(costs), costs.task.budget_bytes
+        if find_floor(space) <= most and find_fitting(space, most, Flash(costs).fits) is not None:
+            return True
+    return False
 
 
 def _planned(graph: Graph, costs: BlockCosts) -> Plan:

@@ -89,12 +89,17 @@ class Trajectory:
         """Our latent weights as the oracle has them."""
         raise NotImplementedError
 
+    @property
+    def rate(self) -> float:
+        """Of a head that learns, one at which its steps are shorter than the head."""
+        return RATES[self.state.optimizer.name] / (self.oracle.head_length if self.oracle.head_learns else 1)
+
     def learn_head(self) -> None:
         """Let the head of both learn, from the same head on."""
         assert self.oracle.head is not None
         self.oracle.head_learns, self.oracle.head = True, self.oracle.head.astype(float)
         head, optimizer = self.oracle.head.astype(np.float32), self.state.optimizer
-        self.runtime.others["#head"] = head
+        self.runtime.others |= {"#head": head, "#rate": np.array(self.rate, dtype=np.float32)}
         self.runtime.others |= {f"#head#{kept}": np.zeros_like(head) for kept in optimizer.states}
         self.runtime.others |= {f"#head#{kept}": np.zeros((), dtype=np.float32) for kept in optimizer.scalars}
         self.runtime.others["#head#step_count"] = np.zeros((), dtype=np.int32)
@@ -118,7 +123,7 @@ class Trajectory:
                 tensors = self.state.begin_turn(turn)
             x, feeds = self.clear_batch()
             ours = self.runtime.step(feeds, tensors)
-            losses.append((ours, self.oracle.step(x, feeds["#target"], RATES[self.state.optimizer.name], place)))
+            losses.append((ours, self.oracle.step(x, feeds["#target"], self.rate, place)))
         self.state.end_turn()
         return losses
 
@@ -126,7 +131,7 @@ class Trajectory:
         """Make the rate, the head, the bias or the weight of one side a percent too large."""
         assert self.state.bias is not None and self.oracle.head is not None
         if wrong == "rate":
-            self.runtime.others["#rate"] = np.array(RATES[self.state.optimizer.name] * 1.01, dtype=np.float32)
+            self.runtime.others["#rate"] = np.array(self.rate * 1.01, dtype=np.float32)
         elif wrong == "bias":
             self.state.bias *= 1.01
         elif wrong == "weight":

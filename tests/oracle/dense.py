@@ -28,8 +28,9 @@ class DenseBlock:
 
     ``input_center`` is what the gradient takes off the input: 1/2 where that is bits that carry no scale. With ``head_learns``
     the head takes a step of the optimizer too, after it has sent its error. Normalized steps of weights and biases
-    are in units of ``length``, the size of the weights at the start. With ``has_levels`` what is handed on is not 1[z > 0], but
-    the whole number from 0 to 3 that z / scale is nearest to.
+    are in units of ``length``, the size of the weights at the start; those of a head, whose size is 1, are ten times as long
+    where it sees real numbers. With ``has_levels`` what is handed on is not 1[z > 0], but the whole number from 0 to 3 that
+    z / scale is nearest to.
     """
 
     weight: Array
@@ -81,8 +82,12 @@ class DenseBlock:
             self.move(grad_z, x, rate, part)
         if self.head is not None and self.head_learns:
             grad_head = self.gain * grad_logits.T @ self._seen
-            self.head = self.head - rate * self._change(self.head_state, "head", grad_head)
+            self.head = self.head - rate * self.head_length * self._change(self.head_state, "head", grad_head)
         return float(loss)
+
+    @property
+    def head_length(self) -> float:
+        return 10.0 if self.optimizer == "normalized" and self.binarize != "both" else 1.0
 
     def move(self, grad_z: Array, x: Array, rate: float, part: Slice) -> None:
         """Update slice ``part`` by the error at the output."""

@@ -1,4 +1,4 @@
-"""The head of the block before the classifier, where a trained model goes on learning: the classifier's own weights."""
+"""What --head auto stands for: before the classifier of a trained model its own weights, from scratch heads that learn."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.small_models import conv_net, load_model, mlp
 from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.graph import Graph
 from tinyfoa_rt.ir.options import PlanOptions
-from tinyfoa_rt.pipeline import build, plan
+from tinyfoa_rt.pipeline import build, fits, plan
 from tinyfoa_rt.planner.task import resolve_options
 from tinyfoa_rt.run.trainer import Trainer
 
@@ -34,6 +34,34 @@ def test_it_is_the_default_behind_frozen_blocks_where_nothing_is_binarized(graph
     assert heads_of(graph, train="last:2", binarize="weights") == ["rademacher"]
     assert heads_of(graph, train="last:2", binarize="none", classes=7) == ["rademacher"]
     assert heads_of(graph, binarize="none") == ["rademacher"] * 2
+
+
+def test_from_scratch_heads_learn_where_activations_are_real_and_steps_are_normalized(graph: Graph) -> None:
+    normalized = {"optimizer": "normalized"}
+    for binarize in ("none", "weights"):
+        assert heads_of(graph, binarize=binarize, **normalized) == ["learned"] * 2
+        assert heads_of(graph, binarize=binarize, head="kaiming", **normalized) == ["kaiming"] * 2
+    assert heads_of(graph, **normalized) == ["rademacher"] * 2
+    assert heads_of(graph, binarize="none", classes=7, train="last:2", **normalized) == ["rademacher"]
+
+
+def test_heads_learn_where_they_fit(tmp_path: Path) -> None:
+    """A byte less than a plan with heads that learn needs, and heads are fixed; where that does not fit either, it says so."""
+    graph = load_model(mlp((12, 16, 16, 4)), tmp_path)
+    options: dict[str, Any] = {"optimizer": "normalized", "binarize": "none", "batch": 1, "slices": "1x1"}
+    needs = {head: plan(graph, "1MB", head=head, **options).peak_bytes for head in ("learned", "rademacher")}
+    assert needs["rademacher"] < needs["learned"]
+    for budget, head in (
+        (needs["learned"], "learned"),
+        (needs["learned"] - 1, "rademacher"),
+        (needs["rademacher"], "rademacher"),
+    ):
+        planned = plan(graph, budget, **options)
+        assert planned.feasible and planned.options.head == head
+        assert fits(graph, budget, **options)
+    least = plan(graph, needs["rademacher"] - 1, **options)
+    assert not least.feasible and least.floor_bytes == needs["rademacher"]
+    assert not fits(graph, needs["rademacher"] - 1, **options)
 
 
 def test_blocks_before_have_hashed_heads(graph: Graph) -> None:

@@ -144,7 +144,8 @@ class PlanOptions:
         AUTO,
         HEADS,
         "Local heads: rademacher (hashed), kaiming, classifier (the model's own, for the block that it reads) or learned. "
-        "auto: classifier behind frozen blocks where nothing is binarized, else rademacher.",
+        "auto: classifier behind frozen blocks where nothing is binarized; from scratch learned, where it fits, activations are "
+        "real and steps normalized; else rademacher.",
     )
     head_pool: str = _choice(
         "grid", HEAD_POOLS, "Means of each channel that a head sees: grid (4 x 4 cells), average (one), none (every unit)."

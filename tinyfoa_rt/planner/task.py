@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 
 from tinyfoa_rt.errors import UnsupportedError, UsageError
@@ -36,7 +36,7 @@ from tinyfoa_rt.steps import BlockContext, StepChoice, block_contexts
 from tinyfoa_rt.steps.methods import method_of
 from tinyfoa_rt.units import parse_nbytes
 
-__all__ = ["PlanningTask", "resolve_options"]
+__all__ = ["PlanningTask", "open_tasks", "resolve_options"]
 
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 _DIAGONAL = Slices(2, 2)
@@ -225,6 +225,19 @@ def _blocks(graph: Graph, parts: Partition, selected: Collection[str], options: 
         problem = f"ends blocks by itself, and so does --block-layers {options.block_layers}"
         raise UsageError("--classifier head", problem, "leave one of the two out")
     return join_classifier(graph, parts, selected)
+
+
+def open_tasks(graph: Graph, options: PlanOptions) -> Iterator[PlanningTask]:
+    """Yield the task for options, and behind it one that needs less, where ``--head auto`` stands for heads that learn.
+
+    Raises:
+        UsageError: as :func:`resolve_options`.
+        UnsupportedError: as there.
+    """
+    task = resolve_options(graph, options)
+    yield task
+    if options.head == AUTO and task.options.head == "learned":
+        yield resolve_options(graph, replace(options, head="rademacher"))
 
 
 def _check_slices_at(options: PlanOptions, profile: Profile) -> None:

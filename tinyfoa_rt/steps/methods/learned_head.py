@@ -25,6 +25,10 @@ from tinyfoa_rt.steps.parameters import declare_step_number, kept_types
 
 __all__ = ["LearnedHead"]
 
+# How long its steps are in shares of its size, in units of those of the block's weights. Of real numbers a head learns much in
+# little time, and the block then follows an error that means something; bits turn too often to be followed so fast.
+_LENGTH_OF_REALS = 10.0
+
 
 class LearnedHead:
     """The head ``name`` of a block, of ``shape`` (classes, units)."""
@@ -77,11 +81,17 @@ class LearnedHead:
             update, rounding = update + ON_INTEGERS, (quantum_of(name), declare_step_number(builder))
             key = draw_key(self._context.recipe.seed, kept_by(self._context.block.name, name))
             limits = {"key": key, "taps": 1, "most": self._latent.most}
+        if self._optimizer.follows_weights:  # the size of its entries is 1
+            limits["length"] = 1.0 if self._sees_bits else _LENGTH_OF_REALS
         states = [own(name, kind) for kind in self._optimizer.kept]
         outputs = tuple(successor(each) for each in (name, *states))
         builder.phase = "update"
         builder.call(update, (name, grad, RATE, *states, *rounding), outputs, limits)
         builder.phase = "gradient"
+
+    @property
+    def _sees_bits(self) -> bool:
+        return any(part.output == self._context.block.output for part in self._context.binary_parts)
 
     @property
     def _turns(self) -> bool:

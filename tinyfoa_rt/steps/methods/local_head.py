@@ -19,6 +19,7 @@ from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.block import Block, Partition
 from tinyfoa_rt.ir.graph import Attribute
 from tinyfoa_rt.ir.names import LOGITS, gradient, kept_by, own, parts
+from tinyfoa_rt.ir.optimizers import optimizer_of
 from tinyfoa_rt.ir.options import AUTO, PlanOptions
 from tinyfoa_rt.ir.plan import PlannedBuffer
 from tinyfoa_rt.ir.recipe import Recipe
@@ -47,15 +48,21 @@ class LocalHead(Method):
     sends_slices = True
 
     def decide(self, options: PlanOptions, model: Partition, trained: frozenset[str]) -> PlanOptions:
-        """The hashed head is not stored where a loop computes it; trained blocks behind frozen ones go on with what they know."""
+        """Trained blocks behind frozen ones go on with what they know; from scratch heads learn where activations are real and
+        steps are normalized; else they are hashed, and not stored where a loop computes them.
+        """
         fed = any(_feeds(block, model.blocks[-1]) for block in model.blocks if block.name in trained)
         if options.head == "classifier" and not fed:
             problem = "no trained block's output is what a dense classifier reads"
             raise UsageError("--head classifier", problem, "use rademacher, or train the block before the classifier")
         if options.head != AUTO:
             return options
-        goes_on = len(trained) < len(model.blocks) and options.classes is None and options.binarize == "none"
-        return replace(options, head="classifier" if fed and goes_on else "rademacher")
+        hidden = [block for block in model.blocks if block.name in trained and not block.is_classifier]
+        if len(trained) < len(model.blocks):
+            goes_on = fed and options.classes is None and options.binarize == "none"
+            return replace(options, head="classifier" if goes_on else "rademacher")
+        learns = bool(hidden) and options.binarize != "both" and optimizer_of(options.optimizer).follows_weights
+        return replace(options, head="learned" if learns else "rademacher")
 
     def recipe_of(self, recipe: Recipe, block: Block, last: Block) -> Recipe:
         """The classifier's weights are a head for the block that it reads; other blocks have hashed ones."""
