@@ -60,6 +60,9 @@ OTHER: dict[str, Any] = {
     "seed": 5,
     "samples": 1000,
     "rotate_every": 4,
+    "slices_per_step": 2,
+    "writes_per_day": "1MB",
+    "samples_per_day": 100,
 }
 
 
@@ -80,6 +83,8 @@ def test_a_plan_file_builds_to_the_bytes_of_one_go(tmp_path: Path, option: str) 
     options = {"budget": "1MB", "batch": 6, option: OTHER[option]}
     if option == "nonvolatile":  # a target whose own is another
         options["target"] = "stm32f746"
+    if option == "writes_per_day":  # a day has samples
+        options["samples_per_day"] = OTHER["samples_per_day"]
     if option == "method":  # the model's own loss is of its last block
         options["train"] = "last:1"
     planned = plan(graph, **options)
