@@ -9,7 +9,7 @@ import pytest
 
 from tests.run.trained_models import artifact_of, blobs, check_inference_model
 from tests.small_models import conv_net, load_model
-from tinyfoa_rt.errors import UnsupportedError
+from tinyfoa_rt.errors import UnsupportedError, UsageError
 from tinyfoa_rt.ir.names import scale_of
 from tinyfoa_rt.pipeline import build, plan
 from tinyfoa_rt.run import Trainer
@@ -59,5 +59,7 @@ def test_bytes_of_levels(tmp_path: Path) -> None:
 
 
 def test_kernels_do_not_have_them_yet(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--activation-bits 2: is of binary activations, and --binarize weights has none"):
+        artifact_of(tmp_path, activation_bits=2, binarize="weights")
     with pytest.raises(UnsupportedError, match="--activation-bits 2: is not there yet for the library of kernels"):
         artifact_of(tmp_path, activation_bits=2, target="ort-kernels", nonvolatile="unlimited")

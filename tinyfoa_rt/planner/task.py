@@ -258,10 +258,16 @@ def _check_latent(options: PlanOptions) -> None:
 
 
 def _check_levels(options: PlanOptions, profile: Profile) -> None:
-    """Levels have no kernels for onnxruntime yet."""
-    if options.activation_bits > 1 and options.binarize == "both" and profile.has_kernels:
-        problem, mend = "is not there yet for the library of kernels", "plan for ort-cpu, or leave it out"
-        raise UnsupportedError(f"--activation-bits {options.activation_bits}", problem, mend)
+    """Levels take the place of bits, and have no kernels for onnxruntime yet."""
+    if options.activation_bits == 1:
+        return
+    place = f"--activation-bits {options.activation_bits}"
+    if options.binarize != "both":
+        raise UsageError(
+            place, f"is of binary activations, and --binarize {options.binarize} has none", "leave one of the two out"
+        )
+    if profile.has_kernels:
+        raise UnsupportedError(place, "is not there yet for the library of kernels", "plan for ort-cpu, or leave it out")
 
 
 def _optimizer(options: PlanOptions) -> str:
