@@ -31,7 +31,10 @@ class _ChannelPart(ctypes.Structure):
 
 
 class _Head(ctypes.Structure):
-    _fields_ = [("stored", c_void_p), ("seed", ctypes.c_uint32), ("classes", c_int32), ("units", c_int32), ("gain", c_float)]
+    _fields_ = [
+        *(("stored", c_void_p), ("seed", ctypes.c_uint32), ("classes", c_int32), ("units", c_int32), ("gain", c_float)),
+        ("integers", c_void_p),
+    ]
 
 
 def run_operator(library: ctypes.CDLL, case: BodyCase) -> Outputs:

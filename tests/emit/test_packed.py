@@ -45,7 +45,10 @@ def test_a_packed_operator_says_what_its_operator_says(case: BodyCase) -> None:
 
 
 def test_every_packed_operator_is_compared() -> None:
-    assert {case.op_type for case in CASES} == PACKED_OPERATORS
+    """Those of whole numbers: in tests/ort_ops/test_integers.py."""
+    assert {case.op_type for case in CASES} == {
+        name for name in PACKED_OPERATORS if "OnIntegers" not in name and "OfIntegers" not in name
+    }
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "normalized"])

@@ -123,7 +123,7 @@ def test_scikit_learn(tmp_path: Path, kind: str) -> None:
         "regressor": (neural_network.MLPRegressor(**sizes), x[:, 1]),
         "pipeline": (_scaled(network), labels),
     }[kind]
-    model = to_onnx(estimator[0].fit(x, estimator[1], normalization=None), x[:1])
+    model = to_onnx(estimator[0].fit(x, estimator[1]), x[:1])
     graph = load(save(model, tmp_path))
     weights = [graph.shape(n.input(1)) for n in graph.nodes if n.op_type in ("MatMul", "Gemm")]
     assert weights == [(8, 12), (12, 1 if kind == "regressor" else 3)]

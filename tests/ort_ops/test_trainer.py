@@ -83,9 +83,10 @@ def check_trajectory(bodies: NDArray[Any], kernels: NDArray[Any], trainers: list
     for name, layer in trainers[0].state.layers.items():
         others = trainers[1].state.layers[name].weight
         if others.dtype.kind == "i":
-            # A change of some ten quanta, which 16 bits make of it, is rounded by 1e-6 of one: 200 steps of them are 2e-4, and
-            # where a draw has gone the other way gradients differ.
-            assert np.count_nonzero(layer.weight != others) <= others.size / 100, name
+            # The more bits, the more quanta a step is, and each is rounded by 1e-6 of one: of 8 bits 200 steps are far from a
+            # quantum, of 16 a few weights in a hundred are one away. A rate that is 1 % wrong moves nearly all of them.
+            share = 0.05 if others.dtype == np.int16 else 0.01
+            assert np.count_nonzero(layer.weight != others) <= others.size * share, name
             assert np.abs(layer.weight.astype(int) - others).max() <= 1, name
         if layer.is_binary:
             different = np.count_nonzero(layer.signs != trainers[1].state.layers[name].signs)

@@ -79,9 +79,13 @@ class _Rewriting:
         return output
 
     def is_byte(self, name: str) -> bool:
-        """Whether ``name`` is a constant of type uint8; other values in bodies that are chosen or negated are float32."""
+        """Whether ``name`` is a constant of type uint8, or chosen from such; what else is chosen or negated is float32."""
         for node in self._function.node:
-            if node.op_type == "Constant" and node.output[0] == name and node.attribute[0].name == "value":
+            if node.output[0] != name:
+                continue
+            if node.op_type == "Where":
+                return self.is_byte(node.input[1])
+            if node.op_type == "Constant" and node.attribute[0].name == "value":
                 return bool(node.attribute[0].t.data_type == TensorProto.UINT8)
         return False
 

@@ -83,8 +83,8 @@ static tfoa_status group_plane_sums(const tfoa_view *view, const tfoa_conv_input
     return TFOA_OK;
 }
 
-static tfoa_status product(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_input *x, float x_scale,
-                           float *z)
+static tfoa_status conv_product(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_input *x, float x_scale,
+                                float *z)
 {
     const tfoa_conv_shape *shape = x->shape;
     const tfoa_view view = tfoa_view_of(context, layer);
@@ -108,12 +108,12 @@ tfoa_status tfoa_binary_conv(const tfoa_context *context, const tfoa_layer *laye
                              const uint32_t *x, float x_scale, float *z)
 {
     const tfoa_conv_input bits = {shape, x, NULL, 1};
-    return product(context, layer, &bits, x_scale, z);
+    return conv_product(context, layer, &bits, x_scale, z);
 }
 
 tfoa_status tfoa_level_conv(const tfoa_context *context, const tfoa_layer *layer, const tfoa_conv_shape *shape, const uint32_t *x,
                             float x_scale, float *z)
 {
     const tfoa_conv_input levels = {shape, x, NULL, 2};
-    return product(context, layer, &levels, x_scale, z);
+    return conv_product(context, layer, &levels, x_scale, z);
 }

@@ -52,8 +52,8 @@ static int32_t count_of(const uint32_t *x, int32_t words, int32_t planes)
     return planes == 1 ? ones : ones + 2 * tfoa_packed_count(x + words, words);
 }
 
-static tfoa_status product(const tfoa_context *context, const tfoa_layer *layer, const tfoa_operand *x, int32_t planes,
-                           int32_t rows, float *z)
+static tfoa_status binary_product(const tfoa_context *context, const tfoa_layer *layer, const tfoa_operand *x, int32_t planes,
+                                  int32_t rows, float *z)
 {
     const tfoa_view view = tfoa_view_of(context, layer);
     const int32_t num_outs = layer->outs[layer->num_out_parts];
@@ -83,12 +83,12 @@ tfoa_status tfoa_binary_dense(const tfoa_context *context, const tfoa_layer *lay
                               int32_t rows, float *z)
 {
     const tfoa_operand bits = {x, NULL, layer->ins[layer->num_bands], x_scale, 0.0f, NULL, NULL};
-    return product(context, layer, &bits, 1, rows, z);
+    return binary_product(context, layer, &bits, 1, rows, z);
 }
 
 tfoa_status tfoa_level_dense(const tfoa_context *context, const tfoa_layer *layer, const uint32_t *x, float x_scale, int32_t rows,
                              float *z)
 {
     const tfoa_operand levels = {x, NULL, layer->ins[layer->num_bands], x_scale, 0.0f, NULL, NULL};
-    return product(context, layer, &levels, 2, rows, z);
+    return binary_product(context, layer, &levels, 2, rows, z);
 }

@@ -54,8 +54,8 @@ static tfoa_status add_biases(const tfoa_view *view, float x_scale, int32_t rows
     return TFOA_OK;
 }
 
-static tfoa_status product(const tfoa_context *context, const tfoa_layer *layer, const tfoa_operand *x, int32_t rows, float *z,
-                           add_row *add)
+static tfoa_status real_product(const tfoa_context *context, const tfoa_layer *layer, const tfoa_operand *x, int32_t rows,
+                                float *z, add_row *add)
 {
     const tfoa_view view = tfoa_view_of(context, layer);
     const int32_t num_outs = layer->outs[layer->num_out_parts];
@@ -73,13 +73,13 @@ static tfoa_status product(const tfoa_context *context, const tfoa_layer *layer,
 
 tfoa_status tfoa_real_dense(const tfoa_context *context, const tfoa_layer *layer, const tfoa_operand *x, int32_t rows, float *z)
 {
-    return product(context, layer, x, rows, z, add_products);
+    return real_product(context, layer, x, rows, z, add_products);
 }
 
 tfoa_status tfoa_real_dense_of_levels(const tfoa_context *context, const tfoa_layer *layer, const tfoa_operand *x, int32_t rows,
                                       float *z)
 {
-    return product(context, layer, x, rows, z, add_levels);
+    return real_product(context, layer, x, rows, z, add_levels);
 }
 
 /* sums += error * weights. */

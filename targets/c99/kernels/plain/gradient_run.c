@@ -9,7 +9,7 @@ static inline void add_reals(float error, const float *restrict reals, int32_t c
 }
 
 /* A bit adds one of two amounts. */
-static inline void add_bits(float error, float center, const uint32_t *bits, int32_t first, int32_t count, float *sums)
+static inline void add_where_set(float error, float center, const uint32_t *bits, int32_t first, int32_t count, float *sums)
 {
     const float amounts[2] = {error * (0.0f - center), error * (1.0f - center)};
     for (int32_t i = 0; i < count; i++) {
@@ -28,7 +28,7 @@ static inline void add_samples(const tfoa_slice *slice, const float *errors, con
         if (x->bits == 0) {
             add_reals(error, x->real + row * x->units + first, count, grads);
         } else {
-            add_bits(error, x->center, x->bits + row * TFOA_WORDS(x->units), first, count, grads);
+            add_where_set(error, x->center, x->bits + row * TFOA_WORDS(x->units), first, count, grads);
         }
     }
     for (int32_t i = 0; i < count; i++) {
