@@ -15,7 +15,9 @@ from tests.small_models import mlp
 from tinyfoa_rt import build, load, plan
 from tinyfoa_rt.artifact.folder import Artifact
 from tinyfoa_rt.errors import InputError, UsageError
+from tinyfoa_rt.run.data import load_data
 from tinyfoa_rt.run.data.label_map import LabelMap
+from tinyfoa_rt.run.recorded import RecordedTraining
 from tinyfoa_rt.run.trainer import Trainer
 
 SEED = 0
@@ -135,3 +137,22 @@ def test_a_table_with_names_from_training_to_prediction(tmp_path: Path, capsys: 
     assert [row[0] for row in table] == trainer.predict(X[:7]).tolist()
     # Six digits are printed.
     np.testing.assert_allclose(np.array([row[1:] for row in table], float), trainer.probabilities(X[:7]), rtol=1e-5)
+
+
+def test_a_table_an_archive_and_arrays_give_the_same_weights(three: Artifact, tmp_path: Path) -> None:
+    """To the bit: one rule says how samples are normalized, whatever form they have."""
+    x = (X * np.arange(1, 13, dtype=np.float32) + 40).astype(np.float32)  # features of different sizes
+    rows = ["\t".join([*map(repr, map(float, row)), name]) for row, name in zip(x, NAMES[CLASSES])]
+    (tmp_path / "data.tsv").write_text("\n".join(rows) + "\n")
+    np.savez(tmp_path / "data.npz", x=x, y=NAMES[CLASSES])
+    found = []
+    for name in ("data.tsv", "data.npz"):
+        data = load_data(tmp_path / name)
+        training = RecordedTraining(Trainer(three, kernels=None), data, tmp_path / name.replace(".", "-"))
+        training.run(training.begin(epochs=2))
+        found.append(Trainer.load(tmp_path / name.replace(".", "-"), kernels=None))
+    found.append(Trainer(three, kernels=None).fit(data.x_train, data.labels(data.y_train), epochs=2))
+    assert len({str(trainer.progress.normalization) for trainer in found}) == 1
+    for trainer in found[1:]:
+        for name, array in found[0].state.arrays().items():
+            np.testing.assert_array_equal(trainer.state.arrays()[name], array, err_msg=name)
