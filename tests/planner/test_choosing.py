@@ -73,6 +73,7 @@ def budgets(graph: Graph, target: str, count: int) -> list[int]:
     return [round(low * (high / low) ** (place / (count - 1))) for place in range(count)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "target"), CASES[:3])
 def test_the_choice_is_the_best_of_all_approaches_that_fit(tmp_path: Path, make: Make, target: str) -> None:
     graph = load_model(make(), tmp_path)
