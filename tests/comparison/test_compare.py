@@ -183,6 +183,7 @@ def test_a_comparison_that_was_killed_ends_in_the_same_table(
     assert steps == sorted(set(steps))
 
 
+@pytest.mark.slow
 def test_finished_runs_are_not_repeated_and_lists_may_grow(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the first run measured is not measured again: those that are added find no C compiler."""
     monkeypatch.setattr("tinyfoa_rt.comparison.one_run.measure_peak", lambda *_: MEASURED)

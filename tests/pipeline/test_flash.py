@@ -93,6 +93,7 @@ def test_the_first_state_is_a_file_where_flash_has_no_room_for_both(tmp_path: Pa
         export(tmp_path / "artifact", tmp_path / "other", state_as_file=False)
 
 
+@pytest.mark.slow
 def test_slices_become_smaller_until_the_free_slots_fit(tmp_path: Path) -> None:
     """The block that saves most is cut first; what there is more of flash is never worse."""
     graph = load_model(mlp((96, 64, 64, 4)), tmp_path)
