@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tinyfoa_rt.cli.arguments import data_option, input_options, model_argument, runtime_options, sampling_option
+from tinyfoa_rt.cli.open_line import OpenLine
 from tinyfoa_rt.cli.planning_options import given_planning, planning_options
 from tinyfoa_rt.errors import BudgetError
 
@@ -72,23 +73,13 @@ def command(model: Path, data: str, output: Path, **asked: Any) -> None:
         raise BudgetError(str(output), "no method was trained", "the report says what each one lacks")
 
 
-class _Line:
-    """A line a run, on stderr: what begins, and what it came to. A context, which ends a line that was begun."""
-
-    def __init__(self) -> None:
-        self._is_open = False
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *raised: object) -> None:
-        if self._is_open:
-            click.echo(err=True)
+class _Line(OpenLine):
+    """A line a run: what begins, and what it came to."""
 
     def show(self, progress: Progress) -> None:
         from tinyfoa_rt.comparison.table import in_a_line
 
-        self._is_open = progress.result is None
+        self.is_open = progress.result is None
         if progress.result is None:
             method, budget, seed = progress.run.method.text, progress.run.budget_bytes, progress.run.seed
             place = "board" if budget is None else f"{budget:,} bytes"

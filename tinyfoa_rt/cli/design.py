@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyfoa_rt.cli.arguments import data_option
+from tinyfoa_rt.cli.open_line import OpenLine
 
 if TYPE_CHECKING:
     from tinyfoa_rt.design.halving import Step
@@ -45,7 +46,8 @@ def command(
 
     most = None if latency is None else parse_count(latency, what="--latency")
     request = Request(budget, target, others["flash"], most, parse_seconds(time, what="--time"), seed, others["label"])
-    with _Lines() as lines:
+    lines = _Lines()
+    with lines:
         found = design(data, output, request, Watch(lines.show_planned, lines.show_tried))
     write_report(found, output)
     print_parts(terminal_parts(found, output))
@@ -54,23 +56,13 @@ def command(
         sys.exit(_INTERRUPTED)
 
 
-class _Lines:
-    """What happens, on stderr; a context, which ends a line that was begun."""
-
-    def __init__(self) -> None:
-        self._is_open = False
-
-    def __enter__(self) -> _Lines:
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        if self._is_open:
-            click.echo(err=True)
+class _Lines(OpenLine):
+    """What happens: what is planned, and each trial."""
 
     def show_planned(self, count: int) -> None:
         """One line, which is written over."""
         click.echo(f"\rplanning: {count} networks fit", nl=False, err=True)
-        self._is_open = True
+        self.is_open = True
 
     def show_tried(self, step: Step, draft: Draft, counts: Sequence[int]) -> None:
         """A line a trial, which its result ends."""
