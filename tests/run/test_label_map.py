@@ -93,6 +93,14 @@ def test_more_labels_than_classes(three: Artifact, tmp_path: Path) -> None:
         plan(load(tmp_path / "model.onnx"), "64KB", labels=y)
 
 
+def test_an_output_without_a_label_is_never_predicted(three: Artifact) -> None:
+    """Of a model with more outputs than labels; each output has a name of its own."""
+    trainer = Trainer(three, kernels=None)
+    trainer.partial_fit(X[:10], NAMES[CLASSES % 2][:10])
+    assert trainer.labels == ["run", "sit", "2"] and (trainer.scores(X).argmax(axis=1) == 2).any()
+    np.testing.assert_array_equal(trainer.predict(X), NAMES[:2][trainer.scores(X)[:, :2].argmax(axis=1)])
+
+
 @pytest.mark.parametrize("y", [np.array([-1, 1])[np.arange(60) % 2], np.array(["no", "yes"])[np.arange(60) % 2]])
 def test_two_classes_of_one_output(y: NDArray[Any], tmp_path: Path) -> None:
     """They ask for a binary loss; the second label is the one that the output is the probability of."""

@@ -30,11 +30,14 @@ def command(folder: Path, samples: str, proba: bool, output: Path | None, label:
     from tinyfoa_rt.files import write_whole
     from tinyfoa_rt.report.predictions import predictions_csv
     from tinyfoa_rt.run.data import load_samples
+    from tinyfoa_rt.run.evaluation import predict, probabilities_of
     from tinyfoa_rt.run.trainer import Trainer
 
     trainer = Trainer.load(folder, **runtime)
     x, _ = load_samples(samples, math.prod(trainer.artifact.manifest.inputs[0].shape[1:]), label)
-    text = predictions_csv(trainer.predict(x), trainer.probabilities(x) if proba else None, trainer.labels)
+    scores, loss = trainer.scores(x), trainer.artifact.manifest.loss
+    predicted = predict(scores, loss.prediction, trainer.progress.label_map)
+    text = predictions_csv(predicted, probabilities_of(scores, loss) if proba else None, trainer.labels)
     if output is None:
         click.echo(text, nl=False)
     else:

@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyfoa_rt.artifact.records import LossRecord
+from tinyfoa_rt.errors import UsageError
 from tinyfoa_rt.ir.losses import Loss
+from tinyfoa_rt.run.data import LabelMap
 
 __all__ = ["Evaluation", "accuracy_of", "evaluate_scores", "predict", "probabilities_of"]
 
@@ -45,19 +48,30 @@ def accuracy_of(scores: Array, labels: Array, prediction: str) -> float:
     return 0.0 if prediction == "value" else float(_compared(scores, labels, prediction)[0].mean())
 
 
-def predict(scores: Array, prediction: str) -> Array:
-    """Return what scores (N, outputs) predict: classes (N,), 0 or 1 (N, outputs), of one output (N,), or the scores."""
+def predict(scores: Array, prediction: str, label_map: LabelMap | None = None) -> Array:
+    """Return what scores (N, outputs) predict: labels (N,), 0 or 1 (N, outputs), of one output (N,), or the scores.
+
+    Labels are class numbers without ``label_map``; an output that it has no label for is none that could be predicted.
+    """
     if prediction == "value":
         return scores
     if prediction == "largest":
-        return np.asarray(scores.argmax(axis=1))
-    labels = (scores > 0).astype(np.int64)
-    return labels[:, 0] if labels.shape[1] == 1 else labels
+        found = np.asarray(scores[:, : None if label_map is None else len(label_map.labels)].argmax(axis=1))
+    else:
+        signs = (scores > 0).astype(np.int64)
+        found = signs[:, 0] if signs.shape[1] == 1 else signs
+    return found if label_map is None else label_map.labels_of(found)
 
 
-def probabilities_of(scores: Array, prediction: str) -> Array:
-    """Return the probabilities (N, outputs), float32, that scores mean: over the classes, or of each output."""
-    if prediction == "sign":
+def probabilities_of(scores: Array, loss: LossRecord) -> Array:
+    """Return the probabilities (N, outputs), float32, that scores mean: over the classes, or of each output.
+
+    Raises:
+        UsageError: the model is one of numbers, not of classes.
+    """
+    if loss.prediction == "value":
+        raise UsageError("probabilities", f"are of classes, and the model learns numbers ({loss.name})", "take predict")
+    if loss.prediction == "sign":
         return np.asarray(0.5 * (1 + np.tanh(scores / 2)), dtype=np.float32)
     shares = np.exp(scores - scores.max(axis=1, keepdims=True), dtype=np.float64)
     return np.asarray(shares / shares.sum(axis=1, keepdims=True), dtype=np.float32)

@@ -93,10 +93,10 @@ class Trainer:
     @property
     def labels(self) -> list[str]:
         """What each class is called: its label, or its number; of other models the number of each output."""
-        if self.progress.label_map is not None:
-            return [str(label) for label in self.progress.label_map.labels]
         loss, count = self.artifact.manifest.loss, self.artifact.manifest.num_outputs
-        return [str(number) for number in range(2 if loss.labels == "probabilities" and count == 1 else count)]
+        numbers = [str(number) for number in range(2 if loss.labels == "probabilities" and count == 1 else count)]
+        known = () if self.progress.label_map is None else self.progress.label_map.labels
+        return [*map(str, known), *numbers[len(known) :]]
 
     @property
     def exit(self) -> int | None:
@@ -246,9 +246,7 @@ class Trainer:
 
     def predict(self, x: Inputs) -> Array:
         """Return the label (N,) of each sample; of several binary ones 0 or 1 (N, outputs); of a regression its output."""
-        found = predict(self.scores(x), self.artifact.manifest.loss.prediction)
-        label_map = self.progress.label_map
-        return found if label_map is None else label_map.labels_of(found)
+        return predict(self.scores(x), self.artifact.manifest.loss.prediction, self.progress.label_map)
 
     def probabilities(self, x: Inputs) -> Array:
         """Return the probability of each class (N, outputs), float32; of one output that of its second label, (N, 1).
@@ -256,10 +254,7 @@ class Trainer:
         Raises:
             UsageError: the model is one of numbers, not of classes.
         """
-        loss = self.artifact.manifest.loss
-        if loss.prediction == "value":
-            raise UsageError("probabilities", f"are of classes, and the model learns numbers ({loss.name})", "take predict")
-        return probabilities_of(self.scores(x), loss.prediction)
+        return probabilities_of(self.scores(x), self.artifact.manifest.loss)
 
     def evaluate(self, x: Inputs, y: Any) -> Evaluation:
         """Return loss, accuracy and balanced accuracy on ``x`` and ``y``."""

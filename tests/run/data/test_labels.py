@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tests.small_models import mlp
 from tinyfoa_rt.cli import main
 from tinyfoa_rt.errors import InputError
-from tinyfoa_rt.run.data import load_data
+from tinyfoa_rt.run.data import load_data, load_samples
 
 X = np.random.default_rng(0).normal(size=(60, 12)).astype(np.float32)
 Y = np.stack([X[:, 0], X[:, 1] * X[:, 2]], axis=1)
@@ -147,3 +147,12 @@ def test_a_regression_trains_from_the_command_line(tmp_path: Path, capsys: pytes
     assert not end.value.code and "accuracy" not in out
     loss = float(out.split("loss ")[1].split()[0].rstrip(","))
     assert loss < 0.5 * 0.5 * float(y.var())
+
+
+@pytest.mark.parametrize("parts", [("_train", "_test"), ("_train",), ("_test",), ("",)])
+def test_all_samples_of_a_file_whatever_parts_it_has(parts: tuple[str, ...], tmp_path: Path) -> None:
+    whole: list[Any] = [np.split(X, len(parts)), np.split(np.arange(60), len(parts))]
+    arrays = {f"{name}{part}": rows for name, split in zip("xy", whole) for part, rows in zip(parts, split)}
+    x, y = load_samples(saved(tmp_path, **arrays), 12)
+    np.testing.assert_array_equal(x, X)
+    np.testing.assert_array_equal(y, np.arange(60))

@@ -6,7 +6,7 @@ there is no split.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ def join_arrays(path: Path, stored: Collection[str], read: Read, mend: str) -> D
     Raises:
         InputError: an array is missing, or the data do not pass ``join``.
     """
-    arrays = _Arrays(path, {_lower(name): name for name in stored}, read, mend)
+    arrays = _Arrays(path, stored, read, mend)
     if {"x_test", "y_test"} & arrays.stored.keys():
         return join(path.stem, arrays.part("_train"), arrays.part("_test"))
     return split(path.stem, arrays.part("" if "y" in arrays.stored else "_train"))
@@ -45,9 +45,8 @@ def whole_arrays(path: Path, stored: Collection[str], read: Read, mend: str) -> 
     Raises:
         InputError: there are no samples, or parts do not fit together.
     """
-    arrays = _Arrays(path, {_lower(name): name for name in stored}, read, mend)
-    is_split = any(name.endswith("_train") for name in arrays.stored)
-    endings = [each for each in ("_train", "_test") if any(name.endswith(each) for name in arrays.stored)] if is_split else [""]
+    arrays = _Arrays(path, stored, read, mend)
+    endings = [each for each in ("_train", "_test") if any(name.endswith(each) for name in arrays.stored)] or [""]
     parts = [arrays.samples(ending) for ending in endings]
     labels = [read(arrays.stored[f"y{each}"]) for each in endings if f"y{each}" in arrays.stored]
     try:
@@ -59,8 +58,11 @@ def whole_arrays(path: Path, stored: Collection[str], read: Read, mend: str) -> 
 
 
 class _Arrays:
-    def __init__(self, path: Path, stored: Mapping[str, str], read: Read, mend: str) -> None:
-        self.path, self.stored, self._read, self._mend = path, stored, read, mend
+    """Arrays by their names here, each with the name that it is stored under."""
+
+    def __init__(self, path: Path, stored: Collection[str], read: Read, mend: str) -> None:
+        self.path, self._read, self._mend = path, read, mend
+        self.stored = {_lower(name): name for name in stored}
 
     def part(self, ending: str) -> Part:
         """One part: labels, and samples; where there is but ``x``, as an array."""
