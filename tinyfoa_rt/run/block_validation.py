@@ -38,8 +38,8 @@ class BlockValidation:
         self._feed = forward.feed(index, held_back.samples) if forward.predicts(index) else None
 
     def worth(self, validated: float) -> float:
-        """What is better is more: accuracy, or of a regression less loss."""
-        return validated if self._loss.prediction != "value" else -validated
+        """What is better is more (:func:`_worth`)."""
+        return _worth(self._loss.prediction, validated)
 
     def measure(self, progress: Progress) -> Evaluation | None:
         """Return loss and accuracy of the block as it is, and note it; ``None`` where it does not predict by itself."""
@@ -85,7 +85,11 @@ def find_exit(artifact: Artifact, forward: ForwardPass, held_back: HeldBack, pro
 
 def best_exit(artifact: Artifact, validated: Mapping[str, float]) -> str | None:
     """The first of the blocks that are worth most; ``None`` where that is the model's classifier."""
-    is_loss = artifact.manifest.loss.prediction == "value"
     measured = [block for block in artifact.blocks if block.name in validated]
-    best = max(measured, key=lambda block: -validated[block.name] if is_loss else validated[block.name])
+    best = max(measured, key=lambda block: _worth(artifact.manifest.loss.prediction, validated[block.name]))
     return None if best.is_classifier else best.name
+
+
+def _worth(prediction: str, validated: float) -> float:
+    """What is better is more: accuracy, or of a regression less loss."""
+    return -validated if prediction == "value" else validated
